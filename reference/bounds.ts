@@ -1,0 +1,19 @@
+// What the bounds share: tensors read as (value, error) pairs, and the allowances that come out.
+import type { Approx } from "./rounding.ts";
+import { type Floats, sizeOf, type Tensor } from "./tensor.ts";
+
+/** One number for each output element: how far a correct kernel may land from the truth; Infinity where it has no bound. */
+export type Allowance = Tensor<Float64Array>;
+
+/** Errors of an op's inputs, by argument name: the same shape as the input. What is left out is exact. */
+export type Errors<Name extends string> = { readonly [name in Name]?: Tensor };
+
+/** An allowance of that shape, to be filled. */
+export function allowances(shape: readonly number[]): Allowance {
+  return { data: new Float64Array(sizeOf(shape)), shape };
+}
+
+/** Reads element i of an input with its error. */
+export function reader(t: Tensor<Floats>, errors?: Tensor): (i: number) => Approx {
+  return (i) => ({ value: t.data[i], error: errors === undefined ? 0 : errors.data[i] });
+}

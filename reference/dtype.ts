@@ -1,0 +1,82 @@
+// Storage formats: IEEE 754-2019 binary64, binary32, binary16, and bfloat16 (binary32 with 16 bits cut off).
+import { powerOfTwo } from "./elementary.ts";
+
+export type DTypeName = "float64" | "float32" | "bfloat16" | "float16";
+
+/** A binary format: `precision` significant bits (the hidden one included), normal from `minNormal`, finite up to `max`. */
+export interface DType {
+  readonly name: DTypeName;
+  readonly precision: number;
+  /** Unit roundoff to nearest: half the distance between 1 and the next number. */
+  readonly u: number;
+  readonly minNormal: number;
+  readonly minSubnormal: number;
+  readonly max: number;
+}
+
+function format(name: DTypeName, precision: number, minExponent: number, maxExponent: number): DType {
+  return {
+    name,
+    precision,
+    u: powerOfTwo(-precision),
+    minNormal: powerOfTwo(minExponent),
+    minSubnormal: powerOfTwo(minExponent - precision + 1),
+    max: (2 - powerOfTwo(1 - precision)) * powerOfTwo(maxExponent),
+  };
+}
+
+/** IEEE 754-2019, table 3.5; bfloat16 has the exponents of binary32. */
+export const dtypes: Readonly<Record<DTypeName, DType>> = {
+  float64: format("float64", 53, -1022, 1023),
+  float32: format("float32", 24, -126, 127),
+  bfloat16: format("bfloat16", 8, -126, 127),
+  float16: format("float16", 11, -14, 15),
+};
+
+/** The distance between the two numbers of the format around |x|; the smallest subnormal below the normal range. */
+export function ulp(x: number, dtype: DType): number {
+  const magnitude = Math.abs(x);
+  if (!(magnitude >= dtype.minNormal)) return Number.isNaN(x) ? NaN : dtype.minSubnormal;
+  if (magnitude > dtype.max) return Infinity;
+  return powerOfTwo(exponentOf(magnitude) - dtype.precision + 1);
+}
+
+/** x rounded to the format, to nearest with ties to even; beyond the largest number, an infinity (IEEE 754-2019, 4.3.1). */
+export function round(x: number, dtype: DType): number {
+  if (dtype.name === "float64" || !Number.isFinite(x) || x === 0) return x;
+  if (dtype.name === "float32") return Math.fround(x);
+  const spacing =
+    Math.abs(x) < dtype.minNormal ? dtype.minSubnormal : powerOfTwo(exponentOf(Math.abs(x)) - dtype.precision + 1);
+  const steps = x / spacing; // exact: a power of two
+  const floor = Math.floor(steps);
+  const rest = steps - floor;
+  const up = rest > 0.5 || (rest === 0.5 && floor % 2 !== 0);
+  const rounded = (up ? floor + 1 : floor) * spacing;
+  if (Math.abs(rounded) > dtype.max) return x > 0 ? Infinity : -Infinity;
+  return rounded === 0 && x < 0 ? -0 : rounded;
+}
+
+/** How many numbers of the format lie from a to b (both rounded to it first); NaN if either is not finite. */
+export function ulpDistance(a: number, b: number, dtype: DType): number {
+  const from = ordinal(round(a, dtype), dtype);
+  return Math.abs(ordinal(round(b, dtype), dtype) - from);
+}
+
+/** The numbers of the format counted from zero; exact for formats of at most 52 bits of ordinal, rounded for float64. */
+function ordinal(x: number, dtype: DType): number {
+  if (!Number.isFinite(x)) return NaN;
+  const magnitude = Math.abs(x);
+  if (magnitude < dtype.minNormal) return Math.sign(x) * (magnitude / dtype.minSubnormal);
+  const exponent = exponentOf(magnitude);
+  const binade = powerOfTwo(dtype.precision - 1);
+  const fraction = magnitude / powerOfTwo(exponent); // in [1, 2)
+  return Math.sign(x) * ((exponent - exponentOf(dtype.minNormal)) * binade + fraction * binade);
+}
+
+const bits = new DataView(new ArrayBuffer(8));
+
+/** ⌊log₂ x⌋ for a normal double x > 0, read from its bits. */
+export function exponentOf(x: number): number {
+  bits.setFloat64(0, x);
+  return ((bits.getUint32(0) >>> 20) & 0x7ff) - 1023;
+}

@@ -1,0 +1,33 @@
+// What an op is to those who judge, list and drive it: its arguments by name, and the two functions of its row.
+import type { Allowance, Errors } from "./bounds.ts";
+import type { Target } from "./targets.ts";
+import type { Floats, Ints, Tensor } from "./tensor.ts";
+
+export type Inputs = Readonly<Record<string, Tensor<Floats | Ints>>>;
+export type Outputs = Readonly<Record<string, Tensor>>;
+/** Numbers, sizes and choices; a choice is one of the words that the signature lists. */
+export type Scalars = Readonly<Record<string, number | string>>;
+export type StorageOf<P extends Floats> = new (length: number) => P;
+
+/** What a scalar is: a real number (rounded to the storage), a whole number, a length of an axis, or one of some words. */
+export type ScalarKind = "real" | "integer" | "axis" | readonly string[];
+
+export interface Operation {
+  /** Such as "rmsnorm.forward". */
+  readonly name: string;
+  /** The formula, in one line. */
+  readonly summary: string;
+  /** Argument → axis letters; in the order of the function's arguments. */
+  readonly inputs: Readonly<Record<string, string>>;
+  /** The inputs that are int32: tokens and targets. */
+  readonly integers: readonly string[];
+  readonly scalars: Readonly<Record<string, ScalarKind>>;
+  /** Result → axis letters. */
+  readonly outputs: Readonly<Record<string, string>>;
+  /** Names of intermediates that a kernel may declare as stored low, with their meaning. */
+  readonly stores: Readonly<Record<string, string>>;
+  /** The op on inputs of one storage; Float64Array gives the truth. */
+  evaluate<P extends Floats>(inputs: Inputs, scalars: Scalars, Storage: StorageOf<P>): Record<string, Tensor<P>>;
+  /** An allowance for each output element of a correct kernel for the target; `errors` are those of the inputs. */
+  bound(inputs: Inputs, scalars: Scalars, target: Target, errors?: Errors<string>): Record<string, Allowance>;
+}

@@ -1,0 +1,48 @@
+// AdamW (Kingma & Ba 2015, algorithm 1; Loshchilov & Hutter 2019, algorithm 2):
+//
+//   m' = beta1 · m + oneMinusBeta1 · g,   v' = beta2 · v + oneMinusBeta2 · g²
+//   w' = w − learningRate · ((m' / correction1) / (√(v' / correction2) + eps) + weightDecay · w)
+import { type Floats, type Tensor, zeros } from "../tensor.ts";
+
+/** What one step of AdamW needs besides the tensors. Each is computed in double and rounded once to storage. */
+export interface AdamWScalars {
+  readonly learningRate: number;
+  readonly beta1: number;
+  readonly beta2: number;
+  readonly oneMinusBeta1: number;
+  readonly oneMinusBeta2: number;
+  /** 1 − beta1^step, the step counted from 1. */
+  readonly correction1: number;
+  /** 1 − beta2^step. */
+  readonly correction2: number;
+  readonly eps: number;
+  /** 0 for the norms' gains, which do not decay. */
+  readonly weightDecay: number;
+}
+
+/** w, g, m, v: [N] (any equal shape is taken as flat) → the next w, m, v. */
+export function forward<P extends Floats>(
+  w: Tensor<P>,
+  g: Tensor<P>,
+  m: Tensor<P>,
+  v: Tensor<P>,
+  scalars: AdamWScalars,
+): { w: Tensor<P>; m: Tensor<P>; v: Tensor<P> } {
+  for (const [name, t] of Object.entries({ g, m, v })) {
+    if (t.shape.join() !== w.shape.join()) {
+      throw new RangeError(`${name} has shape [${t.shape}], expected [${w.shape}], the shape of w`);
+    }
+  }
+  const { learningRate, beta1, beta2, oneMinusBeta1, oneMinusBeta2, correction1, correction2, eps, weightDecay } =
+    scalars;
+  const next = { w: zeros(w), m: zeros(m), v: zeros(v) };
+  for (let i = 0; i < w.data.length; i++) {
+    const first = beta1 * m.data[i] + oneMinusBeta1 * g.data[i];
+    const second = beta2 * v.data[i] + oneMinusBeta2 * g.data[i] * g.data[i];
+    const direction = first / correction1 / (Math.sqrt(second / correction2) + eps);
+    next.w.data[i] = w.data[i] - learningRate * (direction + weightDecay * w.data[i]);
+    next.m.data[i] = first;
+    next.v.data[i] = second;
+  }
+  return next;
+}

@@ -1,0 +1,65 @@
+// How far a correct SwiGLU may land.
+//
+// Covered: σ(z) as 1 / (1 + e^−z) while e^−z is finite, or from e^−|z| (as e / (1 + e) for z < 0); silu as z · σ(z) or as a
+// quotient; products in any association; 1 − σ(z) as a difference or as σ(−z).
+import { allowances, type Allowance, type Errors, reader } from "../bounds.ts";
+import { type Approx, Arithmetic } from "../rounding.ts";
+import type { Target } from "../targets.ts";
+import { checkShapes, type Tensor } from "../tensor.ts";
+
+/** gate, up: [R, F] → an allowance for each element of y. */
+export function forward(
+  gate: Tensor,
+  up: Tensor,
+  target: Target,
+  errors: Errors<"gate" | "up"> = {},
+): { y: Allowance } {
+  checkShapes({ gate: [gate, "R,F"], up: [up, "R,F"] });
+  const a = new Arithmetic(target);
+  const gateAt = reader(gate, errors.gate);
+  const upAt = reader(up, errors.up);
+  const y = allowances(gate.shape);
+  for (let i = 0; i < y.data.length; i++) {
+    const z = gateAt(i);
+    y.data[i] = a.product(z, sigmoid(a, z), upAt(i)).error;
+  }
+  return { y };
+}
+
+/** dy, gate, up: [R, F] → allowances for dgate and dup. */
+export function backward(
+  dy: Tensor,
+  gate: Tensor,
+  up: Tensor,
+  target: Target,
+  errors: Errors<"dy" | "gate" | "up"> = {},
+): { dgate: Allowance; dup: Allowance } {
+  checkShapes({ dy: [dy, "R,F"], gate: [gate, "R,F"], up: [up, "R,F"] });
+  const a = new Arithmetic(target);
+  const dyAt = reader(dy, errors.dy);
+  const gateAt = reader(gate, errors.gate);
+  const upAt = reader(up, errors.up);
+  const dgate = allowances(gate.shape);
+  const dup = allowances(up.shape);
+  for (let i = 0; i < dgate.data.length; i++) {
+    const z = gateAt(i);
+    const s = sigmoid(a, z);
+    // 1 − σ(z) loses what cancels when it is a difference; as σ(−z) it does not.
+    const complement = a.either(sigmoid(a, a.negate(z)), a.subtract(a.exact(1), s));
+    const slope = a.multiply(s, a.add(a.exact(1), a.multiply(z, complement)));
+    const sum = a.add(s, a.product(z, s, complement)); // the same, multiplied out
+    dgate.data[i] = a.product(dyAt(i), upAt(i), a.either(slope, sum)).error;
+    dup.data[i] = a.product(dyAt(i), z, s).error;
+  }
+  return { dgate, dup };
+}
+
+/** σ(z) in every covered form. */
+export function sigmoid(a: Arithmetic, z: Approx): Approx {
+  const e = a.exp(a.negate(a.abs(z)));
+  const below = a.divide(e, a.add(a.exact(1), e));
+  const above = a.divide(a.exact(1), a.add(a.exact(1), e));
+  const stable = z.value < 0 ? below : above;
+  const plain = a.divide(a.exact(1), a.add(a.exact(1), a.exp(a.negate(z))));
+  return plain.error < Infinity ? a.either(stable, plain) : stable;
+}
