@@ -1,0 +1,88 @@
+// From a kernel's text to a compute pipeline: explicit layout, compiled once for each device, text and overrides.
+import { globals } from "webgpu";
+import type { Device } from "./device.ts";
+import { KernelError } from "./errors.ts";
+import type { KernelDeclaration } from "./kernel.ts";
+import type { Binding, WgslModule } from "./wgsl.ts";
+
+const { GPUShaderStage } = globals as typeof globalThis;
+
+/** A kernel that is ready to be dispatched. */
+export interface Compiled {
+  readonly pipeline: GPUComputePipeline;
+  readonly layout: GPUBindGroupLayout;
+}
+
+/** A text and what it declares: a kernel's own, or its replacement. */
+export interface Source {
+  readonly text: string;
+  readonly module: WgslModule;
+}
+
+const cache = new WeakMap<GPUDevice, Map<string, Promise<Compiled>>>();
+
+/** The bindings that a kernel uses: its inputs, then its outputs. */
+export function bindingsOf(kernel: KernelDeclaration, module: WgslModule): Binding[] {
+  const names = [...Object.keys(kernel.inputs), ...Object.keys(kernel.outputs)];
+  return names.map((name) => module.bindings.find((binding) => binding.name === name)!);
+}
+
+/** Compiles, or finds what was compiled before. Rejects with KernelError: "swiglu.forward.wgsl:14:3 …". */
+export function pipelineOf(
+  device: Device,
+  kernel: KernelDeclaration,
+  source: Source,
+  constants: Readonly<Record<string, number>>,
+): Promise<Compiled> {
+  const bindings = bindingsOf(kernel, source.module);
+  const key = JSON.stringify([kernel.id, bindings, constants, source.text]);
+  let compiled = cache.get(device.device);
+  if (compiled === undefined) cache.set(device.device, (compiled = new Map()));
+  let pipeline = compiled.get(key);
+  if (pipeline === undefined)
+    compiled.set(key, (pipeline = compile(device.device, kernel, source, bindings, constants)));
+  return pipeline;
+}
+
+async function compile(
+  device: GPUDevice,
+  kernel: KernelDeclaration,
+  { text, module: { dimsIndex } }: Source,
+  bindings: readonly Binding[],
+  constants: Readonly<Record<string, number>>,
+): Promise<Compiled> {
+  const visibility = GPUShaderStage.COMPUTE;
+  const entries: GPUBindGroupLayoutEntry[] = bindings.map(({ index, access }) => ({
+    binding: index,
+    visibility,
+    buffer: { type: access === "read" ? "read-only-storage" : "storage" },
+  }));
+  if (dimsIndex !== undefined) entries.push({ binding: dimsIndex, visibility, buffer: { type: "uniform" } });
+
+  // No await stands between push and pop, so the scope holds these calls and no others.
+  device.pushErrorScope("validation");
+  const module = device.createShaderModule({ label: kernel.file, code: text });
+  const layout = device.createBindGroupLayout({ label: kernel.id, entries });
+  const pipeline = device
+    .createComputePipelineAsync({
+      label: kernel.id,
+      layout: device.createPipelineLayout({ label: kernel.id, bindGroupLayouts: [layout] }),
+      compute: { module, entryPoint: kernel.entry, constants: { ...constants } },
+    })
+    .catch((error: unknown) => error as Error);
+  const refused = await device.popErrorScope();
+  const result = await pipeline;
+  if (refused === null && !(result instanceof Error)) return { pipeline: result, layout };
+
+  const { messages } = await module.getCompilationInfo();
+  const first = messages.find((message) => message.type === "error");
+  if (first !== undefined) {
+    throw new KernelError(`${kernel.id}: ${kernel.file}:${first.lineNum}:${first.linePos} ${first.message}`);
+  }
+  throw new KernelError(`${kernel.id}: ${oneLine(refused?.message ?? (result as Error).message)}`);
+}
+
+/** Dawn's messages take several lines. */
+export function oneLine(message: string): string {
+  return message.trim().replaceAll(/\s*\n\s*/g, " ");
+}

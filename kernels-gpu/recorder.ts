@@ -1,0 +1,495 @@
+// A recorder takes dispatches down, submits them in order, and owns every buffer that they need.
+import { globals } from "webgpu";
+import { type Floats, type Ints, type Tensor, sizeOf } from "../reference/tensor.ts";
+import { resolveAxes, shapeOf, type Specs } from "./axes.ts";
+import type { Device } from "./device.ts";
+import { KernelError } from "./errors.ts";
+import { type Kernel, type KernelDeclaration, MOST_WORKGROUPS, type Named, checkKernel } from "./kernel.ts";
+import { type Compiled, type Source, bindingsOf, oneLine, pipelineOf } from "./pipelines.ts";
+import { type ElementType, type Field, parseWgsl } from "./wgsl.ts";
+
+const { GPUBufferUsage, GPUMapMode } = globals as typeof globalThis;
+
+/** A tensor on the device: contiguous, row-major. The buffer may be longer than the tensor. */
+export interface DeviceTensor {
+  readonly buffer: GPUBuffer;
+  readonly shape: readonly number[];
+  readonly type: ElementType;
+  /** Where it comes from: "swiglu.forward y". */
+  readonly label: string;
+}
+
+/** checked: NaN in outputs, guards behind all tensors, for judging. fast: buffers are reused, nothing is filled. */
+export type Mode = "checked" | "fast";
+
+export interface RecorderOptions {
+  readonly mode?: Mode;
+  /** Texts that stand in for WGSL files, by file name: "swiglu.forward.wgsl". */
+  readonly sources?: ReadonlyMap<string, string>;
+  /** Values of overrides, for every kernel that has one of that name. */
+  readonly overrides?: Readonly<Record<string, number>>;
+  /** Milliseconds after which a kernel counts as hanging. Without it a read waits for ever. */
+  readonly timeout?: number;
+}
+
+/** Words of 4 bytes that are not as they were. */
+export interface Offence {
+  readonly tensor: string;
+  readonly words: number;
+  /** Index of the first. */
+  readonly first: number;
+}
+
+/** What a checked run found; all empty when the kernels kept to their tensors. */
+export interface Hygiene {
+  /** Tensors behind whose end something was written; the index counts from the tensor's start. */
+  readonly writtenBeyondEnd: readonly Offence[];
+  /** Inputs that the kernels changed. */
+  readonly inputsChanged: readonly Offence[];
+  /** Outputs with elements that were never written. */
+  readonly neverWritten: readonly Offence[];
+}
+
+// Quiet NaNs with a payload for each tensor. Arithmetic hands payloads on, so a guard that is overwritten by what was
+// computed from another tensor's guard must not look the same.
+const PAYLOADS = 2 ** 16;
+const guardWord = (serial: number): number => 0x7fc6_0000 + (serial % PAYLOADS);
+const unwrittenWord = (serial: number): number => 0x7fd5_0000 + (serial % PAYLOADS);
+
+// The guard takes one workgroup's overhang (256 invocations at most) or one row. Dawn clamps an index beyond the binding
+// to its last element, so a write however far behind the end lands in the guard too.
+const guardLength = (shape: readonly number[]): number => 256 + (shape.at(-1) ?? 0);
+
+const BUFFER_USAGE = GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST;
+const MOST_STAGING = 2 ** 28;
+const UNIFORM_ALIGNMENT = 256;
+
+interface Dispatch {
+  readonly id: string;
+  readonly compiled: Promise<Compiled>;
+  readonly buffers: readonly (readonly [number, GPUBuffer])[];
+  readonly dims: ArrayBuffer | undefined;
+  readonly dimsIndex: number | undefined;
+  readonly groups: readonly number[];
+}
+
+interface Batch {
+  readonly dispatches: Dispatch[];
+  readonly doomed: GPUBuffer[];
+}
+
+interface Owned {
+  /** Whether the host put it there, and in checked mode with which words. */
+  readonly upload: Uint32Array | boolean;
+  /** Which payload its guard carries. */
+  readonly serial: number;
+}
+
+/** Records dispatches on one device. Tensors live until `release` or `destroy`, over any number of submissions. */
+export class Recorder {
+  readonly device: Device;
+  readonly mode: Mode;
+  /** Milliseconds spent waiting for pipelines to compile. */
+  compileMilliseconds = 0;
+  readonly #options: RecorderOptions;
+  readonly #sources = new Map<string, Source>();
+  readonly #used = new Set<string>();
+  readonly #owned = new Map<DeviceTensor, Owned>();
+  readonly #released = new WeakSet<DeviceTensor>();
+  readonly #free = new Map<number, GPUBuffer[]>();
+  #serial = 0;
+  #batch: Batch = { dispatches: [], doomed: [] };
+  #submitted: Promise<void> = Promise.resolve();
+  #recent = "nothing dispatched";
+
+  constructor(device: Device, options: RecorderOptions = {}) {
+    this.device = device;
+    this.mode = options.mode ?? "fast";
+    this.#options = options;
+  }
+
+  /** Copies a tensor of float32 or int32 to the device. */
+  upload(tensor: Tensor<Floats | Ints>, label = "upload"): DeviceTensor {
+    const { data, shape } = tensor;
+    if (!(data instanceof Float32Array || data instanceof Int32Array)) {
+      throw new TypeError(`${label} is a ${data.constructor.name}, expected Float32Array or Int32Array`);
+    }
+    if (data.length !== sizeOf(shape))
+      throw new RangeError(`${label} has shape [${shape}] but holds ${data.length} numbers`);
+    const bits = new Uint32Array(data.buffer, data.byteOffset, data.length);
+    const type = data instanceof Float32Array ? "f32" : "i32";
+    const serial = this.#serial++;
+    const buffer = this.#create(label, shape, (words) => {
+      if (this.mode === "checked") words.fill(guardWord(serial), bits.length);
+      words.set(bits);
+    });
+    const uploaded: DeviceTensor = { buffer, shape, type, label };
+    this.#owned.set(uploaded, { upload: this.mode === "checked" ? bits.slice() : true, serial });
+    return uploaded;
+  }
+
+  /**
+   * Records one dispatch and returns its outputs, which are fresh tensors. Throws RangeError when names, types or shapes
+   * do not fit the kernel.
+   */
+  dispatch<I extends Specs, O extends Specs, S extends string>(
+    kernel: Kernel<I, O, S>,
+    inputs: Named<keyof I, DeviceTensor>,
+    ...[scalars]: [S] extends [never] ? [scalars?: Named<never, number>] : [scalars: Named<S, number>]
+  ): Named<keyof O, DeviceTensor> {
+    return this.#dispatch(kernel, inputs as Named<string, DeviceTensor>, scalars ?? {}) as never;
+  }
+
+  #dispatch(
+    kernel: KernelDeclaration,
+    inputs: Named<string, DeviceTensor>,
+    scalars: Named<string, number>,
+  ): Named<string, DeviceTensor> {
+    const { id } = kernel;
+    const source = this.#sourceOf(kernel);
+    const bindings = bindingsOf(kernel, source.module);
+    sameNames(`${id}: inputs`, Object.keys(kernel.inputs), Object.keys(inputs));
+    sameNames(`${id}: scalars`, kernel.scalars, Object.keys(scalars));
+    for (const { name, type } of bindings) {
+      const given = inputs[name];
+      if (given === undefined) continue;
+      if (this.#released.has(given)) throw new RangeError(`${id}: ${name} (${given.label}) was released`);
+      if (given.type !== type)
+        throw new RangeError(`${id}: ${name} (${given.label}) is ${given.type}, expected ${type}`);
+    }
+    const shapes = Object.fromEntries(Object.entries(inputs).map(([name, { shape }]) => [name, shape]));
+    const lengths = named(id, () => resolveAxes(kernel.inputs, shapes, scalars));
+    const constants = this.#constantsOf(kernel, source);
+    const defaults = Object.fromEntries(source.module.overrides.map(({ name, value }) => [name, value]));
+    const groups = checkGroups(id, kernel.workgroups({ ...lengths, ...defaults, ...constants } as never));
+    const dims = source.module.dimsIndex === undefined ? undefined : packDims(id, source.module.dims, lengths);
+
+    const outputs: Record<string, DeviceTensor> = {};
+    for (const [name, spec] of Object.entries(kernel.outputs)) {
+      const shape = named(id, () => shapeOf(name, spec, lengths));
+      const { type } = bindings.find((binding) => binding.name === name)!;
+      outputs[name] = this.#allocate(shape, type, `${id} ${name}`);
+    }
+    if (!groups.includes(0)) {
+      const compiled = pipelineOf(this.device, kernel, source, constants);
+      compiled.catch(() => {}); // reported by submit
+      this.#batch.dispatches.push({
+        id,
+        compiled,
+        buffers: bindings.map(({ name, index }) => [index, (inputs[name] ?? outputs[name]!).buffer] as const),
+        dims,
+        dimsIndex: source.module.dimsIndex,
+        groups,
+      });
+    }
+    return outputs;
+  }
+
+  /** Compiles what is needed and hands all recorded dispatches to the device. Throws KernelError. */
+  submit(): Promise<void> {
+    const batch = this.#batch;
+    this.#batch = { dispatches: [], doomed: [] };
+    this.#submitted = this.#submitted.then(() => this.#encode(batch));
+    return this.#submitted;
+  }
+
+  async #encode({ dispatches, doomed }: Batch): Promise<void> {
+    if (dispatches.length > 0) {
+      const ids = [...new Set(dispatches.map(({ id }) => id))];
+      this.#recent = ids.length > 3 ? `${ids.slice(0, 3).join(", ")} and ${ids.length - 3} more` : ids.join(", ");
+      const start = performance.now();
+      const pipelines = await Promise.all(dispatches.map(({ compiled }) => compiled));
+      this.compileMilliseconds += performance.now() - start;
+      this.device.check(this.#recent);
+
+      const { device } = this.device;
+      device.pushErrorScope("out-of-memory");
+      device.pushErrorScope("validation");
+      const uniforms = device.createBuffer({
+        label: "dims",
+        size: dispatches.length * UNIFORM_ALIGNMENT,
+        usage: GPUBufferUsage.UNIFORM | GPUBufferUsage.COPY_DST,
+      });
+      const encoder = device.createCommandEncoder({ label: this.#recent });
+      const pass = encoder.beginComputePass({ label: this.#recent });
+      for (const [i, { id, buffers, dims, dimsIndex, groups }] of dispatches.entries()) {
+        const { pipeline, layout } = pipelines[i]!;
+        const entries: GPUBindGroupEntry[] = buffers.map(([binding, buffer]) => ({ binding, resource: { buffer } }));
+        if (dims !== undefined) {
+          const offset = i * UNIFORM_ALIGNMENT;
+          device.queue.writeBuffer(uniforms, offset, dims);
+          entries.push({ binding: dimsIndex!, resource: { buffer: uniforms, offset, size: dims.byteLength } });
+        }
+        pass.setPipeline(pipeline);
+        pass.setBindGroup(0, device.createBindGroup({ label: id, layout, entries }));
+        pass.dispatchWorkgroups(groups[0]!, groups[1], groups[2]);
+      }
+      pass.end();
+      device.queue.submit([encoder.finish()]);
+      uniforms.destroy();
+      const errors = await Promise.all([device.popErrorScope(), device.popErrorScope()]);
+      const error = errors.find((found) => found !== null);
+      if (error) throw new KernelError(`${this.#recent}: ${oneLine(error.message)}`);
+    }
+    for (const buffer of doomed) buffer.destroy();
+  }
+
+  /** Submits what is recorded, waits, and copies a tensor back; integers come as Int32Array. Throws KernelError. */
+  async read(tensor: DeviceTensor): Promise<Tensor<Float32Array | Int32Array>> {
+    if (this.#released.has(tensor)) throw new RangeError(`${tensor.label} was released`);
+    const [words] = await this.#readWords([tensor], (shape) => sizeOf(shape));
+    return asTensor(tensor, words!);
+  }
+
+  /** Gives a tensor back. In fast mode its memory serves the next output of that size; the tensor must not be used again. */
+  release(tensor: DeviceTensor): void {
+    const owned = this.#owned.get(tensor);
+    if (owned === undefined) throw new RangeError(`${tensor.label} does not belong to this recorder, or was released`);
+    if (this.mode === "checked") return; // its guard is still to be inspected
+    this.#owned.delete(tensor);
+    this.#released.add(tensor);
+    // An upload writes at once, ahead of recorded dispatches, so uploads neither take from this store nor fill it.
+    if (owned.upload !== false) this.#batch.doomed.push(tensor.buffer);
+    else this.#free.set(tensor.buffer.size, [...(this.#free.get(tensor.buffer.size) ?? []), tensor.buffer]);
+  }
+
+  /** Frees every buffer of this recorder. */
+  destroy(): void {
+    for (const tensor of this.#owned.keys()) {
+      this.#released.add(tensor);
+      tensor.buffer.destroy();
+    }
+    for (const buffer of [...this.#free.values()].flat()) buffer.destroy();
+    for (const buffer of this.#batch.doomed) buffer.destroy();
+    this.#owned.clear();
+    this.#free.clear();
+    this.#batch = { dispatches: [], doomed: [] };
+  }
+
+  /**
+   * What the kernels did to memory that was not theirs, and the words of every tensor, inputs and intermediate ones too.
+   * Those named in `outputs` must be fully written. Throws TypeError unless the mode is checked.
+   */
+  async inspect(
+    outputs: Named<string, DeviceTensor>,
+  ): Promise<{ hygiene: Hygiene; words: Map<DeviceTensor, Uint32Array> }> {
+    if (this.mode !== "checked") throw new TypeError("only a checked recorder can be inspected");
+    const tensors = [...this.#owned.keys()];
+    const contents = await this.#readWords(tensors, (shape) => this.#wordsOf(shape));
+    const words = new Map(tensors.map((tensor, i) => [tensor, contents[i]!]));
+    const writtenBeyondEnd: Offence[] = [];
+    const inputsChanged: Offence[] = [];
+    const neverWritten: Offence[] = [];
+    for (const [tensor, all] of words) {
+      const { upload, serial } = this.#owned.get(tensor)!;
+      const size = sizeOf(tensor.shape);
+      const guard = guardWord(serial);
+      note(writtenBeyondEnd, tensor.label, all, size, all.length, (word) => word !== guard);
+      if (typeof upload === "object") note(inputsChanged, tensor.label, all, 0, size, (word, i) => word !== upload[i]);
+    }
+    for (const tensor of Object.values(outputs)) {
+      const unwritten = unwrittenWord(this.#owned.get(tensor)!.serial);
+      note(neverWritten, tensor.label, words.get(tensor)!, 0, sizeOf(tensor.shape), (word) => word === unwritten);
+    }
+    return { hygiene: { writtenBeyondEnd, inputsChanged, neverWritten }, words };
+  }
+
+  /** Replacement texts and overrides that no dispatch used. */
+  unused(): string[] {
+    const asked = [...(this.#options.sources?.keys() ?? []), ...Object.keys(this.#options.overrides ?? {})];
+    return asked.filter((name) => !this.#used.has(name));
+  }
+
+  #sourceOf(kernel: KernelDeclaration): Source {
+    const text = this.#options.sources?.get(kernel.file);
+    if (text === undefined) return { text: kernel.source, module: kernel.module };
+    this.#used.add(kernel.file);
+    let source = this.#sources.get(kernel.id);
+    if (source === undefined) {
+      source = { text, module: parseWgsl(kernel.file, text) };
+      checkKernel(kernel, source.module);
+      this.#sources.set(kernel.id, source);
+    }
+    return source;
+  }
+
+  #constantsOf(kernel: KernelDeclaration, source: Source): Record<string, number> {
+    const constants = { ...kernel.overrides };
+    for (const [name, value] of Object.entries(this.#options.overrides ?? {})) {
+      if (!source.module.overrides.some((override) => override.name === name)) continue;
+      this.#used.add(name);
+      constants[name] = value;
+    }
+    return constants;
+  }
+
+  #wordsOf(shape: readonly number[]): number {
+    const words = sizeOf(shape) + (this.mode === "checked" ? guardLength(shape) : 0);
+    return Math.max(4, Math.ceil(words / 4) * 4); // a whole vec4, and never an empty binding
+  }
+
+  #allocate(shape: readonly number[], type: ElementType, label: string): DeviceTensor {
+    const serial = this.#serial++;
+    const buffer =
+      this.mode === "checked"
+        ? this.#create(label, shape, (words) =>
+            words.fill(guardWord(serial)).fill(unwrittenWord(serial), 0, sizeOf(shape)),
+          )
+        : (this.#free.get(this.#wordsOf(shape) * 4)?.pop() ?? this.#create(label, shape));
+    const allocated: DeviceTensor = { buffer, shape, type, label };
+    this.#owned.set(allocated, { upload: false, serial });
+    return allocated;
+  }
+
+  #create(label: string, shape: readonly number[], fill?: (words: Uint32Array) => void): GPUBuffer {
+    const { device } = this.device;
+    const size = this.#wordsOf(shape) * 4;
+    const most = device.limits.maxStorageBufferBindingSize;
+    if (!(size <= most))
+      throw new RangeError(`${label} [${shape}] takes ${size} bytes, this device binds at most ${most}`);
+    const buffer = device.createBuffer({ label, size, usage: BUFFER_USAGE, mappedAtCreation: fill !== undefined });
+    if (fill !== undefined) {
+      fill(new Uint32Array(buffer.getMappedRange()));
+      buffer.unmap();
+    }
+    return buffer;
+  }
+
+  async #readWords(
+    tensors: readonly DeviceTensor[],
+    count: (shape: readonly number[]) => number,
+  ): Promise<Uint32Array[]> {
+    await this.submit();
+    const sizes = tensors.map(({ shape }) => count(shape) * 4);
+    const results: Uint32Array[] = [];
+    for (let first = 0, next = 0; first < tensors.length; first = next) {
+      let total = 0;
+      do total += sizes[next++]!;
+      while (next < tensors.length && total + sizes[next]! <= MOST_STAGING);
+      results.push(...(await this.#copyBack(tensors.slice(first, next), sizes.slice(first, next), total)));
+    }
+    return results;
+  }
+
+  async #copyBack(tensors: readonly DeviceTensor[], sizes: readonly number[], total: number): Promise<Uint32Array[]> {
+    if (total === 0) return sizes.map(() => new Uint32Array(0));
+    const { device } = this.device;
+    const staging = device.createBuffer({
+      label: "staging",
+      size: total,
+      usage: GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST,
+    });
+    try {
+      const encoder = device.createCommandEncoder({ label: "read" });
+      let offset = 0;
+      for (const [i, { buffer }] of tensors.entries()) {
+        if (sizes[i]! > 0) encoder.copyBufferToBuffer(buffer, 0, staging, offset, sizes[i]!);
+        offset += sizes[i]!;
+      }
+      device.queue.submit([encoder.finish()]);
+      await this.#finished(staging.mapAsync(GPUMapMode.READ));
+      const mapped = staging.getMappedRange();
+      let at = 0;
+      return sizes.map((size) => new Uint32Array(mapped.slice(at, (at += size))));
+    } finally {
+      staging.destroy();
+    }
+  }
+
+  /** Waits for the device, but not for a lost one, nor longer than the timeout. */
+  async #finished(work: Promise<unknown>): Promise<void> {
+    const { timeout } = this.#options;
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<void>((resolve) => {
+      if (timeout === undefined) return;
+      timer = setTimeout(() => {
+        this.device.fail(`no result within ${timeout} ms`);
+        resolve();
+      }, timeout);
+    });
+    const settled = work.then(
+      () => {},
+      (error: Error) => this.device.fail(oneLine(error.message)),
+    );
+    await Promise.race([settled, late, this.device.failed]);
+    clearTimeout(timer);
+    this.device.check(this.#recent);
+  }
+}
+
+/** Adds an entry to the list when words from..to offend. */
+function note(
+  list: Offence[],
+  tensor: string,
+  all: Uint32Array,
+  from: number,
+  to: number,
+  offends: (word: number, i: number) => boolean,
+): void {
+  let words = 0;
+  let first = -1;
+  for (let i = from; i < to; i++) {
+    if (!offends(all[i]!, i)) continue;
+    if (words === 0) first = i;
+    words++;
+  }
+  if (words > 0) list.push({ tensor, words, first });
+}
+
+/** Words as numbers of the tensor's type; u32 as Int32Array of the same bits. */
+export function asTensor({ shape, type }: DeviceTensor, words: Uint32Array): Tensor<Float32Array | Int32Array> {
+  const Storage = type === "f32" ? Float32Array : Int32Array;
+  return { data: new Storage(words.buffer as ArrayBuffer, words.byteOffset, sizeOf(shape)), shape };
+}
+
+/** Throws RangeError unless exactly the declared names are given. */
+export function sameNames(what: string, declared: readonly string[], given: readonly string[]): void {
+  const missing = declared.filter((name) => !given.includes(name));
+  const unknown = given.filter((name) => !declared.includes(name));
+  if (missing.length === 0 && unknown.length === 0) return;
+  const parts = [
+    missing.length > 0 ? `missing ${missing.join(", ")}` : "",
+    unknown.length > 0 ? `unknown ${unknown.join(", ")}` : "",
+  ];
+  throw new RangeError(
+    `${what}: ${parts.filter((part) => part !== "").join("; ")}; expected ${declared.join(", ") || "none"}`,
+  );
+}
+
+function named<T>(id: string, compute: () => T): T {
+  try {
+    return compute();
+  } catch (error) {
+    throw new RangeError(`${id}: ${(error as Error).message}`, { cause: error });
+  }
+}
+
+function checkGroups(id: string, groups: readonly number[]): readonly number[] {
+  const fits = groups.length >= 1 && groups.length <= 3;
+  if (!fits || !groups.every((n) => Number.isInteger(n) && n >= 0 && n <= MOST_WORKGROUPS)) {
+    throw new RangeError(
+      `${id}: workgroups are [${groups}], expected 1 to 3 whole numbers from 0 to ${MOST_WORKGROUPS}`,
+    );
+  }
+  return groups;
+}
+
+// WGSL 14.4.1: 4-byte scalars follow one another; a uniform buffer's binding is a multiple of 16 bytes.
+function packDims(id: string, fields: readonly Field[], values: Readonly<Record<string, number>>): ArrayBuffer {
+  const bytes = new ArrayBuffer(Math.ceil(fields.length / 4) * 16);
+  const view = new DataView(bytes);
+  for (const [i, { name, type }] of fields.entries()) {
+    const value = values[name];
+    if (typeof value !== "number") throw new RangeError(`${id}: ${name} is ${String(value)}, expected a number`);
+    if (type === "f32") {
+      view.setFloat32(4 * i, value, true);
+      continue;
+    }
+    const [least, most] = type === "u32" ? [0, 2 ** 32 - 1] : [-(2 ** 31), 2 ** 31 - 1];
+    if (!(Number.isInteger(value) && value >= least && value <= most)) {
+      throw new RangeError(`${id}: ${name} is ${value}, expected a whole number of type ${type}`);
+    }
+    view.setInt32(4 * i, value | 0, true);
+  }
+  return bytes;
+}
