@@ -26,6 +26,8 @@ export interface Operation {
   readonly outputs: Readonly<Record<string, string>>;
   /** Names of intermediates that a kernel may declare as stored low, with their meaning. */
   readonly stores: Readonly<Record<string, string>>;
+  /** Outputs that are sums of products: on integers whose sums stay below 2²⁴ a correct kernel has no error at all. */
+  readonly exact: readonly string[];
   /** The op on inputs of one storage; Float64Array gives the truth. */
   evaluate<P extends Floats>(inputs: Inputs, scalars: Scalars, Storage: StorageOf<P>): Record<string, Tensor<P>>;
   /** An allowance for each output element of a correct kernel for the target; `errors` are those of the inputs. */

@@ -1,0 +1,15 @@
+// A candidate is whatever claims to compute an op: inputs and scalars in, outputs out.
+import type { Inputs, Outputs, Scalars } from "../../reference/operation.ts";
+
+export interface CandidateResult {
+  readonly outputs: Outputs;
+  /** What is wrong beside the numbers: a guard overwritten, an input changed; empty when nothing is. */
+  readonly complaints: readonly string[];
+}
+
+export interface Candidate {
+  /** What it is, for people. */
+  readonly name: string;
+  /** Throws when it cannot compute: that is a finding too. */
+  readonly run: (inputs: Inputs, scalars: Scalars) => Promise<CandidateResult>;
+}

@@ -1,0 +1,104 @@
+// From a candidate's outputs on one problem to a verdict: truth, bound, comparison, and what the candidate complains of.
+import type { Inputs, Operation, Outputs, Scalars } from "../../reference/operation.ts";
+import type { Target } from "../../reference/targets.ts";
+import type { Floats, Ints, Tensor } from "../../reference/tensor.ts";
+import type { Problem } from "../cases/case.ts";
+import { type Profile } from "../cases/profile.ts";
+import type { Candidate } from "../candidates/candidate.ts";
+import { compare, type Comparison, describe } from "./compare.ts";
+
+export interface Verdict {
+  readonly comparisons: readonly Comparison[];
+  /** One line each; empty when the candidate passed. */
+  readonly findings: readonly string[];
+}
+
+/** The exact outputs: the op in float64 on the same float32 inputs and scalars. */
+export function truth(operation: Operation, { inputs, scalars }: Problem): Record<string, Tensor<Float64Array>> {
+  return operation.evaluate(widen(inputs), scalars, Float64Array);
+}
+
+/** Float inputs as float64, ids as they are. */
+export function widen(inputs: Inputs): Inputs {
+  return Object.fromEntries(
+    Object.entries(inputs).map(([name, t]) => [
+      name,
+      t.data instanceof Int32Array ? t : { data: new Float64Array(t.data), shape: t.shape },
+    ]),
+  );
+}
+
+/** The scalars as a kernel gets them: real numbers rounded to float32. */
+export function roundScalars(operation: Operation, scalars: Scalars): Scalars {
+  return Object.fromEntries(
+    Object.entries(scalars).map(([name, value]) => [
+      name,
+      operation.scalars[name] === "real" && typeof value === "number" ? Math.fround(value) : value,
+    ]),
+  );
+}
+
+/** Runs the candidate on the problem and judges what comes back. Never throws for what the candidate does. */
+export async function judge(
+  operation: Operation,
+  candidate: Candidate,
+  given: Problem,
+  target: Target,
+  profile: Profile,
+): Promise<Verdict> {
+  const problem = { inputs: given.inputs, scalars: roundScalars(operation, given.scalars) };
+  const copies = Object.entries(problem.inputs).map(([name, t]) => ({ name, t, before: t.data.slice() }));
+  let outputs: Outputs;
+  const findings: string[] = [];
+  try {
+    const result = await candidate.run(problem.inputs, problem.scalars);
+    outputs = result.outputs;
+    findings.push(...result.complaints);
+  } catch (error) {
+    return { comparisons: [], findings: [`${candidate.name} failed: ${(error as Error).message}`] };
+  }
+  for (const { name, t, before } of copies) {
+    if (!sameBits(t.data, before)) findings.push(`input ${name} was changed`);
+    t.data.set(before as never);
+  }
+  return judgeOutputs(operation, outputs, problem, target, profile, findings);
+}
+
+/** The verdict on outputs that exist already. */
+export function judgeOutputs(
+  operation: Operation,
+  outputs: Outputs,
+  problem: Problem,
+  target: Target,
+  profile: Profile,
+  complaints: readonly string[] = [],
+): Verdict {
+  const findings = [...complaints];
+  const want = truth(operation, problem);
+  const allowed = operation.bound(widen(problem.inputs), problem.scalars, target);
+  const comparisons: Comparison[] = [];
+  for (const name of Object.keys(operation.outputs)) {
+    const got = outputs[name];
+    if (got === undefined) {
+      findings.push(`output ${name} is missing`);
+      continue;
+    }
+    if (got.shape.join() !== want[name].shape.join() || got.data.length !== want[name].data.length) {
+      findings.push(`output ${name} has shape [${got.shape}], expected [${want[name].shape}]`);
+      continue;
+    }
+    // On the integer lattice every product and every partial sum is exact, in any order.
+    const exact = profile === "lattice" && operation.exact.includes(name);
+    const allowance = exact ? { data: new Float64Array(want[name].data.length), shape: got.shape } : allowed[name];
+    const comparison = compare(name, got, want[name], allowance, target);
+    comparisons.push(comparison);
+    if (comparison.outside > 0 && comparison.at !== undefined) findings.push(describe(comparison.at));
+  }
+  return { comparisons, findings };
+}
+
+function sameBits(a: Floats | Ints, b: Floats | Ints): boolean {
+  const left = new Uint8Array(a.buffer, a.byteOffset, a.byteLength);
+  const right = new Uint8Array(b.buffer, b.byteOffset, b.byteLength);
+  return left.length === right.length && left.every((byte, i) => byte === right[i]);
+}

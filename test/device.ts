@@ -1,0 +1,26 @@
+// One device for each test process.
+import { readFileSync } from "node:fs";
+import type { Candidate } from "../golden/candidates/candidate.ts";
+import { deviceCandidate } from "../cli/device-candidate.ts";
+import { type Device, openDevice } from "../kernels-gpu/device.ts";
+import type { LaunchOptions } from "../kernels-gpu/launch.ts";
+import { kernels } from "../kernels-gpu/index.ts";
+import { operations } from "../reference/ops/index.ts";
+
+let opened: Promise<Device> | undefined;
+
+/** TOUCHSTONE_ADAPTER names the adapter: auto, gpu or software. */
+export function testDevice(): Promise<Device> {
+  opened ??= openDevice({ adapter: (process.env.TOUCHSTONE_ADAPTER ?? "auto") as "auto" });
+  return opened;
+}
+
+/** The project's own kernel of an op, on this process's device. */
+export async function kernelCandidate(op: string, options: LaunchOptions = {}): Promise<Candidate> {
+  return deviceCandidate(await testDevice(), kernels[op], operations.get(op)!, options);
+}
+
+/** The text of a kernel's file. */
+export function wgsl(file: string): string {
+  return readFileSync(new URL(`../kernels-gpu/${file}`, import.meta.url), "utf8");
+}

@@ -1,0 +1,4 @@
+import { testKernel } from "../rows.ts";
+
+testKernel("swiglu.forward");
+testKernel("swiglu.backward");

@@ -1,0 +1,4 @@
+import { testBound } from "../rows.ts";
+
+testBound("swiglu.forward");
+testBound("swiglu.backward");

@@ -1,0 +1,84 @@
+// The tests that every row of the table of ops gets: its bound sound and tight, its kernel inside, its mutants outside.
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { arbitraryCase, type Case, exampleCases, formatCase } from "../golden/cases/case.ts";
+import { cases } from "../golden/cases/index.ts";
+import type { Candidate } from "../golden/candidates/candidate.ts";
+import { judge } from "../golden/judge/verdict.ts";
+import { campaign } from "../golden/zoo/campaign.ts";
+import { animalsOf } from "../golden/zoo/index.ts";
+import { mutantsOf } from "../golden/zoo/mutants/index.ts";
+import { mutate } from "../golden/zoo/mutants/mutant.ts";
+import { operations } from "../reference/ops/index.ts";
+import { targets } from "../reference/targets.ts";
+import { kernelCandidate, wgsl } from "./device.ts";
+
+const SEED = 20_230_227; // the paper's date
+const ZOO_ELEMENTS = 20_000;
+const DRAWN_CASES = 40;
+/** An adversarial evaluation must reach this share of the bound somewhere; a smaller one must say why in its README. */
+const TIGHT = 0.1;
+
+/** The bound of an op: correct evaluations never leave it, and an adversarial one comes near it. */
+export function testBound(op: string): void {
+  describe(`${op}: the bound`, () => {
+    const found = () =>
+      campaign(operations.get(op)!, cases.get(op)!, animalsOf(op), targets.wgsl, {
+        elements: ZOO_ELEMENTS,
+        seed: SEED,
+      });
+    test("accuses no correct evaluation, and is reached by an adversarial one", () => {
+      const { alarms, adversarial, compared } = found();
+      expect(alarms).toEqual([]);
+      expect(compared).toBeGreaterThanOrEqual(ZOO_ELEMENTS);
+      expect(adversarial).toBeGreaterThanOrEqual(TIGHT);
+    });
+  });
+}
+
+/** The kernel of an op stays inside its bound; each of its mutants, and what computes nothing, does not. */
+export function testKernel(op: string): void {
+  describe(`${op}: the kernel`, () => {
+    const tried = casesToTry(op);
+    test("stays within its bound", async () => {
+      expect(await firstFinding(op, await kernelCandidate(op), tried)).toBeUndefined();
+    });
+    for (const mutant of mutantsOf(op)) {
+      test(`rejected: ${mutant.what} (${mutant.file})`, async () => {
+        const sources = new Map([[mutant.file, mutate(mutant, wgsl(mutant.file))]]);
+        expect(await firstFinding(op, await kernelCandidate(op, { sources }), tried)).toBeDefined();
+      });
+    }
+    test("rejected: zeros", async () => {
+      const zeros: Candidate = {
+        name: "zeros",
+        run: async (inputs, scalars) => ({
+          outputs: Object.fromEntries(
+            Object.entries(operations.get(op)!.evaluate(inputs, scalars, Float32Array)).map(([name, t]) => [
+              name,
+              { data: new Float32Array(t.data.length), shape: t.shape },
+            ]),
+          ),
+          complaints: [],
+        }),
+      };
+      expect(await firstFinding(op, zeros, tried)).toBeDefined();
+    });
+  });
+}
+
+function casesToTry(op: string): Case[] {
+  const spec = cases.get(op)!;
+  return [...exampleCases(spec, SEED), ...fc.sample(arbitraryCase(spec, false), { numRuns: DRAWN_CASES, seed: SEED })];
+}
+
+/** What the judge says of the first case that it rejects. */
+async function firstFinding(op: string, candidate: Candidate, tried: readonly Case[]): Promise<string | undefined> {
+  const spec = cases.get(op)!;
+  for (const c of tried) {
+    const problem = spec.build(c.sizes, c.profile as "unit", c.seed);
+    const { findings } = await judge(operations.get(op)!, candidate, problem, targets.wgsl, c.profile);
+    if (findings.length > 0) return `${formatCase(c)}: ${findings[0]}`;
+  }
+  return undefined;
+}
