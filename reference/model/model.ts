@@ -1,0 +1,103 @@
+// LLaMA (Touvron et al. 2023): embedding, blocks, a last RMSNorm, and the head, which may be the embedding itself.
+//
+//   x₀ = embedding(tokens),   xᵢ₊₁ = blockᵢ(xᵢ),   logits = head · rmsnorm(x_L)
+import { headSize, type LlamaConfig } from "../config.ts";
+import * as add from "../ops/add.ts";
+import * as embedding from "../ops/embedding.ts";
+import * as linear from "../ops/linear.ts";
+import * as rmsnorm from "../ops/rmsnorm.ts";
+import * as ropeTable from "../ops/rope-table.ts";
+import { type Floats, type Ints, roundScalar, type Tensor, view } from "../tensor.ts";
+import { headWeight, layerWeightName, layerWeights, type LayerWeights, type Weights } from "../weights.ts";
+import * as block from "./block.ts";
+
+/** Everything that the forward computes; rows are [R, …] with R = B·T. */
+export interface ModelActivations<P extends Floats = Floats> {
+  /** [B, T]. */
+  readonly tokens: Tensor<Ints>;
+  readonly table: block.RopeTable<P>;
+  readonly embedding: Tensor<P>;
+  readonly layers: readonly block.BlockActivations<P>[];
+  readonly norm: { readonly y: Tensor<P>; readonly rstd: Tensor<P> };
+  /** [R, V]. */
+  readonly logits: Tensor<P>;
+}
+
+/** The gradient at each activation, and those of the weights. */
+export interface ModelGradients<P extends Floats = Floats> {
+  readonly embedding: Tensor<P>;
+  readonly layers: readonly block.BlockGradients<P>[];
+  readonly norm: Tensor<P>;
+  readonly logits: Tensor<P>;
+  /** With a tied head, the two terms of its gradient: [V, C] each. */
+  readonly terms?: { readonly embedding: Tensor<P>; readonly head: Tensor<P> };
+  /** By the weights' names, in the order of the table. */
+  readonly weights: Map<string, Tensor<P>>;
+}
+
+/** tokens: [B, T] ids below V → every activation. Throws RangeError for an id outside [0, V), or T > maxSeqLen. */
+export function forward<P extends Floats>(
+  config: LlamaConfig,
+  weights: Weights<P>,
+  tokens: Tensor<Ints>,
+): ModelActivations<P> {
+  const [B, T] = tokens.shape;
+  if (!(T <= config.maxSeqLen)) {
+    throw new RangeError(
+      `tokens has shape [${tokens.shape}], expected [B,T] with T at most maxSeqLen=${config.maxSeqLen}`,
+    );
+  }
+  const w = weights.get("tok_embeddings.weight")!;
+  const Storage = w.data.constructor as new (length: number) => P;
+  const table = ropeTable.forward(roundScalar(config.ropeTheta, w), headSize(config), 0, T, Storage);
+
+  const embedded = embedding.forward(view(tokens, [B * T]), w).y;
+  let x = embedded;
+  const layers = [];
+  for (let i = 0; i < config.nLayers; i++) {
+    const layer = block.forward(config, layerWeights(weights, i), table, x);
+    layers.push(layer);
+    x = layer.ffnResidual;
+  }
+  const norm = rmsnorm.forward(x, weights.get("norm.weight")!, roundScalar(config.normEps, w));
+  const logits = linear.forward(norm.y, headWeight(weights)).y;
+  return { tokens, table, embedding: embedded, layers, norm, logits };
+}
+
+/**
+ * dlogits: [R, V]; a: what the forward returned → every gradient. A tied head is one matrix used twice: each use's
+ * gradient is stored, then their sum, so in float32 it is rounded once more, as by a kernel that adds two buffers.
+ */
+export function backward<P extends Floats>(
+  config: LlamaConfig,
+  weights: Weights<P>,
+  a: ModelActivations<P>,
+  dlogits: Tensor<P>,
+): ModelGradients<P> {
+  const head = linear.backward(dlogits, a.norm.y, headWeight(weights));
+  const last = a.layers.at(-1)?.ffnResidual ?? a.embedding;
+  const norm = rmsnorm.backward(head.dx, last, weights.get("norm.weight")!, a.norm.rstd);
+  let dx = norm.dx;
+  const layers: block.BlockGradients<P>[] = [];
+  for (let i = config.nLayers - 1; i >= 0; i--) {
+    const layer = block.backward(config, layerWeights(weights, i), a.table, a.layers[i], dx);
+    layers.unshift(layer);
+    dx = layer.x;
+  }
+  const [B, T] = a.tokens.shape;
+  const table = embedding.backward(dx, view(a.tokens, [B * T]), config.vocabSize);
+
+  const gradients = new Map<string, Tensor<P>>();
+  const tied = config.tiedEmbeddings;
+  gradients.set("tok_embeddings.weight", tied ? add.forward(table.dw, head.dw).y : table.dw);
+  for (const [i, layer] of layers.entries()) {
+    for (const [weight, dw] of Object.entries(layer.weights)) {
+      gradients.set(layerWeightName(i, weight as keyof LayerWeights), dw);
+    }
+  }
+  gradients.set("norm.weight", norm.dw);
+  if (!tied) gradients.set("output.weight", head.dw);
+
+  const terms = tied ? { terms: { embedding: table.dw, head: head.dw } } : {};
+  return { embedding: dx, layers, norm: head.dx, logits: dlogits, ...terms, weights: gradients };
+}

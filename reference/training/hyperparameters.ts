@@ -1,0 +1,42 @@
+// What one chooses for a training run (Touvron et al. 2023, section 2.3), under the names of the recorded traces.
+
+export interface Hyperparameters {
+  /** The peak, reached at the end of the warm-up. */
+  readonly learningRate: number;
+  readonly warmupSteps: number;
+  readonly totalSteps: number;
+  /** The last learning rate as a share of the peak. */
+  readonly minLearningRateRatio: number;
+  /** Of matrices only. */
+  readonly weightDecay: number;
+  readonly beta1: number;
+  readonly beta2: number;
+  readonly adamEps: number;
+  readonly maxGradientNorm: number;
+}
+
+export const hyperparameterNames = [
+  ...(["learningRate", "warmupSteps", "totalSteps", "minLearningRateRatio", "weightDecay"] as const),
+  ...(["beta1", "beta2", "adamEps", "maxGradientNorm"] as const),
+] as const satisfies readonly (keyof Hyperparameters)[];
+
+/** Throws RangeError, in one line that names the field and what was wanted, unless a run can be made of it. */
+export function checkHyperparameters(h: Hyperparameters): void {
+  const wanted: Record<keyof Hyperparameters, [(x: number) => boolean, string]> = {
+    learningRate: [(x) => x >= 0 && x < Infinity, "a number of at least 0"],
+    warmupSteps: [(x) => Number.isSafeInteger(x) && x >= 0, "an integer of at least 0"],
+    totalSteps: [(x) => Number.isSafeInteger(x) && x >= 1, "a positive integer"],
+    minLearningRateRatio: [(x) => x >= 0 && x <= 1, "a number from 0 to 1"],
+    weightDecay: [(x) => x >= 0 && x < Infinity, "a number of at least 0"],
+    beta1: [(x) => x >= 0 && x < 1, "a number from 0 to below 1"],
+    beta2: [(x) => x >= 0 && x < 1, "a number from 0 to below 1"],
+    adamEps: [(x) => x > 0 && x < Infinity, "a positive number"],
+    maxGradientNorm: [(x) => x > 0 && x < Infinity, "a positive number"],
+  };
+  for (const name of hyperparameterNames) {
+    const [fits, what] = wanted[name];
+    if (!(typeof h[name] === "number" && fits(h[name]))) {
+      throw new RangeError(`hyperparameters: ${name} is ${JSON.stringify(h[name])}, expected ${what}`);
+    }
+  }
+}
