@@ -70,7 +70,8 @@ export function resolveAxes(
   }
   for (const [name, spec] of Object.entries(specs)) {
     const axes = axesOf(spec);
-    if (!axes.every((axis, i) => axisLength(axis, lengths) === shapes[name]![i])) {
+    const whole = lettersOf(spec).every((letter) => Number.isInteger(lengths[letter]));
+    if (!whole || !axes.every((axis, i) => axisLength(axis, lengths) === shapes[name]![i])) {
       throw misfit(name, shapes[name]!, axes, lengths);
     }
   }

@@ -124,16 +124,16 @@ function cacheFolders(): string[] {
   ];
 }
 
-// The sizes are written down when the files are unpacked. Files of another user are not trusted: the temporary folder
-// is everyone's.
+// The sizes are written down when the files are unpacked. Files and folders of another user are not trusted: the
+// temporary folder is everyone's.
 const SIZES = "sizes.json";
 
 async function isComplete(folder: string): Promise<boolean> {
   try {
     const sizes = JSON.parse(await readFile(join(folder, SIZES), "utf8")) as Record<string, number>;
-    const entries = await Promise.all(["", SIZES, ...FILES].map((name) => lstat(join(folder, name))));
+    const entries = await Promise.all(["..", "", SIZES, ...FILES].map((name) => lstat(join(folder, name))));
     const ours = entries.every((entry) => entry.uid === process.getuid!());
-    return ours && FILES.every((name, i) => entries[i + 2]!.isFile() && entries[i + 2]!.size === sizes[name]);
+    return ours && FILES.every((name, i) => entries[i + 3]!.isFile() && entries[i + 3]!.size === sizes[name]);
   } catch {
     return false;
   }
