@@ -1,0 +1,152 @@
+// Property-testing one candidate against one op: fast-check draws cases, the judge decides, a failure is shrunk to one line.
+import fc from "fast-check";
+import type { Operation } from "../../reference/operation.ts";
+import type { Target } from "../../reference/targets.ts";
+import type { Candidate } from "../candidates/candidate.ts";
+import { arbitraryCase, type Case, type CaseSpec, exampleCases, formatCase, type Problem } from "../cases/case.ts";
+import type { RealInputs } from "../cases/real.ts";
+import type { Comparison, Finding } from "./compare.ts";
+import { judge, type Verdict } from "./verdict.ts";
+
+export interface Failure {
+  /** The case, such as "swiglu.forward R=1 F=1 profile=unit seed=17". */
+  readonly replay: string;
+  /** In words, one line. */
+  readonly message: string;
+  /** The worst element; absent where the failure is not one of numbers. */
+  readonly worst?: Finding;
+}
+
+export interface Report {
+  readonly op: string;
+  readonly cases: number;
+  readonly elements: number;
+  readonly unjudged: number;
+  /** Elements whose truth is infinite or NaN, not judged for a target that promises nothing of those. */
+  readonly nonFinite: number;
+  /** The largest error as a fraction of its bound, where it was, and in which case. */
+  readonly worst: number;
+  readonly at: { readonly finding: Finding; readonly replay: string } | undefined;
+  readonly ulp: number;
+  /** The shares of judged elements at which zero, the neighbour's value, and an error of 1 % would have been rejected. */
+  readonly power: { readonly zero: number; readonly neighbour: number; readonly percent: number };
+  readonly ms: number;
+  readonly failures: readonly Failure[];
+}
+
+export interface Plan {
+  /** How many cases are drawn, besides the examples; or seconds to spend. */
+  readonly runs: number;
+  readonly seconds?: number;
+  readonly seed: number;
+  readonly onCase?: (done: number) => void;
+  /** Stops between two cases. */
+  readonly signal?: AbortSignal;
+}
+
+/** Shrinking ends after so many tries or milliseconds, whichever is first. */
+const MOST_SHRINKS = 300;
+const SHRINK_MS = 15_000;
+
+/** The inputs of a case, recorded ones for the profile "real". Throws RangeError where the op has none. */
+export function buildCase(spec: CaseSpec, c: Case, real: RealInputs | undefined): Problem {
+  if (c.profile !== "real") return spec.build(c.sizes, c.profile, c.seed);
+  const problem = real?.(c.op, c.seed);
+  if (problem === undefined) throw new RangeError(`${c.op} has no recorded inputs`);
+  return problem;
+}
+
+/** Runs the examples and the drawn cases until one fails, then shrinks it. */
+export async function campaign(
+  operation: Operation,
+  spec: CaseSpec,
+  candidate: Candidate,
+  target: Target,
+  plan: Plan,
+  real?: RealInputs,
+): Promise<Report> {
+  const start = performance.now();
+  const tally = new Tally(operation.name);
+  let shrinking: { since: number; tries: number } | undefined;
+  const timeUp = () => plan.seconds !== undefined && performance.now() - start > 1000 * plan.seconds;
+  const property = fc.asyncProperty(arbitraryCase(spec, real?.(spec.op, 0) !== undefined), async (c) => {
+    if (shrinking !== undefined) {
+      // What is not tried counts as passing, so shrinking ends with the smallest failure seen so far.
+      if (++shrinking.tries > MOST_SHRINKS || performance.now() - shrinking.since > SHRINK_MS) return true;
+    } else if (plan.signal?.aborted === true || (tally.cases > 0 && timeUp())) return true;
+    const verdict = await judge(operation, candidate, buildCase(spec, c, real), target, c.profile);
+    if (shrinking === undefined) {
+      tally.add(c, verdict);
+      plan.onCase?.(tally.cases);
+    }
+    if (verdict.findings.length === 0) return true;
+    shrinking ??= { since: performance.now(), tries: 0 };
+    return false;
+  });
+  const examples = exampleCases(spec, plan.seed).map((c): [Case] => [c]);
+  const found = await fc.check(property, {
+    seed: plan.seed,
+    examples,
+    numRuns: examples.length + (plan.seconds === undefined ? plan.runs : 1_000_000),
+    ...(plan.seconds === undefined ? {} : { interruptAfterTimeLimit: 1000 * plan.seconds + SHRINK_MS }),
+  });
+  if (found.errorInstance instanceof Error && found.counterexample !== null && shrinking === undefined) {
+    throw found.errorInstance; // the judge itself failed
+  }
+  const failures: Failure[] = [];
+  if (found.counterexample !== null) {
+    const [c] = found.counterexample;
+    failures.push(failureOf(c, await judge(operation, candidate, buildCase(spec, c, real), target, c.profile)));
+  }
+  return tally.report(performance.now() - start, failures);
+}
+
+/** A verdict's failure with the line that replays it. */
+export function failureOf(c: Case, verdict: Verdict): Failure {
+  const outside = verdict.comparisons.filter((comparison) => comparison.outside > 0);
+  const worst = outside.toSorted((a, b) => b.worst - a.worst)[0]?.at;
+  const message = verdict.findings[0] ?? "failed once and passed when run again: the candidate is not deterministic";
+  return { replay: formatCase(c), message, ...(worst === undefined ? {} : { worst }) };
+}
+
+/** Sums over cases. */
+export class Tally {
+  cases = 0;
+  private readonly op: string;
+  private elements = 0;
+  private unjudged = 0;
+  private nonFinite = 0;
+  private worst = 0;
+  private at: Report["at"];
+  private ulp = 0;
+  private readonly rejected = { judged: 0, zero: 0, neighbour: 0, percent: 0 };
+
+  constructor(op: string) {
+    this.op = op;
+  }
+
+  add(c: Case, { comparisons }: Verdict): void {
+    this.cases++;
+    for (const comparison of comparisons) this.addOutput(c, comparison);
+  }
+
+  private addOutput(c: Case, comparison: Comparison): void {
+    this.elements += comparison.elements;
+    this.unjudged += comparison.unjudged;
+    this.nonFinite += comparison.nonFinite;
+    if (comparison.worst > this.worst && comparison.at !== undefined) {
+      this.worst = comparison.worst;
+      this.at = { finding: comparison.at, replay: formatCase(c) };
+    }
+    this.ulp = Math.max(this.ulp, comparison.ulp);
+    for (const key of ["judged", "zero", "neighbour", "percent"] as const) this.rejected[key] += comparison.power[key];
+  }
+
+  report(ms: number, failures: readonly Failure[]): Report {
+    const { op, cases, elements, unjudged, nonFinite, worst, at, ulp } = this;
+    const { judged, zero, neighbour, percent } = this.rejected;
+    const share = (n: number) => (judged === 0 ? 0 : n / judged);
+    const power = { zero: share(zero), neighbour: share(neighbour), percent: share(percent) };
+    return { op, cases, elements, unjudged, nonFinite, worst, at, ulp, power, ms, failures };
+  }
+}
