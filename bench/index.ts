@@ -1,0 +1,4 @@
+// `npm run bench`: how fast the parts are whose speed was designed. Each benchmark prints its own lines.
+import { benchProduct } from "./product.ts";
+
+benchProduct();
