@@ -1,5 +1,5 @@
 // One output against the truth, element by element: inside its allowance, or not.
-import { dtypes, ulpDistance } from "../../reference/dtype.ts";
+import { type DTypeName, dtypes, round, ulpDistance } from "../../reference/dtype.ts";
 import type { Allowance } from "../../reference/bounds.ts";
 import type { Target } from "../../reference/targets.ts";
 import type { Tensor } from "../../reference/tensor.ts";
@@ -43,13 +43,18 @@ export interface Comparison {
  */
 const INFLATION = 1 + dtypes.float32.u / 4;
 
-/** got, want and allowed have one shape. −0 equals +0; NaN is outside every bound. */
+/**
+ * got, want and allowed have one shape. −0 equals +0; NaN is outside every bound. A float32 output must lie within the
+ * allowance, whose last rounding is in it; one of a lower dtype is rounded once more, so it must lie in
+ * [round(want − allowance), round(want + allowance)].
+ */
 export function compare(
   output: string,
   got: Tensor,
   want: Tensor<Float64Array>,
   allowed: Allowance,
   target: Target,
+  dtype: DTypeName = "float32",
 ): Comparison {
   if (got.shape.join() !== want.shape.join()) {
     throw new RangeError(`${output} has shape [${got.shape}], expected [${want.shape}]`);
@@ -60,7 +65,7 @@ export function compare(
   for (let i = 0; i < n; i++) {
     const w = want.data[i];
     const g = got.data[i];
-    const bound = allowed.data[i] * INFLATION;
+    const bound = allowanceIn(w, allowed.data[i], dtype);
     if (!Number.isFinite(w)) {
       nonFinite++;
       if (!target.promisesNonFinite || Object.is(g, w)) continue;
@@ -78,20 +83,36 @@ export function compare(
     if (!(Math.abs(w) / 100 <= bound)) power.percent++;
     const error = Math.abs(g - w);
     const ratio = error === 0 ? 0 : error / bound;
-    const isOutside = !(error <= bound);
+    const isOutside = !(error <= bound) || !isAccepted(g, w, allowed.data[i], dtype);
     if (isOutside) outside++;
     // A subnormal result that may be flushed reaches its bound at zero, which says nothing of the kernel.
-    else if (Math.abs(w) < dtypes.float32.minNormal) continue;
+    else if (Math.abs(w) < dtypes[dtype].minNormal) continue;
     if (!(ratio <= worst)) [worst, worstAt] = [Number.isNaN(ratio) ? Infinity : ratio, i];
-    const distance = ulpDistance(g, w, dtypes.float32);
+    const distance = ulpDistance(g, w, dtypes[dtype]);
     if (distance > ulp) ulp = distance;
   }
-  const at = worstAt < 0 ? undefined : finding(output, worstAt, got, want, allowed);
+  const at = worstAt < 0 ? undefined : finding(output, worstAt, got, want, allowed, dtype);
   return { output, elements: n, unjudged, nonFinite, worst, at, ulp, outside, power };
 }
 
-function finding(output: string, i: number, got: Tensor, want: Tensor, allowed: Allowance): Finding {
-  const bound = allowed.data[i] * INFLATION;
+/** Whether a number of a lower dtype is the rounding of something within the allowance: its two sides may differ. */
+function isAccepted(got: number, want: number, allowance: number, dtype: DTypeName): boolean {
+  if (dtype === "float32") return true;
+  const bound = allowance * INFLATION;
+  return got >= round(want - bound, dtypes[dtype]) && got <= round(want + bound, dtypes[dtype]);
+}
+
+/** How far a number of that dtype may lie from `want`, on the wider of its two sides. */
+function allowanceIn(want: number, allowance: number, dtype: DTypeName): number {
+  const bound = allowance * INFLATION;
+  if (dtype === "float32" || !(bound < Infinity)) return bound;
+  const low = round(want - bound, dtypes[dtype]);
+  const high = round(want + bound, dtypes[dtype]);
+  return Math.max(high - want, want - low); // infinite where the dtype overflows: unjudged
+}
+
+function finding(output: string, i: number, got: Tensor, want: Tensor, allowed: Allowance, dtype: DTypeName): Finding {
+  const bound = allowanceIn(want.data[i], allowed.data[i], dtype);
   const ratio = Math.abs(got.data[i] - want.data[i]) / bound;
   return { output, index: indexOf(i, want.shape), got: got.data[i], want: want.data[i], bound, ratio };
 }

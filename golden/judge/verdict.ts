@@ -1,4 +1,5 @@
 // From a candidate's outputs on one problem to a verdict: truth, bound, comparison, and what the candidate complains of.
+import { type DTypeName, dtypes, round, ulp } from "../../reference/dtype.ts";
 import type { Inputs, Operation, Outputs, Scalars } from "../../reference/operation.ts";
 import type { Target } from "../../reference/targets.ts";
 import type { Floats, Ints, Tensor } from "../../reference/tensor.ts";
@@ -38,6 +39,34 @@ export function roundScalars(operation: Operation, scalars: Scalars): Scalars {
   );
 }
 
+/** In which dtype a tensor of an op is stored: statistics, losses and angles stay float32 whatever the rest is. */
+export function storageOf(operation: Operation, name: string, dtype: DTypeName): DTypeName {
+  return operation.wide.includes(name) ? "float32" : dtype;
+}
+
+/** The problem as a candidate of that dtype gets it: inputs rounded to it, real scalars to float32. */
+export function roundProblem(operation: Operation, { inputs, scalars }: Problem, dtype: DTypeName): Problem {
+  const rounded = Object.entries(inputs).map(([name, t]): [string, Tensor<Floats | Ints>] => {
+    const format = dtypes[storageOf(operation, name, dtype)];
+    return t.data instanceof Int32Array || format.name === "float32"
+      ? [name, t]
+      : [name, { data: (t.data as Floats).map((x) => round(x, format)) as Floats, shape: t.shape }];
+  });
+  return { inputs: Object.fromEntries(rounded), scalars: roundScalars(operation, scalars) };
+}
+
+/** Errors of the inputs that the kernel declares as read in a lower format, to either neighbour of each number. */
+function declaredErrors(inputs: Inputs, target: Target): Record<string, Tensor> {
+  const errors: Record<string, Tensor> = {};
+  for (const [name, format] of Object.entries(target.stores ?? {})) {
+    const t = inputs[name];
+    if (t === undefined || t.data instanceof Int32Array) continue;
+    const data = Float64Array.from(t.data, (x) => (round(x, dtypes[format]) === x ? 0 : ulp(x, dtypes[format])));
+    errors[name] = { data, shape: t.shape };
+  }
+  return errors;
+}
+
 /** Runs the candidate on the problem and judges what comes back. Never throws for what the candidate does. */
 export async function judge(
   operation: Operation,
@@ -45,8 +74,9 @@ export async function judge(
   given: Problem,
   target: Target,
   profile: Profile,
+  dtype: DTypeName = "float32",
 ): Promise<Verdict> {
-  const problem = { inputs: given.inputs, scalars: roundScalars(operation, given.scalars) };
+  const problem = roundProblem(operation, given, dtype);
   const copies = Object.entries(problem.inputs).map(([name, t]) => ({ name, t, before: t.data.slice() }));
   let outputs: Outputs;
   const findings: string[] = [];
@@ -61,7 +91,7 @@ export async function judge(
     if (!sameBits(t.data, before)) findings.push(`input ${name} was changed`);
     t.data.set(before as never);
   }
-  return judgeOutputs(operation, outputs, problem, target, profile, findings);
+  return judgeOutputs(operation, outputs, problem, target, profile, findings, dtype);
 }
 
 /** The verdict on outputs that exist already. */
@@ -72,10 +102,16 @@ export function judgeOutputs(
   target: Target,
   profile: Profile,
   complaints: readonly string[] = [],
+  dtype: DTypeName = "float32",
 ): Verdict {
   const findings = [...complaints];
   const want = truth(operation, problem);
-  const allowed = operation.bound(widen(problem.inputs), problem.scalars, target);
+  const allowed = operation.bound(
+    widen(problem.inputs),
+    problem.scalars,
+    target,
+    declaredErrors(problem.inputs, target),
+  );
   const comparisons: Comparison[] = [];
   for (const name of Object.keys(operation.outputs)) {
     const got = outputs[name];
@@ -90,7 +126,7 @@ export function judgeOutputs(
     // On the integer lattice every product and every partial sum is exact, in any order.
     const exact = profile === "lattice" && operation.exact.includes(name);
     const allowance = exact ? { data: new Float64Array(want[name].data.length), shape: got.shape } : allowed[name];
-    const comparison = compare(name, got, want[name], allowance, target);
+    const comparison = compare(name, got, want[name], allowance, target, storageOf(operation, name, dtype));
     comparisons.push(comparison);
     if (comparison.outside > 0 && comparison.at !== undefined) findings.push(describe(comparison.at));
   }
