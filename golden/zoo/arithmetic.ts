@@ -1,7 +1,7 @@
 // Float32 as some correct device might compute it: any rounding, fusing, flushing, order of summation, and functions that
 // err as far as the target lets them. The zoo evaluates every op in it; none of these may be accused.
 import { dtypes, ulp } from "../../reference/dtype.ts";
-import { cos, exp, log, sin } from "../../reference/elementary.ts";
+import { cos, exp, log, power, sin } from "../../reference/elementary.ts";
 import { bits, uniform } from "../../reference/random.ts";
 import { Arithmetic } from "../../reference/rounding.ts";
 import type { FunctionName, Target } from "../../reference/targets.ts";
@@ -40,6 +40,7 @@ export interface Habits {
 }
 
 const { minNormal, max: MAX } = dtypes.float32;
+const { LN2 } = Math;
 
 export class Float32Arithmetic {
   readonly habits: Habits;
@@ -58,12 +59,15 @@ export class Float32Arithmetic {
     return Math.fround(x);
   }
 
+  /** Adding zero is exact in every rounding: an accumulator that starts at zero has one rounding less than terms. */
   add(a: number, b: number): number {
-    return this.result(this.operand(a) + this.operand(b));
+    const x = this.operand(a);
+    const y = this.operand(b);
+    return x === 0 || y === 0 ? x + y : this.result(x + y);
   }
 
   subtract(a: number, b: number): number {
-    return this.result(this.operand(a) - this.operand(b));
+    return this.add(a, -b);
   }
 
   multiply(a: number, b: number): number {
@@ -88,6 +92,14 @@ export class Float32Arithmetic {
 
   log(x: number): number {
     return this.erring("log", this.operand(x), log(this.operand(x)));
+  }
+
+  exp2(x: number): number {
+    return this.erring("exp2", this.operand(x), power(2, this.operand(x)));
+  }
+
+  log2(x: number): number {
+    return this.erring("log2", this.operand(x), log(this.operand(x)) / LN2);
   }
 
   sqrt(x: number): number {
