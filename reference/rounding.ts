@@ -6,8 +6,8 @@
 // a correct kernel has no bound there: out of the format's range, or of a function's domain.
 //
 // Sums hold for every order (Higham 2002, Accuracy and Stability of Numerical Algorithms, sections 3.1 and 4.2).
-import { dtypes, exponentOf, round as roundTo, type DType } from "./dtype.ts";
-import { cos, exp, log, powerOfTwo, sin } from "./elementary.ts";
+import { dtypes, exponentOf, round as roundTo, type DType, ulp } from "./dtype.ts";
+import { cos, exp, log, MAX_ANGLE, powerOfTwo, sin } from "./elementary.ts";
 import type { FunctionName, Region, Target } from "./targets.ts";
 
 export interface Approx {
@@ -15,7 +15,9 @@ export interface Approx {
   readonly error: number;
 }
 
-const { minNormal, minSubnormal, max: MAX } = dtypes.float32;
+const { minNormal, minSubnormal, max: MAX, u: NEAREST } = dtypes.float32;
+/** What one operation here, itself in float64, may lose: four roundings or so of its value. */
+const OWN = powerOfTwo(-50);
 
 /** n roundings in a row: (1 + u)ⁿ − 1 ≤ γₙ = n·u / (1 − n·u) (Higham 2002, lemma 3.1). */
 export function gamma(n: number, u: number): number {
@@ -56,7 +58,7 @@ export class Arithmetic {
 
   /** What underflow and overflow do to a result whose rounding is already in `error`. */
   private settled(value: number, error: number): Approx {
-    let total = error;
+    let total = error + OWN * Math.abs(value);
     if (Math.abs(value) - total < minNormal && (value !== 0 || total !== 0)) {
       total += minSubnormal;
       if (this.target.flushes) total = Math.max(total, Math.abs(value));
@@ -65,20 +67,31 @@ export class Arithmetic {
   }
 
   negate(a: Approx): Approx {
-    return { value: -a.value, error: a.error };
+    const x = this.operand(a);
+    return { value: -x.value, error: x.error };
   }
 
   abs(a: Approx): Approx {
-    return { value: Math.abs(a.value), error: a.error };
+    const x = this.operand(a);
+    return { value: Math.abs(x.value), error: x.error };
   }
 
-  /** Exact, as comparisons are. */
-  min(a: Approx, b: Approx): Approx {
-    return { value: Math.min(a.value, b.value), error: Math.max(a.error, b.error) };
+  min(left: Approx, right: Approx): Approx {
+    return this.selected(Math.min(left.value, right.value), left, right);
   }
 
-  max(a: Approx, b: Approx): Approx {
-    return { value: Math.max(a.value, b.value), error: Math.max(a.error, b.error) };
+  max(left: Approx, right: Approx): Approx {
+    return this.selected(Math.max(left.value, right.value), left, right);
+  }
+
+  /** One of two operands, exact but that among subnormals either may come out (WGSL 15.7.4.1, min and max). */
+  private selected(value: number, left: Approx, right: Approx): Approx {
+    const a = this.operand(left);
+    const b = this.operand(right);
+    const error = Math.max(a.error, b.error);
+    if (!(error >= 0)) return { value, error: Infinity };
+    const confused = this.target.flushes && mayBeSubnormal(a) && mayBeSubnormal(b);
+    return { value, error: confused ? error + 2 * minNormal : error };
   }
 
   add(left: Approx, right: Approx): Approx {
@@ -99,10 +112,12 @@ export class Arithmetic {
 
   /** Several factors in any association: some partial product may underflow or overflow on the way. */
   product(...factors: Approx[]): Approx {
+    if (factors.length < 2) return factors[0] ?? this.exact(1);
     let value = 1;
     let largest = 1; // the factors at their largest, multiplied
     let smallest = 1; // the least that a partial product can be: the factors below 1 at their smallest
     let most = 1; // the most that it can be: the factors above 1 at their largest
+    let vanishes = false;
     for (const factor of factors) {
       const a = this.operand(factor);
       const size = Math.abs(a.value);
@@ -110,12 +125,18 @@ export class Arithmetic {
       largest *= size + a.error;
       smallest *= Math.min(1, Math.max(0, size - a.error));
       most *= Math.max(1, size + a.error);
+      vanishes ||= size + a.error === 0;
     }
+    const roundings = factors.length - 1;
+    const growth = gamma(roundings, this.u);
+    most *= 1 + growth;
     if (!(most <= MAX)) return { value, error: Infinity };
-    const result = this.rounded(value, Math.max(0, largest - Math.abs(value)), factors.length - 1);
-    if (value === 0 || smallest >= minNormal) return result;
-    // A partial product lost to underflow takes the whole product with it.
-    return { value, error: Math.max(result.error, Math.abs(value) + (this.target.flushes ? 0 : result.error)) };
+    const result = this.rounded(value, Math.max(0, largest - Math.abs(value)), roundings);
+    if (vanishes || smallest * (1 - growth) >= minNormal || roundings === 1) return result;
+    // A partial product below the normal range is off by up to the smallest number, which the other factors then enlarge;
+    // flushed to zero, it takes the whole product with it.
+    const error = result.error + (roundings - 1) * minSubnormal * most;
+    return { value, error: this.target.flushes ? Math.max(error, Math.abs(value)) : error };
   }
 
   divide(left: Approx, right: Approx): Approx {
@@ -146,18 +167,25 @@ export class Arithmetic {
     const x = this.operand(a);
     const value = 1 / Math.sqrt(x.value);
     const highest = 1 / Math.sqrt(x.value - x.error); // NaN or infinite where the interval reaches zero
-    const error = Math.max(highest - value, value - 1 / Math.sqrt(x.value + x.error));
+    const error = highest - value; // convex: the other end of the interval lies nearer
     const direct = this.settled(value, error + this.accuracy("inverseSqrt", x, highest));
     return this.either(direct, this.divide(this.exact(1), this.sqrt(a)));
   }
 
   /** a is an angle that the kernel has already brought into the function's domain. */
   sin(a: Approx): Approx {
-    return this.settled(sin(a.value), a.error + this.accuracy("sin", a, 1));
+    return this.wave("sin", sin, a);
   }
 
   cos(a: Approx): Approx {
-    return this.settled(cos(a.value), a.error + this.accuracy("cos", a, 1));
+    return this.wave("cos", cos, a);
+  }
+
+  /** sin or cos, whose slope is at most 1. */
+  private wave(name: "sin" | "cos", f: (x: number) => number, a: Approx): Approx {
+    const x = this.operand(a);
+    if (!(Math.abs(x.value) <= MAX_ANGLE)) return { value: NaN, error: Infinity };
+    return this.settled(f(x.value), x.error + this.accuracy(name, x, 1));
   }
 
   /** The same quantity computed in several ways: the value of the first, and an error that covers them all. */
@@ -170,7 +198,7 @@ export class Arithmetic {
   /** An intermediate that the kernel may declare as stored in a lower format (`--store P=bfloat16`). */
   store(name: string, a: Approx): Approx {
     const dtype = this.target.stores?.[name];
-    return dtype === undefined ? a : storedIn(a, dtypes[dtype]);
+    return dtype === undefined ? a : storedIn(this.operand(a), dtypes[dtype], this.target);
   }
 
   /** A sum in any order; give it terms and products, then ask for the total. */
@@ -183,14 +211,14 @@ export class Arithmetic {
     const low = x.value - x.error;
     const high = x.value + x.error;
     let covered = low;
-    let worst = 0;
+    let worst = -1; // no region met
     for (const region of this.target.functions[name]) {
       if (!(region.to >= low && region.from <= high)) continue;
       if (region.from > covered) return Infinity; // a gap between the regions
       worst = Math.max(worst, regionError(region, Math.min(high, region.to), Math.max(low, region.from), magnitude));
       covered = Math.max(covered, region.to);
     }
-    return covered >= high && low <= high ? worst : Infinity;
+    return worst >= 0 && covered >= high ? worst : Infinity;
   }
 
   private increasing(name: FunctionName, f: (x: number) => number, a: Approx): Approx {
@@ -250,11 +278,17 @@ export class Sum {
   /** The sum, each term having passed through at most count − 1 additions and `extra` further roundings. */
   total(extra = 0): Approx {
     const roundings = Math.max(0, this.count - 1) + extra;
-    let error = this.error + gamma(roundings, this.arithmetic.u) * this.magnitude;
-    if (this.flushes) error += roundings * minNormal; // a partial sum may become subnormal, and then zero
+    const growth = gamma(roundings, this.arithmetic.u);
+    // A partial sum may become subnormal, and then zero; where it may not, only the further roundings lose anything there.
+    const lost = this.flushes ? roundings * minNormal : extra * minSubnormal;
+    const error = this.error + growth * this.magnitude + (1 + growth) * lost;
     // A partial sum is at most the sum of magnitudes: beyond the largest number, some order overflows.
     return { value: this.value, error: this.magnitude + error <= MAX ? error : Infinity };
   }
+}
+
+function mayBeSubnormal(a: Approx): boolean {
+  return Math.abs(a.value) - a.error < minNormal && (a.value !== 0 || a.error !== 0);
 }
 
 /** |â·b̂ − a·b| for operands within their errors. */
@@ -265,16 +299,21 @@ function productError(a: Approx, b: Approx): number {
 /** The largest error that a region of the target's table allows, for arguments from low to high. */
 function regionError(region: Region, high: number, low: number, magnitude: number): number {
   const x = Math.max(Math.abs(low), Math.abs(high));
-  // The largest distance between neighbours of a result up to `magnitude`.
-  const ulp = magnitude >= minNormal ? powerOfTwo(Math.min(exponentOf(magnitude), 127) - 23) : minSubnormal;
+  // The largest distance between neighbours of a result up to `magnitude`, also of one that rounds to a power of two.
+  const size = magnitude * (1 + NEAREST);
+  const unit = size >= minNormal ? powerOfTwo(Math.min(exponentOf(size), 127) - 23) : minSubnormal;
   const ulps = (region.ulp ?? 0) + (region.ulpPerArgument ?? 0) * x;
-  return ulps * ulp + (region.absolute ?? 0) + (region.relative ?? 0) * magnitude;
+  return ulps * unit + (region.absolute ?? 0) + (region.relative ?? 0) * magnitude;
 }
 
-/** One more rounding, to nearest, into a lower format: the interval's ends rounded. */
-function storedIn(a: Approx, dtype: DType): Approx {
-  const low = roundTo(a.value - a.error, dtype);
-  const high = roundTo(a.value + a.error, dtype);
-  const error = Math.max(high - a.value, a.value - low);
-  return { value: a.value, error: error <= MAX ? error : Infinity };
+/** One more rounding, into a lower format: the interval's ends rounded to nearest, or outwards where that is not promised. */
+function storedIn(a: Approx, dtype: DType, target: Target): Approx {
+  const outwards = target.u > NEAREST;
+  let low = roundTo(a.value - a.error, dtype);
+  let high = roundTo(a.value + a.error, dtype);
+  if (outwards && low > a.value - a.error) low -= ulp(a.value - a.error, dtype);
+  if (outwards && high < a.value + a.error) high += ulp(a.value + a.error, dtype);
+  let error = Math.max(high - a.value, a.value - low);
+  if (target.flushes && Math.abs(a.value) - error < dtype.minNormal) error = Math.max(error, Math.abs(a.value));
+  return { value: a.value, error: Math.abs(a.value) + error <= dtype.max ? error : Infinity };
 }

@@ -1,13 +1,18 @@
 // What the specifications promise of arithmetic in float32, as data: each figure with its section.
-import type { DTypeName } from "./dtype.ts";
-import { powerOfTwo } from "./elementary.ts";
+//
+// Every figure is a distance from the exact result, in units in the last place of the exact result. Where a table counts
+// from the correctly rounded result instead (CUDA), half a unit is added.
+import { type DTypeName, dtypes } from "./dtype.ts";
+import { power, powerOfTwo } from "./elementary.ts";
 
-export type FunctionName = "divide" | "sqrt" | "inverseSqrt" | "exp" | "exp2" | "log" | "log2" | "sin" | "cos";
+/** The functions that a target has figures for. */
+export const functionNames = ["divide", "sqrt", "inverseSqrt", "exp", "exp2", "log", "log2", "sin", "cos"] as const;
+export type FunctionName = (typeof functionNames)[number];
 
 /**
- * From one argument to another, the error is at most
- * (ulp + ulpPerArgument · |x|) units in the last place of the result + absolute + relative · |result|.
- * For divide the argument is the magnitude of the divisor.
+ * From one argument to another, both included, the error is at most
+ * (ulp + ulpPerArgument · |x|) units in the last place of the result + absolute + relative · |result|,
+ * the rounding of the result included. For divide the argument is the magnitude of the divisor.
  */
 export interface Region {
   readonly from: number;
@@ -34,13 +39,38 @@ export interface Target {
   readonly stores?: Readonly<Record<string, DTypeName>>;
 }
 
-const MAX = (2 - powerOfTwo(-23)) * powerOfTwo(127);
-const { PI } = Math;
+const MIN_NORMAL = dtypes.float32.minNormal;
+const MIN_SUBNORMAL = dtypes.float32.minSubnormal;
+const MAX = dtypes.float32.max;
+const EPSILON = powerOfTwo(-23); // one unit in the last place of 1; of any normal x at most this share of x
+const PI = Math.PI; // a double below π, so that the numbers from −π to π are those from −PI to PI
+
+/** One region for all arguments from `from` to `to`. */
+function everywhere(accuracy: Omit<Region, "from" | "to">, from = -MAX, to = MAX): readonly Region[] {
+  return [{ from, to, ...accuracy }];
+}
+
+/** `near` from ½ to 2, where a logarithm passes through zero, and `ulp` elsewhere. */
+function logarithm(near: number, ulp: number): readonly Region[] {
+  return [
+    { from: MIN_NORMAL, to: 0.5, ulp },
+    { from: 0.5, to: 2, absolute: near },
+    { from: 2, to: MAX, ulp },
+  ];
+}
 
 /**
- * WGSL, section 15.7.4 "Floating point accuracy" (concrete f32) and 15.7.3 "Differences from IEEE-754": a correctly
- * rounded result is either neighbour, subnormals may be flushed, and NaN and infinity may be assumed away.
- * sqrt inherits from 1 / inverseSqrt: 2 ULP, then a division's 2.5 ULP; one ULP is at most 2⁻²³ of the result.
+ * WGSL (W3C, gpuweb/gpuweb wgsl/index.bs), section 15.7.
+ *
+ * 15.7.2 "Differences from IEEE-754": "No rounding mode is specified. An implementation may round an intermediate result
+ * up or down"; "Any inputs or outputs of operations listed in Floating Point Accuracy may be flushed to zero";
+ * "Implementations may assume that overflow, infinities, and NaNs are not present". 15.7.4: correctly rounded is either
+ * neighbour, hence u = 2⁻²³; "The accuracy is undefined for input values outside that range". 15.7.4.1: the table. The
+ * unit in the last place is the least distance of two numbers with the exact result between them (15.7.4).
+ *
+ * sqrt is "inherited from 1.0 / inverseSqrt(x)": (1 + 2.5ε) / (1 − 2ε) − 1 = 4.5ε / (1 − 2ε). Its quotient's divisor lies
+ * within 2⁻⁶⁴ and 2⁶³, in the domain of the division; but at zero, and at subnormals, which may be flushed,
+ * 1 / inverseSqrt(0) passes through an infinity, and nothing is promised. The same holds for inverseSqrt, log and log2.
  */
 const wgsl: Target = {
   name: "wgsl",
@@ -49,25 +79,155 @@ const wgsl: Target = {
   flushes: true,
   promisesNonFinite: false,
   functions: {
-    divide: [{ from: powerOfTwo(-126), to: powerOfTwo(126), ulp: 2.5 }],
-    sqrt: [{ from: powerOfTwo(-126), to: MAX, relative: 4.5 * powerOfTwo(-23) + 5 * powerOfTwo(-46) }],
-    inverseSqrt: [{ from: powerOfTwo(-126), to: MAX, ulp: 2 }],
-    exp: [{ from: -MAX, to: MAX, ulp: 3, ulpPerArgument: 2 }],
-    exp2: [{ from: -MAX, to: MAX, ulp: 3, ulpPerArgument: 2 }],
-    log: [
-      { from: powerOfTwo(-126), to: 0.5, ulp: 3 },
-      { from: 0.5, to: 2, absolute: powerOfTwo(-21) },
-      { from: 2, to: MAX, ulp: 3 },
-    ],
-    log2: [
-      { from: powerOfTwo(-126), to: 0.5, ulp: 3 },
-      { from: 0.5, to: 2, absolute: powerOfTwo(-21) },
-      { from: 2, to: MAX, ulp: 3 },
-    ],
-    sin: [{ from: -PI, to: PI, absolute: powerOfTwo(-11) }],
-    cos: [{ from: -PI, to: PI, absolute: powerOfTwo(-11) }],
+    divide: everywhere({ ulp: 2.5 }, powerOfTwo(-126), powerOfTwo(126)),
+    sqrt: everywhere({ relative: (4.5 * EPSILON) / (1 - 2 * EPSILON) }, MIN_NORMAL),
+    inverseSqrt: everywhere({ ulp: 2 }, MIN_NORMAL),
+    exp: everywhere({ ulp: 3, ulpPerArgument: 2 }),
+    exp2: everywhere({ ulp: 3, ulpPerArgument: 2 }),
+    log: logarithm(powerOfTwo(-21), 3),
+    log2: logarithm(powerOfTwo(-21), 3),
+    sin: everywhere({ absolute: powerOfTwo(-11) }, -PI, PI),
+    cos: everywhere({ absolute: powerOfTwo(-11) }, -PI, PI),
   },
 };
 
+/**
+ * IEEE 754-2019 with a C library: roundTiesToEven (4.3.1), gradual underflow (7.5), + − × ÷ √ correctly rounded (5.4.1).
+ *
+ * The standard only recommends the other functions (9.2), so their accuracy is an assumption: 1 unit in the last place,
+ * what SLEEF states for its functions ending in u10, which PyTorch uses on processors (SLEEF, "Math library reference":
+ * 1.0 ULP; sinf and cosf within ±10²⁸), and what the GNU C Library lists for float exp, exp2, log, log2, sin, cos on x86-64
+ * (manual, "Known Maximum Errors in Math Functions"). inverseSqrt is the quotient 1 / √x:
+ * (1 + u) / (1 − u) − 1 = 2u / (1 − u).
+ */
+const ieee: Target = {
+  name: "ieee",
+  source: "IEEE 754-2019, sections 4.3, 5.4 and 7; other functions as in SLEEF (1.0 ULP) and the GNU C Library",
+  u: powerOfTwo(-24),
+  flushes: false,
+  promisesNonFinite: true,
+  functions: {
+    divide: everywhere({ ulp: 0.5 }, MIN_SUBNORMAL),
+    sqrt: everywhere({ ulp: 0.5 }, 0),
+    inverseSqrt: everywhere({ relative: (2 * powerOfTwo(-24)) / (1 - powerOfTwo(-24)) }, MIN_SUBNORMAL),
+    exp: everywhere({ ulp: 1 }),
+    exp2: everywhere({ ulp: 1 }),
+    log: everywhere({ ulp: 1 }, MIN_SUBNORMAL),
+    log2: everywhere({ ulp: 1 }, MIN_SUBNORMAL),
+    sin: everywhere({ ulp: 1 }, -powerOfTwo(93), powerOfTwo(93)),
+    cos: everywhere({ ulp: 1 }, -powerOfTwo(93), powerOfTwo(93)),
+  },
+};
+
+/**
+ * CUDA without options (-ftz=false -prec-div=true -prec-sqrt=true): CUDA C++ Programming Guide 13.0, section 17.1, Table 17,
+ * whose maximum is "the difference in ulps between the result returned by the CUDA library function and a correctly
+ * rounded single-precision result": half a unit is added to each. The guide calls them bounds "generated from extensive
+ * but not exhaustive tests, so they are not guaranteed".
+ */
+const cuda: Target = {
+  name: "cuda",
+  source: "CUDA C++ Programming Guide 13.0, section 17.1, Table 17",
+  u: powerOfTwo(-24),
+  flushes: false,
+  promisesNonFinite: true,
+  functions: {
+    divide: everywhere({ ulp: 0 + 0.5 }, MIN_SUBNORMAL),
+    sqrt: everywhere({ ulp: 0 + 0.5 }, 0),
+    inverseSqrt: everywhere({ ulp: 2 + 0.5 }, MIN_SUBNORMAL),
+    exp: everywhere({ ulp: 2 + 0.5 }),
+    exp2: everywhere({ ulp: 2 + 0.5 }),
+    log: everywhere({ ulp: 1 + 0.5 }, MIN_SUBNORMAL),
+    log2: everywhere({ ulp: 1 + 0.5 }, MIN_SUBNORMAL),
+    sin: everywhere({ ulp: 2 + 0.5 }),
+    cos: everywhere({ ulp: 2 + 0.5 }),
+  },
+};
+
+/**
+ * CUDA with -use_fast_math, which means -ftz=true -prec-div=false -prec-sqrt=false and the intrinsics of Table 20:
+ * __fdividef, __expf, __logf, __log2f, __sinf, __cosf, with the bounds of Table 21 (section 17.2). exp2f and rsqrtf keep
+ * Table 17's; sqrtf is 3 there for the oldest devices. Table 21 does not say from where its units count: half a unit is
+ * added as in Table 17. __expf's 2 + ⌊|1.173x|⌋ stands without the floor. Beyond 2¹²⁶, __fdividef returns 0.
+ */
+const cudaFastMath: Target = {
+  name: "cuda-fast-math",
+  source: "CUDA C++ Programming Guide 13.0, sections 17.1 and 17.2, Tables 17, 20 and 21",
+  u: powerOfTwo(-24),
+  flushes: true,
+  promisesNonFinite: false, // "it may also cause some differences in special case handling" (17.2)
+  functions: {
+    divide: everywhere({ ulp: 2 + 0.5 }, powerOfTwo(-126), powerOfTwo(126)),
+    sqrt: everywhere({ ulp: 3 + 0.5 }, 0),
+    inverseSqrt: everywhere({ ulp: 2 + 0.5 }, MIN_NORMAL),
+    exp: everywhere({ ulp: 2 + 0.5, ulpPerArgument: 1.173 }),
+    exp2: everywhere({ ulp: 2 + 0.5 }),
+    log: logarithm(power(2, -21.41), 3 + 0.5),
+    log2: logarithm(powerOfTwo(-22), 2 + 0.5),
+    sin: everywhere({ absolute: power(2, -21.41) }, -PI, PI),
+    cos: everywhere({ absolute: power(2, -21.19) }, -PI, PI),
+  },
+};
+
+/**
+ * Metal in either mode: for each function the looser of Table 8.1 (precise) and Table 8.2 (fast math, "the default"),
+ * Metal Shading Language Specification, section 8.4, whose reference is "the infinitely precise result". 8.2: "Either
+ * round ties to even or round toward zero rounding mode may be supported", hence u = 2⁻²³. 8.1: denormalized numbers
+ * "passed as input to or produced as the output of" an operation "may be flushed to zero", and with fast math "the
+ * behavior of handling NaN or INF is undefined".
+ *
+ * sqrt is "x*rsqrt(x) with special cases handled correctly", rsqrt within 2 ulp: (1 + 2ε)(1 + ε) − 1. exp is the larger of
+ * 4 and 3 + ⌊|2x|⌋ ulp.
+ */
+const metal: Target = {
+  name: "metal",
+  source: "Metal Shading Language Specification 4, sections 8.1 to 8.5, Tables 8.1 and 8.2",
+  u: powerOfTwo(-23),
+  flushes: true,
+  promisesNonFinite: false,
+  functions: {
+    divide: everywhere({ ulp: 2.5 }, powerOfTwo(-126), powerOfTwo(126)),
+    sqrt: everywhere({ relative: 3 * EPSILON + 2 * EPSILON * EPSILON }, 0),
+    inverseSqrt: everywhere({ ulp: 2 }, MIN_NORMAL),
+    exp: metalExponential(),
+    exp2: metalExponential(),
+    log: logarithm(powerOfTwo(-21), 4),
+    log2: logarithm(powerOfTwo(-22), 4),
+    sin: everywhere({ absolute: powerOfTwo(-13) }, -PI, PI),
+    cos: everywhere({ absolute: powerOfTwo(-13) }, -PI, PI),
+  },
+};
+
+function metalExponential(): readonly Region[] {
+  return [
+    { from: -MAX, to: -0.5, ulp: 3, ulpPerArgument: 2 },
+    { from: -0.5, to: 0.5, ulp: 4 },
+    { from: 0.5, to: MAX, ulp: 3, ulpPerArgument: 2 },
+  ];
+}
+
+/**
+ * NVIDIA's tensor cores: products exact, k of them and the accumulator aligned to the largest exponent and truncated there,
+ * their sum truncated once more; subnormals kept (Fasi, Higham, Mikaitis and Pranesh 2021, PeerJ Computer Science 7:e330).
+ * Each of the k + 1 alignments and the last truncation lose at most 2⁻²³ of the block's Σ|ab| and accumulator, so n products
+ * in n/k blocks lose (n/k)(k + 2) · 2⁻²³ ≤ n · 2⁻²² of it, k being 4 or more: u = 2⁻²², as if every product and every
+ * addition lost that much. Low inputs are the kernel's to declare; the rest of the kernel runs as in the target cuda.
+ * It does not hold for 8-bit inputs on Hopper, whose alignment keeps fewer bits.
+ */
+const matrixUnits: Target = {
+  ...cuda,
+  name: "matrix-units",
+  source: "Fasi et al. 2021, Numerical behavior of NVIDIA tensor cores; functions as in the target cuda",
+  u: powerOfTwo(-22),
+  promisesNonFinite: false, // not documented
+};
+
 /** The targets by name. */
-export const targets = { wgsl } as const satisfies Record<string, Target>;
+export const targets = {
+  wgsl,
+  ieee,
+  cuda,
+  "cuda-fast-math": cudaFastMath,
+  metal,
+  "matrix-units": matrixUnits,
+} as const satisfies Record<string, Target>;

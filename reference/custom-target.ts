@@ -1,0 +1,148 @@
+// A target of one's own, read from JSON and checked field by field.
+import { type DTypeName, dtypes } from "./dtype.ts";
+import { powerOfTwo } from "./elementary.ts";
+import { type FunctionName, functionNames, type Region, type Target } from "./targets.ts";
+
+/**
+ * A target of one's own, from parsed JSON. `functions` may leave a function out, and its regions may leave gaps: nothing is
+ * promised there, so what depends on it is unjudged. `stores` may be left out. A number may be a string: "0.5", "2^-23",
+ * "4.5*2^-23". Figures count from the exact result.
+ *
+ * ```json
+ * {
+ *   "name": "my-device",
+ *   "source": "its manual, section 3.2",
+ *   "u": "2^-24",
+ *   "flushes": true,
+ *   "promisesNonFinite": false,
+ *   "functions": {
+ *     "divide": [{ "from": "2^-126", "to": "2^126", "ulp": 2.5 }],
+ *     "exp": [{ "from": -80, "to": 80, "ulp": 3, "ulpPerArgument": 2 }],
+ *     "log": [{ "from": "0.5", "to": 2, "absolute": "2^-21" }, { "from": 2, "to": "2^127", "relative": "3*2^-23" }]
+ *   },
+ *   "stores": { "P": "bfloat16" }
+ * }
+ * ```
+ *
+ * Throws TypeError where a field is missing, unknown or of the wrong type, RangeError where its value cannot be; the
+ * message is one line that begins with the field.
+ */
+export function customTarget(json: unknown): Target {
+  const fields = record(json, "target");
+  only(fields, "target", ["name", "source", "u", "flushes", "promisesNonFinite", "functions", "stores"]);
+  const u = number(fields.u, "u");
+  if (!(u > 0 && u < 1)) throw new RangeError(`u: got ${shown(fields.u)}, wanted a number between 0 and 1`);
+  const regions = record(fields.functions, "functions");
+  only(regions, "functions", functionNames);
+  const functions = {} as Record<FunctionName, readonly Region[]>;
+  for (const name of functionNames) {
+    functions[name] = regions[name] === undefined ? [] : regionsOf(regions[name], `functions.${name}`);
+  }
+  return {
+    name: text(fields.name, "name"),
+    source: text(fields.source, "source"),
+    u,
+    flushes: boolean(fields.flushes, "flushes"),
+    promisesNonFinite: boolean(fields.promisesNonFinite, "promisesNonFinite"),
+    functions,
+    ...(fields.stores === undefined ? {} : { stores: storesOf(fields.stores) }),
+  };
+}
+
+const FIGURES = ["ulp", "ulpPerArgument", "absolute", "relative"] as const;
+
+function regionsOf(json: unknown, field: string): readonly Region[] {
+  if (!Array.isArray(json)) throw new TypeError(`${field}: got ${shown(json)}, wanted an array of regions`);
+  let end = -Infinity;
+  return json.map((item: unknown, i) => {
+    const at = `${field}[${i}]`;
+    const fields = record(item, at);
+    only(fields, at, ["from", "to", ...FIGURES]);
+    const from = number(fields.from, `${at}.from`);
+    const to = number(fields.to, `${at}.to`);
+    if (!(from >= end)) {
+      throw new RangeError(
+        `${at}.from: got ${shown(fields.from)}, wanted at least ${end}, where the region before ends`,
+      );
+    }
+    if (!(to >= from)) throw new RangeError(`${at}.to: got ${shown(fields.to)}, wanted at least from, ${from}`);
+    end = to;
+    const figures: Partial<Record<(typeof FIGURES)[number], number>> = {};
+    for (const figure of FIGURES) {
+      if (fields[figure] === undefined) continue;
+      const value = number(fields[figure], `${at}.${figure}`);
+      if (!(value >= 0)) throw new RangeError(`${at}.${figure}: got ${shown(fields[figure])}, wanted 0 or more`);
+      figures[figure] = value;
+    }
+    if (Object.keys(figures).length === 0) throw new TypeError(`${at}: wanted at least one of ${FIGURES.join(", ")}`);
+    return { from, to, ...figures };
+  });
+}
+
+function storesOf(json: unknown): Readonly<Record<string, DTypeName>> {
+  const names = Object.keys(dtypes);
+  const stores: Record<string, DTypeName> = {};
+  for (const [name, dtype] of Object.entries(record(json, "stores"))) {
+    if (!(typeof dtype === "string" && names.includes(dtype))) {
+      throw new TypeError(`stores.${name}: got ${shown(dtype)}, wanted one of ${names.join(", ")}`);
+    }
+    stores[name] = dtype as DTypeName;
+  }
+  return stores;
+}
+
+function record(json: unknown, field: string): Record<string, unknown> {
+  if (typeof json !== "object" || json === null || Array.isArray(json)) {
+    throw new TypeError(`${field}: got ${shown(json)}, wanted an object`);
+  }
+  return json as Record<string, unknown>;
+}
+
+function only(fields: Record<string, unknown>, at: string, known: readonly string[]): void {
+  for (const field of Object.keys(fields)) {
+    if (!known.includes(field)) throw new TypeError(`${at}: unknown ${shown(field)}, wanted only ${known.join(", ")}`);
+  }
+}
+
+const DECIMAL = String.raw`[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?`;
+const NUMERAL = new RegExp(String.raw`^(?:(${DECIMAL})|(?:(${DECIMAL})\*|([+-]?))2\^([+-]?\d+))$`, "i");
+
+/** A finite number, or a string that is a decimal number, 2^k or a*2^k. */
+function number(json: unknown, field: string): number {
+  if (typeof json !== "number" && typeof json !== "string") {
+    throw new TypeError(`${field}: got ${shown(json)}, wanted a number or a string such as "2^-23"`);
+  }
+  const value = typeof json === "number" ? json : numeral(json.replaceAll(" ", ""));
+  if (!Number.isFinite(value)) {
+    throw new RangeError(`${field}: got ${shown(json)}, wanted a finite number or a string such as "2^-23"`);
+  }
+  return value;
+}
+
+/** NaN where the text is no such number. */
+function numeral(source: string): number {
+  const match = NUMERAL.exec(source);
+  if (match === null) return NaN;
+  const [, decimal, factor, sign, exponent] = match;
+  if (decimal !== undefined) return Number(decimal);
+  const k = Number(exponent);
+  if (!(Math.abs(k) <= 1000)) return NaN;
+  return (factor === undefined ? Number(`${sign}1`) : Number(factor)) * powerOfTwo(k);
+}
+
+function text(json: unknown, field: string): string {
+  if (typeof json === "string" && json !== "") return json;
+  throw new TypeError(`${field}: got ${shown(json)}, wanted a text that is not empty`);
+}
+
+function boolean(json: unknown, field: string): boolean {
+  if (typeof json === "boolean") return json;
+  throw new TypeError(`${field}: got ${shown(json)}, wanted true or false`);
+}
+
+/** A value as it stands in an error message: one line, and not a long one. */
+function shown(json: unknown): string {
+  if (json === undefined) return "nothing";
+  const line = typeof json === "number" ? String(json) : (JSON.stringify(json) ?? typeof json);
+  return line.length <= 40 ? line : `${line.slice(0, 40)}…`;
+}

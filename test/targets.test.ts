@@ -1,0 +1,267 @@
+// The targets as data: their structure, that correct rounding is within each, WGSL's figures by hand, and a user's own.
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { customTarget } from "../reference/custom-target.ts";
+import { dtypes } from "../reference/dtype.ts";
+import { cos, exp, log, MAX_ANGLE, power, powerOfTwo, sin } from "../reference/elementary.ts";
+import { Arithmetic } from "../reference/rounding.ts";
+import { type FunctionName, functionNames, type Target, targets } from "../reference/targets.ts";
+
+const { minNormal, minSubnormal, max: MAX, u: NEAREST } = dtypes.float32;
+const all: readonly Target[] = Object.values(targets);
+
+/** How far a function of x, whose exact result is given, may lie off. */
+function allowed(target: Target, name: FunctionName, x: number, exact: number): number {
+  return new Arithmetic(target).accuracy(name, { value: x, error: 0 }, Math.abs(exact));
+}
+
+test("the targets stand under their names", () => {
+  for (const [name, target] of Object.entries(targets)) expect(target.name).toBe(name);
+});
+
+describe.each(all)("$name", (target) => {
+  test("its regions ascend, overlap at most at their ends, and hold figures that are 0 or more", () => {
+    expect(Object.keys(target.functions).toSorted()).toEqual([...functionNames].toSorted());
+    for (const regions of Object.values(target.functions)) {
+      expect(regions.length).toBeGreaterThan(0);
+      regions.forEach(({ from, to, ...figures }, i) => {
+        expect(from).toBeLessThan(to);
+        if (i > 0) expect(from).toBeGreaterThanOrEqual(regions[i - 1].to);
+        expect(Object.keys(figures)).not.toEqual([]);
+        for (const figure of Object.values(figures)) expect(figure >= 0 && figure < Infinity).toBe(true);
+      });
+    }
+  });
+
+  test("its u admits rounding to nearest, and it names its source", () => {
+    expect(target.u).toBeGreaterThanOrEqual(NEAREST);
+    expect(target.source).not.toBe("");
+  });
+
+  test("where subnormals may be flushed, nothing is promised at arguments that have a pole at zero", () => {
+    for (const name of ["divide", "inverseSqrt", "log", "log2"] as const) {
+      const [first] = target.functions[name];
+      expect(first.from).toBe(target.flushes ? minNormal : minSubnormal);
+    }
+  });
+
+  // Exact to an ulp of float64, 2⁻⁵² of the result.
+  const functions: Readonly<Record<FunctionName, (x: number) => number>> = {
+    divide: (x) => 1.7 / x,
+    sqrt: Math.sqrt,
+    inverseSqrt: (x) => 1 / Math.sqrt(x),
+    exp,
+    exp2: (x) => power(2, x),
+    log,
+    log2: (x) => log(x) / log(2),
+    sin,
+    cos,
+  };
+
+  test.each(functionNames)("%s rounded correctly lies within it", (name) => {
+    const f = functions[name];
+    const regions = target.functions[name];
+    const reach = name === "exp" || name === "exp2" ? 160 : name === "sin" || name === "cos" ? MAX_ANGLE : MAX;
+    const low = Math.max(regions[0].from, -reach);
+    const high = Math.min(regions[regions.length - 1].to, reach);
+    const argument = fc.oneof(
+      fc.float({ noNaN: true, noDefaultInfinity: true }),
+      fc.float({ noNaN: true, min: -4, max: 4 }),
+      fc.constantFrom(...regions.flatMap(({ from, to }) => [from, to].map(Math.fround))),
+    );
+    let judged = 0;
+    fc.assert(
+      fc.property(argument, (x) => {
+        if (!(x >= low && x <= high)) return;
+        const exact = f(x);
+        const got = Math.fround(exact);
+        if (!Number.isFinite(got)) return;
+        judged++;
+        expect(Math.abs(got - exact)).toBeLessThanOrEqual(
+          allowed(target, name, x, exact) + powerOfTwo(-52) * Math.abs(exact),
+        );
+      }),
+      { numRuns: 500 },
+    );
+    expect(judged).toBeGreaterThan(50);
+  });
+});
+
+// WGSL 15.7.4.1, worked by hand: an ulp of a result in [2^k, 2^(k+1)) is 2^(k−23), of a subnormal one 2^−149.
+const beyondPi = Math.fround(Math.PI); // 3.14159274 > π
+const belowPi = beyondPi - powerOfTwo(-22);
+const byHand: readonly [FunctionName, number, number, number][] = [
+  ["divide", 3, 1 / 3, 2.5 * powerOfTwo(-25)], // 1/3 is in [2⁻², 2⁻¹)
+  ["divide", 3, 7 / 3, 2.5 * powerOfTwo(-22)],
+  ["divide", powerOfTwo(-126), 3 * powerOfTwo(10), 2.5 * powerOfTwo(-12)],
+  ["divide", powerOfTwo(126), 3 * powerOfTwo(-127), 2.5 * powerOfTwo(-149)], // 3 · 2⁻¹²⁷ is in [2⁻¹²⁶, 2⁻¹²⁵)
+  ["divide", powerOfTwo(126), powerOfTwo(-127), 2.5 * powerOfTwo(-149)], // subnormal
+  ["divide", powerOfTwo(126) * (1 + powerOfTwo(-23)), 1, Infinity],
+  ["divide", powerOfTwo(-127), 1, Infinity],
+  ["divide", 0, 1, Infinity],
+  ["sqrt", 2, Math.sqrt(2), ((4.5 * powerOfTwo(-23)) / (1 - powerOfTwo(-22))) * Math.sqrt(2)],
+  ["sqrt", 0, 0, Infinity], // 1 / inverseSqrt(0)
+  ["sqrt", powerOfTwo(-127), 0, Infinity], // may be flushed
+  ["inverseSqrt", 3, 1 / Math.sqrt(3), 2 * powerOfTwo(-24)], // 0.577
+  ["inverseSqrt", 1e30, 1e-15, 2 * powerOfTwo(-73)], // 2⁻⁵⁰ < 10⁻¹⁵ < 2⁻⁴⁹
+  ["inverseSqrt", powerOfTwo(-127), powerOfTwo(63), Infinity],
+  ["exp", 1, exp(1), 5 * powerOfTwo(-22)], // 2.718
+  ["exp", -1, exp(-1), 5 * powerOfTwo(-25)], // 0.368
+  ["exp", 80, exp(80), 163 * powerOfTwo(92)], // 2¹¹⁵ < e⁸⁰ < 2¹¹⁶
+  ["exp", -100, exp(-100), 203 * powerOfTwo(-149)], // subnormal
+  ["exp2", 0.5, Math.sqrt(2), 4 * powerOfTwo(-23)],
+  ["exp2", -10.5, Math.sqrt(2) * powerOfTwo(-11), 24 * powerOfTwo(-34)],
+  ["log", 1, 0, powerOfTwo(-21)],
+  ["log", 0.5, log(0.5), powerOfTwo(-21)], // the interval's end is in it: the larger of 2⁻²¹ and 3 ulp of 0.69
+  ["log", 2, log(2), powerOfTwo(-21)],
+  ["log", 4, log(4), 3 * powerOfTwo(-23)], // 1.386
+  ["log", 0.25, log(0.25), 3 * powerOfTwo(-23)],
+  ["log", powerOfTwo(-126), log(powerOfTwo(-126)), 3 * powerOfTwo(-17)], // −87.3
+  ["log", powerOfTwo(-127), log(powerOfTwo(-127)), Infinity],
+  ["log", 0, -Infinity, Infinity],
+  ["log2", 3, log(3) / log(2), 3 * powerOfTwo(-23)], // 1.585
+  ["log2", 1.5, log(1.5) / log(2), powerOfTwo(-21)],
+  ["sin", 1, sin(1), powerOfTwo(-11)],
+  ["sin", belowPi, sin(belowPi), powerOfTwo(-11)],
+  ["sin", beyondPi, sin(beyondPi), Infinity],
+  ["cos", -3, cos(-3), powerOfTwo(-11)],
+  ["cos", -beyondPi, -1, Infinity],
+];
+
+test.each(byHand)("wgsl: %s at %d, exactly %d, may be off by %d", (name, x, exact, error) => {
+  expect(allowed(targets.wgsl, name, x, exact)).toBe(error);
+});
+
+test("other targets, figure by figure", () => {
+  expect(allowed(targets.ieee, "divide", 3, 1 / 3)).toBe(0.5 * powerOfTwo(-25));
+  expect(allowed(targets.ieee, "sqrt", 0, 0)).toBeLessThan(minSubnormal);
+  expect(allowed(targets.cuda, "exp", 1, exp(1))).toBe(2.5 * powerOfTwo(-22));
+  expect(allowed(targets.cuda, "log", 3, log(3))).toBe(1.5 * powerOfTwo(-23));
+  expect(allowed(targets["cuda-fast-math"], "exp", -1, exp(-1))).toBe(3.673 * powerOfTwo(-25));
+  expect(allowed(targets["cuda-fast-math"], "divide", powerOfTwo(127), powerOfTwo(-127))).toBe(Infinity);
+  expect(allowed(targets["cuda-fast-math"], "sin", 1, sin(1))).toBe(power(2, -21.41));
+  expect(allowed(targets.metal, "exp", 0.25, exp(0.25))).toBe(4 * powerOfTwo(-23));
+  expect(allowed(targets.metal, "exp", 2, exp(2))).toBe(7 * powerOfTwo(-21)); // 7.389
+  expect(allowed(targets.metal, "cos", 4, cos(4))).toBe(Infinity);
+  expect(targets["matrix-units"].functions).toEqual(targets.cuda.functions);
+});
+
+const whole = (): Record<string, unknown> => ({
+  name: "mine",
+  source: "its manual",
+  u: "2^-23",
+  flushes: true,
+  promisesNonFinite: false,
+  functions: { exp: [{ from: -80, to: 80, ulp: 3, ulpPerArgument: 2 }] },
+});
+
+describe("customTarget", () => {
+  test.each(all)("reads back $name as it was written", (target) => {
+    expect(customTarget(JSON.parse(JSON.stringify(target)))).toEqual(target);
+  });
+
+  test("numbers as text, gaps, functions left out, stores", () => {
+    const target = customTarget({
+      ...whole(),
+      functions: {
+        log: [
+          { from: "2^-126", to: "0.5", ulp: "3" },
+          { from: 2, to: "1.5 * 2^100", absolute: "4.5*2^-23", relative: "+1e-7" },
+        ],
+        sin: [{ from: "-2^1", to: "-2e-1", ulp: ".5" }],
+      },
+      stores: { P: "bfloat16" },
+    });
+    expect(target.u).toBe(powerOfTwo(-23));
+    expect(target.functions.log).toEqual([
+      { from: powerOfTwo(-126), to: 0.5, ulp: 3 },
+      { from: 2, to: 1.5 * powerOfTwo(100), absolute: 4.5 * powerOfTwo(-23), relative: 1 / 1e7 },
+    ]);
+    expect(target.functions.sin).toEqual([{ from: -2, to: -0.2, ulp: 0.5 }]);
+    expect(target.functions.divide).toEqual([]);
+    expect(target.stores).toEqual({ P: "bfloat16" });
+    expect(allowed(target, "log", 1, 0)).toBe(Infinity); // in the gap
+    expect(allowed(target, "divide", 1, 1)).toBe(Infinity); // left out
+    expect(new Arithmetic(target).log({ value: 1.5, error: 1.25 }).error).toBe(Infinity); // across the gap
+  });
+
+  const without = (field: string): unknown =>
+    Object.fromEntries(Object.entries(whole()).filter(([key]) => key !== field));
+  const withExp = (...regions: unknown[]): unknown => ({ ...whole(), functions: { exp: regions } });
+
+  const rejected: readonly [string, unknown, ErrorConstructor, RegExp][] = [
+    ["nothing", undefined, TypeError, /^target: got nothing/],
+    ["null", null, TypeError, /^target: got null/],
+    ["an array", [], TypeError, /^target: /],
+    ["a text", "cuda", TypeError, /^target: /],
+    ["an unknown field", { ...whole(), flush: true }, TypeError, /^target: unknown "flush"/],
+    ["no name", without("name"), TypeError, /^name: got nothing/],
+    ["an empty name", { ...whole(), name: "" }, TypeError, /^name: /],
+    ["no source", without("source"), TypeError, /^source: /],
+    ["no u", without("u"), TypeError, /^u: got nothing/],
+    ["u of zero", { ...whole(), u: 0 }, RangeError, /^u: got 0/],
+    ["u of one", { ...whole(), u: 1 }, RangeError, /^u: /],
+    ["u negative", { ...whole(), u: "-2^-23" }, RangeError, /^u: got "-2\^-23"/],
+    ["u NaN", { ...whole(), u: NaN }, RangeError, /^u: got NaN/],
+    ["u infinite", JSON.parse('{"name":"m","source":"s","u":1e999,"flushes":true,"functions":{}}'), RangeError, /^u: /],
+    ["u no number", { ...whole(), u: "2^^-23" }, RangeError, /^u: got "2\^\^-23"/],
+    ["u an empty text", { ...whole(), u: "" }, RangeError, /^u: /],
+    ["u with an exponent out of range", { ...whole(), u: "2^-99999" }, RangeError, /^u: /],
+    ["u a hexadecimal text", { ...whole(), u: "0x1" }, RangeError, /^u: /],
+    ["flushes as text", { ...whole(), flushes: "yes" }, TypeError, /^flushes: got "yes"/],
+    ["no promisesNonFinite", without("promisesNonFinite"), TypeError, /^promisesNonFinite: got nothing/],
+    ["no functions", without("functions"), TypeError, /^functions: got nothing/],
+    ["an unknown function", { ...whole(), functions: { tanh: [] } }, TypeError, /^functions: unknown "tanh"/],
+    ["an inherited name", { ...whole(), functions: { toString: [] } }, TypeError, /^functions: unknown "toString"/],
+    ["regions that are no array", { ...whole(), functions: { exp: {} } }, TypeError, /^functions\.exp: /],
+    ["regions that are null", { ...whole(), functions: { exp: null } }, TypeError, /^functions\.exp: got null/],
+    ["a region that is no object", withExp(3), TypeError, /^functions\.exp\[0\]: got 3/],
+    ["an unknown figure", withExp({ from: 0, to: 1, ulps: 3 }), TypeError, /^functions\.exp\[0\]: unknown "ulps"/],
+    ["no from", withExp({ to: 1, ulp: 3 }), TypeError, /^functions\.exp\[0\]\.from: got nothing/],
+    ["no to", withExp({ from: 1, ulp: 3 }), TypeError, /^functions\.exp\[0\]\.to: got nothing/],
+    [
+      "from infinite",
+      withExp({ from: -Infinity, to: 1, ulp: 3 }),
+      RangeError,
+      /^functions\.exp\[0\]\.from: got -Infinity/,
+    ],
+    ["to before from", withExp({ from: 1, to: 0, ulp: 3 }), RangeError, /^functions\.exp\[0\]\.to: got 0/],
+    ["no figure", withExp({ from: 0, to: 1 }), TypeError, /^functions\.exp\[0\]: wanted at least one/],
+    ["a negative figure", withExp({ from: 0, to: 1, ulp: -1 }), RangeError, /^functions\.exp\[0\]\.ulp: got -1/],
+    [
+      "a figure that is NaN",
+      withExp({ from: 0, to: 1, relative: NaN }),
+      RangeError,
+      /^functions\.exp\[0\]\.relative: /,
+    ],
+    ["a figure that is null", withExp({ from: 0, to: 1, ulp: null }), TypeError, /^functions\.exp\[0\]\.ulp: got null/],
+    [
+      "regions that overlap",
+      withExp({ from: 0, to: 2, ulp: 1 }, { from: 1, to: 3, ulp: 1 }),
+      RangeError,
+      /^functions\.exp\[1\]\.from: got 1, wanted at least 2/,
+    ],
+    [
+      "regions that descend",
+      withExp({ from: 2, to: 3, ulp: 1 }, { from: 0, to: 1, ulp: 1 }),
+      RangeError,
+      /^functions\.exp\[1\]\.from: got 0/,
+    ],
+    ["an unknown format", { ...whole(), stores: { P: "fp8" } }, TypeError, /^stores\.P: got "fp8"/],
+    ["stores that are an array", { ...whole(), stores: ["P"] }, TypeError, /^stores: /],
+    ["a text of many lines", { ...whole(), u: "a\nb".repeat(1000) }, RangeError, /^u: /],
+  ];
+
+  test.each(rejected)("rejects %s", (_, json, kind, message) => {
+    let caught: unknown;
+    try {
+      customTarget(json);
+    } catch (error) {
+      caught = error;
+    }
+    expect(caught).toBeInstanceOf(kind);
+    expect((caught as Error).message).toMatch(message);
+    expect((caught as Error).message).not.toContain("\n");
+    expect((caught as Error).message.length).toBeLessThan(160);
+  });
+});
