@@ -38,9 +38,10 @@ export function reportTable(reports: readonly Report[]): string {
   return table.toString();
 }
 
-/** A failure: what is wrong, and the line that shows it again. */
-export function failureLines({ replay, message }: Failure): string {
-  return `FAIL ${replay}\n  ${message}\n  touchstone check --replay '${replay}'\n`;
+/** A failure: what is wrong, and the line that shows it again, on the same terms. */
+export function failureLines({ replay, message, evidence }: Failure, terms: string): string {
+  const kept = evidence === undefined ? "" : `  files kept in ${evidence}\n`;
+  return `FAIL ${replay}\n  ${message}\n${kept}  touchstone check --replay '${replay}'${terms}\n`;
 }
 
 function number(x: number): string {

@@ -9,6 +9,12 @@ export interface CheckOptions {
   readonly seed?: number;
   readonly json?: string;
   readonly replay?: string;
+  readonly exec?: string;
+  readonly kernel?: string;
+  readonly timeout: number;
+  readonly dtype: "float32" | "bfloat16" | "float16";
+  readonly target?: string;
+  readonly store?: string;
 }
 
 export function register(program: Command): void {
@@ -36,6 +42,28 @@ export function register(program: Command): void {
         "json",
       ]),
     )
+    .addOption(
+      new Option(
+        "--exec <command>",
+        "judge a process of your own in place of the kernels here (golden/README.md)",
+      ).conflicts(["kernel", "adapter"]),
+    )
+    .option("--kernel <module>", "judge a module: its default export is a kernel's declaration or a function")
+    .addOption(
+      new Option("--timeout <seconds>", "how long one case of a candidate may take")
+        .argParser(whole(1, 86_400))
+        .default(30),
+    )
+    .addOption(
+      new Option("--dtype <dtype>", "what inputs and outputs are stored as")
+        .choices(["float32", "bfloat16", "float16"])
+        .default("float32"),
+    )
+    .option(
+      "--target <name or file>",
+      "whose accuracies are allowed: wgsl, ieee, cuda, … or a JSON file (default: wgsl)",
+    )
+    .option("--store <list>", "intermediates or inputs declared as stored low, such as P=bfloat16,dS=bfloat16")
     .action(async (options: CheckOptions) => {
       const { check, replay } = await import("./check-run.ts");
       process.exitCode = options.replay === undefined ? await check(options) : await replay(options.replay, options);

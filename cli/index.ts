@@ -3,6 +3,7 @@
 import { readFileSync } from "node:fs";
 import { Command, CommanderError } from "commander";
 import * as check from "./check.ts";
+import * as ops from "./ops.ts";
 
 // 0 good, 1 finding, 2 bad input or no device, 3 internal error, 130 interrupted.
 const BAD_INPUT = 2;
@@ -18,7 +19,7 @@ const program = new Command("touchstone")
   .showSuggestionAfterError(false)
   .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, "touchstone: ")) });
 
-for (const command of [check]) command.register(program);
+for (const command of [check, ops]) command.register(program);
 for (const command of program.commands) command.exitOverride().copyInheritedSettings(program);
 
 try {

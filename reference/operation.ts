@@ -26,6 +26,8 @@ export interface Operation {
   readonly outputs: Readonly<Record<string, string>>;
   /** Names of intermediates that a kernel may declare as stored low, with their meaning. */
   readonly stores: Readonly<Record<string, string>>;
+  /** The variants of the formula that the bound covers, a line each. */
+  readonly covered: readonly string[];
   /** Outputs that are sums of products: on integers whose sums stay below 2²⁴ a correct kernel has no error at all. */
   readonly exact: readonly string[];
   /** Inputs and outputs that stay float32 whatever dtype the others have: statistics, losses, angles, the optimizer's state. */
@@ -34,4 +36,28 @@ export interface Operation {
   evaluate<P extends Floats>(inputs: Inputs, scalars: Scalars, Storage: StorageOf<P>): Record<string, Tensor<P>>;
   /** An allowance for each output element of a correct kernel for the target; `errors` are those of the inputs. */
   bound(inputs: Inputs, scalars: Scalars, target: Target, errors?: Errors<string>): Record<string, Allowance>;
+}
+
+/** The shape of each output, from the axis letters of the inputs and the scalars that are lengths of axes. */
+export function outputShapes(
+  operation: Operation,
+  inputs: Inputs,
+  scalars: Scalars,
+): Record<string, readonly number[]> {
+  const lengths = new Map<string, number>();
+  for (const [name, kind] of Object.entries(operation.scalars))
+    if (kind === "axis") lengths.set(name, Number(scalars[name]));
+  for (const [name, spec] of Object.entries(operation.inputs)) {
+    for (const [i, axis] of axesOf(spec).entries()) lengths.set(axis, inputs[name].shape[i]);
+  }
+  const lengthOf = (axis: string): number =>
+    lengths.get(axis) ?? (axis.endsWith("/2") ? lengthOf(axis.slice(0, -2)) / 2 : NaN);
+  return Object.fromEntries(
+    Object.entries(operation.outputs).map(([name, spec]) => [name, axesOf(spec).map(lengthOf)]),
+  );
+}
+
+/** "B,T" → ["B", "T"]; "" → []. */
+export function axesOf(spec: string): string[] {
+  return spec === "" ? [] : spec.split(",");
 }

@@ -12,4 +12,8 @@ export interface Candidate {
   readonly name: string;
   /** Throws when it cannot compute: that is a finding too. */
   readonly run: (inputs: Inputs, scalars: Scalars) => Promise<CandidateResult>;
+  /** Keeps what the last case left behind, and says where. */
+  readonly keep?: () => string;
+  /** Ends it. */
+  readonly close?: () => Promise<void>;
 }

@@ -1,5 +1,6 @@
 // Property-testing one candidate against one op: fast-check draws cases, the judge decides, a failure is shrunk to one line.
 import fc from "fast-check";
+import type { DTypeName } from "../../reference/dtype.ts";
 import type { Operation } from "../../reference/operation.ts";
 import type { Target } from "../../reference/targets.ts";
 import type { Candidate } from "../candidates/candidate.ts";
@@ -15,6 +16,8 @@ export interface Failure {
   readonly message: string;
   /** The worst element; absent where the failure is not one of numbers. */
   readonly worst?: Finding;
+  /** The folder that holds the files of the case. */
+  readonly evidence?: string;
 }
 
 export interface Report {
@@ -39,6 +42,8 @@ export interface Plan {
   readonly runs: number;
   readonly seconds?: number;
   readonly seed: number;
+  /** In which dtype inputs are given and outputs expected; float32 without it. */
+  readonly dtype?: DTypeName;
   readonly onCase?: (done: number) => void;
   /** Stops between two cases. */
   readonly signal?: AbortSignal;
@@ -67,20 +72,25 @@ export async function campaign(
 ): Promise<Report> {
   const start = performance.now();
   const tally = new Tally(operation.name);
-  let shrinking: { since: number; tries: number } | undefined;
+  let shrinking: { since: number; tries: number; readonly first: Failure } | undefined;
+  const judgeCase = (c: Case) => judge(operation, candidate, buildCase(spec, c, real), target, c.profile, plan.dtype);
   const timeUp = () => plan.seconds !== undefined && performance.now() - start > 1000 * plan.seconds;
   const property = fc.asyncProperty(arbitraryCase(spec, real?.(spec.op, 0) !== undefined), async (c) => {
     if (shrinking !== undefined) {
       // What is not tried counts as passing, so shrinking ends with the smallest failure seen so far.
       if (++shrinking.tries > MOST_SHRINKS || performance.now() - shrinking.since > SHRINK_MS) return true;
     } else if (plan.signal?.aborted === true || (tally.cases > 0 && timeUp())) return true;
-    const verdict = await judge(operation, candidate, buildCase(spec, c, real), target, c.profile);
+    const verdict = await judgeCase(c);
     if (shrinking === undefined) {
       tally.add(c, verdict);
       plan.onCase?.(tally.cases);
     }
     if (verdict.findings.length === 0) return true;
-    shrinking ??= { since: performance.now(), tries: 0 };
+    shrinking ??= {
+      since: performance.now(),
+      tries: 0,
+      first: failureOf(c, verdict, candidate.keep?.()),
+    };
     return false;
   });
   const examples = exampleCases(spec, plan.seed).map((c): [Case] => [c]);
@@ -90,23 +100,35 @@ export async function campaign(
     numRuns: examples.length + (plan.seconds === undefined ? plan.runs : 1_000_000),
     ...(plan.seconds === undefined ? {} : { interruptAfterTimeLimit: 1000 * plan.seconds + SHRINK_MS }),
   });
-  if (found.errorInstance instanceof Error && found.counterexample !== null && shrinking === undefined) {
+  const { first } = (shrinking ?? {}) as { first?: Failure };
+  if (found.errorInstance instanceof Error && found.counterexample !== null && first === undefined) {
     throw found.errorInstance; // the judge itself failed
   }
   const failures: Failure[] = [];
   if (found.counterexample !== null) {
     const [c] = found.counterexample;
-    failures.push(failureOf(c, await judge(operation, candidate, buildCase(spec, c, real), target, c.profile)));
+    const again = await judgeCase(c);
+    // A crash or a race may not come back: then the first failure is the evidence.
+    failures.push(
+      again.findings.length === 0 && first !== undefined
+        ? { ...first, message: `${first.message} (and passed when run again: not deterministic)` }
+        : failureOf(c, again, candidate.keep?.()),
+    );
   }
   return tally.report(performance.now() - start, failures);
 }
 
 /** A verdict's failure with the line that replays it. */
-export function failureOf(c: Case, verdict: Verdict): Failure {
+export function failureOf(c: Case, verdict: Verdict, evidence?: string): Failure {
   const outside = verdict.comparisons.filter((comparison) => comparison.outside > 0);
   const worst = outside.toSorted((a, b) => b.worst - a.worst)[0]?.at;
-  const message = verdict.findings[0] ?? "failed once and passed when run again: the candidate is not deterministic";
-  return { replay: formatCase(c), message, ...(worst === undefined ? {} : { worst }) };
+  const message = verdict.findings[0] ?? "no finding";
+  return {
+    replay: formatCase(c),
+    message,
+    ...(worst === undefined ? {} : { worst }),
+    ...(evidence === undefined ? {} : { evidence }),
+  };
 }
 
 /** Sums over cases. */

@@ -1,0 +1,69 @@
+// Who is checked: the kernels of this project, a module, or a process.
+import type { Candidate } from "../golden/candidates/candidate.ts";
+import { functionCandidate, loadModule } from "../golden/candidates/module.ts";
+import { processCandidate } from "../golden/candidates/process.ts";
+import { openDevice } from "../kernels-gpu/device.ts";
+import { kernels } from "../kernels-gpu/index.ts";
+import type { Program } from "../kernels-gpu/kernel.ts";
+import type { Inputs, Operation, Outputs, Scalars } from "../reference/operation.ts";
+import type { CheckOptions } from "./check.ts";
+import type { Chosen } from "./choose.ts";
+import { deviceCandidate } from "./device-candidate.ts";
+import { UserError } from "./errors.ts";
+
+export interface Candidates {
+  /** What runs, and on what. */
+  readonly where: string;
+  readonly of: (operation: Operation) => Candidate;
+}
+
+/** Opens what the options ask for; throws UserError or NoDeviceError where that cannot be had. */
+export async function openCandidates(options: CheckOptions, chosen: readonly Chosen[]): Promise<Candidates> {
+  const { exec, kernel, dtype, timeout, adapter } = options;
+  if (exec !== undefined) {
+    return {
+      where: exec,
+      of: (operation) => processCandidate({ command: exec, operation, dtype, timeout: 1000 * timeout }),
+    };
+  }
+  const module = kernel === undefined ? undefined : await loadModule(kernel);
+  if (typeof module === "function" && !isProgram(module)) {
+    const compute = module as (inputs: Inputs, scalars: Scalars) => Promise<Outputs>;
+    return { where: kernel!, of: (operation) => functionCandidate(kernel!, operation, compute) };
+  }
+  if (module !== undefined && !isProgram(module)) {
+    throw new UserError(`--kernel: the default export of ${kernel} is neither a function nor made by defineKernel`);
+  }
+  if (dtype !== "float32") {
+    throw new UserError(`--dtype ${dtype}: WGSL kernels here store float32; a process (--exec) may have any dtype`);
+  }
+  const programOf = (operation: Operation): Program | undefined =>
+    module === undefined ? kernels[operation.name] : (module as unknown as Program);
+  for (const { operation } of chosen) {
+    const program = programOf(operation);
+    if (program === undefined)
+      throw new UserError(`${operation.name} has no kernel here: name one with --kernel or --exec`);
+    if (module !== undefined) checkDeclaration(kernel!, program, operation);
+  }
+  const device = await openDevice({ adapter });
+  return {
+    where: kernel === undefined ? device.name : `${kernel} on ${device.name}`,
+    of: (operation) => deviceCandidate(device, programOf(operation)!, operation, { timeout: 1000 * timeout }),
+  };
+}
+
+function isProgram(exported: unknown): boolean {
+  return typeof (exported as Partial<Program>).record === "function";
+}
+
+/** A kernel of someone else must take and give what the op does. */
+function checkDeclaration(path: string, program: Program, operation: Operation): void {
+  for (const part of ["inputs", "outputs"] as const) {
+    const [got, wanted] = [
+      Object.keys(program[part]).toSorted().join(", "),
+      Object.keys(operation[part]).toSorted().join(", "),
+    ];
+    if (got !== wanted)
+      throw new UserError(`--kernel: ${path} has the ${part} ${got}, ${operation.name} has ${wanted}`);
+  }
+}

@@ -1,0 +1,58 @@
+// What `touchstone ops` prints.
+import type { Operation, ScalarKind } from "../reference/operation.ts";
+import { choose } from "./choose.ts";
+
+/** All ops in short, or the named ones in full. */
+export function listOperations(names: readonly string[], asJson: boolean): string {
+  const chosen = choose(names).map(({ operation }) => operation);
+  if (asJson) return `${JSON.stringify(chosen.map(plain), null, 2)}\n`;
+  if (names.length === 0) {
+    const width = Math.max(...chosen.map(({ name }) => name.length));
+    const lines = chosen.map(({ name, summary }) => `${name.padEnd(width)}  ${summary}`);
+    return `${lines.join("\n")}\n\ntouchstone ops NAME tells everything of one op.\n`;
+  }
+  return `${chosen.map(inFull).join("\n\n")}\n`;
+}
+
+function plain({ name, summary, inputs, integers, scalars, outputs, exact, wide, stores, covered }: Operation) {
+  return { name, summary, inputs, integers, scalars, outputs, exact, wide, stores, covered };
+}
+
+function inFull(operation: Operation): string {
+  const { name, summary, inputs, integers, scalars, outputs, exact, wide, stores, covered } = operation;
+  const kindOf = (tensor: string) =>
+    integers.includes(tensor) ? "int32" : wide.includes(tensor) ? "float32 in every dtype" : "float";
+  const tensors = (list: Readonly<Record<string, string>>) =>
+    Object.entries(list).map(([tensor, axes]) => `  ${tensor.padEnd(12)} [${axes}]  ${kindOf(tensor)}`);
+  return [
+    name,
+    `  ${summary}`,
+    "inputs",
+    ...orNone(tensors(inputs)),
+    "scalars",
+    ...orNone(Object.entries(scalars).map(([scalar, kind]) => `  ${scalar.padEnd(12)} ${inWords(kind)}`)),
+    "outputs",
+    ...tensors(outputs),
+    "covered by the bound",
+    ...orNone(covered.map((variant) => `  ${variant}`)),
+    "a kernel may declare as stored low (--store NAME=bfloat16)",
+    ...orNone(
+      [
+        ...Object.entries(stores),
+        ...Object.keys(inputs)
+          .filter((tensor) => !integers.includes(tensor))
+          .map((tensor) => [tensor, "the input, as read"]),
+      ].map(([store, meaning]) => `  ${store.padEnd(12)} ${meaning}`),
+    ),
+    ...(exact.length === 0 ? [] : [`on integers whose sums stay below 2^24, exact: ${exact.join(", ")}`]),
+  ].join("\n");
+}
+
+function inWords(kind: ScalarKind): string {
+  if (typeof kind !== "string") return `one of ${kind.map((word) => `"${word}"`).join(", ")}`;
+  return { real: "a real number, rounded to float32", integer: "a whole number", axis: "the length of an axis" }[kind];
+}
+
+function orNone(lines: string[]): string[] {
+  return lines.length === 0 ? ["  none"] : lines;
+}
