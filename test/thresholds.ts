@@ -1,0 +1,18 @@
+// What is asked of whole models, where no bound of one op applies: each figure with its reason.
+
+/** A float64 replay against PyTorch's float64 recording, ‖a−b‖/‖b‖: measured below 10⁻¹⁴, room for other sums' orders. */
+export const FLOAT64_REPLAY = 1e-11;
+
+/** A float32 replay against a recording, ‖a−b‖/‖b‖: measured below 2·10⁻⁶, room for longer sums and more layers. */
+export const FLOAT32_REPLAY = 1e-4;
+
+/** An op evaluated on what a float64 replay recorded as its inputs gives its recorded outputs: they are the same bits. */
+export const RECORDED_INSTANCE = 0;
+
+/**
+ * Central differences against gradients in float64, |difference| / (|gradient| + 10⁻³). With a step of 10⁻⁵ a loss near 3
+ * has a rounding error near 10⁻¹⁵ · 3 / 10⁻⁵ and a truncation error of 10⁻¹⁰ times the third derivative.
+ */
+export const CENTRAL_DIFFERENCE = 1e-6;
+export const CENTRAL_DIFFERENCE_FLOOR = 1e-3;
+export const CENTRAL_DIFFERENCE_STEP = 1e-5;
