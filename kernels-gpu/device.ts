@@ -62,8 +62,12 @@ function mayHaveGpu(): boolean {
     .some((folder) => existsSync(folder) && readdirSync(folder).length > 0);
 }
 
+// With the extension, SwiftShader compiles one store for each word of workgroup memory: up to 2 s a kernel. Without it Dawn
+// zeroes that memory in a loop of its own, and the same kernel compiles in 0.1 s.
+const SOFTWARE_OPTIONS = ["disable-dawn-features=use_vulkan_zero_initialize_workgroup_memory_extension"];
+
 async function open(isSoftware: boolean): Promise<Device | undefined> {
-  const gpu = create([]);
+  const gpu = create(isSoftware ? SOFTWARE_OPTIONS : []);
   const adapter = await gpu.requestAdapter({ powerPreference: "high-performance", forceFallbackAdapter: isSoftware });
   if (adapter === null || adapter.info.isFallbackAdapter !== isSoftware) return undefined;
   const { maxBufferSize, maxStorageBufferBindingSize } = adapter.limits;
