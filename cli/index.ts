@@ -2,6 +2,7 @@
 // touchstone <command>: registers every command, and turns whatever is thrown into one line and an exit status.
 import { readFileSync } from "node:fs";
 import { Command, CommanderError } from "commander";
+import * as blame from "./blame.ts";
 import * as check from "./check.ts";
 import * as ops from "./ops.ts";
 
@@ -19,7 +20,7 @@ const program = new Command("touchstone")
   .showSuggestionAfterError(false)
   .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, "touchstone: ")) });
 
-for (const command of [check, ops]) command.register(program);
+for (const command of [blame, check, ops]) command.register(program);
 for (const command of program.commands) command.exitOverride().copyInheritedSettings(program);
 
 try {

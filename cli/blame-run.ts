@@ -1,0 +1,65 @@
+// What `touchstone blame` does.
+import { describe } from "../golden/judge/compare.ts";
+import { blame, type Blame, type Fault } from "../golden/judge/blame.ts";
+import { openRecording } from "../golden/judge/recording.ts";
+import { readTraceInput, type TraceInput } from "../golden/trace/input.ts";
+import { instancesOf } from "../golden/trace/instances.ts";
+import { operations } from "../reference/ops/index.ts";
+import type { BlameOptions } from "./blame.ts";
+import { UserError } from "./errors.ts";
+import { chooseTarget, declare } from "./terms.ts";
+
+/** Judges the recording; 1 where something is outside its bound, otherwise 0. */
+export function blameFile(path: string, options: BlameOptions): number {
+  const recording = openRecording(path, options.dtype);
+  try {
+    const input = readTraceInput(path);
+    const isOurs = recording.metadata.computedBy === "touchstone trace";
+    const chosen = chooseTarget(options.target, isOurs ? "wgsl" : "ieee");
+    const target = declare(chosen, options.store, [...operations.values()]);
+    const result = blame(allInstances(input), operations, recording, target);
+    if (result.judged.length === 0) {
+      throw new UserError(`${path}: nothing could be judged: no op has its inputs and outputs recorded`);
+    }
+    print(path, target.name, result, options.all === true);
+    return result.faults.length === 0 ? 0 : 1;
+  } finally {
+    recording.close();
+  }
+}
+
+function allInstances({ config, hyperparameters, batches }: TraceInput) {
+  const [B, T] = batches[0].tokens.shape;
+  const like = { data: new Float32Array(0), shape: [0] };
+  const shape = { config, B, T, like, ...(hyperparameters && { hyperparameters }) };
+  return batches.flatMap((_, step) => instancesOf(shape, step));
+}
+
+function print(path: string, target: string, { faults, judged, left }: Blame, all: boolean): void {
+  if (all)
+    for (const { tensor, segment, worst, unjudged } of judged)
+      say(`${tensor}: ${segment}, ${worst.toPrecision(2)} of its bound${unjudged > 0 ? `, ${unjudged} unjudged` : ""}`);
+  const elements = judged.reduce((n, one) => n + one.elements - one.unjudged, 0);
+  say(`${path}: ${judged.length} tensors judged for ${target}, ${elements} elements, ${faults.length} tensors outside`);
+  const [first, ...others] = faults;
+  if (first !== undefined) say(`blame: ${inWords(first)}`);
+  if (others.length > 0) {
+    say("outside too, on their own recorded inputs:");
+    for (const fault of others) say(`  ${inWords(fault)}`);
+  }
+  const worst = judged.filter(({ worst: w }) => w <= 1).toSorted((a, b) => b.worst - a.worst)[0];
+  if (worst !== undefined)
+    say(`nearest inside: ${worst.tensor} at ${worst.worst.toPrecision(2)} of its bound (${worst.segment})`);
+  const reasons = new Map<string, string[]>();
+  for (const { op, where, reason } of left) reasons.set(reason, [...(reasons.get(reason) ?? []), `${op} at ${where}`]);
+  if (left.length > 0) say(`not judged: ${left.length} ops`);
+  for (const [reason, ops] of reasons) say(`  ${reason}: ${ops.join("; ")}`);
+}
+
+function inWords({ op, segment, finding, outside, elements }: Fault): string {
+  return `${op} at ${segment}: ${describe(finding)}, ${outside} of ${elements} elements outside`;
+}
+
+function say(line: string): void {
+  process.stdout.write(`${line}\n`);
+}

@@ -1,0 +1,33 @@
+// touchstone blame: the first op of a recorded step that is outside its bound.
+import { type Command, Option } from "commander";
+
+export interface BlameOptions {
+  readonly dtype?: "float32" | "bfloat16" | "float16";
+  readonly target?: string;
+  readonly store?: string;
+  readonly all?: boolean;
+}
+
+export function register(program: Command): void {
+  program
+    .command("blame")
+    .description("judge every op of a recorded step on its recorded inputs, and name the first outside its bound")
+    .argument("<file>", "the recording (safetensors), with the names of `touchstone trace`")
+    .addOption(
+      new Option("--dtype <dtype>", "what the step computed in (default: as recorded)").choices([
+        "float32",
+        "bfloat16",
+        "float16",
+      ]),
+    )
+    .option(
+      "--target <name or file>",
+      "whose accuracies are allowed (default: wgsl for a trace of our own, otherwise ieee)",
+    )
+    .option("--store <list>", "intermediates declared as stored low, such as P=bfloat16")
+    .option("--all", "list every tensor that was judged")
+    .action(async (file: string, options: BlameOptions) => {
+      const { blameFile } = await import("./blame-run.ts");
+      process.exitCode = blameFile(file, options);
+    });
+}

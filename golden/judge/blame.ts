@@ -1,0 +1,207 @@
+// Blame: which op of a recorded step is the first outside its bound.
+//
+// Each op is judged on its recorded inputs, so errors do not accumulate and what follows from a fault is not a fault of
+// its own. Where the recording leaves a tensor out, its exact value and its allowance are carried on as an input with an
+// error, so that the smallest segment between recorded tensors is judged by the composed bound.
+import { type DTypeName, dtypes, round } from "../../reference/dtype.ts";
+import type { Inputs, Operation } from "../../reference/operation.ts";
+import { Arithmetic } from "../../reference/rounding.ts";
+import type { Target } from "../../reference/targets.ts";
+import { type Floats, type Ints, sizeOf, type Tensor, view } from "../../reference/tensor.ts";
+import type { Instance, Recorded } from "../trace/instance.ts";
+import { compare, type Finding } from "./compare.ts";
+import type { Recording } from "./recording.ts";
+import { storageOf } from "./verdict.ts";
+
+export interface Fault {
+  readonly op: string;
+  /** Such as "layer 1, wq + rope of q": the ops since the last recorded tensors. */
+  readonly segment: string;
+  /** The recorded tensor that is outside. */
+  readonly tensor: string;
+  readonly finding: Finding;
+  /** How many of its elements are outside. */
+  readonly outside: number;
+  readonly elements: number;
+}
+
+export interface Judged {
+  readonly op: string;
+  readonly segment: string;
+  readonly tensor: string;
+  readonly elements: number;
+  readonly unjudged: number;
+  readonly worst: number;
+}
+
+export interface Blame {
+  /** In the order of execution; the first is the culprit. */
+  readonly faults: readonly Fault[];
+  readonly judged: readonly Judged[];
+  /** What could not be judged, and why. */
+  readonly left: readonly { readonly op: string; readonly where: string; readonly reason: string }[];
+}
+
+/** An input with its error: recorded and exact, or computed because it was left out. */
+interface Known {
+  readonly value: Tensor<Floats | Ints>;
+  readonly error?: Tensor;
+  /** The instances that a computed value stands for. */
+  readonly via: readonly string[];
+  /** The terms of a computed sum: another association of them is as correct. */
+  readonly terms?: readonly Known[];
+}
+
+/** Judges every instance of a step that the recording allows to. */
+export function blame(
+  instances: readonly Instance[],
+  operations: ReadonlyMap<string, Operation>,
+  recording: Recording,
+  target: Target,
+): Blame {
+  const faults: Fault[] = [];
+  const judged: Judged[] = [];
+  const left: { op: string; where: string; reason: string }[] = [];
+  const carried = new Map<string, Known>();
+  const find = (recorded: Recorded): Known | undefined => {
+    const found = recording.read(recorded.name);
+    if (found !== undefined) return { value: view(found.tensor, recorded.shape), via: [] };
+    const known = carried.get(recorded.name);
+    return known === undefined ? undefined : shaped(known, recorded.shape);
+  };
+
+  for (const instance of instances) {
+    const operation = operations.get(instance.op)!;
+    const inputs: Record<string, Known> = {};
+    let missing: string | undefined;
+    for (const [argument, recorded] of Object.entries(instance.inputs)) {
+      const list = "name" in recorded ? [recorded] : recorded;
+      const known = list.map(find);
+      const gap = known.indexOf(undefined);
+      if (gap >= 0) missing ??= list[gap].name;
+      else inputs[argument] = known.length === 1 ? (known[0] as Known) : endToEnd(known as Known[]);
+    }
+    if (missing !== undefined) {
+      left.push({ op: instance.op, where: instance.where, reason: `${missing} is not recorded` });
+      continue;
+    }
+    const results = evaluate(operation, instance, inputs, target);
+    const via = [...new Set([...Object.values(inputs).flatMap((known) => known.via), instance.where])];
+    for (const [name, recorded] of Object.entries(instance.outputs)) {
+      const { value, error, terms } = results[name];
+      const got = recording.read(recorded.name);
+      if (got === undefined) {
+        carried.set(recorded.name, stored(operation, name, { value, error, via, ...(terms && { terms }) }, recording));
+        continue;
+      }
+      const comparison = compare(
+        recorded.name,
+        view(got.tensor as Tensor<Floats>, recorded.shape),
+        view(value, recorded.shape),
+        view(error, recorded.shape),
+        target,
+        recording.dtype === undefined ? got.dtype : storageOf(operation, name, recording.dtype),
+      );
+      const segment = via.join(" + ");
+      const { elements, unjudged, worst, outside, at } = comparison;
+      judged.push({ op: instance.op, segment, tensor: recorded.name, elements, unjudged, worst });
+      if (outside > 0 && at !== undefined) {
+        faults.push({ op: instance.op, segment, tensor: recorded.name, finding: at, outside, elements });
+      }
+    }
+  }
+  return { faults, judged, left };
+}
+
+interface Result {
+  readonly value: Tensor<Float64Array>;
+  readonly error: Tensor<Float64Array>;
+  readonly terms?: readonly Known[];
+}
+
+/** The exact outputs on these inputs, and how far a correct kernel may land. */
+function evaluate(
+  operation: Operation,
+  { scalars }: Instance,
+  inputs: Readonly<Record<string, Known>>,
+  target: Target,
+): Readonly<Record<string, Result>> {
+  if (operation.name === "add.forward") return { y: sum(inputs.a, inputs.b, target) };
+  const values: Inputs = Object.fromEntries(Object.entries(inputs).map(([name, { value }]) => [name, widened(value)]));
+  const errors = Object.fromEntries(
+    Object.entries(inputs).flatMap(([name, { error }]) => (error === undefined ? [] : [[name, error]])),
+  );
+  const outputs = operation.evaluate(values, scalars, Float64Array);
+  const allowed = operation.bound(values, scalars, target, errors);
+  return Object.fromEntries(Object.keys(outputs).map((name) => [name, { value: outputs[name], error: allowed[name] }]));
+}
+
+/** a + b; terms of sums that are not recorded are summed together, in an order that nobody knows. */
+function sum(a: Known, b: Known, target: Target): Result {
+  const arithmetic = new Arithmetic(target);
+  const terms = [...(a.terms ?? [a]), ...(b.terms ?? [b])];
+  const { shape } = a.value;
+  const value = new Float64Array(sizeOf(shape));
+  const error = new Float64Array(value.length);
+  for (let i = 0; i < value.length; i++) {
+    const total = arithmetic.sum();
+    for (const term of terms) total.add(term.value.data[i], term.error?.data[i] ?? 0);
+    const result = total.total();
+    value[i] = result.value;
+    error[i] = result.error;
+  }
+  return { value: { data: value, shape }, error: { data: error, shape }, terms };
+}
+
+/** A tensor that was left out was stored nevertheless, in the dtype of the recording. */
+function stored(
+  operation: Operation,
+  name: string,
+  known: Known & { readonly error: Tensor },
+  recording: Recording,
+): Known {
+  const dtype = storageOf(operation, name, dtypeOf(recording));
+  if (dtype === "float32") return known;
+  const { value, error } = known;
+  const widenedError = Float64Array.from(error.data, (e, i) => {
+    const v = value.data[i];
+    return Math.max(round(v + e, dtypes[dtype]) - v, v - round(v - e, dtypes[dtype]));
+  });
+  return { ...known, error: { data: widenedError, shape: error.shape } };
+}
+
+/** What the recording's activations are stored in. */
+function dtypeOf(recording: Recording): DTypeName {
+  return recording.dtype ?? recording.read("activations.logits")?.dtype ?? "float32";
+}
+
+function shaped(known: Known, shape: readonly number[]): Known {
+  return {
+    ...known,
+    value: view(known.value, shape),
+    ...(known.error && { error: view(known.error, shape) }),
+    ...(known.terms && { terms: known.terms.map((term) => shaped(term, shape)) }),
+  };
+}
+
+function widened(t: Tensor<Floats | Ints>): Tensor<Floats | Ints> {
+  return t.data instanceof Int32Array ? t : { data: new Float64Array(t.data), shape: t.shape };
+}
+
+/** Several tensors as one: what the global norm is over. */
+function endToEnd(list: readonly Known[]): Known {
+  const length = list.reduce((n, { value }) => n + value.data.length, 0);
+  const value = new Float64Array(length);
+  const error = new Float64Array(length);
+  let at = 0;
+  for (const known of list) {
+    value.set(known.value.data, at);
+    if (known.error !== undefined) error.set(known.error.data, at);
+    at += known.value.data.length;
+  }
+  return {
+    value: { data: value, shape: [length] },
+    error: { data: error, shape: [length] },
+    via: [...new Set(list.flatMap(({ via }) => via))],
+  };
+}

@@ -1,0 +1,73 @@
+// A recorded step as blame reads it: tensors by the names of a full trace, whatever the recording calls them.
+import type { DTypeName } from "../../reference/dtype.ts";
+import type { Floats, Ints, Tensor } from "../../reference/tensor.ts";
+import { FormatError } from "../formats/error.ts";
+import { openSafetensors, type SafetensorsFile } from "../formats/safetensors.ts";
+
+export interface Recording {
+  readonly path: string;
+  readonly metadata: Readonly<Record<string, string>>;
+  /** What the step computed in, where the recording holds wider numbers than that. */
+  readonly dtype: DTypeName | undefined;
+  /** The tensor and the dtype in which it was recorded; undefined where the recording leaves it out. */
+  readonly read: (name: string) => { readonly tensor: Tensor<Floats | Ints>; readonly dtype: DTypeName } | undefined;
+  readonly close: () => void;
+}
+
+const storages: Readonly<Record<string, DTypeName>> = { F32: "float32", BF16: "bfloat16", F16: "float16" };
+
+/** Opens a trace. Throws FormatError for one in float64: there is no truth above it. */
+export function openRecording(path: string, dtype?: DTypeName): Recording {
+  const file = openSafetensors(path);
+  try {
+    for (const [name, entry] of file.tensors) {
+      if (entry.dtype === "F64" && /^(activations|activationGradients|gradients)\./.test(name)) {
+        throw new FormatError(
+          path,
+          `tensor "${name}" is float64, wanted a recording in float32, bfloat16 or float16: the truth is computed in float64, so nothing could judge it`,
+        );
+      }
+    }
+  } catch (error) {
+    file.close();
+    throw error;
+  }
+  return { path, metadata: file.metadata, dtype, read: (name) => read(file, name), close: () => file.close() };
+}
+
+function read(file: SafetensorsFile, name: string): ReturnType<Recording["read"]> {
+  const entry = file.tensors.get(name);
+  if (entry !== undefined) return { tensor: file.read(name), dtype: storages[entry.dtype] ?? "float32" };
+  if (name === "activationGradients.loss") return known(1, []);
+  const [, step, rest] = /^steps\.(\d+)\.(.+)$/.exec(name) ?? [];
+  if (step === undefined) {
+    const [, weight] = /^initial\.(?:first|second)Moment\.(.+)$/.exec(name) ?? [];
+    const shape = weight === undefined ? undefined : file.tensors.get(`weights.${weight}`)?.shape;
+    return shape === undefined ? undefined : known(0, shape);
+  }
+  if (rest === "tokens" || rest === "targets") return ids(file, rest, Number(step));
+  if (rest === "gradientNorm") return scalarOfStep(file, "gradientNorms", Number(step));
+  if (step !== "0") return undefined;
+  const alias = rest.startsWith("gradients.") ? rest : `firstStep.${rest}`;
+  return file.tensors.has(alias) ? read(file, alias) : undefined;
+}
+
+/** A tensor that every recording starts from. */
+function known(value: number, shape: readonly number[]): ReturnType<Recording["read"]> {
+  const data = new Float32Array(shape.reduce((n, length) => n * length, 1)).fill(value);
+  return { tensor: { data, shape }, dtype: "float32" };
+}
+
+function ids(file: SafetensorsFile, name: string, step: number): ReturnType<Recording["read"]> {
+  const all = file.readInts(name);
+  const [, B, T] = all.shape;
+  return { tensor: { data: all.data.slice(step * B * T, (step + 1) * B * T), shape: [B, T] }, dtype: "float32" };
+}
+
+function scalarOfStep(file: SafetensorsFile, name: string, step: number): ReturnType<Recording["read"]> {
+  if (!file.tensors.has(name)) return undefined;
+  const all = file.readFloats(name);
+  return step < all.data.length
+    ? { tensor: { data: Float32Array.of(all.data[step]), shape: [] }, dtype: "float32" }
+    : undefined;
+}
