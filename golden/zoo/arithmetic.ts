@@ -76,9 +76,9 @@ export class Float32Arithmetic {
 
   /** a · b + c, with one rounding or two. */
   multiplyAdd(a: number, b: number, c: number): number {
-    return this.habits.fused
-      ? this.result(this.operand(a) * this.operand(b) + this.operand(c))
-      : this.add(this.multiply(a, b), c);
+    if (!this.habits.fused) return this.add(this.multiply(a, b), c);
+    const product = this.operand(a) * this.operand(b);
+    return product === 0 ? this.operand(c) : this.result(product + this.operand(c));
   }
 
   divide(a: number, b: number): number {
@@ -122,7 +122,7 @@ export class Float32Arithmetic {
   sum(terms: readonly number[]): number {
     const sequential = (list: readonly number[]): number => list.reduce((total, term) => this.add(total, term), 0);
     const lanes = (list: readonly number[], count: number): number[] =>
-      Array.from({ length: Math.min(count, list.length) }, (_, lane) =>
+      Array.from({ length: Math.min(count, list.length) }, (_none, lane) =>
         sequential(list.filter((_, i) => i % count === lane)),
       );
     switch (this.habits.order) {

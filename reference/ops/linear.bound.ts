@@ -1,0 +1,62 @@
+// How far a correct matrix product may land:  |ŷ − y| ≤ γ over the n products' magnitudes, n the length of the sum.
+//
+// Covered: the products added in any order and any tiling, over any number of lanes, tiles and partial sums, also with zeros
+// in the padding of a tile (adding zero is exact); each product rounded before it is added, or fused with the addition.
+import { allowances, type Allowance, type Errors } from "../bounds.ts";
+import { Arithmetic } from "../rounding.ts";
+import type { Target } from "../targets.ts";
+import { checkShapes, type Tensor } from "../tensor.ts";
+
+/** x: [R, C], w: [O, C] → an allowance for each element of y. */
+export function forward(x: Tensor, w: Tensor, target: Target, errors: Errors<"x" | "w"> = {}): { y: Allowance } {
+  const { R, C, O } = checkShapes({ x: [x, "R,C"], w: [w, "O,C"] });
+  const a = new Arithmetic(target);
+  const left = { t: x, errors: errors.x, outer: C, inner: 1 };
+  const right = { t: w, errors: errors.w, outer: C, inner: 1 };
+  return { y: product(a, R, O, C, left, right) };
+}
+
+/** dy: [R, O], x: [R, C], w: [O, C] → allowances for dx and dw. */
+export function backward(
+  dy: Tensor,
+  x: Tensor,
+  w: Tensor,
+  target: Target,
+  errors: Errors<"dy" | "x" | "w"> = {},
+): { dx: Allowance; dw: Allowance } {
+  const { R, O, C } = checkShapes({ dy: [dy, "R,O"], x: [x, "R,C"], w: [w, "O,C"] });
+  const a = new Arithmetic(target);
+  const rowsOfDy = { t: dy, errors: errors.dy, outer: O, inner: 1 };
+  const columnsOfDy = { t: dy, errors: errors.dy, outer: 1, inner: O };
+  const columnsOfW = { t: w, errors: errors.w, outer: 1, inner: C };
+  const columnsOfX = { t: x, errors: errors.x, outer: 1, inner: C };
+  return {
+    dx: product(a, R, C, O, rowsOfDy, columnsOfW),
+    dw: product(a, O, C, R, columnsOfDy, columnsOfX),
+  };
+}
+
+/** Element [outer index, k] is t.data[outer · index + inner · k], as in the matrix product itself, and so is its error. */
+interface Operand {
+  readonly t: Tensor;
+  readonly errors: Tensor | undefined;
+  readonly outer: number;
+  readonly inner: number;
+}
+
+/** Allowances for Σ over k of a[i, k] · b[j, k], [I, J]. */
+function product(arithmetic: Arithmetic, I: number, J: number, K: number, a: Operand, b: Operand): Allowance {
+  const allowed = allowances([I, J]);
+  for (let i = 0; i < I; i++) {
+    for (let j = 0; j < J; j++) {
+      const sum = arithmetic.sum();
+      for (let k = 0; k < K; k++) {
+        const p = a.outer * i + a.inner * k;
+        const q = b.outer * j + b.inner * k;
+        sum.addProduct(a.t.data[p], b.t.data[q], a.errors?.data[p] ?? 0, b.errors?.data[q] ?? 0);
+      }
+      allowed.data[i * J + j] = sum.total().error;
+    }
+  }
+  return allowed;
+}

@@ -1,0 +1,4 @@
+import { testBound } from "../rows.ts";
+
+testBound("linear.forward");
+testBound("linear.backward");
