@@ -35,23 +35,24 @@ export function readTraceInput(path: string): TraceInput {
     checkRope(path, file.metadata.rope);
     const { batches, T } = readBatches(file);
     const config = readConfig(path, fields, T);
-    const weights = readWeights(file, config);
+    const weights = readWeights(file, config, "weights");
     checkIds(path, batches, config.vocabSize);
-    const hyperparameters = readHyperparameters(path, fields, batches.length);
-    return { config, configText, weights, batches, ...(hyperparameters && { hyperparameters }) };
+    const input = { config, configText, weights, batches };
+    if (hyperparameterNames.some((name) => fields[name] !== undefined)) {
+      return { ...input, hyperparameters: readHyperparameters(path, fields) };
+    }
+    if (batches.length === 1) return input;
+    const wanted = "wanted learningRate and the others, or one step";
+    throw new FormatError(path, `tokens hold ${batches.length} steps but there are no hyperparameters, ${wanted}`);
   } finally {
     file.close();
   }
 }
 
-/** The configuration and, where it has any, the hyperparameters of the JSON in a file's metadata. */
-export function parseConfig(
-  path: string,
-  text: string,
-  T?: number,
-): { config: LlamaConfig; hyperparameters: Hyperparameters | undefined } {
+/** The configuration and hyperparameters in the metadata of a file that has both. Throws FormatError. */
+export function parseConfig(path: string, text: string): { config: LlamaConfig; hyperparameters: Hyperparameters } {
   const fields = parseObject(path, text);
-  return { config: readConfig(path, fields, T), hyperparameters: readHyperparameters(path, fields, 1) };
+  return { config: readConfig(path, fields, undefined), hyperparameters: readHyperparameters(path, fields) };
 }
 
 function parseObject(path: string, text: string): Record<string, unknown> {
@@ -77,18 +78,7 @@ function readConfig(path: string, fields: Record<string, unknown>, T: number | u
   return checked(path, config as LlamaConfig, checkConfig);
 }
 
-function readHyperparameters(
-  path: string,
-  fields: Record<string, unknown>,
-  steps: number,
-): Hyperparameters | undefined {
-  if (hyperparameterNames.every((name) => fields[name] === undefined)) {
-    if (steps === 1) return undefined;
-    throw new FormatError(
-      path,
-      `tokens hold ${steps} steps but the configuration has no hyperparameters, wanted learningRate and the others, or one step`,
-    );
-  }
+function readHyperparameters(path: string, fields: Record<string, unknown>): Hyperparameters {
   const h = Object.fromEntries(hyperparameterNames.map((name) => [name, numberIn(path, fields, name)]));
   return checked(path, h as unknown as Hyperparameters, checkHyperparameters);
 }
@@ -116,31 +106,33 @@ function checkRope(path: string, rope: string | undefined): void {
   }
 }
 
-function readWeights(file: SafetensorsFile, config: LlamaConfig): Map<string, Tensor> {
-  const held = file.names.filter((name) => name.startsWith("weights."));
+/**
+ * The tensors `prefix.…` of a file, which must be those of the configuration's weights, in the order of their table. Throws
+ * FormatError naming the first that is missing, left over, or of another shape.
+ */
+export function readWeights(file: SafetensorsFile, config: LlamaConfig, prefix: string): Map<string, Tensor> {
+  const held = file.names.filter((name) => name.startsWith(`${prefix}.`));
   if (config.nLayers > held.length) {
     // Before the table of weights is made, which would be as long as the configuration says.
-    throw new FormatError(
-      file.path,
-      `configuration: nLayers is ${config.nLayers}, but there are only ${held.length} weights`,
-    );
+    const wanted = `wanted at least one ${prefix} tensor a layer, found ${held.length}`;
+    throw new FormatError(file.path, `configuration: nLayers is ${config.nLayers}, ${wanted}`);
   }
   const shapes = weightShapes(config);
   for (const [name, shape] of shapes) {
-    const entry = file.tensors.get(`weights.${name}`);
+    const entry = file.tensors.get(`${prefix}.${name}`);
     if (entry === undefined) {
-      throw new FormatError(file.path, `tensor "weights.${name}" is missing, wanted shape [${shape}]`);
+      throw new FormatError(file.path, `tensor "${prefix}.${name}" is missing, wanted shape [${shape}]`);
     }
     if (entry.shape.join() !== shape.join()) {
-      throw new FormatError(file.path, `tensor "weights.${name}" has shape [${entry.shape}], wanted [${shape}]`);
+      throw new FormatError(file.path, `tensor "${prefix}.${name}" has shape [${entry.shape}], wanted [${shape}]`);
     }
   }
   for (const name of held) {
-    if (!shapes.has(name.slice("weights.".length))) {
+    if (!shapes.has(name.slice(prefix.length + 1))) {
       throw new FormatError(file.path, `tensor ${quote(name)} is not a weight of this configuration`);
     }
   }
-  return new Map([...shapes.keys()].map((name) => [name, file.readFloats(`weights.${name}`)]));
+  return new Map([...shapes.keys()].map((name) => [name, file.readFloats(`${prefix}.${name}`)]));
 }
 
 function readBatches(file: SafetensorsFile): { batches: Batch[]; T: number } {

@@ -1,0 +1,134 @@
+// All that a run needs to go on with the same bits, in one file:  FOLDER/checkpoint.safetensors
+//
+//   weights.*  firstMoment.*  secondMoment.*        float32
+//   metadata: config (configuration and hyperparameters, as in a trace), run (step and what places the batches),
+//             generators (seed and next number of each stream), text (SHA-256)
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { FormatError, quote } from "../golden/formats/error.ts";
+import { openSafetensors, type SafetensorsFile, writeSafetensors } from "../golden/formats/safetensors.ts";
+import { parseConfig, readWeights } from "../golden/trace/input.ts";
+import type { LlamaConfig } from "../reference/config.ts";
+import type { Tensor } from "../reference/tensor.ts";
+import { BATCH_STREAM } from "../reference/text/batches.ts";
+import type { Hyperparameters } from "../reference/training/hyperparameters.ts";
+import type { TrainingState } from "../reference/training/step.ts";
+
+/** What determines a run besides the text; counts of sequences and tokens. */
+export interface RunPlan {
+  readonly config: LlamaConfig;
+  readonly hyperparameters: Hyperparameters;
+  readonly batchSize: number;
+  readonly sequenceLength: number;
+  readonly seed: number;
+  /** SHA-256 of the text, in hexadecimal. */
+  readonly text: string;
+}
+
+export interface Checkpoint {
+  readonly plan: RunPlan;
+  /** Steps done. */
+  readonly step: number;
+  readonly state: TrainingState;
+}
+
+/** Where a folder keeps its checkpoint. */
+export function checkpointPath(folder: string): string {
+  return join(folder, "checkpoint.safetensors");
+}
+
+export function hasCheckpoint(folder: string): boolean {
+  return existsSync(checkpointPath(folder));
+}
+
+/** Replaces the folder's checkpoint, whole or not at all. Throws FormatError when the operating system refuses. */
+export function saveCheckpoint(folder: string, { plan, step, state }: Checkpoint): void {
+  const { config, hyperparameters, batchSize, sequenceLength, seed, text } = plan;
+  const tensors = new Map<string, Tensor>();
+  for (const [prefix, named] of Object.entries(state)) {
+    for (const [name, t] of named as TrainingState["weights"]) tensors.set(`${prefix}.${name}`, t);
+  }
+  writeSafetensors(checkpointPath(folder), tensors, {
+    config: JSON.stringify({ ...config, ...hyperparameters }),
+    run: JSON.stringify({ step, batchSize, sequenceLength }),
+    generators: JSON.stringify({ [BATCH_STREAM]: { seed, next: step * batchSize } }),
+    text,
+  });
+}
+
+/** Reads and checks the folder's checkpoint. Throws FormatError. */
+export function loadCheckpoint(folder: string): Checkpoint {
+  const file = openSafetensors(checkpointPath(folder));
+  try {
+    const { path, metadata } = file;
+    const { config, hyperparameters } = parseConfig(path, inMetadata(file, "config"));
+    const run = parseNumbers(path, "run", inMetadata(file, "run"));
+    const generators = parseObject(path, "generators", inMetadata(file, "generators"));
+    const stream = parseNumbers(path, "generators", JSON.stringify(generators[BATCH_STREAM] ?? null));
+    const { step, batchSize, sequenceLength } = run;
+    const { seed, next } = stream;
+    for (const [name, value, least] of [
+      ["step", step, 0],
+      ["batchSize", batchSize, 1],
+      ["sequenceLength", sequenceLength, 1],
+      ["seed", seed, 0],
+    ] as const) {
+      if (!(Number.isSafeInteger(value) && value >= least)) {
+        throw new FormatError(path, `metadata: ${name} is ${value}, wanted an integer of at least ${least}`);
+      }
+    }
+    if (!(step <= hyperparameters.totalSteps)) {
+      throw new FormatError(path, `metadata: step is ${step}, wanted at most totalSteps=${hyperparameters.totalSteps}`);
+    }
+    if (next !== step * batchSize) {
+      throw new FormatError(path, `metadata: next is ${next}, wanted step · batchSize = ${step * batchSize}`);
+    }
+    const text = metadata.text ?? "";
+    const plan = { config, hyperparameters, batchSize, sequenceLength, seed, text };
+    const read = (prefix: string): Map<string, Tensor> => readFloat32(file, config, prefix);
+    const state = {
+      weights: read("weights"),
+      firstMoment: read("firstMoment"),
+      secondMoment: read("secondMoment"),
+    };
+    return { plan, step, state };
+  } finally {
+    file.close();
+  }
+}
+
+/** In float32, or the run would not go on with the same bits. */
+function readFloat32(file: SafetensorsFile, config: LlamaConfig, prefix: string): Map<string, Tensor> {
+  const tensors = readWeights(file, config, prefix);
+  for (const name of tensors.keys()) {
+    const dtype = file.tensors.get(`${prefix}.${name}`)?.dtype;
+    if (dtype !== "F32") throw new FormatError(file.path, `tensor "${prefix}.${name}" is ${dtype}, wanted F32`);
+  }
+  return tensors;
+}
+
+function inMetadata({ path, metadata }: SafetensorsFile, key: string): string {
+  const text = metadata[key];
+  if (text === undefined) throw new FormatError(path, `metadata has no "${key}", wanted the checkpoint of a run`);
+  return text;
+}
+
+function parseNumbers(path: string, key: string, text: string): Record<string, number> {
+  const fields = parseObject(path, key, text);
+  for (const [name, value] of Object.entries(fields)) {
+    if (typeof value !== "number") {
+      throw new FormatError(path, `metadata "${key}": ${name} is ${quote(JSON.stringify(value))}, wanted a number`);
+    }
+  }
+  return fields as Record<string, number>;
+}
+
+function parseObject(path: string, key: string, text: string): Record<string, unknown> {
+  try {
+    const value: unknown = JSON.parse(text);
+    if (typeof value === "object" && value !== null && !Array.isArray(value)) return value as Record<string, unknown>;
+  } catch {
+    // the same complaint as for JSON that is no object
+  }
+  throw new FormatError(path, `metadata "${key}" is ${quote(text)}, wanted a JSON object`);
+}

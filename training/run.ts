@@ -1,0 +1,81 @@
+// A run: one batch after another through an engine, from the step of a checkpoint to the last.
+import { setImmediate } from "node:timers/promises";
+import type { LlamaConfig } from "../reference/config.ts";
+import type { Weights } from "../reference/weights.ts";
+import { batchAt, consecutive } from "../reference/text/batches.ts";
+import { encode } from "../reference/text/bytes.ts";
+import type { StepEngine } from "../reference/training/engine.ts";
+import { learningRateAt } from "../reference/training/schedule.ts";
+import { lossOf } from "../reference/training/step.ts";
+import type { RunPlan } from "./checkpoint.ts";
+
+export interface StepReport {
+  /** Counted from 1. */
+  readonly step: number;
+  readonly loss: number;
+  readonly learningRate: number;
+  /** Before clipping. */
+  readonly gradientNorm: number;
+}
+
+/** What a run asks and tells while it goes on. */
+export interface RunHooks {
+  readonly report: (step: StepReport) => void;
+  /** Called with the steps done: every `saveEvery`, at the end, and when stopped. */
+  readonly save: (step: number) => Promise<void>;
+  readonly saveEvery: number;
+  /** Asked between steps. */
+  readonly stopped: () => boolean;
+}
+
+/**
+ * Steps `from` to totalSteps over the training bytes; the steps done when it ended or was stopped. Throws RangeError, with
+ * nothing more saved, when a loss or a gradient norm is not finite.
+ */
+export async function train(
+  plan: RunPlan,
+  engine: StepEngine,
+  training: Uint8Array,
+  from: number,
+  hooks: RunHooks,
+): Promise<number> {
+  const { hyperparameters: h, batchSize, sequenceLength, seed } = plan;
+  const tokens = encode(training);
+  let step = from;
+  let saved = -1;
+  while (step < h.totalSteps && !hooks.stopped()) {
+    const batch = batchAt(tokens, batchSize, sequenceLength, seed, step);
+    const { loss, gradientNorm } = await engine.differentiate(batch);
+    for (const [name, value] of Object.entries({ loss, "gradient norm": gradientNorm })) {
+      if (!Number.isFinite(value))
+        throw new RangeError(`the ${name} of step ${step + 1} is ${value}, expected a number`);
+    }
+    step++;
+    await engine.update(h, step);
+    hooks.report({ step, loss, learningRate: learningRateAt(h, step), gradientNorm });
+    if (step % hooks.saveEvery === 0) {
+      await hooks.save(step);
+      saved = step;
+    }
+    await setImmediate(); // a signal is delivered between two turns of the event loop
+  }
+  if (saved !== step) await hooks.save(step);
+  return step;
+}
+
+/** Mean loss, in nats a byte, over every byte but the first, in windows of the run's length. */
+export function heldOutLoss(
+  config: LlamaConfig,
+  weights: Weights,
+  heldOut: Uint8Array,
+  sequenceLength: number,
+): number {
+  let sum = 0;
+  let count = 0;
+  for (const batch of consecutive(encode(heldOut), sequenceLength)) {
+    const n = batch.targets.data.length;
+    sum += n * lossOf(config, weights, batch).data[0];
+    count += n;
+  }
+  return sum / count;
+}

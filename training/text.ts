@@ -1,0 +1,36 @@
+// The text of a run: bytes, cut into the part that is learned and the part that is held out.
+import { createHash } from "node:crypto";
+import { readFileSync } from "node:fs";
+import { asFormatError, FormatError } from "../golden/formats/error.ts";
+
+/** What ships with the project, and what a run learns unless it is told otherwise. */
+const DEFAULT_TEXT = new URL("../golden/text/default.txt", import.meta.url);
+
+/** The share that is learned; the rest, at the end, is held out. */
+const TRAINING_SHARE = 0.9;
+
+export interface Text {
+  readonly training: Uint8Array;
+  readonly heldOut: Uint8Array;
+  /** Of all bytes, in hexadecimal. */
+  readonly sha256: string;
+}
+
+/** The files one after another, or the default text where there are none. Throws FormatError unless they are UTF-8. */
+export function readText(files: readonly string[]): Text {
+  const bytes = files.length === 0 ? readFileSync(DEFAULT_TEXT) : Buffer.concat(files.map(readUtf8));
+  const cut = Math.floor(bytes.length * TRAINING_SHARE);
+  const sha256 = createHash("sha256").update(bytes).digest("hex");
+  return { training: bytes.subarray(0, cut), heldOut: bytes.subarray(cut), sha256 };
+}
+
+function readUtf8(path: string): Buffer {
+  try {
+    const bytes = readFileSync(path);
+    new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+    return bytes;
+  } catch (error) {
+    if (error instanceof TypeError) throw new FormatError(path, "is not UTF-8, wanted text in UTF-8", { cause: error });
+    throw asFormatError(error, path, "cannot be read", "a readable text");
+  }
+}
