@@ -1,8 +1,19 @@
 // Every kernel by its name, "op.direction": what check, the judge and the tests walk.
 import type { Program } from "./kernel.ts";
+import * as adamw from "./adamw.ts";
+import * as clip from "./clip.ts";
+import * as gradientNorm from "./gradient-norm.ts";
+import * as ropeTable from "./rope-table.ts";
+import * as rope from "./rope.ts";
 import * as swiglu from "./swiglu.ts";
 
 export const kernels: Readonly<Record<string, Program>> = {
+  "rope-table.forward": ropeTable.forward,
+  "rope.forward": rope.forward,
+  "rope.backward": rope.backward,
   "swiglu.forward": swiglu.forward,
   "swiglu.backward": swiglu.backward,
+  "gradient-norm.forward": gradientNorm.forward,
+  "clip.forward": clip.forward,
+  "adamw.forward": adamw.forward,
 };

@@ -1,7 +1,21 @@
 // Every op's cases; one line a row.
 import type { CaseSpec } from "./case.ts";
+import * as adamw from "./adamw.ts";
+import * as clip from "./clip.ts";
+import * as gradientNorm from "./gradient-norm.ts";
+import * as ropeTable from "./rope-table.ts";
+import * as rope from "./rope.ts";
 import * as swiglu from "./swiglu.ts";
 
-const specs: readonly CaseSpec[] = [swiglu.forward, swiglu.backward];
+const specs: readonly CaseSpec[] = [
+  ropeTable.forward,
+  rope.forward,
+  rope.backward,
+  swiglu.forward,
+  swiglu.backward,
+  gradientNorm.forward,
+  clip.forward,
+  adamw.forward,
+];
 
 export const cases: ReadonlyMap<string, CaseSpec> = new Map(specs.map((spec) => [spec.op, spec]));

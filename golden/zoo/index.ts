@@ -1,8 +1,13 @@
 // Every correct evaluation; one line a row.
 import type { Animal } from "./animal.ts";
+import { adamw } from "./adamw.ts";
+import { clip } from "./clip.ts";
+import { gradientNorm } from "./gradient-norm.ts";
+import { ropeTable } from "./rope-table.ts";
+import { rope } from "./rope.ts";
 import { swiglu } from "./swiglu.ts";
 
-const animals: readonly Animal[] = [...swiglu];
+const animals: readonly Animal[] = [...ropeTable, ...rope, ...swiglu, ...gradientNorm, ...clip, ...adamw];
 
 /** The correct evaluations of one op. */
 export function animalsOf(op: string): readonly Animal[] {

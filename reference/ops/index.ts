@@ -2,9 +2,19 @@
 import type { Errors } from "../bounds.ts";
 import type { Operation, StorageOf } from "../operation.ts";
 import type { Target } from "../targets.ts";
-import type { Floats } from "../tensor.ts";
+import type { Floats, Tensor } from "../tensor.ts";
 import * as linearBound from "./linear.bound.ts";
 import * as linear from "./linear.ts";
+import * as adamwBound from "./adamw.bound.ts";
+import * as adamw from "./adamw.ts";
+import * as clipBound from "./clip.bound.ts";
+import * as clip from "./clip.ts";
+import * as gradientNormBound from "./gradient-norm.bound.ts";
+import * as gradientNorm from "./gradient-norm.ts";
+import * as ropeTableBound from "./rope-table.bound.ts";
+import * as ropeTable from "./rope-table.ts";
+import * as ropeBound from "./rope.bound.ts";
+import * as rope from "./rope.ts";
 import * as swigluBound from "./swiglu.bound.ts";
 import * as swiglu from "./swiglu.ts";
 
@@ -34,6 +44,27 @@ function row(signature: Signature, op: Positional, bound: Positional): Operation
   };
 }
 
+/** AdamW's scalars in the order in which its row passes them; its functions take them as an object, after w, g, m, v. */
+const adamwScalars = {
+  learningRate: "real",
+  beta1: "real",
+  beta2: "real",
+  oneMinusBeta1: "real",
+  oneMinusBeta2: "real",
+  correction1: "real",
+  correction2: "real",
+  eps: "real",
+  weightDecay: "real",
+} as const;
+
+function scalarsAsObject(op: Positional): Positional {
+  const names = Object.keys(adamwScalars);
+  return (w, g, m, v, ...rest) => {
+    const scalars = Object.fromEntries(names.map((name, i) => [name, rest[i]]));
+    return op(w, g, m, v, scalars, ...rest.slice(names.length));
+  };
+}
+
 const rows: readonly Operation[] = [
   row(
     {
@@ -59,6 +90,41 @@ const rows: readonly Operation[] = [
   ),
   row(
     {
+      name: "rope-table.forward",
+      summary: "cos and sin of (start + t) · theta^(−2i / HS)",
+      inputs: {},
+      scalars: { theta: "real", HS: "axis", start: "integer", T: "axis" },
+      outputs: { cos: "T,HS/2", sin: "T,HS/2" },
+    },
+    ropeTable.forward,
+    ropeTableBound.forward,
+  ),
+  row(
+    {
+      name: "rope.forward",
+      summary: "y1 = x1 · cos − x2 · sin,  y2 = x1 · sin + x2 · cos",
+      inputs: { x: "B,T,NH,HS", cos: "T,HS/2", sin: "T,HS/2" },
+      scalars: { layout: rope.layouts },
+      outputs: { y: "B,T,NH,HS" },
+      exact: ["y"],
+    },
+    rope.forward,
+    ropeBound.forward,
+  ),
+  row(
+    {
+      name: "rope.backward",
+      summary: "dx1 = dy1 · cos + dy2 · sin,  dx2 = dy2 · cos − dy1 · sin",
+      inputs: { dy: "B,T,NH,HS", cos: "T,HS/2", sin: "T,HS/2" },
+      scalars: { layout: rope.layouts },
+      outputs: { dx: "B,T,NH,HS" },
+      exact: ["dx"],
+    },
+    rope.backward,
+    ropeBound.backward,
+  ),
+  row(
+    {
       name: "swiglu.forward",
       summary: "y = silu(gate) · up,  silu(z) = z / (1 + e^−z)",
       inputs: { gate: "R,F", up: "R,F" },
@@ -76,6 +142,39 @@ const rows: readonly Operation[] = [
     },
     swiglu.backward,
     swigluBound.backward,
+  ),
+  row(
+    {
+      name: "gradient-norm.forward",
+      summary: "norm = √(Σ g²)",
+      inputs: { g: "N" },
+      outputs: { norm: "" },
+    },
+    (g: Tensor) => gradientNorm.forward(g), // any number of tensors, but here one
+    gradientNormBound.forward,
+  ),
+  row(
+    {
+      name: "clip.forward",
+      summary: "g · min(1, maxNorm / (norm + 10⁻⁶))",
+      inputs: { g: "N", norm: "" },
+      scalars: { maxNorm: "real" },
+      outputs: { g: "N" },
+    },
+    clip.forward,
+    clipBound.forward,
+  ),
+  row(
+    {
+      name: "adamw.forward",
+      summary:
+        "w − learningRate · ((m / correction1) / (√(v / correction2) + eps) + weightDecay · w), and the next m, v",
+      inputs: { w: "N", g: "N", m: "N", v: "N" },
+      scalars: adamwScalars,
+      outputs: { w: "N", m: "N", v: "N" },
+    },
+    scalarsAsObject(adamw.forward),
+    scalarsAsObject(adamwBound.forward),
   ),
 ];
 

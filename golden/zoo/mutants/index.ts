@@ -1,8 +1,13 @@
 // Every mutant; one line a row.
 import type { Mutant } from "./mutant.ts";
+import { adamw } from "./adamw.ts";
+import { clip } from "./clip.ts";
+import { gradientNorm } from "./gradient-norm.ts";
+import { ropeTable } from "./rope-table.ts";
+import { rope } from "./rope.ts";
 import { swiglu } from "./swiglu.ts";
 
-export const mutants: readonly Mutant[] = [...swiglu];
+export const mutants: readonly Mutant[] = [...ropeTable, ...rope, ...swiglu, ...gradientNorm, ...clip, ...adamw];
 
 /** The mutants of one op's kernel files. */
 export function mutantsOf(op: string): readonly Mutant[] {

@@ -1,0 +1,128 @@
+import type { Mutant } from "./mutant.ts";
+
+const forward = { op: "rope-table.forward", file: "rope-table.forward.wgsl" } as const;
+const last = "if (n >= dims.T * half) { return; }";
+
+export const ropeTable: readonly Mutant[] = [
+  {
+    ...forward,
+    kind: "tail",
+    what: "one element beyond the end is written",
+    from: last,
+    to: "if (n > dims.T * half) { return; }",
+  },
+  { ...forward, kind: "tail", what: "the overhang is written", from: last, to: "" },
+  {
+    ...forward,
+    kind: "tail",
+    what: "the last element is not written",
+    from: last,
+    to: "if (n + 1 >= dims.T * half) { return; }",
+  },
+  { ...forward, kind: "index", what: "pairs are counted from 1", from: "f32(2 * i) /", to: "f32(2 * i + 2) /" },
+  {
+    ...forward,
+    kind: "index",
+    what: "the start is left out",
+    from: "let position = dims.start + i32(n / half);",
+    to: "let position = i32(n / half);",
+  },
+  {
+    ...forward,
+    kind: "index",
+    what: "positions are counted from 1",
+    from: "let position = dims.start + i32(n / half);",
+    to: "let position = dims.start + 1 + i32(n / half);",
+  },
+  {
+    ...forward,
+    kind: "index",
+    what: "rows are as wide as the head",
+    from: "let position = dims.start + i32(n / half);",
+    to: "let position = dims.start + i32(n / dims.HS);",
+  },
+  {
+    ...forward,
+    kind: "formula",
+    what: "the exponent is −i/HS",
+    from: "f32(2 * i) /",
+    to: "f32(i) /",
+  },
+  {
+    ...forward,
+    kind: "formula",
+    what: "theta is 10000 whatever it is given as",
+    from: "log2(dims.theta)",
+    to: "log2(10000.0)",
+  },
+  {
+    ...forward,
+    kind: "formula",
+    what: "sine and cosine are exchanged",
+    from: "cos[n] = select(c, s, odd)",
+    to: "cos[n] = select(s, c, odd)",
+  },
+  {
+    ...forward,
+    kind: "formula",
+    what: "the quarter turns leave the cosine's sign alone",
+    from: "select(1.0, -1.0, odd != around)",
+    to: "select(1.0, -1.0, around)",
+  },
+  {
+    ...forward,
+    kind: "formula",
+    what: "the sine forgets a negative position",
+    from: "around != (position < 0)",
+    to: "around",
+  },
+  {
+    ...forward,
+    kind: "numerical",
+    what: "frequencies are rounded to float16",
+    from: "f32(abs(position)) * frequency;",
+    to: "f32(abs(position)) * quantizeToF16(frequency);",
+  },
+  {
+    ...forward,
+    kind: "numerical",
+    what: "positions are rounded to float16",
+    from: "fraction(u32(abs(position)),",
+    to: "fraction(u32(quantizeToF16(f32(abs(position)))),",
+  },
+  {
+    ...forward,
+    kind: "numerical",
+    what: "positions keep eight bits, as in bfloat16",
+    from: "fraction(u32(abs(position)),",
+    to: "fraction(u32(bitcast<f32>(bitcast<u32>(f32(abs(position))) & 0xffff0000)),",
+  },
+  {
+    ...forward,
+    kind: "numerical",
+    what: "π has three digits",
+    from: "const TAU = 6.283185307179586;",
+    to: "const TAU = 6.28;",
+  },
+  {
+    ...forward,
+    kind: "numerical",
+    what: "the high word loses its carry",
+    from: "let middle = a1 * b0 + ((a0 * b0) >> 16);",
+    to: "let middle = a1 * b0;",
+  },
+  {
+    ...forward,
+    kind: "numerical",
+    what: "the angle keeps 32 bits, whole turns included",
+    from: "return (hi << u32(64 - s)) | (lo >> u32(s - 32));",
+    to: "return lo >> u32(s - 32);",
+  },
+  {
+    ...forward,
+    kind: "numerical",
+    what: "the sine is its series' first two terms",
+    from: "(-1.0 / 6.0 + z * (1.0 / 120.0 + z * (-1.0 / 5040.0 + z / 362880.0)))",
+    to: "(-1.0 / 6.0)",
+  },
+];

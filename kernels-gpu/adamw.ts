@@ -1,0 +1,36 @@
+// AdamW:  the next w, m, v from w, g, m, v.
+import { defineKernel, defineProgram, spread } from "./kernel.ts";
+
+const inputs = { w: "N", g: "N", m: "N", v: "N" } as const;
+const scalars = [
+  "learningRate",
+  "beta1",
+  "beta2",
+  "oneMinusBeta1",
+  "oneMinusBeta2",
+  "correction1",
+  "correction2",
+  "eps",
+  "weightDecay",
+] as const;
+
+const kernel = defineKernel({
+  file: new URL("adamw.forward.wgsl", import.meta.url),
+  inputs,
+  outputs: { wNext: "N", mNext: "N", vNext: "N" },
+  scalars,
+  overrides: { WG: 64 },
+  workgroups: ({ N, WG }) => spread(Math.ceil(N / WG)),
+});
+
+/** w, g, m, v: [N]; AdamW's scalars of the step → the next w, m, v, under the op's names for them. */
+export const forward = defineProgram({
+  id: "adamw.forward",
+  inputs,
+  outputs: { w: "N", m: "N", v: "N" },
+  scalars,
+  record(run, tensors, values) {
+    const { wNext, mNext, vNext } = run.dispatch(kernel, tensors, values);
+    return { w: wNext, m: mNext, v: vNext };
+  },
+});

@@ -1,0 +1,32 @@
+// What the bounds need beyond a function's table: roots that may be of nothing, and quotients in any association.
+import { dtypes } from "./dtype.ts";
+import type { Approx, Arithmetic } from "./rounding.ts";
+
+const { minNormal } = dtypes.float32;
+
+/**
+ * √x for an x that may be as small as zero. WGSL promises nothing of √ below 2⁻¹²⁶: its accuracy is that of
+ * 1 / inverseSqrt(x) (section 15.7.4.1), which passes through an infinity at zero. Where the target promises nothing, a
+ * correct kernel must see to it that the root lies between 0 and that of 2⁻¹²⁶, 10⁻¹⁹; most devices do it for them.
+ */
+export function rootFromZero(a: Arithmetic, x: Approx): Approx {
+  const direct = a.sqrt(x);
+  if (direct.error < Infinity || !(x.error < Infinity)) return direct;
+  const highest = a.sqrt(a.exact(Math.max(minNormal, x.value + x.error)));
+  const error = Math.max(direct.value, highest.value + highest.error - direct.value);
+  return { value: direct.value, error: error >= 0 ? error : Infinity };
+}
+
+/** An accuracy as a share of the result: largest for a result of 1, where the units in the last place are the widest. */
+export function shareOf(a: Arithmetic, name: "sqrt" | "divide", x: Approx): number {
+  return a.accuracy(name, x, 1);
+}
+
+/** 1 / x as a factor of some quotient, whose numerator nobody knows: it errs by the share that a quotient may. */
+export function reciprocal(a: Arithmetic, x: Approx): Approx {
+  const quotient = a.divide(a.exact(1), x);
+  if (!(quotient.error < Infinity)) return quotient;
+  const inherited = (Math.abs(quotient.value) * x.error) / (Math.abs(x.value) - x.error);
+  const own = shareOf(a, "divide", a.abs(x)) * (Math.abs(quotient.value) + inherited);
+  return a.rounded(quotient.value, inherited + own, 0);
+}

@@ -1,0 +1,62 @@
+// How far a correct gradient norm may land.
+//
+// Covered: the root of the sum of squares, in any order and over any number of workgroups; the norm of the norms of any
+// parts (tensors, shards, ranks), each part's norm rounded before it is squared again; the largest |g| times the norm of
+// g ÷ largest, which cannot overflow. Where Σ g² may overflow, a correct kernel of the first kind has no bound.
+import { allowances, type Allowance, type Errors } from "../bounds.ts";
+import { rootFromZero, shareOf } from "../domains.ts";
+import { dtypes } from "../dtype.ts";
+import { type Approx, Arithmetic, Sum } from "../rounding.ts";
+import type { Target } from "../targets.ts";
+import type { Tensor } from "../tensor.ts";
+
+const { minNormal } = dtypes.float32;
+
+/** g: any shape → an allowance for norm: []. */
+export function forward(g: Tensor, target: Target, errors: Errors<"g"> = {}): { norm: Allowance } {
+  const a = new Arithmetic(target);
+  const squares = new Sum(a);
+  let largest = 0;
+  let largestError = 0;
+  for (let i = 0; i < g.data.length; i++) {
+    const error = errors.g?.data[i] ?? 0;
+    squares.addProduct(g.data[i], g.data[i], error, error);
+    largest = Math.max(largest, Math.abs(g.data[i]));
+    largestError = Math.max(largestError, error);
+  }
+  const total = squares.total();
+  const norm = allowances([]);
+  norm.data[0] = a.either(
+    rootFromZero(a, total),
+    ofNorms(a, total, g.data.length),
+    scaled(a, total, g.data.length, { value: largest, error: largestError }),
+  ).error;
+  return { norm };
+}
+
+/**
+ * √(Σ p²), p the norm of a part. Each p errs by √'s accuracy and each p² by a rounding, so the whole by the same share of
+ * itself; the additions within the parts and over them are together those of one sum. A part below √'s domain has a p²
+ * from 0 to about 2⁻¹²⁶, and p² may be flushed.
+ */
+function ofNorms(a: Arithmetic, total: Approx, n: number): Approx {
+  const share = (1 + shareOf(a, "sqrt", a.exact(1))) * (1 + a.u) - 1;
+  return widened(a, total, 3 * n * minNormal, share);
+}
+
+/**
+ * max · √(Σ (g / max)²): each quotient errs by the division's accuracy, so their norm by the same share of itself. Squares
+ * of small quotients may be flushed, and partial sums. Not covered where the division by the largest has no promise.
+ */
+function scaled(a: Arithmetic, total: Approx, n: number, largest: Approx): Approx {
+  const division = shareOf(a, "divide", largest);
+  if (!(division < Infinity)) return rootFromZero(a, total);
+  const high = largest.value + largest.error;
+  return widened(a, total, 3 * n * minNormal * high * high, (1 + division) * (1 + a.u) - 1);
+}
+
+/** The root of a total in which so much may be lost, off by such a share of itself. */
+function widened(a: Arithmetic, total: Approx, lost: number, share: number): Approx {
+  const root = rootFromZero(a, { value: total.value, error: total.error + lost });
+  return { value: root.value, error: root.error + share * (root.value + root.error) };
+}

@@ -1,0 +1,97 @@
+// How far a correct table of RoPE's angles may land.
+//
+// The error of a frequency, times the position, is nearly all of it: that is the price of float32 angles. Covered:
+// - frequencies as theta^(−2i/HS) or 1 / theta^(2i/HS), by exp2 and log2 (WGSL's pow) or exp and log, the exponent's factors
+//   in any association;
+// - the position times the frequency, rounded;
+// - a reduction of the angle to [−π, π] that errs like two roundings of the angle, such as in turns, x/2π − ⌊x/2π + ½⌋,
+//   and then like two roundings of what is left;
+// - sine and cosine of that by the target's functions, or by anything better, such as a polynomial.
+// A kernel that calls the target's sine beyond its domain (WGSL: [−π, π]) has no promise and no place here. Not covered
+// either: frequencies as powers of theta^(−2/HS) by repeated multiplication, and rotations that add up.
+//
+// An angle that may be anything leaves what sine and cosine keep to in any case, [−1, 1]: judged, though by little.
+// A kernel that computes frequencies or angles better could declare it, as a target whose exp2, log2, sin and cos are better.
+import { allowances, type Allowance } from "../bounds.ts";
+import { reciprocal } from "../domains.ts";
+import { cos as cosine, log as logarithm, power, sin as sine } from "../elementary.ts";
+import { type Approx, Arithmetic } from "../rounding.ts";
+import type { Target } from "../targets.ts";
+
+const { PI } = Math;
+const LN2 = logarithm(2);
+
+/** theta, HS, start, T as in the op → allowances for cos and sin, [T, HS/2]. */
+export function forward(
+  theta: number,
+  HS: number,
+  start: number,
+  T: number,
+  target: Target,
+): { cos: Allowance; sin: Allowance } {
+  const a = new Arithmetic(target);
+  const half = HS / 2;
+  const cos = allowances([T, half]);
+  const sin = allowances([T, half]);
+  for (let i = 0; i < half; i++) {
+    const frequency = frequencyOf(a, theta, HS, i);
+    for (let t = 0; t < T; t++) {
+      const product = a.multiply(a.exact(start + t), frequency);
+      const angle = a.rounded(product.value, product.error, 2);
+      const left = angle.value - 2 * PI * Math.round(angle.value / (2 * PI));
+      const error = angle.error + a.rounded(left, 0, 2).error;
+      const c = cosine(angle.value);
+      const s = sine(angle.value);
+      cos.data[t * half + i] = waveError(a, "cos", left, error, c, s);
+      sin.data[t * half + i] = waveError(a, "sin", left, error, s, c);
+    }
+  }
+  return { cos, sin };
+}
+
+/** theta^(−2i/HS) in every covered form. */
+function frequencyOf(a: Arithmetic, theta: number, HS: number, i: number): Approx {
+  const share = [a.exact(2 * i), reciprocal(a, a.exact(HS))];
+  const value = power(theta, (-2 * i) / HS);
+  const binary = a.product(...share, log2(a, theta));
+  const natural = a.product(...share, a.log(a.exact(theta)));
+  return a.either(
+    a.exact(value),
+    exp2(a, a.negate(binary)),
+    a.divide(a.exact(1), exp2(a, binary)),
+    a.exp(a.negate(natural)),
+    a.divide(a.exact(1), a.exp(natural)),
+  );
+}
+
+function log2(a: Arithmetic, x: number): Approx {
+  const value = logarithm(x) / LN2;
+  return { value, error: a.accuracy("log2", a.exact(x), Math.abs(value)) };
+}
+
+function exp2(a: Arithmetic, x: Approx): Approx {
+  const value = power(2, x.value);
+  const highest = power(2, x.value + x.error);
+  const error = Math.max(highest - value, value - power(2, x.value - x.error));
+  return a.rounded(value, error + a.accuracy("exp2", x, highest), 0);
+}
+
+/**
+ * The error of sine (or cosine), whose exact value is `value` and whose derivative is ± `slope`, at an angle off by up to
+ * `error`: sin(x + e) − sin x = cos x · sin e − sin x · (1 − cos e), with |sin e| ≤ |e| and 1 − cos e ≤ e²/2. `left` is the
+ * reduced angle, at which the function's own accuracy counts.
+ */
+function waveError(
+  a: Arithmetic,
+  name: "sin" | "cos",
+  left: number,
+  error: number,
+  value: number,
+  slope: number,
+): number {
+  const size = Math.abs(value);
+  const chord = error < PI ? Math.abs(slope) * error + (size * error * error) / 2 : Infinity;
+  const moved = Math.min(1 + size, chord);
+  const reduced = a.exact(Math.max(-PI, Math.min(PI, left)));
+  return a.rounded(value, moved + a.accuracy(name, reduced, Math.min(1, size + moved)), 0).error;
+}

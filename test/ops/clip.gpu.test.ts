@@ -1,0 +1,3 @@
+import { testKernel } from "../rows.ts";
+
+testKernel("clip.forward");

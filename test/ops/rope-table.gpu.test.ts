@@ -1,0 +1,3 @@
+import { testKernel } from "../rows.ts";
+
+testKernel("rope-table.forward");

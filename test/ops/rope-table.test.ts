@@ -1,0 +1,3 @@
+import { testBound } from "../rows.ts";
+
+testBound("rope-table.forward");

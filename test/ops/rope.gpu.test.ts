@@ -1,0 +1,4 @@
+import { testKernel } from "../rows.ts";
+
+testKernel("rope.forward");
+testKernel("rope.backward");

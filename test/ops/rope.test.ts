@@ -1,0 +1,4 @@
+import { testBound } from "../rows.ts";
+
+testBound("rope.forward");
+testBound("rope.backward");
