@@ -1,6 +1,6 @@
 // The terms under which a candidate is judged: whose accuracies are allowed, and what the kernel declares.
 import { readFileSync, statSync } from "node:fs";
-import { dtypes, type DTypeName } from "../reference/dtype.ts";
+import { type FormatName, formats } from "../reference/dtype.ts";
 import { customTarget } from "../reference/custom-target.ts";
 import type { Operation } from "../reference/operation.ts";
 import { type Target, targets } from "../reference/targets.ts";
@@ -32,7 +32,7 @@ export function chooseTarget(name: string | undefined, fallback: keyof typeof ta
 /** "P=bfloat16,x=tf32" as the target's declarations. Each name must be a store or an input of some chosen op. */
 export function declare(target: Target, list: string | undefined, chosen: readonly Operation[]): Target {
   if (list === undefined) return target;
-  const stores: Record<string, DTypeName> = { ...target.stores };
+  const stores: Record<string, FormatName> = { ...target.stores };
   const known = new Set(chosen.flatMap(({ stores: own, inputs }) => [...Object.keys(own), ...Object.keys(inputs)]));
   for (const word of list.split(",")) {
     const [name, format, ...rest] = word.split("=");
@@ -42,10 +42,10 @@ export function declare(target: Target, list: string | undefined, chosen: readon
         `--store: "${name}" is nothing that these ops store, expected one of ${[...known].join(", ")}`,
       );
     }
-    if (!Object.hasOwn(dtypes, format)) {
-      throw new UserError(`--store: "${format}" is no format, expected one of ${Object.keys(dtypes).join(", ")}`);
+    if (!Object.hasOwn(formats, format)) {
+      throw new UserError(`--store: "${format}" is no format, expected one of ${Object.keys(formats).join(", ")}`);
     }
-    stores[name] = format as DTypeName;
+    stores[name] = format as FormatName;
   }
   return { ...target, stores };
 }

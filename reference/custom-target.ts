@@ -1,5 +1,5 @@
 // A target of one's own, read from JSON and checked field by field.
-import { type DTypeName, dtypes } from "./dtype.ts";
+import { type FormatName, formats } from "./dtype.ts";
 import { powerOfTwo } from "./elementary.ts";
 import { type FunctionName, functionNames, type Region, type Target } from "./targets.ts";
 
@@ -79,14 +79,14 @@ function regionsOf(json: unknown, field: string): readonly Region[] {
   });
 }
 
-function storesOf(json: unknown): Readonly<Record<string, DTypeName>> {
-  const names = Object.keys(dtypes);
-  const stores: Record<string, DTypeName> = {};
+function storesOf(json: unknown): Readonly<Record<string, FormatName>> {
+  const names = Object.keys(formats);
+  const stores: Record<string, FormatName> = {};
   for (const [name, dtype] of Object.entries(record(json, "stores"))) {
     if (!(typeof dtype === "string" && names.includes(dtype))) {
       throw new TypeError(`stores.${name}: got ${shown(dtype)}, wanted one of ${names.join(", ")}`);
     }
-    stores[name] = dtype as DTypeName;
+    stores[name] = dtype as FormatName;
   }
   return stores;
 }

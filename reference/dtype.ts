@@ -1,11 +1,14 @@
-// Storage formats: IEEE 754-2019 binary64, binary32, binary16, and bfloat16 (binary32 with 16 bits cut off).
+// Storage formats: IEEE 754-2019 binary64, binary32, binary16, and bfloat16 (binary32 with 16 bits cut off); and TF32, which
+// nothing is stored in, but which matrix units read float32 as.
 import { powerOfTwo } from "./elementary.ts";
 
 export type DTypeName = "float64" | "float32" | "bfloat16" | "float16";
+/** Formats that numbers pass through: those of storage, and TF32. */
+export type FormatName = DTypeName | "tf32";
 
 /** A binary format: `precision` significant bits (the hidden one included), normal from `minNormal`, finite up to `max`. */
 export interface DType {
-  readonly name: DTypeName;
+  readonly name: FormatName;
   readonly precision: number;
   /** Unit roundoff to nearest: half the distance between 1 and the next number. */
   readonly u: number;
@@ -14,7 +17,7 @@ export interface DType {
   readonly max: number;
 }
 
-function format(name: DTypeName, precision: number, minExponent: number, maxExponent: number): DType {
+function format(name: FormatName, precision: number, minExponent: number, maxExponent: number): DType {
   return {
     name,
     precision,
@@ -32,6 +35,9 @@ export const dtypes: Readonly<Record<DTypeName, DType>> = {
   bfloat16: format("bfloat16", 8, -126, 127),
   float16: format("float16", 11, -14, 15),
 };
+
+/** TF32 has the exponents of binary32 and the precision of binary16 (NVIDIA A100 architecture whitepaper, 2020). */
+export const formats: Readonly<Record<FormatName, DType>> = { ...dtypes, tf32: format("tf32", 11, -126, 127) };
 
 /** The distance between the two numbers of the format around |x|; the smallest subnormal below the normal range. */
 export function ulp(x: number, dtype: DType): number {
@@ -54,6 +60,15 @@ export function round(x: number, dtype: DType): number {
   const rounded = (up ? floor + 1 : floor) * spacing;
   if (Math.abs(rounded) > dtype.max) return x > 0 ? Infinity : -Infinity;
   return rounded === 0 && x < 0 ? -0 : rounded;
+}
+
+/** x cut off to the format, towards zero; beyond the largest number, that. */
+export function truncate(x: number, dtype: DType): number {
+  if (dtype.name === "float64" || !Number.isFinite(x) || x === 0) return x;
+  const magnitude = Math.abs(x);
+  if (magnitude > dtype.max) return Math.sign(x) * dtype.max;
+  const spacing = ulp(magnitude, dtype);
+  return Math.sign(x) * Math.floor(magnitude / spacing) * spacing;
 }
 
 /** How many numbers of the format lie from a to b (both rounded to it first); NaN if either is not finite. */

@@ -6,7 +6,7 @@
 // a correct kernel has no bound there: out of the format's range, or of a function's domain.
 //
 // Sums hold for every order (Higham 2002, Accuracy and Stability of Numerical Algorithms, sections 3.1 and 4.2).
-import { dtypes, exponentOf, round as roundTo, type DType, ulp } from "./dtype.ts";
+import { dtypes, exponentOf, formats, round as roundTo, type DType, ulp } from "./dtype.ts";
 import { cos, exp, log, MAX_ANGLE, powerOfTwo, sin } from "./elementary.ts";
 import type { FunctionName, Region, Target } from "./targets.ts";
 
@@ -198,7 +198,7 @@ export class Arithmetic {
   /** An intermediate that the kernel may declare as stored in a lower format (`--store P=bfloat16`). */
   store(name: string, a: Approx): Approx {
     const dtype = this.target.stores?.[name];
-    return dtype === undefined ? a : storedIn(this.operand(a), dtypes[dtype], this.target);
+    return dtype === undefined ? a : storedIn(this.operand(a), formats[dtype], this.target);
   }
 
   /** A sum in any order; give it terms and products, then ask for the total. */

@@ -2,7 +2,7 @@
 //
 // Every figure is a distance from the exact result, in units in the last place of the exact result. Where a table counts
 // from the correctly rounded result instead (CUDA), half a unit is added.
-import { type DTypeName, dtypes } from "./dtype.ts";
+import { dtypes, type FormatName } from "./dtype.ts";
 import { power, powerOfTwo } from "./elementary.ts";
 
 /** The functions that a target has figures for. */
@@ -36,7 +36,7 @@ export interface Target {
   /** Each function's regions in ascending order; outside them nothing is promised. */
   readonly functions: Readonly<Record<FunctionName, readonly Region[]>>;
   /** Intermediates that the kernel declares as stored in a lower format, by the name that the op's bound gives them. */
-  readonly stores?: Readonly<Record<string, DTypeName>>;
+  readonly stores?: Readonly<Record<string, FormatName>>;
 }
 
 const MIN_NORMAL = dtypes.float32.minNormal;

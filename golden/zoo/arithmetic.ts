@@ -1,6 +1,6 @@
 // Float32 as some correct device might compute it: any rounding, fusing, flushing, order of summation, and functions that
 // err as far as the target lets them. The zoo evaluates every op in it; none of these may be accused.
-import { dtypes, ulp } from "../../reference/dtype.ts";
+import { dtypes, type FormatName, formats, round, truncate, ulp } from "../../reference/dtype.ts";
 import { cos, exp, log, power, sin } from "../../reference/elementary.ts";
 import { bits, uniform } from "../../reference/random.ts";
 import { Arithmetic } from "../../reference/rounding.ts";
@@ -37,6 +37,12 @@ export interface Habits {
   readonly functions: "exact" | "random" | "low" | "high";
   /** Decides what is random, and the sides on which an adversary errs: 0 all up, 1 all down, otherwise mixed. */
   readonly seed: number;
+  /** Into what the operands of products that are added are brought first, as a matrix unit does. */
+  readonly operands?: FormatName;
+  /** Into what each partial sum is brought. */
+  readonly accumulator?: FormatName;
+  /** How both are brought there; to nearest without it. */
+  readonly narrowing?: "nearest" | "truncating";
 }
 
 const { minNormal, max: MAX } = dtypes.float32;
@@ -120,7 +126,7 @@ export class Float32Arithmetic {
 
   /** Σ of terms in the order of the habits. */
   sum(terms: readonly number[]): number {
-    const sequential = (list: readonly number[]): number => list.reduce((total, term) => this.add(total, term), 0);
+    const sequential = (list: readonly number[]): number => list.reduce((total, term) => this.partial(total, term), 0);
     const lanes = (list: readonly number[], count: number): number[] =>
       Array.from({ length: Math.min(count, list.length) }, (_none, lane) =>
         sequential(list.filter((_, i) => i % count === lane)),
@@ -149,16 +155,19 @@ export class Float32Arithmetic {
 
   /** Σ a[i] · b[i] in the order of the habits; fused where the order adds one product after another. */
   dot(a: readonly number[], b: readonly number[]): number {
-    const { order, fused } = this.habits;
+    const { order, fused, operands, accumulator } = this.habits;
     if (fused && (order === "sequential" || order === "reversed")) {
       let total = 0;
       for (let i = 0; i < a.length; i++) {
         const at = order === "sequential" ? i : a.length - 1 - i;
-        total = this.multiplyAdd(a[at], b[at], total);
+        total = this.narrow(
+          this.multiplyAdd(this.narrow(a[at], operands), this.narrow(b[at], operands), total),
+          accumulator,
+        );
       }
       return total;
     }
-    return this.sum(a.map((x, i) => this.multiply(x, b[i])));
+    return this.sum(a.map((x, i) => this.multiply(this.narrow(x, operands), this.narrow(b[i], operands))));
   }
 
   /** A random choice below n, for an evaluation that varies more than the habits do. */
@@ -173,7 +182,17 @@ export class Float32Arithmetic {
   private pairwise(terms: readonly number[]): number {
     if (terms.length <= 1) return terms[0] ?? 0;
     const half = terms.length >> 1;
-    return this.add(this.pairwise(terms.slice(0, half)), this.pairwise(terms.slice(half)));
+    return this.partial(this.pairwise(terms.slice(0, half)), this.pairwise(terms.slice(half)));
+  }
+
+  /** One addition of a sum. */
+  private partial(a: number, b: number): number {
+    return this.narrow(this.add(a, b), this.habits.accumulator);
+  }
+
+  private narrow(x: number, format: FormatName | undefined): number {
+    if (format === undefined) return x;
+    return this.habits.narrowing === "truncating" ? truncate(x, formats[format]) : round(x, formats[format]);
   }
 
   private shuffle(terms: readonly number[]): number[] {
