@@ -5,9 +5,20 @@ import * as clip from "./clip.ts";
 import * as gradientNorm from "./gradient-norm.ts";
 import * as ropeTable from "./rope-table.ts";
 import * as rope from "./rope.ts";
+import * as add from "./add.ts";
+import * as embedding from "./embedding.ts";
+import * as linear from "./linear.ts";
+import * as rmsnorm from "./rmsnorm.ts";
 import * as swiglu from "./swiglu.ts";
 
 export const kernels: Readonly<Record<string, Program>> = {
+  "embedding.forward": embedding.forward,
+  "embedding.backward": embedding.backward,
+  "rmsnorm.forward": rmsnorm.forward,
+  "rmsnorm.backward": rmsnorm.backward,
+  "add.forward": add.forward,
+  "linear.forward": linear.forward,
+  "linear.backward": linear.backward,
   "rope-table.forward": ropeTable.forward,
   "rope.forward": rope.forward,
   "rope.backward": rope.backward,

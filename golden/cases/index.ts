@@ -5,9 +5,20 @@ import * as clip from "./clip.ts";
 import * as gradientNorm from "./gradient-norm.ts";
 import * as ropeTable from "./rope-table.ts";
 import * as rope from "./rope.ts";
+import * as add from "./add.ts";
+import * as embedding from "./embedding.ts";
+import * as linear from "./linear.ts";
+import * as rmsnorm from "./rmsnorm.ts";
 import * as swiglu from "./swiglu.ts";
 
 const specs: readonly CaseSpec[] = [
+  rmsnorm.forward,
+  rmsnorm.backward,
+  embedding.forward,
+  embedding.backward,
+  add.forward,
+  linear.forward,
+  linear.backward,
   ropeTable.forward,
   rope.forward,
   rope.backward,

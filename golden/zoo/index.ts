@@ -5,9 +5,24 @@ import { clip } from "./clip.ts";
 import { gradientNorm } from "./gradient-norm.ts";
 import { ropeTable } from "./rope-table.ts";
 import { rope } from "./rope.ts";
+import { add } from "./add.ts";
+import { embedding } from "./embedding.ts";
+import { linear } from "./linear.ts";
+import { rmsnorm } from "./rmsnorm.ts";
 import { swiglu } from "./swiglu.ts";
 
-const animals: readonly Animal[] = [...ropeTable, ...rope, ...swiglu, ...gradientNorm, ...clip, ...adamw];
+const animals: readonly Animal[] = [
+  ...rmsnorm,
+  ...embedding,
+  ...add,
+  ...linear,
+  ...ropeTable,
+  ...rope,
+  ...swiglu,
+  ...gradientNorm,
+  ...clip,
+  ...adamw,
+];
 
 /** The correct evaluations of one op. */
 export function animalsOf(op: string): readonly Animal[] {

@@ -3,14 +3,22 @@ import type { Errors } from "../bounds.ts";
 import type { Operation, StorageOf } from "../operation.ts";
 import type { Target } from "../targets.ts";
 import type { Floats, Tensor } from "../tensor.ts";
-import * as linearBound from "./linear.bound.ts";
-import * as linear from "./linear.ts";
 import * as adamwBound from "./adamw.bound.ts";
 import * as adamw from "./adamw.ts";
+import * as addBound from "./add.bound.ts";
+import * as add from "./add.ts";
+import * as attention from "./attention.ts";
 import * as clipBound from "./clip.bound.ts";
 import * as clip from "./clip.ts";
+import * as crossEntropy from "./cross-entropy.ts";
+import * as embeddingBound from "./embedding.bound.ts";
+import * as embedding from "./embedding.ts";
 import * as gradientNormBound from "./gradient-norm.bound.ts";
 import * as gradientNorm from "./gradient-norm.ts";
+import * as linearBound from "./linear.bound.ts";
+import * as linear from "./linear.ts";
+import * as rmsnormBound from "./rmsnorm.bound.ts";
+import * as rmsnorm from "./rmsnorm.ts";
 import * as ropeTableBound from "./rope-table.bound.ts";
 import * as ropeTable from "./rope-table.ts";
 import * as ropeBound from "./rope.bound.ts";
@@ -18,14 +26,14 @@ import * as rope from "./rope.ts";
 import * as swigluBound from "./swiglu.bound.ts";
 import * as swiglu from "./swiglu.ts";
 
-type Signature = Omit<Operation, "evaluate" | "bound" | "integers" | "scalars" | "stores" | "exact" | "wide"> &
-  Partial<Pick<Operation, "integers" | "scalars" | "stores" | "exact" | "wide">>;
+type Optional = "integers" | "scalars" | "stores" | "covered" | "exact" | "wide";
+type Signature = Omit<Operation, "evaluate" | "bound" | Optional> & Partial<Pick<Operation, Optional>>;
 // eslint-disable-next-line typescript/no-explicit-any -- arguments go by position, in the order of the signature's names
 type Positional = (...args: any[]) => any;
 
 /** An op whose function takes its inputs, then its scalars, in the order of the signature; the bound, then target and errors. */
 function row(signature: Signature, op: Positional, bound: Positional): Operation {
-  const { integers = [], scalars: kinds = {}, stores = {}, exact = [], wide = [] } = signature;
+  const { integers = [], scalars: kinds = {}, stores = {}, covered = [], exact = [], wide = [] } = signature;
   const positional = (inputs: object, scalars: object): unknown[] => [
     ...Object.keys(signature.inputs).map((name) => inputs[name as never]),
     ...Object.keys(kinds).map((name) => scalars[name as never]),
@@ -35,6 +43,7 @@ function row(signature: Signature, op: Positional, bound: Positional): Operation
     integers,
     scalars: kinds,
     stores,
+    covered,
     exact,
     wide,
     evaluate: <P extends Floats>(inputs: object, scalars: object, Storage: StorageOf<P>) =>
@@ -68,10 +77,85 @@ function scalarsAsObject(op: Positional): Positional {
 const rows: readonly Operation[] = [
   row(
     {
+      name: "embedding.forward",
+      summary: "y[r] = w[tokens[r]]",
+      inputs: { tokens: "R", w: "V,C" },
+      integers: ["tokens"],
+      outputs: { y: "R,C" },
+      covered: ["as a copy", "as the product with a one-hot row"],
+      exact: ["y"],
+    },
+    embedding.forward,
+    embeddingBound.forward,
+  ),
+  row(
+    {
+      name: "embedding.backward",
+      summary: "dw[v] = Σ over r with tokens[r] = v of dy[r]",
+      inputs: { dy: "R,C", tokens: "R" },
+      integers: ["tokens"],
+      scalars: { V: "axis" },
+      outputs: { dw: "V,C" },
+      covered: ["the occurrences added in any order", "as the product with the one-hot matrix"],
+      exact: ["dw"],
+    },
+    embedding.backward,
+    embeddingBound.backward,
+  ),
+  row(
+    {
+      name: "rmsnorm.forward",
+      summary: "rstd = 1 / √(mean x² + eps),  y = x · rstd · w",
+      inputs: { x: "R,C", w: "C" },
+      scalars: { eps: "real" },
+      outputs: { y: "R,C", rstd: "R" },
+      stores: { n: "x · rstd, before the gain" },
+      covered: [
+        "the mean square as a sum divided by C or multiplied by 1/C, or as a sum of such terms",
+        "rstd by inverseSqrt, or as 1 / √",
+        "y as products of x, rstd and w in any association, as (x / √) · w, or as (x · w) / √",
+      ],
+      wide: ["rstd"],
+    },
+    rmsnorm.forward,
+    rmsnormBound.forward,
+  ),
+  row(
+    {
+      name: "rmsnorm.backward",
+      summary: "dx = rstd · (dn − n · mean(dn · n)),  dw = Σ dy · n,  n = x · rstd,  dn = dy · w",
+      inputs: { dy: "R,C", x: "R,C", w: "C", rstd: "R" },
+      outputs: { dx: "R,C", dw: "C" },
+      covered: [
+        "dx as rstd · (dn − n · mean(dn · n)), or multiplied out",
+        "rstd inside the sum over c or outside, up to x · rstd³ · mean(dn · x) while nothing of it leaves the range",
+        "products in any association",
+        "rstd recomputed inside a fusion, when errors.rstd carries the forward's allowance",
+      ],
+      wide: ["rstd"],
+    },
+    rmsnorm.backward,
+    rmsnormBound.backward,
+  ),
+  row(
+    {
+      name: "add.forward",
+      summary: "y = a + b",
+      inputs: { a: "N", b: "N" },
+      outputs: { y: "N" },
+      covered: ["one addition"],
+      exact: ["y"],
+    },
+    add.forward,
+    addBound.forward,
+  ),
+  row(
+    {
       name: "linear.forward",
       summary: "y = x · wᵀ",
       inputs: { x: "R,C", w: "O,C" },
       outputs: { y: "R,O" },
+      covered: ["the products added in any order and tiling", "fused multiply-add or not"],
       exact: ["y"],
     },
     linear.forward,
@@ -83,6 +167,7 @@ const rows: readonly Operation[] = [
       summary: "dx = dy · w,  dw = dyᵀ · x",
       inputs: { dy: "R,O", x: "R,C", w: "O,C" },
       outputs: { dx: "R,C", dw: "O,C" },
+      covered: ["the products added in any order and tiling", "fused multiply-add or not"],
       exact: ["dx", "dw"],
     },
     linear.backward,
@@ -95,6 +180,12 @@ const rows: readonly Operation[] = [
       inputs: {},
       scalars: { theta: "real", HS: "axis", start: "integer", T: "axis" },
       outputs: { cos: "T,HS/2", sin: "T,HS/2" },
+      covered: [
+        "frequencies as theta^(−2i/HS) or 1 / theta^(2i/HS), by exp2 and log2 or by exp and log",
+        "angles reduced to [−π, π] by the kernel, with at most two roundings of the angle",
+        "sine and cosine by the target's functions there, or by better ones",
+      ],
+      wide: ["cos", "sin"],
     },
     ropeTable.forward,
     ropeTableBound.forward,
@@ -106,6 +197,8 @@ const rows: readonly Operation[] = [
       inputs: { x: "B,T,NH,HS", cos: "T,HS/2", sin: "T,HS/2" },
       scalars: { layout: rope.layouts },
       outputs: { y: "B,T,NH,HS" },
+      covered: ["as a product of complex numbers", "as x · cos + rotate(x) · sin"],
+      wide: ["cos", "sin"],
       exact: ["y"],
     },
     rope.forward,
@@ -118,6 +211,8 @@ const rows: readonly Operation[] = [
       inputs: { dy: "B,T,NH,HS", cos: "T,HS/2", sin: "T,HS/2" },
       scalars: { layout: rope.layouts },
       outputs: { dx: "B,T,NH,HS" },
+      covered: ["as a product of complex numbers", "as x · cos + rotate(x) · sin"],
+      wide: ["cos", "sin"],
       exact: ["dx"],
     },
     rope.backward,
@@ -149,6 +244,12 @@ const rows: readonly Operation[] = [
       summary: "norm = √(Σ g²)",
       inputs: { g: "N" },
       outputs: { norm: "" },
+      covered: [
+        "the root of the sum",
+        "the norm of the norms of any parts",
+        "the largest times the norm of g ÷ largest",
+      ],
+      wide: ["norm"],
     },
     (g: Tensor) => gradientNorm.forward(g), // any number of tensors, but here one
     gradientNormBound.forward,
@@ -160,6 +261,8 @@ const rows: readonly Operation[] = [
       inputs: { g: "N", norm: "" },
       scalars: { maxNorm: "real" },
       outputs: { g: "N" },
+      covered: ["the scale as a quotient or by a reciprocal", "g left alone where the scale is 1"],
+      wide: ["norm"],
     },
     clip.forward,
     clipBound.forward,
@@ -172,6 +275,13 @@ const rows: readonly Operation[] = [
       inputs: { w: "N", g: "N", m: "N", v: "N" },
       scalars: adamwScalars,
       outputs: { w: "N", m: "N", v: "N" },
+      covered: [
+        "moments as two products, or as lerp",
+        "bias corrections of both moments, in the step size, or folded into the step size and eps",
+        "quotients as such or by reciprocals, products in any association",
+        "decay first, in the sum, or in the direction",
+      ],
+      wide: ["w", "m", "v"],
     },
     scalarsAsObject(adamw.forward),
     scalarsAsObject(adamwBound.forward),

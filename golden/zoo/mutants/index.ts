@@ -5,9 +5,24 @@ import { clip } from "./clip.ts";
 import { gradientNorm } from "./gradient-norm.ts";
 import { ropeTable } from "./rope-table.ts";
 import { rope } from "./rope.ts";
+import { add } from "./add.ts";
+import { embedding } from "./embedding.ts";
+import { linear } from "./linear.ts";
+import { rmsnorm } from "./rmsnorm.ts";
 import { swiglu } from "./swiglu.ts";
 
-export const mutants: readonly Mutant[] = [...ropeTable, ...rope, ...swiglu, ...gradientNorm, ...clip, ...adamw];
+export const mutants: readonly Mutant[] = [
+  ...rmsnorm,
+  ...embedding,
+  ...add,
+  ...linear,
+  ...ropeTable,
+  ...rope,
+  ...swiglu,
+  ...gradientNorm,
+  ...clip,
+  ...adamw,
+];
 
 /** The mutants of one op's kernel files. */
 export function mutantsOf(op: string): readonly Mutant[] {

@@ -1,0 +1,121 @@
+// How far a correct RMSNorm may land.
+//
+// Covered: the mean square as a sum divided by C or multiplied by 1/C, or as a sum of such terms; rstd by inverseSqrt or as
+// 1 / √; y as products of x, rstd and w in any association, as (x / √) · w or as (x · w) / √. Backward: rstd as it was
+// saved; dx as rstd · (dn − n · mean(dn · n)) or multiplied out, with rstd inside the sum or pulled out of it, up to
+// rstd · dn − x · rstd³ · mean(dn · x) wherever nothing of that form leaves the range; products in any association.
+//
+// The backward gets no eps, so a kernel cannot recompute rstd from its arguments. One that does, inside a larger fusion, is
+// covered when errors.rstd carries the forward's allowance for rstd.
+import { allowances, type Allowance, type Errors, reader } from "../bounds.ts";
+import { type Approx, Arithmetic } from "../rounding.ts";
+import type { Target } from "../targets.ts";
+import { checkShapes, type Tensor } from "../tensor.ts";
+
+/** x: [R, C], w: [C] → allowances for y and rstd. The intermediate n = x · rstd may be declared as stored low. */
+export function forward(
+  x: Tensor,
+  w: Tensor,
+  eps: number,
+  target: Target,
+  errors: Errors<"x" | "w"> = {},
+): { y: Allowance; rstd: Allowance } {
+  const { R, C } = checkShapes({ x: [x, "R,C"], w: [w, "C"] });
+  const a = new Arithmetic(target);
+  const xAt = reader(x, errors.x);
+  const wAt = reader(w, errors.w);
+  const y = allowances(x.shape);
+  const rstd = allowances([R]);
+  for (let r = 0; r < R; r++) {
+    const row = Array.from({ length: C }, (_, c) => xAt(r * C + c));
+    const moment = a.add(meanSquare(a, row), a.exact(eps));
+    const scale = a.inverseSqrt(moment);
+    const root = a.sqrt(moment);
+    rstd.data[r] = scale.error;
+    for (let c = 0; c < C; c++) {
+      const gain = wAt(c);
+      y.data[r * C + c] = a.either(
+        a.product(row[c], scale, gain),
+        a.multiply(a.divide(row[c], root), gain),
+        a.divide(a.multiply(row[c], gain), root),
+        a.multiply(a.store("n", a.multiply(row[c], scale)), gain),
+      ).error;
+    }
+  }
+  return { y, rstd };
+}
+
+function meanSquare(a: Arithmetic, row: readonly Approx[]): Approx {
+  const length = a.exact(row.length);
+  const reciprocal = a.divide(a.exact(1), length);
+  const squares = a.sum();
+  const shares = a.sum();
+  for (const x of row) {
+    squares.addProduct(x.value, x.value, x.error, x.error);
+    const share = a.either(a.divide(a.multiply(x, x), length), a.product(x, x, reciprocal));
+    shares.add(share.value, share.error);
+  }
+  return a.either(meanOf(a, squares.total(), row.length), shares.total());
+}
+
+/** A sum over n terms, divided by n or multiplied by 1/n. */
+function meanOf(a: Arithmetic, sum: Approx, n: number): Approx {
+  const length = a.exact(n);
+  return a.either(a.divide(sum, length), a.multiply(sum, a.divide(a.exact(1), length)));
+}
+
+/** dy, x: [R, C], w: [C], rstd: [R] as saved by the forward → allowances for dx and dw. */
+export function backward(
+  dy: Tensor,
+  x: Tensor,
+  w: Tensor,
+  rstd: Tensor,
+  target: Target,
+  errors: Errors<"dy" | "x" | "w" | "rstd"> = {},
+): { dx: Allowance; dw: Allowance } {
+  const { R, C } = checkShapes({ dy: [dy, "R,C"], x: [x, "R,C"], w: [w, "C"], rstd: [rstd, "R"] });
+  const a = new Arithmetic(target);
+  const dyAt = reader(dy, errors.dy);
+  const xAt = reader(x, errors.x);
+  const wAt = reader(w, errors.w);
+  const rstdAt = reader(rstd, errors.rstd);
+  const dx = allowances(x.shape);
+  const dw = allowances(w.shape);
+  const gains = Array.from({ length: C }, () => a.sum());
+  const reciprocal = a.divide(a.exact(1), a.exact(C));
+  for (let r = 0; r < R; r++) {
+    const s = rstdAt(r);
+    // 1. The terms of dw, and Σ dn · n with rstd in every term, or Σ dn · x with rstd outside.
+    const inside = a.sum();
+    const outside = a.sum();
+    for (let c = 0; c < C; c++) {
+      const i = r * C + c;
+      const term = a.product(dyAt(i), xAt(i), s);
+      gains[c].add(term.value, term.error);
+      const projected = a.product(dyAt(i), wAt(c), xAt(i), s);
+      inside.add(projected.value, projected.error);
+      const bare = a.product(dyAt(i), wAt(c), xAt(i));
+      outside.add(bare.value, bare.error);
+    }
+    const bare = outside.total();
+    const mean = meanOf(a, a.either(inside.total(), a.multiply(s, bare)), C);
+    const bareMean = meanOf(a, bare, C);
+    for (let c = 0; c < C; c++) {
+      const i = r * C + c;
+      // 2. With rstd taken out of the difference …
+      const dn = a.multiply(dyAt(i), wAt(c));
+      const n = a.multiply(xAt(i), s);
+      const factored = a.multiply(s, a.subtract(dn, a.multiply(n, mean)));
+      // 3. … or multiplied out. What cancels in the difference stays in the error: dn may be parallel to n.
+      const direct = a.product(s, dyAt(i), wAt(c));
+      const cubes = [a.product(xAt(i), s, s, s, bareMean), a.product(xAt(i), s, s, s, bare, reciprocal)];
+      const removed = a.either(
+        a.product(xAt(i), s, s, mean),
+        ...cubes.filter((form) => form.error < Infinity), // rstd³ overflows where x and eps are small
+      );
+      dx.data[i] = a.either(factored, a.subtract(direct, removed)).error;
+    }
+  }
+  for (let c = 0; c < C; c++) dw.data[c] = gains[c].total().error;
+  return { dx, dw };
+}
