@@ -1,0 +1,187 @@
+// The file that torch.save writes (torch/serialization.py): a zip of stored entries under one folder: data.pkl, the
+// pickle, and data/<key>, the numbers of each storage.
+import { type Entry, fromRandomAccessReaderPromise, RandomAccessReader } from "yauzl";
+import { FormatError, quote } from "./error.ts";
+import { type PickledStorage, type PickledTensor, storageTypes, unpickleTensors } from "./pickle.ts";
+import { openRanges, type RangeFile } from "./ranges.ts";
+
+const wanted = "a checkpoint by PyTorch";
+
+/** 65B's pickle is some hundred kB. */
+const longestPickle = 2 ** 24;
+/** Far more storages than any checkpoint has. */
+const mostEntries = 100_000;
+
+export interface TorchTensor extends PickledTensor {
+  /** Where the storage's numbers begin in the file. */
+  readonly position: number;
+}
+
+export interface TorchFile {
+  readonly file: RangeFile;
+  /** By name, each inside its storage, each storage inside the file. */
+  readonly tensors: ReadonlyMap<string, TorchTensor>;
+}
+
+/** A zip's entry that is stored as it is. */
+interface Stored {
+  readonly position: number;
+  readonly size: number;
+}
+
+/** Opens a file and reads its directory and its pickle. Throws FormatError. */
+export async function openTorch(path: string): Promise<TorchFile> {
+  const file = openRanges(path, wanted);
+  try {
+    const zip = await openZip(file);
+    const pickle = [...zip.names].filter((name) => /^[^/]+\/data\.pkl$/.test(name));
+    if (pickle.length !== 1) throw new FormatError(path, `has ${pickle.length} entries data.pkl, wanted 1 in a folder`);
+    const folder = pickle[0].slice(0, -"data.pkl".length);
+    await checkByteOrder(zip, `${folder}byteorder`);
+    const bytes = await zip.bytes(pickle[0], longestPickle);
+    const storages = new Map<string, Stored>();
+    const tensors = new Map<string, TorchTensor>();
+    for (const [name, tensor] of unpickleTensors(path, bytes)) {
+      const { storage } = tensor;
+      const place = storages.get(storage.key) ?? (await zip.find(`${folder}data/${storage.key}`));
+      storages.set(storage.key, place);
+      checkInside(path, name, tensor, place);
+      tensors.set(name, { ...tensor, position: place.position });
+    }
+    return { file, tensors };
+  } catch (error) {
+    file.close();
+    throw error;
+  }
+}
+
+async function checkByteOrder(zip: Zip, name: string): Promise<void> {
+  if (!zip.names.has(name)) return; // older than the entry, and little-endian then
+  const order = new TextDecoder().decode(await zip.bytes(name, 16));
+  if (order !== "little") throw new FormatError(zip.path, `${name} says ${quote(order)}, wanted "little"`);
+}
+
+// The last number that a tensor reaches is at offset + Σ (size − 1) · stride.
+function checkInside(path: string, name: string, tensor: PickledTensor, place: Stored): void {
+  const { storage, offset, shape, strides } = tensor;
+  const bytes = storage.length * storageTypes[storage.type];
+  if (bytes !== place.size) {
+    throw new FormatError(path, `${quote(name)} has a storage of ${place.size} bytes, wanted ${bytes}: ${of(storage)}`);
+  }
+  const count = shape.reduce((product, length) => product * length, 1);
+  let last = offset;
+  for (const [axis, length] of shape.entries()) last += (length - 1) * strides[axis];
+  const fits = count === 0 || (last < storage.length && count <= storage.length - offset);
+  if (!fits || !isDense(shape, strides)) {
+    throw new FormatError(
+      path,
+      `${quote(name)} has shape [${shape}], strides [${strides}] from ${offset} on, wanted numbers of its own, each once, in ${of(storage)}`,
+    );
+  }
+}
+
+function of({ type, length }: PickledStorage): string {
+  return `${length} numbers of ${type}`;
+}
+
+/** Whether no two elements share a number: from the inmost axis out, each stride steps over all that lies within. */
+function isDense(shape: readonly number[], strides: readonly number[]): boolean {
+  if (shape.includes(0)) return true;
+  const axes = shape.map((length, i) => ({ length, stride: strides[i] })).filter(({ length }) => length > 1);
+  let reach = 1;
+  for (const { length, stride } of axes.toSorted((a, b) => a.stride - b.stride)) {
+    if (stride < reach) return false;
+    reach += (length - 1) * stride;
+  }
+  return true;
+}
+
+/** The numbers' places are `position(index)`: whether that is one run, in order. */
+export function isContiguous({ shape, strides }: PickledTensor): boolean {
+  let stride = 1;
+  for (let axis = shape.length - 1; axis >= 0; axis--) {
+    if (shape[axis] > 1 && strides[axis] !== stride) return false;
+    stride *= shape[axis];
+  }
+  return true;
+}
+
+interface Zip {
+  readonly path: string;
+  readonly names: ReadonlySet<string>;
+  find(name: string): Promise<Stored>;
+  bytes(name: string, most: number): Promise<Uint8Array>;
+}
+
+type Entries = Map<string, Entry>;
+
+// yauzl asks for ranges; what it asks for beyond the file's end, ranges.ts refuses.
+class Reader extends RandomAccessReader {
+  readonly file: RangeFile;
+
+  constructor(file: RangeFile) {
+    super();
+    this.file = file;
+  }
+
+  override read(
+    buffer: Buffer,
+    offset: number,
+    length: number,
+    position: number,
+    callback: (error: Error | null, bytesRead?: number) => void,
+  ): void {
+    try {
+      this.file.read(position, buffer.subarray(offset, offset + length));
+    } catch (error) {
+      callback(error as Error);
+      return;
+    }
+    callback(null, length);
+  }
+
+  override close(callback: (error: Error | null) => void): void {
+    callback(null);
+  }
+}
+
+async function openZip(file: RangeFile): Promise<Zip> {
+  const { path } = file;
+  const refuse = (error: unknown): never => {
+    if (error instanceof FormatError) throw error;
+    throw new FormatError(path, `is not a zip that can be read (${(error as Error).message}), wanted ${wanted}`, {
+      cause: error,
+    });
+  };
+  const options = { lazyEntries: true, autoClose: false };
+  const entries: Entries = new Map();
+  const zip = await fromRandomAccessReaderPromise(new Reader(file), file.size, options).catch(refuse);
+  try {
+    for await (const entry of zip.eachEntry()) {
+      if (entries.has(entry.fileName))
+        throw new FormatError(path, `has two entries ${quote(entry.fileName)}, wanted one`);
+      if (entries.size === mostEntries) throw new FormatError(path, `has more than ${mostEntries} entries`);
+      entries.set(entry.fileName, entry);
+    }
+  } catch (error) {
+    refuse(error);
+  }
+
+  async function find(name: string): Promise<Stored> {
+    const entry = entries.get(name);
+    if (entry === undefined) throw new FormatError(path, `has no entry ${quote(name)}, wanted one`);
+    if (entry.compressionMethod !== 0 || entry.isEncrypted()) {
+      throw new FormatError(path, `entry ${quote(name)} is compressed or encrypted, wanted it stored as it is`);
+    }
+    const { fileDataStart } = await zip.readLocalFileHeaderPromise(entry, { minimal: true }).catch(refuse);
+    return { position: fileDataStart, size: entry.uncompressedSize };
+  }
+  async function bytes(name: string, most: number): Promise<Uint8Array> {
+    const { position, size } = await find(name);
+    if (size > most) throw new FormatError(path, `entry ${quote(name)} is ${size} bytes long, wanted at most ${most}`);
+    const into = new Uint8Array(size);
+    file.read(position, into);
+    return into;
+  }
+  return { path, names: new Set(entries.keys()), find, bytes };
+}
