@@ -6,8 +6,8 @@ export const forward: CaseSpec = {
   op: "gradient-norm.forward",
   sizes: {
     N: fc.oneof(
-      { weight: 19, arbitrary: axis(130) },
-      { weight: 1, arbitrary: fc.integer({ min: 131, max: 3000 }) }, // more than one workgroup, and than one round of it
+      { weight: 29, arbitrary: axis(70) },
+      { weight: 1, arbitrary: fc.integer({ min: 71, max: 3000 }) }, // more than one workgroup, and than one round of it
     ),
   },
   profiles: madeUp,

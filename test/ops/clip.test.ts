@@ -1,3 +1,40 @@
+import { expect, test } from "vitest";
+import { dtypes } from "../../reference/dtype.ts";
+import * as bound from "../../reference/ops/clip.bound.ts";
+import { CLIP_EPS, forward } from "../../reference/ops/clip.ts";
+import { targets } from "../../reference/targets.ts";
+import { testErrors } from "../errors.ts";
 import { testBound } from "../rows.ts";
 
 testBound("clip.forward");
+testErrors("clip.forward");
+
+const g = { data: Float64Array.of(3, -4, 0), shape: [3] };
+const scalar = (value: number) => ({ data: Float64Array.of(value), shape: [] });
+
+test("below the limit g stays as it is; above it, its norm becomes the limit but for ε", () => {
+  expect([...forward(g, scalar(5), 6).g.data]).toEqual([3, -4, 0]);
+  const { data } = forward(g, scalar(5), 1).g;
+  expect(Math.hypot(...data) * (5 + CLIP_EPS)).toBeCloseTo(5, 14);
+});
+
+test("a zero norm divides by ε only", () => {
+  expect([...forward({ data: Float64Array.of(0), shape: [1] }, scalar(0), 1).g.data]).toEqual([0]);
+});
+
+test("where the scale is surely 1, the allowance is one rounding of g; where it may be, more", () => {
+  const { u } = targets.wgsl;
+  const sure = bound.forward(g, scalar(5), 6, targets.wgsl).g.data;
+  for (const [i, x] of g.data.entries()) expect(sure[i]).toBeLessThanOrEqual(Math.abs(x) * u * (1 + 2 * u));
+  const near = bound.forward(g, scalar(5), 5 + CLIP_EPS, targets.wgsl).g.data;
+  expect(near[0]).toBeGreaterThan(3 * u);
+  expect(near[2]).toBeLessThanOrEqual(dtypes.float32.minSubnormal);
+});
+
+test("an error of the norm counts only where it can clip", () => {
+  const errors = { norm: scalar(0.5) };
+  expect(bound.forward(g, scalar(5), 6, targets.wgsl, errors).g.data).toEqual(
+    bound.forward(g, scalar(5), 6, targets.wgsl).g.data,
+  );
+  expect(bound.forward(g, scalar(5), 5, targets.wgsl, errors).g.data[0]).toBeGreaterThan(3 * (1 - 5 / 5.5));
+});
