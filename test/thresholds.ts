@@ -16,3 +16,9 @@ export const RECORDED_INSTANCE = 0;
 export const CENTRAL_DIFFERENCE = 1e-6;
 export const CENTRAL_DIFFERENCE_FLOOR = 1e-3;
 export const CENTRAL_DIFFERENCE_STEP = 1e-5;
+
+/**
+ * Logits of llama.cpp, from float32 weights with a float32 cache, against the reference's, as a share of the largest logit.
+ * It sums in float32 in its own order.
+ */
+export const LLAMA_CPP_LOGITS = 1e-5;

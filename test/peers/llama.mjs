@@ -1,0 +1,31 @@
+// llama.cpp, in a process of its own, because it ends the process at what it dislikes. Decodes greedily from the begin
+// token and prints, as JSON, the ids and each step's logits: node llama.mjs MODEL POSITIONS
+//
+// The key/value cache holds float32 and flash attention is off: otherwise the cache is float16.
+import { getLlama } from "node-llama-cpp";
+
+const [path, positions] = process.argv.slice(2);
+const llama = await getLlama({ gpu: false, build: "never", progressLogs: false, logLevel: "error" });
+const model = await llama.loadModel({ modelPath: path, gpuLayers: 0 });
+const context = await model.createContext({
+  contextSize: 256,
+  sequences: 1,
+  threads: 1,
+  flashAttention: false,
+  experimentalKvCacheKeyType: "F32",
+  experimentalKvCacheValueType: "F32",
+});
+const float32 = 0;
+if (context.flashAttention || context.kvCacheKeyType !== float32 || context.kvCacheValueType !== float32) {
+  throw new Error("llama.cpp took another key/value cache than it was asked for");
+}
+const sequence = context.getSequence();
+const ids = [1];
+const logits = [];
+while (logits.length < Number(positions)) {
+  const [{ next }] = await sequence.controlledEvaluate([[ids.at(-1), { generateNext: { logits: true } }]]);
+  const row = Array.from({ length: next.logits.size }, (_, id) => next.logits.get(id));
+  logits.push(row);
+  ids.push(row.indexOf(Math.max(...row)));
+}
+process.stdout.write(JSON.stringify({ ids, logits }), () => process.exit(0));
