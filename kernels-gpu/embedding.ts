@@ -1,5 +1,5 @@
 // Embedding:  y[r] = w[tokens[r]]; and the gradient of its table.
-import { defineKernel, spread } from "./kernel.ts";
+import { defineKernel, defineProgram, spread } from "./kernel.ts";
 
 /** tokens: [R] ids below V, w: [V, C] → y: [R, C]. */
 export const forward = defineKernel({
@@ -10,12 +10,35 @@ export const forward = defineKernel({
   workgroups: ({ R, C, WG }) => spread(Math.ceil((R * C) / WG)),
 });
 
-/** dy: [R, C], tokens: [R] ids below V → dw: [V, C]. */
-export const backward = defineKernel({
+const chain = defineKernel({
   file: new URL("embedding.backward.wgsl", import.meta.url),
+  entry: "chain",
+  inputs: { tokens: "R" },
+  outputs: { first: "V", next: "R" },
+  scalars: ["V", "C"],
+  overrides: { WG: 64 },
+  workgroups: ({ R, V, WG }) => spread(Math.ceil(Math.max(R, V) / WG)),
+});
+
+const gather = defineKernel({
+  file: new URL("embedding.backward.wgsl", import.meta.url),
+  inputs: { dy: "R,C", first: "V", next: "R" },
+  outputs: { dw: "V,C" },
+  overrides: { WG: 64 },
+  workgroups: ({ V, C, WG }) => spread(Math.ceil((V * C) / WG)),
+});
+
+/** dy: [R, C], tokens: [R] ids below V → dw: [V, C]. */
+export const backward = defineProgram({
+  id: "embedding.backward",
   inputs: { dy: "R,C", tokens: "R" },
   outputs: { dw: "V,C" },
   scalars: ["V"],
-  overrides: { WG: 64 },
-  workgroups: ({ V, C, WG }) => spread(V * Math.ceil(C / WG)),
+  record(run, { dy, tokens }, { V }) {
+    const { first, next } = run.dispatch(chain, { tokens }, { V, C: dy.shape[1] });
+    const { dw } = run.dispatch(gather, { dy, first, next });
+    run.release(first);
+    run.release(next);
+    return { dw };
+  },
 });
