@@ -4,7 +4,11 @@ import { readFileSync } from "node:fs";
 import { Command, CommanderError } from "commander";
 import * as blame from "./blame.ts";
 import * as check from "./check.ts";
+import * as diff from "./diff.ts";
+import * as golden from "./golden.ts";
 import * as ops from "./ops.ts";
+import * as trace from "./trace.ts";
+import * as train from "./train.ts";
 
 // 0 good, 1 finding, 2 bad input or no device, 3 internal error, 130 interrupted.
 const BAD_INPUT = 2;
@@ -20,8 +24,7 @@ const program = new Command("touchstone")
   .showSuggestionAfterError(false)
   .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, "touchstone: ")) });
 
-for (const command of [blame, check, ops]) command.register(program);
-for (const command of program.commands) command.exitOverride().copyInheritedSettings(program);
+for (const command of [blame, check, diff, golden, ops, trace, train]) command.register(program);
 
 try {
   await program.parseAsync();

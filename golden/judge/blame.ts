@@ -70,8 +70,8 @@ export function blame(
     return known === undefined ? undefined : shaped(known, recorded.shape);
   };
 
-  for (const instance of instances) {
-    const operation = operations.get(instance.op)!;
+  for (const instance of instances.flatMap(withIdentities)) {
+    const operation = instance.op === identity.name ? identity : operations.get(instance.op)!;
     const inputs: Record<string, Known> = {};
     let missing: string | undefined;
     for (const [argument, recorded] of Object.entries(instance.inputs)) {
@@ -86,7 +86,7 @@ export function blame(
       continue;
     }
     const results = evaluate(operation, instance, inputs, target);
-    const via = [...new Set([...Object.values(inputs).flatMap((known) => known.via), instance.where])];
+    const via = [...new Set([...Object.values(inputs).flatMap((known) => known.via), placeOf(instance)])];
     for (const [name, recorded] of Object.entries(instance.outputs)) {
       const { value, error, terms } = results[name];
       const got = recording.read(recorded.name);
@@ -111,6 +111,46 @@ export function blame(
     }
   }
   return { faults, judged, left };
+}
+
+/** Where an op is; the optimizer's ops are at weights, so their own names tell them apart. */
+export function placeOf({ op, where }: Instance): string {
+  return /^(clip|adamw)\./.test(op) ? `${op.split(".")[0]} of ${where}` : where;
+}
+
+/** The backward of an addition: its gradient goes on unchanged, so a recording may hold it under two names. */
+const identity: Operation = {
+  name: "add.backward",
+  summary: "da = dy",
+  inputs: { dy: "N" },
+  integers: [],
+  scalars: {},
+  outputs: { da: "N" },
+  stores: {},
+  covered: [],
+  exact: [],
+  wide: [],
+  evaluate: ({ dy }, _, Storage) => {
+    const data = new Storage(dy.data.length);
+    data.set(dy.data);
+    return { da: { data, shape: dy.shape } };
+  },
+  bound: ({ dy }, _, __, { dy: error } = {}) => ({
+    da: { data: Float64Array.from(dy.data, (_x, i) => error?.data[i] ?? 0), shape: dy.shape },
+  }),
+};
+
+/** An instance, and before it the identity that its gradient came through. */
+function withIdentities(instance: Instance): Instance[] {
+  const identities = Object.values(instance.inputs).flatMap((recorded) => {
+    if (!("name" in recorded)) return [];
+    const [, layer, branch] = /^activationGradients\.layers\.(\d+)\.(ffn|attention)_output$/.exec(recorded.name) ?? [];
+    if (layer === undefined) return [];
+    const dy = { name: `activationGradients.layers.${layer}.${branch}_residual`, shape: recorded.shape };
+    const where = `layer ${layer}, gradient of ${branch}_output`;
+    return [{ op: identity.name, where, inputs: { dy }, scalars: {}, outputs: { da: recorded } }];
+  });
+  return [...identities, instance];
 }
 
 interface Result {

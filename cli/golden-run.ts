@@ -1,0 +1,90 @@
+// What `touchstone golden` does.
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import Table from "cli-table3";
+import { readFixture } from "../golden/fixtures/fixture.ts";
+import { generateSuite } from "../golden/fixtures/generate.ts";
+import { differences, readManifest } from "../golden/fixtures/manifest.ts";
+import { generateAtScale } from "../golden/fixtures/scale.ts";
+import { fixtureNames, type Verified, verifyFile } from "../golden/fixtures/verify.ts";
+import { UserError } from "./errors.ts";
+import type { GenerateOptions } from "./golden.ts";
+import { chooseTarget } from "./terms.ts";
+
+const committed = fileURLToPath(new URL("../golden/fixtures/suite", import.meta.url));
+
+/** Makes the suite, or fixtures at scale. */
+export function generate({ out, target, scale, op, seed }: GenerateOptions): void {
+  if (scale === undefined) {
+    if (op !== undefined) throw new UserError("--op goes with --scale: the suite always holds every op");
+    const count = generateSuite(out ?? committed, chooseTarget(target));
+    process.stdout.write(`${out ?? committed}: ${count} fixtures and manifest.json\n`);
+    return;
+  }
+  if (out === undefined) throw new UserError("--out FOLDER is missing: fixtures at scale are not part of the suite");
+  const made = generateAtScale(out, scale, seed, chooseTarget(target), op, (name, bytes, seconds) =>
+    process.stderr.write(`${name}: ${bytes} bytes, ${seconds.toFixed(1)} s\n`),
+  );
+  process.stdout.write(`${out}: ${made} fixtures at the shapes of ${scale}\n`);
+}
+
+/** 0 when files and sources are those of the manifest, otherwise 1. */
+export function checkFolder(folder = committed): number {
+  const manifest = readManifest(folder);
+  const lines = differences(folder, manifest);
+  for (const line of lines) process.stdout.write(`${line}\n`);
+  const count = Object.keys(manifest.files).length;
+  if (lines.length === 0)
+    process.stdout.write(`${count} fixtures and ${Object.keys(manifest.sources).length} sources as in the manifest\n`);
+  else process.stdout.write("if the change is meant: touchstone golden generate, and commit what it writes\n");
+  return lines.length === 0 ? 0 : 1;
+}
+
+/** 0 when every output is there and inside its bounds, otherwise 1. */
+export function verify(fixtures: string, outputs: string): number {
+  if (!existsSync(outputs)) throw new UserError(`${outputs} does not exist, expected a folder of outputs`);
+  const results = fixtureNames(fixtures).map((name) => verifyFile(fixtures, outputs, name));
+  process.stdout.write(`${verifyTable(results)}\n`);
+  const findings = results.flatMap((result) => result.findings);
+  for (const finding of findings) process.stdout.write(`FAIL ${finding}\n`);
+  const failed = results.filter((result) => result.findings.length > 0).length;
+  process.stdout.write(
+    failed === 0
+      ? `${results.length} fixtures, all outputs within bounds\n`
+      : `${failed} of ${results.length} fixtures failed\n`,
+  );
+  return failed === 0 ? 0 : 1;
+}
+
+function verifyTable(results: readonly Verified[]): string {
+  const table = new Table({
+    head: ["op", "fixtures", "elements", "unjudged", "worst ÷ bound", ""],
+    colAligns: ["left", "right", "right", "right", "right", "left"],
+    style: { head: [], border: [], compact: true },
+  });
+  for (const op of new Set(results.map((result) => result.op))) {
+    const own = results.filter((result) => result.op === op);
+    const all = own.flatMap(({ comparisons }) => comparisons);
+    const sum = (pick: (c: (typeof all)[number]) => number) => all.reduce((n, c) => n + pick(c), 0);
+    const worst = all.reduce((n, c) => Math.max(n, c.worst), 0);
+    const passed = own.every(({ findings }) => findings.length === 0);
+    table.push([
+      op,
+      own.length,
+      sum((c) => c.elements),
+      sum((c) => c.unjudged + c.nonFinite),
+      worst.toPrecision(2),
+      passed ? "pass" : "FAIL",
+    ]);
+  }
+  return table.toString();
+}
+
+/** A line for each fixture. */
+export function list(folder = committed): void {
+  for (const name of fixtureNames(folder)) {
+    const { case: line, dtype, target } = readFixture(join(folder, name));
+    process.stdout.write(`${name}  ${dtype}, ${target}, ${line}\n`);
+  }
+}

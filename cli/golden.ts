@@ -1,0 +1,54 @@
+// touchstone golden: fixtures for anyone's kernels.
+import { type Command, Option } from "commander";
+import { whole } from "./check.ts";
+
+export interface GenerateOptions {
+  readonly out?: string;
+  readonly target?: string;
+  readonly scale?: "7B" | "65B";
+  readonly op?: string[];
+  readonly seed: number;
+}
+
+export function register(program: Command): void {
+  const golden = program.command("golden").description("golden fixtures: inputs, exact outputs and bounds in files");
+  golden
+    .command("generate")
+    .description("make the suite of fixtures, or fixtures at the paper's sizes")
+    .option("--out <folder>", "where to write (default: the committed suite's folder)")
+    .option("--target <name or file>", "whose accuracies the bounds allow (default: wgsl)")
+    .addOption(
+      new Option("--scale <model>", "sampled outputs at the shapes of the paper's models").choices(["7B", "65B"]),
+    )
+    .option("--op <name...>", "with --scale: only these ops")
+    .addOption(new Option("--seed <n>", "with --scale: seed of the inputs").argParser(whole(0, 0x7fffffff)).default(1))
+    .action(async (options: GenerateOptions) => {
+      const { generate } = await import("./golden-run.ts");
+      generate(options);
+    });
+  golden
+    .command("check")
+    .description("fail when a fixture or a source that made it has changed without the other")
+    .argument("[folder]", "the fixtures (default: the committed suite)")
+    .action(async (folder: string | undefined) => {
+      const { checkFolder } = await import("./golden-run.ts");
+      process.exitCode = checkFolder(folder);
+    });
+  golden
+    .command("verify")
+    .description("judge a folder of outputs that were computed elsewhere from a folder of fixtures")
+    .argument("<fixtures>")
+    .argument("<outputs>", "a safetensors file of the same name for each fixture, with the op's outputs by name")
+    .action(async (fixtures: string, outputs: string) => {
+      const { verify } = await import("./golden-run.ts");
+      process.exitCode = verify(fixtures, outputs);
+    });
+  golden
+    .command("list")
+    .description("what the fixtures of a folder are")
+    .argument("[folder]", "the fixtures (default: the committed suite)")
+    .action(async (folder: string | undefined) => {
+      const { list } = await import("./golden-run.ts");
+      list(folder);
+    });
+}

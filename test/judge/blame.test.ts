@@ -1,0 +1,205 @@
+// One fault planted in each op of a whole recorded step, with everything after it computed from the faulty numbers: blame
+// names that op, every time, and nothing where there is no fault.
+import { existsSync } from "node:fs";
+import { describe, expect, test } from "vitest";
+import { type Blame, blame, placeOf } from "../../golden/judge/blame.ts";
+import { openRecording, type Recording } from "../../golden/judge/recording.ts";
+import { roundScalars } from "../../golden/judge/verdict.ts";
+import { readTraceInput } from "../../golden/trace/input.ts";
+import { type Instance, inputsOf, instancesOf } from "../../golden/trace/instances.ts";
+import { type DTypeName, dtypes, round } from "../../reference/dtype.ts";
+import { operations } from "../../reference/ops/index.ts";
+import { bits } from "../../reference/random.ts";
+import { targets } from "../../reference/targets.ts";
+import { type Floats, type Ints, type Tensor } from "../../reference/tensor.ts";
+import { initialWeights, weightShapes } from "../../reference/weights.ts";
+
+const config = {
+  dim: 12,
+  nLayers: 1,
+  nHeads: 2,
+  nKvHeads: 1,
+  ffnDim: 20,
+  vocabSize: 11,
+  maxSeqLen: 8,
+  normEps: 1e-5,
+  ropeTheta: 10_000,
+  tiedEmbeddings: true,
+};
+const hyperparameters = {
+  learningRate: 1e-3,
+  warmupSteps: 1,
+  totalSteps: 10,
+  minLearningRateRatio: 0.1,
+  weightDecay: 0.1,
+  beta1: 0.9,
+  beta2: 0.95,
+  adamEps: 1e-8,
+  maxGradientNorm: 0.1,
+};
+const [B, T] = [2, 5];
+const like = { data: new Float32Array(0), shape: [0] };
+const instances = instancesOf({ config, hyperparameters, B, T, like });
+
+type Tensors = Map<string, Tensor<Floats | Ints>>;
+type Corrupt = (instance: Instance, index: number, output: string, t: Tensor) => Tensor;
+
+/** Runs the instances one after another, each from what those before it stored. */
+function record(dtype: DTypeName, corrupt: Corrupt = (_i, _n, _o, t) => t): Tensors {
+  const tensors: Tensors = new Map();
+  const store = (t: Tensor<Floats | Ints>, format: DTypeName): Tensor<Floats | Ints> =>
+    t.data instanceof Int32Array || format === "float32"
+      ? t
+      : { data: Float32Array.from(t.data, (x) => round(x, dtypes[format])), shape: t.shape };
+  for (const [name, w] of initialWeights(config, 7, Float32Array)) {
+    tensors.set(`weights.${name}`, store({ data: w.data.map((x) => 8 * x), shape: w.shape }, dtype));
+  }
+  for (const [name, shape] of weightShapes(config)) {
+    const zeros = { data: new Float32Array(shape.reduce((n, d) => n * d, 1)), shape };
+    for (const moment of ["firstMoment", "secondMoment"]) tensors.set(`initial.${moment}.${name}`, zeros);
+  }
+  for (const name of ["tokens", "targets"]) {
+    const data = Int32Array.from({ length: B * T }, (_, i) => bits(3, name.length, i) % config.vocabSize);
+    tensors.set(`steps.0.${name}`, { data, shape: [B, T] });
+  }
+  tensors.set("activationGradients.loss", { data: Float32Array.of(1), shape: [] });
+  for (const [n, instance] of instances.entries()) {
+    const operation = operations.get(instance.op)!;
+    const inputs = inputsOf(instance, (name) => tensors.get(name)!);
+    const outputs = operation.evaluate(inputs, roundScalars(operation, instance.scalars), Float32Array);
+    for (const [output, { name, shape }] of Object.entries(instance.outputs)) {
+      const format = operation.wide.includes(output) ? "float32" : dtype;
+      const right = { data: outputs[output].data, shape };
+      const stored = store(corrupt(instance, n, output, right), format);
+      tensors.set(name, stored);
+      // The backward of an addition goes on unchanged, under a second name.
+      const [, gradient, branch] = /^(activationGradients\..*)\.(ffn|attention)_residual$/.exec(name) ?? [];
+      if (gradient !== undefined) tensors.set(`${gradient}.${branch}_output`, stored);
+      if (name.startsWith("gradients.")) tensors.set(`steps.0.${name}`, stored); // the pass's name and the step's
+    }
+  }
+  return tensors;
+}
+
+function recordingOf(tensors: Tensors, dtype: DTypeName, without: readonly RegExp[] = []): Recording {
+  return {
+    path: "memory",
+    metadata: {},
+    dtype,
+    read: (name) => {
+      const tensor = tensors.get(name);
+      return tensor === undefined || without.some((pattern) => pattern.test(name)) ? undefined : { tensor, dtype };
+    },
+    close: () => {},
+  };
+}
+
+const judgeAll = (tensors: Tensors, dtype: DTypeName = "float32", without: readonly RegExp[] = []): Blame =>
+  blame(instances, operations, recordingOf(tensors, dtype, without), targets.ieee);
+
+describe("a full recording", () => {
+  test.for(["float32", "bfloat16"] as const)("sound in %s: nothing is blamed, nothing left out", (dtype) => {
+    const { faults, left, judged } = judgeAll(record(dtype), dtype);
+    expect(faults).toEqual([]);
+    expect(left).toEqual([]);
+    expect(new Set(judged.map(({ op }) => op))).toEqual(new Set([...operations.keys(), "add.backward"]));
+  });
+
+  /** The largest element of one output, 1 % too large. */
+  const onePercent =
+    (planted: number): Corrupt =>
+    (_, n, output, t) => {
+      if (n !== planted || output !== Object.keys(instances[n].outputs)[0]) return t;
+      let largest = 0;
+      for (let i = 0; i < t.data.length; i++) if (Math.abs(t.data[i]) > Math.abs(t.data[largest])) largest = i;
+      return { data: t.data.map((x, i) => (i === largest ? 1.01 * x : x)) as Floats, shape: t.shape };
+    };
+
+  test("one element 1 % off in any op: that op is named first", () => {
+    for (const [planted, instance] of instances.entries()) {
+      const [first] = judgeAll(record("float32", onePercent(planted))).faults;
+      expect([planted, first?.op, first?.segment]).toEqual([planted, instance.op, placeOf(instance)]);
+    }
+  });
+
+  test("a fault that the step hardly feels, in the second moment, is found", () => {
+    const planted = instances.findLastIndex(({ op }) => op === "adamw.forward");
+    const corrupt: Corrupt = (_, n, output, t) =>
+      n === planted && output === "v" ? { data: t.data.map((x) => 1.001 * x) as Floats, shape: t.shape } : t;
+    expect(judgeAll(record("float32", corrupt)).faults.map(({ tensor }) => tensor)).toEqual([
+      instances[planted].outputs.v.name,
+    ]);
+  });
+});
+
+describe("a recording that leaves tensors out", () => {
+  // What PyTorch's hooks do not see: statistics, tables, the terms of sums, clipped gradients.
+  const without = [
+    /rstd$/,
+    /rope\.(cos|sin)$/,
+    /^activations\.lse$/,
+    /^activationGradientTerms\./,
+    /^gradientTerms\./,
+    /clipped/,
+  ];
+
+  test("sound: segments of several ops are judged, none is blamed", () => {
+    const { faults, left, judged } = judgeAll(record("float32"), "float32", without);
+    expect(faults).toEqual([]);
+    expect(left).toEqual([]);
+    const segments = judged.map(({ segment }) => segment);
+    expect(segments).toContain("clip of norm.weight + adamw of norm.weight");
+    expect(
+      segments.filter((segment) => ["wq", "wk", "wv"].every((w) => segment.includes(`layer 0, ${w}`))),
+    ).not.toEqual([]);
+  });
+
+  test("a fault in a hidden tensor is narrowed to its segment", () => {
+    const hidden = instances.findIndex(({ op, where }) => op === "linear.backward" && where.endsWith("wk"));
+    const corrupt: Corrupt = (_, n, output, t) =>
+      n === hidden && output === "dx" ? { data: t.data.map((x) => 1.01 * x) as Floats, shape: t.shape } : t;
+    const [first] = judgeAll(record("float32", corrupt), "float32", without).faults;
+    expect(first?.segment).toContain(instances[hidden].where);
+    expect(first?.tensor).toBe("activationGradients.layers.0.attention_norm");
+  });
+});
+
+const trace = new URL("../../../shared/traces/gqa.f32.safetensors", import.meta.url).pathname;
+describe.skipIf(!existsSync(trace))("PyTorch's float32 trace (skipped where ../shared/traces is absent)", () => {
+  const input = existsSync(trace) ? readTraceInput(trace) : undefined;
+  const steps = () => {
+    const [batch, time] = input!.batches[0].tokens.shape;
+    return instancesOf({ config: input!.config, hyperparameters: input!.hyperparameters!, B: batch, T: time, like });
+  };
+
+  test("is sound", () => {
+    const recording = openRecording(trace);
+    const { faults, judged, left } = blame(steps(), operations, recording, targets.ieee);
+    expect(faults).toEqual([]);
+    expect(left).toEqual([]);
+    expect(judged.length).toBeGreaterThan(140);
+    recording.close();
+  });
+
+  test("a fault in any of its activations is found in the segment that ends there", () => {
+    const recording = openRecording(trace);
+    const names = steps().flatMap(({ outputs }) => Object.values(outputs).map(({ name }) => name));
+    for (const name of names.filter((one) => one.startsWith("activations.") && recording.read(one) !== undefined)) {
+      const faulty: Recording = {
+        ...recording,
+        read: (asked) => {
+          const found = recording.read(asked);
+          if (asked !== name || found === undefined) return found;
+          const data = found.tensor.data.map((x, i) => (i === 3 ? x + 0.01 : x)) as Floats;
+          return { ...found, tensor: { data, shape: found.tensor.shape } };
+        },
+      };
+      expect(blame(steps(), operations, faulty, targets.ieee).faults[0]?.tensor).toBe(name);
+    }
+    recording.close();
+  });
+
+  test("a recording in float64 is refused with the reason", () => {
+    expect(() => openRecording(trace.replace("f32", "f64"))).toThrow(/float64.*truth/);
+  });
+});
