@@ -17,6 +17,7 @@ const shared = {
     { sizes: { R: 37, O: 33, C: 34 }, profile: "unit" },
     { sizes: { R: 5, O: 70, C: 67 }, profile: "lattice" },
     { sizes: { R: 2, O: 3, C: 1000 }, profile: "unit" },
+    { sizes: { R: 2, O: 3, C: 1027 }, profile: "lattice" },
     { sizes: { R: 1000, O: 3, C: 2 }, profile: "unit" },
     { sizes: { R: 3, O: 1000, C: 2 }, profile: "unit" },
   ],

@@ -42,7 +42,7 @@ export function campaign(
   let [compared, unjudged, worst, adversarial] = [0, 0, 0, 0];
   const drawn = (round: number): Case[] =>
     round === 0 ? exampleCases(spec, seed) : fc.sample(arbitrary, { numRuns: 20, seed: bits(seed, 4, round) | 0 });
-  for (let round = 0, n = 0; compared < elements; round++) {
+  for (let round = 0, n = 0; compared < elements || round < 2; round++) {
     for (const c of drawn(round)) {
       const built = spec.build(c.sizes, c.profile as never, c.seed);
       const problem = { inputs: built.inputs, scalars: roundScalars(operation, built.scalars) };
