@@ -6,6 +6,7 @@ import * as gradientNorm from "./gradient-norm.ts";
 import * as ropeTable from "./rope-table.ts";
 import * as rope from "./rope.ts";
 import * as add from "./add.ts";
+import * as crossEntropy from "./cross-entropy.ts";
 import * as embedding from "./embedding.ts";
 import * as linear from "./linear.ts";
 import * as rmsnorm from "./rmsnorm.ts";
@@ -24,6 +25,8 @@ const specs: readonly CaseSpec[] = [
   rope.backward,
   swiglu.forward,
   swiglu.backward,
+  crossEntropy.forward,
+  crossEntropy.backward,
   gradientNorm.forward,
   clip.forward,
   adamw.forward,

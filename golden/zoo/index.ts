@@ -6,6 +6,7 @@ import { gradientNorm } from "./gradient-norm.ts";
 import { ropeTable } from "./rope-table.ts";
 import { rope } from "./rope.ts";
 import { add } from "./add.ts";
+import { crossEntropy } from "./cross-entropy.ts";
 import { embedding } from "./embedding.ts";
 import { linear } from "./linear.ts";
 import { rmsnorm } from "./rmsnorm.ts";
@@ -19,6 +20,7 @@ const animals: readonly Animal[] = [
   ...ropeTable,
   ...rope,
   ...swiglu,
+  ...crossEntropy,
   ...gradientNorm,
   ...clip,
   ...adamw,
