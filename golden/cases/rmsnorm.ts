@@ -19,6 +19,7 @@ const shared = {
     { sizes: { R: 3, C: 7, eps: "1e-5" }, profile: "small-scores" }, // eps is a share of the mean square
     { sizes: { R: 9, C: 66, eps: "1e-6" } }, // columns overhang one workgroup, rows one tile
     { sizes: { R: 2, C: 1025, eps: "1e-6" }, profile: "unit" },
+    { sizes: { R: 2, C: 1025, eps: "1e-6" }, profile: "sorted" }, // the last columns count most
     { sizes: { R: 1, C: 8193, eps: "1e-6" }, profile: "unit" }, // 65B has 8,192 channels
     { sizes: { R: 300, C: 2, eps: "1e-6" }, profile: "unit" },
   ],
