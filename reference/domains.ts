@@ -6,12 +6,12 @@ const { minNormal } = dtypes.float32;
 
 /**
  * √x for an x that may be as small as zero. WGSL promises nothing of √ below 2⁻¹²⁶: its accuracy is that of
- * 1 / inverseSqrt(x) (section 15.7.4.1), which passes through an infinity at zero. Where the target promises nothing, a
- * correct kernel must see to it that the root lies between 0 and that of 2⁻¹²⁶, 10⁻¹⁹; most devices do it for them.
+ * 1 / inverseSqrt(x) (section 15.7.4.1), which passes through an infinity at zero. A correct kernel keeps away from there, by
+ * taking 0 for the root, or the root of 2⁻¹²⁶, 10⁻¹⁹, or by running where √0 = 0 is promised: so anything between is covered.
  */
 export function rootFromZero(a: Arithmetic, x: Approx): Approx {
   const direct = a.sqrt(x);
-  if (direct.error < Infinity || !(x.error < Infinity)) return direct;
+  if (x.value - x.error >= minNormal || !(x.error < Infinity)) return direct;
   const highest = a.sqrt(a.exact(Math.max(minNormal, x.value + x.error)));
   const error = Math.max(direct.value, highest.value + highest.error - direct.value);
   return { value: direct.value, error: error >= 0 ? error : Infinity };

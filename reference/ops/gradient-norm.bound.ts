@@ -41,22 +41,22 @@ export function forward(g: Tensor, target: Target, errors: Errors<"g"> = {}): { 
  */
 function ofNorms(a: Arithmetic, total: Approx, n: number): Approx {
   const share = (1 + shareOf(a, "sqrt", a.exact(1))) * (1 + a.u) - 1;
-  return widened(a, total, 3 * n * minNormal, share);
+  const root = rootFromZero(a, { value: total.value, error: total.error + 3 * n * minNormal });
+  return { value: root.value, error: root.error + share * (root.value + root.error) };
 }
 
 /**
- * max · √(Σ (g / max)²): each quotient errs by the division's accuracy, so their norm by the same share of itself. Squares
- * of small quotients may be flushed, and partial sums. Not covered where the division by the largest has no promise.
+ * max · √(Σ (g / max)²): each quotient errs by the division's accuracy, so their norm by the same share of itself; the root,
+ * of a number from 1 to n, by √'s. Squares of small quotients may be flushed, and partial sums. Not covered where the division
+ * by the largest has no promise.
  */
 function scaled(a: Arithmetic, total: Approx, n: number, largest: Approx): Approx {
   const division = shareOf(a, "divide", largest);
   if (!(division < Infinity)) return rootFromZero(a, total);
-  const high = largest.value + largest.error;
-  return widened(a, total, 3 * n * minNormal * high * high, (1 + division) * (1 + a.u) - 1);
-}
-
-/** The root of a total in which so much may be lost, off by such a share of itself. */
-function widened(a: Arithmetic, total: Approx, lost: number, share: number): Approx {
-  const root = rootFromZero(a, { value: total.value, error: total.error + lost });
-  return { value: root.value, error: root.error + share * (root.value + root.error) };
+  const share = (1 + division) * (1 + shareOf(a, "sqrt", a.exact(1))) * (1 + a.u) - 1;
+  const lost = 3 * n * minNormal * (largest.value + largest.error) * (largest.value + largest.error);
+  const value = Math.sqrt(total.value);
+  const highest = Math.sqrt(total.value + total.error + lost);
+  const lowest = Math.sqrt(Math.max(0, total.value - total.error - lost));
+  return { value, error: Math.max(highest - value, value - lowest) + share * highest };
 }
