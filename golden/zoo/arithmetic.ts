@@ -126,30 +126,40 @@ export class Float32Arithmetic {
 
   /** Σ of terms in the order of the habits. */
   sum(terms: readonly number[]): number {
-    const sequential = (list: readonly number[]): number => list.reduce((total, term) => this.partial(total, term), 0);
-    const lanes = (list: readonly number[], count: number): number[] =>
-      Array.from({ length: Math.min(count, list.length) }, (_none, lane) =>
-        sequential(list.filter((_, i) => i % count === lane)),
-      );
+    const last = terms.length - 1;
     switch (this.habits.order) {
       case "sequential":
-        return sequential(terms);
+        return this.sequence(terms, 0, last, 1);
       case "reversed":
-        return sequential(terms.toReversed());
+        return this.sequence(terms.toReversed(), 0, last, 1);
       case "ascending":
-        return sequential(terms.toSorted((a, b) => Math.abs(a) - Math.abs(b)));
-      case "descending":
-        return sequential(terms.toSorted((a, b) => Math.abs(b) - Math.abs(a)));
-      case "pairwise":
-        return this.pairwise(terms);
-      case "blocked":
-        return sequential(
-          Array.from({ length: Math.ceil(terms.length / 16) }, (_, i) => sequential(terms.slice(16 * i, 16 * i + 16))),
+        return this.sequence(
+          terms.toSorted((a, b) => Math.abs(a) - Math.abs(b)),
+          0,
+          last,
+          1,
         );
-      case "strided":
-        return this.pairwise(lanes(terms, 64));
+      case "descending":
+        return this.sequence(
+          terms.toSorted((a, b) => Math.abs(b) - Math.abs(a)),
+          0,
+          last,
+          1,
+        );
+      case "pairwise":
+        return this.pairwise(terms, 0, terms.length);
+      case "blocked": {
+        const blocks: number[] = [];
+        for (let i = 0; i <= last; i += 16) blocks.push(this.sequence(terms, i, Math.min(i + 15, last), 1));
+        return this.sequence(blocks, 0, blocks.length - 1, 1);
+      }
+      case "strided": {
+        const lanes: number[] = [];
+        for (let i = 0; i < Math.min(64, terms.length); i++) lanes.push(this.sequence(terms, i, last, 64));
+        return this.pairwise(lanes, 0, lanes.length);
+      }
       case "shuffled":
-        return sequential(this.shuffle(terms));
+        return this.sequence(this.shuffle(terms), 0, last, 1);
     }
   }
 
@@ -179,10 +189,18 @@ export class Float32Arithmetic {
     return this.habits.flushes && Math.abs(x) < minNormal ? 0 : x;
   }
 
-  private pairwise(terms: readonly number[]): number {
-    if (terms.length <= 1) return terms[0] ?? 0;
-    const half = terms.length >> 1;
-    return this.partial(this.pairwise(terms.slice(0, half)), this.pairwise(terms.slice(half)));
+  /** One after another, from an index to another, both included. */
+  private sequence(terms: readonly number[], from: number, to: number, step: number): number {
+    let total = 0;
+    for (let i = from; i <= to; i += step) total = this.partial(total, terms[i]);
+    return total;
+  }
+
+  /** Halves of halves, from an index to before another. */
+  private pairwise(terms: readonly number[], from: number, to: number): number {
+    if (to - from <= 1) return to > from ? terms[from] : 0;
+    const middle = from + ((to - from) >> 1);
+    return this.partial(this.pairwise(terms, from, middle), this.pairwise(terms, middle, to));
   }
 
   /** One addition of a sum. */
@@ -218,10 +236,12 @@ export class Float32Arithmetic {
 
   private neighbour(exact: number): number {
     const nearest = Math.fround(exact);
-    if (nearest === exact || this.target.u < dtypes.float32.u * 2 || !Number.isFinite(nearest)) return nearest;
+    const { rounding } = this.habits;
+    if (nearest === exact || rounding === "nearest") return nearest;
+    if (this.target.u < dtypes.float32.u * 2 || !Number.isFinite(nearest)) return nearest;
     const [below, above] = nearest < exact ? [nearest, next(nearest, 1)] : [next(nearest, -1), nearest];
     const [inner, outer] = exact > 0 ? [below, above] : [above, below];
-    switch (this.habits.rounding) {
+    switch (rounding) {
       case "truncating":
         return inner;
       case "away":

@@ -1,0 +1,118 @@
+// What an op's outputs would be, were it computed in one class of precision or another: the zoo's evaluations in each.
+import { type FormatName, formats, round, truncate } from "../../reference/dtype.ts";
+import { powerOfTwo } from "../../reference/elementary.ts";
+import type { Inputs, Operation, Outputs } from "../../reference/operation.ts";
+import type { Target } from "../../reference/targets.ts";
+import type { Floats, Ints, Tensor } from "../../reference/tensor.ts";
+import type { Problem } from "../cases/case.ts";
+import type { Animal } from "../zoo/animal.ts";
+import { Float32Arithmetic, type Habits } from "../zoo/arithmetic.ts";
+
+/**
+ * float32: to nearest, in any order, functions erring as the target lets them. float32, truncating: towards zero. inputs:
+ * what enters a product is rounded or cut off to the format, and so are the op's inputs. accumulation: every partial sum
+ * is rounded to the format. outputs: float32 but for the last rounding.
+ */
+export const precisionClasses = [
+  "float32",
+  "float32, truncating",
+  "tf32 inputs",
+  "bfloat16 inputs",
+  "float16 inputs",
+  "bfloat16 accumulation",
+  "float16 accumulation",
+  "bfloat16 outputs",
+  "float16 outputs",
+] as const;
+export type PrecisionClass = (typeof precisionClasses)[number];
+
+interface Manner {
+  readonly habits: Partial<Habits>;
+  readonly inputs?: FormatName;
+  readonly outputs?: FormatName;
+}
+
+const sequential: Partial<Habits> = { order: "sequential", fused: true };
+const pairwise: Partial<Habits> = { order: "pairwise" };
+
+function lowInputs(format: FormatName): Manner[] {
+  return [
+    { habits: { ...sequential, operands: format }, inputs: format },
+    { habits: { ...pairwise, operands: format }, inputs: format },
+    { habits: { ...pairwise, operands: format, narrowing: "truncating" }, inputs: format },
+  ];
+}
+
+function lowSums(format: FormatName): Manner[] {
+  return [{ habits: { ...sequential, accumulator: format } }, { habits: { ...pairwise, accumulator: format } }];
+}
+
+function lowOutputs(format: FormatName): Manner[] {
+  return [
+    { habits: sequential, outputs: format },
+    { habits: pairwise, outputs: format },
+  ];
+}
+
+const manners: Readonly<Record<PrecisionClass, readonly Manner[]>> = {
+  float32: [
+    { habits: sequential },
+    { habits: { order: "strided", functions: "random" } },
+    { habits: { ...sequential, functions: "high" } },
+  ],
+  "float32, truncating": [
+    { habits: { ...sequential, rounding: "truncating" } },
+    { habits: { ...pairwise, rounding: "truncating" } },
+  ],
+  "tf32 inputs": lowInputs("tf32"),
+  "bfloat16 inputs": lowInputs("bfloat16"),
+  "float16 inputs": lowInputs("float16"),
+  "bfloat16 accumulation": lowSums("bfloat16"),
+  "float16 accumulation": lowSums("float16"),
+  "bfloat16 outputs": lowOutputs("bfloat16"),
+  "float16 outputs": lowOutputs("float16"),
+};
+
+/** The outputs of one problem in the manners of a class, in every manner another evaluation of the op. */
+export function emulate(
+  operation: Operation,
+  animals: readonly Animal[],
+  problem: Problem,
+  target: Target,
+  name: PrecisionClass,
+  seed: number,
+): Outputs[] {
+  // A target that rounds to nearest has no truncating device; the class is asked for all the same.
+  const device: Target =
+    name === "float32, truncating" ? { ...target, u: Math.max(target.u, powerOfTwo(-23)) } : target;
+  return manners[name].map(({ habits, inputs, outputs }, i) => {
+    const animal = animals[Math.floor((i * animals.length) / manners[name].length)];
+    const f = new Float32Arithmetic(device, {
+      rounding: "nearest",
+      order: "sequential",
+      fused: false,
+      flushes: target.flushes,
+      functions: "exact",
+      ...habits,
+      seed: seed + 2 + i, // 0 and 1 are those of an adversary
+    });
+    const cut = habits.narrowing === "truncating";
+    // Statistics stay float32 whatever the other inputs are.
+    const given = inputs === undefined ? problem.inputs : narrowed(problem.inputs, inputs, cut, operation.wide);
+    const got = animal.evaluate(f, given, problem.scalars);
+    return outputs === undefined ? got : (narrowed(got, outputs, false) as Outputs);
+  });
+}
+
+/** Tensors brought to a format, but for ids and those of some names. */
+function narrowed(tensors: Inputs, format: FormatName, cut: boolean, except: readonly string[] = []): Inputs {
+  const to = (x: number): number => (cut ? truncate(x, formats[format]) : round(x, formats[format]));
+  return Object.fromEntries(
+    Object.entries(tensors).map(([name, t]): [string, Tensor<Floats | Ints>] => [
+      name,
+      t.data instanceof Int32Array || except.includes(name)
+        ? t
+        : { data: (t.data as Floats).map(to) as Floats, shape: t.shape },
+    ]),
+  );
+}
