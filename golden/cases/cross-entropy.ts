@@ -25,7 +25,7 @@ const shared = {
     { sizes: { R: 5, V: 37, ignored: "some", ignoreIndex: -100 } },
     { sizes: { R: 2, V: 65, ignored: "none", ignoreIndex: -100 }, profile: "small-scores" },
     { sizes: { R: 70, V: 3, ignored: "some", ignoreIndex: 0 }, profile: "unit" },
-    { sizes: { R: 300, V: 2, ignored: "some", ignoreIndex: -100 }, profile: "unit" },
+    { sizes: { R: 1030, V: 2, ignored: "some", ignoreIndex: -100 }, profile: "unit" },
     { sizes: { R: 1, V: 4099, ignored: "none", ignoreIndex: -100 }, profile: "unit" },
   ],
 } as const satisfies Partial<CaseSpec>;

@@ -16,6 +16,7 @@ const shared = {
     { sizes: { R: 34, O: 35, C: 37 }, profile: "lattice" }, // each axis overhangs its last tile
     { sizes: { R: 37, O: 33, C: 34 }, profile: "unit" },
     { sizes: { R: 5, O: 70, C: 67 }, profile: "lattice" },
+    { sizes: { R: 130, O: 140, C: 3 }, profile: "lattice" }, // many tiles both ways
     { sizes: { R: 2, O: 3, C: 1000 }, profile: "unit" },
     { sizes: { R: 2, O: 3, C: 1027 }, profile: "lattice" },
     { sizes: { R: 1000, O: 3, C: 2 }, profile: "unit" },

@@ -41,7 +41,7 @@ export function forward(
     if (targets.data[r] === ignoreIndex) continue;
     const logit = logitAt(r * V + targets.data[r]);
     const fromLse = a.subtract(softmax.lse, logit);
-    const rowLoss = a.either(fromLse, a.subtract(softmax.logSum, a.subtract(logit, softmax.max)));
+    const rowLoss = a.either(fromLse, a.subtract(softmax.logSum, softmax.fromMax(logit)));
     const part = a.product(rowLoss, inverse(a, n));
     sum.add(rowLoss.value, rowLoss.error);
     sumOfParts.add(part.value, part.error);
@@ -173,6 +173,13 @@ class Softmax {
     this.logSum = a.rounded(logSum, logError, 0);
     const underflow = 2 * (a.target.flushes ? minNormal : minSubnormal); // of the maximum, and of the logarithm
     this.lse = a.rounded(max + logSum, logError + underflow);
+  }
+
+  /** logit − max. What the maximum is off by is also in log Σ e^(logit − max), and cancels: only its rounding is left. */
+  fromMax(logit: Approx): Approx {
+    const { a, max } = this;
+    const { value, error } = a.subtract(logit, a.exact(max.value));
+    return a.rounded(value, error + a.u * max.error + (max.error > 0 && a.target.flushes ? minNormal : 0), 0);
   }
 
   /** p of element i of the row that was read: the exact one is e^(logit − saved). */

@@ -4,10 +4,13 @@ import { log } from "../../reference/elementary.ts";
 import { backward, forward } from "../../reference/ops/cross-entropy.ts";
 import { gamma } from "../../reference/rounding.ts";
 import { tensor } from "../../reference/tensor.ts";
+import { testErrors } from "../errors.ts";
 import { testBound } from "../rows.ts";
 
 testBound("cross-entropy.forward");
 testBound("cross-entropy.backward");
+testErrors("cross-entropy.forward");
+testErrors("cross-entropy.backward");
 
 // Either side takes less than 30 operations on numbers up to `largest`, each within 1 ulp, 2u.
 function expectNear(got: ArrayLike<number>, want: readonly number[], largest: number): void {
