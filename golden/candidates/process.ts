@@ -37,6 +37,9 @@ const LONGEST_STDERR = 4096;
 export function processCandidate(options: ProcessOptions): Candidate {
   const { command, operation, dtype } = options;
   const folder = mkdtempSync(join(tmpdir(), "touchstone-"));
+  const float32Outputs = Object.keys(operation.outputs).filter(
+    (name) => storageOf(operation, name, dtype) === "float32",
+  );
   let worker: Worker | undefined;
   let number = 0;
   let kept: string | undefined;
@@ -50,7 +53,7 @@ export function processCandidate(options: ProcessOptions): Candidate {
     writeInputs(files.inputs, operation, dtype, inputs);
     worker ??= new Worker(command);
     try {
-      await worker.ask({ case: number, op: operation.name, dtype, scalars, ...files }, options.timeout);
+      await worker.ask({ case: number, op: operation.name, dtype, scalars, float32Outputs, ...files }, options.timeout);
       return {
         outputs: readOutputs(files.outputs, operation, dtype, outputShapes(operation, inputs, scalars)),
         complaints: [],
@@ -91,6 +94,8 @@ interface Request {
   readonly op: string;
   readonly dtype: DTypeName;
   readonly scalars: Scalars;
+  /** Outputs that are float32 whatever the dtype is. */
+  readonly float32Outputs: readonly string[];
   /** Files: the one to read, and the one to write. */
   readonly inputs: string;
   readonly outputs: string;

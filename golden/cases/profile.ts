@@ -26,11 +26,19 @@ export type Profile = (typeof profiles)[number];
 export type MadeUp = Exclude<Profile, "real">;
 export const madeUp = profiles.filter((p): p is MadeUp => p !== "real");
 
+/** Profiles whose numbers are meant as they are. */
+const whole: ReadonlySet<MadeUp> = new Set(["constant", "cancelling", "lattice"]);
+
 /** A float32 tensor of that shape, the same for the same arguments on every engine. */
 export function fill(profile: MadeUp, seed: number, name: string, shape: readonly number[]): Tensor<Float32Array> {
   const data = new Float32Array(sizeOf(shape));
   const stream = streamOf(name);
-  for (let i = 0; i < data.length; i++) data[i] = element(profile, seed, stream, i);
+  const fine = streamOf(`${name} fine`);
+  for (let i = 0; i < data.length; i++) {
+    const x = element(profile, seed, stream, i);
+    // A sum of uniforms has few bits: without more of them most sums would be exact, and lost bits not seen.
+    data[i] = whole.has(profile) ? x : x * (1 + uniform(seed, fine, i) / 4096);
+  }
   if (profile === "sorted") data.sort();
   return { data, shape };
 }

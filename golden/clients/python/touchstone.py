@@ -1,0 +1,294 @@
+"""A kernel in Python as a candidate for Touchstone, and a check of fixtures. Needs the standard library alone.
+
+A candidate is a function of the op's name, its inputs and its scalars, by name:
+
+    import touchstone
+
+    def kernel(op, inputs, scalars):
+        x, w = inputs["x"], inputs["w"]
+        ...
+        return {"y": y, "rstd": rstd}
+
+    touchstone.serve(kernel)            # touchstone check --op rmsnorm.forward --exec 'python3 mine.py'
+
+Tensors come as Tensor (a shape and a flat list), or with serve(kernel, arrays="numpy") as numpy arrays, or with
+arrays="torch" as torch tensors. bfloat16 and float16 numbers come widened to float32, which is exact; what a kernel
+returns is rounded once to the dtype that the judge expects, to nearest with ties to even.
+
+golden/README.md specifies the protocol, the files, and the rule by which an output is accepted.
+"""
+
+import array
+import json
+import math
+import struct
+import sys
+
+_BYTES = {"F64": 8, "F32": 4, "BF16": 2, "F16": 2, "I64": 8, "I32": 4}
+_FILE_TYPES = {"float64": "F64", "float32": "F32", "bfloat16": "BF16", "float16": "F16"}
+
+
+class Tensor:
+    """Numbers in row-major order, and their shape. Indexed by position: t[r, c], or t.data[i] flat."""
+
+    def __init__(self, data, shape):
+        self.data = list(data)
+        self.shape = tuple(shape)
+        if len(self.data) != _size(self.shape):
+            raise ValueError(f"{len(self.data)} numbers do not fill shape {list(self.shape)}")
+
+    def __getitem__(self, index):
+        return self.data[self._at(index)]
+
+    def __setitem__(self, index, value):
+        self.data[self._at(index)] = value
+
+    def _at(self, index):
+        at = 0
+        for i, length in zip(index if isinstance(index, tuple) else (index,), self.shape):
+            at = at * length + i
+        return at
+
+
+def zeros(shape):
+    """A tensor of zeros."""
+    return Tensor([0.0] * _size(shape), shape)
+
+
+def serve(kernel, arrays="list"):
+    """Answers the judge's requests until there are no more. An exception of the kernel is answered as an error."""
+    answers, sys.stdout = sys.stdout, sys.stderr  # what the kernel prints is not an answer
+    for line in sys.stdin:
+        request = json.loads(line)
+        answer = {"case": request["case"]}
+        try:
+            inputs, _ = read(request["inputs"])
+            given = {name: _convert(tensor, arrays) for name, tensor in inputs.items()}
+            outputs = kernel(request["op"], given, request["scalars"])
+            write(request["outputs"], outputs, _dtypes(request, outputs))
+        except Exception as error:  # whatever it is, the judge is to hear of it
+            answer["error"] = f"{type(error).__name__}: {error}"
+        answers.write(json.dumps(answer) + "\n")
+        answers.flush()
+
+
+def _dtypes(request, outputs):
+    wide = request["float32Outputs"]
+    return {name: "F32" if name in wide else _FILE_TYPES[request["dtype"]] for name in outputs}
+
+
+class Fixture:
+    """A file of golden/fixtures: .op, .scalars, .inputs, .outputs, .bounds, by name, and .indices for one at scale."""
+
+    def __init__(self, path):
+        tensors, self.metadata = read(path)
+        if self.metadata.get("format") != "touchstone-fixture/1":
+            raise ValueError(f"{path} is no fixture of format touchstone-fixture/1")
+        self.op = self.metadata["op"]
+        self.dtype = self.metadata["dtype"]
+        self.scalars = json.loads(self.metadata["scalars"])
+        self.generated = json.loads(self.metadata.get("generated", "{}"))
+        self.float32_outputs = self.metadata.get("float32Outputs", "").split(",")
+        part = lambda prefix: {name[len(prefix):]: t for name, t in tensors.items() if name.startswith(prefix)}
+        self.inputs, self.outputs, self.bounds = part("in."), part("out."), part("bound.")
+        self.indices = {name: t.data for name, t in part("index.").items()}
+
+    def check(self, outputs):
+        """A line for each output that is missing, misshapen or outside its bound; none when all are right.
+
+        For a fixture at scale the outputs are the sampled elements, in the order of self.indices.
+        """
+        findings = []
+        for name, want in self.outputs.items():
+            if name not in outputs:
+                findings.append(f"{name} is missing")
+                continue
+            got = _tensor(outputs[name])
+            if got.shape != want.shape:
+                findings.append(f"{name} has shape {list(got.shape)}, expected {list(want.shape)}")
+                continue
+            dtype = "float32" if name in self.float32_outputs else self.dtype
+            outside = [i for i in range(len(want.data)) if not accepts(
+                got.data[i], want.data[i], self.bounds[name].data[i], dtype)]
+            if outside:
+                i = outside[0]
+                findings.append(
+                    f"{name}[{i}]: got {got.data[i]!r}, want {want.data[i]!r}, bound {self.bounds[name].data[i]!r}; "
+                    f"{len(outside)} of {len(want.data)} outside")
+        return findings
+
+
+def accepts(got, want, bound, dtype="float32"):
+    """Whether an output of that dtype is within its bound. An infinite bound accepts anything: nothing is promised there."""
+    if bound == math.inf or got == want:
+        return True
+    if dtype == "float32":
+        return abs(got - want) <= bound
+    return rounded(want - bound, dtype) <= got <= rounded(want + bound, dtype)
+
+
+# --- the counter-based generator of reference/random.ts, bit for bit ---------------------------------------------------
+
+
+def _mix(h):
+    h &= 0xFFFFFFFF
+    h ^= h >> 16
+    h = h * 0x85EBCA6B & 0xFFFFFFFF
+    h ^= h >> 13
+    h = h * 0xC2B2AE35 & 0xFFFFFFFF
+    return h ^ h >> 16
+
+
+def bits(seed, stream, i):
+    """32 uniform bits."""
+    return _mix(_mix(_mix(_mix(seed + 0x9E3779B9) + stream) + (i >> 32)) + (i & 0xFFFFFFFF))
+
+
+def uniform(seed, stream, i):
+    """Uniform in [0, 1), exact in float32."""
+    return (bits(seed, stream, i) >> 8) / 16777216
+
+
+def normal(seed, stream, i):
+    """Nearly normal, mean 0, variance 1, exact in float32."""
+    first, second = bits(seed, stream, 2 * i), bits(seed, stream, 2 * i + 1)
+    return (2 * ((first >> 16) + (first & 0xFFFF) + (second >> 16)) - 3 * 65535) / 65536
+
+
+def element(generated, seed, i):
+    """Element i of an input of a fixture at scale, from its entry in Fixture.generated."""
+    kind, stream = generated["kind"], generated["stream"]
+    if kind == "integer":
+        return bits(seed, stream, i) * generated["below"] >> 32
+    return generated.get("scale", 1) * (normal if kind == "normal" else uniform)(seed, stream, i)
+
+
+# --- safetensors -------------------------------------------------------------------------------------------------------
+
+
+def read(path):
+    """The tensors of a safetensors file by name, and its metadata."""
+    with open(path, "rb") as file:
+        content = file.read()
+    (length,) = struct.unpack_from("<Q", content)
+    header = json.loads(content[8:8 + length])
+    metadata = header.pop("__metadata__", {})
+    tensors = {}
+    for name, entry in header.items():
+        begin, end = entry["data_offsets"]
+        tensors[name] = Tensor(_decode(content[8 + length + begin:8 + length + end], entry["dtype"]), entry["shape"])
+    return tensors, metadata
+
+
+def write(path, tensors, dtypes):
+    """Writes tensors (Tensor, numpy or torch) by name, each in its safetensors dtype: {"y": "F32"}."""
+    header, parts, at = {}, [], 0
+    for name, value in tensors.items():
+        tensor = _tensor(value)
+        data = _encode(tensor.data, dtypes[name])
+        header[name] = {"dtype": dtypes[name], "shape": list(tensor.shape), "data_offsets": [at, at + len(data)]}
+        parts.append(data)
+        at += len(data)
+    text = json.dumps(header).encode()
+    text += b" " * (-len(text) % 8)
+    with open(path, "wb") as file:
+        file.write(struct.pack("<Q", len(text)) + text + b"".join(parts))
+
+
+def _decode(data, dtype):
+    if dtype == "BF16":
+        wide = b"".join(b"\0\0" + data[i:i + 2] for i in range(0, len(data), 2))
+        return _unpack("f", wide)
+    if dtype == "F16":
+        return list(struct.unpack(f"<{len(data) // 2}e", data))
+    return _unpack({"F64": "d", "F32": "f", "I64": "q", "I32": "i"}[dtype], data)
+
+
+def _unpack(code, data):
+    numbers = array.array(code)
+    numbers.frombytes(data)
+    if sys.byteorder == "big":
+        numbers.byteswap()
+    return numbers.tolist()
+
+
+def _encode(numbers, dtype):
+    if dtype == "BF16":
+        return b"".join(struct.pack("<H", _bfloat16_bits(x)) for x in numbers)
+    if dtype == "F16":
+        return b"".join(struct.pack("<e", rounded(x, "float16")) for x in numbers)
+    code = {"F64": "d", "F32": "f", "I64": "q", "I32": "i"}[dtype]
+    if code == "f":
+        numbers = [rounded(x, "float32") for x in numbers]
+    packed = array.array(code, numbers)
+    if sys.byteorder == "big":
+        packed.byteswap()
+    return packed.tobytes()
+
+
+# --- rounding to a storage format, to nearest with ties to even ----------------------------------------------------------
+
+_FORMATS = {"float32": (24, -126, 127), "bfloat16": (8, -126, 127), "float16": (11, -14, 15)}
+
+
+def rounded(x, dtype):
+    """The number of that dtype nearest to x; beyond the largest, an infinity."""
+    if x == 0 or math.isnan(x) or math.isinf(x):
+        return x
+    precision, lowest, highest = _FORMATS[dtype]
+    exponent = max(math.frexp(x)[1] - 1, lowest)
+    spacing = exponent - precision + 1
+    result = math.ldexp(float(round(math.ldexp(x, -spacing))), spacing)  # round() takes ties to even
+    largest = math.ldexp(2 - math.ldexp(1, 1 - precision), highest)
+    return math.copysign(math.inf, x) if abs(result) > largest else math.copysign(result, x)
+
+
+def _bfloat16_bits(x):
+    if math.isnan(x):
+        return 0x7FC0
+    return struct.unpack("<I", struct.pack("<f", rounded(x, "bfloat16")))[0] >> 16
+
+
+# --- arrays of other libraries -------------------------------------------------------------------------------------------
+
+
+def _convert(tensor, arrays):
+    if arrays == "list":
+        return tensor
+    whole = bool(tensor.data) and isinstance(tensor.data[0], int)
+    if arrays == "numpy":
+        import numpy
+        return numpy.array(tensor.data, dtype=numpy.int32 if whole else numpy.float32).reshape(tensor.shape)
+    if arrays == "torch":
+        import torch
+        return torch.tensor(tensor.data, dtype=torch.int64 if whole else torch.float32).reshape(tensor.shape)
+    raise ValueError(f'arrays is {arrays!r}, expected "list", "numpy" or "torch"')
+
+
+def _tensor(value):
+    """A Tensor of anything that has a shape and numbers."""
+    if isinstance(value, Tensor):
+        return value
+    if isinstance(value, (int, float)):
+        return Tensor([value], ())
+    if hasattr(value, "detach"):  # torch
+        value = value.detach().cpu().double()
+    shape = tuple(value.shape)
+    flat = value.reshape(-1).tolist()
+    return Tensor(flat, shape)
+
+
+def _size(shape):
+    size = 1
+    for length in shape:
+        size *= length
+    return size
+
+
+if __name__ == "__main__":
+    # python3 touchstone.py FIXTURE OUTPUTS: checks one file of outputs against one fixture.
+    if len(sys.argv) != 3:
+        sys.exit("usage: touchstone.py FIXTURE OUTPUTS (safetensors files)")
+    lines = Fixture(sys.argv[1]).check(read(sys.argv[2])[0])
+    print("\n".join(lines) if lines else "within bounds")
+    sys.exit(1 if lines else 0)
