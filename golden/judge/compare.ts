@@ -41,7 +41,7 @@ export interface Comparison {
  * The truth is computed in float64 and so is the bound: both err by the same formula with u = 2⁻⁵³ in place of at least
  * 2⁻²⁴, hence by at most 2⁻²⁹ of the bound; 2⁻²⁶ leaves room for functions of 1 ulp.
  */
-const INFLATION = 1 + dtypes.float32.u / 4;
+export const INFLATION = 1 + dtypes.float32.u / 4;
 
 /**
  * got, want and allowed have one shape. −0 equals +0; NaN is outside every bound. A float32 output must lie within the
@@ -85,8 +85,8 @@ export function compare(
     const ratio = error === 0 ? 0 : error / bound;
     const isOutside = !(error <= bound) || !isAccepted(g, w, allowed.data[i], dtype);
     if (isOutside) outside++;
-    // A subnormal result that may be flushed reaches its bound at zero, which says nothing of the kernel.
-    else if (Math.abs(w) < dtypes[dtype].minNormal) continue;
+    // What may be flushed reaches its bound at zero, which says nothing of the kernel.
+    else if (Math.abs(w) < dtypes[dtype].minNormal || (g === 0 && target.flushes)) continue;
     if (!(ratio <= worst)) [worst, worstAt] = [Number.isNaN(ratio) ? Infinity : ratio, i];
     const distance = ulpDistance(g, w, dtypes[dtype]);
     if (distance > ulp) ulp = distance;

@@ -1,5 +1,6 @@
 // From a candidate's outputs on one problem to a verdict: truth, bound, comparison, and what the candidate complains of.
-import { type DTypeName, dtypes, round, ulp } from "../../reference/dtype.ts";
+import type { Allowance } from "../../reference/bounds.ts";
+import { type DTypeName, dtypes, formats, round, ulp } from "../../reference/dtype.ts";
 import type { Inputs, Operation, Outputs, Scalars } from "../../reference/operation.ts";
 import type { Target } from "../../reference/targets.ts";
 import type { Floats, Ints, Tensor } from "../../reference/tensor.ts";
@@ -55,13 +56,26 @@ export function roundProblem(operation: Operation, { inputs, scalars }: Problem,
   return { inputs: Object.fromEntries(rounded), scalars: roundScalars(operation, scalars) };
 }
 
+/** How far each element of a correct kernel's outputs may land, before the rounding of a lower dtype. */
+export function allowancesOf(
+  operation: Operation,
+  { inputs, scalars }: Problem,
+  target: Target,
+  profile: Profile,
+): Record<string, Allowance> {
+  const allowed = operation.bound(widen(inputs), scalars, target, declaredErrors(inputs, target));
+  // On the integer lattice every product and every partial sum is exact, in any order.
+  if (profile === "lattice") for (const name of operation.exact) allowed[name].data.fill(0);
+  return allowed;
+}
+
 /** Errors of the inputs that the kernel declares as read in a lower format, to either neighbour of each number. */
 function declaredErrors(inputs: Inputs, target: Target): Record<string, Tensor> {
   const errors: Record<string, Tensor> = {};
   for (const [name, format] of Object.entries(target.stores ?? {})) {
     const t = inputs[name];
     if (t === undefined || t.data instanceof Int32Array) continue;
-    const data = Float64Array.from(t.data, (x) => (round(x, dtypes[format]) === x ? 0 : ulp(x, dtypes[format])));
+    const data = Float64Array.from(t.data, (x) => (round(x, formats[format]) === x ? 0 : ulp(x, formats[format])));
     errors[name] = { data, shape: t.shape };
   }
   return errors;
@@ -106,12 +120,7 @@ export function judgeOutputs(
 ): Verdict {
   const findings = [...complaints];
   const want = truth(operation, problem);
-  const allowed = operation.bound(
-    widen(problem.inputs),
-    problem.scalars,
-    target,
-    declaredErrors(problem.inputs, target),
-  );
+  const allowed = allowancesOf(operation, problem, target, profile);
   const comparisons: Comparison[] = [];
   for (const name of Object.keys(operation.outputs)) {
     const got = outputs[name];
@@ -123,10 +132,7 @@ export function judgeOutputs(
       findings.push(`output ${name} has shape [${got.shape}], expected [${want[name].shape}]`);
       continue;
     }
-    // On the integer lattice every product and every partial sum is exact, in any order.
-    const exact = profile === "lattice" && operation.exact.includes(name);
-    const allowance = exact ? { data: new Float64Array(want[name].data.length), shape: got.shape } : allowed[name];
-    const comparison = compare(name, got, want[name], allowance, target, storageOf(operation, name, dtype));
+    const comparison = compare(name, got, want[name], allowed[name], target, storageOf(operation, name, dtype));
     comparisons.push(comparison);
     if (comparison.outside > 0 && comparison.at !== undefined) findings.push(describe(comparison.at));
   }
