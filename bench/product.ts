@@ -26,8 +26,10 @@ export function benchProduct(): void {
     for (const [name, use] of Object.entries(uses)) {
       const [I, J, K, a, b] = use(size);
       const out = new Float32Array(I * J);
-      const plain = medianMilliseconds(() => plainProduct(out, I, J, K, a, b));
-      const fast = medianMilliseconds(() => product(out, I, J, K, a, b));
+      const [plain, fast] = medianMilliseconds(
+        () => plainProduct(out, I, J, K, a, b),
+        () => product(out, I, J, K, a, b),
+      );
       const speed = (milliseconds: number): string => ((2 * I * J * K) / milliseconds / 1e6).toFixed(2).padStart(6);
       least = Math.min(least, plain / fast);
       const shape = `R=${size.R} C=${size.C} O=${size.O}`;
