@@ -7,6 +7,8 @@ import * as check from "./check.ts";
 import * as diff from "./diff.ts";
 import * as golden from "./golden.ts";
 import * as ops from "./ops.ts";
+import * as tokenize from "./tokenize.ts";
+import * as tokenizer from "./tokenizer.ts";
 import * as trace from "./trace.ts";
 import * as train from "./train.ts";
 
@@ -24,7 +26,7 @@ const program = new Command("touchstone")
   .showSuggestionAfterError(false)
   .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, "touchstone: ")) });
 
-for (const command of [blame, check, diff, golden, ops, trace, train]) command.register(program);
+for (const command of [blame, check, diff, golden, ops, tokenize, tokenizer, trace, train]) command.register(program);
 
 try {
   await program.parseAsync();

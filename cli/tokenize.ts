@@ -1,0 +1,57 @@
+// touchstone tokenize: text to token ids, or back.
+import type { Command } from "commander";
+import { UserError } from "./errors.ts";
+
+interface Options {
+  readonly tokenizer: string;
+  readonly decode?: boolean;
+  readonly bos?: boolean;
+  readonly eos?: boolean;
+}
+
+export function register(program: Command): void {
+  program
+    .command("tokenize")
+    .description("token ids of texts, a line for each; or with --decode the text of token ids, as it is")
+    .argument("[text...]", "texts, or with --decode ids (without any: standard input, whole)")
+    .requiredOption("--tokenizer <file>", "a SentencePiece .model or a llama2.c .bin")
+    .option("--decode", "from ids to text")
+    .option("--bos", "put the begin token before each text")
+    .option("--eos", "put the end token after each text")
+    .action(async (texts: string[], options: Options) => {
+      const { readTokenizer } = await import("../golden/formats/tokenizer.ts");
+      const tokenizer = readTokenizer(options.tokenizer);
+      if (options.decode === true) {
+        await print(tokenizer.decode(idsOf(texts.length > 0 ? texts.join(" ") : await standardInput())));
+        return;
+      }
+      for (const text of texts.length > 0 ? texts : [await standardInput()]) {
+        if (text === "") throw new UserError("the text is empty, wanted at least one character");
+        const ids = tokenizer.encode(text, { bos: options.bos === true, eos: options.eos === true });
+        await print(`${ids.join(" ")}\n`);
+      }
+    });
+}
+
+function idsOf(text: string): number[] {
+  const words = text.split(/[\s,]+/).filter((word) => word !== "");
+  if (words.length === 0) throw new UserError("there are no token ids, wanted at least one");
+  return words.map((word) => {
+    if (!/^\d+$/.test(word)) throw new UserError(`token id ${JSON.stringify(word)} is no number, wanted integers`);
+    return Number(word);
+  });
+}
+
+async function standardInput(): Promise<string> {
+  const { fromUtf8 } = await import("../reference/text/tokenizer-utf8.ts");
+  const chunks: Buffer[] = [];
+  for await (const chunk of process.stdin) chunks.push(chunk as Buffer);
+  return fromUtf8(Buffer.concat(chunks));
+}
+
+// The process ends itself when the command is done, so a pipe must have taken everything by then.
+async function print(text: string): Promise<void> {
+  await new Promise<void>((resolve, reject) => {
+    process.stdout.write(text, (error) => (error == null ? resolve() : reject(error)));
+  });
+}

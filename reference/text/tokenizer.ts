@@ -1,0 +1,53 @@
+// Text to token ids and back: what every vocabulary offers.
+
+export interface Tokenizer {
+  readonly vocabSize: number;
+  /** The ids of the begin, the end and the unknown token; −1 where the vocabulary has none. */
+  readonly bos: number;
+  readonly eos: number;
+  readonly unk: number;
+  /**
+   * Text → ids in [0, vocabSize), with the begin token before and the end token after where asked. Half a surrogate pair
+   * is read as U+FFFD. Throws RangeError only when a token is asked for that the vocabulary does not have.
+   */
+  encode(text: string, ends?: { readonly bos?: boolean; readonly eos?: boolean }): Int32Array;
+  /** Ids → text. Throws RangeError for an id outside [0, vocabSize). */
+  decode(ids: Iterable<number>): string;
+  /** Decodes one id at a time, as a generation produces them. */
+  decoder(): Decoder;
+}
+
+/** The texts that push and end return are, joined, what Tokenizer.decode gives for all the ids. */
+export interface Decoder {
+  /** The text that is certain after this id; "" while a character's bytes are incomplete. Throws RangeError as decode does. */
+  push(id: number): string;
+  /** What is left of an incomplete character. */
+  end(): string;
+}
+
+/** All ids through one decoder. */
+export function decodeAll(decoder: Decoder, ids: Iterable<number>): string {
+  const parts: string[] = [];
+  for (const id of ids) parts.push(decoder.push(id));
+  parts.push(decoder.end());
+  return parts.join("");
+}
+
+/** Ids between their begin and end tokens. Throws RangeError for a token that the vocabulary does not have. */
+export function between(
+  { bos, eos }: Pick<Tokenizer, "bos" | "eos">,
+  ids: Int32Array,
+  ends: { readonly bos?: boolean; readonly eos?: boolean } = {},
+): Int32Array {
+  if (ends.bos === true && bos < 0) throw new RangeError("the vocabulary has no begin token, wanted one");
+  if (ends.eos === true && eos < 0) throw new RangeError("the vocabulary has no end token, wanted one");
+  if (ends.bos !== true && ends.eos !== true) return ids;
+  return Int32Array.from([...(ends.bos === true ? [bos] : []), ...ids, ...(ends.eos === true ? [eos] : [])]);
+}
+
+/** Throws RangeError unless id is an integer in [0, vocabSize). */
+export function checkId(id: number, vocabSize: number): void {
+  if (!(Number.isInteger(id) && id >= 0 && id < vocabSize)) {
+    throw new RangeError(`token id ${id} is outside the vocabulary, wanted an integer from 0 to ${vocabSize - 1}`);
+  }
+}
