@@ -1,6 +1,7 @@
 // touchstone train: a LLaMA from a text, bytes as tokens.
-import { accessSync, constants, mkdirSync } from "node:fs";
+import { accessSync, constants, mkdirSync, statSync } from "node:fs";
 import { totalmem } from "node:os";
+import { dirname, resolve } from "node:path";
 import { type Command, Option } from "commander";
 import { asFormatError } from "../golden/formats/error.ts";
 import { type LlamaConfig, presets } from "../reference/config.ts";
@@ -176,11 +177,19 @@ function checkLength({ training, heldOut }: Text, { sequenceLength }: RunPlan): 
 /** Before any step is computed. */
 function prepare(folder: string): void {
   try {
-    mkdirSync(folder, { recursive: true });
+    makeFolder(resolve(folder));
     accessSync(folder, constants.W_OK | constants.X_OK);
   } catch (error) {
     throw asFormatError(error, folder, "cannot hold checkpoints", "a writable folder");
   }
+}
+
+// By hand, because mkdirSync's `recursive` never returns below a folder such as /proc, which refuses with ENOENT.
+function makeFolder(path: string): void {
+  const found = statSync(path, { throwIfNoEntry: false });
+  if (found?.isDirectory()) return;
+  if (found === undefined) makeFolder(dirname(path));
+  mkdirSync(path);
 }
 
 /** The first signal stops the run between two steps; a second one ends the process at once. */

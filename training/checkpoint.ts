@@ -49,7 +49,7 @@ export function saveCheckpoint(folder: string, { plan, step, state }: Checkpoint
     for (const [name, t] of named as TrainingState["weights"]) tensors.set(`${prefix}.${name}`, t);
   }
   writeSafetensors(checkpointPath(folder), tensors, {
-    config: JSON.stringify({ ...config, ...hyperparameters }),
+    config: sortedJson({ ...config, ...hyperparameters }),
     run: JSON.stringify({ step, batchSize, sequenceLength }),
     generators: JSON.stringify({ [BATCH_STREAM]: { seed, next: step * batchSize } }),
     text,
@@ -95,6 +95,11 @@ export function loadCheckpoint(folder: string): Checkpoint {
   } finally {
     file.close();
   }
+}
+
+/** The same text for the same fields, in whatever order they were set. */
+function sortedJson(fields: object): string {
+  return JSON.stringify(Object.fromEntries(Object.entries(fields).toSorted(([a], [b]) => (a < b ? -1 : 1))));
 }
 
 /** In float32, or the run would not go on with the same bits. */

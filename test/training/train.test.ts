@@ -1,0 +1,289 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { readSafetensors, writeSafetensors } from "../../golden/formats/safetensors.ts";
+import { presets } from "../../reference/config.ts";
+import { bigramEntropy } from "../../reference/text/bigram.ts";
+import { referenceEngine } from "../../reference/training/engine.ts";
+import { initialState } from "../../reference/training/step.ts";
+import { initialWeights } from "../../reference/weights.ts";
+import { checkpointPath, loadCheckpoint, type RunPlan, saveCheckpoint } from "../../training/checkpoint.ts";
+import { heldOutLoss, train } from "../../training/run.ts";
+import { readText } from "../../training/text.ts";
+
+const root = join(import.meta.dirname, "../..");
+/** Long enough that a signal arrives before the end. */
+const STEPS = "40";
+const CHILD = 60_000; // milliseconds that child process may take on a busy machine
+
+let scratch: string;
+let text: string;
+beforeAll(() => {
+  scratch = mkdtempSync(join(tmpdir(), "touchstone-train-"));
+  text = join(scratch, "text.txt");
+  writeFileSync(text, "the quick brown fox jumps over the lazy dog. ".repeat(20));
+});
+afterAll(() => rmSync(scratch, { recursive: true, force: true }));
+
+/** The command in a process of its own; `watch` sees its standard output so far after each piece. */
+function touchstone(
+  args: readonly string[],
+  { before = "", watch }: { before?: string; watch?: (child: ChildProcess, output: string) => void } = {},
+): Promise<{ code: number | null; out: string; err: string }> {
+  const shell = ["-c", `${before} exec "$0" "$@"`, process.execPath, "--import", "tsx", "cli/index.ts", ...args];
+  const child = spawn("/bin/sh", shell, { cwd: root });
+  let out = "";
+  let err = "";
+  child.stdout.on("data", (piece: Buffer) => {
+    out += piece.toString();
+    watch?.(child, out);
+  });
+  child.stderr.on("data", (piece: Buffer) => (err += piece.toString()));
+  return new Promise((resolve) => {
+    child.on("close", (code) => resolve({ code, out, err }));
+  });
+}
+
+const bytesIn = (folder: string): Buffer => readFileSync(checkpointPath(folder));
+const run = (...args: string[]): string[] => ["train", "--text", text, ...args];
+
+describe("a run", () => {
+  let whole: string;
+  beforeAll(async () => {
+    whole = join(scratch, "whole");
+    const { code, out } = await touchstone(run("--steps", STEPS, "--out", whole));
+    expect(code).toBe(0);
+    expect(out).toMatch(/step +1\/40 {2}loss \d\.\d+ {2}learning rate \S+ {2}gradient norm \S+ {2}\d+ tokens\/s/);
+    expect(out).toMatch(/held-out loss +\d\.\d{4} nats a byte\nbigram entropy +\d\.\d{4} nats a byte/);
+    expect(out.split("a sample:\n")[1].length).toBeGreaterThan(1);
+  }, CHILD);
+
+  test.each(["SIGINT", "SIGTERM"] as const)(
+    "that %s stopped and that is resumed ends with the same bytes",
+    async (signal) => {
+      const folder = join(scratch, signal);
+      let sent = false;
+      const stopped = await touchstone(run("--steps", STEPS, "--out", folder), {
+        watch: (child, out) => {
+          if (!sent && out.includes("step  3/40")) sent = child.kill(signal);
+        },
+      });
+      expect(stopped.code).toBe(130);
+      expect(stopped.err).toMatch(/^touchstone: stopped after step \d+ of 40; go on with: .*--resume/);
+      expect(loadCheckpoint(folder).step).toBeLessThan(Number(STEPS));
+      const { code, out } = await touchstone(run("--resume", folder));
+      expect(code).toBe(0);
+      expect(out).not.toContain("step  3/40");
+      expect(bytesIn(folder).equals(bytesIn(whole))).toBe(true);
+    },
+    CHILD,
+  );
+
+  test(
+    "that was killed goes on from its last checkpoint, elsewhere too",
+    async () => {
+      const folder = join(scratch, "killed");
+      const killed = await touchstone(run("--steps", STEPS, "--out", folder, "--save-every", "2"), {
+        watch: (child, out) => void (out.includes("step  5/40") && child.kill("SIGKILL")),
+      });
+      expect(killed.code).toBe(null);
+      expect(loadCheckpoint(folder).step % 2).toBe(0);
+      const before = bytesIn(folder);
+      const elsewhere = join(scratch, "elsewhere", "deep");
+      expect((await touchstone(run("--resume", folder, "--out", elsewhere))).code).toBe(0);
+      expect(bytesIn(elsewhere).equals(bytesIn(whole))).toBe(true);
+      expect(bytesIn(folder).equals(before)).toBe(true);
+    },
+    CHILD,
+  );
+
+  test(
+    "whose disk is full exits 2 with one line and leaves the earlier checkpoint",
+    async () => {
+      const folder = join(scratch, "full");
+      mkdirSync(folder);
+      writeFileSync(checkpointPath(folder), bytesIn(whole));
+      // A limit on the length of a file refuses a write half-way, as a full disk does.
+      const { code, err } = await touchstone(run("--steps", "2", "--out", folder), { before: "ulimit -f 64;" });
+      expect(code).toBe(2);
+      expect(err.trim()).toMatch(/^touchstone: .*checkpoint\.safetensors: cannot be written.*$/);
+      expect(bytesIn(folder).equals(bytesIn(whole))).toBe(true);
+      expect(readdirSync(folder)).toEqual(["checkpoint.safetensors"]);
+    },
+    CHILD,
+  );
+
+  test("depends on its seed, and on nothing else", async () => {
+    const config = { ...presets.tiny, dim: 8, ffnDim: 12, nLayers: 1 };
+    const state = async (seed: number) => {
+      const plan = planOf(config, 3, seed);
+      const engine = referenceEngine(config, initialState(initialWeights(config, seed, Float32Array)));
+      await train(plan, engine, readText([text]).training, 0, quiet);
+      return engine.state();
+    };
+    expect(await state(5)).toEqual(await state(5));
+    expect(await state(6)).not.toEqual(await state(5));
+  });
+});
+
+describe("bad input gives one line and exit status 2", () => {
+  const cases: [string, string[], RegExp][] = [
+    ["steps", ["--steps", "0"], /--steps 0: wanted an integer of at least 1/],
+    ["a fraction of steps", ["--steps", "1.5"], /--steps 1\.5: wanted/],
+    [
+      "an unknown configuration",
+      ["--config", "huge"],
+      /--config huge: no such configuration, wanted one of tiny, small/,
+    ],
+    ["a configuration too large", ["--config", "65B"], /--config 65B: a step needs \d+ GiB of memory/],
+    ["a missing text", ["--text", "/nowhere/at/all"], /\/nowhere\/at\/all: cannot be read, no such file/],
+    ["no checkpoint", ["--resume", "/nowhere"], /\/nowhere\/checkpoint\.safetensors: cannot be read/],
+    [
+      "a folder that cannot be made",
+      ["--out", "/proc/none/such"],
+      /\/proc\/none: cannot hold|\/proc\/none\/such: cannot hold/,
+    ],
+    ["an unknown option", ["--stepz", "3"], /unknown option '--stepz'/],
+  ];
+  test.each(cases)(
+    "%s",
+    async (_, args, message) => {
+      const { code, err, out } = await touchstone(["train", ...args]);
+      expect(err).toMatch(message);
+      expect(err.trim().split("\n")).toHaveLength(1);
+      expect(out).not.toContain("step ");
+      expect(code).toBe(2);
+    },
+    CHILD,
+  );
+
+  test(
+    "a text shorter than a sequence, an empty one, and one that is not UTF-8",
+    async () => {
+      for (const [content, message] of [
+        ["", "the text has 0 bytes"],
+        ["short", "wanted more than 32 bytes to learn"],
+        [Uint8Array.of(0x61, 0xff, 0x62), "is not UTF-8"],
+      ] as const) {
+        const path = join(scratch, "bad.txt");
+        writeFileSync(path, content);
+        const { code, err } = await touchstone(["train", "--text", path]);
+        expect(err).toContain(message);
+        expect(code).toBe(2);
+      }
+    },
+    CHILD,
+  );
+
+  test(
+    "a checkpoint of another run",
+    async () => {
+      const folder = join(scratch, "other");
+      save(folder, 3);
+      for (const [args, message] of [
+        [["--config", "small"], "--config small: the checkpoint in"],
+        [["--steps", "9"], "with 8 steps"],
+        [["--seed", "2"], "with seed 1"],
+        [["--text", "LICENSE"], "with another text"],
+      ] as const) {
+        const { code, err } = await touchstone(["train", "--text", text, ...args, "--resume", folder]);
+        expect(err).toContain(message);
+        expect(code).toBe(2);
+      }
+    },
+    CHILD,
+  );
+});
+
+describe("a checkpoint", () => {
+  test("comes back as it was saved, and gives the same bytes again", () => {
+    const folder = join(scratch, "round");
+    save(folder, 3);
+    const before = bytesIn(folder);
+    const checkpoint = loadCheckpoint(folder);
+    expect(checkpoint.step).toBe(3);
+    expect(checkpoint.plan).toEqual(planOf(presets.tiny, 8, 1));
+    saveCheckpoint(folder, checkpoint);
+    expect(bytesIn(folder).equals(before)).toBe(true);
+  });
+
+  test.each([
+    ["run", '{"step":9,"batchSize":4,"sequenceLength":32}', /step is 9, wanted at most totalSteps=8/],
+    ["run", '{"step":-1,"batchSize":4,"sequenceLength":32}', /step is -1, wanted an integer/],
+    ["run", '{"step":"3"}', /step is .*, wanted a number/],
+    ["run", "[]", /wanted a JSON object/],
+    ["generators", '{"batches":{"seed":1,"next":13}}', /next is 13, wanted step · batchSize = 12/],
+    ["generators", "{}", /wanted a JSON object/],
+    ["config", "{", /wanted JSON/],
+  ])("with a wrong %s = %s is refused", (key, value, message) => {
+    const folder = join(scratch, "corrupt");
+    save(folder, 3);
+    const { tensors, metadata } = readSafetensors(checkpointPath(folder));
+    writeSafetensors(checkpointPath(folder), tensors, { ...metadata, [key]: value });
+    expect(() => loadCheckpoint(folder)).toThrow(message);
+  });
+
+  test("with a moment that is missing, or in another storage, is refused", () => {
+    const folder = join(scratch, "corrupt");
+    save(folder, 3);
+    const { tensors, metadata } = readSafetensors(checkpointPath(folder));
+    const name = "secondMoment.norm.weight";
+    const norm = tensors.get(name)!;
+    tensors.set(name, { data: Float64Array.from(norm.data), shape: norm.shape });
+    writeSafetensors(checkpointPath(folder), tensors, metadata);
+    expect(() => loadCheckpoint(folder)).toThrow(`"${name}" is F64, wanted F32`);
+    tensors.delete(name);
+    writeSafetensors(checkpointPath(folder), tensors, metadata);
+    expect(() => loadCheckpoint(folder)).toThrow(`"${name}" is missing`);
+  });
+});
+
+test("a loss that is not a number ends the run and saves nothing", async () => {
+  const config = presets.tiny;
+  const weights = initialWeights(config, 1, Float32Array);
+  weights.get("norm.weight")!.data[0] = NaN;
+  const engine = referenceEngine(config, initialState(weights));
+  const saved: number[] = [];
+  const hooks = { ...quiet, save: async (step: number) => void saved.push(step) };
+  const running = train(planOf(config, 3, 1), engine, readText([text]).training, 0, hooks);
+  await expect(running).rejects.toThrow("the loss of step 1 is NaN");
+  expect(saved).toEqual([]);
+});
+
+test("on the default text a model falls below the bigram entropy", { timeout: 2 * CHILD }, async () => {
+  const config = presets.tiny;
+  const { training, heldOut } = readText([]);
+  const engine = referenceEngine(config, initialState(initialWeights(config, 1, Float32Array)));
+  const plan = { ...planOf(config, 800, 1), sequenceLength: 16 };
+  await train(plan, engine, training, 0, quiet);
+  const { weights } = await engine.state();
+  const loss = heldOutLoss(config, weights, heldOut, plan.sequenceLength);
+  const entropy = bigramEntropy(training, heldOut);
+  expect(loss < entropy, `held-out loss ${loss}, bigram entropy ${entropy}`).toBe(true);
+});
+
+const quiet = { report: () => {}, save: async () => {}, saveEvery: Infinity, stopped: () => false };
+
+function planOf(config: RunPlan["config"], totalSteps: number, seed: number): RunPlan {
+  const hyperparameters = {
+    learningRate: 0.01,
+    warmupSteps: Math.ceil(totalSteps / 20),
+    totalSteps,
+    minLearningRateRatio: 0.1,
+    weightDecay: 0.1,
+    beta1: 0.9,
+    beta2: 0.95,
+    adamEps: 1e-8,
+    maxGradientNorm: 1,
+  };
+  return { config, hyperparameters, batchSize: 4, sequenceLength: 32, seed, text: readText([text]).sha256 };
+}
+
+/** A checkpoint of tiny after some steps of 8. */
+function save(folder: string, step: number): void {
+  mkdirSync(folder, { recursive: true });
+  const state = initialState(initialWeights(presets.tiny, 1, Float32Array));
+  saveCheckpoint(folder, { plan: planOf(presets.tiny, 8, 1), step, state });
+}
