@@ -52,7 +52,7 @@ export async function check(options: CheckOptions): Promise<number> {
       onCase: (done: number) => progress.advance(i, Math.min(1, share(done))),
       signal: interrupted.signal,
     };
-    const report = await campaign(operation, spec, candidate, target, plan, realInputs());
+    const report = await campaign(operation, spec, candidate, target, plan, realInputs);
     await candidate.close?.();
     reports.push(report);
     progress.end(`${report.failures.length === 0 ? "pass" : "FAIL"} ${operation.name}, ${report.cases} cases`);
@@ -87,7 +87,7 @@ export async function replay(line: string, options: CheckOptions): Promise<numbe
   if (operation.name !== c.op)
     throw new UserError(`replay: "${c.op}" is not an op and direction, such as swiglu.forward`);
   checkSizes(chosen[0], c.sizes, c.profile === "real");
-  const problem = buildCase(spec, c, realInputs());
+  const problem = buildCase(spec, c, realInputs);
   const target = declare(chooseTarget(options.target), options.store, [operation]);
   const candidates = await openCandidates(options, chosen);
   const candidate = candidates.of(operation);
