@@ -269,7 +269,8 @@ const uint32 = (value: number): GgufField => ({ type: "uint32", value });
 const float32 = (value: number): GgufField => ({ type: "float32", value });
 const string = (value: string): GgufField => ({ type: "string", value });
 
-function fieldsOf(config: LlamaConfig, dtype: FloatDType, name: string): [string, GgufField][] {
+/** The fields of a configuration. */
+export function fieldsOf(config: LlamaConfig, dtype: FloatDType, name: string): [string, GgufField][] {
   return [
     ["general.architecture", string("llama")],
     ["general.name", string(name)],

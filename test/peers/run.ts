@@ -79,7 +79,6 @@ async function exportRandom(): Promise<void> {
       data[i] = (shape.length > 1 ? 0 : 1) + deviation * normal(2, streamOf(name), i);
     }
   }
-  const special = (text: string, type: Piece["type"]): Piece => ({ text, type, score: 0 });
   const bytes = Array.from({ length: 256 }, (_, byte) => special(bytePiece(byte), "byte"));
   const pieces = [special("<unk>", "unknown"), special("<s>", "control"), special("</s>", "control"), ...bytes];
   const middle = join(folder, "huggingface");
@@ -87,6 +86,10 @@ async function exportRandom(): Promise<void> {
   const opened = await openCheckpoint(middle);
   const tokenizer = tokenizerFields({ ...llamaFlags, pieces });
   await compare("random, grouped queries, by Hugging Face", opened.config, weightsOf(opened), "float32", tokenizer);
+}
+
+function special(text: string, type: Piece["type"]): Piece {
+  return { text, type, score: 0 };
 }
 
 /** Writes a GGUF file and has llama.cpp decode from it; holds ids and logits against the reference's. */
