@@ -10,6 +10,7 @@ import * as crossEntropy from "./cross-entropy.ts";
 import * as embedding from "./embedding.ts";
 import * as linear from "./linear.ts";
 import * as rmsnorm from "./rmsnorm.ts";
+import * as attention from "./attention.ts";
 import * as swiglu from "./swiglu.ts";
 
 export const kernels: Readonly<Record<string, Program>> = {
@@ -23,6 +24,8 @@ export const kernels: Readonly<Record<string, Program>> = {
   "rope-table.forward": ropeTable.forward,
   "rope.forward": rope.forward,
   "rope.backward": rope.backward,
+  "attention.forward": attention.forward,
+  "attention.backward": attention.backward,
   "swiglu.forward": swiglu.forward,
   "swiglu.backward": swiglu.backward,
   "cross-entropy.forward": crossEntropy.forward,

@@ -3,6 +3,7 @@ import type { CaseSpec } from "./case.ts";
 import * as adamw from "./adamw.ts";
 import * as clip from "./clip.ts";
 import * as gradientNorm from "./gradient-norm.ts";
+import * as attention from "./attention.ts";
 import * as ropeTable from "./rope-table.ts";
 import * as rope from "./rope.ts";
 import * as add from "./add.ts";
@@ -23,6 +24,8 @@ const specs: readonly CaseSpec[] = [
   ropeTable.forward,
   rope.forward,
   rope.backward,
+  attention.forward,
+  attention.backward,
   swiglu.forward,
   swiglu.backward,
   crossEntropy.forward,

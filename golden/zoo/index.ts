@@ -3,6 +3,7 @@ import type { Animal } from "./animal.ts";
 import { adamw } from "./adamw.ts";
 import { clip } from "./clip.ts";
 import { gradientNorm } from "./gradient-norm.ts";
+import { attention } from "./attention.ts";
 import { ropeTable } from "./rope-table.ts";
 import { rope } from "./rope.ts";
 import { add } from "./add.ts";
@@ -19,6 +20,7 @@ const animals: readonly Animal[] = [
   ...linear,
   ...ropeTable,
   ...rope,
+  ...attention,
   ...swiglu,
   ...crossEntropy,
   ...gradientNorm,

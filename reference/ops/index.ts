@@ -7,9 +7,11 @@ import * as adamwBound from "./adamw.bound.ts";
 import * as adamw from "./adamw.ts";
 import * as addBound from "./add.bound.ts";
 import * as add from "./add.ts";
+import * as attentionBound from "./attention.bound.ts";
 import * as attention from "./attention.ts";
 import * as clipBound from "./clip.bound.ts";
 import * as clip from "./clip.ts";
+import * as crossEntropyBound from "./cross-entropy.bound.ts";
 import * as crossEntropy from "./cross-entropy.ts";
 import * as embeddingBound from "./embedding.bound.ts";
 import * as embedding from "./embedding.ts";
@@ -220,6 +222,56 @@ const rows: readonly Operation[] = [
   ),
   row(
     {
+      name: "attention.forward",
+      summary: "s = q · k / √HS for keys up to the query's own position,  lse = log Σ e^s,  y = Σ e^(s − lse) · v",
+      inputs: { q: "B,T,NH,HS", k: "B,S,NKV,HS", v: "B,S,NKV,HS" },
+      outputs: { y: "B,T,NH,HS", lse: "B,NH,T" },
+      stores: { S: "the scores, with the scale", P: "the weights, e^(s − maximum) or e^(s − lse)" },
+      covered: [
+        "the scale in q, in k, in the scores or in the exponent, as 1 / √HS by any function or as a division by √HS",
+        "e^x, or 2^x with log2 e in the scale or multiplied in",
+        "the maximum first, or a running one, rescaled at every key, tile or merging of parts, at most S times",
+        "normalised at the end or each weight, by quotient or reciprocal, or as e^(s − lse), also from scores computed anew",
+        "masked keys left out, or of weight 0",
+      ],
+      wide: ["lse"],
+    },
+    attention.forward,
+    attentionBound.forward,
+  ),
+  row(
+    {
+      name: "attention.backward",
+      summary: "dv = Pᵀ · dy,  dS = P · (dy · vᵀ − D),  dq = dS · k / √HS,  dk = dSᵀ · q / √HS,  D = Σ dy · y",
+      inputs: {
+        dy: "B,T,NH,HS",
+        q: "B,T,NH,HS",
+        k: "B,S,NKV,HS",
+        v: "B,S,NKV,HS",
+        y: "B,T,NH,HS",
+        lse: "B,NH,T",
+      },
+      outputs: { dq: "B,T,NH,HS", dk: "B,S,NKV,HS", dv: "B,S,NKV,HS" },
+      stores: {
+        S: "the scores, with the scale",
+        P: "the weights, e^(s − lse)",
+        dP: "dy · v",
+        dS: "P · (dP − D), without the scale",
+      },
+      covered: [
+        "scores as in the forward",
+        "p from the saved lse, from one computed anew, or from maximum and sum",
+        "D from Σ dy · y, y saved or computed anew, or from Σ P · dP; −D as one more term of dP",
+        "the scale in P, in dS, in the other factor (also times log2 e, taken back by ln 2), or at the end",
+        "dk and dv summed over queries and heads in any order, by any partial sums",
+      ],
+      wide: ["lse"],
+    },
+    attention.backward,
+    attentionBound.backward,
+  ),
+  row(
+    {
       name: "swiglu.forward",
       summary: "y = silu(gate) · up,  silu(z) = z / (1 + e^−z)",
       inputs: { gate: "R,F", up: "R,F" },
@@ -237,6 +289,44 @@ const rows: readonly Operation[] = [
     },
     swiglu.backward,
     swigluBound.backward,
+  ),
+  row(
+    {
+      name: "cross-entropy.forward",
+      summary: "lse = log Σ e^logits,  loss = mean of lse − logits[targets] over the targets that are not ignored",
+      inputs: { logits: "R,V", targets: "R" },
+      integers: ["targets"],
+      scalars: { ignoreIndex: "integer" },
+      outputs: { loss: "", lse: "R" },
+      covered: [
+        "e^x, or 2^(x · log2 e); log, or log2 · ln 2",
+        "the maximum first, or a running one, in one lane or several, the sum rescaled when it rises",
+        "a row's loss as lse − logit, or log Σ − (logit − maximum)",
+        "the mean as a sum over n, a sum of n-th parts, or by 1 / n",
+      ],
+      wide: ["loss", "lse"],
+    },
+    crossEntropy.forward,
+    crossEntropyBound.forward,
+  ),
+  row(
+    {
+      name: "cross-entropy.backward",
+      summary: "dlogits = dloss / n · (e^(logits − lse) − [v = target]), 0 where the target is ignored",
+      inputs: { dloss: "", logits: "R,V", targets: "R", lse: "R" },
+      integers: ["targets"],
+      scalars: { ignoreIndex: "integer" },
+      outputs: { dlogits: "R,V" },
+      covered: [
+        "e^x, or 2^(x · log2 e)",
+        "p from the saved lse, from an lse computed anew, or as a quotient by the sum",
+        "the one subtracted at the target before or after p is scaled",
+        "dloss, 1 / n and p in any association",
+      ],
+      wide: ["dloss", "lse"],
+    },
+    crossEntropy.backward,
+    crossEntropyBound.backward,
   ),
   row(
     {

@@ -10,6 +10,7 @@ import { crossEntropy } from "./cross-entropy.ts";
 import { embedding } from "./embedding.ts";
 import { linear } from "./linear.ts";
 import { rmsnorm } from "./rmsnorm.ts";
+import { attention } from "./attention.ts";
 import { swiglu } from "./swiglu.ts";
 
 export const mutants: readonly Mutant[] = [
@@ -19,6 +20,7 @@ export const mutants: readonly Mutant[] = [
   ...linear,
   ...ropeTable,
   ...rope,
+  ...attention,
   ...swiglu,
   ...crossEntropy,
   ...gradientNorm,

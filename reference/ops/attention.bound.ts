@@ -1,0 +1,158 @@
+// How far a correct attention may land.
+//
+// Covered, forward: the scale folded into q, into k, into the scores or into the exponent, as 1 / √HS by any function
+// or as a division by √HS; e^x, or 2^x with log2 e folded into the scale or multiplied in; the maximum first, or a
+// running one that is rescaled at every key, every tile or every merging of parts, S times at most, where each e⁰ may
+// err; normalised at the end, or each weight, by quotient or reciprocal, or weights as e^(s − lse), also from scores
+// computed anew; lse in base e or 2. Masked keys are left out or weigh nothing.
+//
+// Covered, backward: p from the saved lse, from one computed anew, or from maximum and sum; D from Σ dy · y, y saved
+// or computed anew, or from Σ P · dP; −D as one more term of dP; the scale in P, in dS, in the other factor (as scale
+// · log2 e, too, taken back by ln 2), or at the end; dk and dv summed over queries and heads in any order, by any
+// partial sums.
+import { allowances, type Allowance, type Errors, reader } from "../bounds.ts";
+import { gamma } from "../rounding.ts";
+import type { Target } from "../targets.ts";
+import { checkShapes, type Tensor } from "../tensor.ts";
+import { visibleKeys } from "./attention.ts";
+import { numbers, Weights } from "./attention.weights.bound.ts";
+
+/** q: [B, T, NH, HS], k, v: [B, S, NKV, HS] → allowances for y: [B, T, NH, HS] and lse: [B, NH, T]. */
+export function forward(
+  q: Tensor,
+  k: Tensor,
+  v: Tensor,
+  target: Target,
+  errors: Errors<"q" | "k" | "v"> = {},
+): { y: Allowance; lse: Allowance } {
+  const { B, T, NH, HS, S, NKV } = checkShapes({ q: [q, "B,T,NH,HS"], k: [k, "B,S,NKV,HS"], v: [v, "B,S,NKV,HS"] });
+  const weights = new Weights(target, numbers(q, errors.q), numbers(k, errors.k), S, HS);
+  const values = numbers(v, errors.v);
+  const y = allowances(q.shape);
+  const lse = allowances([B, NH, T]);
+  for (let b = 0; b < B; b++) {
+    for (let h = 0; h < NH; h++) {
+      const firstKey = (b * S * NKV + Math.floor((h * NKV) / NH)) * HS;
+      for (let t = 0; t < T; t++) {
+        const keys = visibleKeys(t, T, S);
+        if (keys === 0) continue; // y is 0, exactly
+        const query = ((b * T + t) * NH + h) * HS;
+        weights.read(query, firstKey, NKV * HS, keys);
+        for (let i = 0; i < HS; i++) y.data[query + i] = weights.average(values, firstKey + i, NKV * HS).error;
+        lse.data[(b * NH + h) * T + t] = weights.lse.error;
+      }
+    }
+  }
+  return { y, lse };
+}
+
+/** dy, q, y: [B, T, NH, HS], k, v: [B, S, NKV, HS], lse: [B, NH, T] → allowances for dq like q, dk and dv like k. */
+export function backward(
+  dy: Tensor,
+  q: Tensor,
+  k: Tensor,
+  v: Tensor,
+  y: Tensor,
+  lse: Tensor,
+  target: Target,
+  errors: Errors<"dy" | "q" | "k" | "v" | "y" | "lse"> = {},
+): { dq: Allowance; dk: Allowance; dv: Allowance } {
+  const { B, T, NH, HS, S, NKV } = checkShapes({
+    dy: [dy, "B,T,NH,HS"],
+    q: [q, "B,T,NH,HS"],
+    k: [k, "B,S,NKV,HS"],
+    v: [v, "B,S,NKV,HS"],
+    y: [y, "B,T,NH,HS"],
+    lse: [lse, "B,NH,T"],
+  });
+  const weights = new Weights(target, numbers(q, errors.q), numbers(k, errors.k), S, HS);
+  const { a } = weights;
+  const scale = a.exact(weights.scale);
+  const gradients = numbers(dy, errors.dy);
+  const values = numbers(v, errors.v);
+  const qs = weights.factor(numbers(q, errors.q));
+  const ks = weights.factor(numbers(k, errors.k));
+  const yAt = reader(y, errors.y);
+  const lseAt = reader(lse, errors.lse);
+  const dq = allowances(q.shape);
+  const dk = allowances(k.shape);
+  const dv = allowances(v.shape);
+  const heads = NKV === 0 ? 0 : NH / NKV; // of a group
+  const stride = NKV * HS; // from a key to the next
+  const p = { data: new Float64Array(heads * T * S), error: new Float64Array(heads * T * S) }; // of a group
+  const ds = { data: new Float64Array(heads * T * S), error: new Float64Array(heads * T * S) }; // times the scale
+  for (let b = 0; b < B; b++) {
+    for (let group = 0; group < NKV; group++) {
+      const firstKey = (b * S * NKV + group) * HS;
+      for (let head = 0; head < heads; head++) {
+        for (let t = 0; t < T; t++) {
+          const keys = visibleKeys(t, T, S);
+          if (keys === 0) continue; // dq is 0, exactly
+          const query = ((b * T + t) * NH + group * heads + head) * HS;
+          const at = (head * T + t) * S;
+          const saved = lseAt((b * NH + group * heads + head) * T + t);
+          weights.read(query, firstKey, stride, keys);
+
+          // P, dP = dy · v, and D as Σ dy · y or as Σ P · dP.
+          const products = a.sum();
+          for (let j = 0; j < keys; j++) {
+            const weight = weights.fromSaved(j, saved);
+            const dP = a.store("dP", dot(gradients, query, values, firstKey + j * stride));
+            products.addProduct(weight.value, dP.value, weight.error, dP.error);
+            [p.data[at + j], p.error[at + j]] = [weight.value, weight.error];
+            [ds.data[at + j], ds.error[at + j]] = [dP.value, dP.error];
+          }
+          const sum = a.sum();
+          for (let i = 0; i < HS; i++) {
+            const either = a.either(yAt(query + i), weights.average(values, firstKey + i, stride));
+            sum.addProduct(dy.data[query + i], either.value, gradients.error[query + i], either.error);
+          }
+          const D = a.either(sum.total(), products.total());
+
+          // dS = P · (dP − D), where −D may have gone through all additions of dP; and the scale, which P may meet
+          // first.
+          const additions = gamma(HS, a.u) * (Math.abs(D.value) + D.error);
+          for (let j = at; j < at + keys; j++) {
+            const slope = a.rounded(ds.data[j] - D.value, ds.error[j] + D.error + additions);
+            const weight = { value: p.data[j], error: p.error[j] };
+            const dS = a.store("dS", a.multiply(weight, slope));
+            const scaled = a.either(a.multiply(dS, scale), a.product(weight, slope, scale));
+            [ds.data[j], ds.error[j]] = [scaled.value, scaled.error];
+          }
+          for (let i = 0; i < HS; i++) {
+            const total = a.sum();
+            for (let j = 0; j < keys; j++) {
+              const key = firstKey + j * stride + i;
+              total.addProduct(ds.data[at + j], ks.data[key], ds.error[at + j], ks.error[key]);
+            }
+            dq.data[query + i] = weights.scaled(total.total(), total.magnitude).error;
+          }
+        }
+      }
+      for (let j = 0; j < S; j++) {
+        for (let i = 0; i < HS; i++) {
+          const sumK = a.sum();
+          const sumV = a.sum();
+          for (let head = 0; head < heads; head++) {
+            for (let t = Math.max(0, j + T - S); t < T; t++) {
+              const at = (head * T + t) * S + j;
+              const query = ((b * T + t) * NH + group * heads + head) * HS + i;
+              sumK.addProduct(ds.data[at], qs.data[query], ds.error[at], qs.error[query]);
+              sumV.addProduct(p.data[at], gradients.data[query], p.error[at], gradients.error[query]);
+            }
+          }
+          const key = firstKey + j * stride + i;
+          dk.data[key] = weights.scaled(sumK.total(), sumK.magnitude).error;
+          dv.data[key] = sumV.total().error;
+        }
+      }
+    }
+  }
+  return { dq, dk, dv };
+
+  function dot(x: { data: Tensor["data"]; error: Tensor["data"] }, atX: number, z: typeof x, atZ: number) {
+    const sum = a.sum();
+    for (let i = 0; i < HS; i++) sum.addProduct(x.data[atX + i], z.data[atZ + i], x.error[atX + i], z.error[atZ + i]);
+    return sum.total();
+  }
+}

@@ -1,0 +1,256 @@
+// The softmax of one query's scores, and how far a correct kernel's may lie off: both directions of attention need it.
+//
+// A weight is judged in its exponent: a computed one is p · e^θ with |θ| at most its spread. That is no approximation
+// to first order, so it holds however large the scores are. θ collects the score's own error; the relative errors of
+// the scale and of each operation on the exponential's argument; the exponential's accuracy, which grows with its
+// argument; and the rescalings of a running maximum.
+import { dtypes, formats } from "../dtype.ts";
+import { exp, log } from "../elementary.ts";
+import { type Approx, Arithmetic } from "../rounding.ts";
+import type { Target } from "../targets.ts";
+import type { Floats, Tensor } from "../tensor.ts";
+
+const { minNormal, minSubnormal, max: MAX, u: NEAREST } = dtypes.float32;
+const { LN2, LOG2E } = Math;
+
+/** Numbers with their errors. */
+export interface Numbers {
+  readonly data: Floats;
+  readonly error: Floats;
+}
+
+export function numbers(t: Tensor, errors?: Tensor): Numbers {
+  return { data: t.data, error: errors?.data ?? new Float64Array(t.data.length) };
+}
+
+/** The weights of one query after another: what it holds belongs to the query read last. */
+export class Weights {
+  readonly a: Arithmetic;
+  /** 1 / √HS; how far it lies off is common to all scores, and stands in scaleSpread. */
+  readonly scale: number;
+  /** log Σ e^s, by a correct kernel. */
+  lse: Approx = { value: NaN, error: Infinity };
+  private readonly S: number;
+  private readonly HS: number;
+  private readonly q: Numbers;
+  private readonly k: Numbers;
+  private readonly scaledQ: Float64Array;
+  private readonly scaledQError: Float64Array;
+
+  // Of each key that the query sees:
+  private keys = 0;
+  private readonly score: Float64Array;
+  private readonly scoreError: Float64Array;
+  /** |argument| of the exponential that leads to its weight; of several, together. */
+  private readonly argument: Float64Array;
+  private readonly p: Float64Array;
+  /** How far p may lie off but for what all weights have in common. */
+  private readonly pError: Float64Array;
+
+  // Spreads, |log(computed ÷ exact)|: of one rounding, of the scale, of a normalisation, of P stored low …
+  private readonly rounding: number;
+  private readonly scaleSpread: number;
+  private readonly normalSpread: number;
+  private readonly storeSpread: number;
+  // … of the sum of weights, and of all weights together.
+  private sumSpread = Infinity;
+  private commonSpread = Infinity;
+  private largestSpread = Infinity;
+  /** An exponential is off by at most fixed + slope · |argument| of itself. */
+  private readonly fixed: number;
+  private readonly slope: number;
+  /** What P loses, absolutely, where it is stored low. */
+  private readonly storeLoss: number;
+
+  /** q: [B, T, NH, HS], k: [B, S, NKV, HS]. */
+  constructor(target: Target, q: Numbers, k: Numbers, S: number, HS: number) {
+    this.a = new Arithmetic(target);
+    this.q = q;
+    this.S = S;
+    this.HS = HS;
+    this.score = new Float64Array(S);
+    this.scoreError = new Float64Array(S);
+    this.argument = new Float64Array(S);
+    this.p = new Float64Array(S);
+    this.pError = new Float64Array(S);
+    this.scaledQ = new Float64Array(HS);
+    this.scaledQError = new Float64Array(HS);
+
+    // 1 / √HS as a constant, by inverseSqrt, by a quotient; a division by √HS errs no more than the last.
+    const scale = this.a.inverseSqrt(this.a.exact(HS));
+    this.scale = scale.value;
+    this.scaleSpread = spreadOf(scale.error / scale.value);
+    this.k = this.factor(k);
+    this.rounding = spreadOf(this.a.u);
+    // A sum of weights lies between ½ and S + 1: the largest is e⁰.
+    const sums = { value: (S + 1.5) / 2, error: (S + 0.5) / 2 };
+    this.normalSpread = spreadOf(this.a.accuracy("divide", sums, 1)) + this.rounding;
+
+    // Every exponential's accuracy, as a share of its result: units in the last place are at most 2 NEAREST of it.
+    const shares = ({ ulp = 0, ulpPerArgument = 0, absolute = 0, relative = 0 }, perArgument: number) => ({
+      fixed: absolute > 0 ? Infinity : ulp * 2 * NEAREST * (1 + NEAREST) + relative,
+      slope: ulpPerArgument * 2 * NEAREST * (1 + NEAREST) * perArgument,
+    });
+    const regions = [
+      ...target.functions.exp.map((region) => shares(region, 1)),
+      ...target.functions.exp2.map((region) => shares(region, LOG2E)), // 2^(x · log2 e)
+    ];
+    this.fixed = Math.max(...regions.map(({ fixed }) => fixed));
+    this.slope = Math.max(...regions.map(({ slope }) => slope));
+
+    // What is stored low is e^(s − m) for some maximum m, so where its rounding falls is not known.
+    const format = target.stores?.P === undefined ? undefined : formats[target.stores.P];
+    this.storeSpread = format === undefined ? 0 : spreadOf(format.u * (this.a.u > NEAREST ? 2 : 1));
+    this.storeLoss = format === undefined ? 0 : target.flushes ? format.minNormal : format.minSubnormal;
+  }
+
+  /** The query at q.data[query], …, whose first key is at k.data[key], each next one `stride` further; keys > 0. */
+  read(query: number, key: number, stride: number, keys: number): void {
+    const { a, score, scoreError, p, pError, argument } = this;
+    this.keys = keys;
+    for (let i = 0; i < this.HS; i++) {
+      const scaled = a.multiply({ value: this.q.data[query + i], error: this.q.error[query + i] }, a.exact(this.scale));
+      this.scaledQ[i] = scaled.value;
+      this.scaledQError[i] = scaled.error;
+    }
+    let max = -Infinity;
+    let lowest = -Infinity; // the maximum that a kernel finds lies between these
+    let highest = -Infinity;
+    let worst = 0;
+    for (let j = 0; j < keys; j++) {
+      const s = this.scoreOf(key + j * stride);
+      score[j] = s.value;
+      scoreError[j] = s.error;
+      max = Math.max(max, s.value);
+      lowest = Math.max(lowest, s.value - s.error);
+      highest = Math.max(highest, s.value + s.error);
+      worst = Math.max(worst, s.error);
+    }
+
+    let l = 0;
+    for (let j = 0; j < keys; j++) {
+      p[j] = exp(score[j] - max);
+      l += p[j];
+    }
+    const sum = a.sum();
+    this.largestSpread = 0;
+    for (let j = 0; j < keys; j++) {
+      p[j] /= l;
+      // The arguments of a chain of rescalings add up to the distance from the last maximum; lse is log l further.
+      argument[j] = highest - score[j] + scoreError[j] + log(keys);
+      const spread = this.weightSpread(j, this.S + 1) + this.storeSpread;
+      const loss = this.loss(j) + this.storeLoss;
+      this.largestSpread = Math.max(this.largestSpread, spread);
+      sum.add(p[j], p[j] * growth(spread) + loss);
+      pError[j] = p[j] * growth(spread + this.normalSpread) + loss;
+    }
+    this.sumSpread = spreadOf(sum.total(this.S).error); // a term goes through S rescalings besides the additions
+    this.lse = this.logarithm(max, l, Math.max(Math.abs(lowest), Math.abs(highest)), worst);
+    // Where weights come as e^(s − lse), an error of lse is common to all; it also enlarges the argument.
+    const enlarged = this.scaleSpread + 4 * this.rounding + this.slope / (1 - this.slope);
+    this.commonSpread = this.lse.error * (1 + enlarged);
+  }
+
+  /** Σ p · v over the keys, v.data[first] being the first one's, each next one `stride` further. */
+  average(v: Numbers, first: number, stride: number): Approx {
+    const { a, p, pError } = this;
+    const sum = a.sum();
+    let reach = 0;
+    for (let j = 0; j < this.keys; j++) {
+      const at = first + j * stride;
+      sum.addProduct(p[j], v.data[at], pError[j], v.error[at]);
+      reach += Math.abs(v.data[at]) + v.error[at];
+    }
+    // Relative to a running maximum, every key may have weighed 1 at some time: such a sum must not overflow.
+    if (!(reach * (1 + growth(this.largestSpread)) <= MAX)) return { value: sum.value, error: Infinity };
+    const { value, error } = sum.total(this.S);
+    const common = growth(this.commonSpread); // e^−x ≥ 1 − (e^x − 1)
+    return a.rounded(value, common < 1 ? (error + Math.abs(value) * common) / (1 - common) : Infinity, 0);
+  }
+
+  /** p of key j as the backward sees it: the exact one is e^(s − saved), saved being what the forward left for lse. */
+  fromSaved(j: number, saved: Approx): Approx {
+    const s = this.score[j];
+    const sError = this.scoreError[j];
+    const gap = Math.abs(this.lse.value - saved.value);
+    const lseError = Math.max(saved.error, this.lse.error + gap); // the saved one, or computed anew
+    const size = Math.abs(saved.value) + lseError;
+    const x = Math.abs(s - saved.value) + sError + lseError;
+    // In base 2, score and lse each come with factors of their own, or their difference does.
+    const argument =
+      (this.scaleSpread + 3 * this.rounding) * (Math.abs(s) + sError) + this.rounding * (2 * size + 3 * x);
+    const byLse = sError + lseError + argument + this.functionSpread(x, 1);
+    const bySum = this.weightSpread(j, 1) + this.sumSpread + this.normalSpread + gap;
+    const value = exp(s - saved.value);
+    return this.a.store("P", { value, error: value * growth(Math.max(byLse, bySum)) + this.loss(j) });
+  }
+
+  /** A sum of terms that hold the scale, which may have been left to the end: until then the sum is that much larger. */
+  scaled(sum: Approx, magnitude: number): Approx {
+    // The scale, or the scale · log2 e, which is taken back by a factor ln 2: constants and products, four roundings.
+    const common = growth(this.scaleSpread + 4 * this.rounding);
+    const error = sum.error + common * (Math.abs(sum.value) + sum.error);
+    return this.a.rounded(sum.value, magnitude / this.scale <= MAX ? error : Infinity, 0);
+  }
+
+  /** Numbers that may have been multiplied by the scale first: they may then have been flushed to zero. */
+  factor({ data, error }: Numbers): Numbers {
+    if (!this.a.target.flushes) return { data, error };
+    const lost = (x: number, i: number): number => (Math.abs(x) * this.scale - error[i] < minNormal ? Math.abs(x) : 0);
+    return { data, error: Float64Array.from(data, (x, i) => Math.max(error[i], lost(x, i))) };
+  }
+
+  /** scale · q · k. The rounding of scale · q is also that of scale · k, and larger than that of scale · (q · k). */
+  private scoreOf(key: number): Approx {
+    const { a, k, scaledQ, scaledQError } = this;
+    const sum = a.sum();
+    for (let i = 0; i < this.HS; i++) sum.addProduct(scaledQ[i], k.data[key + i], scaledQError[i], k.error[key + i]);
+    const { value, error } = sum.total();
+    // q · k without the scale may overflow where the score does not.
+    return a.store("S", a.rounded(value, sum.magnitude / this.scale <= MAX ? error : Infinity, 0));
+  }
+
+  /** log(weight), relative to its maximum, after that many exponentials. */
+  private weightSpread(j: number, exponentials: number): number {
+    // The scale's error counts for the distance from the maximum alone. Four: difference, scale, log2 e, its rounding.
+    const argument = (this.scaleSpread + 4 * this.rounding) * this.argument[j];
+    return this.scoreError[j] + argument + this.functionSpread(this.argument[j], exponentials);
+  }
+
+  /** A product of exponentials whose arguments' magnitudes add up to x. */
+  private functionSpread(x: number, exponentials: number): number {
+    const one = this.fixed + this.slope * x;
+    return one < 1 ? (exponentials * this.fixed + this.slope * x) / (1 - one) : Infinity;
+  }
+
+  /** What a weight may lose absolutely: units in the last place of subnormals, by each exponential and each product. */
+  private loss(j: number): number {
+    const units = (this.S + 1) * (1 + this.fixed / NEAREST) + (this.slope / NEAREST) * this.argument[j];
+    return units * minSubnormal;
+  }
+
+  /** m + log l, or (m · log2 e + log2 l) · ln 2; |m| ≤ size, and l belongs to a maximum that is off by `shift`. */
+  private logarithm(max: number, l: number, size: number, shift: number): Approx {
+    const { a } = this;
+    const off = l * growth(this.sumSpread + shift);
+    const sum = { value: l, error: off < l ? off : Infinity };
+    const magnitude = Math.max(Math.abs(log(l + off)), off < l ? Math.abs(log(l - off)) : Infinity);
+    const natural = a.accuracy("log", sum, magnitude);
+    const binary = LN2 * a.accuracy("log2", sum, magnitude / LN2);
+    // The maximum is multiplied by the scale, or by scale · log2 e, once for the weights and perhaps anew for lse.
+    const maximum = (this.scaleSpread + 3 * this.rounding) * size;
+    const lost = 4 * (a.target.flushes ? minNormal : minSubnormal);
+    // The addition; in base 2 also ln 2 and its product.
+    return a.rounded(max + log(l), this.sumSpread + maximum + Math.max(natural, binary) + lost, 3);
+  }
+}
+
+/** |log(1 + δ)| for |δ| ≤ relative. */
+function spreadOf(relative: number): number {
+  return relative < 1 ? relative / (1 - relative) : Infinity;
+}
+
+/** At least e^spread − 1, and 1 − e^−spread. */
+function growth(spread: number): number {
+  return spread < 1 ? spread + spread * spread : exp(spread) - 1; // eˣ ≤ 1 + x + x² up to x = 1.79
+}
