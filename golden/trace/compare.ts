@@ -35,7 +35,8 @@ export function distance(
 ): { relative: number; ulps: number; at: number } {
   const storages = [a.data, b.data];
   const integers = storages.every((data) => data instanceof Int32Array);
-  const dtype = storages.some((data) => data instanceof Float32Array) ? dtypes.float32 : dtypes.float64;
+  const single = storages.some((data) => data instanceof Float32Array);
+  const ulpsOf = integers ? apart : single ? float32Ulps : float64Ulps;
   const differences = new Float64Array(a.data.length);
   const wanted = new Float64Array(a.data.length);
   let ulps = 0;
@@ -47,7 +48,7 @@ export function distance(
     if (!same || Number.isFinite(y)) wanted[i] = y;
     if (same) continue;
     differences[i] = x - y;
-    const here = integers ? Math.abs(x - y) : ulpDistance(x, y, dtype);
+    const here = ulpsOf(x, y);
     if (at < 0 || (!(here <= ulps) && !Number.isNaN(ulps))) {
       ulps = here;
       at = i;
@@ -58,6 +59,29 @@ export function distance(
   const relative = size === 0 ? Infinity : norm(differences) / size;
   // What differs is never at distance 0, however small the quotient.
   return { relative: relative === 0 ? Number.MIN_VALUE : relative, ulps, at };
+}
+
+function apart(x: number, y: number): number {
+  return Math.abs(x - y);
+}
+
+function float32Ulps(x: number, y: number): number {
+  return ulpDistance(x, y, dtypes.float32);
+}
+
+/** Through the bits, because the count of doubles from zero to a double is no double. */
+function float64Ulps(x: number, y: number): number {
+  if (!(Number.isFinite(x) && Number.isFinite(y))) return NaN;
+  const steps = ordinal(x) - ordinal(y);
+  return Number(steps < 0n ? -steps : steps);
+}
+
+const bits = new DataView(new ArrayBuffer(8));
+
+function ordinal(x: number): bigint {
+  bits.setFloat64(0, Math.abs(x));
+  const magnitude = bits.getBigUint64(0);
+  return x < 0 ? -magnitude : magnitude;
 }
 
 /** √Σx², scaled by the largest element so that no square overflows or vanishes. */
