@@ -98,7 +98,8 @@ const fields = new Set([
   "use_scaled_rope",
 ]);
 
-function parseParams(path: string, vocabulary: number): LlamaConfig {
+/** The configuration in params.json, with `vocabulary` for a vocab_size of −1. Throws FormatError naming the field. */
+export function parseParams(path: string, vocabulary: number): LlamaConfig {
   const text = readText(path, "params.json of Meta's checkpoint", longestParams);
   let json: Record<string, unknown>;
   try {
@@ -130,6 +131,9 @@ function parseParams(path: string, vocabulary: number): LlamaConfig {
   const dim = number("dim");
   const nHeads = number("n_heads");
   const vocabSize = number("vocab_size", -1);
+  if (vocabSize === -1 && vocabulary === 0) {
+    throw new FormatError(path, 'vocab_size is -1, wanted a number, or a tensor "output.weight" whose rows count it');
+  }
   const multipleOf = number("multiple_of", 256);
   if (!(Number.isSafeInteger(multipleOf) && multipleOf > 0)) {
     throw new FormatError(path, `multiple_of is ${multipleOf}, wanted a positive integer`);
