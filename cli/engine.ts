@@ -2,17 +2,21 @@
 import type { LlamaConfig } from "../reference/config.ts";
 import { type OpenEngine, referenceEngine, type StepEngine } from "../reference/training/engine.ts";
 import type { TrainingState } from "../reference/training/step.ts";
-import { UserError } from "./errors.ts";
 
 export const engineNames = ["cpu", "gpu"] as const;
 export type EngineName = (typeof engineNames)[number];
 
-/** The engine of that name. Throws UserError where there is none. */
+/** The engine of that name: the reference, or the kernels on this machine's device (a GPU, else the software adapter). */
 export function engineOf(name: EngineName): OpenEngine {
-  if (name === "cpu") return openReference;
-  throw new UserError("--device gpu: the training step has no kernels yet, wanted cpu");
+  return name === "cpu" ? openReference : openOnDevice;
 }
 
 async function openReference(config: LlamaConfig, state: TrainingState): Promise<StepEngine> {
   return referenceEngine(config, state);
+}
+
+async function openOnDevice(config: LlamaConfig, state: TrainingState): Promise<StepEngine> {
+  const { openDevice } = await import("../kernels-gpu/device.ts");
+  const { deviceEngine } = await import("../kernels-gpu/engine.ts");
+  return deviceEngine(await openDevice(), config, state);
 }

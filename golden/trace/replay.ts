@@ -1,6 +1,7 @@
 // A recorded training step computed again: the same inputs through an engine, the same tensors under the same names.
 import type { Floats, Tensor } from "../../reference/tensor.ts";
-import { type OpenEngine, referenceEngine } from "../../reference/training/engine.ts";
+import type { OpenEngine } from "../../reference/training/engine.ts";
+import { referenceEngine } from "../../reference/training/reference-engine.ts";
 import { learningRateAt } from "../../reference/training/schedule.ts";
 import { initialState, type TrainingState } from "../../reference/training/step.ts";
 import type { TensorToWrite } from "../formats/safetensors.ts";

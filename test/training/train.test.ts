@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { readSafetensors, writeSafetensors } from "../../golden/formats/safetensors.ts";
 import { presets } from "../../reference/config.ts";
 import { bigramEntropy } from "../../reference/text/bigram.ts";
-import { referenceEngine } from "../../reference/training/engine.ts";
+import { referenceEngine } from "../../reference/training/reference-engine.ts";
 import { initialState } from "../../reference/training/step.ts";
 import { initialWeights } from "../../reference/weights.ts";
 import { checkpointPath, loadCheckpoint, type RunPlan, saveCheckpoint } from "../../training/checkpoint.ts";
