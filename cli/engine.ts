@@ -1,6 +1,7 @@
 // Which engine a command's --device names: the one place where a training step meets a device.
 import type { LlamaConfig } from "../reference/config.ts";
-import { type OpenEngine, referenceEngine, type StepEngine } from "../reference/training/engine.ts";
+import type { OpenEngine, StepEngine } from "../reference/training/engine.ts";
+import { referenceEngine } from "../reference/training/reference-engine.ts";
 import type { TrainingState } from "../reference/training/step.ts";
 
 export const engineNames = ["cpu", "gpu"] as const;

@@ -1,4 +1,5 @@
 // The gradient norm:  norm = √(Σ g²), in two dispatches: the sums of P shares, then the sum of those and its root.
+import type { DeviceTensor, Recorder } from "./recorder.ts";
 import { defineKernel, defineProgram } from "./kernel.ts";
 
 const file = new URL("gradient-norm.forward.wgsl", import.meta.url);
@@ -31,9 +32,24 @@ export const forward = defineProgram({
   inputs: { g: "N" },
   outputs: { norm: "" },
   record(run, { g }) {
-    const [N] = g.shape;
-    const P = Math.min(MOST_SHARES, Math.ceil(N / SMALLEST_SHARE));
-    const { sums } = run.dispatch(squares, { g }, { P });
-    return run.dispatch(total, { parts: sums }, { N });
+    const { sums } = run.dispatch(squares, { g }, sharesOf(g));
+    const { norm } = run.dispatch(total, { parts: sums }, { N: g.shape[0] });
+    run.release(sums);
+    return { norm };
   },
 });
+
+/** The norm over several tensors of any shape, as over one: the sums of all their shares, then the sum of those. → []. */
+export function overAll(run: Recorder, tensors: readonly DeviceTensor[]): DeviceTensor {
+  const flat = tensors.map((t) => ({ ...t, shape: [t.shape.reduce((n, length) => n * length, 1)] }));
+  const sums = flat.map((g) => run.dispatch(squares, { g }, sharesOf(g)).sums);
+  const parts = run.concatenate(sums, "gradient-norm.forward parts");
+  const N = flat.reduce((n, { shape }) => n + shape[0], 0);
+  const { norm } = run.dispatch(total, { parts }, { N });
+  for (const t of [...sums, parts]) run.release(t);
+  return norm;
+}
+
+function sharesOf({ shape: [N] }: DeviceTensor): { P: number } {
+  return { P: Math.min(MOST_SHARES, Math.ceil(N / SMALLEST_SHARE)) };
+}

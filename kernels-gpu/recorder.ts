@@ -73,8 +73,14 @@ interface Dispatch {
   readonly groups: readonly number[];
 }
 
+/** Several buffers laid end to end into another, `bytes` of each. */
+interface Copy {
+  readonly sources: readonly { readonly buffer: GPUBuffer; readonly bytes: number }[];
+  readonly into: GPUBuffer;
+}
+
 interface Batch {
-  readonly dispatches: Dispatch[];
+  readonly dispatches: (Dispatch | Copy)[];
   readonly doomed: GPUBuffer[];
 }
 
@@ -185,6 +191,26 @@ export class Recorder {
     return outputs;
   }
 
+  /** Records a copy of several tensors of one type laid end to end: [N]. */
+  concatenate(tensors: readonly DeviceTensor[], label: string): DeviceTensor {
+    const type = tensors[0]?.type ?? "f32";
+    const sources = tensors.map((given) => {
+      if (this.#released.has(given)) throw new RangeError(`${label}: ${given.label} was released`);
+      if (given.type !== type) throw new RangeError(`${label}: ${given.label} is ${given.type}, expected ${type}`);
+      return { buffer: given.buffer, bytes: 4 * sizeOf(given.shape) };
+    });
+    const shape = [sources.reduce((n, { bytes }) => n + bytes / 4, 0)];
+    const whole = this.#allocate(shape, type, label);
+    this.#batch.dispatches.push({ sources, into: whole.buffer });
+    return whole;
+  }
+
+  /** Releases every tensor whose numbers none of `keep` holds, under whatever shape. */
+  releaseAllBut(keep: Iterable<DeviceTensor>): void {
+    const kept = new Set([...keep].map(({ buffer }) => buffer));
+    for (const tensor of [...this.#owned.keys()]) if (!kept.has(tensor.buffer)) this.release(tensor);
+  }
+
   /** Compiles what is needed and hands all recorded dispatches to the device. Throws KernelError. */
   submit(): Promise<void> {
     const batch = this.#batch;
@@ -193,8 +219,9 @@ export class Recorder {
     return this.#submitted;
   }
 
-  async #encode({ dispatches, doomed }: Batch): Promise<void> {
-    if (dispatches.length > 0) {
+  async #encode({ dispatches: steps, doomed }: Batch): Promise<void> {
+    const dispatches = steps.filter((step): step is Dispatch => !("sources" in step));
+    if (steps.length > 0) {
       const ids = [...new Set(dispatches.map(({ id }) => id))];
       this.#recent = ids.length > 3 ? `${ids.slice(0, 3).join(", ")} and ${ids.length - 3} more` : ids.join(", ");
       const start = performance.now();
@@ -207,12 +234,24 @@ export class Recorder {
       device.pushErrorScope("validation");
       const uniforms = device.createBuffer({
         label: "dims",
-        size: dispatches.length * UNIFORM_ALIGNMENT,
+        size: Math.max(1, dispatches.length) * UNIFORM_ALIGNMENT,
         usage: GPUBufferUsage.UNIFORM | GPUBufferUsage.COPY_DST,
       });
       const encoder = device.createCommandEncoder({ label: this.#recent });
-      const pass = encoder.beginComputePass({ label: this.#recent });
-      for (const [i, { id, buffers, dims, dimsIndex, groups }] of dispatches.entries()) {
+      let pass: GPUComputePassEncoder | undefined;
+      let i = 0;
+      for (const step of steps) {
+        if ("sources" in step) {
+          pass?.end(); // copies stand between passes
+          pass = undefined;
+          let offset = 0;
+          for (const { buffer, bytes } of step.sources) {
+            if (bytes > 0) encoder.copyBufferToBuffer(buffer, 0, step.into, offset, bytes);
+            offset += bytes;
+          }
+          continue;
+        }
+        const { id, buffers, dims, dimsIndex, groups } = step;
         const { pipeline, layout } = pipelines[i]!;
         const entries: GPUBindGroupEntry[] = buffers.map(([binding, buffer]) => ({ binding, resource: { buffer } }));
         if (dims !== undefined) {
@@ -220,11 +259,13 @@ export class Recorder {
           device.queue.writeBuffer(uniforms, offset, dims);
           entries.push({ binding: dimsIndex!, resource: { buffer: uniforms, offset, size: dims.byteLength } });
         }
+        i++;
+        pass ??= encoder.beginComputePass({ label: this.#recent });
         pass.setPipeline(pipeline);
         pass.setBindGroup(0, device.createBindGroup({ label: id, layout, entries }));
         pass.dispatchWorkgroups(groups[0]!, groups[1], groups[2]);
       }
-      pass.end();
+      pass?.end();
       device.queue.submit([encoder.finish()]);
       uniforms.destroy();
       const errors = await Promise.all([device.popErrorScope(), device.popErrorScope()]);
