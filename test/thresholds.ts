@@ -22,3 +22,6 @@ export const CENTRAL_DIFFERENCE_STEP = 1e-5;
  * It sums in float32 in its own order.
  */
 export const LLAMA_CPP_LOGITS = 1e-5;
+
+/** A loss on the device against the reference's over tens of steps: rounding that both passes and AdamW carry on. */
+export const STEP_LOSS = 1e-3;
