@@ -50,10 +50,24 @@ function print(path: string, target: string, { faults, judged, left }: Blame, al
   const worst = judged.filter(({ worst: w }) => w <= 1).toSorted((a, b) => b.worst - a.worst)[0];
   if (worst !== undefined)
     say(`nearest inside: ${worst.tensor} at ${worst.worst.toPrecision(2)} of its bound (${worst.segment})`);
+  for (const line of leftInWords(left)) say(line);
+}
+
+/** What could not be judged: a later step of which nothing is recorded in one line, anything else by its reason. */
+function leftInWords(left: Blame["left"]): string[] {
+  if (left.length === 0) return [];
+  const steps = new Set<number>();
   const reasons = new Map<string, string[]>();
-  for (const { op, where, reason } of left) reasons.set(reason, [...(reasons.get(reason) ?? []), `${op} at ${where}`]);
-  if (left.length > 0) say(`not judged: ${left.length} ops`);
-  for (const [reason, ops] of reasons) say(`  ${reason}: ${ops.join("; ")}`);
+  for (const { op, where, reason } of left) {
+    const step = Number(/^steps\.(\d+)\./.exec(reason)?.[1] ?? 0);
+    if (step > 0) steps.add(step);
+    else reasons.set(reason, [...(reasons.get(reason) ?? []), `${op} at ${where}`]);
+  }
+  return [
+    `not judged: ${left.length} ops`,
+    ...(steps.size > 0 ? [`  steps ${[...steps].join(", ")}: their gradients and moments are not recorded`] : []),
+    ...[...reasons].map(([reason, ops]) => `  ${reason}: ${ops.join("; ")}`),
+  ];
 }
 
 function inWords({ op, segment, finding, outside, elements }: Fault): string {
