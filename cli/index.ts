@@ -4,8 +4,10 @@ import { readFileSync } from "node:fs";
 import { Command, CommanderError } from "commander";
 import * as blame from "./blame.ts";
 import * as check from "./check.ts";
+import * as convert from "./convert.ts";
 import * as diff from "./diff.ts";
 import * as golden from "./golden.ts";
+import * as inspect from "./inspect.ts";
 import * as ops from "./ops.ts";
 import * as tokenize from "./tokenize.ts";
 import * as tokenizer from "./tokenizer.ts";
@@ -26,7 +28,8 @@ const program = new Command("touchstone")
   .showSuggestionAfterError(false)
   .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, "touchstone: ")) });
 
-for (const command of [blame, check, diff, golden, ops, tokenize, tokenizer, trace, train]) command.register(program);
+for (const command of [blame, check, convert, diff, golden, inspect, ops, tokenize, tokenizer, trace, train])
+  command.register(program);
 
 try {
   await program.parseAsync();

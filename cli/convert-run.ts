@@ -1,0 +1,88 @@
+// What `touchstone convert` does.
+import { existsSync, statSync } from "node:fs";
+import { basename, dirname, extname, join } from "node:path";
+import {
+  type Checkpoint,
+  dtypesOfFormat,
+  type FloatDType,
+  openCheckpoint,
+  weightsOf,
+  writeCheckpoint,
+  type WrittenFormat,
+} from "../golden/formats/checkpoint.ts";
+import type { GgufMetadata } from "../golden/formats/gguf-header.ts";
+import { tokenizerFields } from "../golden/formats/gguf-tokenizer.ts";
+import { readTokenizerModel } from "../golden/formats/tokenizer.ts";
+import { countParameters } from "../reference/weights.ts";
+import type { ConvertOptions } from "./convert.ts";
+import { UserError } from "./errors.ts";
+import { openProgress } from "./progress.ts";
+
+const formatOf: Readonly<Record<string, WrittenFormat>> = {
+  ".bin": "llama2c",
+  ".gguf": "gguf",
+  ".safetensors": "touchstone",
+  "": "huggingface",
+};
+
+/** Writes the checkpoint at `from` to `to`. Throws UserError, FormatError or RangeError for what cannot be. */
+export async function convert(from: string, to: string, options: ConvertOptions): Promise<void> {
+  const format = options.format ?? formatBySuffix(to);
+  if (options.tokenizer !== undefined && format !== "gguf") {
+    throw new UserError(`--tokenizer: ${format} holds no tokenizer, only gguf does`);
+  }
+  const opened = await openCheckpoint(from);
+  try {
+    const { config, tensors } = opened;
+    const dtype = options.dtype ?? dtypeFor(format, opened);
+    const tokenizer = format === "gguf" ? tokenizerFor(opened, options.tokenizer) : undefined;
+    const weights = weightsOf(opened);
+    const progress = openProgress(tensors.length);
+    let done = 0;
+    try {
+      const get = (name: string) => {
+        progress.begin(name);
+        progress.advance(done++, 0);
+        return weights.get(name);
+      };
+      writeCheckpoint(to, format, config, { get }, dtype, tokenizer === undefined ? {} : { tokenizer });
+    } finally {
+      progress.close();
+    }
+    const numbers = countParameters(config).toLocaleString("en");
+    process.stdout.write(`${to}: ${format}, ${tensors.length} weights, ${numbers} parameters, ${dtype}\n`);
+  } finally {
+    opened.close();
+  }
+}
+
+function formatBySuffix(path: string): WrittenFormat {
+  const suffix = existsSync(path) && statSync(path).isDirectory() ? "" : extname(path).toLowerCase();
+  const format = formatOf[suffix];
+  if (format !== undefined) return format;
+  const known = Object.keys(formatOf).filter((s) => s !== "");
+  throw new UserError(
+    `${path}: the suffix "${suffix}" names no format, expected ${known.join(", ")}, none for a folder, or --format`,
+  );
+}
+
+/** What most of the source's numbers are stored as, if the format can; float32 holds all exactly. */
+function dtypeFor(format: WrittenFormat, { dtypes }: Checkpoint): FloatDType {
+  return dtypesOfFormat(format).find((dtype) => dtype === dtypes[0]) ?? "float32";
+}
+
+/** The fields of the tokenizer that was named, of the source's own, or of the one that lies with the source. */
+function tokenizerFor({ path, metadata }: Checkpoint, named: string | undefined): GgufMetadata | undefined {
+  if (named !== undefined) return tokenizerFields(readTokenizerModel(named));
+  const own = [...(metadata ?? [])].filter(([key]) => key.startsWith("tokenizer."));
+  if (own.length > 0) return new Map(own);
+  const beside = join(statSync(path).isDirectory() ? path : dirname(path), "tokenizer.model");
+  if (existsSync(beside)) {
+    process.stderr.write(`touchstone convert: the tokenizer is ${beside}\n`);
+    return tokenizerFields(readTokenizerModel(beside));
+  }
+  process.stderr.write(
+    `touchstone convert: ${basename(path)} has no tokenizer and --tokenizer names none: llama.cpp needs one to load\n`,
+  );
+  return undefined;
+}

@@ -1,0 +1,34 @@
+// touchstone convert: a checkpoint in another format.
+import { type Command, Option } from "commander";
+
+// Named here as well as in golden/formats, so that the help needs none of it.
+const formats = ["llama2c", "huggingface", "gguf", "touchstone"] as const;
+const dtypes = ["float32", "float16", "bfloat16"] as const;
+
+export interface ConvertOptions {
+  readonly format?: (typeof formats)[number];
+  readonly dtype?: (typeof dtypes)[number];
+  readonly tokenizer?: string;
+}
+
+export function register(program: Command): void {
+  program
+    .command("convert")
+    .description(
+      "write a checkpoint in another format: its weights rounded once where the dtype is smaller, else exactly",
+    )
+    .argument(
+      "<in>",
+      "llama2.c's .bin, a Hugging Face folder, Meta's folder or .pth, .gguf, or this program's .safetensors",
+    )
+    .argument("<out>", "a .bin, .gguf or .safetensors file, or a new folder for Hugging Face")
+    .addOption(new Option("--format <format>", "what to write (default: by the suffix of <out>)").choices(formats))
+    .addOption(
+      new Option("--dtype <dtype>", "how weights are stored (default: as in <in>, where <out> can)").choices(dtypes),
+    )
+    .option("--tokenizer <file>", "for GGUF: a .model or .bin (default: the one that lies in <in>)")
+    .action(async (from: string, to: string, options: ConvertOptions) => {
+      const { convert } = await import("./convert-run.ts");
+      await convert(from, to, options);
+    });
+}
