@@ -79,7 +79,7 @@ async function readText(path: string, take: (text: string, share: number) => voi
       for (;;) {
         const count = readAt(file, at, chunk);
         at += count;
-        take(utf8.decode(chunk.subarray(0, count), { stream: count === CHUNK }), Math.min(1, at / size));
+        take(utf8.decode(chunk.subarray(0, count), { stream: count === CHUNK }), size > 0 ? Math.min(1, at / size) : 1);
         if (count < CHUNK) return at;
       }
     } finally {

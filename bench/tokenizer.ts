@@ -1,0 +1,57 @@
+// Encoding, decoding and learning a vocabulary (reference/text), in megabytes of UTF-8 a second on one core.
+import { existsSync, readFileSync } from "node:fs";
+import { readTokenizer } from "../golden/formats/tokenizer.ts";
+import type { Tokenizer } from "../reference/text/tokenizer.ts";
+import { sentencePiece } from "../reference/text/tokenizer-sentencepiece.ts";
+import { train, trainingDefaults } from "../reference/text/train.ts";
+import { wordCounter } from "../reference/text/train-words.ts";
+import { medianMilliseconds } from "./measure.ts";
+
+/** The least speed of encoding real text that is asked for. */
+const WANTED = 1;
+const VOCABULARY = 1000;
+const shared = new URL("../../shared/data/", import.meta.url);
+const shipped = new URL("../golden/text/default.txt", import.meta.url);
+
+/** Prints the speeds; with LLaMA's kind of vocabulary and a long text where the shared data is there. */
+export function benchTokenizer(): void {
+  console.log("tokenizer on one core, median: MB/s");
+  const text = readFileSync(shipped, "utf8").repeat(8);
+  let vocabulary = train(words(text), { vocabSize: VOCABULARY, ...trainingDefaults });
+  const [milliseconds] = medianMilliseconds(() => {
+    vocabulary = train(words(text), { vocabSize: VOCABULARY, ...trainingDefaults });
+  });
+  line(`learning ${VOCABULARY} pieces`, text, milliseconds);
+  both(`${VOCABULARY} pieces`, sentencePiece(vocabulary), text);
+
+  const [model, book] = ["tokenizer/openllama.model", "text/tiny-shakespeare.txt"].map((path) => new URL(path, shared));
+  if (existsSync(model) && existsSync(book)) {
+    const tokenizer = readTokenizer(model.pathname);
+    both("openllama", tokenizer, readFileSync(book, "utf8"));
+    both("openllama, one long word", tokenizer, "a".repeat(1_000_000));
+  } else {
+    console.log("  openllama: skipped, ../shared/data is absent");
+  }
+  console.log(`  encoding: wanted at least ${WANTED} MB/s`);
+}
+
+function both(name: string, tokenizer: Tokenizer, text: string): void {
+  const ids = tokenizer.encode(text);
+  const [encode, decode] = medianMilliseconds(
+    () => tokenizer.encode(text),
+    () => tokenizer.decode(ids),
+  );
+  line(`encode, ${name}`, text, encode);
+  line(`decode, ${name}`, text, decode);
+}
+
+function line(name: string, text: string, milliseconds: number): void {
+  const speed = Buffer.byteLength(text) / milliseconds / 1000;
+  console.log(`  ${name.padEnd(34)} ${speed.toFixed(2).padStart(6)}`);
+}
+
+function words(text: string): ReadonlyMap<string, number> {
+  const counter = wordCounter();
+  counter.add(text);
+  return counter.finish();
+}
