@@ -18,7 +18,7 @@ export interface StoredWeight {
 
 export interface CheckpointSource {
   readonly config: LlamaConfig;
-  /** By the table's names; what has no place in the table stands under the file's own name. */
+  /** By the table's names; what is no weight stands under a name that the table has not. */
   readonly weights: ReadonlyMap<string, StoredWeight>;
   /** What the file holds besides and no LLaMA needs, such as RoPE's tables: names in the file. */
   readonly ignored: readonly string[];
@@ -52,10 +52,8 @@ export function checkTable(
   }
   for (const [name, { fileName, shape }] of weights) {
     if (shapes.has(name)) continue;
-    throw new FormatError(
-      path,
-      `${both(name, fileName)} of shape [${shape}] is no weight of this configuration, wanted ${shapes.size} weights`,
-    );
+    const wanted = `wanted the ${shapes.size} weights of this configuration alone`;
+    throw new FormatError(path, `${quote(fileName)} of shape [${shape}] is none of the weights, ${wanted}`);
   }
 }
 

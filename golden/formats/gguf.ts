@@ -38,6 +38,8 @@ const types = new Map<number, StoredDType>([
   [8, "q8_0"],
   [30, "bfloat16"],
 ]);
+/** Their names in ggml.h, from 0 on, for the message that one is not read. */
+const typeNames = "f32 f16 q4_0 q4_1 q4_2 q4_3 q5_0 q5_1 q8_0 q8_1 q2_K q3_K q4_K q5_K q6_K q8_K".split(" ");
 const typeNumbers: Record<FloatDType, number> = { float32: 0, float16: 1, bfloat16: 30 };
 /** general.file_type: what most matrices are. */
 const fileTypes: Record<FloatDType, number> = { float32: 0, float16: 1, bfloat16: 32 };
@@ -74,6 +76,7 @@ export function openGguf(path: string): GgufSource {
   const file = openRanges(path, "a GGUF file");
   try {
     const { metadata, tensors, dataStart } = readGgufHeader(file);
+    checkArchitecture(path, metadata);
     const weights = new Map<string, StoredWeight>();
     for (const [fileName, tensor] of tensors) {
       weights.set(ggufNames.nameOf(fileName), storedWeight(file, fileName, tensor, dataStart));
@@ -111,8 +114,9 @@ function storedWeight(file: RangeFile, fileName: string, tensor: GgufTensor, dat
 function dtypeOf(path: string, fileName: string, { type, shape }: GgufTensor): StoredDType {
   const dtype = types.get(type);
   if (dtype === undefined) {
-    const wanted = [...types].map(([number, name]) => `${number} (${name})`).join(", ");
-    throw new FormatError(path, `tensor ${quote(fileName)} has ggml's type ${type}, wanted one of ${wanted}`);
+    const name = typeNames[type] ?? `ggml's type ${type}`;
+    const wanted = [...types.values()].join(", ");
+    throw new FormatError(path, `tensor ${quote(fileName)} is stored as ${name}, wanted one of ${wanted}`);
   }
   if (dtype === "q8_0" && (shape.at(-1) ?? 1) % q8Numbers !== 0) {
     throw new FormatError(
@@ -139,6 +143,13 @@ function checkApart(path: string, tensors: ReadonlyMap<string, GgufTensor>): voi
   }
 }
 
+function checkArchitecture(path: string, metadata: GgufMetadata): void {
+  const architecture = metadata.get("general.architecture");
+  if (architecture?.value !== "llama") {
+    throw new FormatError(path, `general.architecture is ${describeField(architecture)}, wanted "llama"`);
+  }
+}
+
 /** Fields llama.* that have no bearing on the numbers, or are checked against what is known. */
 const harmless = new Set(["llama.tensor_data_layout", "llama.context_length"]);
 
@@ -158,10 +169,6 @@ function configOf(path: string, metadata: GgufMetadata, weights: ReadonlyMap<str
     const field = metadata.get(key);
     if (field === undefined || (numberOf(field) ?? field.value) === wanted) return;
     throw new FormatError(path, `${key} is ${describeField(field)}, which is not supported, wanted ${wanted}`);
-  }
-  const architecture = metadata.get("general.architecture");
-  if (architecture?.value !== "llama") {
-    throw new FormatError(path, `general.architecture is ${describeField(architecture)}, wanted "llama"`);
   }
   const embedding = weights.get("tok_embeddings.weight");
   if (embedding === undefined) throw new FormatError(path, 'has no tensor "token_embd.weight", wanted one');

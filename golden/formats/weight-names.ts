@@ -2,7 +2,7 @@
 import { layerWeightName, type LayerWeights } from "../../reference/weights.ts";
 
 export interface Naming {
-  /** The table's name of a tensor of the file; the same name if it is no weight. */
+  /** The table's name of a tensor of the file; "?" and its own name, which the table has not, if it is no weight. */
   nameOf(fileName: string): string;
   /** The file's name of a weight of the table. */
   fileNameOf(name: string): string;
@@ -19,10 +19,11 @@ export function naming(
 
   function nameOf(fileName: string): string {
     const known = outside.get(fileName);
-    if (known !== undefined || !fileName.startsWith(layer)) return known ?? fileName;
+    if (known !== undefined) return known;
+    if (!fileName.startsWith(layer)) return `?${fileName}`;
     const [, i, behind] = /^(0|[1-9]\d{0,8})\.(.*)$/s.exec(fileName.slice(layer.length)) ?? [];
     const weight = ofLayers.get(behind);
-    return weight === undefined ? fileName : layerWeightName(Number(i), weight);
+    return weight === undefined ? `?${fileName}` : layerWeightName(Number(i), weight);
   }
   function fileNameOf(name: string): string {
     const [, i] = /^layers\.(\d+)\./.exec(name) ?? [];

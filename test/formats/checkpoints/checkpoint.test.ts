@@ -148,6 +148,15 @@ describe("round trips", () => {
     }
   });
 
+  test("a folder that training keeps is opened by its checkpoint", async () => {
+    fs.mkdirSync(at("run"));
+    const weights = randomWeights(small);
+    writeCheckpoint(at("run/checkpoint.safetensors"), "touchstone", small, weights);
+    const opened = await openCheckpoint(at("run"));
+    expect(opened.format).toBe("touchstone");
+    expect(bitsOf(opened.readWeights())).toEqual(bitsOf(weights));
+  });
+
   test("Hugging Face, in shards: the index names them, and a file of the folder stands for the folder", async () => {
     const weights = randomWeights(small);
     const folder = at("shards");
@@ -179,7 +188,9 @@ describe("what is refused", () => {
     );
     const extra = randomWeights(small);
     extra.set("layers.1.attention.wq.bias", { data: new Float32Array(8), shape: [8] });
-    expect(await refusal(() => openCheckpoint(write("extra", extra)))).toMatch(/wq\.bias" of shape \[8\] is no weight/);
+    expect(await refusal(() => openCheckpoint(write("extra", extra)))).toMatch(
+      /wq\.bias" of shape \[8\] is none of the weights/,
+    );
     const other = randomWeights(small);
     other.set("layers.0.feed_forward.w2.weight", { data: new Float32Array(96), shape: [12, 8] });
     expect(await refusal(() => openCheckpoint(write("other", other)))).toMatch(

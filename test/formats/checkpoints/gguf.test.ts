@@ -170,7 +170,9 @@ describe("what is refused", () => {
     const only = (name: string, change: Partial<GgufTensor>): Changes => ({
       tensor: (fileName, t) => (fileName === name ? { ...t, ...change } : t),
     });
-    expect(await refuse("type.gguf", only("output_norm.weight", { type: 12 }))).toMatch(/ggml's type 12/);
+    expect(await refuse("type.gguf", only("output_norm.weight", { type: 12 }))).toMatch(
+      /output_norm\.weight" is stored as q4_K, wanted one of float32, float16, q8_0, bfloat16/,
+    );
     expect(await refuse("rows.gguf", only("output_norm.weight", { type: 8 }))).toMatch(
       /rows of 8, wanted whole blocks of 32/,
     );
@@ -185,6 +187,18 @@ describe("what is refused", () => {
     expect(await refuse("shape.gguf", only("output.weight", { shape: [8, 5] }))).toMatch(
       /has shape \[8,5\], wanted \[5,8\]/,
     );
+  });
+
+  test("a tensor under the table's own name, which is not llama.cpp's", async () => {
+    const path = changed("names.gguf", {});
+    const bytes = fs.readFileSync(path);
+    // As long as the name it replaces.
+    bytes.write("norm.weight-------", bytes.indexOf("output_norm.weight"));
+    fs.writeFileSync(path, bytes);
+    expect(await refusal(() => openCheckpoint(path))).toMatch(/"output_norm\.weight" \(norm\.weight\) is missing/);
+    expect(ggufNames.nameOf("layers.0.attention.wq.weight")).toBe("?layers.0.attention.wq.weight");
+    expect(ggufNames.nameOf("blk.0.attn_rot_embd.weight")).toBe("?blk.0.attn_rot_embd.weight");
+    expect(ggufNames.nameOf("blk.00.attn_q.weight")).toBe("?blk.00.attn_q.weight");
   });
 
   test("counts and lengths that the file has no room for", async () => {

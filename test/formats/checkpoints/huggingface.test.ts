@@ -145,7 +145,7 @@ describe("the folder", () => {
     );
     const bias = "model.layers.1.mlp.up_proj.bias";
     expect(await refuse("bias", (t) => t.set(bias, { data: new Float32Array(12), shape: [12] }))).toMatch(
-      /"model\.layers\.1\.mlp\.up_proj\.bias" of shape \[12\] is no weight/,
+      /"model\.layers\.1\.mlp\.up_proj\.bias" of shape \[12\] is none of the weights/,
     );
     const q = "model.layers.0.self_attn.q_proj.weight";
     expect(await refuse("shape", (t) => t.set(q, { data: new Float32Array(32), shape: [4, 8] }))).toMatch(
