@@ -1,6 +1,8 @@
 // The results of a check as JSON.
 import { writeAtomically } from "../golden/formats/atomic.ts";
 import type { Failure, Report } from "../golden/judge/campaign.ts";
+import type { Examination } from "../golden/judge/examination.ts";
+import { summarise } from "../golden/judge/precision.ts";
 
 /** Writes the file whole or not at all. JSON has no infinities and no NaN: such numbers are written as words. */
 export function writeReports(
@@ -9,8 +11,13 @@ export function writeReports(
   adapter: string,
   target: string,
   reports: readonly Report[],
+  examinations: ReadonlyMap<string, Examination>,
 ): void {
-  const json = { seed, adapter, target, kernels: reports.map(reportJson) };
+  const kernels = reports.map((report) => {
+    const examination = examinations.get(report.op);
+    return { ...reportJson(report), examination: examination === undefined ? null : examinationJson(examination) };
+  });
+  const json = { seed, adapter, target, kernels };
   const text = `${JSON.stringify(json, finite, 2)}\n`;
   writeAtomically(path, (write) => write(new TextEncoder().encode(text)));
 }
@@ -30,4 +37,9 @@ function reportJson({ at, failures, ...rest }: Report) {
 function failureJson({ replay, message, worst, evidence }: Failure) {
   const { index, got, want, bound } = worst ?? { index: null, got: null, want: null, bound: null };
   return { replay, message, index, got, want, bound, ...(evidence === undefined ? {} : { evidence }) };
+}
+
+function examinationJson(examination: Examination) {
+  const { precision } = examination;
+  return { ...examination, precision: { summary: summarise(precision) ?? null, outputs: precision } };
 }

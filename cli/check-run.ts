@@ -3,11 +3,12 @@ import { formatCase, parseCase } from "../golden/cases/case.ts";
 import { realInputs } from "../golden/cases/real.ts";
 import { buildCase, campaign, failureOf, type Report } from "../golden/judge/campaign.ts";
 import { describe } from "../golden/judge/compare.ts";
+import { type Examination, examine } from "../golden/judge/examination.ts";
 import { judge } from "../golden/judge/verdict.ts";
 import type { CheckOptions } from "./check.ts";
 import { openCandidates } from "./check-candidates.ts";
 import { writeReports } from "./check-json.ts";
-import { failureLines, reportTable } from "./check-table.ts";
+import { examinationLines, examinationTable, failureLines, reportTable } from "./check-table.ts";
 import { type Chosen, choose } from "./choose.ts";
 import { UserError } from "./errors.ts";
 import { openProgress } from "./progress.ts";
@@ -36,6 +37,7 @@ export async function check(options: CheckOptions): Promise<number> {
   process.once("SIGINT", () => interrupted.abort());
   const progress = openProgress(chosen.length);
   const reports: Report[] = [];
+  const examinations = new Map<string, Examination>();
   for (const [i, { operation, spec }] of chosen.entries()) {
     if (interrupted.signal.aborted) break;
     progress.begin(operation.name);
@@ -53,28 +55,50 @@ export async function check(options: CheckOptions): Promise<number> {
       signal: interrupted.signal,
     };
     const report = await campaign(operation, spec, candidate, target, plan, realInputs);
+    // A candidate that crashes or hangs has been told so; there are no numbers to examine.
+    const hasNumbers = report.failures.every(({ worst }) => worst !== undefined);
+    if (hasNumbers && !interrupted.signal.aborted) {
+      const terms = {
+        dtype: options.dtype,
+        seed,
+        nondeterministic: options.nondeterministic === true,
+        bitwise: options.bitwise === true,
+      };
+      examinations.set(operation.name, await examine(operation, spec, candidate, target, terms));
+    }
     await candidate.close?.();
     reports.push(report);
-    progress.end(`${report.failures.length === 0 ? "pass" : "FAIL"} ${operation.name}, ${report.cases} cases`);
+    const passed = report.failures.length === 0 && !examinations.get(operation.name)?.findings.length;
+    progress.end(`${passed ? "pass" : "FAIL"} ${operation.name}, ${report.cases} cases`);
   }
   progress.close();
   process.stdout.write(`${reportTable(reports)}\n`);
   for (const { failures } of reports) {
     for (const failure of failures) process.stdout.write(failureLines(failure, candidateOptions(options)));
   }
-  if (options.json !== undefined) writeReports(options.json, seed, candidates.where, target.name, reports);
+  process.stdout.write(`${examinationTable([...examinations.values()])}\n`);
+  for (const examination of examinations.values()) {
+    const again = `touchstone check --op ${examination.op} --seed ${seed} --runs 1${candidateOptions(options)}`;
+    process.stdout.write(examinationLines(examination, again));
+  }
+  if (options.json !== undefined) {
+    writeReports(options.json, seed, candidates.where, target.name, reports, examinations);
+  }
   if (interrupted.signal.aborted) {
     process.stderr.write(`interrupted: ${reports.length} of ${chosen.length} ops were begun\n`);
     return 130;
   }
-  const failed = reports.filter(({ failures }) => failures.length > 0);
+  const outside = reports.filter(({ failures }) => failures.length > 0);
+  const failed = reports.filter(
+    ({ op, failures }) => failures.length > 0 || (examinations.get(op)?.findings.length ?? 0) > 0,
+  );
   const judged = reports.reduce((sum, { elements, unjudged, nonFinite }) => sum + elements - unjudged - nonFinite, 0);
   if (judged === 0 && failed.length === 0)
     throw new UserError("no element was judged: more cases are needed for a verdict");
   process.stdout.write(
     failed.length === 0
       ? `${reports.length} kernels within their bounds, ${judged} elements judged\n`
-      : `${failed.length} of ${reports.length} kernels outside their bounds: ${failed.map(({ op }) => op).join(", ")}\n`,
+      : `${failed.length} of ${reports.length} kernels failed, ${outside.length} of them outside their bounds: ${failed.map(({ op }) => op).join(", ")}\n`,
   );
   return failed.length === 0 ? 0 : 1;
 }
@@ -109,13 +133,16 @@ export async function replay(line: string, options: CheckOptions): Promise<numbe
 }
 
 /** The options that a replay needs to judge the same candidate on the same terms. */
-function candidateOptions({ exec, kernel, dtype, target, store }: CheckOptions): string {
+function candidateOptions(options: CheckOptions): string {
+  const { exec, kernel, dtype, target, store, nondeterministic, bitwise } = options;
   return [
     quoted("exec", exec),
     quoted("kernel", kernel),
     dtype === "float32" ? "" : ` --dtype ${dtype}`,
     quoted("target", target),
     quoted("store", store),
+    nondeterministic === true ? " --nondeterministic" : "",
+    bitwise === true ? " --bitwise" : "",
   ].join("");
 }
 

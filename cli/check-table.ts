@@ -1,6 +1,8 @@
 // How the results of a check look.
 import Table from "cli-table3";
 import type { Failure, Report } from "../golden/judge/campaign.ts";
+import type { Examination } from "../golden/judge/examination.ts";
+import { type Precision, ratioOf, summarise } from "../golden/judge/precision.ts";
 
 /** A row for each kernel. */
 export function reportTable(reports: readonly Report[]): string {
@@ -36,6 +38,65 @@ export function reportTable(reports: readonly Report[]): string {
     ]);
   }
   return table.toString();
+}
+
+/** A row for each kernel: the parts of the verdict beside the bound. */
+export function examinationTable(examinations: readonly Examination[]): string {
+  const table = new Table({
+    head: ["kernel", "precision", "÷ float32", "exact", "relations", "repeatable", "NaN, infinity", "seconds", ""],
+    colAligns: ["left", "left", "right", "right", "left", "left", "left", "right", "left"],
+    style: { head: [], border: [], compact: true },
+  });
+  for (const { op, precision, unmeasured, exactness, relations, hygiene, findings, ms } of examinations) {
+    const summary = summarise(precision);
+    const count = (state: string) => relations.filter((relation) => relation.state === state).length;
+    const counts = [
+      [count("holds"), "hold"],
+      [count("rounded"), "rounded"],
+      [count("broken"), "broken"],
+    ] as const;
+    table.push([
+      op,
+      summary === undefined ? `not measured: ${unmeasured ?? "failed"}` : className(summary),
+      summary === undefined ? "" : number(summary.ratio),
+      exactness === undefined ? "" : `${exactness.exact} of ${exactness.elements}`,
+      counts
+        .filter(([n]) => n > 0)
+        .map(([n, word]) => `${n} ${word}`)
+        .join(", "),
+      hygiene === undefined ? "" : hygiene.repeatable ? "yes" : "no",
+      hygiene === undefined ? "" : hygiene.swallowed.length + hygiene.spread.length === 0 ? "passed on" : "see below",
+      (ms / 1000).toFixed(1),
+      findings.length === 0 ? "pass" : "FAIL",
+    ]);
+  }
+  return table.toString();
+}
+
+/** What an examination found, and how to see it again; what is only worth knowing comes after it. */
+export function examinationLines(
+  { op, precision, findings, notes, relations, evidence }: Examination,
+  again: string,
+): string {
+  const shown = (list: readonly string[], mark: string) =>
+    list
+      .slice(0, MOST_LINES)
+      .map((line) => `${mark} ${op}: ${line}\n`)
+      .join("") + (list.length > MOST_LINES ? `${mark} ${op}: and ${list.length - MOST_LINES} more\n` : "");
+  const unusual = precision.filter((p) => p.class !== "float32");
+  const lines = [
+    ...unusual.map((p) => `${p.output} is ${className(p)}, its errors ${number(ratioOf(p))} × those of float32`),
+    ...relations.flatMap(({ state, message }) => (state === "rounded" ? [`bits differ: ${message}`] : [])),
+    ...notes,
+  ];
+  const kept = evidence === undefined ? "" : `  files kept in ${evidence}\n`;
+  return shown(findings, "FAIL") + (findings.length > 0 ? `${kept}  ${again}\n` : "") + shown(lines, "note");
+}
+
+const MOST_LINES = 6;
+
+function className({ class: name, between }: Pick<Precision, "class" | "between">): string {
+  return name === "undecidable" ? `undecidable: ${between.join(" or ")}` : name;
 }
 
 /** A failure: what is wrong, and the line that shows it again, on the same terms. */

@@ -15,6 +15,8 @@ export interface CheckOptions {
   readonly dtype: "float32" | "bfloat16" | "float16";
   readonly target?: string;
   readonly store?: string;
+  readonly nondeterministic?: boolean;
+  readonly bitwise?: boolean;
 }
 
 export function register(program: Command): void {
@@ -64,6 +66,11 @@ export function register(program: Command): void {
       "whose accuracies are allowed: wgsl, ieee, cuda, … or a JSON file (default: wgsl)",
     )
     .option("--store <list>", "intermediates or inputs declared as stored low, such as P=bfloat16,dS=bfloat16")
+    .option("--nondeterministic", "two runs need not agree in every bit: compare them within their bounds")
+    .option(
+      "--bitwise",
+      "bits must not depend on where a row stands: a relation that only holds within bounds is a finding",
+    )
     .action(async (options: CheckOptions) => {
       const { check, replay } = await import("./check-run.ts");
       process.exitCode = options.replay === undefined ? await check(options) : await replay(options.replay, options);

@@ -88,7 +88,7 @@ export async function measurePrecision(
     for (let draw = 0; draw < draws; draw++) {
       const c: Case = { op: operation.name, sizes, profile: "unit", seed: seed + draw };
       const problem = built(operation, spec, c);
-      const got = (await candidate.run(problem.inputs, problem.scalars)).outputs;
+      const got = await outputsOf(candidate, problem);
       const verdict = judgeOutputs(operation, got, problem, target, "unit");
       findings.push(...verdict.findings.map((message) => ({ case: c, message })));
       if (
@@ -109,6 +109,15 @@ export async function measurePrecision(
 function built(operation: Operation, spec: CaseSpec, { sizes, profile, seed }: Case): Problem {
   const { inputs, scalars } = spec.build(sizes, profile as "unit", seed);
   return { inputs, scalars: roundScalars(operation, scalars) };
+}
+
+/** Copies, of what it is given and what it gives: a candidate may use both again. */
+async function outputsOf(candidate: Candidate, { inputs, scalars }: Problem): Promise<Outputs> {
+  const copies = Object.entries(inputs).map(([name, t]) => [name, { data: t.data.slice(), shape: t.shape }]);
+  const { outputs } = await candidate.run(Object.fromEntries(copies), scalars);
+  return Object.fromEntries(
+    Object.entries(outputs).map(([name, t]) => [name, { data: t.data.slice(), shape: t.shape }]),
+  ) as Outputs;
 }
 
 /** One run: the errors of the candidate and of every emulation, each as a share of its allowance. */
@@ -246,8 +255,8 @@ async function settled(
       : { data: (t.data as Float32Array).map((x) => x * SMALL), shape: t.shape },
   ]);
   const problem: Problem = { inputs: Object.fromEntries(small), scalars };
-  const { outputs } = await candidate.run(problem.inputs, problem.scalars);
-  const sample = new Sample(operation, animals, problem, outputs, target, at.seed, found.between);
+  const got = await outputsOf(candidate, problem);
+  const sample = new Sample(operation, animals, problem, got, target, at.seed, found.between);
   const errors = sample.errors(found.output);
   const measured = rms(errors);
   const explaining = found.between.filter((name) =>

@@ -1,6 +1,5 @@
 // On which sizes a candidate's precision is measured, and on which its relations are tried.
 import type { CaseSpec, Sizes } from "../cases/case.ts";
-import { profiles } from "../cases/profile.ts";
 
 /** Sizes, and the outputs that are sums as long as they allow. Several draws where an output has few elements. */
 export interface Probe {
@@ -43,6 +42,12 @@ const measured: Readonly<Record<string, (n: number) => readonly Probe[]>> = {
   ],
   "swiglu.forward": () => [{ sizes: { R: 4, F: 128 }, outputs: ["y"] }],
   "swiglu.backward": () => [{ sizes: { R: 4, F: 128 }, outputs: ["dgate", "dup"] }],
+  "cross-entropy.forward": (n) => [
+    { sizes: { R: 1, V: n, ignored: "none", ignoreIndex: -100 }, outputs: ["loss", "lse"], draws: 4 },
+  ],
+  "cross-entropy.backward": (n) => [
+    { sizes: { R: 1, V: n, ignored: "none", ignoreIndex: -100 }, outputs: ["dlogits"] },
+  ],
   "gradient-norm.forward": (n) => [{ sizes: { N: n }, outputs: ["norm"], draws: 12 }],
   "clip.forward": () => [{ sizes: { N: 256 }, outputs: ["g"], draws: 4 }],
   "adamw.forward": () => [{ sizes: { N: 256, step: 10, parameter: "matrix" }, outputs: ["w", "m", "v"] }],
@@ -53,12 +58,28 @@ export function precisionProbes(op: string, n = LONG): readonly Probe[] {
   return measured[op]?.(n) ?? [];
 }
 
-/** Sizes of an ordinary case: of the examples that are made up of unit numbers, the one whose shortest length is longest. */
+/** Ordinary sizes: a few tiles and a rest along each axis, every query with a key. */
+const usual: Readonly<Record<string, Sizes>> = {
+  embedding: { R: 37, V: 11, C: 19 },
+  rmsnorm: { R: 9, C: 70, eps },
+  linear: { R: 37, O: 35, C: 41 },
+  rope: { B: 2, T: 9, NH: 3, HS: 10, start: 5, layout: "adjacent" },
+  attention: { B: 2, NKV: 2, groups: 2, T: 19, S: 21, HS: 10 },
+  swiglu: { R: 9, F: 70 },
+  "cross-entropy": { R: 19, V: 70, ignored: "some", ignoreIndex: -100 },
+  add: { N: 200 },
+  clip: { N: 200 },
+  "gradient-norm": { N: 700 },
+  adamw: { N: 200, step: 7, parameter: "matrix" },
+};
+
+/** Sizes of an ordinary case; of an op that has no such row, those of the example whose shortest length is longest. */
 export function ordinarySizes(spec: CaseSpec): Sizes {
+  const known = usual[spec.op.split(".")[0]];
+  if (known !== undefined && Object.keys(known).toSorted().join() === Object.keys(spec.sizes).toSorted().join())
+    return known;
   const shortest = (sizes: Sizes): number =>
     Math.min(...Object.values(sizes).map((x) => (typeof x === "number" ? x : Infinity)));
-  const [best] = spec.examples
-    .filter(({ profile = profiles[0] }) => profile === "unit" || profile === "lattice")
-    .toSorted((a, b) => shortest(b.sizes) - shortest(a.sizes));
-  return best.sizes;
+  const made = spec.examples.filter(({ profile = "unit" }) => profile === "unit" || profile === "lattice");
+  return made.toSorted((a, b) => shortest(b.sizes) - shortest(a.sizes))[0].sizes;
 }

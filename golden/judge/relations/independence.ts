@@ -1,0 +1,138 @@
+// What stands at other places along an axis does not matter: rows do not see each other, and queries see no later token.
+//
+// The work that a kernel does for an element may depend on where the element stands, but not on numbers that its formula does
+// not contain: so every bit stays. A kernel whose schedule does depend on data must be declared as nondeterministic.
+import { axesOf, type Inputs } from "../../../reference/operation.ts";
+import { bits } from "../../../reference/random.ts";
+import type { Floats, Ints, Tensor } from "../../../reference/tensor.ts";
+import {
+  compareSides,
+  gather,
+  lengthsOf,
+  ordinary,
+  type Orders,
+  outcomeOf,
+  type Relation,
+  Run,
+  sideOf,
+} from "./relation.ts";
+
+interface Independence {
+  readonly name: string;
+  readonly statement: string;
+  /** The places that are kept, by axis; the others are overwritten. */
+  readonly kept: (lengths: ReadonlyMap<string, number>, seed: number) => Orders;
+  /** The outputs that must not change at the kept places. */
+  readonly outputs: readonly string[];
+  /** Inputs that stay whole: a count of them is part of the formula. */
+  readonly whole?: readonly string[];
+}
+
+/** Some of the places of an axis, drawn; at least one is kept and one is not, if there are two. */
+function some(n: number, seed: number): number[] {
+  const fixed = bits(seed, 21, n) % Math.max(1, n);
+  return Array.from({ length: n }, (_, i) => i).filter(
+    (i) => i === fixed || (bits(seed, 22, i) % 2 === 0 && i !== (fixed + 1) % n),
+  );
+}
+
+function alone(axis: string, outputs: readonly string[], whole: readonly string[] = []): Independence {
+  const name = `the rest of ${axis}`;
+  const statement = `What stands elsewhere along ${axis} changes no bit of ${outputs.join(", ")} here.`;
+  return { name, statement, kept: (lengths, seed) => ({ [axis]: some(lengths.get(axis)!, seed) }), outputs, whole };
+}
+
+/** Query heads go with their key/value head. */
+const heads = (outputs: readonly string[]): Independence => ({
+  name: "the rest of the heads",
+  statement: `Other groups of heads change no bit of ${outputs.join(", ")} here.`,
+  kept: (lengths, seed) => {
+    const groups = some(lengths.get("NKV")!, seed);
+    const size = lengths.get("NH")! / lengths.get("NKV")!;
+    return { NKV: groups, NH: groups.flatMap((g) => Array.from({ length: size }, (_, i) => g * size + i)) };
+  },
+  outputs,
+});
+
+const causal = (outputs: readonly string[]): Independence => ({
+  name: "later tokens",
+  statement: `A later token changes no bit of ${outputs.join(", ")} before it.`,
+  kept: (lengths, seed) => {
+    const [T, S] = [lengths.get("T")!, lengths.get("S")!];
+    const t = 1 + (bits(seed, 23, 0) % Math.max(1, T - 1)); // the first token that is overwritten
+    const first = (n: number): number[] => Array.from({ length: Math.max(0, n) }, (_, i) => i);
+    return { T: first(Math.min(t, T)), S: first(Math.min(t + S - T, S)) };
+  },
+  outputs,
+});
+
+const independences: Readonly<Record<string, readonly Independence[]>> = {
+  "embedding.forward": [alone("R", ["y"])],
+  "rmsnorm.forward": [alone("R", ["y", "rstd"])],
+  "rmsnorm.backward": [alone("R", ["dx"]), alone("C", ["dw"])],
+  "add.forward": [alone("N", ["y"])],
+  "linear.forward": [alone("R", ["y"]), alone("O", ["y"])],
+  "linear.backward": [alone("R", ["dx"]), alone("O", ["dw"]), alone("C", ["dx", "dw"])],
+  "rope.forward": ["B", "T", "NH"].map((axis) => alone(axis, ["y"])),
+  "rope.backward": ["B", "T", "NH"].map((axis) => alone(axis, ["dx"])),
+  "attention.forward": [alone("B", ["y", "lse"]), heads(["y", "lse"]), causal(["y", "lse"])],
+  "attention.backward": [alone("B", ["dq", "dk", "dv"]), heads(["dq", "dk", "dv"]), causal(["dq"])],
+  "swiglu.forward": [alone("R", ["y"]), alone("F", ["y"])],
+  "swiglu.backward": [alone("R", ["dgate", "dup"]), alone("F", ["dgate", "dup"])],
+  "cross-entropy.forward": [alone("R", ["lse"])],
+  "cross-entropy.backward": [alone("R", ["dlogits"], ["targets"])], // how many targets count is part of every gradient
+  "clip.forward": [alone("N", ["g"])],
+  "adamw.forward": [alone("N", ["w", "m", "v"])],
+};
+
+export function independenceOf(op: string): Relation[] {
+  return (independences[op] ?? []).map(({ name, statement, kept, outputs, whole = [] }) => ({
+    name,
+    statement,
+    run: async (trial) => {
+      const { operation, seed, deterministic } = trial;
+      const problem = ordinary(trial);
+      const other = ordinary(trial, seed + 1);
+      const orders = kept(lengthsOf(operation, problem), seed);
+      const mixed = Object.entries(problem.inputs).map(([input, t]) => [
+        input,
+        whole.includes(input) ? t : overwritten(t, other.inputs[input], operation.inputs[input], orders),
+      ]);
+      const before = await Run.of(trial, problem);
+      const after = await Run.of(trial, { inputs: Object.fromEntries(mixed) as Inputs, scalars: problem.scalars });
+      const differences = outputs.map((output) => {
+        const take = (t: Tensor): Tensor => gather(t, operation.outputs[output], orders);
+        return compareSides(
+          output,
+          sideOf(before, output, take),
+          sideOf(after, output, take),
+          deterministic ? "kept" : "free",
+        );
+      });
+      return outcomeOf(name, trial, differences);
+    },
+  }));
+}
+
+/** Another tensor's numbers wherever an axis stands at a place that is not kept. */
+function overwritten(
+  t: Tensor<Floats | Ints>,
+  other: Tensor<Floats | Ints>,
+  spec: string,
+  orders: Orders,
+): Tensor<Floats | Ints> {
+  const axes = axesOf(spec);
+  const sets = axes.map((axis) => (orders[axis] === undefined ? undefined : new Set(orders[axis])));
+  const data = t.data.slice();
+  for (let i = 0; i < data.length; i++) {
+    let rest = i;
+    let isKept = true;
+    for (let axis = axes.length - 1; axis >= 0; axis--) {
+      const place = rest % t.shape[axis];
+      rest = (rest - place) / t.shape[axis];
+      if (sets[axis]?.has(place) === false) isKept = false;
+    }
+    if (!isKept) data[i] = other.data[i];
+  }
+  return { data, shape: t.shape };
+}
