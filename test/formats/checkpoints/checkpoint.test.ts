@@ -209,10 +209,11 @@ describe("what is refused", () => {
       /ropeTheta is 500000/,
     );
     expect(() => writeCheckpoint(path, "gguf", { ...small, nHeads: 3 }, weights)).toThrow(/not divisible/);
-    weights.set("norm.weight", { data: Float32Array.of(0, 1, 65_520, 0, 0, 0, 0, 0), shape: [8] });
+    const halves = randomWeights(small, "float16");
+    halves.set("norm.weight", { data: Float32Array.of(0, 1, 65_520, 0, 0, 0, 0, 0), shape: [8] });
     for (const format of ["huggingface", "touchstone"] as const) {
-      const run = (): void => writeCheckpoint(path, format, small, weights, "float16");
-      expect(run).toThrow(/what float16 can hold/);
+      const run = (): void => writeCheckpoint(path, format, small, halves, "float16");
+      expect(run).toThrow(/norm\.weight holds 65520 at element 2, wanted what float16 can hold/);
     }
     weights.delete("norm.weight");
     for (const format of writtenFormats) {
@@ -244,6 +245,14 @@ describe("what is refused", () => {
     fs.rmSync(at("occupied/mine"));
     writeCheckpoint(at("occupied"), "huggingface", small, randomWeights(small));
     expect(fs.readdirSync(at("occupied")).toSorted()).toEqual(["config.json", "model.safetensors"]);
+  });
+
+  test("a llama2.c file with a byte more than its header says", async () => {
+    writeCheckpoint(at("longer.bin"), "llama2c", small, randomWeights(small));
+    fs.appendFileSync(at("longer.bin"), "x");
+    expect(await refusal(() => openCheckpoint(at("longer.bin")))).toMatch(
+      /bytes long, wanted \d+ for llama2\.c's version 0/,
+    );
   });
 
   test("what is no checkpoint", async () => {

@@ -144,6 +144,7 @@ describe("weights", () => {
       );
     };
     expect(await refuse({ offset: 9 }, "offset")).toMatch(/wanted numbers of its own/);
+    expect(await refuse({ shape: [2], strides: [16] }, "stride")).toMatch(/wanted numbers of its own/);
     expect(await refuse({ shape: [17] }, "length")).toMatch(/wanted numbers of its own/);
     expect(await refuse({ shape: [1_000_000_000, 1_000_000_000], strides: [0, 0] }, "expanded")).toMatch(/each once/);
     expect(await refuse({ shape: [4, 4], strides: [2, 1] }, "overlap")).toMatch(/each once/);
