@@ -105,13 +105,15 @@ export function backward<P extends Floats>(
   return { dq, dk, dv };
 }
 
-function dot(a: Tensor, atA: number, b: Tensor, atB: number, length: number): number {
+/** Σ a[atA + i] · b[atB + i]. */
+export function dot(a: Tensor, atA: number, b: Tensor, atB: number, length: number): number {
   let sum = 0;
   for (let i = 0; i < length; i++) sum += a.data[atA + i] * b.data[atB + i];
   return sum;
 }
 
-function checkGroups(NH: number, NKV: number): void {
+/** Throws RangeError unless NKV divides NH. */
+export function checkGroups(NH: number, NKV: number): void {
   if (!(NKV > 0 && NH % NKV === 0) && NH !== 0) {
     throw new RangeError(`${NH} query heads cannot share ${NKV} key/value heads: NH must be a multiple of NKV`);
   }
