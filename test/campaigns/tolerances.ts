@@ -49,7 +49,7 @@ let [correct, faulty] = [0, 0];
 for (const [op, spec] of cases) {
   const operation = operations.get(op)!;
   const drawn = [
-    ...exampleCases(spec, SEED).filter(({ profile }) => profile === "unit"),
+    ...exampleCases(spec, SEED),
     ...fc.sample(arbitraryCase(spec, false), { numRuns: 40, seed: SEED }),
   ];
   const problems = drawn.map((c) => {
