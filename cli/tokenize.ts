@@ -49,9 +49,18 @@ async function standardInput(): Promise<string> {
   return fromUtf8(Buffer.concat(chunks));
 }
 
-// The process ends itself when the command is done, so a pipe must have taken everything by then.
+// The process ends itself when the command is done, so a pipe must have taken everything by then. A reader that has had
+// enough, such as head, is no error.
 async function print(text: string): Promise<void> {
   await new Promise<void>((resolve, reject) => {
-    process.stdout.write(text, (error) => (error == null ? resolve() : reject(error)));
+    const settle = (error?: Error | null): void => {
+      if (error == null || ("code" in error && error.code === "EPIPE")) resolve();
+      else reject(error);
+    };
+    process.stdout.once("error", settle);
+    process.stdout.write(text, (error) => {
+      settle(error);
+      if (error == null) process.stdout.off("error", settle);
+    });
   });
 }

@@ -13,7 +13,12 @@ const LARGEST = 2 ** 28;
 
 /** The tokenizer in a SentencePiece `.model` or a llama2.c `.bin`. Throws FormatError for any other file. */
 export function readTokenizer(path: string): Tokenizer {
-  return sentencePiece(readTokenizerModel(path));
+  const model = readTokenizerModel(path);
+  try {
+    return sentencePiece(model);
+  } catch (error) {
+    throw error instanceof RangeError ? new FormatError(path, error.message, { cause: error }) : error;
+  }
 }
 
 /** The vocabulary in such a file. Throws FormatError. */

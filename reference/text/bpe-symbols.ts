@@ -16,10 +16,12 @@ export interface Symbols {
 
 /** Code points of the basic plane have a table; the others, rare, a map. */
 const BASIC_PLANE = 0x10000;
+/** Sixty times what a vocabulary of 32,000 pieces has; only a made-up one has more. */
+const MOST_SPLITS = 2 ** 23;
 
 /**
  * The symbols of pieces: symbol i is piece i, and the characters that are no piece follow. Pieces without a text (undefined)
- * cannot be made from text.
+ * cannot be made from text. Throws RangeError when there are more than 2²³ ways to join two symbols to a piece.
  */
 export function symbolsOf(texts: readonly (string | undefined)[], scores: readonly number[]): Symbols {
   const symbols = new Map<string, number>();
@@ -60,22 +62,57 @@ export function symbolsOf(texts: readonly (string | undefined)[], scores: readon
   };
 }
 
-// Every way in which a piece is two symbols joined: (left, right, piece).
+// Every way in which a piece is two symbols joined: (left, right, piece). Trees of characters, from either end, find all
+// beginnings and endings of a text in one walk each, so that long pieces cost no more than their length.
 function splits(texts: readonly (string | undefined)[], symbols: ReadonlyMap<string, number>): number[] {
-  // Only lengths that occur are tried: a long piece among short ones costs little.
-  const lengths = [...new Set([...symbols.keys()].map((text) => text.length))].toSorted((a, b) => a - b);
+  const fromStart = tree(symbols, (text, i) => text.charCodeAt(i));
+  const fromEnd = tree(symbols, (text, i) => text.charCodeAt(text.length - 1 - i));
   const found: number[] = [];
   for (const [piece, text] of texts.entries()) {
     if (text === undefined) continue;
-    for (const length of lengths) {
-      if (length >= text.length) break;
-      const left = symbols.get(text.slice(0, length));
-      if (left === undefined) continue;
-      const right = symbols.get(text.slice(length));
-      if (right !== undefined) found.push(left, right, piece);
+    const lefts = fromStart(text);
+    const rights = fromEnd(text);
+    for (let length = 1; length < text.length; length++) {
+      const [left, right] = [lefts[length], rights[text.length - length]];
+      if (left >= 0 && right >= 0) found.push(left, right, piece);
     }
+    if (found.length > MOST_SPLITS * 3)
+      throw new RangeError(`pieces are joined in over ${MOST_SPLITS} ways, wanted fewer`);
   }
   return found;
+}
+
+/** For a text that begins so: the symbol of each length, −1 if there is none. */
+function tree(
+  symbols: ReadonlyMap<string, number>,
+  unitAt: (text: string, i: number) => number,
+): (text: string) => Int32Array {
+  const children = new Map<number, number>();
+  const symbolAt = [-1];
+  const child = (node: number, text: string, i: number): number => node * BASIC_PLANE + unitAt(text, i);
+  for (const [text, symbol] of symbols) {
+    let node = 0;
+    for (let i = 0; i < text.length; i++) {
+      const key = child(node, text, i);
+      let next = children.get(key);
+      if (next === undefined) {
+        next = symbolAt.push(-1) - 1;
+        children.set(key, next);
+      }
+      node = next;
+    }
+    symbolAt[node] = symbol;
+  }
+  return (text) => {
+    const found = new Int32Array(text.length + 1).fill(-1);
+    let node: number | undefined = 0;
+    for (let i = 0; i < text.length; i++) {
+      node = children.get(child(node, text, i));
+      if (node === undefined) break;
+      found[i + 1] = symbolAt[node];
+    }
+    return found;
+  };
 }
 
 function places(scores: readonly number[]): Int32Array {

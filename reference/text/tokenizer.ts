@@ -41,8 +41,11 @@ export function between(
 ): Int32Array {
   if (ends.bos === true && bos < 0) throw new RangeError("the vocabulary has no begin token, wanted one");
   if (ends.eos === true && eos < 0) throw new RangeError("the vocabulary has no end token, wanted one");
-  if (ends.bos !== true && ends.eos !== true) return ids;
-  return Int32Array.from([...(ends.bos === true ? [bos] : []), ...ids, ...(ends.eos === true ? [eos] : [])]);
+  const before = ends.bos === true ? 1 : 0;
+  const all = new Int32Array(before + ids.length + (ends.eos === true ? 1 : 0)).fill(eos);
+  if (ends.bos === true) all[0] = bos;
+  all.set(ids, before);
+  return all;
 }
 
 /** Throws RangeError unless id is an integer in [0, vocabSize). */

@@ -100,3 +100,21 @@ test("both queues give what a sort gives, with pushes in between", () => {
   );
   expect(queue<number>(() => true).pop()).toBeUndefined();
 });
+
+test("pieces within pieces within pieces: each split is found", () => {
+  const letters = "a".repeat(300);
+  const symbols = symbolsOf(
+    Array.from(letters, (_, i) => letters.slice(i)),
+    Array.from(letters, () => 0),
+  );
+  const symbolOfLength = (length: number): number => letters.length - length;
+  for (const [left, right] of [
+    [1, 1],
+    [299, 1],
+    [1, 299],
+    [123, 100],
+  ]) {
+    expect(symbols.merge(symbolOfLength(left), symbolOfLength(right))).toBe(symbolOfLength(left + right));
+  }
+  expect(symbols.merge(symbolOfLength(150), symbolOfLength(151))).toBe(-1);
+});
