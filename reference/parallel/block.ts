@@ -1,0 +1,176 @@
+// One block on one rank: the code of model/block.ts on this rank's heads, columns and rows.
+//
+//   a = x + Σ over ranks of wo · attention(rope(wq · n), rope(wk · n), wv · n),   n = rmsnorm(x)
+//   y = a + Σ over ranks of w2 · swiglu(w1 · m, w3 · m),                          m = rmsnorm(a)
+//
+// n and m enter the products, the two sums leave them (regions.ts). Between the two every rank computes its own heads and
+// columns of F; around them it holds x, n, a, m and y in full, or its T / tensor positions of each.
+import type { LlamaConfig } from "../config.ts";
+import * as whole from "../model/block.ts";
+import * as add from "../ops/add.ts";
+import * as attention from "../ops/attention.ts";
+import * as linear from "../ops/linear.ts";
+import * as rmsnorm from "../ops/rmsnorm.ts";
+import * as rope from "../ops/rope.ts";
+import * as swiglu from "../ops/swiglu.ts";
+import { type Floats, roundScalar, type Tensor, view } from "../tensor.ts";
+import type { LayerWeights } from "../weights.ts";
+import type { Program, Rank } from "./lockstep.ts";
+import { enter, leave } from "./regions.ts";
+
+/**
+ * What a rank keeps of the forward. Rows are [R, …], or [R / tensor, …] with sequence parallelism; heads are
+ * [B, T, NH / tensor, HS], columns [R, F / tensor]. What enters the products is not kept: it is gathered again.
+ */
+export type BlockActivations<P extends Floats = Floats> = whole.BlockActivations<P>;
+
+/** The gradient at each activation, cut like it, and those of the weights from this rank's rows. */
+export interface BlockGradients<P extends Floats = Floats> extends Omit<whole.BlockGradients<P>, "terms"> {
+  /** The terms that a rank has in full: those of the residuals. */
+  readonly terms: Pick<whole.BlockGradients<P>["terms"], "attentionResidual" | "x">;
+}
+
+/** at: such as "layers.0"; x: this rank's rows → what it keeps; the block's result is ffnResidual, cut like x. */
+export function* forward<P extends Floats>(
+  rank: Rank,
+  config: LlamaConfig,
+  at: string,
+  w: LayerWeights<P>,
+  table: whole.RopeTable<P>,
+  x: Tensor<P>,
+): Program<BlockActivations<P>> {
+  const { LAYOUT } = whole;
+  const { cos, sin } = table;
+  const T = cos.shape[0];
+  const NH = config.nHeads / rank.tensor.size;
+  const NKV = config.nKvHeads / rank.tensor.size;
+  const eps = roundScalar(config.normEps, x);
+
+  const attentionNorm = rmsnorm.forward(x, w.attentionNorm, eps);
+  const n = yield* enter(rank, `activations.${at}.attention_norm`, attentionNorm.y, T);
+  const qProjection = heads(linear.forward(n, w.wq).y, T, NH);
+  const kProjection = heads(linear.forward(n, w.wk).y, T, NKV);
+  const v = heads(linear.forward(n, w.wv).y, T, NKV);
+  const q = rope.forward(qProjection, cos, sin, LAYOUT).y;
+  const k = rope.forward(kProjection, cos, sin, LAYOUT).y;
+  const attended = attention.forward(q, k, v);
+  const attentionTerm = linear.forward(rows(attended.y), w.wo).y;
+  const attentionOutput = yield* leave(rank, `activations.${at}.attention_output`, attentionTerm, T);
+  const attentionResidual = add.forward(x, attentionOutput).y;
+
+  const ffnNorm = rmsnorm.forward(attentionResidual, w.ffnNorm, eps);
+  const m = yield* enter(rank, `activations.${at}.ffn_norm`, ffnNorm.y, T);
+  const gate = linear.forward(m, w.w1).y;
+  const up = linear.forward(m, w.w3).y;
+  const activated = swiglu.forward(gate, up).y;
+  const ffnTerm = linear.forward(activated, w.w2).y;
+  const ffnOutput = yield* leave(rank, `activations.${at}.ffn_output`, ffnTerm, T);
+  const ffnResidual = add.forward(attentionResidual, ffnOutput).y;
+
+  return {
+    x,
+    attentionNorm,
+    qProjection,
+    kProjection,
+    q,
+    k,
+    v,
+    attention: attended,
+    attentionOutput,
+    attentionResidual,
+    ffnNorm,
+    gate,
+    up,
+    swiglu: activated,
+    ffnOutput,
+    ffnResidual,
+  };
+}
+
+/** dy: the gradient at this rank's rows of ffnResidual; a: what the forward kept → the gradients, of which x is cut like dy. */
+export function* backward<P extends Floats>(
+  rank: Rank,
+  config: LlamaConfig,
+  at: string,
+  w: LayerWeights<P>,
+  table: whole.RopeTable<P>,
+  a: BlockActivations<P>,
+  dy: Tensor<P>,
+): Program<BlockGradients<P>> {
+  const { LAYOUT } = whole;
+  const { cos, sin } = table;
+  const T = cos.shape[0];
+  const NH = config.nHeads / rank.tensor.size;
+
+  const m = yield* enter(rank, `activations.${at}.ffn_norm`, a.ffnNorm.y, T);
+  const dffnOutput = yield* enter(rank, `activationGradients.${at}.ffn_output`, dy, T);
+  const w2 = linear.backward(dffnOutput, a.swiglu, w.w2);
+  const { dgate, dup } = swiglu.backward(w2.dx, a.gate, a.up);
+  const w1 = linear.backward(dgate, m, w.w1);
+  const w3 = linear.backward(dup, m, w.w3);
+  const ffnTerm = add.forward(w1.dx, w3.dx).y;
+  const dffnNorm = yield* leave(rank, `activationGradients.${at}.ffn_norm`, ffnTerm, T);
+  const ffnNorm = rmsnorm.backward(dffnNorm, a.attentionResidual, w.ffnNorm, a.ffnNorm.rstd);
+  const dattentionResidual = add.forward(dy, ffnNorm.dx).y;
+
+  const n = yield* enter(rank, `activations.${at}.attention_norm`, a.attentionNorm.y, T);
+  const dattentionOutput = yield* enter(rank, `activationGradients.${at}.attention_output`, dattentionResidual, T);
+  const wo = linear.backward(dattentionOutput, rows(a.attention.y), w.wo);
+  const dattention = heads(wo.dx, T, NH);
+  const { dq, dk, dv } = attention.backward(dattention, a.q, a.k, a.v, a.attention.y, a.attention.lse);
+  const dqProjection = rope.backward(dq, cos, sin, LAYOUT).dx;
+  const dkProjection = rope.backward(dk, cos, sin, LAYOUT).dx;
+  const wq = linear.backward(rows(dqProjection), n, w.wq);
+  const wk = linear.backward(rows(dkProjection), n, w.wk);
+  const wv = linear.backward(rows(dv), n, w.wv);
+  const attentionTerm = add.forward(add.forward(wq.dx, wk.dx).y, wv.dx).y;
+  const dattentionNorm = yield* leave(rank, `activationGradients.${at}.attention_norm`, attentionTerm, T);
+  const attentionNorm = rmsnorm.backward(dattentionNorm, a.x, w.attentionNorm, a.attentionNorm.rstd);
+  const dx = add.forward(dattentionResidual, attentionNorm.dx).y;
+
+  return {
+    x: dx,
+    attentionNorm: dattentionNorm,
+    qProjection: dqProjection,
+    kProjection: dkProjection,
+    q: dq,
+    k: dk,
+    v: dv,
+    attention: dattention,
+    attentionOutput: dattentionResidual,
+    attentionResidual: dattentionResidual,
+    ffnNorm: dffnNorm,
+    gate: dgate,
+    up: dup,
+    swiglu: w2.dx,
+    ffnOutput: dy,
+    ffnResidual: dy,
+    terms: {
+      attentionResidual: { ffnNorm: ffnNorm.dx },
+      x: { attentionNorm: attentionNorm.dx },
+    },
+    weights: {
+      attentionNorm: attentionNorm.dw,
+      wq: wq.dw,
+      wk: wk.dw,
+      wv: wv.dw,
+      wo: wo.dw,
+      ffnNorm: ffnNorm.dw,
+      w1: w1.dw,
+      w2: w2.dw,
+      w3: w3.dw,
+    },
+  };
+}
+
+/** [R, NH·HS] → [B, T, NH, HS], the same numbers. */
+function heads<P extends Floats>(t: Tensor<P>, T: number, NH: number): Tensor<P> {
+  const [R, width] = t.shape;
+  return view(t, [R / T, T, NH, width / NH]);
+}
+
+/** [B, T, NH, HS] → [R, NH·HS], the same numbers. */
+function rows<P extends Floats>(t: Tensor<P>): Tensor<P> {
+  const [B, T, NH, HS] = t.shape;
+  return view(t, [B * T, NH * HS]);
+}
