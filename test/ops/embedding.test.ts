@@ -47,5 +47,5 @@ test("a token that occurs twice collects both gradients, one that never occurs g
   const { u } = targets.ieee;
   const allowed = Array.from(bound.backward(dy, tokens, 4, targets.ieee).dw.data);
   expect(allowed.map((error) => error > 0)).toEqual([false, false, false, false, true, true, false, false]);
-  expect(allowed[5] / (8 * u)).toBeCloseTo(1);
+  expect(Math.round(allowed[5] / u)).toBe(8);
 });
