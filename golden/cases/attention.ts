@@ -9,8 +9,8 @@ const MOST_WORK = 30_000;
 const PAIR = 10;
 
 /**
- * Powers of two that bring q · k / √HS to where one key takes nearly all and e^s without a maximum overflows, but no score
- * is so large that its own error blurs the softmax.
+ * Powers of two that bring q · k / √HS to where one key takes nearly all and e^s without a maximum overflows, but no
+ * score is so large that its own error blurs the softmax.
  */
 const QUERY_SCALES: Partial<Record<MadeUp, number>> = { large: 1 / 2048 };
 
@@ -28,11 +28,14 @@ const shared = {
     { sizes: { B: 1, NKV: 2, groups: 1, T: 3, S: 1, HS: 3 }, profile: "unit" },
     { sizes: { B: 1, NKV: 1, groups: 2, T: 1, S: 3, HS: 2 }, profile: "unit" },
     { sizes: { B: 1, NKV: 1, groups: 1, T: 2, S: 30, HS: 2 }, profile: "unit" },
+    { sizes: { B: 2, NKV: 1, groups: 1, T: 3, S: 3, HS: 1 }, profile: "unit" },
+    { sizes: { B: 1, NKV: 2, groups: 1, T: 1, S: 40, HS: 1 }, profile: "unit" },
     { sizes: { B: 2, NKV: 2, groups: 3, T: 5, S: 7, HS: 6 } }, // a cache: fewer queries than keys
     { sizes: { B: 2, NKV: 3, groups: 2, T: 7, S: 5, HS: 5 }, profile: "unit" }, // two queries see no key
     { sizes: { B: 1, NKV: 2, groups: 2, T: 33, S: 35, HS: 3 }, profile: "small-scores" },
     { sizes: { B: 1, NKV: 1, groups: 1, T: 1, S: 130, HS: 3 }, profile: "unit" },
     { sizes: { B: 1, NKV: 1, groups: 1, T: 40, S: 40, HS: 5 }, profile: "large" },
+    { sizes: { B: 1, NKV: 1, groups: 2, T: 37, S: 37, HS: 5 }, profile: "unit" }, // several tiles of queries, too
     { sizes: { B: 1, NKV: 1, groups: 2, T: 3, S: 19, HS: 130 }, profile: "unit" },
     { sizes: { B: 1, NKV: 1, groups: 1, T: 70, S: 3, HS: 4 }, profile: "unit" },
   ],

@@ -327,6 +327,14 @@ const backwards: readonly Mutant[] = [
   },
   {
     ...backward,
+    kind: "synchronisation",
+    what: "dk, dv: no barrier between reading the tiles and filling them anew",
+    from: "workgroupBarrier();  // the tiles may be filled anew",
+    to: "",
+    source: "ggml-org/llama.cpp 13438; microsoft/onnxruntime 23663",
+  },
+  {
+    ...backward,
     kind: "numerical",
     what: "weights are rounded to float16",
     from: "let weight = exp(scale() * s - lse[statistic]);",
