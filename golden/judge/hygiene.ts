@@ -6,6 +6,7 @@ import type { Inputs, Operation, Outputs } from "../../reference/operation.ts";
 import type { Floats, Ints, Tensor } from "../../reference/tensor.ts";
 import { formatCase, type Problem } from "../cases/case.ts";
 import { indexOf } from "./compare.ts";
+import { poisonElsewhere } from "./relations/independence.ts";
 import { ordinary, Run, type Trial } from "./relations/relation.ts";
 import { truth } from "./verdict.ts";
 
@@ -14,9 +15,9 @@ export interface Hygiene {
   readonly repeatable: boolean;
   /** Inputs whose NaN (or infinity) some output should show and does not, each with where: "x → y[0,3]". */
   readonly swallowed: readonly string[];
-  /** Inputs whose NaN reaches an output that does not depend on it; of infinities this is not asked. */
+  /** Where NaN in other rows, heads or batches came through: "the rest of R → y[0,3]". */
   readonly spread: readonly string[];
-  /** Masked keys and ignored rows whose NaN reaches what they are hidden from: 0 · NaN is NaN, so it is no fault. */
+  /** The same of masked keys and ignored rows: 0 · NaN is NaN, so it is no fault. */
   readonly leaked: readonly string[];
   readonly findings: readonly string[];
   readonly notes: readonly string[];
@@ -39,7 +40,6 @@ export async function inspectHygiene(trial: Trial): Promise<Hygiene> {
   }
 
   const swallowed: string[] = [];
-  const spread: string[] = [];
   for (const [poison, value] of [
     ["NaN", NaN],
     ["infinity", Infinity],
@@ -52,32 +52,29 @@ export async function inspectHygiene(trial: Trial): Promise<Hygiene> {
       const { outputs } = await Run.of(trial, given);
       const lost = firstWhere(operation, want, outputs, (w, g) => !Number.isFinite(w) && Number.isFinite(g));
       if (lost !== undefined) swallowed.push(`${poison} in ${input} → ${lost}`);
-      // An infinity may well pass through ∞ − ∞ or 0 · ∞ in one correct form and not in another.
-      if (value === Infinity) continue;
-      const reached = firstWhere(operation, want, outputs, (w, g) => Number.isFinite(w) && !Number.isFinite(g));
-      if (reached !== undefined) spread.push(`${poison} in ${input} → ${reached}`);
     }
   }
+  const poisonings = await poisonElsewhere(trial);
+  const through = (masked: boolean): string[] =>
+    poisonings.flatMap((p) => (p.masked === masked && p.reached !== undefined ? [`${p.name} → ${p.reached}`] : []));
+  const spread = through(false);
+  const leaked = [...through(true), ...(await ignoredRows(trial, problem))];
   const judged = target.promisesNonFinite ? findings : notes;
   judged.push(...swallowed.map((where) => `${line}: not passed on: ${where}`));
-  judged.push(...spread.map((where) => `${line}: reaches what does not depend on it: ${where}`));
-
-  const leaked: string[] = [];
-  for (const { input, places, given } of hidden(operation, problem)) {
-    const poison = withNumbers(given, input, places, NaN);
-    const want = truth(operation, poison);
-    const { outputs } = await Run.of(trial, poison);
-    const reached = firstWhere(operation, want, outputs, (w, g) => Number.isFinite(w) && !Number.isFinite(g));
-    if (reached !== undefined) leaked.push(`NaN in what is masked of ${input} → ${reached}`);
-  }
-  notes.push(...leaked.map((where) => `${line}: leaks: ${where}`));
+  judged.push(...spread.map((where) => `${line}: NaN comes through from ${where}`));
+  notes.push(...leaked.map((where) => `${line}: NaN comes through from ${where}`));
   return { repeatable: changed === undefined, swallowed, spread, leaked, findings, notes };
 }
 
-/** Inputs of real numbers, but for those that a correct kernel may compute anew instead of reading them. */
+/** What a correct kernel may compute anew instead of reading it, or only compare with a limit. */
+const overlooked: Readonly<Record<string, readonly string[]>> = {
+  "attention.backward": ["y", "lse"],
+  "cross-entropy.backward": ["lse"],
+  "clip.forward": ["norm"],
+};
+
 function poisoned({ name, inputs, integers }: Operation): string[] {
-  const anew = { "attention.backward": ["y", "lse"], "cross-entropy.backward": ["lse"] }[name] ?? [];
-  return Object.keys(inputs).filter((input) => !integers.includes(input) && !anew.includes(input));
+  return Object.keys(inputs).filter((input) => !integers.includes(input) && !overlooked[name]?.includes(input));
 }
 
 /** The flat index of a number that some output shows. */
@@ -91,21 +88,20 @@ function visiblePlace({ name }: Operation, input: string, { inputs, scalars }: P
   return 0;
 }
 
-/** What some outputs must not see: the last key, which only the last query sees; the logits of an ignored row. */
-function hidden({ name }: Operation, problem: Problem): { input: string; places: number[]; given: Problem }[] {
+/** Where the logits of an ignored row come through to a loss or a gradient that does not contain them. */
+async function ignoredRows(trial: Trial, problem: Problem): Promise<string[]> {
+  const { operation } = trial;
   const { inputs, scalars } = problem;
-  const range = (from: number, to: number): number[] => Array.from({ length: to - from }, (_, i) => from + i);
-  if (name === "attention.forward") {
-    const size = inputs.k.data.length / inputs.k.shape[0];
-    const last = range(size - size / inputs.k.shape[1], size); // of the first batch
-    return ["k", "v"].map((input) => ({ input, places: last, given: problem }));
-  }
-  if (name.startsWith("cross-entropy")) {
-    const row = inputs.targets.data.findIndex((target) => target === scalars.ignoreIndex);
-    const V = inputs.logits.shape[1];
-    if (row >= 0) return [{ input: "logits", places: range(row * V, row * V + V), given: problem }];
-  }
-  return [];
+  if (!operation.name.startsWith("cross-entropy")) return [];
+  const row = inputs.targets.data.findIndex((target) => target === scalars.ignoreIndex);
+  if (row < 0) return [];
+  const V = inputs.logits.shape[1];
+  const places = Array.from({ length: V }, (_, v) => row * V + v);
+  const given = withNumbers(problem, "logits", places, NaN);
+  const { outputs } = await Run.of(trial, given);
+  const hides = (w: number, g: number): boolean => Number.isFinite(w) && !Number.isFinite(g);
+  const reached = firstWhere(operation, truth(operation, given), outputs, hides);
+  return reached === undefined ? [] : [`the logits of an ignored row → ${reached}`];
 }
 
 function withNumbers({ inputs, scalars }: Problem, input: string, places: readonly number[], value: number): Problem {

@@ -92,7 +92,7 @@ export async function measurePrecision(
       const verdict = judgeOutputs(operation, got, problem, target, "unit");
       findings.push(...verdict.findings.map((message) => ({ case: c, message })));
       if (
-        outputs.every((name) => got[name]?.data.length === verdict.comparisons.find((x) => x.output === name)?.elements)
+        outputs.every((name) => verdict.comparisons.some((comparison) => comparison.output === name)) // none of another shape
       ) {
         samples.push(new Sample(operation, animals, problem, got, target, seed + draw));
       }
@@ -186,14 +186,16 @@ function nameClass({ errors, emulated, values }: Spectrum): Omit<Precision, "out
   const predictions: Prediction[] = [];
   const reproducible = new Set<PrecisionClass>();
   for (const [name, evaluations] of emulated) {
-    const sizes = evaluations.map(rms);
+    // An evaluation that the class does not touch has nothing to say of it.
+    const touched = evaluations.filter((evaluation) => name === "float32" || rms(evaluation) > SPREAD * noise);
+    if (touched.length === 0) continue;
+    const sizes = touched.map(rms);
     const [low, high] = [Math.min(...sizes), Math.max(...sizes)];
-    // In an output that the class does not touch it has nothing to say.
-    if (name !== "float32" && !(high > SPREAD * noise)) continue;
-    const left = Math.min(...evaluations.map((evaluation) => rms(difference(errors, evaluation))));
+    const left = Math.min(...touched.map((evaluation) => rms(difference(errors, evaluation))));
     predictions.push({ class: name, low, high, unexplained: measured > 0 ? left / measured : 1 });
-    const [first, second] = evaluations;
-    if (name !== "float32" && rms(difference(first, second)) <= ALIKE * sizes[0]) reproducible.add(name);
+    const [first, second] = touched;
+    if (name !== "float32" && touched.length > 1 && rms(difference(first, second)) <= ALIKE * sizes[0])
+      reproducible.add(name);
   }
   const told = (names: readonly PrecisionClass[]): Omit<Precision, "output"> =>
     names.length === 1

@@ -32,7 +32,7 @@ const measured: Readonly<Record<string, (n: number) => readonly Probe[]>> = {
   "rope.forward": () => [{ sizes: { B: 1, T: 8, NH: 2, HS: 32, start: 3, layout: "adjacent" }, outputs: ["y"] }],
   "rope.backward": () => [{ sizes: { B: 1, T: 8, NH: 2, HS: 32, start: 3, layout: "adjacent" }, outputs: ["dx"] }],
   "attention.forward": (n) => [
-    { sizes: { B: 1, NKV: 1, groups: 1, T: 2, S: Math.ceil(n / 16), HS: 64 }, outputs: ["y", "lse"], draws: 2 },
+    { sizes: { B: 1, NKV: 1, groups: 1, T: 2, S: Math.ceil(n / 16), HS: 64 }, outputs: ["y", "lse"] },
   ],
   "attention.backward": (n) => [
     {

@@ -5,6 +5,7 @@
 import { axesOf, type Inputs } from "../../../reference/operation.ts";
 import { bits } from "../../../reference/random.ts";
 import type { Floats, Ints, Tensor } from "../../../reference/tensor.ts";
+import { indexOf } from "../compare.ts";
 import {
   compareSides,
   gather,
@@ -15,6 +16,7 @@ import {
   type Relation,
   Run,
   sideOf,
+  type Trial,
 } from "./relation.ts";
 
 interface Independence {
@@ -26,6 +28,8 @@ interface Independence {
   readonly outputs: readonly string[];
   /** Inputs that stay whole: a count of them is part of the formula. */
   readonly whole?: readonly string[];
+  /** What stands elsewhere may be read and given the weight 0. */
+  readonly masked?: true;
 }
 
 /** Some of the places of an axis, drawn; at least one is kept and one is not, if there are two. */
@@ -56,6 +60,7 @@ const heads = (outputs: readonly string[]): Independence => ({
 
 const causal = (outputs: readonly string[]): Independence => ({
   name: "later tokens",
+  masked: true,
   statement: `A later token changes no bit of ${outputs.join(", ")} before it.`,
   kept: (lengths, seed) => {
     const [T, S] = [lengths.get("T")!, lengths.get("S")!];
@@ -135,4 +140,39 @@ function overwritten(
     if (!isKept) data[i] = other.data[i];
   }
   return { data, shape: t.shape };
+}
+
+/** NaN at every place that the kept ones do not depend on, and where it came through. */
+export interface Poisoning {
+  readonly name: string;
+  /** 0 · NaN is NaN, so what is given the weight 0 may come through. */
+  readonly masked: boolean;
+  /** Such as "y[0,3]"; undefined where all kept places stayed numbers. */
+  readonly reached: string | undefined;
+}
+
+/** Throws what the candidate throws. */
+export async function poisonElsewhere(trial: Trial): Promise<Poisoning[]> {
+  const { operation, seed } = trial;
+  const problem = ordinary(trial);
+  const list: Poisoning[] = [];
+  for (const { name, kept, outputs, whole = [], masked = false } of independences[operation.name] ?? []) {
+    const orders = kept(lengthsOf(operation, problem), seed);
+    const inputs = Object.entries(problem.inputs).map(([input, t]) => {
+      const poison = { data: new Float64Array(t.data.length).fill(NaN), shape: t.shape };
+      const stays = t.data instanceof Int32Array || whole.includes(input);
+      return [input, stays ? t : overwritten(t, poison, operation.inputs[input], orders)];
+    });
+    const run = await Run.of(trial, { inputs: Object.fromEntries(inputs) as Inputs, scalars: problem.scalars });
+    const want = operation.evaluate(problem.inputs, problem.scalars, Float64Array);
+    let reached: string | undefined;
+    for (const output of outputs) {
+      const take = (t: Tensor): Tensor => gather(t, operation.outputs[output], orders);
+      const [{ data, shape }, truth] = [take(run.outputs[output]), take(want[output])];
+      const at = data.findIndex((x, i) => !Number.isFinite(x) && Number.isFinite(truth.data[i]));
+      if (at >= 0) reached ??= `${output}[${indexOf(at, shape).join(",")}] of what stays`;
+    }
+    list.push({ name, masked, reached });
+  }
+  return list;
 }

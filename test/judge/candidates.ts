@@ -1,0 +1,92 @@
+// Candidates made of plain functions: the zoo's evaluations under chosen habits, and the oracle with a mistake in it.
+import type { Candidate } from "../../golden/candidates/candidate.ts";
+import { cases } from "../../golden/cases/index.ts";
+import { ordinarySizes } from "../../golden/judge/probes.ts";
+import { relationsOf } from "../../golden/judge/relations/index.ts";
+import type { Outcome, Trial } from "../../golden/judge/relations/relation.ts";
+import { Float32Arithmetic, type Habits } from "../../golden/zoo/arithmetic.ts";
+import { animalsOf } from "../../golden/zoo/index.ts";
+import { type FormatName, formats, round, truncate } from "../../reference/dtype.ts";
+import type { Inputs, Outputs, Scalars } from "../../reference/operation.ts";
+import { operations } from "../../reference/ops/index.ts";
+import { targets } from "../../reference/targets.ts";
+import type { Floats, Tensor } from "../../reference/tensor.ts";
+
+export function candidate(run: (inputs: Inputs, scalars: Scalars) => Outputs, name = "a function"): Candidate {
+  return { name, run: async (inputs, scalars) => ({ outputs: run(inputs, scalars), complaints: [] }) };
+}
+
+/** The oracle in float32, its outputs changed by a mistake. */
+export function mistaken(
+  op: string,
+  mistake: (outputs: Record<string, Tensor<Float32Array>>, inputs: Inputs, scalars: Scalars) => void,
+): Candidate {
+  return candidate((inputs, scalars) => {
+    const outputs = operations.get(op)!.evaluate(inputs, scalars, Float32Array);
+    mistake(outputs, inputs, scalars);
+    return outputs;
+  });
+}
+
+export interface Zoo {
+  readonly habits?: Partial<Habits>;
+  readonly variant?: number;
+  readonly inputs?: FormatName;
+  readonly outputs?: FormatName;
+}
+
+/** A correct evaluation of the op, stored as float32, under habits and with inputs and outputs brought to a format. */
+export function zooCandidate(op: string, { habits, variant = 0, inputs: low, outputs: last }: Zoo): Candidate {
+  const animal = animalsOf(op)[variant];
+  const bring = (tensors: Inputs, format: FormatName | undefined): Inputs =>
+    format === undefined
+      ? tensors
+      : Object.fromEntries(
+          Object.entries(tensors).map(([name, t]) => [
+            name,
+            t.data instanceof Int32Array ? t : brought(t as Tensor, format),
+          ]),
+        );
+  const cut = habits?.narrowing === "truncating";
+  const brought = (t: Tensor, format: FormatName): Tensor => ({
+    data: t.data.map((x) => (cut ? truncate : round)(x, formats[format])) as Floats,
+    shape: t.shape,
+  });
+  return candidate((inputs, scalars) => {
+    const f = new Float32Arithmetic(targets.wgsl, {
+      rounding: "nearest",
+      order: "shuffled",
+      fused: false,
+      flushes: false,
+      functions: "random",
+      seed: 20_230_227,
+      ...habits,
+    });
+    const outputs = bring(animal.evaluate(f, bring(inputs, low), scalars) as Inputs, last);
+    return Object.fromEntries(
+      Object.entries(outputs).map(([name, t]) => [name, { data: Float32Array.from(t.data), shape: t.shape }]),
+    );
+  });
+}
+
+export function trialOf(op: string, tried: Candidate, seed = 1): Trial {
+  const [operation, spec] = [operations.get(op)!, cases.get(op)!];
+  const sizes = ordinarySizes(spec);
+  return {
+    operation,
+    spec,
+    candidate: tried,
+    target: targets.wgsl,
+    dtype: "float32",
+    sizes,
+    seed,
+    deterministic: true,
+  };
+}
+
+/** What one relation says of a candidate. */
+export async function tryRelation(op: string, name: string, tried: Candidate, seed = 1): Promise<Outcome> {
+  const relation = relationsOf(op).find((r) => r.name === name);
+  if (relation === undefined) throw new RangeError(`${op} has no relation "${name}"`);
+  return relation.run(trialOf(op, tried, seed));
+}

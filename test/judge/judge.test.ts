@@ -1,0 +1,207 @@
+// The judge itself: what it must reject, what it must accept, and that it never passes what it did not see.
+import { spawnSync } from "node:child_process";
+import { describe, expect, test } from "vitest";
+import type { Candidate } from "../../golden/candidates/candidate.ts";
+import { cases } from "../../golden/cases/index.ts";
+import { campaign } from "../../golden/judge/campaign.ts";
+import { compare } from "../../golden/judge/compare.ts";
+import { examine } from "../../golden/judge/examination.ts";
+import { judge } from "../../golden/judge/verdict.ts";
+import { campaign as zooCampaign } from "../../golden/zoo/campaign.ts";
+import type { Outputs } from "../../reference/operation.ts";
+import { operations } from "../../reference/ops/index.ts";
+import { targets } from "../../reference/targets.ts";
+import type { Tensor } from "../../reference/tensor.ts";
+import { candidate, mistaken } from "./candidates.ts";
+
+const op = "swiglu.forward";
+const [operation, spec] = [operations.get(op)!, cases.get(op)!];
+const problem = spec.build({ R: 3, F: 5 }, "unit", 1);
+
+async function findingsOf(tried: Candidate): Promise<readonly string[]> {
+  return (await judge(operation, tried, problem, targets.wgsl, "unit")).findings;
+}
+
+describe("one element against its bound", () => {
+  const row = (...numbers: number[]): Tensor<Float64Array> => ({
+    data: Float64Array.from(numbers),
+    shape: [numbers.length],
+  });
+  const outside = (
+    got: number,
+    want: number,
+    bound: number,
+    target = targets.wgsl as typeof targets.wgsl | typeof targets.ieee,
+  ) => compare("y", row(got), row(want), row(bound), target).outside;
+
+  test("0.99 bounds off is inside, 1.01 is not, on either side", () => {
+    for (const [want, bound] of [
+      [1, 2 ** -20],
+      [-3.5, 2 ** -10],
+      [0, 2 ** -100],
+    ]) {
+      for (const side of [-1, 1]) {
+        expect(outside(want + side * 0.99 * bound, want, bound)).toBe(0);
+        expect(outside(want + side * 1.01 * bound, want, bound)).toBe(1);
+      }
+    }
+  });
+
+  test("NaN and infinities are outside every bound", () => {
+    for (const got of [NaN, Infinity, -Infinity]) expect(outside(got, 1, 1e30)).toBe(1);
+  });
+
+  test("−0 is 0, and where no error is allowed nothing else is", () => {
+    expect(outside(-0, 0, 0)).toBe(0);
+    expect(outside(0, -0, 0)).toBe(0);
+    expect(outside(2 ** -149, 0, 0)).toBe(1);
+    expect(outside(NaN, 0, 0)).toBe(1);
+  });
+
+  test("what has no bound is counted as unjudged, whatever it is", () => {
+    const { unjudged, outside: out, power } = compare("y", row(NaN, 5), row(1, 1), row(Infinity, NaN), targets.wgsl);
+    expect([unjudged, out, power.judged]).toEqual([2, 0, 0]);
+  });
+
+  test("a truth that is no number is asked for where it is promised", () => {
+    for (const want of [NaN, Infinity]) {
+      expect(outside(1, want, 1, targets.ieee)).toBe(1);
+      expect(outside(want, want, 1, targets.ieee)).toBe(0);
+      expect(compare("y", row(1), row(want), row(1), targets.wgsl).nonFinite).toBe(1);
+    }
+  });
+
+  test("shapes must be equal", () => {
+    expect(() => compare("y", row(1, 2), row(1), row(1), targets.wgsl)).toThrow("y has shape [2], expected [1]");
+  });
+});
+
+describe("rejected", () => {
+  const outputs = (data: Float32Array, shape: readonly number[] = [3, 5]): Outputs => ({ y: { data, shape } });
+  let last = new Float32Array(15);
+
+  test.each<[string, Candidate]>([
+    ["nothing is returned", candidate(() => ({}))],
+    ["zeros", candidate(() => outputs(new Float32Array(15)))],
+    ["the input", candidate(({ gate }) => ({ y: gate as Tensor }))],
+    ["NaN throughout", mistaken(op, ({ y }) => y.data.fill(NaN))],
+    ["one NaN", mistaken(op, ({ y }) => y.data.fill(NaN, 14))],
+    ["one infinity", mistaken(op, ({ y }) => y.data.fill(Infinity, 14))],
+    ["an element too few", candidate(() => outputs(new Float32Array(14), [14]))],
+    ["numbers that do not fill the shape", candidate(() => outputs(new Float32Array(14)))],
+    ["numbers beyond the end", candidate(() => outputs(new Float32Array(16)))],
+    ["the shape turned round", mistaken(op, (all) => void (all.y = { data: all.y.data, shape: [5, 3] }))],
+    ["the input changed", mistaken(op, (_, { gate }) => (gate.data[0] = 1))],
+    [
+      "an error thrown",
+      candidate(() => {
+        throw new Error("out of memory");
+      }),
+    ],
+  ])("%s", async (_, tried) => {
+    expect(await findingsOf(tried)).not.toEqual([]);
+  });
+
+  test("the result of the run before", async () => {
+    const stale = candidate((inputs, scalars) => {
+      const { y } = operation.evaluate(inputs, scalars, Float32Array);
+      const before = last.length === y.data.length ? last : new Float32Array(y.data.length);
+      last = y.data;
+      return outputs(before, y.shape);
+    });
+    expect(await findingsOf(stale)).not.toEqual([]);
+    const { failures } = await campaign(operation, spec, stale, targets.wgsl, { runs: 20, seed: 1 });
+    expect(failures).toHaveLength(1);
+  });
+
+  test("and the oracle itself is not", async () => {
+    expect(await findingsOf(mistaken(op, () => undefined))).toEqual([]);
+  });
+});
+
+describe("an examination", () => {
+  const terms = { dtype: "float32", seed: 1, nondeterministic: false, bitwise: false } as const;
+
+  test("of a correct candidate finds nothing and counts what it compared", async () => {
+    const linear = operations.get("linear.forward")!;
+    const found = await examine(
+      linear,
+      cases.get(linear.name)!,
+      mistaken(linear.name, () => undefined),
+      targets.ieee,
+      terms,
+    );
+    expect([found.findings, found.notes]).toEqual([[], []]);
+    expect(found.exactness!.exact).toBe(found.exactness!.elements);
+    expect(found.exactness!.elements).toBeGreaterThan(1000);
+    expect(found.precision.map((p) => p.class)).toEqual(["float32"]);
+    expect(found.relations.every(({ state }) => state === "holds")).toBe(true);
+  });
+
+  test("of integers that are rounded finds it", async () => {
+    const linear = operations.get("linear.forward")!;
+    const off = mistaken(linear.name, ({ y }) => (y.data[0] *= 1 + 2 ** -22));
+    const found = await examine(linear, cases.get(linear.name)!, off, targets.wgsl, terms);
+    expect(found.exactness!.exact).toBeLessThan(found.exactness!.elements);
+    expect(found.findings.some((line) => line.includes("profile=lattice"))).toBe(true);
+  });
+
+  test("of a candidate that fails in the middle ends there, with a finding", async () => {
+    let runs = 0;
+    const failing: Candidate = {
+      name: "failing",
+      run: async (inputs, scalars) => {
+        if (runs++ === 5) throw new Error("device lost");
+        return { outputs: operation.evaluate(inputs, scalars, Float32Array), complaints: [] };
+      },
+      keep: () => "a folder",
+    };
+    const found = await examine(operation, spec, failing, targets.wgsl, terms);
+    expect(found.findings).toEqual(["failing failed: device lost"]);
+    expect(found.evidence).toBe("a folder");
+    expect(found.hygiene).toBeUndefined();
+  });
+
+  test("in bfloat16 measures no precision, and says why", async () => {
+    const oracle = mistaken(op, () => undefined);
+    const found = await examine(operation, spec, oracle, targets.wgsl, { ...terms, dtype: "bfloat16" });
+    expect(found.unmeasured).toBe("bfloat16 outputs");
+    expect(found.precision).toEqual([]);
+  });
+
+  test("turns rounded relations into findings where bits are promised", async () => {
+    const uneven = mistaken(op, ({ y }) => {
+      const F = y.shape[1];
+      for (let i = 0; i < y.data.length; i++) if (Math.floor(i / F) % 2 === 1) y.data[i] *= 1 + 2 ** -23;
+    });
+    const loose = await examine(operation, spec, uneven, targets.wgsl, terms);
+    expect(loose.findings).toEqual([]);
+    expect(loose.relations.some(({ state }) => state === "rounded")).toBe(true);
+    const strict = await examine(operation, spec, uneven, targets.wgsl, { ...terms, bitwise: true });
+    expect(strict.findings).toHaveLength(1);
+  });
+});
+
+describe("nothing seen is no pass", () => {
+  test("a zoo without animals", () => {
+    expect(() => zooCampaign(operation, spec, [], targets.wgsl, { elements: 1, seed: 1 })).toThrow(RangeError);
+  });
+
+  const touchstone = (...words: string[]) =>
+    spawnSync(process.execPath, ["--import", "tsx", "cli/index.ts", ...words], {
+      encoding: "utf8",
+      env: { ...process.env, VK_ICD_FILENAMES: "/nonexistent.json" },
+    });
+
+  test("no device, no case, and no op to judge a candidate by: exit status 2, one line", () => {
+    for (const words of [
+      ["check", "--op", "add", "--adapter", "gpu"],
+      ["check", "--op", "add", "--runs", "0"],
+      ["check", "--exec", "true"],
+    ]) {
+      const { status, stderr } = touchstone(...words);
+      expect(status).toBe(2);
+      expect(stderr.trim().split("\n").at(-1)).toMatch(/^touchstone: /);
+    }
+  });
+});
