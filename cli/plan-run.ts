@@ -1,0 +1,105 @@
+// What `touchstone plan` does.
+import { writeAtomically } from "../golden/formats/atomic.ts";
+import { presets } from "../reference/config.ts";
+import { type Device, devices } from "../reference/planning/devices.ts";
+import { printedTokens } from "../reference/planning/paper.ts";
+import { plan, type PlanRequest, rankMemory } from "../reference/planning/plan.ts";
+import { parsePolicy, policyNames } from "../reference/planning/policies.ts";
+import { layerTimeline } from "../reference/planning/step-time.ts";
+import { UserError } from "./errors.ts";
+import type { PlanOptions } from "./plan.ts";
+import { draw } from "./plan-svg.ts";
+import { describe, type Planned, serving } from "./plan-text.ts";
+
+const BITS_A_GIGABIT = 1e9;
+
+/** Plans, prints, and writes what was asked for. Throws UserError or RangeError, one line, for a run that cannot be. */
+export function run(options: PlanOptions): void {
+  const planned = planOf(options);
+  process.stdout.write(`${describe(planned)}\n`);
+  const { svg, json } = options;
+  if (svg !== undefined) write(svg, draw(planned));
+  if (json !== undefined) write(json, `${JSON.stringify(figures(planned), undefined, 2)}\n`);
+}
+
+function planOf(options: PlanOptions): Planned {
+  const { model, gpus, gpu, tensor, sequenceParallel, data, zero, dtype } = options;
+  const config = presets[model];
+  const tokens = options.tokens ?? printedTokens[model];
+  if (tokens === undefined) throw new UserError(`--tokens is missing: the paper has no run of ${model}`);
+  const request: PlanRequest = {
+    config,
+    device: networked(devices[gpu], options.network),
+    deviceName: gpu,
+    gpus,
+    tokens,
+    batch: {
+      tokens: options.batchTokens,
+      context: options.context ?? config.maxSeqLen,
+      microBatch: options.microBatch,
+    },
+    tensor,
+    sequenceParallel,
+    ...(data === undefined ? {} : { data }),
+    ...(zero === undefined ? {} : { zero }),
+    policy: parsePolicy(options.recompute),
+    dtype,
+  };
+  const made = plan(request);
+  const policies = typeof request.policy === "string" ? policyNames : [...policyNames, request.policy];
+  return {
+    model,
+    request,
+    plan: made,
+    memories: policies.map((policy) => ({ policy, memory: rankMemory(request, made.layout, policy) })),
+    block: { overlapped: layerTimeline(made.work, true), serial: layerTimeline(made.work, false) },
+    serving: serving(request, options.inferenceBatch ?? [1, 8, 64]),
+  };
+}
+
+function networked(device: Device, gigabits: number | undefined): Device {
+  if (gigabits === undefined) return device;
+  const name = device.network?.name ?? "network";
+  return { ...device, network: { name, bandwidth: (gigabits * BITS_A_GIGABIT) / 8 } };
+}
+
+function write(path: string, text: string): void {
+  writeAtomically(path, (append) => append(new TextEncoder().encode(text)));
+  process.stderr.write(`${path} written\n`);
+}
+
+/** Bytes, seconds, operations a token, tonnes: all that is printed, unrounded. */
+function figures({ model, request, plan: made, memories, block, serving: inference }: Planned): unknown {
+  const { parameters, layout, idle, sequences, microBatches, steps, state, arithmetic, overlapped, serial } = made;
+  const { gpus, deviceName, tokens, batch, dtype, policy } = request;
+  const named = (map: ReadonlyMap<string, number>): Record<string, number> => Object.fromEntries(map);
+  return {
+    model,
+    parameters,
+    cluster: { gpus, gpu: deviceName, idle },
+    layout,
+    run: { tokens, batch, sequences, microBatches, steps, dtype, policy },
+    trainingState: state,
+    memory: memories.map(({ policy: name, memory }) => ({
+      policy: name,
+      ...memory,
+      activations: {
+        ...memory.activations,
+        block: named(memory.activations.block),
+        model: named(memory.activations.model),
+      },
+    })),
+    flopsPerToken: arithmetic,
+    overlapped,
+    serial,
+    block: {
+      overlapped: {
+        seconds: block.overlapped.seconds,
+        exposed: block.overlapped.exposed,
+        tasks: block.overlapped.tasks,
+      },
+      serial: { seconds: block.serial.seconds, exposed: block.serial.exposed, tasks: block.serial.tasks },
+    },
+    inference,
+  };
+}

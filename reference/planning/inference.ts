@@ -1,0 +1,25 @@
+// What inference holds: the weights, and for every position of every sequence a key and a value of each layer.
+//
+//   cache = 2 · L · NKV · HS · batch · context numbers
+import { headSize, type LlamaConfig } from "../config.ts";
+import { countParameters } from "../weights.ts";
+import { bytesOf, type StorageName } from "./storage.ts";
+
+/** Bytes. */
+export interface InferenceMemory {
+  readonly weights: number;
+  readonly cache: number;
+  readonly total: number;
+}
+
+/** Of a batch of sequences, each with `context` positions behind it. Activations of one position are left out. */
+export function inferenceMemory(
+  config: LlamaConfig,
+  batch: number,
+  context: number,
+  dtype: StorageName,
+): InferenceMemory {
+  const weights = countParameters(config) * bytesOf[dtype];
+  const cache = 2 * config.nLayers * config.nKvHeads * headSize(config) * batch * context * bytesOf[dtype];
+  return { weights, cache, total: weights + cache };
+}

@@ -1,0 +1,42 @@
+// The lengths of the axes, of the whole model and of what one rank of a tensor-parallel group holds.
+import { headSize, type LlamaConfig } from "../config.ts";
+import type { Axis, TensorRow } from "./block-table.ts";
+
+export interface Sizes {
+  readonly B: number;
+  readonly T: number;
+  readonly C: number;
+  readonly NH: number;
+  readonly NKV: number;
+  readonly HS: number;
+  readonly F: number;
+  readonly V: number;
+}
+
+/** How a tensor-parallel group shares a model; t = 1 is one rank that holds it all. */
+export interface TensorGroup {
+  readonly tensor: number;
+  readonly sequenceParallel: boolean;
+}
+
+/** A micro-batch of B sequences of T tokens through the whole model. */
+export function sizesOf(config: LlamaConfig, B: number, T: number): Sizes {
+  const { dim: C, nHeads: NH, nKvHeads: NKV, ffnDim: F, vocabSize: V } = config;
+  return { B, T, C, NH, NKV, HS: headSize(config), F, V };
+}
+
+/** One rank's share: heads, features and rows of the vocabulary are divided; positions are where a region says so. */
+export function localSizes(sizes: Sizes, { tensor: t }: TensorGroup): Sizes {
+  return { ...sizes, NH: sizes.NH / t, NKV: sizes.NKV / t, F: sizes.F / t, V: sizes.V / t };
+}
+
+/** The number of elements of a shape. */
+export function count(shape: readonly Axis[], sizes: Sizes): number {
+  return shape.reduce((product, axis) => product * sizes[axis], 1);
+}
+
+/** How many elements of a tensor one rank holds; `local` as from localSizes. */
+export function localCount({ shape, region }: TensorRow, local: Sizes, group: TensorGroup): number {
+  const split = region === "sequence" && group.sequenceParallel;
+  return count(shape, split ? { ...local, T: local.T / group.tensor } : local);
+}
