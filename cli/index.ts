@@ -9,6 +9,7 @@ import * as diff from "./diff.ts";
 import * as golden from "./golden.ts";
 import * as inspect from "./inspect.ts";
 import * as ops from "./ops.ts";
+import * as plan from "./plan.ts";
 import * as tokenize from "./tokenize.ts";
 import * as tokenizer from "./tokenizer.ts";
 import * as trace from "./trace.ts";
@@ -28,7 +29,7 @@ const program = new Command("touchstone")
   .showSuggestionAfterError(false)
   .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, "touchstone: ")) });
 
-for (const command of [blame, check, convert, diff, golden, inspect, ops, tokenize, tokenizer, trace, train])
+for (const command of [blame, check, convert, diff, golden, inspect, ops, plan, tokenize, tokenizer, trace, train])
   command.register(program);
 
 try {
