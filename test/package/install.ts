@@ -1,7 +1,7 @@
 // The package as a stranger gets it: packed, installed into an empty folder, run with npx. Run by `npm run test:package`;
 // it installs from the registry, so it is no part of `npm test`.
 import { execFileSync } from "node:child_process";
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -20,7 +20,29 @@ try {
   const table = run("npx", ["touchstone", "check", "--runs", "5", "--seed", "1"], folder);
   process.stdout.write(table);
   if (!/kernels within their bounds/.test(table)) throw new Error("the installed package does not check its kernels");
-  process.stdout.write("1 passed, 0 failed\n");
+
+  // A kernel of one's own, declared with what the package exports.
+  cpSync(join(root, "kernels-gpu", "add.forward.wgsl"), join(folder, "mine.wgsl"));
+  writeFileSync(
+    join(folder, "mine.mjs"),
+    [
+      'import { defineKernel, spread } from "touchstone-llama/kernels";',
+      "export default defineKernel({",
+      '  file: new URL("mine.wgsl", import.meta.url),',
+      '  inputs: { a: "N", b: "N" }, outputs: { y: "N" }, overrides: { WG: 32 },',
+      "  workgroups: ({ N, WG }) => spread(Math.ceil(N / WG)),",
+      "});",
+    ].join("\n"),
+  );
+  const own = run(
+    "npx",
+    ["touchstone", "check", "--op", "add", "--kernel", "./mine.mjs", "--runs", "5", "--seed", "1"],
+    folder,
+  );
+  if (!/kernels within their bounds/.test(own))
+    throw new Error("the installed package does not judge a kernel of one's own");
+  run("npx", ["touchstone", "golden", "check"], folder);
+  process.stdout.write("3 passed, 0 failed\n");
 } finally {
   rmSync(folder, { recursive: true, force: true });
 }
