@@ -6,6 +6,7 @@ import * as blame from "./blame.ts";
 import * as check from "./check.ts";
 import * as convert from "./convert.ts";
 import * as diff from "./diff.ts";
+import * as generate from "./generate.ts";
 import * as golden from "./golden.ts";
 import * as inspect from "./inspect.ts";
 import * as ops from "./ops.ts";
@@ -29,8 +30,9 @@ const program = new Command("touchstone")
   .showSuggestionAfterError(false)
   .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, "touchstone: ")) });
 
-for (const command of [blame, check, convert, diff, golden, inspect, ops, plan, tokenize, tokenizer, trace, train])
-  command.register(program);
+const analysis = [blame, check, diff, golden, ops, plan, trace];
+const models = [convert, generate, inspect, tokenize, tokenizer, train];
+for (const command of [...analysis, ...models]) command.register(program);
 
 try {
   await program.parseAsync();

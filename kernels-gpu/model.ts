@@ -1,7 +1,7 @@
 // The model on a device, both directions: reference/model, op by op, over tensors that stay there. What it returns has the
 // form of the reference's, so that a recording gives the same names to both.
 import { headSize, type LlamaConfig } from "../reference/config.ts";
-import type { BlockActivations, BlockGradients, RopeTable } from "../reference/model/block.ts";
+import type { BlockActivations, BlockGradients, KeysAndValues, RopeTable } from "../reference/model/block.ts";
 import type { ModelActivations, ModelGradients } from "../reference/model/model.ts";
 import { type Floats, type Ints, sizeOf, type Tensor } from "../reference/tensor.ts";
 import { layerWeightName, type LayerWeights } from "../reference/weights.ts";
@@ -30,22 +30,30 @@ export type DeviceWeights = ReadonlyMap<string, DeviceTensor>;
 
 const ADJACENT = { layout: 0 }; // as reference/model's LAYOUT
 
-/** tokens: [B, T] → every activation. */
+/** Earlier positions, as in reference/model. */
+export interface DevicePast {
+  readonly length: number;
+  extend(i: number, fresh: OnDevice<KeysAndValues>): OnDevice<KeysAndValues>;
+}
+
+/** tokens: [B, T], which follow the positions of `past` → every activation of the T positions. */
 export function forward(
   run: Recorder,
   config: LlamaConfig,
   weights: DeviceWeights,
   tokens: DeviceTensor,
+  past: DevicePast = { length: 0, extend: (_, fresh) => fresh },
 ): OnDevice<ModelActivations> {
   const [B, T] = tokens.shape;
   const eps = { eps: config.normEps };
-  const table = ropeTable.forward.record(run, {}, { theta: config.ropeTheta, HS: headSize(config), start: 0, T });
+  const angles = { theta: config.ropeTheta, HS: headSize(config), start: past.length, T };
+  const table = ropeTable.forward.record(run, {}, angles);
   const w = weights.get("tok_embeddings.weight")!;
   const embedded = embedding.forward.record(run, { tokens: as(tokens, B * T), w }, {}).y;
   let x = embedded;
   const layers: OnDevice<BlockActivations>[] = [];
   for (let i = 0; i < config.nLayers; i++) {
-    const layer = blockForward(run, config, layerOf(weights, i), table, x);
+    const layer = blockForward(run, config, layerOf(weights, i), table, x, (fresh) => past.extend(i, fresh));
     layers.push(layer);
     x = layer.ffnResidual;
   }
@@ -99,6 +107,7 @@ function blockForward(
   w: OnDevice<LayerWeights>,
   table: OnDevice<RopeTable>,
   x: DeviceTensor,
+  behind: (fresh: OnDevice<KeysAndValues>) => OnDevice<KeysAndValues>,
 ): OnDevice<BlockActivations> {
   const T = table.cos.shape[0];
   const eps = { eps: config.normEps };
@@ -111,7 +120,7 @@ function blockForward(
   const v = heads(product(attentionNorm.y, w.wv), T, config.nKvHeads);
   const q = rope.forward.record(run, { x: qProjection, ...table }, ADJACENT).y;
   const k = rope.forward.record(run, { x: kProjection, ...table }, ADJACENT).y;
-  const attended = attention.forward.record(run, { q, k, v }, {});
+  const attended = attention.forward.record(run, { q, ...behind({ k, v }) }, {});
   const attentionOutput = product(rows(attended.y), w.wo);
   const attentionResidual = plus(run, x, attentionOutput);
 

@@ -26,6 +26,7 @@ export function plainProduct(out: Floats, I: number, J: number, K: number, a: Op
  * reads neighbouring doubles. What remains at the edges is packed as zeros and not stored.
  */
 export function product(out: Floats, I: number, J: number, K: number, a: Operand, b: Operand): void {
+  if (I === 1) return rowProduct(out, J, K, a, b);
   if (I * J * K < 512) return plainProduct(out, I, J, K, a, b); // packing would cost more than it saves
   const rows = new Float64Array(4 * K);
   const columns = new Float64Array(Math.ceil(J / 2) * 2 * K);
@@ -64,6 +65,31 @@ export function product(out: Floats, I: number, J: number, K: number, a: Operand
       if (i + 3 < I) out[at + 3 * J] = s30;
       if (i + 3 < I && second) out[at + 3 * J + 1] = s31;
     }
+  }
+}
+
+/** For a single row: every element of b is used once, so packing would cost as much as the product. Four sums at a time. */
+function rowProduct(out: Floats, J: number, K: number, a: Operand, b: Operand): void {
+  const row = new Float64Array(K);
+  for (let k = 0; k < K; k++) row[k] = a.data[a.inner * k];
+  const { data, outer, inner } = b;
+  for (let j = 0; j < J; j += 4) {
+    let [s0, s1, s2, s3] = [0, 0, 0, 0];
+    const at0 = outer * j;
+    const at1 = outer * Math.min(j + 1, J - 1); // beyond the edge the last one again, not stored
+    const at2 = outer * Math.min(j + 2, J - 1);
+    const at3 = outer * Math.min(j + 3, J - 1);
+    for (let k = 0, p = 0; k < K; k++, p += inner) {
+      const x = row[k];
+      s0 += x * data[at0 + p];
+      s1 += x * data[at1 + p];
+      s2 += x * data[at2 + p];
+      s3 += x * data[at3 + p];
+    }
+    out[j] = s0;
+    if (j + 1 < J) out[j + 1] = s1;
+    if (j + 2 < J) out[j + 2] = s2;
+    if (j + 3 < J) out[j + 3] = s3;
   }
 }
 

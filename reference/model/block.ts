@@ -79,12 +79,22 @@ export interface BlockGradients<P extends Floats = Floats> {
   readonly weights: LayerWeights<P>;
 }
 
-/** x: [R, C], the tables' T dividing R → every activation; the block's result is ffnResidual: [R, C]. */
+/** What queries look at: keys after RoPE, and values, [B, S, NKV, HS]. */
+export interface KeysAndValues<P extends Floats = Floats> {
+  readonly k: Tensor<P>;
+  readonly v: Tensor<P>;
+}
+
+/**
+ * x: [R, C], the tables' T dividing R → every activation; the block's result is ffnResidual: [R, C]. `behind` puts the new
+ * keys and values behind earlier ones, where there are any.
+ */
 export function forward<P extends Floats>(
   config: LlamaConfig,
   w: LayerWeights<P>,
   table: RopeTable<P>,
   x: Tensor<P>,
+  behind: (fresh: KeysAndValues<P>) => KeysAndValues<P> = (fresh) => fresh,
 ): BlockActivations<P> {
   const { cos, sin } = table;
   const T = cos.shape[0];
@@ -96,7 +106,8 @@ export function forward<P extends Floats>(
   const v = heads(linear.forward(attentionNorm.y, w.wv).y, T, config.nKvHeads);
   const q = rope.forward(qProjection, cos, sin, LAYOUT).y;
   const k = rope.forward(kProjection, cos, sin, LAYOUT).y;
-  const attended = attention.forward(q, k, v);
+  const seen = behind({ k, v });
+  const attended = attention.forward(q, seen.k, seen.v);
   const attentionOutput = linear.forward(rows(attended.y), w.wo).y;
   const attentionResidual = add.forward(x, attentionOutput).y;
 

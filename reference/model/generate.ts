@@ -1,16 +1,51 @@
 // Sampling: one token after another from p = softmax(logits / temperature), by the inverse of its cumulative sum.
+//
+// With top-p below 1 (Holtzman et al. 2020, section 3.1) p is first cut to the fewest likeliest tokens whose sum reaches it.
 import type { LlamaConfig } from "../config.ts";
 import { exp } from "../elementary.ts";
 import { streamOf, uniform } from "../random.ts";
 import type { Weights } from "../weights.ts";
 import { forward } from "./model.ts";
+import type { Reader } from "./reader.ts";
 
 /** The stream of random numbers that chooses; token i of a text takes number i of it. */
 export const SAMPLE_STREAM = "sample";
 
+export interface Sampling {
+  /** 0 takes the likeliest. */
+  readonly temperature: number;
+  /** In (0, 1]. */
+  readonly topP: number;
+  readonly seed: number;
+}
+
+/** Always the likeliest token; of equals the first. */
+export const greedy: Sampling = { temperature: 0, topP: 1, seed: 0 };
+
 /**
- * `count` ids that continue `prompt`, at least one id; each sees at most the last maxSeqLen tokens. Temperature 0 takes the
- * likeliest. Throws RangeError for an empty prompt, or logits that are not numbers.
+ * Ids that continue `prompt`, at least one id, one at a time until the context is full; the last sees every position. Throws
+ * RangeError for an empty prompt, one longer than the context, or logits that are not numbers.
+ */
+export async function* continuation(
+  reader: Reader,
+  prompt: Int32Array,
+  { temperature, topP, seed }: Sampling,
+): AsyncGenerator<number> {
+  if (prompt.length === 0) throw new RangeError("the prompt is empty, expected at least one id");
+  const { maxSeqLen, vocabSize } = reader.config;
+  const stream = streamOf(SAMPLE_STREAM);
+  let unread = prompt;
+  for (let i = 0; reader.length + unread.length <= maxSeqLen || i === 0; i++) {
+    const { data } = await reader.read(unread);
+    const id = choose(data.subarray(data.length - vocabSize), temperature, uniform(seed, stream, i), topP);
+    yield id;
+    unread = Int32Array.of(id);
+  }
+}
+
+/**
+ * `count` ids that continue `prompt`, at least one id; each sees at most the last maxSeqLen tokens, so the text may be longer
+ * than the context. Throws RangeError for an empty prompt, or logits that are not numbers.
  */
 export function generate(
   config: LlamaConfig,
@@ -31,19 +66,39 @@ export function generate(
   return ids.slice(prompt.length);
 }
 
-/** The id at which the cumulative sum of softmax(logits / temperature) passes `at`, in [0, 1). */
-export function choose(logits: ArrayLike<number>, temperature: number, at: number): number {
+/**
+ * The id at which the cumulative sum of softmax(logits / temperature), cut to `topP`, passes `at`, in [0, 1). Throws RangeError
+ * unless the logits are numbers of which the largest is finite.
+ */
+export function choose(logits: ArrayLike<number>, temperature: number, at: number, topP = 1): number {
   let best = 0;
   for (let v = 0; v < logits.length; v++) {
     if (Number.isNaN(logits[v])) throw new RangeError(`logits[${v}] is NaN`);
     if (logits[v] > logits[best]) best = v;
   }
+  if (!Number.isFinite(logits[best])) throw new RangeError(`logits[${best}] is ${logits[best]}, the largest`);
   if (temperature === 0) return best;
   const weights = Float64Array.from(logits, (z) => exp((z - logits[best]) / temperature));
-  let rest = at * weights.reduce((sum, weight) => sum + weight, 0);
+  if (topP < 1) keepNucleus(weights, topP);
+  let rest = at * sumOf(weights);
   for (let v = 0; v < weights.length; v++) {
     rest -= weights[v];
     if (rest < 0) return v;
   }
   return best; // what rounding left over
+}
+
+/** Sets to 0 all but the fewest largest weights whose share reaches topP; of equals the first are kept. */
+function keepNucleus(weights: Float64Array, topP: number): void {
+  const order = Uint32Array.from(weights.keys()).sort((v, u) => weights[u] - weights[v] || v - u);
+  const wanted = topP * sumOf(weights);
+  let kept = 0;
+  for (const v of order) {
+    if (kept >= wanted && kept > 0) weights[v] = 0;
+    else kept += weights[v];
+  }
+}
+
+function sumOf(weights: Float64Array): number {
+  return weights.reduce((sum, weight) => sum + weight, 0);
 }

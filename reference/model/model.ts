@@ -35,27 +35,40 @@ export interface ModelGradients<P extends Floats = Floats> {
   readonly weights: Map<string, Tensor<P>>;
 }
 
-/** tokens: [B, T] ids below V → every activation. Throws RangeError for an id outside [0, V), or T > maxSeqLen. */
+/** Earlier positions, of which a model needs the keys and values alone. */
+export interface Past<P extends Floats = Floats> {
+  /** How many there are. */
+  readonly length: number;
+  /** Those of layer i, and behind them those of the positions that are computed now. */
+  extend(i: number, fresh: block.KeysAndValues<P>): block.KeysAndValues<P>;
+}
+
+/**
+ * tokens: [B, T] ids below V, which follow the positions of `past` → every activation of the T positions. Throws RangeError
+ * for an id outside [0, V), or more positions than maxSeqLen.
+ */
 export function forward<P extends Floats>(
   config: LlamaConfig,
   weights: Weights<P>,
   tokens: Tensor<Ints>,
+  past: Past<P> = { length: 0, extend: (_, fresh) => fresh },
 ): ModelActivations<P> {
   const [B, T] = tokens.shape;
-  if (!(T <= config.maxSeqLen)) {
+  if (!(past.length + T <= config.maxSeqLen)) {
+    const behind = past.length > 0 ? ` behind ${past.length} positions` : "";
     throw new RangeError(
-      `tokens has shape [${tokens.shape}], expected [B,T] with T at most maxSeqLen=${config.maxSeqLen}`,
+      `tokens has shape [${tokens.shape}]${behind}, expected [B,T] with T at most maxSeqLen=${config.maxSeqLen}`,
     );
   }
   const w = weights.get("tok_embeddings.weight")!;
   const Storage = w.data.constructor as new (length: number) => P;
-  const table = ropeTable.forward(roundScalar(config.ropeTheta, w), headSize(config), 0, T, Storage);
+  const table = ropeTable.forward(roundScalar(config.ropeTheta, w), headSize(config), past.length, T, Storage);
 
   const embedded = embedding.forward(view(tokens, [B * T]), w).y;
   let x = embedded;
   const layers = [];
   for (let i = 0; i < config.nLayers; i++) {
-    const layer = block.forward(config, layerWeights(weights, i), table, x);
+    const layer = block.forward(config, layerWeights(weights, i), table, x, (fresh) => past.extend(i, fresh));
     layers.push(layer);
     x = layer.ffnResidual;
   }

@@ -1,0 +1,70 @@
+// What `touchstone generate` does.
+import { setImmediate } from "node:timers/promises";
+import { countParameters } from "../reference/weights.ts";
+import { continuation } from "../reference/model/generate.ts";
+import { UserError } from "./errors.ts";
+import type { GenerateOptions } from "./generate.ts";
+import { type Model, openModel } from "./model.ts";
+import { note, print } from "./output.ts";
+import { catchSignals, INTERRUPTED } from "./signals.ts";
+
+/** Prints the prompt and what follows, piece by piece; the exit status. */
+export async function generate(checkpoint: string | undefined, options: GenerateOptions): Promise<number> {
+  const model = await openModel(checkpoint, options);
+  const signals = catchSignals();
+  try {
+    return await run(model, options, signals.stopped);
+  } finally {
+    signals.release();
+    model.reader.close();
+  }
+}
+
+async function run(
+  { path, tokenizer, reader }: Model,
+  options: GenerateOptions,
+  stopped: () => boolean,
+): Promise<number> {
+  const { prompt, temperature, topP, seed, tokens, device } = options;
+  const { bos, eos } = tokenizer;
+  const ids = tokenizer.encode(prompt, { bos: bos >= 0 });
+  const { maxSeqLen } = reader.config;
+  if (ids.length === 0) throw new UserError("--prompt is empty, wanted a text: the vocabulary has no begin token");
+  if (ids.length > maxSeqLen) {
+    throw new UserError(`--prompt has ${ids.length} tokens, wanted at most the model's context of ${maxSeqLen}`);
+  }
+  note(`${path}: ${countParameters(reader.config).toLocaleString("en")} parameters, context ${maxSeqLen}, ${device}`);
+
+  const decoder = tokenizer.decoder();
+  let text = "";
+  for (const id of ids) text += decoder.push(id);
+  let isRead = await print(text);
+
+  const begun = performance.now();
+  let first = begun;
+  let count = 0;
+  let why = "the context is full";
+  for await (const id of continuation(reader, ids, { temperature, topP, seed })) {
+    if (count++ === 0) first = performance.now();
+    // A begin token, too, ends a text: another would follow.
+    if (id === eos || id === bos) {
+      why = id === eos ? "the end token" : "a begin token";
+      break;
+    }
+    const piece = decoder.push(id);
+    if (piece !== "") isRead = await print(piece);
+    await setImmediate(); // a signal is delivered between two turns of the event loop
+    if (count === tokens) why = "--tokens";
+    else if (stopped()) why = "interrupted";
+    else if (isRead) continue;
+    break;
+  }
+  if (isRead) await print(decoder.end());
+  if (process.stdout.isTTY) process.stdout.write("\n");
+  const last = performance.now();
+  const speed = count > 1 ? `, ${Math.round((count - 1) / ((last - first) / 1000))} tokens/s` : "";
+  const seconds = (milliseconds: number): string => `${(milliseconds / 1000).toFixed(2)} s`;
+  note(`prompt: ${ids.length} tokens in ${seconds(first - begun)}`);
+  note(`generated: ${count} tokens in ${seconds(last - first)}${speed}; ended by ${why}`);
+  return why === "interrupted" ? INTERRUPTED : 0;
+}

@@ -1,0 +1,72 @@
+// Reading on a device, with a key/value cache there: what reference/model/reader.ts promises, computed by the kernels.
+import { type LlamaConfig, headSize } from "../reference/config.ts";
+import type { KeysAndValues } from "../reference/model/block.ts";
+import type { Reader } from "../reference/model/reader.ts";
+import type { Tensor } from "../reference/tensor.ts";
+import type { Device } from "./device.ts";
+import { as, forward, type OnDevice } from "./model.ts";
+import { type DeviceTensor, Recorder } from "./recorder.ts";
+
+/** Positions by which the cache grows, so that few sizes of buffers are in use. */
+const STRIDE = 64;
+
+/** A reader with these weights. Closing it closes the device. */
+export function deviceReader(
+  device: Device,
+  config: LlamaConfig,
+  weights: ReadonlyMap<string, Tensor<Float32Array>>,
+): Reader {
+  const run = new Recorder(device);
+  const held = new Map([...weights].map(([name, w]) => [name, run.upload(w, name)]));
+  const { nKvHeads, vocabSize, maxSeqLen } = config;
+  const HS = headSize(config);
+  const room = run.upload({ data: new Float32Array(STRIDE * nKvHeads * HS), shape: [STRIDE * nKvHeads * HS] }, "room");
+  const layers: OnDevice<KeysAndValues>[] = [];
+  let length = 0;
+
+  /** The first `length` positions of `kept`, those of t, and room up to the next multiple of the stride. */
+  function extended(kept: DeviceTensor | undefined, t: DeviceTensor, label: string): DeviceTensor {
+    const S = length + t.shape[1];
+    const left = (STRIDE - (S % STRIDE)) % STRIDE;
+    const parts = [t, as(room, left * nKvHeads * HS)];
+    if (kept !== undefined) parts.unshift(as(kept, 1, length, nKvHeads, HS));
+    return as(run.concatenate(parts, label), 1, S, nKvHeads, HS);
+  }
+
+  return {
+    config,
+    get length() {
+      return length;
+    },
+    async read(tokens) {
+      const T = tokens.length;
+      if (!(length + T <= maxSeqLen)) {
+        throw new RangeError(`${T} tokens behind ${length} positions, expected at most maxSeqLen=${maxSeqLen} in all`);
+      }
+      const wrong = tokens.findIndex((id) => !(id >= 0 && id < vocabSize));
+      if (wrong >= 0) throw new RangeError(`tokens[${wrong}] is ${tokens[wrong]}, expected an id in [0, ${vocabSize})`);
+      const extend = (i: number, { k, v }: OnDevice<KeysAndValues>): OnDevice<KeysAndValues> => {
+        layers[i] = { k: extended(layers[i]?.k, k, `keys ${i}`), v: extended(layers[i]?.v, v, `values ${i}`) };
+        return layers[i];
+      };
+      const { logits } = forward(run, config, held, run.upload({ data: tokens, shape: [1, T] }, "tokens"), {
+        length,
+        extend,
+      });
+      const read = (await run.read(logits)) as Tensor;
+      run.releaseAllBut([...held.values(), room, ...layers.flatMap(({ k, v }) => [k, v])]);
+      length += T;
+      return read;
+    },
+    cut(wanted) {
+      if (!(Number.isInteger(wanted) && wanted >= 0 && wanted <= length)) {
+        throw new RangeError(`the cache holds ${length} positions, cannot keep ${wanted}`);
+      }
+      length = wanted;
+    },
+    close() {
+      run.destroy();
+      device.close();
+    },
+  };
+}
