@@ -76,7 +76,7 @@ export async function check(options: CheckOptions): Promise<number> {
   for (const { failures } of reports) {
     for (const failure of failures) process.stdout.write(failureLines(failure, candidateOptions(options)));
   }
-  process.stdout.write(`${examinationTable([...examinations.values()])}\n`);
+  if (examinations.size > 0) process.stdout.write(`${examinationTable([...examinations.values()])}\n`);
   for (const examination of examinations.values()) {
     const again = `touchstone check --op ${examination.op} --seed ${seed} --runs 1${candidateOptions(options)}`;
     process.stdout.write(examinationLines(examination, again));

@@ -190,7 +190,9 @@ function nameClass({ errors, emulated, values }: Spectrum): Omit<Precision, "out
     const touched = evaluations.filter((evaluation) => name === "float32" || rms(evaluation) > SPREAD * noise);
     if (touched.length === 0) continue;
     const sizes = touched.map(rms);
-    const [low, high] = [Math.min(...sizes), Math.max(...sizes)];
+    // In some order truncation errs no more than rounding does, and there are all orders between.
+    const isContinuous = name === "float32, truncating" && touched.length < evaluations.length;
+    const [low, high] = [isContinuous ? SPREAD * noise : Math.min(...sizes), Math.max(...sizes)];
     const left = Math.min(...touched.map((evaluation) => rms(difference(errors, evaluation))));
     predictions.push({ class: name, low, high, unexplained: measured > 0 ? left / measured : 1 });
     const [first, second] = touched;
@@ -276,13 +278,18 @@ function difference(a: readonly number[], b: readonly number[]): number[] {
   return a.map((x, i) => x - b[i]);
 }
 
-/** The output farthest from float32 whose class was named; where none was, the farthest. Undefined without outputs. */
+/**
+ * The output farthest from float32 whose class was named; where none was, the farthest that is undecidable, unless it may as
+ * well be float32 and another output is. Undefined without outputs.
+ */
 export function summarise(precision: readonly Precision[]): Summary | undefined {
   const all = precision.map((p) => ({ class: p.class, between: p.between, ratio: ratioOf(p) }));
   const sorted = all.toSorted((a, b) => b.ratio - a.ratio);
+  const exact = sorted.find((p) => p.class === "float32");
   return (
     sorted.find((p) => p.class !== "undecidable" && p.class !== "float32") ??
-    sorted.find((p) => p.class === "undecidable") ??
+    sorted.find((p) => p.class === "undecidable" && !(exact !== undefined && p.between.includes("float32"))) ??
+    exact ??
     sorted[0]
   );
 }
