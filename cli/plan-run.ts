@@ -22,7 +22,8 @@ export function run(options: PlanOptions): void {
   if (json !== undefined) write(json, `${JSON.stringify(figures(planned), undefined, 2)}\n`);
 }
 
-function planOf(options: PlanOptions): Planned {
+/** The plan of some options, and all that is shown of it. */
+export function planOf(options: PlanOptions): Planned {
   const { model, gpus, gpu, tensor, sequenceParallel, data, zero, dtype } = options;
   const config = presets[model];
   const tokens = options.tokens ?? printedTokens[model];

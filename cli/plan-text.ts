@@ -204,9 +204,12 @@ function printed({ model, request, plan }: Planned): string {
   lines.push(
     `  that is an MFU of ${percent(mfu)}, and ${percent(speed / overlapped.tokensPerSecond)} of what is predicted with overlap, ` +
       `${percent(speed / serial.tokensPerSecond)} of that without`,
-    "  The prediction is of one step in which nothing goes wrong: products at the best share that any shape was seen to reach,",
+    "  The prediction is of a step in which nothing goes wrong: products at the best share that any shape was seen to reach,",
     "  ranks that never wait for a slower one, and none of what is left out above. The paper names neither its layout nor its",
-    "  micro-batches, and its GPU-hours hold the whole run. Above the prediction without overlap, some of it was hidden.",
+    "  micro-batches, and its GPU-hours hold the whole run." +
+      (speed > serial.tokensPerSecond
+        ? " Above the prediction without overlap: part of the communication was hidden."
+        : ""),
   );
   return lines.join("\n");
 }

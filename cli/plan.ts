@@ -24,7 +24,7 @@ export interface PlanOptions {
   readonly microBatch: number;
   readonly dtype: StorageName;
   readonly network?: number;
-  readonly inferenceBatch: number[];
+  readonly inferenceBatch?: readonly number[];
   readonly svg?: string;
   readonly json?: string;
 }
