@@ -38,9 +38,9 @@ export function blockBackward(
   const again = run(issue, work, kept.recomputed, dy, weights, "again");
   const have = (name: TensorName): Ready => again.get(name) ?? [];
   const dgrad = (weight: WeightName, ...after: Ready[]): Ready =>
-    issue.compute(`d${weight}·x`, "product", productSeconds(work, weight), weights, ...after);
+    issue.compute(`${weight} dx`, "product", productSeconds(work, weight), weights, ...after);
   const wgrad = (weight: WeightName, ...after: Ready[]): Ready =>
-    issue.compute(`d${weight}`, "product", productSeconds(work, weight), ...after);
+    issue.compute(`${weight} dw`, "product", productSeconds(work, weight), ...after);
   const elementwise = (name: string, op: OpRow["op"], outputs: TensorName, ...after: Ready[]): Ready =>
     issue.compute(name, "elementwise", machine.stream(backwardBytes(work, op, outputs)), ...after);
 

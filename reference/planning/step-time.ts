@@ -126,9 +126,9 @@ function microBatchTasks(work: StepWork, first: boolean, last: boolean): Issue["
   );
   const head = issue.compute("head", "product", product, all);
   const loss = issue.compute("cross-entropy", "elementwise", machine.stream(3 * logits), head);
-  const dhead = issue.compute("dhead·x", "product", product, loss);
+  const dhead = issue.compute("head dx", "product", product, loss);
   const dnormed = issue.send("dnorm", "tensor", machine.tensor, collective, residual, dhead);
-  issue.compute("dhead", "product", product, loss);
+  issue.compute("head dw", "product", product, loss);
   let dx = issue.compute("dnorm", "elementwise", machine.stream(3 * split), dnormed);
 
   before.push(dx);
