@@ -3,6 +3,7 @@ import { describe, expect, test } from "vitest";
 import { cases } from "../../golden/cases/index.ts";
 import type { Candidate } from "../../golden/candidates/candidate.ts";
 import { measurePrecision, type Measured, summarise } from "../../golden/judge/precision.ts";
+import { judge } from "../../golden/judge/verdict.ts";
 import { LONG, precisionProbes } from "../../golden/judge/probes.ts";
 import { orders } from "../../golden/zoo/arithmetic.ts";
 import { animalsOf } from "../../golden/zoo/index.ts";
@@ -82,6 +83,15 @@ describe(`linear.forward, sums of ${LONG} products`, () => {
     );
     expect(findings).toEqual([]);
     expect(precision.map((p) => p.class)).toEqual(["tf32 inputs"]);
+  });
+
+  test("TF32 inputs of short sums are rejected, unless they are declared", async () => {
+    const [operation, spec] = [operations.get(op)!, cases.get(op)!];
+    const tf32 = zooCandidate(op, { habits: { operands: "tf32" }, inputs: "tf32" });
+    const problem = spec.build({ R: 3, O: 5, C: 7 }, "unit", SEED);
+    const findingsFor = async (target: Target) => (await judge(operation, tf32, problem, target, "unit")).findings;
+    expect(await findingsFor(targets.wgsl)).not.toEqual([]);
+    expect(await findingsFor({ ...targets.wgsl, stores: { x: "tf32", w: "tf32" } })).toEqual([]);
   });
 
   test("what is worse than every class is no class, and NaN is none either", async () => {
