@@ -2,10 +2,7 @@
 //
 //   rank = dataIndex · tensor + tensorIndex
 import type { LlamaConfig } from "../config.ts";
-
-/** What of the training state is cut over the data ranks: nothing, moments, and gradients, and weights (ZeRO's stages). */
-export const zeroStages = [0, 1, 2, 3] as const;
-export type ZeroStage = (typeof zeroStages)[number];
+import { divisors, type ZeroStage, zeroStages } from "../planning/layout.ts";
 
 export interface Layout {
   /** Ranks that share the sequences of a batch (data parallelism). */
@@ -14,7 +11,7 @@ export interface Layout {
   readonly tensor: number;
   /** Whether the tensor ranks also share the rows of norms and residuals (Korthikanti et al. 2022). */
   readonly sequence: boolean;
-  /** Of Rajbhandari et al. 2020. */
+  /** What the data ranks cut of the training state: nothing, moments, and gradients, and weights (Rajbhandari et al. 2020). */
   readonly zero: ZeroStage;
 }
 
@@ -60,7 +57,8 @@ export function checkLayout(
       illegal(`${name} is ${value}, expected a positive integer`, `${name} ${nearest}`);
     }
   }
-  if (typeof sequence !== "boolean") illegal(`sequence is ${String(sequence)}, expected true or false`, "false");
+  if (typeof sequence !== "boolean")
+    illegal(`sequence is ${String(sequence)}, expected true or false`, "sequence false");
   if (!zeroStages.includes(zero)) {
     illegal(`zero is ${String(zero)}, expected one of ${zeroStages.join(", ")}`, `zero ${nearestOf(zero, zeroStages)}`);
   }
@@ -101,8 +99,5 @@ function nearestOf(wanted: number, legal: readonly number[]): number {
 
 /** In ascending order. */
 function commonDivisors(numbers: readonly number[]): number[] {
-  const least = Math.min(...numbers);
-  const divisors: number[] = [];
-  for (let d = 1; d <= least; d++) if (numbers.every((n) => n % d === 0)) divisors.push(d);
-  return divisors;
+  return divisors(Math.min(...numbers)).filter((d) => numbers.every((n) => n % d === 0));
 }

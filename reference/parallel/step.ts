@@ -4,7 +4,6 @@
 import type { LlamaConfig } from "../config.ts";
 import { type Floats, type Tensor, view, zeros } from "../tensor.ts";
 import type { Hyperparameters } from "../training/hyperparameters.ts";
-import type { Recorder } from "../training/recorded.ts";
 import { type Batch, type TrainingState, update } from "../training/step.ts";
 import type { Weights } from "../weights.ts";
 import * as crossEntropy from "./cross-entropy.ts";
@@ -13,7 +12,6 @@ import * as gradientNorm from "./gradient-norm.ts";
 import { checkLayout, type Layout, placeOf } from "./layout.ts";
 import { type Program, type Rank, ranksOf, runInLockstep, type Traffic } from "./lockstep.ts";
 import * as model from "./model.ts";
-import { recordRanks } from "./recorded.ts";
 import { checkShards } from "./shards.ts";
 import { heldWeights, ownWeights } from "./zero.ts";
 
@@ -43,19 +41,16 @@ export interface ParallelStep<P extends Floats = Floats> {
   readonly gradientNorms: readonly number[];
   /** The next state, by rank. */
   readonly shards: readonly TrainingState<P>[];
+  /** What each rank computed and kept on the way: for those who record it, or count its bytes. */
+  readonly ranks: readonly RankStep<P>[];
+  /** What each rank sent. */
   readonly ledger: readonly Traffic[];
 }
 
-export interface ParallelOptions {
-  /** Takes what the ranks computed, put together, under the names of a trace. */
-  readonly record?: Recorder;
-  /** What each rank's program sees of the others in place of the rank as it is: a test plants its faults here. */
-  readonly through?: (rank: Rank) => Rank;
-}
-
 /**
- * Step t ≥ 1 of a run whose state lies in shards, by rank; batch: tokens and targets of all data ranks, [B, T].
- * Throws RangeError for an illegal layout, for shards that are not of it, and where the dense step does.
+ * Step t ≥ 1 of a run whose state lies in shards, by rank; batch: tokens and targets of all data ranks, [B, T]; through:
+ * what a rank's program sees of the others in place of the rank as it is, where a test plants its faults. Throws RangeError
+ * for an illegal layout, for shards that are not of it, and where the dense step does.
  */
 export function parallelStep<P extends Floats>(
   config: LlamaConfig,
@@ -64,7 +59,7 @@ export function parallelStep<P extends Floats>(
   layout: Layout,
   shards: readonly TrainingState<P>[],
   batch: Batch,
-  { record, through = (rank) => rank }: ParallelOptions = {},
+  through: (rank: Rank) => Rank = (rank) => rank,
 ): ParallelStep<P> {
   const [B, T] = batch.tokens.shape;
   checkShards(config, layout, shards);
@@ -81,11 +76,11 @@ export function parallelStep<P extends Floats>(
     rankStep(through(rank), config, h, t, shards[index], batchOf(layout, index, batch)),
   );
   const { results, ledger } = runInLockstep(programs);
-  if (record !== undefined) recordRanks(layout, results, record);
   return {
     losses: results.map(({ passes }) => passes.loss.data[0]),
     gradientNorms: results.map(({ passes }) => passes.norm.data[0]),
     shards: results.map(({ shard }) => shard),
+    ranks: results,
     ledger,
   };
 }

@@ -1,9 +1,10 @@
 // A step on any legal layout of ranks is the dense step.
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { type Layout, rankCount, zeroStages } from "../../reference/parallel/layout.ts";
+import { type Layout, rankCount } from "../../reference/parallel/layout.ts";
 import { shardState } from "../../reference/parallel/shards.ts";
 import { parallelStep } from "../../reference/parallel/step.ts";
+import { zeroStages } from "../../reference/planning/layout.ts";
 import { step } from "../../reference/training/step.ts";
 import { PARALLEL_STEP } from "../thresholds.ts";
 import { batchOf, difference, hyperparameters, type Problem, problems, stateOf } from "./problem.ts";
