@@ -8,8 +8,8 @@ const stable: Sigmoid = (f, z) => {
   const e = f.exp(-Math.abs(z));
   return f.divide(z < 0 ? e : 1, f.add(1, e));
 };
-// e^−z overflows below about −88: there only the stable form is covered.
-const plain: Sigmoid = (f, z) => (z < -80 ? stable(f, z) : f.divide(1, f.add(1, f.exp(-z))));
+// Below about −88 e^−z overflows, and the quotient by infinity is 0.
+const plain: Sigmoid = (f, z) => f.divide(1, f.add(1, f.exp(-z)));
 const sigmoids = { "e^−|z|": stable, "e^−z": plain };
 
 const forwards: Animal[] = Object.entries(sigmoids).flatMap(([name, sigmoid]) => [

@@ -276,6 +276,10 @@ const rows: readonly Operation[] = [
       summary: "y = silu(gate) · up,  silu(z) = z / (1 + e^−z)",
       inputs: { gate: "R,F", up: "R,F" },
       outputs: { y: "R,F" },
+      covered: [
+        "σ(z) as 1 / (1 + e^−z), 0 where e^−z overflows; or from e^−|z|",
+        "silu as z · σ(z) or as a quotient, products in any association",
+      ],
     },
     swiglu.forward,
     swigluBound.forward,
@@ -286,6 +290,12 @@ const rows: readonly Operation[] = [
       summary: "dgate = dy · up · σ(gate) · (1 + gate · (1 − σ(gate))),  dup = dy · silu(gate)",
       inputs: { dy: "R,F", gate: "R,F", up: "R,F" },
       outputs: { dgate: "R,F", dup: "R,F" },
+      covered: [
+        "σ(z) as in the forward",
+        "1 − σ(z) as a difference or as σ(−z)",
+        "the derivative as σ · (1 + z · (1 − σ)), or multiplied out",
+        "products in any association",
+      ],
     },
     swiglu.backward,
     swigluBound.backward,

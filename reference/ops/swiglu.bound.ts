@@ -1,7 +1,10 @@
 // How far a correct SwiGLU may land.
 //
-// Covered: σ(z) as 1 / (1 + e^−z) while e^−z is finite, or from e^−|z| (as e / (1 + e) for z < 0); silu as z · σ(z) or as a
-// quotient; products in any association; 1 − σ(z) as a difference or as σ(−z).
+// Covered: σ(z) as 1 / (1 + e^−z), or from e^−|z| (as e / (1 + e) for z < 0); silu as z · σ(z) or as a quotient; products in
+// any association; 1 − σ(z) as a difference or as σ(−z).
+//
+// Where e^−z overflows, or the divisor leaves the division's domain, 1 / (1 + e^−z) is 0: the quotient by infinity, and what
+// devices give whose reciprocal of so large a number is flushed. The exact σ(z) is below 2⁻¹²⁵ there, and zero is allowed.
 import { allowances, type Allowance, type Errors, reader } from "../bounds.ts";
 import { type Approx, Arithmetic } from "../rounding.ts";
 import type { Target } from "../targets.ts";
@@ -61,5 +64,5 @@ export function sigmoid(a: Arithmetic, z: Approx): Approx {
   const above = a.divide(a.exact(1), a.add(a.exact(1), e));
   const stable = z.value < 0 ? below : above;
   const plain = a.divide(a.exact(1), a.add(a.exact(1), a.exp(a.negate(z))));
-  return plain.error < Infinity ? a.either(stable, plain) : stable;
+  return a.either(stable, plain.error < Infinity ? plain : a.exact(0));
 }

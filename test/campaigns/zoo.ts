@@ -13,6 +13,10 @@ const table = new Table({
   head: ["op", "variants", "elements", "unjudged", "honest ÷ bound", "adversarial ÷ bound", "alarms", "seconds"],
   style: { head: [], border: [], compact: true },
 });
+const unknown = only.find((op) => !cases.has(op));
+if (unknown !== undefined || target === undefined) {
+  throw new RangeError(`${unknown ?? targetName} is not ${unknown === undefined ? "a target" : "an op and direction"}`);
+}
 let alarms = 0;
 for (const [op, spec] of cases) {
   if (only.length > 0 && !only.includes(op)) continue;
