@@ -63,6 +63,7 @@ const usual: Readonly<Record<string, Sizes>> = {
   embedding: { R: 37, V: 11, C: 19 },
   rmsnorm: { R: 9, C: 70, eps },
   linear: { R: 37, O: 35, C: 41 },
+  "rope-table": { theta: 10000, HS: 34, start: 17, T: 9 },
   rope: { B: 2, T: 9, NH: 3, HS: 10, start: 5, layout: "adjacent" },
   attention: { B: 2, NKV: 2, groups: 2, T: 19, S: 21, HS: 10 },
   swiglu: { R: 9, F: 70 },
