@@ -2,16 +2,18 @@
 // activations stay on the device; the host gets the loss and the gradient norm.
 import type { LlamaConfig } from "../reference/config.ts";
 import { type Floats, type Ints, sizeOf, type Tensor } from "../reference/tensor.ts";
-import type { StepEngine } from "../reference/training/engine.ts";
+import { checkRecordable, type StepEngine, type StepOptions } from "../reference/training/engine.ts";
+import type { Hyperparameters } from "../reference/training/hyperparameters.ts";
+import { meanLoss, sharesOf, splitBatch } from "../reference/training/micro-batches.ts";
 import { recordPasses, recordUpdate } from "../reference/training/recorded.ts";
 import { adamwScalars } from "../reference/training/schedule.ts";
-import type { Passes, TrainingState } from "../reference/training/step.ts";
+import type { Batch, Passes, TrainingState } from "../reference/training/step.ts";
 import * as adamw from "./adamw.ts";
 import * as clip from "./clip.ts";
 import * as crossEntropy from "./cross-entropy.ts";
 import type { Device } from "./device.ts";
 import { overAll } from "./gradient-norm.ts";
-import { as, backward, forward, type OnDevice } from "./model.ts";
+import { as, backward, forward, type OnDevice, plus } from "./model.ts";
 import { type DeviceTensor, Recorder } from "./recorder.ts";
 
 /** What a target must be not to count (PyTorch's). */
@@ -19,72 +21,146 @@ const IGNORE_INDEX = -100;
 
 type Named = Map<string, DeviceTensor>;
 
+/** What a step took. */
+export interface Measured {
+  /** Bytes that the activations of a micro-batch and their gradients held at once, at most. */
+  readonly activations: number;
+  /** Bytes of all buffers: weights, moments, gradients and what shares the rest. */
+  readonly buffers: number;
+  /** Submissions since the engine began. */
+  readonly submissions: number;
+}
+
+export interface DeviceEngine extends StepEngine {
+  /** Of the last step, or `differentiate` without a record. */
+  measured(): Measured;
+}
+
+/** Gradients that have been recorded: nothing has to have run yet. */
+interface Recorded {
+  readonly shares: readonly number[];
+  readonly losses: readonly DeviceTensor[];
+  readonly weights: Named;
+  readonly norm: DeviceTensor;
+  /** Of the first micro-batch. */
+  readonly passes: OnDevice<Passes>;
+}
+
 /** An engine that starts from a state, rounded to float32. Closing it closes the device. */
-export function deviceEngine(device: Device, config: LlamaConfig, initial: TrainingState): StepEngine {
-  const run = new Recorder(device);
+export function deviceEngine(
+  device: Device,
+  config: LlamaConfig,
+  initial: TrainingState,
+  { recompute = "none", microBatches = 1, memoryLimit }: StepOptions = {},
+): DeviceEngine {
+  const run = new Recorder(device, memoryLimit === undefined ? {} : { memoryLimit });
   const upload = (tensors: ReadonlyMap<string, Tensor>): Named =>
     new Map([...tensors].map(([name, t]) => [name, run.upload(float32(t), name)]));
   let weights = upload(initial.weights);
   let firstMoment = upload(initial.firstMoment);
   let secondMoment = upload(initial.secondMoment);
   let gradients: { weights: Named; norm: DeviceTensor } | undefined;
+  let held: readonly DeviceTensor[] = []; // activations and their gradients, of the first micro-batch
+  let activations = 0;
   const kept = () => [...weights.values(), ...firstMoment.values(), ...secondMoment.values()];
   const state = async (): Promise<TrainingState> => ({
-    weights: await readAll(run, weights),
-    firstMoment: await readAll(run, firstMoment),
-    secondMoment: await readAll(run, secondMoment),
+    weights: await onHost(run, weights),
+    firstMoment: await onHost(run, firstMoment),
+    secondMoment: await onHost(run, secondMoment),
   });
+
+  /** Records both passes over each part of a batch, the sums of their gradients and the norm of those. */
+  function derive(batch: Batch): Recorded {
+    run.releaseAllBut(kept()); // an earlier batch that was not used
+    const parts = splitBatch(batch, microBatches);
+    const shares = sharesOf(parts, IGNORE_INDEX);
+    const passes = parts.map((part, i) => passOver(part, shares[i]));
+    const sums = passes
+      .map(({ gradients: { weights: ofPart } }) => ofPart)
+      .reduce((sum, more) => added(run, sum, more));
+    const norm = overAll(run, [...sums.values()]);
+    const { held: ofFirst, ...first } = passes[0];
+    held = ofFirst;
+    return { shares, losses: passes.map(({ loss }) => loss), weights: sums, norm, passes: { ...first, norm } };
+  }
+
+  function passOver({ tokens, targets: ids }: Batch, share: number) {
+    const targets = as(run.upload(ids, "targets"), sizeOf(ids.shape));
+    const activated = forward(run, config, weights, run.upload(tokens, "tokens"));
+    const { logits } = activated;
+    const ignoring = { ignoreIndex: IGNORE_INDEX };
+    const { loss, lse } = crossEntropy.forward.record(run, { logits, targets }, ignoring);
+    const dloss = run.upload({ data: Float32Array.of(share), shape: [] }, "dloss");
+    const { dlogits } = crossEntropy.backward.record(run, { dloss, logits, targets, lse }, ignoring);
+    const recomputed: DeviceTensor[] = [];
+    const passed = backward(run, config, weights, activated, dlogits, recompute, recomputed);
+    const { weights: _, terms: __, ...activationGradients } = passed;
+    const layers = passed.layers.map(({ weights: ___, ...layer }) => layer);
+    const tensors = tensorsIn([activated, targets, lse, { ...activationGradients, layers }, recomputed]);
+    return { activations: activated, loss, lse, dloss, gradients: passed, held: tensors };
+  }
+
+  /** Records clipping and AdamW at step t; the state is what they give. Returns the clipped gradients. */
+  function move(g: { weights: Named; norm: DeviceTensor }, h: Hyperparameters, t: number): Named {
+    const clipped: Named = new Map();
+    const next = { weights: new Map() as Named, firstMoment: new Map() as Named, secondMoment: new Map() as Named };
+    for (const [name, w] of weights) {
+      const N = sizeOf(w.shape);
+      const flat = (from: Named): DeviceTensor => as(from.get(name)!, N);
+      const cut = clip.forward.record(run, { g: flat(g.weights), norm: g.norm }, { maxNorm: h.maxGradientNorm });
+      const scalars = adamwScalars(h, t, { data: new Float32Array(0), shape: w.shape });
+      const moments = { m: flat(firstMoment), v: flat(secondMoment) };
+      const moved = adamw.forward.record(run, { w: as(w, N), g: cut.g, ...moments }, { ...scalars });
+      clipped.set(name, as(cut.g, ...w.shape));
+      next.weights.set(name, as(moved.w, ...w.shape));
+      next.firstMoment.set(name, as(moved.m, ...w.shape));
+      next.secondMoment.set(name, as(moved.v, ...w.shape));
+    }
+    ({ weights, firstMoment, secondMoment } = next);
+    gradients = undefined;
+    return clipped;
+  }
+
+  /** Runs what is recorded, in one submission with the copies of the losses and the norm. */
+  async function finish({ shares, losses, norm }: Recorded): Promise<{ loss: number; gradientNorm: number }> {
+    const numbers = (await run.readAll([...losses, norm])).map(({ data }) => data[0]);
+    const loss = Math.fround(meanLoss(shares, numbers.slice(0, -1)));
+    activations = run.peakOf(held);
+    return { loss, gradientNorm: numbers.at(-1)! };
+  }
 
   return {
     async differentiate(batch, record) {
-      run.releaseAllBut(kept()); // an earlier batch that was not used
-      const R = sizeOf(batch.targets.shape);
-      const activations = forward(run, config, weights, run.upload(batch.tokens, "tokens"));
-      const targets = as(run.upload(batch.targets, "targets"), R);
-      const { logits } = activations;
-      const ignoring = { ignoreIndex: IGNORE_INDEX };
-      const { loss, lse } = crossEntropy.forward.record(run, { logits, targets }, ignoring);
-      const dloss = run.upload({ data: Float32Array.of(1), shape: [] }, "dloss");
-      const { dlogits } = crossEntropy.backward.record(run, { dloss, logits, targets, lse }, ignoring);
-      const passed = backward(run, config, weights, activations, dlogits);
-      const norm = overAll(run, [...passed.weights.values()]);
-      gradients = { weights: passed.weights, norm };
-      const [lossValue, gradientNorm] = [await scalar(run, loss), await scalar(run, norm)];
+      const recorded = derive(batch);
+      const keep = [...kept(), ...recorded.weights.values(), recorded.norm];
       if (record !== undefined) {
-        const passes: OnDevice<Passes> = { activations, loss, lse, dloss, gradients: passed, norm };
-        recordPasses((await onHost(run, passes)) as Passes, record);
+        checkRecordable(recorded.losses.length);
+        recordPasses(await onHost(run, recorded.passes as unknown as Passes), record); // before anything is released
       }
-      run.releaseAllBut([...kept(), ...passed.weights.values(), norm]);
-      return { loss: lossValue, gradientNorm };
+      run.releaseAllBut([...keep, ...recorded.losses]);
+      gradients = recorded;
+      return finish(recorded);
     },
 
     async update(h, t, record) {
       if (gradients === undefined)
         throw new RangeError("update needs the gradients of a batch: differentiate one first");
-      const { norm } = gradients;
-      const clipped: Named = new Map();
-      const next = { weights: new Map() as Named, firstMoment: new Map() as Named, secondMoment: new Map() as Named };
-      for (const [name, w] of weights) {
-        const N = sizeOf(w.shape);
-        const flat = (from: Named): DeviceTensor => as(from.get(name)!, N);
-        const inputs = { g: flat(gradients.weights), norm };
-        const { g } = clip.forward.record(run, inputs, { maxNorm: h.maxGradientNorm });
-        const scalars = adamwScalars(h, t, { data: new Float32Array(0), shape: w.shape });
-        const moments = { m: flat(firstMoment), v: flat(secondMoment) };
-        const moved = adamw.forward.record(run, { w: as(w, N), g, ...moments }, { ...scalars });
-        clipped.set(name, as(g, ...w.shape));
-        next.weights.set(name, as(moved.w, ...w.shape));
-        next.firstMoment.set(name, as(moved.m, ...w.shape));
-        next.secondMoment.set(name, as(moved.v, ...w.shape));
-      }
-      ({ weights, firstMoment, secondMoment } = next);
-      gradients = undefined;
-      await run.submit();
-      if (record !== undefined) recordUpdate(await readAll(run, clipped), await state(), record);
+      const clipped = move(gradients, h, t);
+      if (record !== undefined) recordUpdate(await onHost(run, clipped), await state(), record);
       run.releaseAllBut(kept());
+      await run.submit();
+    },
+
+    async step(batch, h, t) {
+      const recorded = derive(batch);
+      move(recorded, h, t);
+      run.releaseAllBut([...kept(), ...recorded.losses, recorded.norm]);
+      return finish(recorded);
     },
 
     state,
+
+    measured: () => ({ activations, buffers: run.allocated, submissions: run.submissions }),
 
     close() {
       run.destroy();
@@ -97,28 +173,32 @@ function float32(t: Tensor): Tensor<Float32Array> {
   return { data: t.data instanceof Float32Array ? t.data : new Float32Array(t.data), shape: t.shape };
 }
 
-async function scalar(run: Recorder, t: DeviceTensor): Promise<number> {
-  return (await run.read(t)).data[0];
+/** The sums of two parts' gradients. */
+function added(run: Recorder, sum: Named, more: Named): Named {
+  return new Map([...sum].map(([name, dw]) => [name, plus(run, dw, more.get(name)!)]));
 }
 
-async function readAll(run: Recorder, tensors: ReadonlyMap<string, DeviceTensor>): Promise<Map<string, Tensor>> {
-  return (await onHost(run, tensors)) as Map<string, Tensor>;
+/** The same form with the tensors read back, all in one submission. */
+async function onHost<T>(run: Recorder, form: unknown): Promise<T> {
+  const tensors = tensorsIn(form);
+  const read = await run.readAll(tensors);
+  const found = new Map(tensors.map((t, i) => [t, read[i]]));
+  return mapTensors(form, (t) => found.get(t)!) as T;
 }
 
-/** The same form with the tensors read back. */
-async function onHost(run: Recorder, value: unknown): Promise<unknown> {
-  if (isDeviceTensor(value)) return (await run.read(value)) as Tensor<Floats | Ints>;
-  if (value instanceof Map) {
-    const read = new Map<unknown, unknown>();
-    for (const [name, t] of value) read.set(name, await onHost(run, t));
-    return read;
-  }
-  if (Array.isArray(value)) return Promise.all(value.map((one) => onHost(run, one)));
-  const read: Record<string, unknown> = {};
-  for (const [name, t] of Object.entries(value as object)) read[name] = await onHost(run, t);
-  return read;
+function tensorsIn(form: unknown): DeviceTensor[] {
+  const tensors: DeviceTensor[] = [];
+  mapTensors(form, (t) => void tensors.push(t));
+  return tensors;
+}
+
+function mapTensors(form: unknown, f: (t: DeviceTensor) => Tensor<Floats | Ints> | void): unknown {
+  if (isDeviceTensor(form)) return f(form);
+  if (Array.isArray(form)) return form.map((one) => mapTensors(one, f));
+  if (form instanceof Map) return new Map([...form].map(([name, one]) => [name, mapTensors(one, f)]));
+  return Object.fromEntries(Object.entries(form as object).map(([name, one]) => [name, mapTensors(one, f)]));
 }
 
 function isDeviceTensor(value: unknown): value is DeviceTensor {
-  return typeof value === "object" && value !== null && "buffer" in value && "shape" in value;
+  return typeof value === "object" && value !== null && "memory" in value && "shape" in value;
 }

@@ -5,6 +5,8 @@ import type { BlockActivations, BlockGradients, KeysAndValues, RopeTable } from 
 import type { ModelActivations, ModelGradients } from "../reference/model/model.ts";
 import { type Floats, type Ints, sizeOf, type Tensor } from "../reference/tensor.ts";
 import { layerWeightName, type LayerWeights } from "../reference/weights.ts";
+import { type Again, allOf, lazily, type Lines, saveOf } from "../reference/model/lazily.ts";
+import { kept, type Policy } from "../reference/planning/policies.ts";
 import * as add from "./add.ts";
 import * as attention from "./attention.ts";
 import * as embedding from "./embedding.ts";
@@ -53,34 +55,44 @@ export function forward(
   let x = embedded;
   const layers: OnDevice<BlockActivations>[] = [];
   for (let i = 0; i < config.nLayers; i++) {
-    const layer = blockForward(run, config, layerOf(weights, i), table, x, (fresh) => past.extend(i, fresh));
+    const lines = blockLines(run, config, layerOf(weights, i), table, (fresh) => past.extend(i, fresh));
+    const layer = allOf(new Map([["x", x]]), lines);
     layers.push(layer);
     x = layer.ffnResidual;
   }
   const norm = rmsnorm.forward.record(run, { x, w: weights.get("norm.weight")! }, eps);
   const logits = linear.forward.record(run, { x: norm.y, w: headOf(weights) }, {}).y;
-  return { tokens, table, embedding: embedded, layers, norm, logits };
+  return { tokens, table, embedding: embedded, layers, last: x, norm, logits };
 }
 
-/** dlogits: [R, V]; a: what the forward returned → every gradient. */
+/**
+ * dlogits: [R, V]; a: what the forward returned → every gradient. Of a block's activations the backward reads those that the
+ * policy saves; the others are computed again and added to `recomputed`. Nothing has to be dropped for that: what no
+ * dispatch reads again gives its memory to others.
+ */
 export function backward(
   run: Recorder,
   config: LlamaConfig,
   weights: DeviceWeights,
   a: OnDevice<ModelActivations>,
   dlogits: DeviceTensor,
+  policy: Policy,
+  recomputed: DeviceTensor[] = [],
 ): OnDevice<ModelGradients> {
+  const { saved } = kept(policy);
+  const again: Again<DeviceTensor> = (_, outputs) => recomputed.push(...outputs.values());
   const head = linear.backward.record(run, { dy: dlogits, x: a.norm.y, w: headOf(weights) }, {});
-  const last = a.layers.at(-1)?.ffnResidual ?? a.embedding;
   const norm = rmsnorm.backward.record(
     run,
-    { dy: head.dx, x: last, w: weights.get("norm.weight")!, rstd: a.norm.rstd },
+    { dy: head.dx, x: a.last, w: weights.get("norm.weight")!, rstd: a.norm.rstd },
     {},
   );
   let dx = norm.dx;
   const layers: OnDevice<BlockGradients>[] = [];
   for (let i = config.nLayers - 1; i >= 0; i--) {
-    const layer = blockBackward(run, config, layerOf(weights, i), a.table, a.layers[i], dx);
+    const w = layerOf(weights, i);
+    const activations = lazily(saveOf<DeviceTensor>(saved, a.layers[i]), blockLines(run, config, w, a.table), again);
+    const layer = blockBackward(run, w, a.table, activations, dx);
     layers.unshift(layer);
     dx = layer.x;
   }
@@ -101,65 +113,44 @@ export function backward(
   return { embedding: dx, layers, norm: head.dx, logits: dlogits, ...terms, weights: gradients };
 }
 
-function blockForward(
+/** reference/model/block.ts and recompute.ts, line by line. */
+function blockLines(
   run: Recorder,
   config: LlamaConfig,
   w: OnDevice<LayerWeights>,
   table: OnDevice<RopeTable>,
-  x: DeviceTensor,
-  behind: (fresh: OnDevice<KeysAndValues>) => OnDevice<KeysAndValues>,
-): OnDevice<BlockActivations> {
+  behind: (fresh: OnDevice<KeysAndValues>) => OnDevice<KeysAndValues> = (fresh) => fresh,
+): Lines<OnDevice<BlockActivations>> {
   const T = table.cos.shape[0];
   const eps = { eps: config.normEps };
-  const product = (input: DeviceTensor, weight: DeviceTensor) =>
-    linear.forward.record(run, { x: input, w: weight }, {}).y;
-
-  const attentionNorm = rmsnorm.forward.record(run, { x, w: w.attentionNorm }, eps);
-  const qProjection = heads(product(attentionNorm.y, w.wq), T, config.nHeads);
-  const kProjection = heads(product(attentionNorm.y, w.wk), T, config.nKvHeads);
-  const v = heads(product(attentionNorm.y, w.wv), T, config.nKvHeads);
-  const q = rope.forward.record(run, { x: qProjection, ...table }, ADJACENT).y;
-  const k = rope.forward.record(run, { x: kProjection, ...table }, ADJACENT).y;
-  const attended = attention.forward.record(run, { q, ...behind({ k, v }) }, {});
-  const attentionOutput = product(rows(attended.y), w.wo);
-  const attentionResidual = plus(run, x, attentionOutput);
-
-  const ffnNorm = rmsnorm.forward.record(run, { x: attentionResidual, w: w.ffnNorm }, eps);
-  const gate = product(ffnNorm.y, w.w1);
-  const up = product(ffnNorm.y, w.w3);
-  const activated = swiglu.forward.record(run, { gate, up }, {}).y;
-  const ffnOutput = product(activated, w.w2);
-  const ffnResidual = plus(run, attentionResidual, ffnOutput);
-
+  const product = (x: DeviceTensor, weight: DeviceTensor) => linear.forward.record(run, { x, w: weight }, {}).y;
   return {
-    x,
-    attentionNorm,
-    qProjection,
-    kProjection,
-    q,
-    k,
-    v,
-    attention: attended,
-    attentionOutput,
-    attentionResidual,
-    ffnNorm,
-    gate,
-    up,
-    swiglu: activated,
-    ffnOutput,
-    ffnResidual,
+    attentionNorm: (a) => rmsnorm.forward.record(run, { x: a.x, w: w.attentionNorm }, eps),
+    qProjection: (a) => heads(product(a.attentionNorm.y, w.wq), T, config.nHeads),
+    kProjection: (a) => heads(product(a.attentionNorm.y, w.wk), T, config.nKvHeads),
+    v: (a) => heads(product(a.attentionNorm.y, w.wv), T, config.nKvHeads),
+    q: (a) => rope.forward.record(run, { x: a.qProjection, ...table }, ADJACENT).y,
+    k: (a) => rope.forward.record(run, { x: a.kProjection, ...table }, ADJACENT).y,
+    attention: (a) => attention.forward.record(run, { q: a.q, ...behind({ k: a.k, v: a.v }) }, {}),
+    attentionOutput: (a) => product(rows(a.attention.y), w.wo),
+    attentionResidual: (a) => plus(run, a.x, a.attentionOutput),
+
+    ffnNorm: (a) => rmsnorm.forward.record(run, { x: a.attentionResidual, w: w.ffnNorm }, eps),
+    gate: (a) => product(a.ffnNorm.y, w.w1),
+    up: (a) => product(a.ffnNorm.y, w.w3),
+    swiglu: (a) => swiglu.forward.record(run, { gate: a.gate, up: a.up }, {}).y,
+    ffnOutput: (a) => product(a.swiglu, w.w2),
+    ffnResidual: (a) => plus(run, a.attentionResidual, a.ffnOutput),
   };
 }
 
 function blockBackward(
   run: Recorder,
-  config: LlamaConfig,
   w: OnDevice<LayerWeights>,
   table: OnDevice<RopeTable>,
   a: OnDevice<BlockActivations>,
   dy: DeviceTensor,
 ): OnDevice<BlockGradients> {
-  const T = table.cos.shape[0];
   const ofLinear = (gradient: DeviceTensor, x: DeviceTensor, weight: DeviceTensor) =>
     linear.backward.record(run, { dy: gradient, x, w: weight }, {});
 
@@ -176,7 +167,7 @@ function blockBackward(
   const dattentionResidual = plus(run, dy, ffnNorm.dx);
 
   const wo = ofLinear(dattentionResidual, rows(a.attention.y), w.wo);
-  const dattention = heads(wo.dx, T, config.nHeads);
+  const dattention = as(wo.dx, ...a.attention.y.shape);
   const { dq, dk, dv } = attention.backward.record(
     run,
     { dy: dattention, q: a.q, k: a.k, v: a.v, y: a.attention.y, lse: a.attention.lse },
@@ -238,7 +229,7 @@ export function as(t: DeviceTensor, ...shape: number[]): DeviceTensor {
   return { ...t, shape };
 }
 
-function plus(run: Recorder, a: DeviceTensor, b: DeviceTensor): DeviceTensor {
+export function plus(run: Recorder, a: DeviceTensor, b: DeviceTensor): DeviceTensor {
   const N = sizeOf(a.shape);
   return as(add.forward.record(run, { a: as(a, N), b: as(b, N) }, {}).y, ...a.shape);
 }

@@ -6,20 +6,32 @@ import type { Device } from "./device.ts";
 import { KernelError } from "./errors.ts";
 import { type Kernel, type KernelDeclaration, MOST_WORKGROUPS, type Named, checkKernel } from "./kernel.ts";
 import { type Compiled, type Source, bindingsOf, oneLine, pipelineOf } from "./pipelines.ts";
+import { mostAtOnce, place, type Span } from "./placement.ts";
 import { type ElementType, type Field, parseWgsl } from "./wgsl.ts";
 
 const { GPUBufferUsage, GPUMapMode } = globals as typeof globalThis;
 
-/** A tensor on the device: contiguous, row-major. The buffer may be longer than the tensor. */
+/** Where a tensor's numbers are; tensors of several shapes may have the same. */
+export interface Memory {
+  /** Of the whole buffer that it needs. */
+  readonly bytes: number;
+  /** None until the submission that computes it; it may be longer. */
+  buffer?: GPUBuffer;
+}
+
+/** A tensor on the device: contiguous, row-major. */
 export interface DeviceTensor {
-  readonly buffer: GPUBuffer;
+  readonly memory: Memory;
   readonly shape: readonly number[];
   readonly type: ElementType;
   /** Where it comes from: "swiglu.forward y". */
   readonly label: string;
 }
 
-/** checked: NaN in outputs, guards behind all tensors, for judging. fast: buffers are reused, nothing is filled. */
+/**
+ * checked: NaN in outputs, guards behind all tensors, for judging. fast: nothing is filled, and a tensor that is released
+ * before the submission shares its buffer with those that no dispatch needs together with it.
+ */
 export type Mode = "checked" | "fast";
 
 export interface RecorderOptions {
@@ -30,6 +42,8 @@ export interface RecorderOptions {
   readonly overrides?: Readonly<Record<string, number>>;
   /** Milliseconds after which a kernel counts as hanging. Without it a read waits for ever. */
   readonly timeout?: number;
+  /** Bytes that all buffers may take together; a submission that needs more throws RangeError. */
+  readonly memoryLimit?: number;
 }
 
 /** Words of 4 bytes that are not as they were. */
@@ -67,7 +81,7 @@ const UNIFORM_ALIGNMENT = 256;
 interface Dispatch {
   readonly id: string;
   readonly compiled: Promise<Compiled>;
-  readonly buffers: readonly (readonly [number, GPUBuffer])[];
+  readonly buffers: readonly (readonly [number, Memory])[];
   readonly dims: ArrayBuffer | undefined;
   readonly dimsIndex: number | undefined;
   readonly groups: readonly number[];
@@ -75,16 +89,22 @@ interface Dispatch {
 
 /** Several buffers laid end to end into another, `bytes` of each. */
 interface Copy {
-  readonly sources: readonly { readonly buffer: GPUBuffer; readonly bytes: number }[];
-  readonly into: GPUBuffer;
+  readonly sources: readonly { readonly memory: Memory; readonly bytes: number }[];
+  readonly into: Memory;
 }
 
 interface Batch {
-  readonly dispatches: (Dispatch | Copy)[];
-  readonly doomed: GPUBuffer[];
+  readonly steps: (Dispatch | Copy)[];
+  /** Computed for the first time by one of these steps. */
+  readonly fresh: Set<Memory>;
+  /** Not used by later submissions, and whether the host put it there. */
+  readonly released: Map<Memory, boolean>;
 }
 
+const emptyBatch = (): Batch => ({ steps: [], fresh: new Set(), released: new Map() });
+
 interface Owned {
+  readonly tensor: DeviceTensor;
   /** Whether the host put it there, and in checked mode with which words. */
   readonly upload: Uint32Array | boolean;
   /** Which payload its guard carries. */
@@ -100,11 +120,16 @@ export class Recorder {
   readonly #options: RecorderOptions;
   readonly #sources = new Map<string, Source>();
   readonly #used = new Set<string>();
-  readonly #owned = new Map<DeviceTensor, Owned>();
-  readonly #released = new WeakSet<DeviceTensor>();
-  readonly #free = new Map<number, GPUBuffer[]>();
+  /** Submissions so far. */
+  submissions = 0;
+  /** Bytes of all buffers that exist. */
+  allocated = 0;
+  readonly #owned = new Map<Memory, Owned>();
+  readonly #released = new WeakSet<Memory>();
+  #free: GPUBuffer[] = [];
   #serial = 0;
-  #batch: Batch = { dispatches: [], doomed: [] };
+  #batch = emptyBatch();
+  #spans = new Map<Memory, Span>();
   #submitted: Promise<void> = Promise.resolve();
   #recent = "nothing dispatched";
 
@@ -129,8 +154,9 @@ export class Recorder {
       if (this.mode === "checked") words.fill(guardWord(serial), bits.length);
       words.set(bits);
     });
-    const uploaded: DeviceTensor = { buffer, shape, type, label };
-    this.#owned.set(uploaded, { upload: this.mode === "checked" ? bits.slice() : true, serial });
+    const uploaded: DeviceTensor = { memory: { bytes: buffer.size, buffer }, shape, type, label };
+    const upload = this.mode === "checked" ? bits.slice() : true;
+    this.#owned.set(uploaded.memory, { tensor: uploaded, upload, serial });
     return uploaded;
   }
 
@@ -159,7 +185,7 @@ export class Recorder {
     for (const { name, type } of bindings) {
       const given = inputs[name];
       if (given === undefined) continue;
-      if (this.#released.has(given)) throw new RangeError(`${id}: ${name} (${given.label}) was released`);
+      if (this.#released.has(given.memory)) throw new RangeError(`${id}: ${name} (${given.label}) was released`);
       if (given.type !== type)
         throw new RangeError(`${id}: ${name} (${given.label}) is ${given.type}, expected ${type}`);
     }
@@ -179,10 +205,10 @@ export class Recorder {
     if (!groups.includes(0)) {
       const compiled = pipelineOf(this.device, kernel, source, constants);
       compiled.catch(() => {}); // reported by submit
-      this.#batch.dispatches.push({
+      this.#batch.steps.push({
         id,
         compiled,
-        buffers: bindings.map(({ name, index }) => [index, (inputs[name] ?? outputs[name]!).buffer] as const),
+        buffers: bindings.map(({ name, index }) => [index, (inputs[name] ?? outputs[name]!).memory] as const),
         dims,
         dimsIndex: source.module.dimsIndex,
         groups,
@@ -195,31 +221,84 @@ export class Recorder {
   concatenate(tensors: readonly DeviceTensor[], label: string): DeviceTensor {
     const type = tensors[0]?.type ?? "f32";
     const sources = tensors.map((given) => {
-      if (this.#released.has(given)) throw new RangeError(`${label}: ${given.label} was released`);
+      if (this.#released.has(given.memory)) throw new RangeError(`${label}: ${given.label} was released`);
       if (given.type !== type) throw new RangeError(`${label}: ${given.label} is ${given.type}, expected ${type}`);
-      return { buffer: given.buffer, bytes: 4 * sizeOf(given.shape) };
+      return { memory: given.memory, bytes: 4 * sizeOf(given.shape) };
     });
     const shape = [sources.reduce((n, { bytes }) => n + bytes / 4, 0)];
     const whole = this.#allocate(shape, type, label);
-    this.#batch.dispatches.push({ sources, into: whole.buffer });
+    this.#batch.steps.push({ sources, into: whole.memory });
     return whole;
   }
 
   /** Releases every tensor whose numbers none of `keep` holds, under whatever shape. */
   releaseAllBut(keep: Iterable<DeviceTensor>): void {
-    const kept = new Set([...keep].map(({ buffer }) => buffer));
-    for (const tensor of [...this.#owned.keys()]) if (!kept.has(tensor.buffer)) this.release(tensor);
+    const kept = new Set([...keep].map(({ memory }) => memory));
+    for (const [memory, { tensor }] of this.#owned) if (!kept.has(memory)) this.release(tensor);
   }
 
-  /** Compiles what is needed and hands all recorded dispatches to the device. Throws KernelError. */
+  /**
+   * Compiles what is needed and hands all recorded dispatches to the device at once. Throws KernelError, and RangeError when
+   * they need more memory than the limit.
+   */
   submit(): Promise<void> {
     const batch = this.#batch;
-    this.#batch = { dispatches: [], doomed: [] };
-    this.#submitted = this.#submitted.then(() => this.#encode(batch));
+    this.#batch = emptyBatch();
+    let doomed: GPUBuffer[];
+    try {
+      doomed = this.#place(batch);
+    } catch (error) {
+      this.#batch = batch; // destroy still finds its buffers
+      return Promise.reject(error);
+    }
+    this.#submitted = this.#submitted.then(() => this.#encode(batch, doomed));
     return this.#submitted;
   }
 
-  async #encode({ dispatches: steps, doomed }: Batch): Promise<void> {
+  /** The most bytes that these tensors held at once in the last submission, each from the first step that needs it to the last. */
+  peakOf(tensors: Iterable<DeviceTensor>): number {
+    const memories = new Map([...tensors].map(({ memory, shape }) => [memory, 4 * sizeOf(shape)]));
+    const spans = [...memories].flatMap(([memory, bytes]) => {
+      const span = this.#spans.get(memory);
+      return span === undefined ? [] : [{ ...span, bytes }];
+    });
+    return mostAtOnce(spans);
+  }
+
+  /** Gives every new tensor of a batch its buffer; returns the buffers that nothing needs after it. */
+  #place({ steps, fresh, released }: Batch): GPUBuffer[] {
+    this.#spans = spansOf(steps);
+    const given = [...released].filter(([{ buffer }]) => buffer !== undefined);
+    const pieces = [
+      ...this.#free.map((buffer) => ({ buffer, isUpload: false, freeFrom: 0 })),
+      ...given.map(([memory, isUpload]) => {
+        const freeFrom = (this.#spans.get(memory)?.to ?? -1) + 1;
+        return { buffer: memory.buffer!, isUpload, freeFrom };
+      }),
+    ];
+    const memories = [...fresh].filter((memory) => this.#spans.has(memory) || !released.has(memory));
+    const spans = memories.map((memory): Span => {
+      const { from, to } = this.#spans.get(memory) ?? { from: 0, to: 0 };
+      return { bytes: memory.bytes, from, to: released.has(memory) ? to : Infinity };
+    });
+    const { taken, added } = place(
+      spans,
+      pieces.map(({ buffer, freeFrom }) => ({ bytes: buffer.size, freeFrom })),
+    );
+    this.#checkLimit(added.reduce((sum, bytes) => sum + bytes, 0));
+    const buffers = [...pieces.map(({ buffer }) => buffer), ...added.map((bytes) => this.#buffer("tensors", bytes))];
+    const kept = new Set<GPUBuffer>();
+    for (const [i, memory] of memories.entries()) {
+      memory.buffer = buffers[taken[i]!]!;
+      if (!released.has(memory)) kept.add(memory.buffer);
+    }
+    // What the host puts somewhere is in a buffer of its own, so such buffers would only pile up here.
+    const uploads = new Set(pieces.filter(({ isUpload }) => isUpload).map(({ buffer }) => buffer));
+    this.#free = buffers.filter((buffer) => !kept.has(buffer) && !uploads.has(buffer));
+    return [...uploads].filter((buffer) => !kept.has(buffer));
+  }
+
+  async #encode({ steps }: Batch, doomed: readonly GPUBuffer[]): Promise<void> {
     const dispatches = steps.filter((step): step is Dispatch => !("sources" in step));
     if (steps.length > 0) {
       const ids = [...new Set(dispatches.map(({ id }) => id))];
@@ -245,15 +324,18 @@ export class Recorder {
           pass?.end(); // copies stand between passes
           pass = undefined;
           let offset = 0;
-          for (const { buffer, bytes } of step.sources) {
-            if (bytes > 0) encoder.copyBufferToBuffer(buffer, 0, step.into, offset, bytes);
+          for (const { memory, bytes } of step.sources) {
+            if (bytes > 0) encoder.copyBufferToBuffer(memory.buffer!, 0, step.into.buffer!, offset, bytes);
             offset += bytes;
           }
           continue;
         }
         const { id, buffers, dims, dimsIndex, groups } = step;
         const { pipeline, layout } = pipelines[i]!;
-        const entries: GPUBindGroupEntry[] = buffers.map(([binding, buffer]) => ({ binding, resource: { buffer } }));
+        const entries: GPUBindGroupEntry[] = buffers.map(([binding, { buffer }]) => ({
+          binding,
+          resource: { buffer: buffer! },
+        }));
         if (dims !== undefined) {
           const offset = i * UNIFORM_ALIGNMENT;
           device.queue.writeBuffer(uniforms, offset, dims);
@@ -267,44 +349,53 @@ export class Recorder {
       }
       pass?.end();
       device.queue.submit([encoder.finish()]);
+      this.submissions++;
       uniforms.destroy();
       const errors = await Promise.all([device.popErrorScope(), device.popErrorScope()]);
       const error = errors.find((found) => found !== null);
       if (error) throw new KernelError(`${this.#recent}: ${oneLine(error.message)}`);
     }
-    for (const buffer of doomed) buffer.destroy();
+    for (const buffer of doomed) this.#destroy(buffer);
   }
 
   /** Submits what is recorded, waits, and copies a tensor back; integers come as Int32Array. Throws KernelError. */
   async read(tensor: DeviceTensor): Promise<Tensor<Float32Array | Int32Array>> {
-    if (this.#released.has(tensor)) throw new RangeError(`${tensor.label} was released`);
-    const [words] = await this.#readWords([tensor], (shape) => sizeOf(shape));
-    return asTensor(tensor, words!);
+    const [read] = await this.readAll([tensor]);
+    return read!;
   }
 
-  /** Gives a tensor back. In fast mode its memory serves the next output of that size; the tensor must not be used again. */
-  release(tensor: DeviceTensor): void {
-    const owned = this.#owned.get(tensor);
-    if (owned === undefined) throw new RangeError(`${tensor.label} does not belong to this recorder, or was released`);
+  /** The same of several tensors; what is recorded and the copies are one submission. */
+  async readAll(tensors: readonly DeviceTensor[]): Promise<Tensor<Float32Array | Int32Array>[]> {
+    for (const { memory, label } of tensors) {
+      if (this.#released.has(memory)) throw new RangeError(`${label} was released`);
+    }
+    const words = await this.#readWords(tensors, (shape) => sizeOf(shape));
+    return tensors.map((tensor, i) => asTensor(tensor, words[i]!));
+  }
+
+  /**
+   * Gives a tensor back: what is recorded from now on must not use it. In fast mode its memory serves others from its last
+   * use on.
+   */
+  release({ memory, label }: DeviceTensor): void {
+    const owned = this.#owned.get(memory);
+    if (owned === undefined) throw new RangeError(`${label} does not belong to this recorder, or was released`);
     if (this.mode === "checked") return; // its guard is still to be inspected
-    this.#owned.delete(tensor);
-    this.#released.add(tensor);
-    // An upload writes at once, ahead of recorded dispatches, so uploads neither take from this store nor fill it.
-    if (owned.upload !== false) this.#batch.doomed.push(tensor.buffer);
-    else this.#free.set(tensor.buffer.size, [...(this.#free.get(tensor.buffer.size) ?? []), tensor.buffer]);
+    this.#owned.delete(memory);
+    this.#released.add(memory);
+    this.#batch.released.set(memory, owned.upload !== false);
   }
 
   /** Frees every buffer of this recorder. */
   destroy(): void {
-    for (const tensor of this.#owned.keys()) {
-      this.#released.add(tensor);
-      tensor.buffer.destroy();
+    const memories = [...this.#owned.keys(), ...this.#batch.released.keys()];
+    for (const memory of memories) this.#released.add(memory);
+    for (const buffer of [...this.#free, ...memories.map((memory) => memory.buffer)]) {
+      if (buffer !== undefined) this.#destroy(buffer);
     }
-    for (const buffer of [...this.#free.values()].flat()) buffer.destroy();
-    for (const buffer of this.#batch.doomed) buffer.destroy();
     this.#owned.clear();
-    this.#free.clear();
-    this.#batch = { dispatches: [], doomed: [] };
+    this.#free = [];
+    this.#batch = emptyBatch();
   }
 
   /**
@@ -315,21 +406,21 @@ export class Recorder {
     outputs: Named<string, DeviceTensor>,
   ): Promise<{ hygiene: Hygiene; words: Map<DeviceTensor, Uint32Array> }> {
     if (this.mode !== "checked") throw new TypeError("only a checked recorder can be inspected");
-    const tensors = [...this.#owned.keys()];
+    const tensors = [...this.#owned.values()].map(({ tensor }) => tensor);
     const contents = await this.#readWords(tensors, (shape) => this.#wordsOf(shape));
     const words = new Map(tensors.map((tensor, i) => [tensor, contents[i]!]));
     const writtenBeyondEnd: Offence[] = [];
     const inputsChanged: Offence[] = [];
     const neverWritten: Offence[] = [];
     for (const [tensor, all] of words) {
-      const { upload, serial } = this.#owned.get(tensor)!;
+      const { upload, serial } = this.#owned.get(tensor.memory)!;
       const size = sizeOf(tensor.shape);
       const guard = guardWord(serial);
       note(writtenBeyondEnd, tensor.label, all, size, all.length, (word) => word !== guard);
       if (typeof upload === "object") note(inputsChanged, tensor.label, all, 0, size, (word, i) => word !== upload[i]);
     }
     for (const tensor of Object.values(outputs)) {
-      const unwritten = unwrittenWord(this.#owned.get(tensor)!.serial);
+      const unwritten = unwrittenWord(this.#owned.get(tensor.memory)!.serial);
       note(neverWritten, tensor.label, words.get(tensor)!, 0, sizeOf(tensor.shape), (word) => word === unwritten);
     }
     return { hygiene: { writtenBeyondEnd, inputsChanged, neverWritten }, words };
@@ -371,36 +462,55 @@ export class Recorder {
 
   #allocate(shape: readonly number[], type: ElementType, label: string): DeviceTensor {
     const serial = this.#serial++;
-    const buffer =
-      this.mode === "checked"
-        ? this.#create(label, shape, (words) =>
-            words.fill(guardWord(serial)).fill(unwrittenWord(serial), 0, sizeOf(shape)),
-          )
-        : (this.#free.get(this.#wordsOf(shape) * 4)?.pop() ?? this.#create(label, shape));
-    const allocated: DeviceTensor = { buffer, shape, type, label };
-    this.#owned.set(allocated, { upload: false, serial });
-    return allocated;
+    const memory: Memory = { bytes: this.#bytesOf(label, shape) };
+    if (this.mode === "checked") {
+      memory.buffer = this.#create(label, shape, (words) =>
+        words.fill(guardWord(serial)).fill(unwrittenWord(serial), 0, sizeOf(shape)),
+      );
+    } else this.#batch.fresh.add(memory);
+    const tensor: DeviceTensor = { memory, shape, type, label };
+    this.#owned.set(memory, { tensor, upload: false, serial });
+    return tensor;
   }
 
-  #create(label: string, shape: readonly number[], fill?: (words: Uint32Array) => void): GPUBuffer {
-    const { device } = this.device;
+  #bytesOf(label: string, shape: readonly number[]): number {
     const size = this.#wordsOf(shape) * 4;
-    const most = device.limits.maxStorageBufferBindingSize;
-    if (!(size <= most))
-      throw new RangeError(`${label} [${shape}] takes ${size} bytes, this device binds at most ${most}`);
-    const buffer = device.createBuffer({ label, size, usage: BUFFER_USAGE, mappedAtCreation: fill !== undefined });
-    if (fill !== undefined) {
-      fill(new Uint32Array(buffer.getMappedRange()));
-      buffer.unmap();
-    }
+    const most = this.device.device.limits.maxStorageBufferBindingSize;
+    if (size <= most) return size;
+    throw new RangeError(`${label} [${shape}] takes ${size} bytes, this device binds at most ${most}`);
+  }
+
+  /** A buffer that the host fills. */
+  #create(label: string, shape: readonly number[], fill: (words: Uint32Array) => void): GPUBuffer {
+    const size = this.#bytesOf(label, shape);
+    this.#checkLimit(size);
+    const buffer = this.#buffer(label, size, true);
+    fill(new Uint32Array(buffer.getMappedRange()));
+    buffer.unmap();
     return buffer;
+  }
+
+  #buffer(label: string, size: number, mappedAtCreation = false): GPUBuffer {
+    this.allocated += size;
+    return this.device.device.createBuffer({ label, size, usage: BUFFER_USAGE, mappedAtCreation });
+  }
+
+  #destroy(buffer: GPUBuffer): void {
+    this.allocated -= buffer.size;
+    buffer.destroy();
+  }
+
+  #checkLimit(more: number): void {
+    const { memoryLimit = Infinity } = this.#options;
+    const needed = this.allocated + more;
+    if (needed > memoryLimit)
+      throw new RangeError(`${needed} bytes of buffers are needed, the limit is ${memoryLimit}`);
   }
 
   async #readWords(
     tensors: readonly DeviceTensor[],
     count: (shape: readonly number[]) => number,
   ): Promise<Uint32Array[]> {
-    await this.submit();
     const sizes = tensors.map(({ shape }) => count(shape) * 4);
     const results: Uint32Array[] = [];
     for (let first = 0, next = 0; first < tensors.length; first = next) {
@@ -413,21 +523,19 @@ export class Recorder {
   }
 
   async #copyBack(tensors: readonly DeviceTensor[], sizes: readonly number[], total: number): Promise<Uint32Array[]> {
-    if (total === 0) return sizes.map(() => new Uint32Array(0));
-    const { device } = this.device;
-    const staging = device.createBuffer({
+    if (total === 0) {
+      await this.submit();
+      return sizes.map(() => new Uint32Array(0));
+    }
+    const staging = this.device.device.createBuffer({
       label: "staging",
       size: total,
       usage: GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST,
     });
     try {
-      const encoder = device.createCommandEncoder({ label: "read" });
-      let offset = 0;
-      for (const [i, { buffer }] of tensors.entries()) {
-        if (sizes[i]! > 0) encoder.copyBufferToBuffer(buffer, 0, staging, offset, sizes[i]!);
-        offset += sizes[i]!;
-      }
-      device.queue.submit([encoder.finish()]);
+      const sources = tensors.map(({ memory }, i) => ({ memory, bytes: sizes[i]! }));
+      this.#batch.steps.push({ sources, into: { bytes: total, buffer: staging } });
+      await this.submit();
       await this.#finished(staging.mapAsync(GPUMapMode.READ));
       const mapped = staging.getMappedRange();
       let at = 0;
@@ -456,6 +564,18 @@ export class Recorder {
     clearTimeout(timer);
     this.device.check(this.#recent);
   }
+}
+
+/** From the first step that uses a memory to the last. */
+function spansOf(steps: readonly (Dispatch | Copy)[]): Map<Memory, Span> {
+  const spans = new Map<Memory, Span>();
+  for (const [step, it] of steps.entries()) {
+    const used = "sources" in it ? [...it.sources.map(({ memory }) => memory), it.into] : it.buffers.map(([, m]) => m);
+    for (const memory of used) {
+      spans.set(memory, { bytes: memory.bytes, from: spans.get(memory)?.from ?? step, to: step });
+    }
+  }
+  return spans;
 }
 
 /** Adds an entry to the list when words from..to offend. */

@@ -208,13 +208,13 @@ export function backward<P extends Floats>(
 }
 
 /** [R, NH·HS] → [B, T, NH, HS], the same numbers. */
-function heads<P extends Floats>(t: Tensor<P>, T: number, NH: number): Tensor<P> {
+export function heads<P extends Floats>(t: Tensor<P>, T: number, NH: number): Tensor<P> {
   const [R, width] = t.shape;
   return view(t, [R / T, T, NH, width / NH]);
 }
 
 /** [B, T, NH, HS] → [R, NH·HS], the same numbers. */
-function rows<P extends Floats>(t: Tensor<P>): Tensor<P> {
+export function rows<P extends Floats>(t: Tensor<P>): Tensor<P> {
   const [B, T, NH, HS] = t.shape;
   return view(t, [B * T, NH * HS]);
 }

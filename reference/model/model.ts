@@ -9,24 +9,29 @@ import * as rmsnorm from "../ops/rmsnorm.ts";
 import * as ropeTable from "../ops/rope-table.ts";
 import { type Floats, type Ints, roundScalar, type Tensor, view } from "../tensor.ts";
 import { headWeight, layerWeightName, layerWeights, type LayerWeights, type Weights } from "../weights.ts";
+import type { Policy } from "../planning/policies.ts";
 import * as block from "./block.ts";
+import type { Again, Saved } from "./lazily.ts";
+import { recompute, save } from "./recompute.ts";
 
-/** Everything that the forward computes; rows are [R, …] with R = B·T. */
-export interface ModelActivations<P extends Floats = Floats> {
+/** Everything that the forward computes; rows are [R, …] with R = B·T. Of the blocks it may be only what was saved. */
+export interface ModelActivations<P extends Floats = Floats, Layer = block.BlockActivations<P>> {
   /** [B, T]. */
   readonly tokens: Tensor<Ints>;
   readonly table: block.RopeTable<P>;
   readonly embedding: Tensor<P>;
-  readonly layers: readonly block.BlockActivations<P>[];
+  readonly layers: readonly Layer[];
+  /** What the last block gave: [R, C]. */
+  readonly last: Tensor<P>;
   readonly norm: { readonly y: Tensor<P>; readonly rstd: Tensor<P> };
   /** [R, V]. */
   readonly logits: Tensor<P>;
 }
 
 /** The gradient at each activation, and those of the weights. */
-export interface ModelGradients<P extends Floats = Floats> {
+export interface ModelGradients<P extends Floats = Floats, Layer = block.BlockGradients<P>> {
   readonly embedding: Tensor<P>;
-  readonly layers: readonly block.BlockGradients<P>[];
+  readonly layers: readonly Layer[];
   readonly norm: Tensor<P>;
   readonly logits: Tensor<P>;
   /** With a tied head, the two terms of its gradient: [V, C] each. */
@@ -51,8 +56,30 @@ export function forward<P extends Floats>(
   config: LlamaConfig,
   weights: Weights<P>,
   tokens: Tensor<Ints>,
-  past: Past<P> = { length: 0, extend: (_, fresh) => fresh },
+  past: Past<P> = nothingPast,
 ): ModelActivations<P> {
+  return pass(config, weights, tokens, past, (layer) => layer);
+}
+
+/** The same, keeping of each block what the policy saves. */
+export function forwardSaving<P extends Floats>(
+  config: LlamaConfig,
+  weights: Weights<P>,
+  tokens: Tensor<Ints>,
+  policy: Policy,
+): ModelActivations<P, Saved<Tensor<P>>> {
+  return pass(config, weights, tokens, nothingPast, (layer) => save(policy, layer));
+}
+
+const nothingPast: Past<never> = { length: 0, extend: (_, fresh) => fresh };
+
+function pass<P extends Floats, Layer>(
+  config: LlamaConfig,
+  weights: Weights<P>,
+  tokens: Tensor<Ints>,
+  past: Past<P>,
+  keep: (layer: block.BlockActivations<P>) => Layer,
+): ModelActivations<P, Layer> {
   const [B, T] = tokens.shape;
   if (!(past.length + T <= config.maxSeqLen)) {
     const behind = past.length > 0 ? ` behind ${past.length} positions` : "";
@@ -66,15 +93,15 @@ export function forward<P extends Floats>(
 
   const embedded = embedding.forward(view(tokens, [B * T]), w).y;
   let x = embedded;
-  const layers = [];
+  const layers: Layer[] = [];
   for (let i = 0; i < config.nLayers; i++) {
     const layer = block.forward(config, layerWeights(weights, i), table, x, (fresh) => past.extend(i, fresh));
-    layers.push(layer);
+    layers.push(keep(layer));
     x = layer.ffnResidual;
   }
   const norm = rmsnorm.forward(x, weights.get("norm.weight")!, roundScalar(config.normEps, w));
   const logits = linear.forward(norm.y, headWeight(weights)).y;
-  return { tokens, table, embedding: embedded, layers, norm, logits };
+  return { tokens, table, embedding: embedded, layers, last: x, norm, logits };
 }
 
 /**
@@ -87,14 +114,49 @@ export function backward<P extends Floats>(
   a: ModelActivations<P>,
   dlogits: Tensor<P>,
 ): ModelGradients<P> {
+  return passBack(
+    config,
+    weights,
+    a,
+    dlogits,
+    (layer) => layer,
+    (gradients) => gradients,
+  );
+}
+
+/** The same after forwardSaving: a block's other activations are computed again, and its gradients dropped but for the weights'. */
+export function backwardRecomputing<P extends Floats>(
+  config: LlamaConfig,
+  weights: Weights<P>,
+  a: ModelActivations<P, Saved<Tensor<P>>>,
+  dlogits: Tensor<P>,
+  again?: (i: number) => Again<Tensor<P>>,
+): ModelGradients<P, Pick<block.BlockGradients<P>, "weights">> {
+  return passBack(
+    config,
+    weights,
+    a,
+    dlogits,
+    (saved, i) => recompute(config, layerWeights(weights, i), a.table, saved, again?.(i)),
+    (gradients) => ({ weights: gradients.weights }),
+  );
+}
+
+function passBack<P extends Floats, Layer, Gradients extends Pick<block.BlockGradients<P>, "weights">>(
+  config: LlamaConfig,
+  weights: Weights<P>,
+  a: ModelActivations<P, Layer>,
+  dlogits: Tensor<P>,
+  restore: (layer: Layer, i: number) => block.BlockActivations<P>,
+  keep: (gradients: block.BlockGradients<P>) => Gradients,
+): ModelGradients<P, Gradients> {
   const head = linear.backward(dlogits, a.norm.y, headWeight(weights));
-  const last = a.layers.at(-1)?.ffnResidual ?? a.embedding;
-  const norm = rmsnorm.backward(head.dx, last, weights.get("norm.weight")!, a.norm.rstd);
+  const norm = rmsnorm.backward(head.dx, a.last, weights.get("norm.weight")!, a.norm.rstd);
   let dx = norm.dx;
-  const layers: block.BlockGradients<P>[] = [];
+  const layers: Gradients[] = [];
   for (let i = config.nLayers - 1; i >= 0; i--) {
-    const layer = block.backward(config, layerWeights(weights, i), a.table, a.layers[i], dx);
-    layers.unshift(layer);
+    const layer = block.backward(config, layerWeights(weights, i), a.table, restore(a.layers[i], i), dx);
+    layers.unshift(keep(layer));
     dx = layer.x;
   }
   const [B, T] = a.tokens.shape;

@@ -1,18 +1,32 @@
 // A training step as a device offers it: whoever drives a run or a replay sees nothing else.
 import type { LlamaConfig } from "../config.ts";
+import type { Policy } from "../planning/policies.ts";
 import type { Recorder } from "./recorded.ts";
 import type { Hyperparameters } from "./hyperparameters.ts";
 import type { Batch, TrainingState } from "./step.ts";
+
+/** What changes how a step is computed and what it holds. */
+export interface StepOptions {
+  /** What the forward saves for the backward (reference/model/recompute.ts); gradients have the same bits under each. */
+  readonly recompute?: Policy;
+  /** How many parts a batch is split into, one after another; 1 by default. */
+  readonly microBatches?: number;
+  /** Bytes that a device's buffers may take together; a step that needs more throws RangeError. */
+  readonly memoryLimit?: number;
+}
 
 /** Holds a model's weights and moments and moves them. Methods are called one after another, each awaited. */
 export interface StepEngine {
   /**
    * Both passes over a batch: the loss and the global gradient norm before clipping, as stored. Each tensor that was
-   * computed goes to `record` under its name in a trace, if `record` is given. The state does not change.
+   * computed goes to `record` under its name in a trace, if `record` is given, for a batch in one part. The state does not
+   * change.
    */
   differentiate(batch: Batch, record?: Recorder): Promise<{ loss: number; gradientNorm: number }>;
   /** Clips the gradients of the last `differentiate` and moves the state by AdamW's step t ≥ 1. */
   update(h: Hyperparameters, t: number, record?: Recorder): Promise<void>;
+  /** Both, as one step without a record: the loss and the norm. A device computes it in one submission. */
+  step(batch: Batch, h: Hyperparameters, t: number): Promise<{ loss: number; gradientNorm: number }>;
   /** A copy of the weights and moments, which later steps leave alone. */
   state(): Promise<TrainingState>;
   /** Gives back what the engine holds. */
@@ -20,4 +34,9 @@ export interface StepEngine {
 }
 
 /** Makes an engine that starts from a state; a device with one storage rounds what it is given. */
-export type OpenEngine = (config: LlamaConfig, state: TrainingState) => Promise<StepEngine>;
+export type OpenEngine = (config: LlamaConfig, state: TrainingState, options?: StepOptions) => Promise<StepEngine>;
+
+/** Throws RangeError when a batch in several parts is to be recorded: a trace has one name for each tensor. */
+export function checkRecordable(parts: number): void {
+  if (parts !== 1) throw new RangeError(`a step of ${parts} micro-batches cannot be recorded, expected 1`);
+}

@@ -1,28 +1,47 @@
 // The step of this folder as an engine.
 import type { LlamaConfig } from "../config.ts";
-import type { Floats } from "../tensor.ts";
-import type { StepEngine } from "./engine.ts";
+import type { Floats, Tensor } from "../tensor.ts";
+import { checkRecordable, type StepEngine, type StepOptions } from "./engine.ts";
+import { splitBatch } from "./micro-batches.ts";
 import { recordPasses, recordUpdate } from "./recorded.ts";
-import { differentiate, type TrainingState, update } from "./step.ts";
+import { differentiate, differentiateInParts, type TrainingState, update } from "./step.ts";
 
 /** The reference as an engine, in the storage of the state that it is given. */
-export function referenceEngine<P extends Floats>(config: LlamaConfig, initial: TrainingState<P>): StepEngine {
+export function referenceEngine<P extends Floats>(
+  config: LlamaConfig,
+  initial: TrainingState<P>,
+  { recompute = "none", microBatches = 1 }: StepOptions = {},
+): StepEngine {
   let state = initial;
-  let passes: ReturnType<typeof differentiate<P>> | undefined;
-  return {
+  let last: { gradients: ReadonlyMap<string, Tensor<P>>; norm: Tensor<P> } | undefined;
+  const engine: StepEngine = {
     async differentiate(batch, record) {
-      passes = differentiate(config, state.weights, batch);
-      if (record !== undefined) recordPasses(passes, record);
+      const parts = splitBatch(batch, microBatches);
+      if (record === undefined) {
+        const found = differentiateInParts(config, state.weights, parts, recompute);
+        last = found;
+        return { loss: found.loss, gradientNorm: found.norm.data[0] };
+      }
+      checkRecordable(parts.length);
+      const passes = differentiate(config, state.weights, batch, recompute);
+      recordPasses(passes, record);
+      last = { gradients: passes.gradients.weights, norm: passes.norm };
       return { loss: passes.loss.data[0], gradientNorm: passes.norm.data[0] };
     },
     async update(h, t, record) {
-      if (passes === undefined) throw new RangeError("update needs the gradients of a batch: differentiate one first");
-      const next = update(h, t, state, passes.gradients.weights, passes.norm);
+      if (last === undefined) throw new RangeError("update needs the gradients of a batch: differentiate one first");
+      const next = update(h, t, state, last.gradients, last.norm);
       state = next.state;
-      passes = undefined;
+      last = undefined;
       if (record !== undefined) recordUpdate(next.clipped, state, record);
+    },
+    async step(batch, h, t) {
+      const found = await engine.differentiate(batch);
+      await engine.update(h, t);
+      return found;
     },
     state: async () => state,
     close() {},
   };
+  return engine;
 }

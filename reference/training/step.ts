@@ -1,13 +1,18 @@
 // One step of training:  tokens → loss → gradients → their norm → clipped → AdamW.
 import type { LlamaConfig } from "../config.ts";
 import * as adamw from "../ops/adamw.ts";
+import * as add from "../ops/add.ts";
 import * as clip from "../ops/clip.ts";
 import * as crossEntropy from "../ops/cross-entropy.ts";
 import * as gradientNorm from "../ops/gradient-norm.ts";
 import * as model from "../model/model.ts";
-import { type Floats, type Ints, roundScalar, type Tensor, tensor, view, zeros } from "../tensor.ts";
-import type { Weights } from "../weights.ts";
+import type { Again } from "../model/lazily.ts";
+import { recompute, save } from "../model/recompute.ts";
+import type { Policy } from "../planning/policies.ts";
+import { type Floats, type Ints, roundScalar, type Tensor, view, zeros } from "../tensor.ts";
+import { layerWeights, type Weights } from "../weights.ts";
 import type { Hyperparameters } from "./hyperparameters.ts";
+import { meanLoss, sharesOf } from "./micro-batches.ts";
 import { adamwScalars } from "./schedule.ts";
 
 /** What a model is asked to predict: tokens and targets: [B, T]; a target of −100 does not count. */
@@ -41,18 +46,85 @@ export interface Passes<P extends Floats = Floats> {
   readonly norm: Tensor<P>;
 }
 
-/** The loss of a batch, its gradients and their global norm. */
-export function differentiate<P extends Floats>(config: LlamaConfig, weights: Weights<P>, batch: Batch): Passes<P> {
+/**
+ * The loss of a batch, its gradients and their global norm. With a policy the backward reads what recomputation gives;
+ * everything is returned all the same.
+ */
+export function differentiate<P extends Floats>(
+  config: LlamaConfig,
+  weights: Weights<P>,
+  batch: Batch,
+  policy?: Policy,
+): Passes<P> {
   const activations = model.forward(config, weights, batch.tokens);
-  const { logits } = activations;
+  const { loss, lse, dloss, dlogits } = lossAndGradient(activations.logits, batch, 1);
+  const read = policy === undefined ? activations : recomputed(config, weights, activations, policy);
+  const gradients = model.backward(config, weights, read, dlogits);
+  return { activations, loss, lse, dloss, gradients, norm: normOf(gradients.weights) };
+}
+
+/** What a step needs of the passes over a batch. */
+export interface Derivative<P extends Floats = Floats> {
+  readonly loss: number;
+  readonly gradients: Map<string, Tensor<P>>;
+  /** Over the gradients of all weights: []. */
+  readonly norm: Tensor<P>;
+}
+
+/**
+ * The same of a batch in parts, of each of which only that is held which a policy saves. The loss is the mean over all
+ * targets that count. `again` is told what block i of a part computes again.
+ */
+export function differentiateInParts<P extends Floats>(
+  config: LlamaConfig,
+  weights: Weights<P>,
+  parts: readonly Batch[],
+  policy: Policy,
+  again?: (i: number) => Again<Tensor<P>>,
+): Derivative<P> {
+  const shares = sharesOf(parts, crossEntropy.IGNORE_INDEX);
+  const losses: number[] = [];
+  let gradients: Map<string, Tensor<P>> | undefined;
+  for (const [i, part] of parts.entries()) {
+    const activations = model.forwardSaving(config, weights, part.tokens, policy);
+    const { loss, dlogits } = lossAndGradient(activations.logits, part, shares[i]);
+    const passed = model.backwardRecomputing(config, weights, activations, dlogits, again);
+    losses.push(loss.data[0]);
+    gradients = gradients === undefined ? passed.weights : addGradients(gradients, passed.weights);
+  }
+  if (gradients === undefined) throw new RangeError("a batch of no parts has no gradient: expected at least one");
+  const norm = normOf(gradients);
+  return { loss: roundScalar(meanLoss(shares, losses), norm), gradients, norm };
+}
+
+/** Gradients of two parts; each partial sum is stored. */
+function addGradients<P extends Floats>(sum: Weights<P>, more: Weights<P>): Map<string, Tensor<P>> {
+  return new Map([...sum].map(([name, dw]) => [name, add.forward(dw, more.get(name)!).y]));
+}
+
+/** The loss, a mean over a batch, and the gradient of `share` times it at the logits. */
+function lossAndGradient<P extends Floats>(logits: Tensor<P>, batch: Batch, share: number) {
   const targets = view(batch.targets, [batch.targets.data.length]);
   const { loss, lse } = crossEntropy.forward(logits, targets);
-  const dloss = ones(loss);
-  const { dlogits } = crossEntropy.backward(dloss, logits, targets, lse);
-  const gradients = model.backward(config, weights, activations, dlogits);
-  const [first, ...others] = gradients.weights.values();
-  const { norm } = gradientNorm.forward(first, ...others);
-  return { activations, loss, lse, dloss, gradients, norm };
+  const dloss = zeros(loss);
+  dloss.data[0] = share;
+  return { loss, lse, dloss, ...crossEntropy.backward(dloss, logits, targets, lse) };
+}
+
+/** The same activations, of each block what the policy does not save computed again when it is read. */
+function recomputed<P extends Floats>(
+  config: LlamaConfig,
+  weights: Weights<P>,
+  a: model.ModelActivations<P>,
+  policy: Policy,
+): model.ModelActivations<P> {
+  const layers = a.layers.map((layer, i) => recompute(config, layerWeights(weights, i), a.table, save(policy, layer)));
+  return { ...a, layers };
+}
+
+function normOf<P extends Floats>(gradients: Weights<P>): Tensor<P> {
+  const [first, ...others] = gradients.values();
+  return gradientNorm.forward(first, ...others).norm;
 }
 
 /** The mean loss of a batch alone: []. */
@@ -97,10 +169,4 @@ export function step<P extends Floats>(
   const { loss, gradients, norm } = differentiate(config, state.weights, batch);
   const next = update(h, t, state, gradients.weights, norm);
   return { loss: loss.data[0], gradientNorm: norm.data[0], state: next.state };
-}
-
-function ones<P extends Floats>(like: Tensor<P>): Tensor<P> {
-  const { data } = zeros(like);
-  data.fill(1);
-  return tensor(data, like.shape);
 }

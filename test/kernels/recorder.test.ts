@@ -70,8 +70,8 @@ test("fast mode reuses released buffers in order, and keeps tensors across submi
     const third = run.dispatch(swiglu.forward, { gate: second.y, up: kept });
     run.release(second.y);
     run.release(x);
-    for (const { y } of [first, second, third]) buffers.add(y.buffer);
     results.push(run.read(third.y));
+    for (const { y } of [first, second, third]) buffers.add(y.memory.buffer!);
     run.release(third.y);
   }
   const got = await Promise.all(results);

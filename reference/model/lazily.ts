@@ -1,0 +1,80 @@
+// A block's activations of which some were saved and each other one is computed when it is first read.
+import { blockTensors, type TensorName } from "../planning/block-table.ts";
+
+/** What is kept of a block between the passes. */
+export type Saved<T> = ReadonlyMap<TensorName, T>;
+
+/** How each of a block's results comes from those above it. */
+export type Lines<A> = { readonly [Name in Exclude<keyof A, "x">]: (a: A) => A[Name] };
+
+/** Told of each line that runs again, in their order, and of what it gave. */
+export type Again<T> = (line: string, outputs: ReadonlyMap<TensorName, T>) => void;
+
+/** The tensors of those names. */
+export function saveOf<T>(names: readonly TensorName[], a: object): Saved<T> {
+  return new Map(names.map((name) => [name, at<T>(a, name)]));
+}
+
+/** An object whose fields are what is saved, or else the results of their lines, which run at most once, when they are read. */
+export function lazily<A extends object, T>(saved: Saved<T>, lines: Lines<A>, again: Again<T> = () => {}): A {
+  const a: Record<string, unknown> = {};
+  const results = new Map<string, unknown>();
+  for (const [line, compute] of Object.entries(lines) as [string, (a: unknown) => unknown][]) {
+    const run = (): unknown => {
+      if (results.has(line)) return results.get(line);
+      const result = compute(a);
+      results.set(line, result);
+      const outputs = outputsOf(line);
+      again(
+        line,
+        new Map(outputs.map((name) => [name, outputs.length === 1 ? result : at(result, partOf(name))])) as never,
+      );
+      return result;
+    };
+    define(a, line, saved, run);
+  }
+  Object.defineProperty(a, "x", { enumerable: true, value: saved.get("x") });
+  return a as A;
+}
+
+/** Every field at once, in the order of the lines. */
+export function allOf<A extends object>(given: Saved<unknown>, lines: Lines<A>): A {
+  const a = lazily(given, lines);
+  const computed = Object.entries(lines) as [keyof A, unknown][];
+  return Object.fromEntries([["x", given.get("x")], ...computed.map(([line]) => [line, valueOf(a[line])])]) as A;
+}
+
+/** A field's numbers, or those of its parts. */
+function valueOf(field: unknown): unknown {
+  return { ...(field as object) };
+}
+
+/** A field that is saved or run for, or one of such fields: attention has y and lse. */
+function define(a: object, line: string, saved: Saved<unknown>, run: () => unknown): void {
+  const outputs = outputsOf(line);
+  if (outputs.length === 1) {
+    const [name] = outputs;
+    Object.defineProperty(a, line, { enumerable: true, get: () => (saved.has(name) ? saved.get(name) : run()) });
+    return;
+  }
+  const parts = {};
+  for (const name of outputs) {
+    const get = (): unknown => (saved.has(name) ? saved.get(name) : at(run() as object, partOf(name)));
+    Object.defineProperty(parts, partOf(name), { enumerable: true, get });
+  }
+  Object.defineProperty(a, line, { enumerable: true, value: parts });
+}
+
+/** The tensors that a line gives: "attention" gives attention.y and attention.lse. */
+function outputsOf(line: string): TensorName[] {
+  return (Object.keys(blockTensors) as TensorName[]).filter((name) => name === line || name.startsWith(`${line}.`));
+}
+
+function partOf(name: TensorName): string {
+  return name.slice(name.indexOf(".") + 1);
+}
+
+/** The field of a name with dots. */
+function at<T>(a: unknown, name: string): T {
+  return name.split(".").reduce<unknown>((value, part) => (value as Record<string, unknown>)[part], a) as T;
+}

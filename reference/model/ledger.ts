@@ -1,0 +1,67 @@
+// The ledger of a step: what activations and their gradients hold, when that is most, and what is computed again.
+//
+//   held at an op = Σ bytes of the tensors given by then that this op or a later one reads or gives
+import type { LlamaConfig } from "../config.ts";
+import { modelTensors } from "../planning/activations.ts";
+import { forwardFlops } from "../planning/arithmetic.ts";
+import { blockTensors, type TensorName } from "../planning/block-table.ts";
+import { kept, type Policy } from "../planning/policies.ts";
+import { count, type Sizes, sizesOf } from "../planning/sizes.ts";
+import { elementBytes, type StorageName } from "../planning/storage.ts";
+import { type Held, type Row, schedule } from "./schedule.ts";
+
+export interface Entry extends Held {
+  readonly bytes: number;
+}
+
+export interface Ledger {
+  /** Bytes held when most are, and by which tensors, in the order in which they were given. */
+  readonly peak: { readonly bytes: number; readonly at: Row; readonly held: readonly Entry[] };
+  /** What each block keeps from its forward to its backward, and the operations that it spends again, in products. */
+  readonly block: { readonly saved: ReadonlyMap<TensorName, number>; readonly again: number };
+  /** Operations spent again in all blocks. */
+  readonly again: number;
+}
+
+/** Of both passes over B sequences of T tokens. */
+export function ledgerOf(
+  config: LlamaConfig,
+  batch: { readonly B: number; readonly T: number },
+  policy: Policy,
+  dtype: StorageName = "float32",
+): Ledger {
+  const sizes = sizesOf(config, batch.B, batch.T);
+  const { saved, recomputed } = kept(policy);
+  const again = recomputed.reduce((sum, op) => sum + forwardFlops(op, sizes), 0);
+  return {
+    peak: peakOf(schedule(config.nLayers, policy), sizes, dtype),
+    block: { saved: new Map(saved.map((name) => [name, bytesOf(name, sizes, dtype)])), again },
+    again: config.nLayers * again,
+  };
+}
+
+/** Where a schedule holds most. Throws RangeError when an op reads what none before it gave. */
+export function peakOf(rows: readonly Row[], sizes: Sizes, dtype: StorageName): Ledger["peak"] {
+  const last = new Map<string, number>();
+  for (const [r, { op, reads, gives }] of rows.entries()) {
+    for (const name of reads) {
+      if (!last.has(name)) throw new RangeError(`${op} reads ${name}, which nothing gave before`);
+      last.set(name, r);
+    }
+    for (const { name } of gives) last.set(name, r);
+  }
+  let held: Entry[] = [];
+  let peak = { bytes: -1, at: rows[0], held };
+  for (const [r, at] of rows.entries()) {
+    held = held.filter(({ name }) => last.get(name)! >= r);
+    held.push(...at.gives.map((tensor) => ({ ...tensor, bytes: bytesOf(tensor.like, sizes, dtype) })));
+    const bytes = held.reduce((sum, entry) => sum + entry.bytes, 0);
+    if (bytes > peak.bytes) peak = { bytes, at, held };
+  }
+  return { ...peak, held: [...peak.held] };
+}
+
+function bytesOf(like: Held["like"], sizes: Sizes, dtype: StorageName): number {
+  const row = like in blockTensors ? blockTensors[like as TensorName] : modelTensors[like as keyof typeof modelTensors];
+  return count(row.shape, sizes) * elementBytes(row, dtype);
+}
