@@ -48,10 +48,7 @@ const counts = new Map([...Object.keys(rules), "Touchstone"].map((name) => [name
 let [correct, faulty] = [0, 0];
 for (const [op, spec] of cases) {
   const operation = operations.get(op)!;
-  const drawn = [
-    ...exampleCases(spec, SEED),
-    ...fc.sample(arbitraryCase(spec, false), { numRuns: 40, seed: SEED }),
-  ];
+  const drawn = [...exampleCases(spec, SEED), ...fc.sample(arbitraryCase(spec, false), { numRuns: 40, seed: SEED })];
   const problems = drawn.map((c) => {
     const { inputs, scalars } = spec.build(c.sizes, c.profile as "unit", c.seed);
     const problem = { inputs, scalars: roundScalars(operation, scalars) };
