@@ -1,5 +1,5 @@
 // From a candidate's outputs on one problem to a verdict: truth, bound, comparison, and what the candidate complains of.
-import type { Allowance } from "../../reference/bounds.ts";
+import type { Allowance, Errors } from "../../reference/bounds.ts";
 import { type DTypeName, dtypes, formats, round, ulp } from "../../reference/dtype.ts";
 import type { Inputs, Operation, Outputs, Scalars } from "../../reference/operation.ts";
 import type { Target } from "../../reference/targets.ts";
@@ -56,14 +56,18 @@ export function roundProblem(operation: Operation, { inputs, scalars }: Problem,
   return { inputs: Object.fromEntries(rounded), scalars: roundScalars(operation, scalars) };
 }
 
-/** How far each element of a correct kernel's outputs may land, before the rounding of a lower dtype. */
+/**
+ * How far each element of a correct kernel's outputs may land, before the rounding of a lower dtype. `errors` are those of
+ * the inputs besides what the kernel declares.
+ */
 export function allowancesOf(
   operation: Operation,
   { inputs, scalars }: Problem,
   target: Target,
   profile: Profile,
+  errors: Errors<string> = {},
 ): Record<string, Allowance> {
-  const allowed = operation.bound(widen(inputs), scalars, target, declaredErrors(inputs, target));
+  const allowed = operation.bound(widen(inputs), scalars, target, sums(declaredErrors(inputs, target), errors));
   // On the integer lattice every product and every partial sum is exact, in any order.
   if (profile === "lattice") for (const name of operation.exact) allowed[name].data.fill(0);
   return allowed;
@@ -79,6 +83,17 @@ function declaredErrors(inputs: Inputs, target: Target): Record<string, Tensor> 
     errors[name] = { data, shape: t.shape };
   }
   return errors;
+}
+
+/** Errors of the same inputs, added. */
+function sums(a: Errors<string>, b: Errors<string>): Errors<string> {
+  const both: Record<string, Tensor | undefined> = { ...a };
+  for (const [name, t] of Object.entries(b)) {
+    const other = a[name];
+    if (t === undefined) continue;
+    both[name] = other === undefined ? t : { data: other.data.map((e, i) => e + t.data[i]) as Floats, shape: t.shape };
+  }
+  return both as Errors<string>;
 }
 
 /** Runs the candidate on the problem and judges what comes back. Never throws for what the candidate does. */

@@ -1,5 +1,5 @@
 // A relation compares runs of a candidate with each other. It needs no oracle: what it says holds whatever the numbers are.
-import type { Allowance } from "../../../reference/bounds.ts";
+import type { Allowance, Errors } from "../../../reference/bounds.ts";
 import { type DTypeName, dtypes, ulp } from "../../../reference/dtype.ts";
 import { axesOf, type Operation, type Outputs } from "../../../reference/operation.ts";
 import type { Target } from "../../../reference/targets.ts";
@@ -71,12 +71,14 @@ export class Run {
     return new Run(trial, problem, kept);
   }
 
-  /** How far each element of an output may land, the last rounding of a low dtype included. */
-  allowance(output: string): Allowance {
+  /** How far each element of an output may land, the last rounding of a low dtype included; `errors` are those of the inputs. */
+  allowance(output: string, errors?: Errors<string>): Allowance {
     const { operation, target, dtype } = this.trial;
     this.allowed ??= allowancesOf(operation, this.problem, target, "unit");
     const format = storageOf(operation, output, dtype);
-    const own = this.allowed[output];
+    const own = (errors === undefined ? this.allowed : allowancesOf(operation, this.problem, target, "unit", errors))[
+      output
+    ];
     if (format === "float32") return own;
     const rounding = (y: number): number => ulp(y, dtypes[format]);
     return { data: own.data.map((e, i) => e + rounding(this.outputs[output].data[i])), shape: own.shape };
