@@ -1,7 +1,7 @@
 // A checkpoint as something that reads text: its weights on a device, and its tokenizer.
-import { existsSync, statSync } from "node:fs";
+import { statSync } from "node:fs";
 import { totalmem } from "node:os";
-import { dirname, join } from "node:path";
+import { dirname } from "node:path";
 import { fileURLToPath } from "node:url";
 import { type Checkpoint, openCheckpoint } from "../golden/formats/checkpoint.ts";
 import { tokenizerModelOf } from "../golden/formats/gguf-tokenizer.ts";
@@ -12,14 +12,12 @@ import type { Tokenizer } from "../reference/text/tokenizer.ts";
 import { byteTokenizer } from "../reference/text/tokenizer-bytes.ts";
 import { sentencePiece } from "../reference/text/tokenizer-sentencepiece.ts";
 import { countParameters } from "../reference/weights.ts";
+import { tokenizerIn } from "../training/vocabulary.ts";
 import type { EngineName } from "./engine.ts";
 import { UserError } from "./errors.ts";
 
 /** A small model of the project's own; its README says how it was made. */
 export const DEFAULT_MODEL = fileURLToPath(new URL("../golden/models/small/model.safetensors", import.meta.url));
-
-/** What a checkpoint's folder calls its tokenizer. */
-export const tokenizerNames = ["tokenizer.model", "tokenizer.bin"] as const;
 
 export interface ModelOptions {
   readonly tokenizer?: string;
@@ -69,7 +67,7 @@ function tokenizerOf({ path, config, metadata }: Checkpoint, named: string | und
   if (named !== undefined) return readTokenizer(named);
   if (metadata?.has("tokenizer.ggml.model")) return sentencePiece(tokenizerModelOf(path, metadata));
   const folder = statSync(path).isDirectory() ? path : dirname(path);
-  const beside = tokenizerNames.map((name) => join(folder, name)).find((file) => existsSync(file));
+  const beside = tokenizerIn(folder);
   if (beside !== undefined) return readTokenizer(beside);
   if (config.vocabSize === BYTE_VOCABULARY) return byteTokenizer;
   throw new UserError(`${path}: has no tokenizer with it, wanted --tokenizer FILE with ${config.vocabSize} pieces`);

@@ -1,4 +1,4 @@
-// touchstone train: a LLaMA from a text, bytes as tokens.
+// touchstone train: a LLaMA from a text or a mixture of sources.
 import { accessSync, constants, mkdirSync, statSync } from "node:fs";
 import { totalmem } from "node:os";
 import { dirname, resolve } from "node:path";
@@ -6,8 +6,6 @@ import { type Command, Option } from "commander";
 import { asFormatError } from "../golden/formats/error.ts";
 import { type LlamaConfig, presets } from "../reference/config.ts";
 import { generate } from "../reference/model/generate.ts";
-import { bigramEntropy } from "../reference/text/bigram.ts";
-import { decode, encode } from "../reference/text/bytes.ts";
 import type { Hyperparameters } from "../reference/training/hyperparameters.ts";
 import { initialState } from "../reference/training/step.ts";
 import { countParameters, initialWeights, type Weights } from "../reference/weights.ts";
@@ -18,23 +16,31 @@ import {
   type RunPlan,
   saveCheckpoint,
 } from "../training/checkpoint.ts";
-import { heldOutLoss, type StepReport, train } from "../training/run.ts";
-import { readText, type Text } from "../training/text.ts";
+import { mixtureData, type Placement, textData, type TrainingData } from "../training/data.ts";
+import { openMixture } from "../training/mixture.ts";
+import { type StepReport, train } from "../training/run.ts";
+import { readText } from "../training/text.ts";
+import { keepVocabulary, openVocabulary, tokenizerIn, type Vocabulary } from "../training/vocabulary.ts";
 import { type EngineName, engineNames, engineOf } from "./engine.ts";
 import { UserError } from "./errors.ts";
+import { catchSignals, INTERRUPTED } from "./signals.ts";
 
-const INTERRUPTED = 130;
 const BATCH_SIZE = 4;
 const SEQUENCE_LENGTH = 32;
 const STEPS = 1000;
 const SEED = 1;
-const SAMPLE_BYTES = 300;
+const SAMPLE_TOKENS = 300;
 const SAMPLE_TEMPERATURE = 0.7;
 /** Weights, two moments, gradients, clipped gradients, and the next three, in float32. */
 const BYTES_A_PARAMETER = 8 * 4;
 
 interface Options {
   readonly text?: readonly string[];
+  readonly mixture?: string;
+  readonly tokenizer?: string;
+  readonly batchSize?: number;
+  readonly sequenceLength?: number;
+  readonly learningRate?: number;
   readonly steps?: number;
   readonly config?: string;
   readonly out?: string;
@@ -47,10 +53,19 @@ interface Options {
 export function register(program: Command): void {
   program
     .command("train")
-    .description("train a LLaMA on UTF-8 text with bytes as tokens; without --out nothing is kept")
+    .description("train a LLaMA on UTF-8 text or on a mixture of sources; without --out nothing is kept")
     .option("--text <files...>", "the text (default: the one that ships with this program)")
+    .addOption(new Option("--mixture <file>", "sources and their weights, in JSON").conflicts("text"))
+    .option("--tokenizer <file>", "a SentencePiece .model or a llama2.c .bin (default: bytes as tokens)")
     .option("--steps <n>", `steps of the whole run (default: ${STEPS})`, integerFrom("--steps", 1))
     .option("--config <name>", `one of ${Object.keys(presets).join(", ")} (default: tiny)`)
+    .option("--batch-size <n>", `sequences a step (default: ${BATCH_SIZE})`, integerFrom("--batch-size", 1))
+    .option(
+      "--sequence-length <n>",
+      `tokens a sequence (default: ${SEQUENCE_LENGTH}); where given, the model's context too`,
+      integerFrom("--sequence-length", 1),
+    )
+    .option("--learning-rate <x>", "the peak (default: 0.48 / dim)", positive("--learning-rate"))
     .option("--out <dir>", "where checkpoints are kept")
     .option("--seed <s>", `of the weights and the batches (default: ${SEED})`, integerFrom("--seed", 0, 2 ** 32 - 1))
     .option("--resume <dir>", "go on from the checkpoint in this folder, and keep the next ones there or in --out")
@@ -61,17 +76,25 @@ export function register(program: Command): void {
 
 async function run(options: Options): Promise<void> {
   const open = engineOf(options.device);
-  const text = readText(options.text ?? []);
-  const checkpoint = options.resume === undefined ? begun(options, text) : resumed(options, options.resume, text);
+  const vocabulary = openVocabulary(options.tokenizer ?? (options.resume && tokenizerIn(options.resume)));
+  const source = openSource(options);
+  const checkpoint =
+    options.resume === undefined
+      ? begun(options, source.sha256, vocabulary)
+      : resumed(options, options.resume, source.sha256, vocabulary);
   const { plan } = checkpoint;
-  checkLength(text, plan);
+  const data = source.data(vocabulary, plan, checkpoint.mixture);
   const out = options.out ?? options.resume;
-  if (out !== undefined) prepare(out);
+  if (out !== undefined) {
+    prepare(out);
+    keepVocabulary(out, vocabulary);
+  }
 
   const { config, hyperparameters } = plan;
   const { totalSteps } = hyperparameters;
   const start = checkpoint.step === 0 ? "" : `, from step ${checkpoint.step}`;
-  say(`${countParameters(config)} parameters, ${text.training.length} bytes to learn, ${text.heldOut.length} held out`);
+  say(`${countParameters(config)} parameters`);
+  for (const line of data.summary) say(line);
   say(`${totalSteps} steps of ${plan.batchSize} × ${plan.sequenceLength} tokens on the ${options.device}${start}`);
   if (out === undefined) say("no --out: nothing is kept");
   else if (options.resume === undefined && hasCheckpoint(out)) say(`the checkpoint in ${out} will be replaced`);
@@ -81,10 +104,12 @@ async function run(options: Options): Promise<void> {
   let step: number;
   let weights: Weights;
   try {
-    step = await train(plan, engine, text.training, checkpoint.step, {
-      report: reporter(plan, checkpoint.step),
+    step = await train(plan, engine, data.batchOf, checkpoint.step, {
+      report: reporter(plan, checkpoint.step, data),
       save: async (done) => {
-        if (out !== undefined) saveCheckpoint(out, { plan, step: done, state: await engine.state() });
+        if (out === undefined) return;
+        const mixture = data.state();
+        saveCheckpoint(out, { plan, step: done, state: await engine.state(), ...(mixture && { mixture }) });
       },
       saveEvery: options.saveEvery,
       stopped: signals.stopped,
@@ -100,12 +125,30 @@ async function run(options: Options): Promise<void> {
     process.exitCode = INTERRUPTED;
     return;
   }
-  summarise(plan, weights, text);
+  summarise(plan, weights, data, vocabulary);
+}
+
+/** What --text or --mixture names: its identity, and as data of a run. */
+interface Learned {
+  readonly sha256: string;
+  data(vocabulary: Vocabulary, placement: Placement, from: Checkpoint["mixture"]): TrainingData;
+}
+
+function openSource({ text: files, mixture }: Options): Learned {
+  if (mixture === undefined) {
+    const text = readText(files ?? []);
+    return { sha256: text.sha256, data: ({ tokenizer }, placement) => textData(text, tokenizer, placement) };
+  }
+  const opened = openMixture(mixture);
+  return {
+    sha256: opened.sha256,
+    data: ({ tokenizer }, placement, from) => mixtureData(opened, tokenizer, placement, from),
+  };
 }
 
 /** A new run from the options, its weights drawn from the seed. */
-function begun(options: Options, text: Text): Checkpoint {
-  const config = presetOf(options.config ?? "tiny");
+function begun(options: Options, sha256: string, vocabulary: Vocabulary): Checkpoint {
+  const config = configOf(options, vocabulary);
   const needed = countParameters(config) * BYTES_A_PARAMETER;
   if (needed > totalmem()) {
     const [wanted, there] = [needed, totalmem()].map((bytes) => `${(bytes / 2 ** 30).toFixed(0)} GiB`);
@@ -114,19 +157,21 @@ function begun(options: Options, text: Text): Checkpoint {
   const seed = options.seed ?? SEED;
   const plan: RunPlan = {
     config,
-    hyperparameters: defaults(config, options.steps ?? STEPS),
-    batchSize: BATCH_SIZE,
-    sequenceLength: SEQUENCE_LENGTH,
+    hyperparameters: defaults(config, options.steps ?? STEPS, options.learningRate),
+    batchSize: options.batchSize ?? BATCH_SIZE,
+    sequenceLength: options.sequenceLength ?? SEQUENCE_LENGTH,
     seed,
-    text: text.sha256,
+    text: sha256,
+    ...(vocabulary.file && { tokenizer: vocabulary.file.sha256 }),
   };
   return { plan, step: 0, state: initialState(initialWeights(config, seed, Float32Array)) };
 }
 
 /** The run of a checkpoint. Throws UserError for an option that would make another run of it. */
-function resumed(options: Options, folder: string, text: Text): Checkpoint {
+function resumed(options: Options, folder: string, sha256: string, vocabulary: Vocabulary): Checkpoint {
   const checkpoint = loadCheckpoint(folder);
-  const { config, hyperparameters, seed, text: sha256 } = checkpoint.plan;
+  const { plan } = checkpoint;
+  const { config, hyperparameters, seed } = plan;
   const refuse = (option: string, was: string | number): never => {
     throw new UserError(`${option}: the checkpoint in ${folder} belongs to a run with ${was}, wanted the same or none`);
   };
@@ -137,10 +182,29 @@ function resumed(options: Options, folder: string, text: Text): Checkpoint {
     refuse(`--steps ${options.steps}`, `${hyperparameters.totalSteps} steps, on which the learning rate depends`);
   }
   if (options.seed !== undefined && options.seed !== seed) refuse(`--seed ${options.seed}`, `seed ${seed}`);
-  if (text.sha256 !== sha256) {
+  for (const [name, given, was] of [
+    ["batch-size", options.batchSize, plan.batchSize],
+    ["sequence-length", options.sequenceLength, plan.sequenceLength],
+    ["learning-rate", options.learningRate, hyperparameters.learningRate],
+  ] as const) {
+    if (given !== undefined && given !== was) refuse(`--${name} ${given}`, `${was}`);
+  }
+  if (vocabulary.file?.sha256 !== plan.tokenizer) {
+    const was = plan.tokenizer === undefined ? "bytes as tokens" : "another tokenizer";
+    refuse(vocabulary.file === undefined ? "no --tokenizer" : `--tokenizer ${vocabulary.file.path}`, was);
+  }
+  if (sha256 !== plan.text) {
+    if (options.mixture !== undefined) refuse(`--mixture ${options.mixture}`, "other sources");
     refuse(options.text === undefined ? "the default text" : `--text ${options.text.join(" ")}`, "another text");
   }
   return checkpoint;
+}
+
+/** A preset with the tokenizer's vocabulary, and the sequence's length as its context where that was named. */
+function configOf({ config: name = "tiny", sequenceLength }: Options, { tokenizer, file }: Vocabulary): LlamaConfig {
+  const preset = presetOf(name);
+  const maxSeqLen = sequenceLength ?? preset.maxSeqLen;
+  return { ...preset, maxSeqLen, vocabSize: file === undefined ? preset.vocabSize : tokenizer.vocabSize };
 }
 
 function presetOf(name: string): LlamaConfig {
@@ -149,13 +213,15 @@ function presetOf(name: string): LlamaConfig {
 }
 
 function sameConfig(a: LlamaConfig, b: LlamaConfig): boolean {
-  return Object.entries(a).every(([name, value]) => b[name as keyof LlamaConfig] === value);
+  // These two depend on other options.
+  const same = { ...a, maxSeqLen: b.maxSeqLen, vocabSize: b.vocabSize };
+  return Object.entries(same).every(([name, value]) => b[name as keyof LlamaConfig] === value);
 }
 
 /** LLaMA's own (Touvron et al. 2023, section 2.2), but for a learning rate that suits models this narrow. */
-function defaults(config: LlamaConfig, totalSteps: number): Hyperparameters {
+function defaults(config: LlamaConfig, totalSteps: number, learningRate = 0.48 / config.dim): Hyperparameters {
   return {
-    learningRate: 0.48 / config.dim,
+    learningRate,
     warmupSteps: Math.ceil(totalSteps / 20),
     totalSteps,
     minLearningRateRatio: 0.1,
@@ -165,13 +231,6 @@ function defaults(config: LlamaConfig, totalSteps: number): Hyperparameters {
     adamEps: 1e-8,
     maxGradientNorm: 1,
   };
-}
-
-function checkLength({ training, heldOut }: Text, { sequenceLength }: RunPlan): void {
-  const bytes = training.length + heldOut.length;
-  if (training.length > sequenceLength && heldOut.length >= 2) return;
-  const wanted = `more than ${sequenceLength} bytes to learn and at least 2 to hold out`;
-  throw new UserError(`the text has ${bytes} bytes, ${heldOut.length} of them held out, wanted ${wanted}`);
 }
 
 /** Before any step is computed. */
@@ -192,24 +251,8 @@ function makeFolder(path: string): void {
   mkdirSync(path);
 }
 
-/** The first signal stops the run between two steps; a second one ends the process at once. */
-function catchSignals(): { stopped: () => boolean; release: () => void } {
-  let caught = false;
-  const release = (): void => {
-    process.removeListener("SIGINT", stop);
-    process.removeListener("SIGTERM", stop);
-  };
-  const stop = (): void => {
-    caught = true;
-    release();
-  };
-  process.on("SIGINT", stop);
-  process.on("SIGTERM", stop);
-  return { stopped: () => caught, release };
-}
-
 /** A line every so often, and on a terminal the latest step as it goes. */
-function reporter(plan: RunPlan, from: number): (step: StepReport) => void {
+function reporter(plan: RunPlan, from: number, data: TrainingData): (step: StepReport) => void {
   const { totalSteps } = plan.hyperparameters;
   const interval = Math.max(1, Math.floor(totalSteps / 40));
   let since = { step: from, at: performance.now() };
@@ -227,21 +270,25 @@ function reporter(plan: RunPlan, from: number): (step: StepReport) => void {
     since = { step, at: performance.now() };
     if (live) process.stderr.write("\r\x1b[K");
     say(line(`  ${Math.round(tokens / seconds)} tokens/s`));
+    if (step % (10 * interval) === 0 || step === totalSteps) for (const one of data.progress()) say(one);
   };
 }
 
-function summarise({ config, sequenceLength, seed }: RunPlan, weights: Weights, { training, heldOut }: Text): void {
-  const loss = heldOutLoss(config, weights, heldOut, sequenceLength);
-  const entropy = bigramEntropy(training, heldOut);
-  say(`held-out loss   ${loss.toFixed(4)} nats a byte`);
-  say(
-    `bigram entropy  ${entropy.toFixed(4)} nats a byte: pairs counted in the same text, one added, on the same bytes`,
-  );
+function summarise(plan: RunPlan, weights: Weights, data: TrainingData, { tokenizer }: Vocabulary): void {
+  const { config, sequenceLength, seed } = plan;
+  for (const line of data.heldOut(config, weights)) say(line);
   // The model has learned distances up to the length of its sequences.
   const window = { ...config, maxSeqLen: sequenceLength };
-  const prompt = [...encode(training.subarray(-sequenceLength))];
-  const ids = generate(window, weights, prompt, SAMPLE_BYTES, SAMPLE_TEMPERATURE, seed);
-  say(`a sample:\n${new TextDecoder().decode(decode(ids))}`);
+  const ids = generate(window, weights, [...data.prompt], SAMPLE_TOKENS, SAMPLE_TEMPERATURE, seed);
+  say(`a sample:\n${tokenizer.decode(ids)}`);
+}
+
+function positive(option: string): (text: string) => number {
+  return (text) => {
+    const value = /^\d*\.?\d+(e-?\d+)?$/i.test(text) ? Number(text) : NaN;
+    if (value > 0 && value < Infinity) return value;
+    throw new UserError(`${option} ${text}: wanted a number above 0`);
+  };
 }
 
 function integerFrom(option: string, least: number, most: number = Number.MAX_SAFE_INTEGER): (text: string) => number {

@@ -2,7 +2,8 @@
 //
 //   weights.*  firstMoment.*  secondMoment.*        float32
 //   metadata: config (configuration and hyperparameters, as in a trace), run (step and what places the batches),
-//             generators (seed and next number of each stream), text (SHA-256)
+//             generators (seed and next number of each stream), text (SHA-256), and where they are used
+//             tokenizer (SHA-256), mixture (where each source's next sequence begins)
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { FormatError, quote } from "../golden/formats/error.ts";
@@ -11,6 +12,7 @@ import { parseConfig, readWeights } from "../golden/trace/input.ts";
 import type { LlamaConfig } from "../reference/config.ts";
 import type { Tensor } from "../reference/tensor.ts";
 import { BATCH_STREAM } from "../reference/text/batches.ts";
+import type { MixtureState } from "../reference/text/mixture.ts";
 import type { Hyperparameters } from "../reference/training/hyperparameters.ts";
 import type { TrainingState } from "../reference/training/step.ts";
 
@@ -21,8 +23,10 @@ export interface RunPlan {
   readonly batchSize: number;
   readonly sequenceLength: number;
   readonly seed: number;
-  /** SHA-256 of the text, in hexadecimal. */
+  /** SHA-256 of the text, or of the mixture, in hexadecimal. */
   readonly text: string;
+  /** SHA-256 of the tokenizer's file; absent for bytes. */
+  readonly tokenizer?: string;
 }
 
 export interface Checkpoint {
@@ -30,6 +34,8 @@ export interface Checkpoint {
   /** Steps done. */
   readonly step: number;
   readonly state: TrainingState;
+  /** Of a run on a mixture: where its sources are. */
+  readonly mixture?: MixtureState;
 }
 
 /** Where a folder keeps its checkpoint. */
@@ -42,8 +48,8 @@ export function hasCheckpoint(folder: string): boolean {
 }
 
 /** Replaces the folder's checkpoint, whole or not at all. Throws FormatError when the operating system refuses. */
-export function saveCheckpoint(folder: string, { plan, step, state }: Checkpoint): void {
-  const { config, hyperparameters, batchSize, sequenceLength, seed, text } = plan;
+export function saveCheckpoint(folder: string, { plan, step, state, mixture }: Checkpoint): void {
+  const { config, hyperparameters, batchSize, sequenceLength, seed, text, tokenizer } = plan;
   const tensors = new Map<string, Tensor>();
   for (const [prefix, named] of Object.entries(state)) {
     for (const [name, t] of named as TrainingState["weights"]) tensors.set(`${prefix}.${name}`, t);
@@ -53,6 +59,8 @@ export function saveCheckpoint(folder: string, { plan, step, state }: Checkpoint
     run: JSON.stringify({ step, batchSize, sequenceLength }),
     generators: JSON.stringify({ [BATCH_STREAM]: { seed, next: step * batchSize } }),
     text,
+    ...(tokenizer !== undefined && { tokenizer }),
+    ...(mixture !== undefined && { mixture: JSON.stringify(mixture) }),
   });
 }
 
@@ -84,17 +92,32 @@ export function loadCheckpoint(folder: string): Checkpoint {
       throw new FormatError(path, `metadata: next is ${next}, wanted step · batchSize = ${step * batchSize}`);
     }
     const text = metadata.text ?? "";
-    const plan = { config, hyperparameters, batchSize, sequenceLength, seed, text };
+    const { tokenizer } = metadata;
+    const named = tokenizer === undefined ? {} : { tokenizer };
+    const plan = { config, hyperparameters, batchSize, sequenceLength, seed, text, ...named };
     const read = (prefix: string): Map<string, Tensor> => readFloat32(file, config, prefix);
     const state = {
       weights: read("weights"),
       firstMoment: read("firstMoment"),
       secondMoment: read("secondMoment"),
     };
-    return { plan, step, state };
+    const mixture = metadata.mixture === undefined ? {} : { mixture: mixtureIn(path, metadata.mixture) };
+    return { plan, step, state, ...mixture };
   } finally {
     file.close();
   }
+}
+
+function mixtureIn(path: string, text: string): MixtureState {
+  const { sources } = parseObject(path, "mixture", text);
+  const counts = ["sequences", "epoch", "document", "part", "token"] as const;
+  const isSource = (source: unknown): boolean => {
+    const fields = source as Record<string, unknown> | null;
+    if (typeof fields !== "object" || fields === null || typeof fields.name !== "string") return false;
+    return counts.every((name) => Number.isSafeInteger(fields[name]) && (fields[name] as number) >= 0);
+  };
+  if (Array.isArray(sources) && sources.length > 0 && sources.every(isSource)) return { sources };
+  throw new FormatError(path, `metadata "mixture" is ${quote(text)}, wanted each source's name and place`);
 }
 
 /** The same text for the same fields, in whatever order they were set. */

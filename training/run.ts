@@ -2,11 +2,10 @@
 import { setImmediate } from "node:timers/promises";
 import type { LlamaConfig } from "../reference/config.ts";
 import type { Weights } from "../reference/weights.ts";
-import { batchAt, consecutive } from "../reference/text/batches.ts";
-import { encode } from "../reference/text/bytes.ts";
+import { consecutive } from "../reference/text/batches.ts";
 import type { StepEngine } from "../reference/training/engine.ts";
 import { learningRateAt } from "../reference/training/schedule.ts";
-import { lossOf } from "../reference/training/step.ts";
+import { type Batch, lossOf } from "../reference/training/step.ts";
 import type { RunPlan } from "./checkpoint.ts";
 
 export interface StepReport {
@@ -29,22 +28,21 @@ export interface RunHooks {
 }
 
 /**
- * Steps `from` to totalSteps over the training bytes; the steps done when it ended or was stopped. Throws RangeError, with
- * nothing more saved, when a loss or a gradient norm is not finite.
+ * Steps `from` to totalSteps; the steps done when it ended or was stopped. `batchOf` is asked for the batch of each step, counted
+ * from 0. Throws RangeError, with nothing more saved, when a loss or a gradient norm is not finite.
  */
 export async function train(
   plan: RunPlan,
   engine: StepEngine,
-  training: Uint8Array,
+  batchOf: (step: number) => Batch,
   from: number,
   hooks: RunHooks,
 ): Promise<number> {
-  const { hyperparameters: h, batchSize, sequenceLength, seed } = plan;
-  const tokens = encode(training);
+  const { hyperparameters: h } = plan;
   let step = from;
   let saved = -1;
   while (step < h.totalSteps && !hooks.stopped()) {
-    const batch = batchAt(tokens, batchSize, sequenceLength, seed, step);
+    const batch = batchOf(step);
     const { loss, gradientNorm } = await engine.differentiate(batch);
     for (const [name, value] of Object.entries({ loss, "gradient norm": gradientNorm })) {
       if (!Number.isFinite(value))
@@ -63,19 +61,11 @@ export async function train(
   return step;
 }
 
-/** Mean loss, in nats a byte, over every byte but the first, in windows of the run's length. */
-export function heldOutLoss(
-  config: LlamaConfig,
-  weights: Weights,
-  heldOut: Uint8Array,
-  sequenceLength: number,
-): number {
+/** Loss, in nats, of every token but the first, in windows of T tokens. */
+export function totalLoss(config: LlamaConfig, weights: Weights, tokens: Int32Array, T: number): number {
   let sum = 0;
-  let count = 0;
-  for (const batch of consecutive(encode(heldOut), sequenceLength)) {
-    const n = batch.targets.data.length;
-    sum += n * lossOf(config, weights, batch).data[0];
-    count += n;
+  for (const batch of consecutive(tokens, T)) {
+    sum += batch.targets.data.length * lossOf(config, weights, batch).data[0];
   }
-  return sum / count;
+  return sum;
 }

@@ -90,7 +90,7 @@ export function choose(logits: ArrayLike<number>, temperature: number, at: numbe
 
 /** Sets to 0 all but the fewest largest weights whose share reaches topP; of equals the first are kept. */
 function keepNucleus(weights: Float64Array, topP: number): void {
-  const order = Uint32Array.from(weights.keys()).sort((v, u) => weights[u] - weights[v] || v - u);
+  const order = Uint32Array.from(weights.keys()).toSorted((v, u) => weights[u] - weights[v] || v - u);
   const wanted = topP * sumOf(weights);
   let kept = 0;
   for (const v of order) {

@@ -6,11 +6,14 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { readSafetensors, writeSafetensors } from "../../golden/formats/safetensors.ts";
 import { presets } from "../../reference/config.ts";
 import { bigramEntropy } from "../../reference/text/bigram.ts";
+import { encode } from "../../reference/text/bytes.ts";
+import { byteTokenizer } from "../../reference/text/tokenizer-bytes.ts";
 import { referenceEngine } from "../../reference/training/reference-engine.ts";
 import { initialState } from "../../reference/training/step.ts";
 import { initialWeights } from "../../reference/weights.ts";
 import { checkpointPath, loadCheckpoint, type RunPlan, saveCheckpoint } from "../../training/checkpoint.ts";
-import { heldOutLoss, train } from "../../training/run.ts";
+import { textData } from "../../training/data.ts";
+import { totalLoss, train } from "../../training/run.ts";
 import { readText } from "../../training/text.ts";
 
 const root = join(import.meta.dirname, "../..");
@@ -120,7 +123,7 @@ describe("a run", () => {
     const state = async (seed: number) => {
       const plan = planOf(config, 3, seed);
       const engine = referenceEngine(config, initialState(initialWeights(config, seed, Float32Array)));
-      await train(plan, engine, readText([text]).training, 0, quiet);
+      await train(plan, engine, textData(readText([text]), byteTokenizer, plan).batchOf, 0, quiet);
       return engine.state();
     };
     expect(await state(5)).toEqual(await state(5));
@@ -164,7 +167,7 @@ describe("bad input gives one line and exit status 2", () => {
     async () => {
       for (const [content, message] of [
         ["", "the text has 0 bytes"],
-        ["short", "wanted more than 32 bytes to learn"],
+        ["short", "wanted more than 32 tokens to learn"],
         [Uint8Array.of(0x61, 0xff, 0x62), "is not UTF-8"],
       ] as const) {
         const path = join(scratch, "bad.txt");
@@ -247,7 +250,8 @@ test("a loss that is not a number ends the run and saves nothing", async () => {
   const engine = referenceEngine(config, initialState(weights));
   const saved: number[] = [];
   const hooks = { ...quiet, save: async (step: number) => void saved.push(step) };
-  const running = train(planOf(config, 3, 1), engine, readText([text]).training, 0, hooks);
+  const plan = planOf(config, 3, 1);
+  const running = train(plan, engine, textData(readText([text]), byteTokenizer, plan).batchOf, 0, hooks);
   await expect(running).rejects.toThrow("the loss of step 1 is NaN");
   expect(saved).toEqual([]);
 });
@@ -255,11 +259,12 @@ test("a loss that is not a number ends the run and saves nothing", async () => {
 test("on the default text a model falls below the bigram entropy", { timeout: 2 * CHILD }, async () => {
   const config = presets.tiny;
   const { training, heldOut } = readText([]);
+  const tokens = encode(heldOut);
   const engine = referenceEngine(config, initialState(initialWeights(config, 1, Float32Array)));
   const plan = { ...planOf(config, 800, 1), sequenceLength: 16 };
-  await train(plan, engine, training, 0, quiet);
+  await train(plan, engine, textData(readText([]), byteTokenizer, plan).batchOf, 0, quiet);
   const { weights } = await engine.state();
-  const loss = heldOutLoss(config, weights, heldOut, plan.sequenceLength);
+  const loss = totalLoss(config, weights, tokens, plan.sequenceLength) / (tokens.length - 1);
   const entropy = bigramEntropy(training, heldOut);
   expect(loss < entropy, `held-out loss ${loss}, bigram entropy ${entropy}`).toBe(true);
 });

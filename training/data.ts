@@ -1,0 +1,132 @@
+// What a run learns from, a text or a mixture: its batches, and what the trained model makes of the part that was held out.
+import type { LlamaConfig } from "../reference/config.ts";
+import { batchAt } from "../reference/text/batches.ts";
+import { bigramEntropy } from "../reference/text/bigram.ts";
+import { mixture, type MixtureState } from "../reference/text/mixture.ts";
+import type { Tokenizer } from "../reference/text/tokenizer.ts";
+import { fromUtf8 } from "../reference/text/tokenizer-utf8.ts";
+import type { Batch } from "../reference/training/step.ts";
+import type { Weights } from "../reference/weights.ts";
+import { learnedSources, type OpenedMixture } from "./mixture.ts";
+import { totalLoss } from "./run.ts";
+import type { Text } from "./text.ts";
+
+/** Bytes of each source that its held-out loss is measured on. */
+const MOST_HELD_OUT_BYTES = 2 ** 15;
+
+export interface Placement {
+  readonly batchSize: number;
+  readonly sequenceLength: number;
+  readonly seed: number;
+}
+
+export interface TrainingData {
+  /** What there is, a line each. */
+  readonly summary: readonly string[];
+  /** The batch of a step, counted from 0. A mixture's are asked for in their order. */
+  batchOf(step: number): Batch;
+  /** What a mixture needs to go on. */
+  state(): MixtureState | undefined;
+  /** What was learned from so far, a line each; a text has nothing to say. */
+  progress(): string[];
+  /** What a model makes of the held-out part, a line each. */
+  heldOut(config: LlamaConfig, weights: Weights): string[];
+  /** Ids that a sample may go on from. */
+  readonly prompt: Int32Array;
+}
+
+/** Windows of one text at places that the seed draws. Throws RangeError for a text that is too short. */
+export function textData(
+  text: Text,
+  tokenizer: Tokenizer,
+  { batchSize, sequenceLength, seed }: Placement,
+): TrainingData {
+  const { training, heldOut } = text;
+  const tokens = tokenizer.encode(fromUtf8(training));
+  if (!(tokens.length > sequenceLength && heldOut.length >= 2)) {
+    const bytes = training.length + heldOut.length;
+    const wanted = `more than ${sequenceLength} tokens to learn and at least 2 bytes to hold out`;
+    throw new RangeError(`the text has ${bytes} bytes, ${heldOut.length} of them held out, wanted ${wanted}`);
+  }
+  return {
+    summary: [`${training.length} bytes to learn, ${tokens.length} tokens, ${heldOut.length} bytes held out`],
+    batchOf: (step) => batchAt(tokens, batchSize, sequenceLength, seed, step),
+    state: () => undefined,
+    progress: () => [],
+    heldOut(config, weights) {
+      const loss = lossPerByte(config, weights, tokenizer, heldOut, tokens.subarray(-1), sequenceLength);
+      const entropy = bigramEntropy(training, Buffer.concat([training.subarray(-1), heldOut])).toFixed(4);
+      return [
+        `held-out loss   ${loss.toFixed(4)} nats a byte`,
+        `bigram entropy  ${entropy} nats a byte: pairs counted in the same text, one added, on the same bytes`,
+      ];
+    },
+    prompt: tokens.subarray(-sequenceLength),
+  };
+}
+
+/** Sequences of a mixture, from its beginning or from a state. Throws RangeError for a tokenizer without begin or end token. */
+export function mixtureData(
+  opened: OpenedMixture,
+  tokenizer: Tokenizer,
+  { batchSize, sequenceLength, seed }: Placement,
+  from: MixtureState | undefined,
+): TrainingData {
+  const { sources } = opened;
+  if (tokenizer.bos < 0 || tokenizer.eos < 0) {
+    throw new RangeError("the vocabulary has no begin or no end token, wanted both around documents");
+  }
+  const drawn = mixture(learnedSources(opened, tokenizer), sequenceLength, seed, from);
+  const width = Math.max(...sources.map(({ name }) => name.length));
+  return {
+    summary: sources.map(({ name, share, files, learned }) => {
+      const documents = `${learned} documents to learn, ${files.count - learned} held out, ${files.bytes} bytes`;
+      return `${name.padEnd(width)}  ${percent(share)} of the tokens: ${documents} in ${files.files} files`;
+    }),
+    batchOf: () => drawn.next(batchSize),
+    state: () => drawn.state(),
+    progress() {
+      const state = drawn.state();
+      const all = state.sources.reduce((sum, { sequences }) => sum + sequences, 0);
+      return state.sources.map(({ name, sequences, epoch, document }, s) => {
+        const epochs = (epoch + document / sources[s].learned).toFixed(2);
+        const share = percent(all > 0 ? sequences / all : 0);
+        return `${name.padEnd(width)}  ${share} of the tokens so far: ${sequences * sequenceLength}, ${epochs} epochs`;
+      });
+    },
+    heldOut: (config, weights) =>
+      sources.map(({ name, files, learned }) => {
+        const at = name.padEnd(width);
+        if (learned === files.count) return `${at}  nothing is held out of so few documents`;
+        const texts: Uint8Array[] = [];
+        let length = 0;
+        for (let d = learned; d < files.count && length < MOST_HELD_OUT_BYTES; d++) {
+          texts.push(files.read(d, MOST_HELD_OUT_BYTES - length));
+          length += texts.at(-1)!.length;
+        }
+        const begin = Int32Array.of(tokenizer.bos);
+        const sum = texts.reduce((total, text) => {
+          return total + text.length * lossPerByte(config, weights, tokenizer, text, begin, sequenceLength);
+        }, 0);
+        return `${at}  held-out loss ${(sum / length).toFixed(4)} nats a byte, ${length} bytes`;
+      }),
+    prompt: Int32Array.of(tokenizer.bos),
+  };
+}
+
+/** Loss in nats of every token of a text, `before` standing in front, divided by the text's bytes. */
+function lossPerByte(
+  config: LlamaConfig,
+  weights: Weights,
+  tokenizer: Tokenizer,
+  text: Uint8Array,
+  before: Int32Array,
+  T: number,
+): number {
+  const tokens = Int32Array.from([...before, ...tokenizer.encode(fromUtf8(text))]);
+  return totalLoss(config, weights, tokens, T) / text.length;
+}
+
+function percent(share: number): string {
+  return `${(100 * share).toFixed(1).padStart(5)} %`;
+}

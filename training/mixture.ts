@@ -1,0 +1,124 @@
+// mixture.json: the sources of a run and their weights.
+//
+//   { "sources": [ { "name": "books", "weight": 4.5, "files": ["books", "more.txt"], "separator": "\n\n\n" }, … ] }
+//
+// Files are named from the folder that mixture.json lies in; a folder stands for its files.
+import { createHash } from "node:crypto";
+import { readFileSync, statSync } from "node:fs";
+import { dirname, resolve } from "node:path";
+import { asFormatError, FormatError, quote } from "../golden/formats/error.ts";
+import { sharesOf } from "../reference/text/mixture.ts";
+import type { Source } from "../reference/text/mixture.ts";
+import type { Tokenizer } from "../reference/text/tokenizer.ts";
+import { type DocumentFiles, openDocuments } from "./documents.ts";
+
+const LARGEST_FILE = 2 ** 24;
+/** One in so many documents is held out, the last ones, but never more than MOST_HELD_OUT of a source. */
+const HELD_OUT_SHARE = 10;
+const MOST_HELD_OUT = 200;
+const fieldNames = ["name", "weight", "files", "separator"];
+
+export interface SourceSpec {
+  readonly name: string;
+  readonly weight: number;
+  readonly files: readonly string[];
+  readonly separator?: string;
+}
+
+export interface OpenedSource {
+  readonly name: string;
+  readonly weight: number;
+  /** Of the weights' sum. */
+  readonly share: number;
+  readonly files: DocumentFiles;
+  /** Documents that are learned; those behind them are held out. */
+  readonly learned: number;
+}
+
+export interface OpenedMixture {
+  readonly sources: readonly OpenedSource[];
+  /** Of names, weights, separators and all bytes, in hexadecimal. */
+  readonly sha256: string;
+}
+
+/** The sources that a mixture.json names. Throws FormatError: what, where, what was wanted. */
+export function readMixture(path: string): SourceSpec[] {
+  let json: unknown;
+  try {
+    if (statSync(path).size > LARGEST_FILE) throw new FormatError(path, `is larger than ${LARGEST_FILE} bytes`);
+    json = JSON.parse(readFileSync(path, "utf8"));
+  } catch (error) {
+    if (error instanceof SyntaxError) throw new FormatError(path, `is no JSON (${error.message}), wanted a mixture`);
+    throw asFormatError(error, path, "cannot be read", "a mixture in JSON");
+  }
+  const sources = isObject(json) ? json.sources : undefined;
+  if (!Array.isArray(sources) || sources.length === 0) {
+    throw new FormatError(path, 'has no "sources", wanted { "sources": [{ "name", "weight", "files" }, …] }');
+  }
+  const specs = sources.map((source, i) => sourceOf(path, `sources[${i}]`, source));
+  for (const [i, { name }] of specs.entries()) {
+    const first = specs.findIndex((other) => other.name === name);
+    if (first !== i) throw new FormatError(path, `sources[${i}] is named ${quote(name)} as sources[${first}] is`);
+  }
+  try {
+    sharesOf(specs);
+  } catch (error) {
+    throw new FormatError(path, (error as Error).message, { cause: error });
+  }
+  return specs;
+}
+
+/** Opens every source of a mixture.json. Throws FormatError for a source without documents, or files that cannot be read. */
+export function openMixture(path: string): OpenedMixture {
+  const specs = readMixture(path);
+  const shares = sharesOf(specs);
+  const hash = createHash("sha256");
+  const sources = specs.map(({ name, weight, files: names, separator }, s): OpenedSource => {
+    const paths = names.map((file) => resolve(dirname(path), file));
+    const files = openDocuments({ paths, ...(separator !== undefined && { separator }) });
+    if (files.count === 0) {
+      const where = `${files.files} ${files.files === 1 ? "file" : "files"} of ${files.bytes} bytes`;
+      throw new FormatError(path, `source ${quote(name)} has no documents in ${where}, wanted at least one`);
+    }
+    hash.update(JSON.stringify([name, weight, separator ?? null, files.sha256]));
+    const heldOut = Math.min(MOST_HELD_OUT, Math.floor(files.count / HELD_OUT_SHARE));
+    return { name, weight, share: shares[s], files, learned: files.count - heldOut };
+  });
+  return { sources, sha256: hash.digest("hex") };
+}
+
+/** The documents that are learned, as the mixture takes them. */
+export function learnedSources({ sources }: OpenedMixture, tokenizer: Tokenizer): Source[] {
+  return sources.map(({ name, weight, files, learned }) => ({
+    name,
+    weight,
+    documents: files.documents(tokenizer, 0, learned),
+  }));
+}
+
+function sourceOf(path: string, where: string, source: unknown): SourceSpec {
+  const fail = (what: string): never => {
+    throw new FormatError(path, `${where}${what}`);
+  };
+  if (!isObject(source)) return fail(` is ${quote(JSON.stringify(source))}, wanted an object`);
+  const { name, weight, files, separator } = source;
+  for (const field of Object.keys(source)) {
+    if (!fieldNames.includes(field)) fail(` has ${quote(field)}, wanted ${fieldNames.join(", ")} alone`);
+  }
+  if (typeof name !== "string" || name === "") return fail(`.name is ${say(name)}, wanted a text`);
+  if (typeof weight !== "number") return fail(`.weight is ${say(weight)}, wanted a number`);
+  if (!Array.isArray(files) || files.length === 0 || !files.every((file) => typeof file === "string")) {
+    return fail(`.files is ${say(files)}, wanted at least one path`);
+  }
+  if (separator === undefined) return { name, weight, files };
+  if (typeof separator !== "string" || separator === "") return fail(`.separator is ${say(separator)}, wanted a text`);
+  return { name, weight, files, separator };
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+function say(value: unknown): string {
+  return value === undefined ? "missing" : quote(JSON.stringify(value));
+}

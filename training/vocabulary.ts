@@ -1,0 +1,50 @@
+// The tokenizer of a run: bytes, or a file, of which a copy is kept beside the checkpoint.
+import { createHash } from "node:crypto";
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { writeAtomically } from "../golden/formats/atomic.ts";
+import { asFormatError, FormatError } from "../golden/formats/error.ts";
+import { readTokenizer } from "../golden/formats/tokenizer.ts";
+import type { Tokenizer } from "../reference/text/tokenizer.ts";
+import { byteTokenizer } from "../reference/text/tokenizer-bytes.ts";
+
+/** What a folder calls its tokenizer, in either format. */
+export const tokenizerNames = ["tokenizer.model", "tokenizer.bin"] as const;
+
+export interface Vocabulary {
+  readonly tokenizer: Tokenizer;
+  /** Absent for bytes. */
+  readonly file?: { readonly path: string; readonly sha256: string; readonly bytes: Uint8Array };
+}
+
+/** The tokenizer in a file, or bytes. Throws FormatError. */
+export function openVocabulary(path: string | undefined): Vocabulary {
+  if (path === undefined) return { tokenizer: byteTokenizer };
+  const tokenizer = readTokenizer(path);
+  try {
+    const bytes = readFileSync(path);
+    return { tokenizer, file: { path, bytes, sha256: createHash("sha256").update(bytes).digest("hex") } };
+  } catch (error) {
+    throw asFormatError(error, path, "cannot be read", "a readable tokenizer file");
+  }
+}
+
+/** The tokenizer file that lies in a folder, if there is one. */
+export function tokenizerIn(folder: string): string | undefined {
+  return tokenizerNames.map((name) => join(folder, name)).find((file) => existsSync(file));
+}
+
+/** Puts a copy into a folder. Throws FormatError, also where the folder has another run's tokenizer. */
+export function keepVocabulary(folder: string, { file }: Vocabulary): void {
+  const there = tokenizerIn(folder);
+  if (file === undefined) {
+    if (there === undefined) return;
+    throw new FormatError(there, "lies where a run with bytes as tokens is to be kept, wanted another --out");
+  }
+  // A .model begins with a field and its length, a .bin with a small int32.
+  const name = file.bytes[2] === 0 && file.bytes[3] === 0 ? "tokenizer.bin" : "tokenizer.model";
+  if (there !== undefined && there !== join(folder, name)) {
+    throw new FormatError(there, `lies where ${name} is to be kept, wanted another --out`);
+  }
+  writeAtomically(join(folder, name), (write) => write(file.bytes));
+}
