@@ -25,7 +25,7 @@ type Named = Map<string, DeviceTensor>;
 export interface Measured {
   /** Bytes that the activations of a micro-batch and their gradients held at once, at most. */
   readonly activations: number;
-  /** Bytes of all buffers: weights, moments, gradients and what shares the rest. */
+  /** Bytes of all buffers together: the state, gradients and activations, which share what they can. */
   readonly buffers: number;
   /** Submissions since the engine began. */
   readonly submissions: number;
@@ -160,7 +160,7 @@ export function deviceEngine(
 
     state,
 
-    measured: () => ({ activations, buffers: run.allocated, submissions: run.submissions }),
+    measured: () => ({ activations, buffers: run.buffers, submissions: run.submissions }),
 
     close() {
       run.destroy();

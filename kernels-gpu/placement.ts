@@ -2,7 +2,8 @@
 // the sum of its buffers, and two tensors share one if no step needs both.
 //
 // Greedy by size (Pisarchyk & Lee 2020, section 4.3): from the largest tensor down, each takes the smallest buffer that is
-// large enough and free in all of its steps, or else a new one.
+// large enough and free in all of its steps, or else a new one. What is kept for later submissions comes first and takes no
+// larger buffer than it needs: from one step to the next it then finds what the last step's state has left.
 
 /** A tensor: the first and the last step that need it; a last one of Infinity keeps it for later submissions. */
 export interface Span {
@@ -19,20 +20,24 @@ export interface Piece {
 
 /**
  * For each span the buffer that it takes: an index of `pieces`, or beyond them one of the new ones, whose sizes are in
- * `added`. What is kept takes no larger buffer than it needs.
+ * `added`.
  */
 export function place(spans: readonly Span[], pieces: readonly Piece[]): { taken: number[]; added: number[] } {
   const taken: number[] = Array.from({ length: spans.length });
   const added: number[] = [];
   const buffers = pieces.map(({ bytes, freeFrom }) => ({ bytes, freeFrom, spans: [] as Span[] }));
+  const isKept = ({ to }: Span): boolean => to === Infinity;
   const order = spans
     .map((_, i) => i)
-    .toSorted((a, b) => spans[b].bytes - spans[a].bytes || spans[a].from - spans[b].from);
+    .toSorted((i, j) => {
+      const [a, b] = [spans[i], spans[j]];
+      return Number(isKept(b)) - Number(isKept(a)) || b.bytes - a.bytes || a.from - b.from;
+    });
   for (const i of order) {
     const span = spans[i];
     let best = -1;
     for (const [b, buffer] of buffers.entries()) {
-      const fits = span.to === Infinity ? buffer.bytes === span.bytes : buffer.bytes >= span.bytes;
+      const fits = isKept(span) ? buffer.bytes === span.bytes : buffer.bytes >= span.bytes;
       if (!fits || buffer.freeFrom > span.from) continue;
       if (best >= 0 && buffers[best].bytes <= buffer.bytes) continue;
       if (!buffer.spans.some((other) => overlap(span, other))) best = b;

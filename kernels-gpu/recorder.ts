@@ -122,11 +122,13 @@ export class Recorder {
   readonly #used = new Set<string>();
   /** Submissions so far. */
   submissions = 0;
-  /** Bytes of all buffers that exist. */
-  allocated = 0;
+  /** Bytes of all buffers while the last submission ran. */
+  buffers = 0;
   readonly #owned = new Map<Memory, Owned>();
   readonly #released = new WeakSet<Memory>();
   #free: GPUBuffer[] = [];
+  #allocated = 0;
+  #pending = 0;
   #serial = 0;
   #batch = emptyBatch();
   #spans = new Map<Memory, Span>();
@@ -251,7 +253,8 @@ export class Recorder {
       this.#batch = batch; // destroy still finds its buffers
       return Promise.reject(error);
     }
-    this.#submitted = this.#submitted.then(() => this.#encode(batch, doomed));
+    this.#pending++;
+    this.#submitted = this.#submitted.then(() => this.#encode(batch, doomed)).finally(() => this.#pending--);
     return this.#submitted;
   }
 
@@ -268,14 +271,12 @@ export class Recorder {
   /** Gives every new tensor of a batch its buffer; returns the buffers that nothing needs after it. */
   #place({ steps, fresh, released }: Batch): GPUBuffer[] {
     this.#spans = spansOf(steps);
-    const given = [...released].filter(([{ buffer }]) => buffer !== undefined);
-    const pieces = [
-      ...this.#free.map((buffer) => ({ buffer, isUpload: false, freeFrom: 0 })),
-      ...given.map(([memory, isUpload]) => {
+    const pieces = [...released]
+      .filter(([{ buffer }]) => buffer !== undefined)
+      .map(([memory, isUpload]) => {
         const freeFrom = (this.#spans.get(memory)?.to ?? -1) + 1;
         return { buffer: memory.buffer!, isUpload, freeFrom };
-      }),
-    ];
+      });
     const memories = [...fresh].filter((memory) => this.#spans.has(memory) || !released.has(memory));
     const spans = memories.map((memory): Span => {
       const { from, to } = this.#spans.get(memory) ?? { from: 0, to: 0 };
@@ -285,17 +286,32 @@ export class Recorder {
       spans,
       pieces.map(({ buffer, freeFrom }) => ({ bytes: buffer.size, freeFrom })),
     );
-    this.#checkLimit(added.reduce((sum, bytes) => sum + bytes, 0));
-    const buffers = [...pieces.map(({ buffer }) => buffer), ...added.map((bytes) => this.#buffer("tensors", bytes))];
+    // Earlier buffers serve where one of their size is wanted. The plan does not lean on them, so that steps that are alike
+    // have the same plan, and what it leaves over would only pile up.
+    const found = added.map((bytes) => {
+      const i = this.#free.findIndex(({ size }) => size === bytes);
+      return i < 0 ? undefined : this.#free.splice(i, 1)[0];
+    });
+    const idle = this.#pending === 0 ? [] : this.#free;
+    if (this.#pending === 0) for (const buffer of this.#free) this.#destroy(buffer);
+    this.#checkLimit(added.reduce((sum, bytes, i) => sum + (found[i] === undefined ? bytes : 0), 0));
+    const buffers = [
+      ...pieces.map(({ buffer }) => buffer),
+      ...added.map((bytes, i) => found[i] ?? this.#buffer("tensors", bytes)),
+    ];
     const kept = new Set<GPUBuffer>();
     for (const [i, memory] of memories.entries()) {
       memory.buffer = buffers[taken[i]!]!;
       if (!released.has(memory)) kept.add(memory.buffer);
     }
-    // What the host puts somewhere is in a buffer of its own, so such buffers would only pile up here.
-    const uploads = new Set(pieces.filter(({ isUpload }) => isUpload).map(({ buffer }) => buffer));
-    this.#free = buffers.filter((buffer) => !kept.has(buffer) && !uploads.has(buffer));
-    return [...uploads].filter((buffer) => !kept.has(buffer));
+    // What the host filled is in buffers of its own sizes.
+    const isUpload = (i: number): boolean => pieces[i]?.isUpload ?? false;
+    const rest = buffers
+      .map((buffer, i) => ({ buffer, isUpload: isUpload(i) }))
+      .filter(({ buffer }) => !kept.has(buffer));
+    this.#free = rest.filter((one) => !one.isUpload).map(({ buffer }) => buffer);
+    this.buffers = this.#allocated;
+    return [...idle, ...rest.filter((one) => one.isUpload).map(({ buffer }) => buffer)];
   }
 
   async #encode({ steps }: Batch, doomed: readonly GPUBuffer[]): Promise<void> {
@@ -491,18 +507,18 @@ export class Recorder {
   }
 
   #buffer(label: string, size: number, mappedAtCreation = false): GPUBuffer {
-    this.allocated += size;
+    this.#allocated += size;
     return this.device.device.createBuffer({ label, size, usage: BUFFER_USAGE, mappedAtCreation });
   }
 
   #destroy(buffer: GPUBuffer): void {
-    this.allocated -= buffer.size;
+    this.#allocated -= buffer.size;
     buffer.destroy();
   }
 
   #checkLimit(more: number): void {
     const { memoryLimit = Infinity } = this.#options;
-    const needed = this.allocated + more;
+    const needed = this.#allocated + more;
     if (needed > memoryLimit)
       throw new RangeError(`${needed} bytes of buffers are needed, the limit is ${memoryLimit}`);
   }

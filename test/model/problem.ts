@@ -19,11 +19,21 @@ export const anyConfig: fc.Arbitrary<LlamaConfig> = fc
     vocabSize: fc.integer({ min: 2, max: 13 }),
     tiedEmbeddings: fc.boolean(),
   })
-  .map(({ nLayers, nKvHeads, groups, halfHead, ffnDim, vocabSize, tiedEmbeddings }) => {
-    const nHeads = nKvHeads * groups;
-    const constants = { normEps: 1e-5, ropeTheta: 10_000, maxSeqLen: 16 };
-    return { nLayers, dim: 2 * halfHead * nHeads, nHeads, nKvHeads, ffnDim, vocabSize, tiedEmbeddings, ...constants };
-  });
+  .map(configOf);
+
+function configOf(drawn: {
+  nLayers: number;
+  nKvHeads: number;
+  groups: number;
+  halfHead: number;
+  ffnDim: number;
+  vocabSize: number;
+  tiedEmbeddings: boolean;
+}): LlamaConfig {
+  const { groups, halfHead, ...fields } = drawn;
+  const nHeads = fields.nKvHeads * groups;
+  return { ...fields, dim: 2 * halfHead * nHeads, nHeads, normEps: 1e-5, ropeTheta: 10_000, maxSeqLen: 16 };
+}
 
 /** The named policies, and lists of outputs of one's own. */
 export const anyPolicy: fc.Arbitrary<Policy> = fc.oneof(
