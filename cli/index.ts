@@ -6,6 +6,7 @@ import * as blame from "./blame.ts";
 import * as check from "./check.ts";
 import * as convert from "./convert.ts";
 import * as diff from "./diff.ts";
+import * as evaluate from "./evaluate.ts";
 import * as generate from "./generate.ts";
 import * as golden from "./golden.ts";
 import * as inspect from "./inspect.ts";
@@ -31,7 +32,7 @@ const program = new Command("touchstone")
   .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, "touchstone: ")) });
 
 const analysis = [blame, check, diff, golden, ops, plan, trace];
-const models = [convert, generate, inspect, tokenize, tokenizer, train];
+const models = [convert, evaluate, generate, inspect, tokenize, tokenizer, train];
 for (const command of [...analysis, ...models]) command.register(program);
 
 try {
@@ -39,7 +40,8 @@ try {
 } catch (error) {
   process.exitCode = report(error);
 }
-// A process that has used a device does not end by itself.
+// A process that has used a device does not end by itself; what it has said must have left it before.
+for (const stream of [process.stdout, process.stderr]) await new Promise((resolve) => stream.write("", resolve));
 process.exit();
 
 /** Says in one line what was thrown; the exit status. */
