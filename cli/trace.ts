@@ -3,20 +3,23 @@ import { type Command, Option } from "commander";
 import { writeSafetensors } from "../golden/formats/safetensors.ts";
 import { readTraceInput } from "../golden/trace/input.ts";
 import { replay } from "../golden/trace/replay.ts";
+import type { OpenEngine } from "../reference/training/engine.ts";
+import type { Policy } from "../reference/planning/policies.ts";
 import { type EngineName, engineNames, engineOf } from "./engine.ts";
 import { UserError } from "./errors.ts";
+import { addRecompute } from "./step-options.ts";
 
 interface Options {
   readonly replay: string;
   readonly dtype?: "float64" | "float32";
   readonly device: EngineName;
+  readonly recompute: Policy;
   readonly full?: boolean;
   readonly out: string;
 }
 
 export function register(program: Command): void {
-  program
-    .command("trace")
+  addRecompute(program.command("trace"))
     .description(
       "compute the training steps of a recorded trace again, and write the same tensors under the same names",
     )
@@ -34,10 +37,10 @@ export function register(program: Command): void {
 }
 
 async function trace(options: Options): Promise<void> {
-  const { device, full = false, out } = options;
+  const { device, recompute, full = false, out } = options;
   const dtype = options.dtype ?? (device === "gpu" ? "float32" : "float64");
   if (device === "gpu" && dtype === "float64") throw new UserError("--device gpu computes in float32, not in float64");
-  const open = engineOf(device);
+  const open: OpenEngine = (config, state) => engineOf(device)(config, state, { recompute });
   const input = readTraceInput(options.replay);
   const run = {
     float64: () => replay(input, Float64Array, full, open),

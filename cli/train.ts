@@ -24,6 +24,7 @@ import { keepVocabulary, openVocabulary, tokenizerIn, type Vocabulary } from "..
 import { type EngineName, engineNames, engineOf } from "./engine.ts";
 import { UserError } from "./errors.ts";
 import { catchSignals, INTERRUPTED } from "./signals.ts";
+import { addStepOptions, checkStep, type StepFlags, stepOptions } from "./step-options.ts";
 
 const BATCH_SIZE = 4;
 const SEQUENCE_LENGTH = 32;
@@ -34,7 +35,7 @@ const SAMPLE_TEMPERATURE = 0.7;
 /** Weights, two moments, gradients, clipped gradients, and the next three, in float32. */
 const BYTES_A_PARAMETER = 8 * 4;
 
-interface Options {
+interface Options extends StepFlags {
   readonly text?: readonly string[];
   readonly mixture?: string;
   readonly tokenizer?: string;
@@ -51,8 +52,7 @@ interface Options {
 }
 
 export function register(program: Command): void {
-  program
-    .command("train")
+  addStepOptions(program.command("train"))
     .description("train a LLaMA on UTF-8 text or on a mixture of sources; without --out nothing is kept")
     .option("--text <files...>", "the text (default: the one that ships with this program)")
     .addOption(new Option("--mixture <file>", "sources and their weights, in JSON").conflicts("text"))
@@ -91,15 +91,19 @@ async function run(options: Options): Promise<void> {
   }
 
   const { config, hyperparameters } = plan;
+  const memory = checkStep(config, plan.batchSize, plan.sequenceLength, options);
   const { totalSteps } = hyperparameters;
   const start = checkpoint.step === 0 ? "" : `, from step ${checkpoint.step}`;
   say(`${countParameters(config)} parameters`);
   for (const line of data.summary) say(line);
   say(`${totalSteps} steps of ${plan.batchSize} × ${plan.sequenceLength} tokens on the ${options.device}${start}`);
+  say(
+    `a step holds ${memory.state} bytes of state and at most ${memory.activations} of activations and their gradients`,
+  );
   if (out === undefined) say("no --out: nothing is kept");
   else if (options.resume === undefined && hasCheckpoint(out)) say(`the checkpoint in ${out} will be replaced`);
 
-  const engine = await open(config, checkpoint.state);
+  const engine = await open(config, checkpoint.state, stepOptions(options));
   const signals = catchSignals();
   let step: number;
   let weights: Weights;
@@ -114,6 +118,12 @@ async function run(options: Options): Promise<void> {
       saveEvery: options.saveEvery,
       stopped: signals.stopped,
     });
+    const measured = engine.measured?.();
+    if (measured !== undefined && measured.buffers > 0) {
+      say(
+        `the device held ${measured.activations} bytes of activations at the peak, ${measured.buffers} in all buffers`,
+      );
+    }
     ({ weights } = await engine.state());
   } finally {
     signals.release();

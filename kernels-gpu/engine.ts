@@ -2,7 +2,7 @@
 // activations stay on the device; the host gets the loss and the gradient norm.
 import type { LlamaConfig } from "../reference/config.ts";
 import { type Floats, type Ints, sizeOf, type Tensor } from "../reference/tensor.ts";
-import { checkRecordable, type StepEngine, type StepOptions } from "../reference/training/engine.ts";
+import { checkRecordable, type Measured, type StepEngine, type StepOptions } from "../reference/training/engine.ts";
 import type { Hyperparameters } from "../reference/training/hyperparameters.ts";
 import { meanLoss, sharesOf, splitBatch } from "../reference/training/micro-batches.ts";
 import { recordPasses, recordUpdate } from "../reference/training/recorded.ts";
@@ -21,18 +21,7 @@ const IGNORE_INDEX = -100;
 
 type Named = Map<string, DeviceTensor>;
 
-/** What a step took. */
-export interface Measured {
-  /** Bytes that the activations of a micro-batch and their gradients held at once, at most. */
-  readonly activations: number;
-  /** Bytes of all buffers together: the state, gradients and activations, which share what they can. */
-  readonly buffers: number;
-  /** Submissions since the engine began. */
-  readonly submissions: number;
-}
-
 export interface DeviceEngine extends StepEngine {
-  /** Of the last step, or `differentiate` without a record. */
   measured(): Measured;
 }
 

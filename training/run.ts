@@ -43,13 +43,12 @@ export async function train(
   let saved = -1;
   while (step < h.totalSteps && !hooks.stopped()) {
     const batch = batchOf(step);
-    const { loss, gradientNorm } = await engine.differentiate(batch);
+    const { loss, gradientNorm } = await engine.step(batch, h, step + 1);
     for (const [name, value] of Object.entries({ loss, "gradient norm": gradientNorm })) {
       if (!Number.isFinite(value))
         throw new RangeError(`the ${name} of step ${step + 1} is ${value}, expected a number`);
     }
     step++;
-    await engine.update(h, step);
     hooks.report({ step, loss, learningRate: learningRateAt(h, step), gradientNorm });
     if (step % hooks.saveEvery === 0) {
       await hooks.save(step);

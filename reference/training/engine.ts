@@ -15,6 +15,16 @@ export interface StepOptions {
   readonly memoryLimit?: number;
 }
 
+/** What a step took on a device. */
+export interface Measured {
+  /** Bytes that the activations of a micro-batch and their gradients held at once, at most. */
+  readonly activations: number;
+  /** Bytes of all buffers together: the state, gradients and activations, which share what they can. */
+  readonly buffers: number;
+  /** Submissions since the engine began. */
+  readonly submissions: number;
+}
+
 /** Holds a model's weights and moments and moves them. Methods are called one after another, each awaited. */
 export interface StepEngine {
   /**
@@ -29,6 +39,8 @@ export interface StepEngine {
   step(batch: Batch, h: Hyperparameters, t: number): Promise<{ loss: number; gradientNorm: number }>;
   /** A copy of the weights and moments, which later steps leave alone. */
   state(): Promise<TrainingState>;
+  /** Of the last step, or `differentiate` without a record, on a device. */
+  measured?(): Measured;
   /** Gives back what the engine holds. */
   close(): void;
 }

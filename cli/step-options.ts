@@ -1,0 +1,73 @@
+// How a training step is computed, as options: what the forward saves, in how many parts, and in how much memory.
+import type { Command } from "commander";
+import type { LlamaConfig } from "../reference/config.ts";
+import { ledgerOf } from "../reference/model/ledger.ts";
+import { parsePolicy, type Policy, policyNames } from "../reference/planning/policies.ts";
+import { trainingState } from "../reference/planning/state.ts";
+import type { StepOptions } from "../reference/training/engine.ts";
+import { UserError } from "./errors.ts";
+import { quantity } from "./quantity.ts";
+
+/** Powers of 1,000, as memory is sold. */
+const bytes = { K: 10n ** 3n, M: 10n ** 6n, G: 10n ** 9n, T: 10n ** 12n };
+
+export interface StepFlags {
+  readonly recompute: Policy;
+  readonly microBatches: number;
+  readonly memoryLimit?: number;
+}
+
+export function addRecompute(command: Command): Command {
+  const what = `${policyNames.join(", ")}, or outputs to save, separated by commas; the others are computed again`;
+  return command.option("--recompute <policy>", what, parsePolicy, "none");
+}
+
+/** --recompute, --micro-batches and --memory-limit. */
+export function addStepOptions(command: Command): Command {
+  return addRecompute(command)
+    .option("--micro-batches <n>", "parts that a batch is computed in, one after another", microBatches, 1)
+    .option("--memory-limit <bytes>", "refuse a step that holds more, such as 512M", quantity(bytes));
+}
+
+function microBatches(text: string): number {
+  const value = /^\d{1,9}$/.test(text) ? Number(text) : 0;
+  if (value >= 1) return value;
+  throw new UserError(`--micro-batches ${text}: wanted an integer of at least 1`);
+}
+
+/** What an engine is told of them. */
+export function stepOptions({ recompute, microBatches, memoryLimit }: StepFlags): StepOptions {
+  return { recompute, microBatches, ...(memoryLimit !== undefined && { memoryLimit }) };
+}
+
+/** Bytes that a step holds by the ledger: weights, gradients and moments in float32; activations and their gradients at the peak. */
+export interface StepMemory {
+  readonly state: number;
+  readonly activations: number;
+  readonly total: number;
+}
+
+export function stepMemory(config: LlamaConfig, batch: { B: number; T: number }, policy: Policy): StepMemory {
+  const state = trainingState(config, "float32").total;
+  const activations = ledgerOf(config, batch, policy).peak.bytes;
+  return { state, activations, total: state + activations };
+}
+
+/** Throws UserError unless the micro-batches divide the batch and a step of one fits into the limit. */
+export function checkStep(config: LlamaConfig, batchSize: number, T: number, flags: StepFlags): StepMemory {
+  const { recompute, microBatches, memoryLimit = Infinity } = flags;
+  if (batchSize % microBatches !== 0) {
+    throw new UserError(`--micro-batches ${microBatches}: wanted a divisor of the ${batchSize} sequences of a batch`);
+  }
+  const memory = stepMemory(config, { B: batchSize / microBatches, T }, recompute);
+  if (memory.total <= memoryLimit) return memory;
+  const least = stepMemory(config, { B: 1, T }, "full").total;
+  const advice =
+    least <= memoryLimit
+      ? `--recompute full and --micro-batches ${batchSize} need ${least}`
+      : `no policy of recomputation needs less than ${least}`;
+  throw new UserError(
+    `--memory-limit ${memoryLimit}: a step needs ${memory.total} bytes, ${memory.state} of state and ` +
+      `${memory.activations} of activations; ${advice}`,
+  );
+}
