@@ -25,7 +25,8 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) g
   let second = dims.beta2 * v[n] + dims.oneMinusBeta2 * g[n] * g[n];
 
   // 2. The direction. WGSL promises nothing of sqrt below 2^-126; its root, 2^-63, is as good as zero beside eps.
-  let root = sqrt(max(second / dims.correction2, 0x1p-126));
+  let square = second / dims.correction2;
+  let root = sqrt(select(square, 0x1p-126, square < 0x1p-126));  // a NaN stays one
   let direction = first / dims.correction1 / (root + dims.eps);
 
   // 3. The step, and the decay with it.

@@ -10,6 +10,7 @@ struct Dims { N: u32, maxNorm: f32 }
 fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>) {
   let n = id.x + id.y * groups.x * WG;   // the second axis takes what exceeds 65,535 workgroups
   if (n >= dims.N) { return; }           // the last workgroup may overhang
-  let scale = min(1.0, dims.maxNorm / (norm[0] + 1e-6));  // a zero norm does not divide by zero
+  let wanted = dims.maxNorm / (norm[0] + 1e-6);  // a zero norm does not divide by zero
+  let scale = select(wanted, 1.0, wanted >= 1.0);  // at most 1; a NaN stays one
   clipped[n] = g[n] * scale;
 }

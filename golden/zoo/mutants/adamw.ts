@@ -2,7 +2,7 @@ import type { Mutant } from "./mutant.ts";
 
 const forward = { op: "adamw.forward", file: "adamw.forward.wgsl" } as const;
 const last = "if (n >= dims.N) { return; }";
-const root = "let root = sqrt(max(second / dims.correction2, 0x1p-126));";
+const root = "let root = sqrt(select(square, 0x1p-126, square < 0x1p-126));";
 const step = "w[n] - dims.learningRate * (direction + dims.weightDecay * w[n])";
 
 export const adamw: readonly Mutant[] = [
@@ -33,8 +33,8 @@ export const adamw: readonly Mutant[] = [
     ...forward,
     kind: "formula",
     what: "the second moment's bias is not corrected",
-    from: "max(second / dims.correction2,",
-    to: "max(second,",
+    from: "let square = second / dims.correction2;",
+    to: "let square = second;",
     source: "NVIDIA/apex 1124",
   },
   {
@@ -49,8 +49,8 @@ export const adamw: readonly Mutant[] = [
     ...forward,
     kind: "formula",
     what: "the corrections are exchanged",
-    from: "max(second / dims.correction2,",
-    to: "max(second / dims.correction1,",
+    from: "let square = second / dims.correction2;",
+    to: "let square = second / dims.correction1;",
   },
   {
     ...forward,

@@ -2,7 +2,7 @@ import type { Mutant } from "./mutant.ts";
 
 const forward = { op: "clip.forward", file: "clip.forward.wgsl" } as const;
 const last = "if (n >= dims.N) { return; }";
-const scale = "min(1.0, dims.maxNorm / (norm[0] + 1e-6))";
+const scale = "select(wanted, 1.0, wanted >= 1.0)";
 
 export const clip: readonly Mutant[] = [
   {
@@ -39,14 +39,14 @@ export const clip: readonly Mutant[] = [
     kind: "mask",
     what: "gradients below the limit are enlarged to it",
     from: scale,
-    to: "dims.maxNorm / (norm[0] + 1e-6)",
+    to: "wanted",
   },
   {
     ...forward,
     kind: "mask",
     what: "the limit is 1 whatever is given",
-    from: scale,
-    to: "min(1.0, 1.0 / (norm[0] + 1e-6))",
+    from: "dims.maxNorm / (norm[0]",
+    to: "1.0 / (norm[0]",
   },
   { ...forward, kind: "formula", what: "nothing is clipped", from: "g[n] * scale", to: "g[n]" },
   {

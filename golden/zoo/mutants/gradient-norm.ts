@@ -77,7 +77,7 @@ export const gradientNorm: readonly Mutant[] = [
     ...forward,
     kind: "formula",
     what: "the square of the norm",
-    from: "select(0.0, sqrt(whole), whole >= 0x1p-126)",
+    from: "select(sqrt(whole), 0.0, whole < 0x1p-126)",
     to: "whole",
   },
   {
