@@ -1,6 +1,19 @@
-// `npm run bench`: how fast the parts are whose speed was designed. Each benchmark prints its own lines.
+// `npm run bench`: how fast the parts are whose speed was designed, and what the device's attention holds; one benchmark with
+// its name: `npm run bench -- memory`. Each prints its own lines.
+import { benchMemory } from "./memory.ts";
 import { benchProduct } from "./product.ts";
 import { benchTokenizer } from "./tokenizer.ts";
 
-benchProduct();
-benchTokenizer();
+const benchmarks = { product: benchProduct, tokenizer: benchTokenizer, memory: benchMemory };
+const names = Object.keys(benchmarks) as (keyof typeof benchmarks)[];
+
+const wanted = process.argv.slice(2);
+const unknown = wanted.find((name) => !Object.hasOwn(benchmarks, name));
+if (unknown === undefined) {
+  for (const name of names) if (wanted.length === 0 || wanted.includes(name)) await benchmarks[name]();
+} else {
+  process.stderr.write(`bench: no benchmark is named "${unknown}", expected one of ${names.join(", ")}\n`);
+  process.exitCode = 2;
+}
+// A process that has used a device does not end by itself.
+process.exit();

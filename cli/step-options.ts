@@ -25,11 +25,11 @@ export function addRecompute(command: Command): Command {
 /** --recompute, --micro-batches and --memory-limit. */
 export function addStepOptions(command: Command): Command {
   return addRecompute(command)
-    .option("--micro-batches <n>", "parts that a batch is computed in, one after another", microBatches, 1)
+    .option("--micro-batches <n>", "parts that a batch is computed in, one after another", countOf, 1)
     .option("--memory-limit <bytes>", "refuse a step that holds more, such as 512M", quantity(bytes));
 }
 
-function microBatches(text: string): number {
+function countOf(text: string): number {
   const value = /^\d{1,9}$/.test(text) ? Number(text) : 0;
   if (value >= 1) return value;
   throw new UserError(`--micro-batches ${text}: wanted an integer of at least 1`);

@@ -1,6 +1,7 @@
 // What a step holds on the device: under each policy the same bits, what the ledger says at the peak, and one submission.
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { attentionMemory } from "../../bench/memory.ts";
 import { type DeviceEngine, deviceEngine } from "../../kernels-gpu/engine.ts";
 import { mostAtOnce, type Piece, place, type Span } from "../../kernels-gpu/placement.ts";
 import type { LlamaConfig } from "../../reference/config.ts";
@@ -183,6 +184,16 @@ describe("micro-batches", () => {
       engine.close();
     }
   });
+});
+
+test("attention's kernels hold what grows with T alone, in both directions", async () => {
+  const [one, two, four] = [
+    await attentionMemory(device, 64),
+    await attentionMemory(device, 128),
+    await attentionMemory(device, 256),
+  ];
+  expect(two).toEqual(one.map((bytes) => 2 * bytes));
+  expect(four).toEqual(one.map((bytes) => 4 * bytes));
 });
 
 describe("placement", () => {
