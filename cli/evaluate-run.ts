@@ -1,0 +1,101 @@
+// What `touchstone evaluate` does.
+import { setImmediate } from "node:timers/promises";
+import Table from "cli-table3";
+import { countParameters } from "../reference/weights.ts";
+import { evaluate, type Outcome, summarise } from "../training/evaluate.ts";
+import { type Item, readTasks, textItem } from "../training/tasks.ts";
+import { UserError } from "./errors.ts";
+import type { EvaluateOptions } from "./evaluate.ts";
+import { openModel } from "./model.ts";
+import { note, print } from "./output.ts";
+import { openProgress } from "./progress.ts";
+import { catchSignals, INTERRUPTED } from "./signals.ts";
+
+const USUAL_K = [1, 10, 100];
+
+/** Thrown between two items when a signal has come. */
+const interrupted = new Error("interrupted");
+
+interface Group {
+  readonly task: string;
+  readonly kind: Item["kind"];
+  readonly items: Item[];
+}
+
+/** Evaluates every item and prints the figures of each task; the exit status. */
+export async function evaluateFiles(checkpoint: string | undefined, options: EvaluateOptions): Promise<number> {
+  const { tasks = [], text = [], seed, device, json = false } = options;
+  const items = [...tasks.flatMap(readTasks), ...text.map(textItem)];
+  if (items.length === 0) throw new UserError("there is nothing to measure, wanted --tasks FILE or --text FILE");
+  const groups = grouped(items);
+  const ks = kOf(items, options.k);
+  const { path, tokenizer, reader } = await openModel(checkpoint, options);
+  note(`${path}: ${countParameters(reader.config).toLocaleString("en")} parameters, ${items.length} items, ${device}`);
+
+  const signals = catchSignals();
+  const progress = openProgress(groups.length);
+  const results: { task: string; kind: Item["kind"]; items: number; figures: Record<string, number> }[] = [];
+  try {
+    for (const [i, group] of groups.entries()) {
+      progress.begin(group.task);
+      const outcomes: Outcome[] = [];
+      const tick = async (share: number): Promise<void> => {
+        progress.advance(i, (outcomes.length + share) / group.items.length);
+        await setImmediate(); // a signal is delivered between two turns of the event loop
+        if (signals.stopped()) throw interrupted;
+      };
+      for (const item of group.items) {
+        outcomes.push(await evaluate({ reader, tokenizer }, item, seed, tick));
+        await tick(0);
+      }
+      const figures = summarise(outcomes, ks);
+      results.push({ task: group.task, kind: group.kind, items: outcomes.length, figures });
+      progress.end(`${group.task}: ${shown(figures)}`);
+    }
+  } catch (error) {
+    if (error === interrupted) return INTERRUPTED;
+    throw error;
+  } finally {
+    progress.close();
+    signals.release();
+    reader.close();
+  }
+  if (json) {
+    await print(`${JSON.stringify({ model: path, seed, device, tasks: results }, undefined, 2)}\n`);
+    return 0;
+  }
+  const table = new Table({ head: ["task", "kind", "items", "result"], style: { head: [], border: [] } });
+  for (const { task, kind, items: count, figures } of results) table.push([task, kind, String(count), shown(figures)]);
+  await print(`${table.toString()}\n`);
+  return 0;
+}
+
+/** Items of one task and kind, in the order in which these first appear. */
+function grouped(items: readonly Item[]): Group[] {
+  const groups = new Map<string, Group>();
+  for (const item of items) {
+    const { task, kind } = item;
+    const key = JSON.stringify([task, kind]);
+    const group = groups.get(key) ?? { task, kind, items: [] };
+    group.items.push(item);
+    groups.set(key, group);
+  }
+  return [...groups.values()];
+}
+
+/** What pass@k is reported of. Throws UserError where an item has fewer samples than were asked for. */
+function kOf(items: readonly Item[], asked: readonly number[] | undefined): readonly number[] {
+  const passes = items.filter((item) => item.kind === "pass");
+  const fewest = Math.min(...passes.map(({ samples }) => samples));
+  const short = passes.find(({ samples }) => asked?.some((k) => k > samples));
+  if (short !== undefined) {
+    throw new UserError(`${short.where} has ${short.samples} samples, wanted at least --k ${Math.max(...asked!)}`);
+  }
+  return asked ?? USUAL_K.filter((k) => k <= fewest);
+}
+
+function shown(figures: Record<string, number>): string {
+  return Object.entries(figures)
+    .map(([name, value]) => `${name} ${value.toPrecision(4)}`)
+    .join(", ");
+}
