@@ -95,6 +95,9 @@ describe("the ledger", () => {
         expect(new Map(Object.entries(found.model))).toEqual(planned.model);
         const all = [...found.blocks.flatMap((held) => [...held.values()]), ...Object.values(found.model)];
         expect(all.reduce((sum, bytes) => sum + bytes, 0)).toBe(planned.saved);
+        // The planner counts what is recomputed and gradients in flight from above.
+        const { peak } = ledgerOf(c, { B, T }, policy);
+        expect(peak.bytes).toBeLessThanOrEqual(planned.saved + planned.recomputed + planned.gradients);
       }),
       { numRuns: 40, seed: 2 },
     );
