@@ -73,6 +73,7 @@ export function forward<P extends Floats>(
               max = Math.max(max, s[j - from]);
             }
             scores += to - from;
+            if (max === -Infinity) continue; // every score so far is −∞ and weighs nothing beside a finite one
             const shrunk = exp(m[row] - max); // 0 at the first tile, where m is −∞
             m[row] = max;
             l[row] *= shrunk;

@@ -133,6 +133,27 @@ describe("what it takes", () => {
   });
 });
 
+test("NaN and infinities go where the plain one lets them", () => {
+  const numbers = (list: number[]): Tensor<Float64Array> => ({
+    data: new Float64Array(list),
+    shape: [1, list.length, 1, 1],
+  });
+  const [q, v] = [numbers([1, 1, 1, 1]), numbers([1, 2, 3, 4])];
+  for (const k of [
+    [-Infinity, 0, 1, 0],
+    [-Infinity, -Infinity, 2, 0],
+    [0, 1, Infinity, 2],
+    [0, NaN, 1, 2],
+  ]) {
+    const want = attention.forward(q, numbers(k), v);
+    for (const keys of [1, 2, 3, 4]) {
+      const got = tiled.forward(q, numbers(k), v, { queries: 2, keys });
+      for (const [t, x] of want.y.data.entries())
+        expect([k, t, Number.isNaN(got.y.data[t])]).toEqual([k, t, Number.isNaN(x)]);
+    }
+  }
+});
+
 test("no queries, no keys, and tiles that are none", () => {
   const vectors = (count: number): Tensor<Floats> => ({ data: new Float32Array(3 * count), shape: [1, count, 1, 3] });
   const { y, lse } = tiled.forward(vectors(2), vectors(0), vectors(0));
