@@ -78,7 +78,7 @@ describe.each(traces)(
 
 test("50 steps on real text under each policy: each loss is the reference's", async () => {
   const bytes = { vocabSize: 259, normEps: 1e-5, ropeTheta: 10_000, maxSeqLen: 16, tiedEmbeddings: false };
-  const config = { ...bytes, dim: 16, nLayers: 2, nHeads: 2, nKvHeads: 1, ffnDim: 24 };
+  const config = { ...bytes, dim: 16, nLayers: 1, nHeads: 2, nKvHeads: 1, ffnDim: 24 };
   const h = { learningRate: 0.02, warmupSteps: 5, totalSteps: 50, minLearningRateRatio: 0.1, weightDecay: 0.1 };
   const hyperparameters = { ...h, beta1: 0.9, beta2: 0.95, adamEps: 1e-8, maxGradientNorm: 1 };
   const tokens = encode(readText([]).training);
