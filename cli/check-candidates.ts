@@ -17,14 +17,17 @@ export interface Candidates {
   readonly of: (operation: Operation) => Candidate;
 }
 
-/** Opens what the options ask for; throws UserError or NoDeviceError where that cannot be had. */
-export async function openCandidates(options: CheckOptions, chosen: readonly Chosen[]): Promise<Candidates> {
+/** Opens what the options ask for; throws UserError or NoDeviceError where that cannot be had. `signal` ends a process. */
+export async function openCandidates(
+  options: CheckOptions,
+  chosen: readonly Chosen[],
+  signal?: AbortSignal,
+): Promise<Candidates> {
   const { exec, kernel, dtype, timeout, adapter } = options;
   if (exec !== undefined) {
-    return {
-      where: exec,
-      of: (operation) => processCandidate({ command: exec, operation, dtype, timeout: 1000 * timeout }),
-    };
+    if (exec.trim() === "") throw new UserError("--exec: the command is empty");
+    const terms = { command: exec, dtype, timeout: 1000 * timeout, ...(signal === undefined ? {} : { signal }) };
+    return { where: exec, of: (operation) => processCandidate({ ...terms, operation }) };
   }
   const module = kernel === undefined ? undefined : await loadModule(kernel);
   if (typeof module === "function" && !isProgram(module)) {

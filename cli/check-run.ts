@@ -1,4 +1,5 @@
 // What `touchstone check` does: picks the ops, finds the candidate, runs a campaign for each op, shows them in a table.
+import { Interrupted } from "../golden/candidates/candidate.ts";
 import { formatCase, parseCase } from "../golden/cases/case.ts";
 import { realInputs } from "../golden/cases/real.ts";
 import { buildCase, campaign, failureOf, type Report } from "../golden/judge/campaign.ts";
@@ -12,6 +13,7 @@ import { examinationLines, examinationTable, failureLines, reportTable } from ".
 import { type Chosen, choose } from "./choose.ts";
 import { UserError } from "./errors.ts";
 import { openProgress } from "./progress.ts";
+import { INTERRUPTED } from "./signals.ts";
 import { chooseTarget, declare } from "./terms.ts";
 
 const DEFAULT_RUNS = 100;
@@ -28,18 +30,17 @@ export async function check(options: CheckOptions): Promise<number> {
     chosen.map(({ operation }) => operation),
   );
   const seed = options.seed ?? Math.floor(Math.random() * 0x7fffffff);
-  const candidates = await openCandidates(options, chosen);
+  const interrupted = interruption();
+  const candidates = await openCandidates(options, chosen, interrupted);
   const runs = options.runs ?? DEFAULT_RUNS;
   process.stderr.write(
     `touchstone check: ${candidates.where}, ${options.dtype}, target ${target.name}, seed ${seed}\n`,
   );
-  const interrupted = new AbortController();
-  process.once("SIGINT", () => interrupted.abort());
   const progress = openProgress(chosen.length);
   const reports: Report[] = [];
   const examinations = new Map<string, Examination>();
   for (const [i, { operation, spec }] of chosen.entries()) {
-    if (interrupted.signal.aborted) break;
+    if (interrupted.aborted) break;
     progress.begin(operation.name);
     const candidate = candidates.of(operation);
     const seconds = options.budget === undefined ? undefined : options.budget / chosen.length;
@@ -52,19 +53,20 @@ export async function check(options: CheckOptions): Promise<number> {
       dtype: options.dtype,
       ...(seconds === undefined ? {} : { seconds }),
       onCase: (done: number) => progress.advance(i, Math.min(1, share(done))),
-      signal: interrupted.signal,
+      signal: interrupted,
     };
     const report = await campaign(operation, spec, candidate, target, plan, realInputs);
     // A candidate that crashes or hangs has been told so; there are no numbers to examine.
     const hasNumbers = report.failures.every(({ worst }) => worst !== undefined);
-    if (hasNumbers && !interrupted.signal.aborted) {
+    if (hasNumbers && !interrupted.aborted) {
       const terms = {
         dtype: options.dtype,
         seed,
         nondeterministic: options.nondeterministic === true,
         bitwise: options.bitwise === true,
       };
-      examinations.set(operation.name, await examine(operation, spec, candidate, target, terms));
+      const examination = await unlessInterrupted(examine(operation, spec, candidate, target, terms));
+      if (examination !== undefined) examinations.set(operation.name, examination);
     }
     await candidate.close?.();
     reports.push(report);
@@ -84,9 +86,9 @@ export async function check(options: CheckOptions): Promise<number> {
   if (options.json !== undefined) {
     writeReports(options.json, seed, candidates.where, target.name, reports, examinations);
   }
-  if (interrupted.signal.aborted) {
+  if (interrupted.aborted) {
     process.stderr.write(`interrupted: ${reports.length} of ${chosen.length} ops were begun\n`);
-    return 130;
+    return INTERRUPTED;
   }
   const outside = reports.filter(({ failures }) => failures.length > 0);
   const failed = reports.filter(
@@ -103,6 +105,23 @@ export async function check(options: CheckOptions): Promise<number> {
   return failed.length === 0 ? 0 : 1;
 }
 
+/** Told by the first signal, which ends a case; a second one ends everything. */
+function interruption(): AbortSignal {
+  const interrupted = new AbortController();
+  for (const name of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.once(name, () => interrupted.abort());
+  return interrupted.signal;
+}
+
+/** What a promise gives; undefined where a signal ended it. */
+async function unlessInterrupted<T>(promise: Promise<T>): Promise<T | undefined> {
+  try {
+    return await promise;
+  } catch (error) {
+    if (error instanceof Interrupted) return undefined;
+    throw error;
+  }
+}
+
 /** Runs one case and tells everything of it. */
 export async function replay(line: string, options: CheckOptions): Promise<number> {
   const c = parseCase(line);
@@ -113,9 +132,10 @@ export async function replay(line: string, options: CheckOptions): Promise<numbe
   checkSizes(chosen[0], c.sizes, c.profile === "real");
   const problem = buildCase(spec, c, realInputs);
   const target = declare(chooseTarget(options.target), options.store, [operation]);
-  const candidates = await openCandidates(options, chosen);
+  const candidates = await openCandidates(options, chosen, interruption());
   const candidate = candidates.of(operation);
-  const verdict = await judge(operation, candidate, problem, target, c.profile, options.dtype);
+  const verdict = await unlessInterrupted(judge(operation, candidate, problem, target, c.profile, options.dtype));
+  if (verdict === undefined) return INTERRUPTED;
   process.stdout.write(`${formatCase(c)}\n${candidates.where}, ${options.dtype}, target ${target.name}\n`);
   for (const { output, elements, unjudged, outside, worst, at } of verdict.comparisons) {
     const counts = `${elements} elements, ${unjudged} unjudged, ${outside} outside`;

@@ -3,7 +3,7 @@
 // The process lives for the whole run. Nothing that it says or writes is trusted: a crash, a hang, a wrong line, a missing,
 // misshapen, truncated or mistyped file is a finding; the process is started again for the next case.
 import { type ChildProcess, spawn } from "node:child_process";
-import { cpSync, mkdtempSync, rmSync } from "node:fs";
+import { cpSync, lstatSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { DTypeName } from "../../reference/dtype.ts";
@@ -11,7 +11,7 @@ import { type Inputs, type Operation, type Outputs, outputShapes, type Scalars }
 import type { Tensor } from "../../reference/tensor.ts";
 import { type DType, openSafetensors, writeSafetensors } from "../formats/safetensors.ts";
 import { storageOf } from "../judge/verdict.ts";
-import type { Candidate, CandidateResult } from "./candidate.ts";
+import { type Candidate, type CandidateResult, Interrupted } from "./candidate.ts";
 
 export interface ProcessOptions {
   /** A line for the shell, such as "python3 mine.py". */
@@ -20,6 +20,8 @@ export interface ProcessOptions {
   readonly dtype: DTypeName;
   /** Milliseconds that one case may take. */
   readonly timeout: number;
+  /** Ends a case at once, and the process with it. */
+  readonly signal?: AbortSignal;
 }
 
 /** How each dtype is written to a file. */
@@ -33,9 +35,9 @@ const fileTypes: Readonly<Record<DTypeName, DType>> = {
 const LONGEST_LINE = 1 << 16;
 const LONGEST_STDERR = 4096;
 
-/** Starts with the first case. `close` ends the process and removes its files. */
+/** Starts with the first case. `close` ends the process and removes its files, and so does the end of this program. */
 export function processCandidate(options: ProcessOptions): Candidate {
-  const { command, operation, dtype } = options;
+  const { command, operation, dtype, signal } = options;
   const folder = mkdtempSync(join(tmpdir(), "touchstone-"));
   const float32Outputs = Object.keys(operation.outputs).filter(
     (name) => storageOf(operation, name, dtype) === "float32",
@@ -48,12 +50,14 @@ export function processCandidate(options: ProcessOptions): Candidate {
     outputs: join(folder, `${n}.out.safetensors`),
   });
   const run = async (inputs: Inputs, scalars: Scalars): Promise<CandidateResult> => {
+    if (signal?.aborted === true) throw new Interrupted();
     if (number > 0) for (const file of Object.values(filesOf(number))) rmSync(file, { force: true, recursive: true });
     const files = filesOf(++number);
     writeInputs(files.inputs, operation, dtype, inputs);
     worker ??= new Worker(command);
+    const request = { case: number, op: operation.name, dtype, scalars, float32Outputs, ...files };
     try {
-      await worker.ask({ case: number, op: operation.name, dtype, scalars, float32Outputs, ...files }, options.timeout);
+      await worker.ask(request, options.timeout, signal);
       return {
         outputs: readOutputs(files.outputs, operation, dtype, outputShapes(operation, inputs, scalars)),
         complaints: [],
@@ -65,24 +69,42 @@ export function processCandidate(options: ProcessOptions): Candidate {
         worker.kill();
         worker = undefined;
       }
+      if (error instanceof Interrupted) throw error;
       const end = last === "" ? "" : `; its standard error ends: ${last.split("\n").slice(-3).join(" | ")}`;
       throw new Error(message + end, { cause: error });
     }
   };
+  const end = (): void => {
+    worker?.kill();
+    rmSync(folder, { recursive: true, force: true });
+  };
+  process.once("exit", end);
   return {
     name: command,
     run,
     keep: () => {
       if (kept !== undefined) rmSync(kept, { recursive: true, force: true });
-      kept = mkdtempSync(join(tmpdir(), "touchstone-evidence-"));
-      cpSync(folder, kept, { recursive: true });
+      kept = copyOf(folder);
       return kept;
     },
     close: async () => {
-      worker?.kill();
-      rmSync(folder, { recursive: true, force: true });
+      process.removeListener("exit", end);
+      end();
     },
   };
+}
+
+/** A copy of the files of a folder, of nothing that is no file; undefined where there is no room for it. */
+function copyOf(folder: string): string | undefined {
+  let copy: string | undefined;
+  try {
+    copy = mkdtempSync(join(tmpdir(), "touchstone-evidence-"));
+    cpSync(folder, copy, { recursive: true, filter: (path) => path === folder || lstatSync(path).isFile() });
+    return copy;
+  } catch {
+    if (copy !== undefined) rmSync(copy, { recursive: true, force: true });
+    return undefined;
+  }
 }
 
 /** The candidate's own word that it cannot do a case: it goes on living. */
@@ -128,11 +150,14 @@ class Worker {
   }
 
   /** Sends a request and waits for its answer. Throws an Error that says what went wrong. */
-  async ask(request: Request, timeout: number): Promise<void> {
+  async ask(request: Request, timeout: number, signal: AbortSignal | undefined): Promise<void> {
     const line = await new Promise<string | Error>((resolve) => {
       const timer = setTimeout(() => this.tell(new Error(`did not answer within ${timeout / 1000} s`)), timeout);
+      const stop = (): void => this.tell(new Interrupted());
+      signal?.addEventListener("abort", stop);
       this.answer = (answer) => {
         clearTimeout(timer);
+        signal?.removeEventListener("abort", stop);
         this.answer = undefined;
         resolve(answer);
       };

@@ -3,7 +3,7 @@ import fc from "fast-check";
 import type { DTypeName } from "../../reference/dtype.ts";
 import type { Operation } from "../../reference/operation.ts";
 import type { Target } from "../../reference/targets.ts";
-import type { Candidate } from "../candidates/candidate.ts";
+import { type Candidate, Interrupted } from "../candidates/candidate.ts";
 import { arbitraryCase, type Case, type CaseSpec, exampleCases, formatCase, type Problem } from "../cases/case.ts";
 import type { RealInputs } from "../cases/real.ts";
 import type { Comparison, Finding } from "./compare.ts";
@@ -73,14 +73,23 @@ export async function campaign(
   const start = performance.now();
   const tally = new Tally(operation.name);
   let shrinking: { since: number; tries: number; readonly first: Failure } | undefined;
-  const judgeCase = (c: Case) => judge(operation, candidate, buildCase(spec, c, real), target, c.profile, plan.dtype);
+  const judgeCase = async (c: Case): Promise<Verdict | undefined> => {
+    try {
+      return await judge(operation, candidate, buildCase(spec, c, real), target, c.profile, plan.dtype);
+    } catch (error) {
+      if (error instanceof Interrupted) return undefined;
+      throw error;
+    }
+  };
   const timeUp = () => plan.seconds !== undefined && performance.now() - start > 1000 * plan.seconds;
   const property = fc.asyncProperty(arbitraryCase(spec, real?.(spec.op, 0) !== undefined), async (c) => {
+    if (plan.signal?.aborted === true) return true;
     if (shrinking !== undefined) {
       // What is not tried counts as passing, so shrinking ends with the smallest failure seen so far.
       if (++shrinking.tries > MOST_SHRINKS || performance.now() - shrinking.since > SHRINK_MS) return true;
-    } else if (plan.signal?.aborted === true || (tally.cases > 0 && timeUp())) return true;
+    } else if (tally.cases > 0 && timeUp()) return true;
     const verdict = await judgeCase(c);
+    if (verdict === undefined) return true; // interrupted
     if (shrinking === undefined) {
       tally.add(c, verdict);
       plan.onCase?.(tally.cases);
@@ -109,11 +118,12 @@ export async function campaign(
     const [c] = found.counterexample;
     const again = await judgeCase(c);
     // A crash or a race may not come back: then the first failure is the evidence.
-    failures.push(
-      again.findings.length === 0 && first !== undefined
-        ? { ...first, message: `${first.message} (and passed when run again: not deterministic)` }
-        : failureOf(c, again, candidate.keep?.()),
-    );
+    if (again !== undefined && (again.findings.length > 0 || first === undefined)) {
+      failures.push(failureOf(c, again, candidate.keep?.()));
+    } else if (first !== undefined) {
+      const passed = again === undefined ? "" : " (and passed when run again: not deterministic)";
+      failures.push({ ...first, message: `${first.message}${passed}` });
+    }
   }
   return tally.report(performance.now() - start, failures);
 }

@@ -10,7 +10,7 @@ import { measurePrecision, type Precision } from "./precision.ts";
 import { ordinarySizes, precisionProbes } from "./probes.ts";
 import { relationsOf } from "./relations/index.ts";
 import type { Outcome, Trial } from "./relations/relation.ts";
-import { judge } from "./verdict.ts";
+import { isJudges, judge } from "./verdict.ts";
 
 export interface Exactness {
   /** Elements that must be exact: sums of products of small integers. */
@@ -53,7 +53,7 @@ export interface Terms {
 
 const LATTICES = 3;
 
-/** Runs all parts; one that makes the candidate fail is a finding, and the next ones are left out. */
+/** Runs all parts; one that makes the candidate fail is a finding, and the next ones are left out. Throws as judge does. */
 export async function examine(
   operation: Operation,
   spec: CaseSpec,
@@ -99,6 +99,7 @@ export async function examine(
     findings.push(...hygiene.findings);
     notes.push(...hygiene.notes);
   } catch (error) {
+    if (isJudges(error)) throw error;
     findings.push(`${candidate.name} failed: ${(error as Error).message}`);
     evidence = candidate.keep?.();
   }

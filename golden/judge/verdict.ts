@@ -6,7 +6,8 @@ import type { Target } from "../../reference/targets.ts";
 import type { Floats, Ints, Tensor } from "../../reference/tensor.ts";
 import type { Problem } from "../cases/case.ts";
 import { type Profile } from "../cases/profile.ts";
-import type { Candidate } from "../candidates/candidate.ts";
+import { type Candidate, Interrupted } from "../candidates/candidate.ts";
+import { FormatError } from "../formats/error.ts";
 import { compare, type Comparison, describe } from "./compare.ts";
 
 export interface Verdict {
@@ -96,7 +97,10 @@ function sums(a: Errors<string>, b: Errors<string>): Errors<string> {
   return both as Errors<string>;
 }
 
-/** Runs the candidate on the problem and judges what comes back. Never throws for what the candidate does. */
+/**
+ * Runs the candidate on the problem and judges what comes back. Never throws for what the candidate does; throws FormatError
+ * where the judge's own files cannot be written, and Interrupted.
+ */
 export async function judge(
   operation: Operation,
   candidate: Candidate,
@@ -114,6 +118,7 @@ export async function judge(
     outputs = result.outputs;
     findings.push(...result.complaints);
   } catch (error) {
+    if (isJudges(error)) throw error;
     return { comparisons: [], findings: [`${candidate.name} failed: ${(error as Error).message}`] };
   }
   for (const { name, t, before } of copies) {
@@ -121,6 +126,11 @@ export async function judge(
     t.data.set(before as never);
   }
   return judgeOutputs(operation, outputs, problem, target, profile, findings, dtype);
+}
+
+/** Whether an error says nothing of the candidate. */
+export function isJudges(error: unknown): boolean {
+  return error instanceof FormatError || error instanceof Interrupted;
 }
 
 /** The verdict on outputs that exist already. */
