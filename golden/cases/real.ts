@@ -1,34 +1,24 @@
-// Inputs that a real training step gave to each op: a small LLaMA on the text that ships with the project, after a few
-// steps, so that weights and moments are not as they were drawn.
+// Inputs that a real training step gave to each op: the trained model that ships with the project, on the text that it
+// learned, after a few more steps, so that the moments are not zero.
 import { readFileSync } from "node:fs";
-import type { LlamaConfig } from "../../reference/config.ts";
+import { fileURLToPath } from "node:url";
+import { checkConfig, type LlamaConfig } from "../../reference/config.ts";
 import { bits, streamOf } from "../../reference/random.ts";
 import { zeros, type Floats, type Ints, type Tensor } from "../../reference/tensor.ts";
 import { batchAt } from "../../reference/text/batches.ts";
-import { BYTE_VOCABULARY, encode } from "../../reference/text/bytes.ts";
 import { recordPasses, recordUpdate } from "../../reference/training/recorded.ts";
 import { differentiate, initialState, update } from "../../reference/training/step.ts";
-import { initialWeights } from "../../reference/weights.ts";
+import { checkWeights, weightShapes } from "../../reference/weights.ts";
+import { readSafetensors } from "../formats/safetensors.ts";
+import { readTokenizer } from "../formats/tokenizer.ts";
 import { inputsOf, instancesOf } from "../trace/instances.ts";
 import type { Problem } from "./case.ts";
 
 /** The recorded inputs of an op, those of another instance for another seed; undefined where the op has none. */
 export type RealInputs = (op: string, seed: number) => Problem | undefined;
 
-const config: LlamaConfig = {
-  dim: 48,
-  nLayers: 2,
-  nHeads: 4,
-  nKvHeads: 2,
-  ffnDim: 100,
-  vocabSize: BYTE_VOCABULARY,
-  normEps: 1e-5,
-  ropeTheta: 10_000,
-  tiedEmbeddings: true,
-  maxSeqLen: 64,
-};
 const hyperparameters = {
-  learningRate: 0.01,
+  learningRate: 1e-3,
   warmupSteps: 2,
   totalSteps: 100,
   minLearningRateRatio: 0.1,
@@ -39,7 +29,7 @@ const hyperparameters = {
   maxGradientNorm: 1,
 };
 const [B, T] = [2, 19];
-const STEPS = 8;
+const STEPS = 4;
 const SEED = 1;
 
 let recorded: ReadonlyMap<string, readonly Problem[]> | undefined;
@@ -52,9 +42,10 @@ export const realInputs: RealInputs = (op, seed) => {
 };
 
 function recordStep(): Map<string, Problem[]> {
-  const text = readFileSync(new URL("../text/default.txt", import.meta.url));
-  const tokens = encode(text.subarray(0, 8192));
-  let state = initialState(initialWeights(config, SEED, Float32Array));
+  const { config, weights } = trainedModel();
+  const text = readFileSync(new URL("../text/default.txt", import.meta.url), "utf8");
+  const tokens = readTokenizer(beside("../models/small/tokenizer.model")).encode(text.slice(0, 8192));
+  let state = initialState(weights);
   const tensors = new Map<string, Tensor<Floats | Ints>>();
   const take = (prefix: string) => (name: string, t: Tensor<Floats | Ints>) => void tensors.set(prefix + name, t);
   for (let step = 0; step < STEPS; step++) {
@@ -79,4 +70,21 @@ function recordStep(): Map<string, Problem[]> {
     problems.set(instance.op, [...(problems.get(instance.op) ?? []), { inputs, scalars: instance.scalars }]);
   }
   return problems;
+}
+
+/** The model of golden/models/small. */
+function trainedModel() {
+  const path = beside("../models/small/model.safetensors");
+  const { metadata, tensors } = readSafetensors(path);
+  const config = JSON.parse(metadata.config) as LlamaConfig;
+  checkConfig(config);
+  const weights = new Map(
+    [...weightShapes(config).keys()].map((name) => [name, tensors.get(`weights.${name}`) as Tensor<Float32Array>]),
+  );
+  checkWeights(config, weights);
+  return { config, weights };
+}
+
+function beside(path: string): string {
+  return fileURLToPath(new URL(path, import.meta.url));
 }
