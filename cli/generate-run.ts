@@ -8,6 +8,8 @@ import { type Model, openModel } from "./model.ts";
 import { note, print } from "./output.ts";
 import { catchSignals, INTERRUPTED } from "./signals.ts";
 
+const INTERRUPT = "an interrupt";
+
 /** Prints the prompt and what follows, piece by piece; the exit status. */
 export async function generate(checkpoint: string | undefined, options: GenerateOptions): Promise<number> {
   const model = await openModel(checkpoint, options);
@@ -43,7 +45,7 @@ async function run(
   const begun = performance.now();
   let first = begun;
   let count = 0;
-  let why = "the context is full";
+  let why = "the context's end";
   for await (const id of continuation(reader, ids, { temperature, topP, seed })) {
     if (count++ === 0) first = performance.now();
     // A begin token, too, ends a text: another would follow.
@@ -55,8 +57,9 @@ async function run(
     if (piece !== "") isRead = await print(piece);
     await setImmediate(); // a signal is delivered between two turns of the event loop
     if (count === tokens) why = "--tokens";
-    else if (stopped()) why = "interrupted";
-    else if (isRead) continue;
+    else if (stopped()) why = INTERRUPT;
+    else if (!isRead) why = "the end of the pipe";
+    else continue;
     break;
   }
   if (isRead) await print(decoder.end());
@@ -66,5 +69,5 @@ async function run(
   const seconds = (milliseconds: number): string => `${(milliseconds / 1000).toFixed(2)} s`;
   note(`prompt: ${ids.length} tokens in ${seconds(first - begun)}`);
   note(`generated: ${count} tokens in ${seconds(last - first)}${speed}; ended by ${why}`);
-  return why === "interrupted" ? INTERRUPTED : 0;
+  return why === INTERRUPT ? INTERRUPTED : 0;
 }

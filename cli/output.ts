@@ -1,21 +1,23 @@
 // Standard output for what people pipe on.
+import { UserError } from "./errors.ts";
 
 /**
- * Resolves when the text is handed over: the process ends itself when a command is done, so a pipe must have taken everything by
- * then. Resolves to false when nobody reads any more (`| head`).
+ * Resolves when the text is handed over, to true; to false when nobody reads any more (`| head`). Throws UserError when the text
+ * cannot be written, to a full disk for one.
  */
 export async function print(text: string): Promise<boolean> {
+  // An error comes as an event too, and again with whatever is written later.
+  if (process.stdout.listenerCount("error", ignore) === 0) process.stdout.on("error", ignore);
   return new Promise((resolve, reject) => {
-    const isGone = (error: Error): boolean => (error as NodeJS.ErrnoException).code === "EPIPE";
-    const failed = (error: Error): void => (isGone(error) ? resolve(false) : reject(error));
-    process.stdout.once("error", failed);
     process.stdout.write(text, (error) => {
-      if (error != null) return failed(error); // the event follows, so the listener stays
-      process.stdout.removeListener("error", failed);
-      resolve(true);
+      if (error == null) resolve(true);
+      else if ((error as NodeJS.ErrnoException).code === "EPIPE") resolve(false);
+      else reject(new UserError(`standard output cannot be written: ${error.message}`, { cause: error }));
     });
   });
 }
+
+function ignore(): void {}
 
 /** What is said besides: to standard error, a line. */
 export function note(line: string): void {

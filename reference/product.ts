@@ -70,21 +70,23 @@ export function product(out: Floats, I: number, J: number, K: number, a: Operand
 
 /** For a single row: every element of b is used once, so packing would cost as much as the product. Four sums at a time. */
 function rowProduct(out: Floats, J: number, K: number, a: Operand, b: Operand): void {
-  const row = new Float64Array(K);
-  for (let k = 0; k < K; k++) row[k] = a.data[a.inner * k];
+  const row = a.data;
   const { data, outer, inner } = b;
   for (let j = 0; j < J; j += 4) {
-    let [s0, s1, s2, s3] = [0, 0, 0, 0];
+    let s0 = 0;
+    let s1 = 0;
+    let s2 = 0;
+    let s3 = 0;
     const at0 = outer * j;
     const at1 = outer * Math.min(j + 1, J - 1); // beyond the edge the last one again, not stored
     const at2 = outer * Math.min(j + 2, J - 1);
     const at3 = outer * Math.min(j + 3, J - 1);
-    for (let k = 0, p = 0; k < K; k++, p += inner) {
-      const x = row[k];
-      s0 += x * data[at0 + p];
-      s1 += x * data[at1 + p];
-      s2 += x * data[at2 + p];
-      s3 += x * data[at3 + p];
+    for (let k = 0, p = 0, q = 0; k < K; k++, p += a.inner, q += inner) {
+      const x = row[p];
+      s0 += x * data[at0 + q];
+      s1 += x * data[at1 + q];
+      s2 += x * data[at2 + q];
+      s3 += x * data[at3 + q];
     }
     out[j] = s0;
     if (j + 1 < J) out[j + 1] = s1;

@@ -81,7 +81,7 @@ describe.skipIf(!existsSync(stories))("stories260K (skipped where ../shared is a
       child.kill("SIGINT"),
     );
     expect(stopped.code).toBe(130);
-    expect(stopped.err).toMatch(/ended by interrupted\n$/);
+    expect(stopped.err).toMatch(/ended by an interrupt\n$/);
   });
 
   test.each([
