@@ -26,8 +26,9 @@ export function plainProduct(out: Floats, I: number, J: number, K: number, a: Op
  * reads neighbouring doubles. What remains at the edges is packed as zeros and not stored.
  */
 export function product(out: Floats, I: number, J: number, K: number, a: Operand, b: Operand): void {
-  if (I === 1) return rowProduct(out, J, K, a, b);
-  if (I * J * K < 512) return plainProduct(out, I, J, K, a, b); // packing would cost more than it saves
+  if (I === 1 && a.inner === 1 && b.inner === 1) return rowProduct(out, J, K, a.data, b.data, b.outer);
+  // Packing would cost more than it saves.
+  if (I === 1 || I * J * K < 512) return plainProduct(out, I, J, K, a, b);
   const rows = new Float64Array(4 * K);
   const columns = new Float64Array(Math.ceil(J / 2) * 2 * K);
   for (let j = 0; j < J; j += 2) pack(columns, j * K, b, j, 2, J, K);
@@ -68,10 +69,11 @@ export function product(out: Floats, I: number, J: number, K: number, a: Operand
   }
 }
 
-/** For a single row: every element of b is used once, so packing would cost as much as the product. Four sums at a time. */
-function rowProduct(out: Floats, J: number, K: number, a: Operand, b: Operand): void {
-  const row = a.data;
-  const { data, outer, inner } = b;
+/**
+ * For a single row, both operands contiguous along k: every element of b is used once, so packing would cost as much as
+ * the product. Four sums at a time.
+ */
+function rowProduct(out: Floats, J: number, K: number, row: Floats, b: Floats, outer: number): void {
   for (let j = 0; j < J; j += 4) {
     let s0 = 0;
     let s1 = 0;
@@ -81,12 +83,12 @@ function rowProduct(out: Floats, J: number, K: number, a: Operand, b: Operand): 
     const at1 = outer * Math.min(j + 1, J - 1); // beyond the edge the last one again, not stored
     const at2 = outer * Math.min(j + 2, J - 1);
     const at3 = outer * Math.min(j + 3, J - 1);
-    for (let k = 0, p = 0, q = 0; k < K; k++, p += a.inner, q += inner) {
-      const x = row[p];
-      s0 += x * data[at0 + q];
-      s1 += x * data[at1 + q];
-      s2 += x * data[at2 + q];
-      s3 += x * data[at3 + q];
+    for (let k = 0; k < K; k++) {
+      const x = row[k];
+      s0 += x * b[at0 + k];
+      s1 += x * b[at1 + k];
+      s2 += x * b[at2 + k];
+      s3 += x * b[at3 + k];
     }
     out[j] = s0;
     if (j + 1 < J) out[j + 1] = s1;

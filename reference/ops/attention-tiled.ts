@@ -69,7 +69,7 @@ export function forward<P extends Floats>(
             const atQuery = ((b * T + t) * NH + h) * HS;
             let max = m[row];
             for (let j = from; j < to; j++) {
-              s[j - from] = scale * dot(q, atQuery, k, ((b * S + j) * NKV + group) * HS, HS);
+              s[j - from] = scale * dot(q.data, atQuery, k.data, ((b * S + j) * NKV + group) * HS, HS);
               max = Math.max(max, s[j - from]);
             }
             scores += to - from;
@@ -136,7 +136,7 @@ export function backward<P extends Floats>(
     for (let t = 0; t < T; t++) {
       for (let h = 0; h < NH; h++) {
         const atQuery = ((b * T + t) * NH + h) * HS;
-        D[h * T + t] = dot(dy, atQuery, y, atQuery, HS);
+        D[h * T + t] = dot(dy.data, atQuery, y.data, atQuery, HS);
       }
     }
     for (let group = 0; group < NKV; group++) {
@@ -153,8 +153,8 @@ export function backward<P extends Floats>(
               const atQuery = ((b * T + t) * NH + h) * HS;
               for (let j = from; j < to; j++) {
                 const atKey = ((b * S + j) * NKV + group) * HS;
-                const p = exp(scale * dot(q, atQuery, k, atKey, HS) - lse.data[(b * NH + h) * T + t]);
-                const ds = p * (dot(dy, atQuery, v, atKey, HS) - D[h * T + t]);
+                const p = exp(scale * dot(q.data, atQuery, k.data, atKey, HS) - lse.data[(b * NH + h) * T + t]);
+                const ds = p * (dot(dy.data, atQuery, v.data, atKey, HS) - D[h * T + t]);
                 for (let i = 0; i < HS; i++) {
                   dqSums[(t * NH + h) * HS + i] += scale * ds * k.data[atKey + i];
                   dkSums[(j - from) * HS + i] += scale * ds * q.data[atQuery + i];

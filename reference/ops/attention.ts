@@ -27,27 +27,29 @@ export function forward<P extends Floats>(q: Tensor<P>, k: Tensor<P>, v: Tensor<
   const y = zeros(q);
   const lse = zeros(q, [B, NH, T]);
   const s = new Float64Array(S);
-  const sums = new Float64Array(HS);
+  const values = v.data;
   for (let b = 0; b < B; b++) {
     for (let h = 0; h < NH; h++) {
       const group = Math.floor((h * NKV) / NH);
       for (let t = 0; t < T; t++) {
         const keys = visibleKeys(t, T, S);
         const atQuery = ((b * T + t) * NH + h) * HS;
+        const firstKey = (b * S * NKV + group) * HS;
         let max = -Infinity;
         for (let j = 0; j < keys; j++) {
-          s[j] = scale * dot(q, atQuery, k, ((b * S + j) * NKV + group) * HS, HS);
+          s[j] = scale * dot(q.data, atQuery, k.data, firstKey + j * NKV * HS, HS);
           max = Math.max(max, s[j]);
         }
         let total = 0;
-        sums.fill(0);
         for (let j = 0; j < keys; j++) {
-          const e = exp(s[j] - max);
-          const atKey = ((b * S + j) * NKV + group) * HS;
-          total += e;
-          for (let i = 0; i < HS; i++) sums[i] += e * v.data[atKey + i];
+          s[j] = exp(s[j] - max);
+          total += s[j];
         }
-        if (keys > 0) for (let i = 0; i < HS; i++) y.data[atQuery + i] = sums[i] / total;
+        for (let i = 0; i < HS; i++) {
+          let sum = 0;
+          for (let j = 0, at = firstKey + i; j < keys; j++, at += NKV * HS) sum += s[j] * values[at];
+          if (keys > 0) y.data[atQuery + i] = sum / total;
+        }
         lse.data[(b * NH + h) * T + t] = max + log(total); // −∞ where no key is seen
       }
     }
@@ -82,11 +84,11 @@ export function backward<P extends Floats>(
       const group = Math.floor((h * NKV) / NH);
       for (let t = 0; t < T; t++) {
         const atQuery = ((b * T + t) * NH + h) * HS;
-        const D = dot(dy, atQuery, y, atQuery, HS);
+        const D = dot(dy.data, atQuery, y.data, atQuery, HS);
         for (let j = 0; j < visibleKeys(t, T, S); j++) {
           const atKey = ((b * S + j) * NKV + group) * HS;
-          const p = exp(scale * dot(q, atQuery, k, atKey, HS) - lse.data[(b * NH + h) * T + t]);
-          const ds = p * (dot(dy, atQuery, v, atKey, HS) - D);
+          const p = exp(scale * dot(q.data, atQuery, k.data, atKey, HS) - lse.data[(b * NH + h) * T + t]);
+          const ds = p * (dot(dy.data, atQuery, v.data, atKey, HS) - D);
           for (let i = 0; i < HS; i++) {
             dqSums[atQuery + i] += scale * ds * k.data[atKey + i];
             dkSums[atKey + i] += scale * ds * q.data[atQuery + i];
@@ -106,9 +108,9 @@ export function backward<P extends Floats>(
 }
 
 /** Σ a[atA + i] · b[atB + i]. */
-export function dot(a: Tensor, atA: number, b: Tensor, atB: number, length: number): number {
+export function dot(a: Floats, atA: number, b: Floats, atB: number, length: number): number {
   let sum = 0;
-  for (let i = 0; i < length; i++) sum += a.data[atA + i] * b.data[atB + i];
+  for (let i = 0; i < length; i++) sum += a[atA + i] * b[atB + i];
   return sum;
 }
 
