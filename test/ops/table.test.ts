@@ -1,0 +1,50 @@
+// The table of ops, walked: every row is whole, and every kernel file has enough mutants to show that its tests can fail.
+import { readdirSync, readFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { describe, expect, test } from "vitest";
+import { cases } from "../../golden/cases/index.ts";
+import { animalsOf } from "../../golden/zoo/index.ts";
+import { mutants } from "../../golden/zoo/mutants/index.ts";
+import { mutate } from "../../golden/zoo/mutants/mutant.ts";
+import { kernels } from "../../kernels-gpu/index.ts";
+import { operations } from "../../reference/ops/index.ts";
+
+const folder = (path: string): string => fileURLToPath(new URL(`../../${path}`, import.meta.url));
+const tests = new Set(readdirSync(folder("test/ops")));
+
+describe.each([...operations.keys()])("%s", (op) => {
+  const stem = op.split(".")[0];
+  test("has cases, a kernel, correct evaluations, what its bound covers, and tests of both", () => {
+    expect(cases.has(op), `${op} has no cases`).toBe(true);
+    expect(kernels[op], `${op} has no kernel`).toBeDefined();
+    expect(animalsOf(op).length, `${op} has no correct evaluation in the zoo`).toBeGreaterThan(0);
+    expect(operations.get(op)!.covered.length, `${op} does not say what its bound covers`).toBeGreaterThan(0);
+    expect(tests).toContain(`${stem}.test.ts`);
+    expect(tests).toContain(`${stem}.gpu.test.ts`);
+  });
+
+  test("the kernel takes and gives what the op does", () => {
+    const [operation, kernel] = [operations.get(op)!, kernels[op]];
+    const bare = (specs: Readonly<Record<string, string>>) => Object.fromEntries(Object.entries(specs).toSorted());
+    expect(bare(kernel.inputs)).toEqual(bare(operation.inputs));
+    expect(bare(kernel.outputs)).toEqual(bare(operation.outputs));
+    expect([...kernel.scalars].toSorted()).toEqual(Object.keys(operation.scalars).toSorted());
+  });
+});
+
+const files = readdirSync(folder("kernels-gpu")).filter((name) => name.endsWith(".wgsl"));
+describe.each(files)("%s", (file) => {
+  const own = mutants.filter((mutant) => mutant.file === file);
+  const source = readFileSync(folder(`kernels-gpu/${file}`), "utf8");
+  test("has at least 8 mutants, 3 at an index, mask or tail, one numerical, each a change of its text", () => {
+    expect(own.length).toBeGreaterThanOrEqual(8);
+    expect(own.filter(({ kind }) => ["index", "mask", "tail"].includes(kind)).length).toBeGreaterThanOrEqual(3);
+    expect(own.filter(({ kind }) => kind === "numerical").length).toBeGreaterThanOrEqual(1);
+    for (const mutant of own) expect(mutate(mutant, source)).not.toBe(source);
+    expect(new Set(own.map(({ what }) => what)).size).toBe(own.length);
+  });
+});
+
+test("every mutant is of a file that exists", () => {
+  for (const { file } of mutants) expect(files).toContain(file);
+});
