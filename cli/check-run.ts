@@ -1,6 +1,6 @@
 // What `touchstone check` does: picks the ops, finds the candidate, runs a campaign for each op, shows them in a table.
 import { Interrupted } from "../golden/candidates/candidate.ts";
-import { formatCase, parseCase } from "../golden/cases/case.ts";
+import { type CaseSpec, exampleCases, formatCase, longCases, parseCase } from "../golden/cases/case.ts";
 import { realInputs } from "../golden/cases/real.ts";
 import { buildCase, campaign, failureOf, type Report } from "../golden/judge/campaign.ts";
 import { describe } from "../golden/judge/compare.ts";
@@ -46,7 +46,7 @@ export async function check(options: CheckOptions): Promise<number> {
     const seconds = options.budget === undefined ? undefined : options.budget / chosen.length;
     const started = performance.now();
     const share = (done: number) =>
-      seconds === undefined ? done / (runs + spec.examples.length) : (performance.now() - started) / 1000 / seconds;
+      seconds === undefined ? done / (runs + fixedCases(spec)) : (performance.now() - started) / 1000 / seconds;
     const plan = {
       runs,
       seed,
@@ -103,6 +103,11 @@ export async function check(options: CheckOptions): Promise<number> {
       : `${failed.length} of ${reports.length} kernels failed, ${outside.length} of them outside their bounds: ${failed.map(({ op }) => op).join(", ")}\n`,
   );
   return failed.length === 0 ? 0 : 1;
+}
+
+/** How many cases run whatever is drawn. */
+function fixedCases(spec: CaseSpec): number {
+  return exampleCases(spec, 0).length + longCases(spec, 0).length;
 }
 
 /** Told by the first signal, which ends a case; a second one ends everything. */

@@ -27,6 +27,7 @@ export const forward: CaseSpec = {
     { sizes: { N: 67, step: 2, parameter: "gain" } },
     { sizes: { N: 193, step: 100000, parameter: "matrix" }, profile: "unit" },
   ],
+  long: [{ sizes: { N: 65_601, step: 7, parameter: "matrix" }, profile: "unit" }],
   build(sizes, profile, seed) {
     const pick = (name: string, from: readonly number[]): number =>
       from[Math.floor(uniform(seed, streamOf(name), 0) * from.length)];

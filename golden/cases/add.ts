@@ -6,6 +6,7 @@ export const forward: CaseSpec = {
   sizes: { N: axis(1500) },
   profiles: madeUp,
   examples: [{ sizes: { N: 0 }, profile: "unit" }, { sizes: { N: 131 } }],
+  long: [{ sizes: { N: 65_601 }, profile: "unit" }],
   build(sizes, profile, seed) {
     const shape = [size(sizes, "N")];
     return { inputs: { a: fill(profile, seed, "a", shape), b: fill(profile, seed, "b", shape) }, scalars: {} };

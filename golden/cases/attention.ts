@@ -39,6 +39,12 @@ const shared = {
     { sizes: { B: 1, NKV: 1, groups: 2, T: 3, S: 19, HS: 130 }, profile: "unit" },
     { sizes: { B: 1, NKV: 1, groups: 1, T: 70, S: 3, HS: 4 }, profile: "unit" },
   ],
+  long: [
+    { sizes: { B: 1, NKV: 1, groups: 1, T: 260, S: 261, HS: 2 }, profile: "unit" }, // tiles of 256 by 256, and the next ones
+    { sizes: { B: 1, NKV: 1, groups: 1, T: 3, S: 1030, HS: 4 }, profile: "unit" },
+    { sizes: { B: 1, NKV: 3, groups: 8, T: 3, S: 5, HS: 2 }, profile: "unit" },
+    { sizes: { B: 9, NKV: 1, groups: 1, T: 2, S: 3, HS: 2 }, profile: "unit" },
+  ],
 } as const satisfies Partial<CaseSpec>;
 
 function work(sizes: Sizes): number {

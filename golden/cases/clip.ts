@@ -8,6 +8,7 @@ export const forward: CaseSpec = {
   sizes: { N: axis(200) },
   profiles: madeUp,
   examples: [{ sizes: { N: 0 }, profile: "unit" }, { sizes: { N: 1 } }, { sizes: { N: 193 } }],
+  long: [{ sizes: { N: 65_601 }, profile: "unit" }],
   build(sizes, profile, seed) {
     const draw = (name: string): number => uniform(seed, streamOf(name), 0);
     const g = fill(profile, seed, "g", [size(sizes, "N")]);

@@ -28,6 +28,10 @@ const shared = {
     { sizes: { R: 1030, V: 2, ignored: "some", ignoreIndex: -100 }, profile: "unit" },
     { sizes: { R: 1, V: 4099, ignored: "none", ignoreIndex: -100 }, profile: "unit" },
   ],
+  long: [
+    { sizes: { R: 1, V: 32_001, ignored: "none", ignoreIndex: -100 }, profile: "unit" }, // LLaMA has 32,000 classes
+    { sizes: { R: 65_537, V: 2, ignored: "some", ignoreIndex: -100 }, profile: "unit" }, // more rows than workgroups along an axis
+  ],
 } as const satisfies Partial<CaseSpec>;
 
 export const forward: CaseSpec = {

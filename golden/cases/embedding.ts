@@ -12,6 +12,7 @@ export const forward: CaseSpec = {
     { sizes: { R: 11, V: 5, C: 13 } },
     { sizes: { R: 99, V: 70_000, C: 1 }, profile: "unit" }, // ids that float16, or 16 bits, do not hold
   ],
+  long: [{ sizes: { R: 65_537, V: 3, C: 1 }, profile: "unit" }],
   build(sizes, profile, seed) {
     const [R, V, C] = [size(sizes, "R"), size(sizes, "V"), size(sizes, "C")];
     return {
@@ -35,6 +36,10 @@ export const backward: CaseSpec = {
     { sizes: { R: 300, V: 1, C: 2 }, profile: "lattice" }, // all tokens are the same
     { sizes: { R: 1030, V: 3, C: 2 }, profile: "lattice" },
     { sizes: { R: 99, V: 2400, C: 1 }, profile: "unit" }, // most tokens never occur; some ids are none of float16
+  ],
+  long: [
+    { sizes: { R: 65_537, V: 3, C: 1 }, profile: "lattice" },
+    { sizes: { R: 4100, V: 32_001, C: 1 }, profile: "unit" },
   ],
   build(sizes, profile, seed) {
     const [R, V, C] = [size(sizes, "R"), size(sizes, "V"), size(sizes, "C")];

@@ -20,5 +20,6 @@ export const forward: CaseSpec = {
     { sizes: { N: 700 } },
     { sizes: { N: 17000 }, profile: "unit" },
   ],
+  long: [{ sizes: { N: 65_601 }, profile: "sorted" }], // the last elements count most
   build: (sizes, profile, seed) => ({ inputs: { g: fill(profile, seed, "g", [size(sizes, "N")]) }, scalars: {} }),
 };

@@ -22,6 +22,10 @@ const shared = {
     { sizes: { R: 1000, O: 3, C: 2 }, profile: "unit" },
     { sizes: { R: 3, O: 1000, C: 2 }, profile: "unit" },
   ],
+  long: [
+    { sizes: { R: 65_537, O: 1, C: 2 }, profile: "lattice" },
+    { sizes: { R: 1, O: 65_537, C: 2 }, profile: "lattice" },
+  ],
 } as const satisfies Partial<CaseSpec>;
 
 export const forward: CaseSpec = {

@@ -23,6 +23,7 @@ const shared = {
     { sizes: { R: 1, C: 8193, eps: "1e-6" }, profile: "unit" }, // 65B has 8,192 channels
     { sizes: { R: 300, C: 2, eps: "1e-6" }, profile: "unit" },
   ],
+  long: [{ sizes: { R: 65_537, C: 1, eps: "1e-5" }, profile: "unit" }], // more rows than workgroups along an axis
 } as const satisfies Partial<CaseSpec>;
 
 function scalarEps(sizes: Sizes): number {

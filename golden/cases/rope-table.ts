@@ -28,6 +28,10 @@ export const forward: CaseSpec = {
     { sizes: { theta: 10000, HS: 34, start: -3, T: 7 } },
     { sizes: { theta: 10000, HS: 34, start: 131000, T: 7 } },
   ],
+  long: [
+    { sizes: { theta: 10000, HS: 4, start: 0, T: 4100 }, profile: "unit" },
+    { sizes: { theta: 10000, HS: 256, start: 1, T: 3 }, profile: "unit" },
+  ],
   build: (sizes) => ({
     inputs: {},
     scalars: {

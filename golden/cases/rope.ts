@@ -23,6 +23,11 @@ const shared = {
     { sizes: { B: 2, T: 5, NH: 3, HS: 6, start: 7, layout: "adjacent" } },
     { sizes: { B: 2, T: 5, NH: 3, HS: 6, start: 7, layout: "half-split" } },
   ],
+  long: [
+    { sizes: { B: 1, T: 4100, NH: 1, HS: 2, start: 0, layout: "adjacent" }, profile: "unit" },
+    { sizes: { B: 1, T: 130, NH: 2, HS: 128, start: 0, layout: "half-split" }, profile: "unit" },
+    { sizes: { B: 5, T: 3, NH: 65, HS: 4, start: 9, layout: "adjacent" }, profile: "unit" },
+  ],
 } as const satisfies Partial<CaseSpec>;
 
 export const forward: CaseSpec = {

@@ -5,6 +5,10 @@ const shared = {
   sizes: { R: axis(70), F: axis(300) },
   profiles: madeUp,
   examples: [{ sizes: { R: 0, F: 5 }, profile: "unit" }, { sizes: { R: 3, F: 43 } }],
+  long: [
+    { sizes: { R: 2, F: 22_016 }, profile: "unit" }, // as wide as 65B
+    { sizes: { R: 65_537, F: 1 }, profile: "unit" },
+  ],
 } as const satisfies Partial<CaseSpec>;
 
 export const forward: CaseSpec = {

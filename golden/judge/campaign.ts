@@ -4,7 +4,15 @@ import type { DTypeName } from "../../reference/dtype.ts";
 import type { Operation } from "../../reference/operation.ts";
 import type { Target } from "../../reference/targets.ts";
 import { type Candidate, Interrupted } from "../candidates/candidate.ts";
-import { arbitraryCase, type Case, type CaseSpec, exampleCases, formatCase, type Problem } from "../cases/case.ts";
+import {
+  arbitraryCase,
+  type Case,
+  type CaseSpec,
+  exampleCases,
+  formatCase,
+  longCases,
+  type Problem,
+} from "../cases/case.ts";
 import type { RealInputs } from "../cases/real.ts";
 import type { Comparison, Finding } from "./compare.ts";
 import { judge, type Verdict } from "./verdict.ts";
@@ -72,6 +80,8 @@ export async function campaign(
 ): Promise<Report> {
   const start = performance.now();
   const tally = new Tally(operation.name);
+  const longOnes = longCases(spec, plan.seed);
+  const long = new Set(longOnes.map(formatCase));
   let shrinking: { since: number; tries: number; readonly first: Failure } | undefined;
   const judgeCase = async (c: Case): Promise<Verdict | undefined> => {
     try {
@@ -91,7 +101,7 @@ export async function campaign(
     const verdict = await judgeCase(c);
     if (verdict === undefined) return true; // interrupted
     if (shrinking === undefined) {
-      tally.add(c, verdict);
+      tally.add(c, verdict, !long.has(formatCase(c)));
       plan.onCase?.(tally.cases);
     }
     if (verdict.findings.length === 0) return true;
@@ -102,7 +112,7 @@ export async function campaign(
     };
     return false;
   });
-  const examples = exampleCases(spec, plan.seed).map((c): [Case] => [c]);
+  const examples = [...exampleCases(spec, plan.seed), ...longOnes].map((c): [Case] => [c]);
   const found = await fc.check(property, {
     seed: plan.seed,
     examples,
@@ -157,12 +167,13 @@ export class Tally {
     this.op = op;
   }
 
-  add(c: Case, { comparisons }: Verdict): void {
+  /** Long cases have more elements than all others together, and plain ones: they say nothing of the power. */
+  add(c: Case, { comparisons }: Verdict, ofPower = true): void {
     this.cases++;
-    for (const comparison of comparisons) this.addOutput(c, comparison);
+    for (const comparison of comparisons) this.addOutput(c, comparison, ofPower);
   }
 
-  private addOutput(c: Case, comparison: Comparison): void {
+  private addOutput(c: Case, comparison: Comparison, ofPower: boolean): void {
     this.elements += comparison.elements;
     this.unjudged += comparison.unjudged;
     this.nonFinite += comparison.nonFinite;
@@ -171,6 +182,7 @@ export class Tally {
       this.at = { finding: comparison.at, replay: formatCase(c) };
     }
     this.ulp = Math.max(this.ulp, comparison.ulp);
+    if (!ofPower) return;
     for (const key of ["judged", "zero", "neighbour", "percent"] as const) this.rejected[key] += comparison.power[key];
   }
 
