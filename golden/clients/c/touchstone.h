@@ -384,7 +384,9 @@ static void ts_answer(ts_case *c) {
 }
 
 static void ts_refuse(ts_case *c, const char *why) {
-    printf("{\"case\":%ld,\"error\":\"%s\"}\n", c->number, why);
+    printf("{\"case\":%ld,\"error\":\"", c->number);
+    for (; *why; why++) putchar(*why == '"' || *why == '\\' || (unsigned char)*why < ' ' ? '\'' : *why); /* keeps the line JSON */
+    printf("\"}\n");
     fflush(stdout);
 }
 

@@ -31,8 +31,9 @@ _FILE_TYPES = {"float64": "F64", "float32": "F32", "bfloat16": "BF16", "float16"
 class Tensor:
     """Numbers in row-major order, and their shape. Indexed by position: t[r, c], or t.data[i] flat."""
 
-    def __init__(self, data, shape):
+    def __init__(self, data, shape, whole=False):
         self.data = list(data)
+        self.whole = whole  # ids, also where there are none of them
         self.shape = tuple(shape)
         if len(self.data) != _size(self.shape):
             raise ValueError(f"{len(self.data)} numbers do not fill shape {list(self.shape)}")
@@ -176,7 +177,8 @@ def read(path):
     tensors = {}
     for name, entry in header.items():
         begin, end = entry["data_offsets"]
-        tensors[name] = Tensor(_decode(content[8 + length + begin:8 + length + end], entry["dtype"]), entry["shape"])
+        numbers = _decode(content[8 + length + begin:8 + length + end], entry["dtype"])
+        tensors[name] = Tensor(numbers, entry["shape"], whole=entry["dtype"] in ("I32", "I64"))
     return tensors, metadata
 
 
@@ -255,13 +257,12 @@ def _bfloat16_bits(x):
 def _convert(tensor, arrays):
     if arrays == "list":
         return tensor
-    whole = bool(tensor.data) and isinstance(tensor.data[0], int)
     if arrays == "numpy":
         import numpy
-        return numpy.array(tensor.data, dtype=numpy.int32 if whole else numpy.float32).reshape(tensor.shape)
+        return numpy.array(tensor.data, dtype=numpy.int32 if tensor.whole else numpy.float32).reshape(tensor.shape)
     if arrays == "torch":
         import torch
-        return torch.tensor(tensor.data, dtype=torch.int64 if whole else torch.float32).reshape(tensor.shape)
+        return torch.tensor(tensor.data, dtype=torch.int64 if tensor.whole else torch.float32).reshape(tensor.shape)
     raise ValueError(f'arrays is {arrays!r}, expected "list", "numpy" or "torch"')
 
 

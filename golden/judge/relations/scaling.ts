@@ -2,9 +2,11 @@
 //
 // For RMSNorm: x · 2^k with eps · 4^k gives the same y, so its scale matters only through eps.
 import type { Inputs, Scalars } from "../../../reference/operation.ts";
+import { dtypes } from "../../../reference/dtype.ts";
 import { powerOfTwo } from "../../../reference/elementary.ts";
 import type { Floats, Ints, Tensor } from "../../../reference/tensor.ts";
 import type { Problem } from "../../cases/case.ts";
+import { storageOf } from "../verdict.ts";
 import { compareSides, ordinary, outcomeOf, type Relation, Run, sideOf } from "./relation.ts";
 
 interface Scaling {
@@ -62,7 +64,11 @@ export function scalingsOf(op: string): Relation[] {
       const after = await Run.of(trial, multiplied(problem, by));
       const differences = Object.keys(trial.operation.outputs).map((output) => {
         const grown = (t: Tensor): Tensor => times(t, outputs[output] ?? 0) as Tensor;
-        return compareSides(output, sideOf(before, output, grown), sideOf(after, output), "reported");
+        // A number below the normal range is rounded to a grid that does not grow with it.
+        const { minNormal } = dtypes[storageOf(trial.operation, output, trial.dtype)];
+        const [small, large] = [before.outputs[output].data, after.outputs[output].data];
+        const isSubnormal = (i: number): boolean => Math.min(Math.abs(small[i]), Math.abs(large[i])) < minNormal;
+        return compareSides(output, sideOf(before, output, grown), sideOf(after, output), "reported", isSubnormal);
       });
       return outcomeOf(name, trial, differences);
     },

@@ -1,0 +1,173 @@
+// Candidates that nobody of this project wrote the judge for: kernels in plain Python and C, right and wrong, and processes
+// that misbehave in the middle of a run.
+import { spawn, spawnSync } from "node:child_process";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { Interrupted } from "../../golden/candidates/candidate.ts";
+import { processCandidate, type ProcessOptions } from "../../golden/candidates/process.ts";
+import { cases } from "../../golden/cases/index.ts";
+import { campaign, type Report } from "../../golden/judge/campaign.ts";
+import { judge } from "../../golden/judge/verdict.ts";
+import type { DTypeName } from "../../reference/dtype.ts";
+import { operations } from "../../reference/ops/index.ts";
+import { type Target, targets } from "../../reference/targets.ts";
+
+const here = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
+const has = (program: string): boolean => spawnSync(program, ["--version"]).status === 0;
+const [python, compiler] = [has("python3"), has("cc")];
+const TIMEOUT = 30_000;
+
+/** Temporary files of these tests, and of the processes that they start. */
+const folder = mkdtempSync(join(tmpdir(), "touch stone-"));
+const binary = join(folder, "kernel");
+const { TMPDIR } = process.env;
+
+beforeAll(() => {
+  process.env.PYTHONPATH = here("../../golden/clients/python");
+  process.env.PYTHONDONTWRITEBYTECODE = "1";
+  process.env.TMPDIR = folder;
+  if (!compiler) return;
+  const options = ["-O3", "-I", here("../../golden/clients/c"), "-o", binary, here("kernel.c"), "-lm"];
+  const { status, stderr } = spawnSync("cc", options, { encoding: "utf8" });
+  expect(stderr).toBe("");
+  expect(status).toBe(0);
+});
+
+afterAll(() => {
+  if (TMPDIR === undefined) delete process.env.TMPDIR;
+  else process.env.TMPDIR = TMPDIR;
+  rmSync(folder, { recursive: true, force: true });
+});
+
+const inPython = (fault: string): string => `exec python3 '${here("kernel.py")}' '${fault}'`;
+const inC = (fault: string): string => `exec '${binary}' '${fault}'`;
+
+function candidateOf(command: string, op: string, more: Partial<ProcessOptions> = {}) {
+  return processCandidate({ command, operation: operations.get(op)!, dtype: "float32", timeout: TIMEOUT, ...more });
+}
+
+async function check(command: string, op: string, dtype: DTypeName, target: Target = targets.ieee): Promise<Report> {
+  const candidate = candidateOf(command, op, { dtype });
+  try {
+    return await campaign(operations.get(op)!, cases.get(op)!, candidate, target, { runs: 15, seed: 1, dtype });
+  } finally {
+    await candidate.close?.();
+  }
+}
+
+describe.each([
+  { language: "Python", present: python, command: inPython },
+  { language: "C", present: compiler, command: inC },
+])("a kernel in $language", ({ language, present, command }) => {
+  test.skipIf(!present).each(["attention.forward", "rmsnorm.forward", "adamw.forward"])(
+    "that is right passes: %s",
+    { timeout: 4 * TIMEOUT },
+    async (op) => {
+      const { failures, unjudged, elements } = await check(command("none"), op, "float32");
+      expect(failures).toEqual([]);
+      expect(elements).toBeGreaterThan(1000);
+      expect(unjudged).toBe(0);
+    },
+  );
+
+  const faults =
+    language === "C"
+      ? { "attention.forward": ["no rescaling"], "rmsnorm.forward": ["C - 1"], "adamw.forward": ["coupled"] }
+      : { "attention.forward": ["heads", "top-left", "low P"], "rmsnorm.forward": ["eps"], "adamw.forward": ["eps"] };
+  const list = Object.entries(faults).flatMap(([op, names]) => names.map((fault) => [op, fault] as const));
+  test.skipIf(!present).each(list)("that is wrong is rejected: %s, %s", { timeout: 4 * TIMEOUT }, async (op, fault) => {
+    const { failures } = await check(command(fault), op, "float32");
+    expect(failures).toHaveLength(1);
+    expect(failures[0].worst).toBeDefined(); // for its numbers
+    expect(failures[0].replay).toContain(op);
+  });
+});
+
+describe.skipIf(!python)("weights rounded to bfloat16 before they meet v", () => {
+  const declared = { ...targets.ieee, stores: { P: "bfloat16" } } as const;
+  test("pass when that is declared", { timeout: 4 * TIMEOUT }, async () => {
+    expect((await check(inPython("low P"), "attention.forward", "bfloat16", declared)).failures).toEqual([]);
+  });
+  test("are rejected when it is not", { timeout: 4 * TIMEOUT }, async () => {
+    expect((await check(inPython("low P"), "attention.forward", "bfloat16")).failures[0]?.worst).toBeDefined();
+  });
+  test("without them bfloat16 passes", { timeout: 4 * TIMEOUT }, async () => {
+    expect((await check(inPython("none"), "attention.forward", "bfloat16")).failures).toEqual([]);
+  });
+});
+
+describe.skipIf(!python)("in the middle of a run", () => {
+  const op = "rmsnorm.forward";
+  const operation = operations.get(op)!;
+  const problem = cases.get(op)!.build({ R: 3, C: 5, eps: "1e-5" }, "unit", 1);
+  const judged = async (candidate: ReturnType<typeof candidateOf>) =>
+    (await judge(operation, candidate, problem, targets.ieee, "unit")).findings;
+
+  test.each([
+    ["killed", /ended by SIGKILL|exit status 137/, TIMEOUT],
+    ["leaves", /ended with exit status 0/, TIMEOUT],
+    ["endless", /did not answer within 2 s/, 2000],
+    ["garbage", /without ending a line/, TIMEOUT],
+    ["lines", /answered "xxx.*expected \{"case":2\}/, TIMEOUT],
+  ])("a process is survived that is %s", { timeout: 2 * TIMEOUT }, async (fault, message, timeout) => {
+    const candidate = candidateOf(inPython(fault), op, { timeout });
+    try {
+      expect(await judged(candidate)).toEqual([]);
+      expect((await judged(candidate)).join("\n")).toMatch(message);
+      expect(await judged(candidate)).toEqual([]); // started again
+    } finally {
+      await candidate.close?.();
+    }
+    expect(touchstoneFolders()).toEqual([]);
+  });
+
+  test("an interruption ends the case at once, and is no finding", async () => {
+    const interruption = new AbortController();
+    const candidate = candidateOf(inPython("endless"), op, { signal: interruption.signal });
+    expect(await judged(candidate)).toEqual([]);
+    setTimeout(() => interruption.abort(), 200);
+    const started = performance.now();
+    await expect(judged(candidate)).rejects.toThrow(Interrupted);
+    expect(performance.now() - started).toBeLessThan(TIMEOUT / 2);
+    await expect(judged(candidate)).rejects.toThrow(Interrupted);
+    await candidate.close?.();
+  });
+
+  test.skipIf(!has("ps"))(
+    "of touchstone check, a signal leaves no file and no process",
+    async () => {
+      const file = join(folder, "process id");
+      const command = `${inPython("endless")} '${file}'`;
+      const words = ["check", "--op", op, "--runs", "5", "--seed", "1", "--exec", command];
+      const child = spawn(process.execPath, ["--import", "tsx", here("../../cli/index.ts"), ...words]);
+      const ended = new Promise((resolve) => child.on("exit", resolve));
+      child.stdout.resume();
+      let said = "";
+      child.stderr.on("data", (text) => (said += String(text)));
+      while (child.exitCode === null && !(existsSync(file) && readFileSync(file, "utf8") !== "")) {
+        await new Promise((resolve) => setTimeout(resolve, 50));
+      }
+      child.kill("SIGTERM");
+      expect(await ended).toBe(130);
+      expect(said).toContain("interrupted");
+      expect(touchstoneFolders()).toEqual([]);
+      const { stdout } = spawnSync("ps", ["-o", "stat=", "-p", readFileSync(file, "utf8")], { encoding: "utf8" });
+      expect(stdout.trim()).toMatch(/^(Z.*)?$/); // gone, or dead and not yet collected
+    },
+    2 * TIMEOUT,
+  );
+});
+
+test.skipIf(!compiler)("a kernel's refusal is told in its own words", async () => {
+  const candidate = candidateOf(inC("none"), "add.forward");
+  const problem = cases.get("add.forward")!.build({ N: 3 }, "unit", 1);
+  await expect(candidate.run(problem.inputs, problem.scalars)).rejects.toThrow("said: no 'such' op");
+  await candidate.close?.();
+});
+
+function touchstoneFolders(): string[] {
+  return readdirSync(folder).filter((name) => name.startsWith("touchstone-") && !name.includes("evidence"));
+}
