@@ -146,7 +146,8 @@ function line(name: string, documents: Documents, seed: number, from: Place) {
       if (current.more) part++;
       else {
         // From the first of one epoch to the last of the next.
-        if (++barren > 2 * documents.count) throw new RangeError(`source ${JSON.stringify(name)}: its documents are empty`);
+        if (++barren > 2 * documents.count)
+          throw new RangeError(`source ${JSON.stringify(name)}: its documents are empty`);
         part = 0;
         document++;
       }
