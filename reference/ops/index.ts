@@ -199,6 +199,7 @@ const rows: readonly Operation[] = [
       inputs: { x: "B,T,NH,HS", cos: "T,HS/2", sin: "T,HS/2" },
       scalars: { layout: rope.layouts },
       outputs: { y: "B,T,NH,HS" },
+      stores: { product: "each of the two products, before they are added" },
       covered: ["as a product of complex numbers", "as x · cos + rotate(x) · sin"],
       wide: ["cos", "sin"],
       exact: ["y"],
@@ -213,6 +214,7 @@ const rows: readonly Operation[] = [
       inputs: { dy: "B,T,NH,HS", cos: "T,HS/2", sin: "T,HS/2" },
       scalars: { layout: rope.layouts },
       outputs: { dx: "B,T,NH,HS" },
+      stores: { product: "each of the two products, before they are added" },
       covered: ["as a product of complex numbers", "as x · cos + rotate(x) · sin"],
       wide: ["cos", "sin"],
       exact: ["dx"],
@@ -276,6 +278,7 @@ const rows: readonly Operation[] = [
       summary: "y = silu(gate) · up,  silu(z) = z / (1 + e^−z)",
       inputs: { gate: "R,F", up: "R,F" },
       outputs: { y: "R,F" },
+      stores: { silu: "silu(gate)" },
       covered: [
         "σ(z) as 1 / (1 + e^−z), 0 where e^−z overflows; or from e^−|z|",
         "silu as z · σ(z) or as a quotient, products in any association",
@@ -290,6 +293,7 @@ const rows: readonly Operation[] = [
       summary: "dgate = dy · up · σ(gate) · (1 + gate · (1 − σ(gate))),  dup = dy · silu(gate)",
       inputs: { dy: "R,F", gate: "R,F", up: "R,F" },
       outputs: { dgate: "R,F", dup: "R,F" },
+      stores: { silu: "silu(gate)", dsilu: "dy · up" },
       covered: [
         "σ(z) as in the forward",
         "1 − σ(z) as a difference or as σ(−z)",

@@ -2,9 +2,9 @@
 //
 // Covered: the products rounded or fused; the backward with the sine negated or subtracted; as a product of complex
 // numbers by its definition, or as x · cos + rotate(x) · sin with rotate(x1, x2) = (−x2, x1). Not covered: the complex
-// product from three real ones, which cancels.
+// product from three real ones, which cancels. The products may be declared as stored low before they are added.
 import { allowances, type Allowance, type Errors } from "../bounds.ts";
-import { Arithmetic, Sum } from "../rounding.ts";
+import { type Approx, Arithmetic, Sum } from "../rounding.ts";
 import type { Target } from "../targets.ts";
 import { checkShapes, type Tensor } from "../tensor.ts";
 import { type Layout, pair } from "./rope.ts";
@@ -54,23 +54,29 @@ function turn(
     for (let i = 0; i < HS / 2; i++) {
       const [first, second] = pair(i, HS, layout).map((element) => row * HS + element);
       const angle = (t * HS) / 2 + i;
-      const x1 = x.data[first];
-      const x2 = x.data[second];
-      const c = cos.data[angle];
-      const s = sin.data[angle];
-      const x1Error = xError?.data[first] ?? 0;
-      const x2Error = xError?.data[second] ?? 0;
-      const cError = cosError?.data[angle] ?? 0;
-      const sError = sinError?.data[angle] ?? 0;
-      const y1 = new Sum(a);
-      y1.addProduct(x1, c, x1Error, cError);
-      y1.addProduct(-x2, s, x2Error, sError);
-      const y2 = new Sum(a);
-      y2.addProduct(x1, s, x1Error, sError);
-      y2.addProduct(x2, c, x2Error, cError);
-      y.data[first] = y1.total().error;
-      y.data[second] = y2.total().error;
+      const x1 = { value: x.data[first], error: xError?.data[first] ?? 0 };
+      const x2 = { value: x.data[second], error: xError?.data[second] ?? 0 };
+      const c = { value: cos.data[angle], error: cosError?.data[angle] ?? 0 };
+      const s = { value: sin.data[angle], error: sinError?.data[angle] ?? 0 };
+      y.data[first] = sumOfProducts(a, x1, c, { value: -x2.value, error: x2.error }, s);
+      y.data[second] = sumOfProducts(a, x1, s, x2, c);
     }
   }
   return y;
+}
+
+/** The error of left · a + right · b. */
+function sumOfProducts(arithmetic: Arithmetic, left: Approx, a: Approx, right: Approx, b: Approx): number {
+  const sum = new Sum(arithmetic);
+  for (const [x, y] of [
+    [left, a],
+    [right, b],
+  ] as const) {
+    if (arithmetic.target.stores?.product === undefined) sum.addProduct(x.value, y.value, x.error, y.error);
+    else {
+      const { value, error } = arithmetic.store("product", arithmetic.multiply(x, y));
+      sum.add(value, error);
+    }
+  }
+  return sum.total().error;
 }

@@ -10,7 +10,7 @@ import { type Approx, Arithmetic } from "../rounding.ts";
 import type { Target } from "../targets.ts";
 import { checkShapes, type Tensor } from "../tensor.ts";
 
-/** gate, up: [R, F] → an allowance for each element of y. */
+/** gate, up: [R, F] → an allowance for each element of y. silu(gate) may be declared as stored low. */
 export function forward(
   gate: Tensor,
   up: Tensor,
@@ -24,12 +24,13 @@ export function forward(
   const y = allowances(gate.shape);
   for (let i = 0; i < y.data.length; i++) {
     const z = gateAt(i);
-    y.data[i] = a.product(z, sigmoid(a, z), upAt(i)).error;
+    const s = sigmoid(a, z);
+    y.data[i] = a.either(a.product(z, s, upAt(i)), a.multiply(a.store("silu", a.multiply(z, s)), upAt(i))).error;
   }
   return { y };
 }
 
-/** dy, gate, up: [R, F] → allowances for dgate and dup. */
+/** dy, gate, up: [R, F] → allowances for dgate and dup. silu(gate) and its gradient dy · up may be declared as stored low. */
 export function backward(
   dy: Tensor,
   gate: Tensor,
@@ -51,8 +52,12 @@ export function backward(
     const complement = a.either(sigmoid(a, a.negate(z)), a.subtract(a.exact(1), s));
     const slope = a.multiply(s, a.add(a.exact(1), a.multiply(z, complement)));
     const sum = a.add(s, a.product(z, s, complement)); // the same, multiplied out
-    dgate.data[i] = a.product(dyAt(i), upAt(i), a.either(slope, sum)).error;
-    dup.data[i] = a.product(dyAt(i), z, s).error;
+    const dsilu = a.store("dsilu", a.multiply(dyAt(i), upAt(i)));
+    dgate.data[i] = a.either(
+      a.product(dyAt(i), upAt(i), a.either(slope, sum)),
+      a.multiply(dsilu, a.either(slope, sum)),
+    ).error;
+    dup.data[i] = a.either(a.product(dyAt(i), z, s), a.multiply(dyAt(i), a.store("silu", a.multiply(z, s)))).error;
   }
   return { dgate, dup };
 }

@@ -6,8 +6,11 @@ import { cases } from "../../golden/cases/index.ts";
 import { campaign } from "../../golden/judge/campaign.ts";
 import { examine } from "../../golden/judge/examination.ts";
 import { storageOf } from "../../golden/judge/verdict.ts";
+import type { Inputs, Outputs, Scalars } from "../../reference/operation.ts";
 import { type DTypeName, dtypes, round } from "../../reference/dtype.ts";
-import type { Floats } from "../../reference/tensor.ts";
+import type { Floats, Tensor } from "../../reference/tensor.ts";
+import { pair, type Layout } from "../../reference/ops/rope.ts";
+import { sigmoid } from "../../reference/ops/swiglu.ts";
 import { operations } from "../../reference/ops/index.ts";
 import { targets } from "../../reference/targets.ts";
 
@@ -39,4 +42,56 @@ describe.each(["bfloat16", "float16"] as const)("in %s", (dtype) => {
     const wrong = rounding(op, dtype, 1 + 4 * dtypes[dtype].u); // two units in the last place, or four
     expect((await campaign(operation, spec, wrong, targets.ieee, plan)).failures).toHaveLength(1);
   });
+});
+
+// As a framework runs a model op by op: what lies between two ops is rounded to the dtype.
+const low = (x: number): number => round(x, dtypes.bfloat16);
+
+function swiglu(inputs: Inputs): Outputs {
+  const { gate, up } = inputs as Record<string, Tensor>;
+  return { y: { data: gate.data.map((z, i) => low(low(z * sigmoid(z)) * up.data[i])) as Floats, shape: gate.shape } };
+}
+
+function swigluBackward(inputs: Inputs): Outputs {
+  const { dy, gate, up } = inputs as Record<string, Tensor>;
+  const slope = (z: number): number => sigmoid(z) * (1 + z * sigmoid(-z));
+  const dgate = gate.data.map((z, i) => low(low(dy.data[i] * up.data[i]) * slope(z))) as Floats;
+  const dup = gate.data.map((z, i) => low(dy.data[i] * low(z * sigmoid(z)))) as Floats;
+  return { dgate: { data: dgate, shape: gate.shape }, dup: { data: dup, shape: gate.shape } };
+}
+
+function rope(inputs: Inputs, scalars: Scalars): Outputs {
+  const { x, cos, sin } = inputs as Record<string, Tensor>;
+  const [, T, NH, HS] = x.shape;
+  const data = x.data.slice() as Floats;
+  for (let half = 0; half < data.length / 2; half++) {
+    const row = Math.floor(half / (HS / 2));
+    const i = half % (HS / 2);
+    const [first, second] = pair(i, HS, scalars.layout as Layout).map((element) => row * HS + element);
+    const angle = ((Math.floor(row / NH) % T) * HS) / 2 + i;
+    const [a, b, c, s] = [x.data[first], x.data[second], cos.data[angle], sin.data[angle]];
+    data[first] = low(low(a * c) - low(b * s));
+    data[second] = low(low(a * s) + low(b * c));
+  }
+  return { y: { data, shape: x.shape } };
+}
+
+test.each([
+  { op: "swiglu.forward", kernel: swiglu, stores: { silu: "bfloat16" } },
+  { op: "swiglu.backward", kernel: swigluBackward, stores: { silu: "bfloat16", dsilu: "bfloat16" } },
+  { op: "rope.forward", kernel: rope, stores: { product: "bfloat16" } },
+] as const)("$op rounded between its steps is accepted when that is declared, and only then", async (given) => {
+  const { op, kernel, stores } = given;
+  const [operation, spec] = [operations.get(op)!, cases.get(op)!];
+  const candidate: Candidate = {
+    name: op,
+    run: async (inputs, scalars) => ({ outputs: kernel(inputs, scalars), complaints: [] }),
+  };
+  const plan = { runs: 15, seed: 1, dtype: "bfloat16" } as const;
+  for (const target of [targets.ieee, targets.wgsl]) {
+    const declared = { ...target, stores };
+    expect((await campaign(operation, spec, candidate, declared, plan)).failures).toEqual([]);
+    expect((await examine(operation, spec, candidate, declared, { ...terms, dtype: "bfloat16" })).findings).toEqual([]);
+    expect((await campaign(operation, spec, candidate, target, plan)).failures).toHaveLength(1);
+  }
 });
