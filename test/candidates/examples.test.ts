@@ -1,0 +1,49 @@
+// The ten-line kernels that the clients come with are right, in every dtype.
+import { execFileSync } from "node:child_process";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { afterAll, describe, expect, test } from "vitest";
+import { processCandidate } from "../../golden/candidates/process.ts";
+import { cases } from "../../golden/cases/index.ts";
+import { campaign } from "../../golden/judge/campaign.ts";
+import { operations } from "../../reference/ops/index.ts";
+import { targets } from "../../reference/targets.ts";
+
+const client = (path: string): string => fileURLToPath(new URL(`../../golden/clients/${path}`, import.meta.url));
+const folder = mkdtempSync(join(tmpdir(), "touchstone-examples-"));
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+const has = (command: string): boolean => {
+  try {
+    execFileSync(command, ["--version"], { stdio: "ignore" });
+    return true;
+  } catch {
+    return false;
+  }
+};
+
+async function failures(command: string, dtype: "float32" | "bfloat16" | "float16") {
+  const operation = operations.get("rmsnorm.forward")!;
+  const candidate = processCandidate({ command, operation, dtype, timeout: 30_000 });
+  try {
+    const plan = { runs: 10, seed: 1, dtype };
+    const report = await campaign(operation, cases.get(operation.name)!, candidate, targets.ieee, plan);
+    expect(report.elements).toBeGreaterThan(0);
+    return report.failures;
+  } finally {
+    await candidate.close?.();
+  }
+}
+
+describe.each(["float32", "bfloat16", "float16"] as const)("%s", (dtype) => {
+  test.skipIf(!has("python3"))("the Python example (skipped where there is no python3)", async () => {
+    expect(await failures(`PYTHONDONTWRITEBYTECODE=1 python3 '${client("python/rmsnorm.py")}'`, dtype)).toEqual([]);
+  });
+
+  test.skipIf(!has("cc"))("the C example (skipped where there is no cc)", async () => {
+    const binary = join(folder, `rmsnorm-${dtype}`);
+    execFileSync("cc", ["-std=c99", "-O2", "-o", binary, client("c/rmsnorm.c"), "-lm"]);
+    expect(await failures(`'${binary}'`, dtype)).toEqual([]);
+  });
+});
