@@ -17,7 +17,7 @@ export interface Symbols {
 /** Code points of the basic plane have a table; the others, rare, a map. */
 const BASIC_PLANE = 0x10000;
 /** Sixty times what a vocabulary of 32,000 pieces has; only a made-up one has more. */
-const MOST_SPLITS = 2 ** 23;
+const MOST_SPLITS = 1 << 23;
 
 /**
  * The symbols of pieces: symbol i is piece i, and the characters that are no piece follow. Pieces without a text (undefined)

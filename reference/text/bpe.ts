@@ -18,7 +18,7 @@ export interface Merger {
 }
 
 /** Positions fit below; so do 2²¹ places above. */
-const PLACE = 2 ** 32;
+const PLACE = 4_294_967_296; // 2³²
 
 /** Merges again and again with the same working memory. */
 export function merger({ merge, place }: Symbols, noted?: Noted): Merger {

@@ -10,7 +10,7 @@ import { normalize } from "./tokenizer-normalize.ts";
 import { toUtf8, utf8Decoder } from "./tokenizer-utf8.ts";
 
 /** A piece taken whole is written as its id and this, which merges with nothing; an unknown character c as −1 − c. */
-const WHOLE = 2 ** 30;
+const WHOLE = 1 << 30;
 
 /**
  * The tokenizer of a vocabulary. Throws RangeError for pieces that sentencepiece refuses: empty, repeated, no or two unknown

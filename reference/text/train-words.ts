@@ -12,7 +12,7 @@ export interface WordCounter {
 /** Code points of a word, spaces apart: what is longer is cut, so that a text without spaces fits into memory. */
 const LONGEST = 1024;
 /** Different words kept; an engine's Map holds at most 2²⁴ entries. */
-const MOST_WORDS = 2 ** 23;
+const MOST_WORDS = 1 << 23;
 // A null character cannot be in a piece, U+FFFD stands for no text, and a line's end is a byte of its own in LLaMA's vocabulary.
 const word = new RegExp(`\u2581{0,${LONGEST}}[^\u2581\n\0\ufffd]{1,${LONGEST}}|\u2581{1,${LONGEST}}`, "gu");
 

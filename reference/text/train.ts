@@ -21,7 +21,7 @@ export const trainingDefaults = { characterCoverage: 0.99995, longestPiece: 16 }
 
 const SPECIALS = 3;
 /** Two symbols as one number: there are fewer than 2²⁶. */
-const SYMBOL = 2 ** 26;
+const SYMBOL = 1 << 26;
 /** A character that is no piece: it joins nothing. */
 const NONE = -1;
 

@@ -158,7 +158,8 @@ describe("what is chosen", () => {
     const all = plan({ ...sound, gpus: 1024 });
     const half = plan({ ...sound, data: 128 });
     expect(half.idle).toBe(1024);
-    expect(half.overlapped.tokensPerSecond * 2).toBeCloseTo(all.overlapped.tokensPerSecond);
+    const [twice, whole] = [half.overlapped.tokensPerSecond * 2, all.overlapped.tokensPerSecond];
+    expect(Math.abs(twice - whole)).toBeLessThanOrEqual(8 * Number.EPSILON * whole); // a few roundings
   });
 });
 
