@@ -13,7 +13,8 @@ const bytes = { K: 10n ** 3n, M: 10n ** 6n, G: 10n ** 9n, T: 10n ** 12n };
 
 export interface StepFlags {
   readonly recompute: Policy;
-  readonly microBatches: number;
+  /** Where given. */
+  readonly microBatches?: number;
   readonly memoryLimit?: number;
 }
 
@@ -25,7 +26,7 @@ export function addRecompute(command: Command): Command {
 /** --recompute, --micro-batches and --memory-limit. */
 export function addStepOptions(command: Command): Command {
   return addRecompute(command)
-    .option("--micro-batches <n>", "parts that a batch is computed in, one after another", countOf, 1)
+    .option("--micro-batches <n>", "parts that a batch is computed in, one after another (default: 1)", countOf)
     .option("--memory-limit <bytes>", "refuse a step that holds more, such as 512M", quantity(bytes));
 }
 
@@ -36,7 +37,7 @@ function countOf(text: string): number {
 }
 
 /** What an engine is told of them. */
-export function stepOptions({ recompute, microBatches, memoryLimit }: StepFlags): StepOptions {
+export function stepOptions({ recompute, microBatches = 1, memoryLimit }: StepFlags): StepOptions {
   return { recompute, microBatches, ...(memoryLimit !== undefined && { memoryLimit }) };
 }
 
@@ -55,7 +56,7 @@ export function stepMemory(config: LlamaConfig, batch: { B: number; T: number },
 
 /** Throws UserError unless the micro-batches divide the batch and a step of one fits into the limit. */
 export function checkStep(config: LlamaConfig, batchSize: number, T: number, flags: StepFlags): StepMemory {
-  const { recompute, microBatches, memoryLimit = Infinity } = flags;
+  const { recompute, microBatches = 1, memoryLimit = Infinity } = flags;
   if (batchSize % microBatches !== 0) {
     throw new UserError(`--micro-batches ${microBatches}: wanted a divisor of the ${batchSize} sequences of a batch`);
   }

@@ -91,7 +91,8 @@ async function run(options: Options): Promise<void> {
   }
 
   const { config, hyperparameters } = plan;
-  const memory = checkStep(config, plan.batchSize, plan.sequenceLength, options);
+  const flags = { ...options, microBatches: plan.microBatches };
+  const memory = checkStep(config, plan.batchSize, plan.sequenceLength, flags);
   const { totalSteps } = hyperparameters;
   const start = checkpoint.step === 0 ? "" : `, from step ${checkpoint.step}`;
   say(`${countParameters(config)} parameters`);
@@ -103,7 +104,7 @@ async function run(options: Options): Promise<void> {
   if (out === undefined) say("no --out: nothing is kept");
   else if (options.resume === undefined && hasCheckpoint(out)) say(`the checkpoint in ${out} will be replaced`);
 
-  const engine = await open(config, checkpoint.state, stepOptions(options));
+  const engine = await open(config, checkpoint.state, stepOptions(flags));
   const signals = catchSignals();
   let step: number;
   let weights: Weights;
@@ -169,6 +170,7 @@ function begun(options: Options, sha256: string, vocabulary: Vocabulary): Checkp
     config,
     hyperparameters: defaults(config, options.steps ?? STEPS, options.learningRate),
     batchSize: options.batchSize ?? BATCH_SIZE,
+    microBatches: options.microBatches ?? 1,
     sequenceLength: options.sequenceLength ?? SEQUENCE_LENGTH,
     seed,
     text: sha256,
@@ -194,6 +196,7 @@ function resumed(options: Options, folder: string, sha256: string, vocabulary: V
   if (options.seed !== undefined && options.seed !== seed) refuse(`--seed ${options.seed}`, `seed ${seed}`);
   for (const [name, given, was] of [
     ["batch-size", options.batchSize, plan.batchSize],
+    ["micro-batches", options.microBatches, plan.microBatches],
     ["sequence-length", options.sequenceLength, plan.sequenceLength],
     ["learning-rate", options.learningRate, hyperparameters.learningRate],
   ] as const) {

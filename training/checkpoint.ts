@@ -1,7 +1,7 @@
 // All that a run needs to go on with the same bits, in one file:  FOLDER/checkpoint.safetensors
 //
 //   weights.*  firstMoment.*  secondMoment.*        float32
-//   metadata: config (configuration and hyperparameters, as in a trace), run (step and what places the batches),
+//   metadata: config (configuration and hyperparameters, as in a trace), run (step, what places and parts the batches),
 //             generators (seed and next number of each stream), text (SHA-256), and where they are used
 //             tokenizer (SHA-256), mixture (where each source's next sequence begins)
 import { existsSync } from "node:fs";
@@ -21,6 +21,8 @@ export interface RunPlan {
   readonly config: LlamaConfig;
   readonly hyperparameters: Hyperparameters;
   readonly batchSize: number;
+  /** Parts of a batch, one after another; their gradients' sums are stored, so another number gives other bits. */
+  readonly microBatches: number;
   readonly sequenceLength: number;
   readonly seed: number;
   /** SHA-256 of the text, or of the mixture, in hexadecimal. */
@@ -49,14 +51,14 @@ export function hasCheckpoint(folder: string): boolean {
 
 /** Replaces the folder's checkpoint, whole or not at all. Throws FormatError when the operating system refuses. */
 export function saveCheckpoint(folder: string, { plan, step, state, mixture }: Checkpoint): void {
-  const { config, hyperparameters, batchSize, sequenceLength, seed, text, tokenizer } = plan;
+  const { config, hyperparameters, batchSize, microBatches, sequenceLength, seed, text, tokenizer } = plan;
   const tensors = new Map<string, Tensor>();
   for (const [prefix, named] of Object.entries(state)) {
     for (const [name, t] of named as TrainingState["weights"]) tensors.set(`${prefix}.${name}`, t);
   }
   writeSafetensors(checkpointPath(folder), tensors, {
     config: sortedJson({ ...config, ...hyperparameters }),
-    run: JSON.stringify({ step, batchSize, sequenceLength }),
+    run: JSON.stringify({ step, batchSize, microBatches, sequenceLength }),
     generators: JSON.stringify({ [BATCH_STREAM]: { seed, next: step * batchSize } }),
     text,
     ...(tokenizer !== undefined && { tokenizer }),
@@ -73,17 +75,24 @@ export function loadCheckpoint(folder: string): Checkpoint {
     const run = parseNumbers(path, "run", inMetadata(file, "run"));
     const generators = parseObject(path, "generators", inMetadata(file, "generators"));
     const stream = parseNumbers(path, "generators", JSON.stringify(generators[BATCH_STREAM] ?? null));
-    const { step, batchSize, sequenceLength } = run;
+    const { step, batchSize, microBatches, sequenceLength } = run;
     const { seed, next } = stream;
     for (const [name, value, least] of [
       ["step", step, 0],
       ["batchSize", batchSize, 1],
+      ["microBatches", microBatches, 1],
       ["sequenceLength", sequenceLength, 1],
       ["seed", seed, 0],
     ] as const) {
       if (!(Number.isSafeInteger(value) && value >= least)) {
         throw new FormatError(path, `metadata: ${name} is ${value}, wanted an integer of at least ${least}`);
       }
+    }
+    if (batchSize % microBatches !== 0) {
+      throw new FormatError(
+        path,
+        `metadata: microBatches is ${microBatches}, wanted a divisor of batchSize=${batchSize}`,
+      );
     }
     if (!(step <= hyperparameters.totalSteps)) {
       throw new FormatError(path, `metadata: step is ${step}, wanted at most totalSteps=${hyperparameters.totalSteps}`);
@@ -94,7 +103,7 @@ export function loadCheckpoint(folder: string): Checkpoint {
     const text = metadata.text ?? "";
     const { tokenizer } = metadata;
     const named = tokenizer === undefined ? {} : { tokenizer };
-    const plan = { config, hyperparameters, batchSize, sequenceLength, seed, text, ...named };
+    const plan = { config, hyperparameters, batchSize, microBatches, sequenceLength, seed, text, ...named };
     const read = (prefix: string): Map<string, Tensor> => readFloat32(file, config, prefix);
     const state = {
       weights: read("weights"),

@@ -88,7 +88,16 @@ describe("a checkpoint", () => {
   const schedule = { learningRate: 0.01, warmupSteps: 1, totalSteps: 8, minLearningRateRatio: 0.1, weightDecay: 0.1 };
   const hyperparameters = { ...schedule, beta1: 0.9, beta2: 0.95, adamEps: 1e-8, maxGradientNorm: 1 };
   const config = { ...presets.tiny, dim: 8, ffnDim: 8, nLayers: 1 };
-  const plan = { config, hyperparameters, batchSize: 2, sequenceLength: 8, seed: 1, text: "t", tokenizer: "v" };
+  const plan = {
+    config,
+    hyperparameters,
+    batchSize: 2,
+    microBatches: 1,
+    sequenceLength: 8,
+    seed: 1,
+    text: "t",
+    tokenizer: "v",
+  };
   const place = { name: "a", sequences: 6, epoch: 1, document: 0, part: 0, token: 3 };
   const saved: Checkpoint = {
     plan,

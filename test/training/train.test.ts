@@ -112,6 +112,21 @@ describe("a run", () => {
     CHILD,
   );
 
+  test(
+    "in parts goes on in as many, unasked, to the same bytes",
+    async () => {
+      const [parts, stoppedOne] = [join(scratch, "parts"), join(scratch, "parts-stopped")];
+      const inParts = run("--steps", "6", "--micro-batches", "2", "--out");
+      expect((await touchstone([...inParts, parts])).code).toBe(0);
+      const stopped = await touchstone([...inParts, stoppedOne], { send: "SIGINT", when: "step 3/6" });
+      expect(stopped.code).toBe(130);
+      expect(loadCheckpoint(stoppedOne).plan.microBatches).toBe(2);
+      expect((await touchstone(run("--resume", stoppedOne))).code).toBe(0);
+      expect(bytesIn(stoppedOne).equals(bytesIn(parts))).toBe(true);
+    },
+    CHILD,
+  );
+
   test("depends on its seed, and on nothing else", async () => {
     const config = { ...presets.tiny, dim: 8, ffnDim: 12, nLayers: 1 };
     const state = async (seed: number) => {
@@ -183,6 +198,7 @@ describe("bad input gives one line and exit status 2", () => {
         [["--config", "small"], "--config small: the checkpoint in"],
         [["--steps", "9"], "with 8 steps"],
         [["--seed", "2"], "with seed 1"],
+        [["--micro-batches", "2"], "--micro-batches 2: the checkpoint in"],
         [["--text", "LICENSE"], "with another text"],
       ] as const) {
         const { code, err } = await touchstone(["train", "--text", text, ...args, "--resume", folder]);
@@ -207,8 +223,14 @@ describe("a checkpoint", () => {
   });
 
   test.each([
-    ["run", '{"step":9,"batchSize":4,"sequenceLength":32}', /step is 9, wanted at most totalSteps=8/],
-    ["run", '{"step":-1,"batchSize":4,"sequenceLength":32}', /step is -1, wanted an integer/],
+    ["run", '{"step":9,"batchSize":4,"microBatches":1,"sequenceLength":32}', /step is 9, wanted at most totalSteps=8/],
+    ["run", '{"step":-1,"batchSize":4,"microBatches":1,"sequenceLength":32}', /step is -1, wanted an integer/],
+    [
+      "run",
+      '{"step":3,"batchSize":4,"microBatches":3,"sequenceLength":32}',
+      /microBatches is 3, wanted a divisor of batchSize=4/,
+    ],
+    ["run", '{"step":3,"batchSize":4,"sequenceLength":32}', /microBatches is undefined, wanted an integer/],
     ["run", '{"step":"3"}', /step is .*, wanted a number/],
     ["run", "[]", /wanted a JSON object/],
     ["generators", '{"batches":{"seed":1,"next":13}}', /next is 13, wanted step · batchSize = 12/],
@@ -277,7 +299,15 @@ function planOf(config: RunPlan["config"], totalSteps: number, seed: number): Ru
     adamEps: 1e-8,
     maxGradientNorm: 1,
   };
-  return { config, hyperparameters, batchSize: 4, sequenceLength: 32, seed, text: readText([text]).sha256 };
+  return {
+    config,
+    hyperparameters,
+    batchSize: 4,
+    microBatches: 1,
+    sequenceLength: 32,
+    seed,
+    text: readText([text]).sha256,
+  };
 }
 
 /** A checkpoint of tiny after some steps of 8. */
