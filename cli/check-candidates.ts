@@ -37,9 +37,6 @@ export async function openCandidates(
   if (module !== undefined && !isProgram(module)) {
     throw new UserError(`--kernel: the default export of ${kernel} is neither a function nor made by defineKernel`);
   }
-  if (dtype !== "float32") {
-    throw new UserError(`--dtype ${dtype}: WGSL kernels here store float32; a process (--exec) may have any dtype`);
-  }
   const programOf = (operation: Operation): Program | undefined =>
     module === undefined ? kernels[operation.name] : (module as unknown as Program);
   for (const { operation } of chosen) {
@@ -51,7 +48,7 @@ export async function openCandidates(
   const device = await openDevice({ adapter });
   return {
     where: kernel === undefined ? device.name : `${kernel} on ${device.name}`,
-    of: (operation) => deviceCandidate(device, programOf(operation)!, operation, { timeout: 1000 * timeout }),
+    of: (operation) => deviceCandidate(device, programOf(operation)!, operation, { timeout: 1000 * timeout }, dtype),
   };
 }
 

@@ -3,22 +3,42 @@ import type { Candidate } from "../golden/candidates/candidate.ts";
 import type { Device } from "../kernels-gpu/device.ts";
 import type { Program } from "../kernels-gpu/kernel.ts";
 import { launch, type LaunchOptions, offences } from "../kernels-gpu/launch.ts";
+import { type LowType, lowTypes } from "../kernels-gpu/packed.ts";
+import { storageOf } from "../golden/judge/verdict.ts";
+import type { DTypeName } from "../reference/dtype.ts";
 import type { Operation, Scalars } from "../reference/operation.ts";
 
-/** Runs a program on the device in checked mode; what it does to memory that is not its own becomes a complaint. */
+/**
+ * Runs a program on the device in checked mode; what it does to memory that is not its own becomes a complaint. In a dtype of 16
+ * bits its tensors lie packed on the device.
+ */
 export function deviceCandidate(
   device: Device,
   program: Program,
   operation: Operation,
   options: LaunchOptions = {},
+  dtype: DTypeName = "float32",
 ): Candidate {
+  const launching = { ...options, low: lowTensors(operation, dtype) };
   return {
     name: operation.name,
     run: async (inputs, scalars) => {
-      const { outputs, hygiene } = await launch(device, program, inputs, numbersOf(operation, scalars), options);
+      const { outputs, hygiene } = await launch(device, program, inputs, numbersOf(operation, scalars), launching);
       return { outputs, complaints: offences(hygiene) };
     },
   };
+}
+
+/** Which inputs and outputs of an op are stored in 16 bits. */
+function lowTensors(operation: Operation, dtype: DTypeName): ReadonlyMap<string, LowType> {
+  const names = [...Object.keys(operation.inputs), ...Object.keys(operation.outputs)];
+  return new Map(
+    names.flatMap((name) => {
+      const stored = storageOf(operation, name, dtype);
+      const isInteger = operation.integers.includes(name);
+      return (stored === "bfloat16" || stored === "float16") && !isInteger ? [[name, lowTypes[stored]]] : [];
+    }),
+  );
 }
 
 /** Words become their place in the operation's list: a uniform holds numbers only. */

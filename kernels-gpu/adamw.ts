@@ -18,6 +18,7 @@ const kernel = defineKernel({
   file: new URL("adamw.forward.wgsl", import.meta.url),
   inputs,
   outputs: { wNext: "N", mNext: "N", vNext: "N" },
+  wide: ["wNext", "mNext", "vNext"],
   scalars,
   overrides: { WG: 64 },
   workgroups: ({ N, WG }) => spread(Math.ceil(N / WG)),

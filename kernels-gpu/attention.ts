@@ -19,6 +19,7 @@ export const forward = defineKernel({
   file: new URL("attention.forward.wgsl", import.meta.url),
   inputs: { q: queries, k: keys, v: keys },
   outputs: { y: queries, lse: statistics },
+  wide: ["lse"],
   overrides,
   // Vectors of no elements have an lse all the same.
   workgroups: ({ B, T, NH, HS, ROWS, TILE }) => tiles(B * NH, T, Math.max(1, HS), ROWS, TILE),
@@ -29,6 +30,7 @@ const rowSums = defineKernel({
   entry: "rowSums",
   inputs: { dy: queries, y: queries },
   outputs: { D: statistics },
+  wide: ["D"],
   scalars: ["S", "NKV"],
   overrides,
   workgroups: ({ B, T, NH, ROWS, TILE }) => spread(Math.ceil((B * T * NH) / (ROWS * TILE))),

@@ -10,6 +10,7 @@ const rows = defineKernel({
   entry: "rows",
   inputs: { logits: "R,V", targets: "R" },
   outputs: { lse: "R", rowLosses: "R" },
+  wide: ["lse", "rowLosses"],
   scalars: ["ignoreIndex"],
   overrides,
   workgroups: ({ R }) => spread(R),

@@ -11,6 +11,7 @@ const squares = defineKernel({
   entry: "squares",
   inputs: { g: "N" },
   outputs: { sums: "P" },
+  wide: ["sums"],
   scalars: ["P"],
   overrides: { WG: 64 },
   workgroups: ({ P }) => [P],

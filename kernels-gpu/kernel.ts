@@ -50,6 +50,7 @@ export interface KernelDeclaration {
   readonly inputs: Specs;
   readonly outputs: Specs;
   readonly scalars: readonly string[];
+  readonly wide: readonly string[];
   readonly overrides: Readonly<Record<string, number>>;
   readonly source: string;
   readonly module: WgslModule;
@@ -70,6 +71,7 @@ export type Sizes<I extends Specs, O extends Specs, S extends string, V> = Named
  * Declares a kernel and checks it against its file: each tensor has a binding of its name whose comment shows its
  * axes, outputs can be written, each field of the uniform struct is an axis or a scalar, each override exists.
  *
+ * `wide` names the outputs that stay float32 when inputs are stored in 16 bits: statistics, losses, partial sums.
  * `scalars` are the fields of the uniform struct that are no axis of an input: eps, or T where only an output has it.
  * `overrides` replace the file's defaults. `workgroups` gets every length by name; zero workgroups dispatch nothing.
  * Throws RangeError or SyntaxError that names the file and what does not fit.
@@ -84,11 +86,12 @@ export function defineKernel<
   readonly entry?: string;
   readonly inputs: I;
   readonly outputs: O;
+  readonly wide?: readonly (keyof O & string)[];
   readonly scalars?: readonly S[];
   readonly overrides?: V;
   readonly workgroups: (sizes: Sizes<I, O, S, V>) => readonly number[];
 }): Kernel<I, O, S> {
-  const { entry = "main", inputs, outputs, scalars = [], overrides = {}, workgroups } = declaration;
+  const { entry = "main", inputs, outputs, wide = [], scalars = [], overrides = {}, workgroups } = declaration;
   const path = fileURLToPath(declaration.file);
   const file = basename(path);
   const source = readFileSync(path, "utf8");
@@ -100,6 +103,7 @@ export function defineKernel<
     inputs,
     outputs,
     scalars,
+    wide,
     overrides,
     source,
     module: parseWgsl(file, source),
@@ -181,6 +185,7 @@ export function checkKernel(kernel: KernelDeclaration, module: WgslModule = kern
       throw wrong(`scalar ${name} is not a field of ${file}'s uniform struct`);
     }
   }
+  for (const name of kernel.wide) if (!(name in outputs)) throw wrong(`${name} is wide, but no output`);
   for (const name of Object.keys(overrides)) {
     if (!module.overrides.some((override) => override.name === name)) throw wrong(`${file} has no override ${name}`);
   }

@@ -4,6 +4,7 @@ import { resolveAxes, shapeOf } from "./axes.ts";
 import type { Device } from "./device.ts";
 import { KernelError } from "./errors.ts";
 import type { Named, Program } from "./kernel.ts";
+import type { LowType } from "./packed.ts";
 import { type Hygiene, type Offence, Recorder, type RecorderOptions, asTensor, sameNames } from "./recorder.ts";
 
 /** The outputs of a checked run, what it did to memory, and how long it took. */
@@ -15,7 +16,10 @@ export interface Launched {
 }
 
 /** How a program is launched; always checked. */
-export type LaunchOptions = Omit<RecorderOptions, "mode">;
+export interface LaunchOptions extends Omit<RecorderOptions, "mode"> {
+  /** Inputs and outputs that are stored in 16 bits. */
+  readonly low?: ReadonlyMap<string, LowType>;
+}
 
 /**
  * Runs a program in checked mode. Hygiene is reported, not thrown. Throws RangeError or TypeError for arguments that do
@@ -38,7 +42,7 @@ export async function launch(
   const run = new Recorder(device, { ...options, mode: "checked" });
   try {
     const uploads = Object.fromEntries(
-      Object.entries(inputs).map(([name, tensor]) => [name, run.upload(tensor, name)]),
+      Object.entries(inputs).map(([name, tensor]) => [name, run.upload(tensor, name, options.low?.get(name))]),
     );
     const recorded = program.record(run, uploads, scalars);
     sameNames(`${id}: outputs`, Object.keys(program.outputs), Object.keys(recorded));
@@ -47,8 +51,10 @@ export async function launch(
     for (const [name, spec] of Object.entries(program.outputs)) {
       const { shape, type } = recorded[name]!;
       const expected = shapeOf(name, spec, lengths);
-      if (type !== "f32" || expected.join() !== shape.join()) {
-        throw new RangeError(`${id}: ${name} is ${type} [${shape}], expected f32 [${expected}]`);
+      const stored = options.low?.get(name) ?? "f32";
+      if (type !== stored || expected.join() !== shape.join()) {
+        const advice = stored === "f32" && type !== stored ? `; name it in the kernel's "wide"` : "";
+        throw new RangeError(`${id}: ${name} is ${type} [${shape}], expected ${stored} [${expected}]${advice}`);
       }
     }
     const { hygiene, words } = await run.inspect(recorded);
@@ -62,7 +68,7 @@ export async function launch(
   }
 }
 
-/** One line for each offence, e.g. "swiglu.forward y: 3 words written behind its end, first at [130]"; none when clean. */
+/** One line for each offence, e.g. "swiglu.forward y: 3 elements written behind its end, first at [130]"; none when clean. */
 export function offences(hygiene: Hygiene): string[] {
   return [
     ...lines(hygiene.writtenBeyondEnd, "written behind its end"),
@@ -72,7 +78,7 @@ export function offences(hygiene: Hygiene): string[] {
 }
 
 function lines(list: readonly Offence[], what: string): string[] {
-  return list.map(({ tensor, words, first }) => `${tensor}: ${words} words ${what}, first at [${first}]`);
+  return list.map(({ tensor, elements, first }) => `${tensor}: ${elements} elements ${what}, first at [${first}]`);
 }
 
 /** The typed face of a program: inputs and scalars under their names, outputs back. Throws KernelError on any offence. */

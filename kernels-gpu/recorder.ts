@@ -5,9 +5,19 @@ import { resolveAxes, shapeOf, type Specs } from "./axes.ts";
 import type { Device } from "./device.ts";
 import { KernelError } from "./errors.ts";
 import { type Kernel, type KernelDeclaration, MOST_WORKGROUPS, type Named, checkKernel } from "./kernel.ts";
+import {
+  elementBytes,
+  elementsIn,
+  fromHalves,
+  isLow,
+  type LowType,
+  packedSource,
+  type StoredType,
+  toHalves,
+} from "./packed.ts";
 import { type Compiled, type Source, bindingsOf, oneLine, pipelineOf } from "./pipelines.ts";
 import { mostAtOnce, place, type Span } from "./placement.ts";
-import { type ElementType, type Field, parseWgsl } from "./wgsl.ts";
+import { type Field, parseWgsl } from "./wgsl.ts";
 
 const { GPUBufferUsage, GPUMapMode } = globals as typeof globalThis;
 
@@ -23,7 +33,7 @@ export interface Memory {
 export interface DeviceTensor {
   readonly memory: Memory;
   readonly shape: readonly number[];
-  readonly type: ElementType;
+  readonly type: StoredType;
   /** Where it comes from: "swiglu.forward y". */
   readonly label: string;
 }
@@ -46,10 +56,10 @@ export interface RecorderOptions {
   readonly memoryLimit?: number;
 }
 
-/** Words of 4 bytes that are not as they were. */
+/** Elements that are not as they were. */
 export interface Offence {
   readonly tensor: string;
-  readonly words: number;
+  readonly elements: number;
   /** Index of the first. */
   readonly first: number;
 }
@@ -65,10 +75,13 @@ export interface Hygiene {
 }
 
 // Quiet NaNs with a payload for each tensor. Arithmetic hands payloads on, so a guard that is overwritten by what was
-// computed from another tensor's guard must not look the same.
+// computed from another tensor's guard must not look the same. Halves are NaN as bfloat16 and as float16.
 const PAYLOADS = 2 ** 16;
-const guardWord = (serial: number): number => 0x7fc6_0000 + (serial % PAYLOADS);
-const unwrittenWord = (serial: number): number => 0x7fd5_0000 + (serial % PAYLOADS);
+const HALF_PAYLOADS = 2 ** 5;
+const guardOf = (serial: number, type: StoredType): number =>
+  isLow(type) ? 0x7fc0 + (serial % HALF_PAYLOADS) : 0x7fc6_0000 + (serial % PAYLOADS);
+const unwrittenOf = (serial: number, type: StoredType): number =>
+  isLow(type) ? 0x7fe0 + (serial % HALF_PAYLOADS) : 0x7fd5_0000 + (serial % PAYLOADS);
 
 // The guard takes one workgroup's overhang (256 invocations at most) or one row. Dawn clamps an index beyond the binding
 // to its last element, so a write however far behind the end lands in the guard too.
@@ -105,8 +118,8 @@ const emptyBatch = (): Batch => ({ steps: [], fresh: new Set(), released: new Ma
 
 interface Owned {
   readonly tensor: DeviceTensor;
-  /** Whether the host put it there, and in checked mode with which words. */
-  readonly upload: Uint32Array | boolean;
+  /** Whether the host put it there, and in checked mode as which elements. */
+  readonly upload: Uint32Array | Uint16Array | boolean;
   /** Which payload its guard carries. */
   readonly serial: number;
 }
@@ -141,20 +154,23 @@ export class Recorder {
     this.#options = options;
   }
 
-  /** Copies a tensor of float32 or int32 to the device. */
-  upload(tensor: Tensor<Floats | Ints>, label = "upload"): DeviceTensor {
+  /** Copies a tensor of float32 or int32 to the device; float32 rounded to a low type where one is given. */
+  upload(tensor: Tensor<Floats | Ints>, label = "upload", low?: LowType): DeviceTensor {
     const { data, shape } = tensor;
     if (!(data instanceof Float32Array || data instanceof Int32Array)) {
       throw new TypeError(`${label} is a ${data.constructor.name}, expected Float32Array or Int32Array`);
     }
     if (data.length !== sizeOf(shape))
       throw new RangeError(`${label} has shape [${shape}] but holds ${data.length} numbers`);
-    const bits = new Uint32Array(data.buffer, data.byteOffset, data.length);
-    const type = data instanceof Float32Array ? "f32" : "i32";
+    if (low !== undefined && data instanceof Int32Array) throw new TypeError(`${label} holds integers, not ${low}`);
+    const type = data instanceof Int32Array ? "i32" : (low ?? "f32");
+    const bits = isLow(type)
+      ? toHalves(data as Float32Array, type)
+      : new Uint32Array(data.buffer, data.byteOffset, data.length);
     const serial = this.#serial++;
-    const buffer = this.#create(label, shape, (words) => {
-      if (this.mode === "checked") words.fill(guardWord(serial), bits.length);
-      words.set(bits);
+    const buffer = this.#create(label, shape, type, (elements) => {
+      if (this.mode === "checked") elements.fill(guardOf(serial, type), bits.length);
+      elements.set(bits);
     });
     const uploaded: DeviceTensor = { memory: { bytes: buffer.size, buffer }, shape, type, label };
     const upload = this.mode === "checked" ? bits.slice() : true;
@@ -163,8 +179,9 @@ export class Recorder {
   }
 
   /**
-   * Records one dispatch and returns its outputs, which are fresh tensors. Throws RangeError when names, types or shapes
-   * do not fit the kernel.
+   * Records one dispatch and returns its outputs, which are fresh tensors. Where an input of float32 is stored low, so are
+   * the outputs of float32 that the kernel does not name as wide. Throws RangeError when names, types or shapes do not fit
+   * the kernel.
    */
   dispatch<I extends Specs, O extends Specs, S extends string>(
     kernel: Kernel<I, O, S>,
@@ -174,37 +191,55 @@ export class Recorder {
     return this.#dispatch(kernel, inputs as Named<string, DeviceTensor>, scalars ?? {}) as never;
   }
 
+  /** The same with every output of float32 stored as named, whatever the inputs are. */
+  dispatchAs<I extends Specs, O extends Specs>(
+    stored: LowType | "f32",
+    kernel: Kernel<I, O, never>,
+    inputs: Named<keyof I, DeviceTensor>,
+  ): Named<keyof O, DeviceTensor> {
+    return this.#dispatch(kernel, inputs as Named<string, DeviceTensor>, {}, stored) as never;
+  }
+
   #dispatch(
     kernel: KernelDeclaration,
     inputs: Named<string, DeviceTensor>,
     scalars: Named<string, number>,
+    stored?: LowType | "f32",
   ): Named<string, DeviceTensor> {
     const { id } = kernel;
-    const source = this.#sourceOf(kernel);
-    const bindings = bindingsOf(kernel, source.module);
+    const given = this.#sourceOf(kernel);
+    const bindings = bindingsOf(kernel, given.module);
     sameNames(`${id}: inputs`, Object.keys(kernel.inputs), Object.keys(inputs));
     sameNames(`${id}: scalars`, kernel.scalars, Object.keys(scalars));
+    const types = new Map<string, LowType>();
     for (const { name, type } of bindings) {
-      const given = inputs[name];
-      if (given === undefined) continue;
-      if (this.#released.has(given.memory)) throw new RangeError(`${id}: ${name} (${given.label}) was released`);
-      if (given.type !== type)
-        throw new RangeError(`${id}: ${name} (${given.label}) is ${given.type}, expected ${type}`);
+      const input = inputs[name];
+      if (input === undefined) continue;
+      if (this.#released.has(input.memory)) throw new RangeError(`${id}: ${name} (${input.label}) was released`);
+      if (isLow(input.type) && type === "f32") types.set(name, input.type);
+      else if (input.type !== type)
+        throw new RangeError(`${id}: ${name} (${input.label}) is ${input.type}, expected ${type}`);
     }
+    const [low = "f32", ...others] = new Set(types.values());
+    if (others.length > 0) throw new RangeError(`${id}: inputs are stored as ${low} and ${others[0]}, expected one`);
     const shapes = Object.fromEntries(Object.entries(inputs).map(([name, { shape }]) => [name, shape]));
     const lengths = named(id, () => resolveAxes(kernel.inputs, shapes, scalars));
-    const constants = this.#constantsOf(kernel, source);
-    const defaults = Object.fromEntries(source.module.overrides.map(({ name, value }) => [name, value]));
+    const constants = this.#constantsOf(kernel, given);
+    const defaults = Object.fromEntries(given.module.overrides.map(({ name, value }) => [name, value]));
     const groups = checkGroups(id, kernel.workgroups({ ...lengths, ...defaults, ...constants } as never));
-    const dims = source.module.dimsIndex === undefined ? undefined : packDims(id, source.module.dims, lengths);
+    const { dimsIndex } = given.module;
+    const dims = dimsIndex === undefined ? undefined : packDims(id, given.module.dims, lengths);
 
     const outputs: Record<string, DeviceTensor> = {};
     for (const [name, spec] of Object.entries(kernel.outputs)) {
       const shape = named(id, () => shapeOf(name, spec, lengths));
       const { type } = bindings.find((binding) => binding.name === name)!;
-      outputs[name] = this.#allocate(shape, type, `${id} ${name}`);
+      const as = type === "f32" && !kernel.wide.includes(name) ? (stored ?? low) : type;
+      if (isLow(as)) types.set(name, as);
+      outputs[name] = this.#allocate(shape, as, `${id} ${name}`);
     }
     if (!groups.includes(0)) {
+      const source = named(id, () => packedSource(kernel.file, given, types));
       const compiled = pipelineOf(this.device, kernel, source, constants);
       compiled.catch(() => {}); // reported by submit
       this.#batch.steps.push({
@@ -212,7 +247,7 @@ export class Recorder {
         compiled,
         buffers: bindings.map(({ name, index }) => [index, (inputs[name] ?? outputs[name]!).memory] as const),
         dims,
-        dimsIndex: source.module.dimsIndex,
+        dimsIndex,
         groups,
       });
     }
@@ -222,6 +257,7 @@ export class Recorder {
   /** Records a copy of several tensors of one type laid end to end: [N]. */
   concatenate(tensors: readonly DeviceTensor[], label: string): DeviceTensor {
     const type = tensors[0]?.type ?? "f32";
+    if (isLow(type)) throw new RangeError(`${label}: ${type} cannot be laid end to end, copies are of whole words`);
     const sources = tensors.map((given) => {
       if (this.#released.has(given.memory)) throw new RangeError(`${label}: ${given.label} was released`);
       if (given.type !== type) throw new RangeError(`${label}: ${given.label} is ${given.type}, expected ${type}`);
@@ -260,7 +296,9 @@ export class Recorder {
 
   /** The most bytes that these tensors held at once in the last submission, each from the first step that needs it to the last. */
   peakOf(tensors: Iterable<DeviceTensor>): number {
-    const memories = new Map([...tensors].map(({ memory, shape }) => [memory, 4 * sizeOf(shape)]));
+    const memories = new Map(
+      [...tensors].map(({ memory, shape, type }) => [memory, elementBytes(type) * sizeOf(shape)]),
+    );
     const spans = [...memories].flatMap(([memory, bytes]) => {
       const span = this.#spans.get(memory);
       return span === undefined ? [] : [{ ...span, bytes }];
@@ -374,7 +412,10 @@ export class Recorder {
     for (const buffer of doomed) this.#destroy(buffer);
   }
 
-  /** Submits what is recorded, waits, and copies a tensor back; integers come as Int32Array. Throws KernelError. */
+  /**
+   * Submits what is recorded, waits, and copies a tensor back: integers as Int32Array, others as Float32Array, exactly.
+   * Throws KernelError.
+   */
   async read(tensor: DeviceTensor): Promise<Tensor<Float32Array | Int32Array>> {
     const [read] = await this.readAll([tensor]);
     return read!;
@@ -385,7 +426,7 @@ export class Recorder {
     for (const { memory, label } of tensors) {
       if (this.#released.has(memory)) throw new RangeError(`${label} was released`);
     }
-    const words = await this.#readWords(tensors, (shape) => sizeOf(shape));
+    const words = await this.#readWords(tensors, ({ shape, type }) => wordsFor(sizeOf(shape), type));
     return tensors.map((tensor, i) => asTensor(tensor, words[i]!));
   }
 
@@ -423,21 +464,24 @@ export class Recorder {
   ): Promise<{ hygiene: Hygiene; words: Map<DeviceTensor, Uint32Array> }> {
     if (this.mode !== "checked") throw new TypeError("only a checked recorder can be inspected");
     const tensors = [...this.#owned.values()].map(({ tensor }) => tensor);
-    const contents = await this.#readWords(tensors, (shape) => this.#wordsOf(shape));
+    const contents = await this.#readWords(tensors, ({ shape, type }) => this.#wordsOf(shape, type));
     const words = new Map(tensors.map((tensor, i) => [tensor, contents[i]!]));
     const writtenBeyondEnd: Offence[] = [];
     const inputsChanged: Offence[] = [];
     const neverWritten: Offence[] = [];
-    for (const [tensor, all] of words) {
+    for (const [tensor, raw] of words) {
       const { upload, serial } = this.#owned.get(tensor.memory)!;
+      const all = elementsIn(raw, tensor.type);
       const size = sizeOf(tensor.shape);
-      const guard = guardWord(serial);
-      note(writtenBeyondEnd, tensor.label, all, size, all.length, (word) => word !== guard);
-      if (typeof upload === "object") note(inputsChanged, tensor.label, all, 0, size, (word, i) => word !== upload[i]);
+      const guard = guardOf(serial, tensor.type);
+      note(writtenBeyondEnd, tensor.label, all, size, all.length, (element) => element !== guard);
+      if (typeof upload === "object")
+        note(inputsChanged, tensor.label, all, 0, size, (element, i) => element !== upload[i]);
     }
     for (const tensor of Object.values(outputs)) {
-      const unwritten = unwrittenWord(this.#owned.get(tensor.memory)!.serial);
-      note(neverWritten, tensor.label, words.get(tensor)!, 0, sizeOf(tensor.shape), (word) => word === unwritten);
+      const unwritten = unwrittenOf(this.#owned.get(tensor.memory)!.serial, tensor.type);
+      const all = elementsIn(words.get(tensor)!, tensor.type);
+      note(neverWritten, tensor.label, all, 0, sizeOf(tensor.shape), (element) => element === unwritten);
     }
     return { hygiene: { writtenBeyondEnd, inputsChanged, neverWritten }, words };
   }
@@ -471,17 +515,17 @@ export class Recorder {
     return constants;
   }
 
-  #wordsOf(shape: readonly number[]): number {
-    const words = sizeOf(shape) + (this.mode === "checked" ? guardLength(shape) : 0);
+  #wordsOf(shape: readonly number[], type: StoredType): number {
+    const words = wordsFor(sizeOf(shape) + (this.mode === "checked" ? guardLength(shape) : 0), type);
     return Math.max(4, Math.ceil(words / 4) * 4); // a whole vec4, and never an empty binding
   }
 
-  #allocate(shape: readonly number[], type: ElementType, label: string): DeviceTensor {
+  #allocate(shape: readonly number[], type: StoredType, label: string): DeviceTensor {
     const serial = this.#serial++;
-    const memory: Memory = { bytes: this.#bytesOf(label, shape) };
+    const memory: Memory = { bytes: this.#bytesOf(label, shape, type) };
     if (this.mode === "checked") {
-      memory.buffer = this.#create(label, shape, (words) =>
-        words.fill(guardWord(serial)).fill(unwrittenWord(serial), 0, sizeOf(shape)),
+      memory.buffer = this.#create(label, shape, type, (elements) =>
+        elements.fill(guardOf(serial, type)).fill(unwrittenOf(serial, type), 0, sizeOf(shape)),
       );
     } else this.#batch.fresh.add(memory);
     const tensor: DeviceTensor = { memory, shape, type, label };
@@ -489,19 +533,24 @@ export class Recorder {
     return tensor;
   }
 
-  #bytesOf(label: string, shape: readonly number[]): number {
-    const size = this.#wordsOf(shape) * 4;
+  #bytesOf(label: string, shape: readonly number[], type: StoredType): number {
+    const size = this.#wordsOf(shape, type) * 4;
     const most = this.device.device.limits.maxStorageBufferBindingSize;
     if (size <= most) return size;
     throw new RangeError(`${label} [${shape}] takes ${size} bytes, this device binds at most ${most}`);
   }
 
   /** A buffer that the host fills. */
-  #create(label: string, shape: readonly number[], fill: (words: Uint32Array) => void): GPUBuffer {
-    const size = this.#bytesOf(label, shape);
+  #create(
+    label: string,
+    shape: readonly number[],
+    type: StoredType,
+    fill: (elements: Uint32Array | Uint16Array) => void,
+  ): GPUBuffer {
+    const size = this.#bytesOf(label, shape, type);
     this.#checkLimit(size);
     const buffer = this.#buffer(label, size, true);
-    fill(new Uint32Array(buffer.getMappedRange()));
+    fill(elementsIn(new Uint32Array(buffer.getMappedRange()), type));
     buffer.unmap();
     return buffer;
   }
@@ -523,11 +572,8 @@ export class Recorder {
       throw new RangeError(`${needed} bytes of buffers are needed, the limit is ${memoryLimit}`);
   }
 
-  async #readWords(
-    tensors: readonly DeviceTensor[],
-    count: (shape: readonly number[]) => number,
-  ): Promise<Uint32Array[]> {
-    const sizes = tensors.map(({ shape }) => count(shape) * 4);
+  async #readWords(tensors: readonly DeviceTensor[], count: (tensor: DeviceTensor) => number): Promise<Uint32Array[]> {
+    const sizes = tensors.map((tensor) => count(tensor) * 4);
     const results: Uint32Array[] = [];
     for (let first = 0, next = 0; first < tensors.length; first = next) {
       let total = 0;
@@ -594,27 +640,36 @@ function spansOf(steps: readonly (Dispatch | Copy)[]): Map<Memory, Span> {
   return spans;
 }
 
-/** Adds an entry to the list when words from..to offend. */
+/** Adds an entry to the list when elements from..to offend. */
 function note(
   list: Offence[],
   tensor: string,
-  all: Uint32Array,
+  all: Uint32Array | Uint16Array,
   from: number,
   to: number,
-  offends: (word: number, i: number) => boolean,
+  offends: (element: number, i: number) => boolean,
 ): void {
-  let words = 0;
+  let elements = 0;
   let first = -1;
   for (let i = from; i < to; i++) {
     if (!offends(all[i]!, i)) continue;
-    if (words === 0) first = i;
-    words++;
+    if (elements === 0) first = i;
+    elements++;
   }
-  if (words > 0) list.push({ tensor, words, first });
+  if (elements > 0) list.push({ tensor, elements, first });
+}
+
+/** Words of 4 bytes that so many elements take. */
+function wordsFor(elements: number, type: StoredType): number {
+  return Math.ceil((elements * elementBytes(type)) / 4);
 }
 
 /** Words as numbers of the tensor's type; u32 as Int32Array of the same bits. */
 export function asTensor({ shape, type }: DeviceTensor, words: Uint32Array): Tensor<Float32Array | Int32Array> {
+  if (isLow(type)) {
+    const halves = elementsIn(words, type).subarray(0, sizeOf(shape)) as Uint16Array;
+    return { data: fromHalves(halves, type), shape };
+  }
   const Storage = type === "f32" ? Float32Array : Int32Array;
   return { data: new Storage(words.buffer as ArrayBuffer, words.byteOffset, sizeOf(shape)), shape };
 }

@@ -6,6 +6,7 @@ export const forward = defineKernel({
   file: new URL("rmsnorm.forward.wgsl", import.meta.url),
   inputs: { x: "R,C", w: "C" },
   outputs: { y: "R,C", rstd: "R" },
+  wide: ["rstd"],
   scalars: ["eps"],
   workgroups: ({ R }) => spread(R),
 });

@@ -5,6 +5,7 @@ import { deviceCandidate } from "../cli/device-candidate.ts";
 import { type Device, openDevice } from "../kernels-gpu/device.ts";
 import type { LaunchOptions } from "../kernels-gpu/launch.ts";
 import { kernels } from "../kernels-gpu/index.ts";
+import type { DTypeName } from "../reference/dtype.ts";
 import { operations } from "../reference/ops/index.ts";
 
 let opened: Promise<Device> | undefined;
@@ -16,8 +17,12 @@ export function testDevice(): Promise<Device> {
 }
 
 /** The project's own kernel of an op, on this process's device. */
-export async function kernelCandidate(op: string, options: LaunchOptions = {}): Promise<Candidate> {
-  return deviceCandidate(await testDevice(), kernels[op], operations.get(op)!, options);
+export async function kernelCandidate(
+  op: string,
+  options: LaunchOptions = {},
+  dtype: DTypeName = "float32",
+): Promise<Candidate> {
+  return deviceCandidate(await testDevice(), kernels[op], operations.get(op)!, options, dtype);
 }
 
 /** The text of a kernel's file. */

@@ -9,6 +9,7 @@ import { campaign } from "../golden/zoo/campaign.ts";
 import { animalsOf } from "../golden/zoo/index.ts";
 import { mutantsOf } from "../golden/zoo/mutants/index.ts";
 import { mutate } from "../golden/zoo/mutants/mutant.ts";
+import type { DTypeName } from "../reference/dtype.ts";
 import { operations } from "../reference/ops/index.ts";
 import { targets } from "../reference/targets.ts";
 import { kernelCandidate, wgsl } from "./device.ts";
@@ -43,6 +44,9 @@ export function testKernel(op: string): void {
     test("stays within its bound", async () => {
       expect(await firstFinding(op, await kernelCandidate(op), tried)).toBeUndefined();
     });
+    test.each(["bfloat16", "float16"] as const)("stays within its bound with tensors stored as %s", async (dtype) => {
+      expect(await firstFinding(op, await kernelCandidate(op, {}, dtype), tried, dtype)).toBeUndefined();
+    });
     for (const mutant of mutantsOf(op)) {
       test(`rejected: ${mutant.what} (${mutant.file})`, async () => {
         const sources = new Map([[mutant.file, mutate(mutant, wgsl(mutant.file))]]);
@@ -75,11 +79,16 @@ function casesToTry(op: string): Case[] {
 }
 
 /** What the judge says of the first case that it rejects. */
-async function firstFinding(op: string, candidate: Candidate, tried: readonly Case[]): Promise<string | undefined> {
+async function firstFinding(
+  op: string,
+  candidate: Candidate,
+  tried: readonly Case[],
+  dtype: DTypeName = "float32",
+): Promise<string | undefined> {
   const spec = cases.get(op)!;
   for (const c of tried) {
     const problem = spec.build(c.sizes, c.profile as "unit", c.seed);
-    const { findings } = await judge(operations.get(op)!, candidate, problem, targets.wgsl, c.profile);
+    const { findings } = await judge(operations.get(op)!, candidate, problem, targets.wgsl, c.profile, dtype);
     if (findings.length > 0) return `${formatCase(c)}: ${findings[0]}`;
   }
   return undefined;

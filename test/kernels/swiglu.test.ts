@@ -147,23 +147,23 @@ test.each([
 test("a kernel that writes behind the end is caught, and its results are right", async () => {
   const { verdict, clean } = await mutant("if (i >= dims.R * dims.F) { return; }", "");
   expect(verdict).toBe("accepted");
-  expect(clean).toEqual(["swiglu.forward y: 55 words written behind its end, first at [201]"]);
+  expect(clean).toEqual(["swiglu.forward y: 55 elements written behind its end, first at [201]"]);
 });
 
 test("a write far behind the end is caught", async () => {
   const { clean } = await mutant("y[i] = ", "y[i + 1000000u] = 7.0; y[i] = ");
-  expect(clean.join()).toMatch(/^swiglu.forward y: 1 words written behind its end/);
+  expect(clean.join()).toMatch(/^swiglu.forward y: 1 elements written behind its end/);
 });
 
 test("an element that is never written is caught", async () => {
   const { verdict, clean } = await mutant("{ return; }", "{ return; } if (i % 100u == 99u) { return; }");
   expect(verdict).toMatch(/\[99\]: got NaN/);
-  expect(clean).toEqual(["swiglu.forward y: 2 words never written, first at [99]"]);
+  expect(clean).toEqual(["swiglu.forward y: 2 elements never written, first at [99]"]);
 });
 
 test("a kernel that writes nothing, and one that only copies its input", async () => {
   const nothing = await mutant("{ return; }", "{ return; } if (dims.R > 0u) { return; }");
-  expect(nothing.clean).toEqual(["swiglu.forward y: 201 words never written, first at [0]"]);
+  expect(nothing.clean).toEqual(["swiglu.forward y: 201 elements never written, first at [0]"]);
   const copied = await mutant(
     "y[i] = gate[i] * select(1.0, e, gate[i] < 0.0) / (1.0 + e) * up[i];",
     "y[i] = gate[i] + 0.0 * (e + up[i]);",
@@ -176,7 +176,7 @@ test("a kernel that changes its input is caught", async () => {
   const { gate, up } = problem([2, 3]);
   const sources = new Map([["swiglu.forward.wgsl", text]]);
   const { hygiene } = await launch(device, swiglu.forward, { gate, up }, {}, { sources });
-  expect(offences(hygiene)).toEqual(["gate: 6 words of the input changed, first at [0]"]);
+  expect(offences(hygiene)).toEqual(["gate: 6 elements of the input changed, first at [0]"]);
 });
 
 test("NaN, infinities and -0 pass through without harming their neighbours", async () => {

@@ -62,7 +62,7 @@ test("a backward that writes dx over dy is rejected", async () => {
     .replace("dx[row + c] = scale *", "dy[row + c] = scale *");
   const sources = new Map([["rmsnorm.backward.wgsl", text]]);
   const found = await findings("rmsnorm.backward", { R: 5, C: 9, eps: "1e-5" }, { sources });
-  expect(found.join()).toContain("dy: 45 words of the input changed");
+  expect(found.join()).toContain("dy: 45 elements of the input changed");
 });
 
 test("the same bits in every run", async () => {

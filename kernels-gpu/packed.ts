@@ -1,0 +1,200 @@
+// Tensors stored in 16 bits, two to a word: element i is the lower half of word i / 2 if i is even, the upper if it is odd.
+//
+// WGSL has no bfloat16, and float16 only where a device offers it. So a kernel is written for float32, and where a tensor
+// is stored low, the text of the kernel is changed: an element that is read is widened, one that is written is rounded to
+// nearest, ties to even. In between everything is float32.
+import { dtypes, round } from "../reference/dtype.ts";
+import type { Floats } from "../reference/tensor.ts";
+import type { Source } from "./pipelines.ts";
+import type { ElementType } from "./wgsl.ts";
+
+export type LowType = "bf16" | "f16";
+/** How a tensor's elements are stored. */
+export type StoredType = ElementType | LowType;
+
+/** By the names of the dtypes. */
+export const lowTypes = { bfloat16: "bf16", float16: "f16" } as const satisfies Record<string, LowType>;
+
+export function isLow(type: StoredType): type is LowType {
+  return type === "bf16" || type === "f16";
+}
+
+/** Bytes of an element. */
+export function elementBytes(type: StoredType): number {
+  return isLow(type) ? 2 : 4;
+}
+
+/** Elements as they lie in a buffer, one entry each: halves, or words. */
+export function elementsIn(words: Uint32Array, type: StoredType): Uint16Array | Uint32Array {
+  return isLow(type) ? new Uint16Array(words.buffer, words.byteOffset, 2 * words.length) : words;
+}
+
+/** Numbers rounded to a low type, one half each. */
+export function toHalves(data: Floats, type: LowType): Uint16Array {
+  const dtype = type === "bf16" ? dtypes.bfloat16 : dtypes.float16;
+  const float = new Float32Array(1);
+  const bits = new Uint32Array(float.buffer);
+  return Uint16Array.from(data, (x) => {
+    float[0] = round(x, dtype);
+    if (type === "bf16") return Number.isNaN(x) ? 0x7fc0 : bits[0] >>> 16;
+    const sign = (bits[0] >>> 16) & 0x8000;
+    if (Number.isNaN(x)) return 0x7e00;
+    const magnitude = Math.abs(float[0]);
+    if (magnitude > dtype.max) return sign | 0x7c00;
+    if (magnitude < dtype.minNormal) return sign | (magnitude / dtype.minSubnormal);
+    return sign | (((bits[0] & 0x7fff_ffff) - (112 << 23)) >>> 13); // exponents are 127 + e in one and 15 + e in the other
+  });
+}
+
+/** The numbers of halves, exactly. */
+export function fromHalves(halves: Uint16Array, type: LowType): Float32Array<ArrayBuffer> {
+  if (type === "bf16") return new Float32Array(Uint32Array.from(halves, (half) => half << 16).buffer);
+  const { minSubnormal } = dtypes.float16;
+  return Float32Array.from(halves, (half) => {
+    const [exponent, fraction] = [(half >>> 10) & 0x1f, half & 0x3ff];
+    const sign = half >= 0x8000 ? -1 : 1;
+    if (exponent === 0x1f) return fraction === 0 ? sign * Infinity : NaN;
+    if (exponent === 0) return sign * fraction * minSubnormal;
+    return sign * (0x400 + fraction) * minSubnormal * 2 ** (exponent - 1);
+  });
+}
+
+const widen = {
+  bf16: `fn widen_bf16(half: u32) -> f32 { return bitcast<f32>(half << 16); }`,
+  f16: `fn widen_f16(half: u32) -> f32 {
+  let sign = (half & 0x8000) << 16;
+  let magnitude = half & 0x7fff;
+  if (magnitude < 0x400) { return select(1.0, -1.0, sign != 0) * f32(magnitude) * 0x1p-24; }  // subnormal
+  if (magnitude < 0x7c00) { return bitcast<f32>(sign | ((magnitude << 13) + (112u << 23))); }
+  return bitcast<f32>(sign | 0x7f800000 | (magnitude << 13));
+}`,
+};
+
+// To nearest, ties to even: half a unit less one, and one more where the last bit that stays is odd, is added to what is
+// cut off. All of it in integers, which no implementation may reassociate or flush.
+const narrow = {
+  bf16: `fn narrow_bf16(value: f32) -> u32 {
+  let bits = bitcast<u32>(value);
+  if ((bits & 0x7fffffff) > 0x7f800000) { return (bits >> 16) | 0x40; }  // a NaN stays one
+  return (bits + 0x7fff + ((bits >> 16) & 1)) >> 16;
+}`,
+  f16: `fn narrow_f16(value: f32) -> u32 {
+  let bits = bitcast<u32>(value);
+  let sign = (bits >> 16) & 0x8000;
+  let magnitude = bits & 0x7fffffff;
+  if (magnitude > 0x7f800000) { return sign | 0x7e00; }
+  if (magnitude >= 0x477ff000) { return sign | 0x7c00; }  // from 65,520 on
+  if (magnitude >= 0x38800000) {                          // from 2^-14 on
+    let rebased = magnitude - (112u << 23);
+    return sign | ((rebased + 0xfff + ((rebased >> 13) & 1)) >> 13);
+  }
+  if (magnitude <= 0x33000000) { return sign; }           // up to 2^-25, half of the smallest
+  let m = (magnitude & 0x7fffff) | 0x800000;
+  let cut = 126 - (magnitude >> 23);
+  return sign | ((m + (1u << (cut - 1)) - 1 + ((m >> cut) & 1)) >> cut);
+}`,
+};
+
+/**
+ * A kernel's text for tensors of which some are stored low. Throws SyntaxError for a use of such a tensor that is neither a read
+ * nor a plain assignment of one element, such as `y[i] += x` or `arrayLength(&y)`.
+ */
+export function packedSource(file: string, { text, module }: Source, types: ReadonlyMap<string, LowType>): Source {
+  if (types.size === 0) return { text, module };
+  const code = blanked(text);
+  const declarations = module.bindings.flatMap(({ name, access, type }) => {
+    const low = types.get(name);
+    if (low === undefined) return [];
+    if (type !== "f32") throw new SyntaxError(`${file}: ${name} is ${type}, only f32 can be stored as ${low}`);
+    return [{ name, low, isWritten: access === "read_write" }];
+  });
+  const rewriter = new Rewriter(file, new Map(declarations.map((d) => [d.name, d.isWritten])));
+  let changed = rewriter.rewrite(code);
+  const used = new Set(declarations.map(({ low }) => low));
+  for (const { name, isWritten } of declarations) {
+    const declaration = new RegExp(`(var<[^>]*>\\s*${name}\\s*:\\s*)array<f32>`);
+    if (!declaration.test(changed)) throw new SyntaxError(`${file}: ${name} must be an array<f32> to be stored low`);
+    changed = changed.replace(declaration, isWritten ? "$1array<atomic<u32>>" : "$1array<u32>");
+  }
+  const helpers = [...used].flatMap((low) => [widen[low], narrow[low]]);
+  const accessors = declarations.map(({ name, low, isWritten }) => accessor(name, low, isWritten));
+  return { text: [changed, ...helpers, ...accessors, ""].join("\n"), module };
+}
+
+// Two invocations may write the two halves of a word, so each changes its own half only. Their order does not matter: the
+// bits that one touches are no business of the other.
+function accessor(name: string, low: LowType, isWritten: boolean): string {
+  const word = isWritten ? `atomicLoad(&${name}[i / 2])` : `${name}[i / 2]`;
+  const get = `fn ${name}_get(i: u32) -> f32 { return widen_${low}((${word} >> (16 * (i % 2))) & 0xffff); }`;
+  if (!isWritten) return get;
+  return `${get}
+fn ${name}_set(i: u32, value: f32) {
+  let shift = 16 * (i % 2);
+  atomicAnd(&${name}[i / 2], ~(0xffffu << shift));
+  atomicOr(&${name}[i / 2], narrow_${low}(value) << shift);
+}`;
+}
+
+/** The text without its comments, line for line. */
+function blanked(text: string): string {
+  return text.replaceAll(/\/\*[^]*?\*\//g, (comment) => comment.replaceAll(/[^\n]/g, " ")).replaceAll(/\/\/.*/g, "");
+}
+
+/** Puts the accessors in the place of `name[index]` and `name[index] = value;`. */
+class Rewriter {
+  readonly #file: string;
+  readonly #written: ReadonlyMap<string, boolean>;
+
+  constructor(file: string, written: ReadonlyMap<string, boolean>) {
+    this.#file = file;
+    this.#written = written;
+  }
+
+  rewrite(code: string): string {
+    const names = [...this.#written.keys()].join("|");
+    const use = new RegExp(`(?<![\\w.])(${names})\\b(\\s*)(.?)`, "g");
+    let out = "";
+    let at = 0;
+    for (let found = use.exec(code); found !== null; found = use.exec(code)) {
+      const [whole, name, , next] = found;
+      if (next === ":" && /var<[^>]*>\s*$/.test(code.slice(0, found.index))) continue; // its declaration
+      if (next !== "[") throw this.#wrong(code, found.index, name);
+      out += code.slice(at, found.index);
+      const opening = found.index + whole.length - 1;
+      const closing = this.#closing(code, opening);
+      const index = this.rewrite(code.slice(opening + 1, closing));
+      const assigned = /^\s*=(?!=)/.exec(code.slice(closing + 1));
+      if (assigned !== null) {
+        const from = closing + 1 + assigned[0].length;
+        const end = code.indexOf(";", from);
+        if (end < 0) throw this.#wrong(code, found.index, name);
+        out += `${name}_set(u32(${index}), ${this.rewrite(code.slice(from, end)).trim()})`;
+        at = end;
+      } else {
+        if (/^\s*([-+*/%&|^]|<<|>>)=|^\s*(\+\+|--|\.|\[)/.test(code.slice(closing + 1)) || /&\s*$/.test(out)) {
+          throw this.#wrong(code, found.index, name);
+        }
+        out += `${name}_get(u32(${index}))`;
+        at = closing + 1;
+      }
+      use.lastIndex = at;
+    }
+    return out + code.slice(at);
+  }
+
+  #closing(code: string, opening: number): number {
+    let depth = 0;
+    for (let i = opening; i < code.length; i++) {
+      if (code[i] === "[") depth++;
+      if (code[i] === "]" && --depth === 0) return i;
+    }
+    throw new SyntaxError(`${this.#file}: a [ without its ]`);
+  }
+
+  #wrong(code: string, at: number, name: string): SyntaxError {
+    const line = code.slice(0, at).split("\n").length;
+    return new SyntaxError(
+      `${this.#file}:${line} ${name} is stored in 16 bits, so it can only be read as ${name}[i] or written as ${name}[i] = value;`,
+    );
+  }
+}

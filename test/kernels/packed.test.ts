@@ -1,0 +1,172 @@
+// Tensors in 16 bits: what the host packs, what the device packs, and how a kernel's text is changed for them.
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { deviceCandidate } from "../../cli/device-candidate.ts";
+import { arbitraryCase, exampleCases } from "../../golden/cases/case.ts";
+import { cases } from "../../golden/cases/index.ts";
+import { judge } from "../../golden/judge/verdict.ts";
+import { kernels } from "../../kernels-gpu/index.ts";
+import { defineKernel, spread } from "../../kernels-gpu/kernel.ts";
+import { launch } from "../../kernels-gpu/launch.ts";
+import { fromHalves, type LowType, packedSource, toHalves } from "../../kernels-gpu/packed.ts";
+import { Recorder } from "../../kernels-gpu/recorder.ts";
+import { parseWgsl } from "../../kernels-gpu/wgsl.ts";
+import { dtypes, round } from "../../reference/dtype.ts";
+import { operations } from "../../reference/ops/index.ts";
+import { targets } from "../../reference/targets.ts";
+import { wgsl } from "../device.ts";
+import { device } from "./device.ts";
+
+const formats = [
+  { dtype: "bfloat16", low: "bf16" },
+  { dtype: "float16", low: "f16" },
+] as const;
+
+describe.each(formats)("$dtype", ({ dtype, low }) => {
+  const format = dtypes[dtype];
+  const everyHalf = Uint16Array.from({ length: 2 ** 16 }, (_, i) => i);
+
+  test("every half is a number that goes back into that half", () => {
+    const numbers = fromHalves(everyHalf, low);
+    const again = toHalves(numbers, low);
+    for (const [half, x] of numbers.entries()) {
+      if (Number.isNaN(x)) expect(fromHalves(again.slice(half, half + 1), low)[0]).toBeNaN();
+      else expect([half, again[half], round(x, format)]).toEqual([half, half, x]);
+    }
+  });
+
+  test("numbers are rounded as the reference rounds", () => {
+    const anyFloat = fc.oneof(fc.float(), fc.float({ min: -1, max: 1 }), fc.float({ noDefaultInfinity: true }));
+    fc.assert(
+      fc.property(anyFloat, (x) => Object.is(fromHalves(toHalves([x] as never, low), low)[0], round(x, format))),
+      { numRuns: 2000 },
+    );
+  });
+
+  // Each number of the format, the middles between neighbours and what lies just beside those: where rounding can go wrong.
+  test("the device rounds and widens as the host does", async () => {
+    const numbers = fromHalves(everyHalf, low).filter((x) => Number.isFinite(x));
+    const around: number[] = [];
+    for (const x of numbers) {
+      const [bits] = new Uint32Array(Float32Array.of(x).buffer);
+      const middle = bits + (low === "bf16" ? 0x8000 : 0x1000); // half a unit, where x is normal
+      around.push(x, ...new Float32Array(Uint32Array.of(middle - 1, middle, middle + 1).buffer));
+    }
+    const smallest = dtypes.float32.minNormal; // WGSL may flush what is below
+    const data = Float32Array.from(around.filter((one) => one === 0 || Math.abs(one) >= smallest));
+    const run = new Recorder(device);
+    const { y } = run.dispatchAs(low, copy, { x: run.upload({ data, shape: [data.length] }) });
+    expect(y.type).toBe(low);
+    const back = run.dispatchAs("f32", copy, { x: y }).y;
+    const [narrowed, widened] = await run.readAll([y, back]);
+    run.destroy();
+    let differing = 0;
+    for (const [i, one] of data.entries()) {
+      const want = round(one, format);
+      const isSubnormal = Math.abs(want) < smallest;
+      if (!Object.is(narrowed.data[i], want)) differing++;
+      if (!Object.is(widened.data[i], want) && !(isSubnormal && widened.data[i] === 0)) differing++;
+    }
+    expect(data.length).toBeGreaterThan(200_000);
+    expect(differing).toBe(0);
+  });
+});
+
+/** x, through float32. */
+const copy = defineKernel({
+  file: new URL("copy.wgsl", import.meta.url),
+  inputs: { x: "N" },
+  outputs: { y: "N" },
+  workgroups: ({ N }) => spread(Math.ceil(N / 64)),
+});
+
+describe("a kernel's text", () => {
+  const rewritten = (text: string, types: Record<string, LowType>): string =>
+    packedSource("a.wgsl", { text, module: parseWgsl("a.wgsl", text) }, new Map(Object.entries(types))).text;
+  const declared = [
+    "@group(0) @binding(0) var<storage, read> x: array<f32>;  // [N]",
+    "@group(0) @binding(1) var<storage, read_write> y: array<f32>;  // [N]",
+  ].join("\n");
+  const body = (line: string): string => `${declared}\nfn f() {\n  ${line}\n}`;
+
+  test.each([
+    ["let a = x[i];", "let a = x_get(u32(i));"],
+    ["y[2 * i] = x[x2[i]] + x[i + 1];", "y_set(u32(2 * i), x_get(u32(x2[i])) + x_get(u32(i + 1)));"],
+    ["if (x[i] == x[j]) { y[i] = 0; }", "if (x_get(u32(i)) == x_get(u32(j))) { y_set(u32(i), 0); }"],
+    ["y[u32(x[i])] = y[i] * y[j];", "y_set(u32(u32(x_get(u32(i)))), y_get(u32(i)) * y_get(u32(j)));"],
+    ["let a = dims.x + max[i] + s.y[i];", "let a = dims.x + max[i] + s.y[i];"],
+    ["let a = x[i]; // y += x", "let a = x_get(u32(i));"],
+  ])("%s", (line, want) => {
+    const text = rewritten(body(line), { x: "bf16", y: "bf16" });
+    expect(text).toContain(want);
+    expect(text).toContain("x: array<u32>;");
+    expect(text).toContain("y: array<atomic<u32>>;");
+  });
+
+  test.each(["y[i] += x[i];", "y[i]++;", "let n = arrayLength(&x);", "let p = &y[i];", "g(&x);", "let x = 1.0;"])(
+    "%s cannot be had in 16 bits, and the line is named",
+    (line) => {
+      expect(() => rewritten(body(line), { x: "bf16", y: "bf16" })).toThrow(/^a\.wgsl:4 [xy] is stored in 16 bits/);
+    },
+  );
+
+  test("what stays wide stays as it is", () => {
+    const text = rewritten(body("y[i] += x[i];"), { x: "f16" });
+    expect(text).toContain("y[i] += x_get(u32(i));");
+    expect(text).toContain("y: array<f32>;");
+  });
+});
+
+describe("what is wrong in 16 bits is found", () => {
+  const op = "swiglu.forward";
+  const file = "swiglu.forward.wgsl";
+  const judged = async (replace: readonly [string, string]): Promise<string[]> => {
+    const text = wgsl(file);
+    expect(text).toContain(replace[0]);
+    const sources = new Map([[file, text.replace(...replace)]]);
+    const operation = operations.get(op)!;
+    const candidate = deviceCandidate(device, kernels[op], operation, { sources }, "bfloat16");
+    const spec = cases.get(op)!;
+    const tried = [...exampleCases(spec, 1), ...fc.sample(arbitraryCase(spec, false), { numRuns: 20, seed: 1 })];
+    const findings: string[] = [];
+    for (const c of tried) {
+      const { findings: found } = await judge(
+        operation,
+        candidate,
+        spec.build(c.sizes, c.profile as "unit", c.seed),
+        targets.wgsl,
+        c.profile,
+        "bfloat16",
+      );
+      findings.push(...found);
+    }
+    return findings;
+  };
+  test("nothing, where nothing is wrong", async () => {
+    expect(await judged(["e = exp", "e = exp"])).toEqual([]);
+  });
+  test("an output rounded once more than it has to be", async () => {
+    const cut =
+      "y[i] = bitcast<f32>(bitcast<u32>(gate[i] * select(1.0, e, gate[i] < 0.0) / (1.0 + e)) & 0xffff0000u) * up[i]";
+    expect(await judged(["y[i] = gate[i] * select(1.0, e, gate[i] < 0.0) / (1.0 + e) * up[i]", cut])).not.toEqual([]);
+  });
+  test("a last element that is not written, in the lower half of a word whose upper half is the guard's", async () => {
+    const findings = await judged(["if (i >= dims.R * dims.F)", "if (i + 1 >= dims.R * dims.F)"]);
+    expect(findings.join("\n")).toMatch(/1 elements never written/);
+  });
+  test("a write behind the end", async () => {
+    const findings = await judged(["if (i >= dims.R * dims.F)", "if (i > dims.R * dims.F)"]);
+    expect(findings.join("\n")).toMatch(/1 elements written behind its end/);
+  });
+});
+
+test("an output that should be wide and is not is named", async () => {
+  const x = { data: new Float32Array(6), shape: [2, 3] };
+  const low = new Map<string, LowType>([
+    ["gate", "bf16"],
+    ["up", "bf16"],
+  ]);
+  await expect(launch(device, kernels["swiglu.forward"], { gate: x, up: x }, {}, { low })).rejects.toThrow(
+    `swiglu.forward: y is bf16 [2,3], expected f32 [2,3]; name it in the kernel's "wide"`,
+  );
+});
