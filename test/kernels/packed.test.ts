@@ -5,8 +5,8 @@ import { deviceCandidate } from "../../cli/device-candidate.ts";
 import { arbitraryCase, exampleCases } from "../../golden/cases/case.ts";
 import { cases } from "../../golden/cases/index.ts";
 import { judge } from "../../golden/judge/verdict.ts";
+import { cast } from "../../kernels-gpu/cast.ts";
 import { kernels } from "../../kernels-gpu/index.ts";
-import { defineKernel, spread } from "../../kernels-gpu/kernel.ts";
 import { launch } from "../../kernels-gpu/launch.ts";
 import { fromHalves, type LowType, packedSource, toHalves } from "../../kernels-gpu/packed.ts";
 import { Recorder } from "../../kernels-gpu/recorder.ts";
@@ -55,9 +55,9 @@ describe.each(formats)("$dtype", ({ dtype, low }) => {
     const smallest = dtypes.float32.minNormal; // WGSL may flush what is below
     const data = Float32Array.from(around.filter((one) => one === 0 || Math.abs(one) >= smallest));
     const run = new Recorder(device);
-    const { y } = run.dispatchAs(low, copy, { x: run.upload({ data, shape: [data.length] }) });
+    const y = cast(run, run.upload({ data, shape: [data.length] }), low);
     expect(y.type).toBe(low);
-    const back = run.dispatchAs("f32", copy, { x: y }).y;
+    const back = cast(run, y, "f32");
     const [narrowed, widened] = await run.readAll([y, back]);
     run.destroy();
     let differing = 0;
@@ -70,14 +70,6 @@ describe.each(formats)("$dtype", ({ dtype, low }) => {
     expect(data.length).toBeGreaterThan(200_000);
     expect(differing).toBe(0);
   });
-});
-
-/** x, through float32. */
-const copy = defineKernel({
-  file: new URL("copy.wgsl", import.meta.url),
-  inputs: { x: "N" },
-  outputs: { y: "N" },
-  workgroups: ({ N }) => spread(Math.ceil(N / 64)),
 });
 
 describe("a kernel's text", () => {
