@@ -28,10 +28,10 @@ export function blameFile(path: string, options: BlameOptions): number {
   }
 }
 
-function allInstances({ config, hyperparameters, batches }: TraceInput) {
+function allInstances({ config, hyperparameters, batches, microBatches }: TraceInput) {
   const [B, T] = batches[0].tokens.shape;
   const like = { data: new Float32Array(0), shape: [0] };
-  const shape = { config, B, T, like, ...(hyperparameters && { hyperparameters }) };
+  const shape = { config, B, T, microBatches, like, ...(hyperparameters && { hyperparameters }) };
   return batches.flatMap((_, step) => instancesOf(shape, step));
 }
 

@@ -30,7 +30,8 @@ export function addStepOptions(command: Command): Command {
     .option("--memory-limit <bytes>", "refuse a step that holds more, such as 512M", quantity(bytes));
 }
 
-function countOf(text: string): number {
+/** The value of --micro-batches. */
+export function countOf(text: string): number {
   const value = /^\d{1,9}$/.test(text) ? Number(text) : 0;
   if (value >= 1) return value;
   throw new UserError(`--micro-batches ${text}: wanted an integer of at least 1`);
@@ -54,12 +55,16 @@ export function stepMemory(config: LlamaConfig, batch: { B: number; T: number },
   return { state, activations, total: state + activations };
 }
 
+/** Throws UserError unless the micro-batches divide the batch. */
+export function checkMicroBatches(microBatches: number, batchSize: number): void {
+  if (batchSize % microBatches === 0) return;
+  throw new UserError(`--micro-batches ${microBatches}: wanted a divisor of the ${batchSize} sequences of a batch`);
+}
+
 /** Throws UserError unless the micro-batches divide the batch and a step of one fits into the limit. */
 export function checkStep(config: LlamaConfig, batchSize: number, T: number, flags: StepFlags): StepMemory {
   const { recompute, microBatches = 1, memoryLimit = Infinity } = flags;
-  if (batchSize % microBatches !== 0) {
-    throw new UserError(`--micro-batches ${microBatches}: wanted a divisor of the ${batchSize} sequences of a batch`);
-  }
+  checkMicroBatches(microBatches, batchSize);
   const memory = stepMemory(config, { B: batchSize / microBatches, T }, recompute);
   if (memory.total <= memoryLimit) return memory;
   const least = stepMemory(config, { B: 1, T }, "full").total;

@@ -7,13 +7,14 @@ import type { OpenEngine } from "../reference/training/engine.ts";
 import type { Policy } from "../reference/planning/policies.ts";
 import { type EngineName, engineNames, engineOf } from "./engine.ts";
 import { UserError } from "./errors.ts";
-import { addRecompute } from "./step-options.ts";
+import { addRecompute, checkMicroBatches, countOf } from "./step-options.ts";
 
 interface Options {
   readonly replay: string;
   readonly dtype?: "float64" | "float32";
   readonly device: EngineName;
   readonly recompute: Policy;
+  readonly microBatches?: number;
   readonly full?: boolean;
   readonly out: string;
 }
@@ -31,6 +32,7 @@ export function register(program: Command): void {
       ]),
     )
     .addOption(new Option("--device <device>", "what computes").choices(engineNames).default("cpu"))
+    .option("--micro-batches <n>", "parts that each batch is computed in (default: as recorded, else 1)", countOf)
     .option("--full", "also what else an op takes or gives, and every step's gradients, weights and moments")
     .requiredOption("--out <file>", "where to write (safetensors)")
     .action(trace);
@@ -40,14 +42,24 @@ async function trace(options: Options): Promise<void> {
   const { device, recompute, full = false, out } = options;
   const dtype = options.dtype ?? (device === "gpu" ? "float32" : "float64");
   if (device === "gpu" && dtype === "float64") throw new UserError("--device gpu computes in float32, not in float64");
-  const open: OpenEngine = (config, state) => engineOf(device)(config, state, { recompute });
-  const input = readTraceInput(options.replay);
+  const open: OpenEngine = (config, state, given) => engineOf(device)(config, state, { ...given, recompute });
+  const recorded = readTraceInput(options.replay);
+  const { microBatches = recorded.microBatches } = options;
+  checkMicroBatches(microBatches, recorded.batches[0].tokens.shape[0]);
+  const input = { ...recorded, microBatches };
   const run = {
     float64: () => replay(input, Float64Array, full, open),
     float32: () => replay(input, Float32Array, full, open),
   };
   const tensors = await run[dtype]();
-  const metadata = { config: input.configText, dtype, device, rope: "adjacent pairs", computedBy: "touchstone trace" };
+  const metadata = {
+    config: input.configText,
+    dtype,
+    device,
+    rope: "adjacent pairs",
+    ...(microBatches > 1 && { microBatches: String(microBatches) }),
+    computedBy: "touchstone trace",
+  };
   writeSafetensors(out, tensors, metadata);
   process.stdout.write(`${out}: ${tensors.size} tensors, ${input.batches.length} steps in ${dtype} on the ${device}\n`);
 }

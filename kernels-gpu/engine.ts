@@ -2,12 +2,12 @@
 // activations stay on the device; the host gets the loss and the gradient norm.
 import type { LlamaConfig } from "../reference/config.ts";
 import { type Floats, type Ints, sizeOf, type Tensor } from "../reference/tensor.ts";
-import { checkRecordable, type Measured, type StepEngine, type StepOptions } from "../reference/training/engine.ts";
+import type { Measured, StepEngine, StepOptions } from "../reference/training/engine.ts";
 import type { Hyperparameters } from "../reference/training/hyperparameters.ts";
 import { meanLoss, sharesOf, splitBatch } from "../reference/training/micro-batches.ts";
-import { recordPasses, recordUpdate } from "../reference/training/recorded.ts";
+import { recordParts, recordUpdate } from "../reference/training/recorded.ts";
 import { adamwScalars } from "../reference/training/schedule.ts";
-import type { Batch, Passes, TrainingState } from "../reference/training/step.ts";
+import type { Batch, PassesInParts, TrainingState } from "../reference/training/step.ts";
 import * as adamw from "./adamw.ts";
 import * as clip from "./clip.ts";
 import * as crossEntropy from "./cross-entropy.ts";
@@ -31,8 +31,7 @@ interface Recorded {
   readonly losses: readonly DeviceTensor[];
   readonly weights: Named;
   readonly norm: DeviceTensor;
-  /** Of the first micro-batch. */
-  readonly passes: OnDevice<Passes>;
+  readonly passes: OnDevice<Omit<PassesInParts, "loss">>;
 }
 
 /** An engine that starts from a state, rounded to float32. Closing it closes the device. */
@@ -63,14 +62,19 @@ export function deviceEngine(
     run.releaseAllBut(kept()); // an earlier batch that was not used
     const parts = splitBatch(batch, microBatches);
     const shares = sharesOf(parts, IGNORE_INDEX);
-    const passes = parts.map((part, i) => passOver(part, shares[i]));
-    const sums = passes
-      .map(({ gradients: { weights: ofPart } }) => ofPart)
-      .reduce((sum, more) => added(run, sum, more));
-    const norm = overAll(run, [...sums.values()]);
-    const { held: ofFirst, ...first } = passes[0];
-    held = ofFirst;
-    return { shares, losses: passes.map(({ loss }) => loss), weights: sums, norm, passes: { ...first, norm } };
+    const passes: ReturnType<typeof passOver>[] = [];
+    const sums: Named[] = [];
+    for (const [i, part] of parts.entries()) {
+      const pass = passOver(part, shares[i]);
+      const { weights: ofPart } = pass.gradients;
+      sums.push(i === 0 ? ofPart : added(run, sums[i - 1], ofPart)); // before the next part, so that one sum is held
+      passes.push(pass);
+    }
+    const total = sums[parts.length - 1];
+    const norm = overAll(run, [...total.values()]);
+    held = passes[0].held;
+    const all = { parts: passes.map(({ held: _held, ...pass }) => pass), sums, norm };
+    return { shares, losses: passes.map(({ loss }) => loss), weights: total, norm, passes: all };
   }
 
   function passOver({ tokens, targets: ids }: Batch, share: number) {
@@ -123,8 +127,10 @@ export function deviceEngine(
       const recorded = derive(batch);
       const keep = [...kept(), ...recorded.weights.values(), recorded.norm];
       if (record !== undefined) {
-        checkRecordable(recorded.losses.length);
-        recordPasses(await onHost(run, recorded.passes as unknown as Passes), record); // before anything is released
+        const passes = await onHost<Omit<PassesInParts, "loss">>(run, recorded.passes); // before anything is released
+        const losses = passes.parts.map(({ loss }) => loss.data[0]);
+        const loss = Float32Array.of(meanLoss(recorded.shares, losses));
+        recordParts({ ...passes, loss: { data: loss, shape: [] } }, record);
       }
       run.releaseAllBut([...keep, ...recorded.losses]);
       gradients = recorded;

@@ -8,9 +8,10 @@ import type { Inputs, Operation } from "../../reference/operation.ts";
 import { Arithmetic } from "../../reference/rounding.ts";
 import type { Target } from "../../reference/targets.ts";
 import { type Floats, type Ints, sizeOf, type Tensor, view } from "../../reference/tensor.ts";
-import type { Instance, Recorded } from "../trace/instance.ts";
+import { type Instance, micro, type Recorded } from "../trace/instance.ts";
 import { compare, type Finding } from "./compare.ts";
 import type { Recording } from "./recording.ts";
+import { identity, stepOps } from "./step-ops.ts";
 import { storageOf } from "./verdict.ts";
 
 export interface Fault {
@@ -71,7 +72,7 @@ export function blame(
   };
 
   for (const instance of instances.flatMap(withIdentities)) {
-    const operation = instance.op === identity.name ? identity : operations.get(instance.op)!;
+    const operation = stepOps.get(instance.op) ?? operations.get(instance.op)!;
     const inputs: Record<string, Known> = {};
     let missing: string | undefined;
     for (const [argument, recorded] of Object.entries(instance.inputs)) {
@@ -118,36 +119,17 @@ export function placeOf({ op, where }: Instance): string {
   return /^(clip|adamw)\./.test(op) ? `${op.split(".")[0]} of ${where}` : where;
 }
 
-/** The backward of an addition: its gradient goes on unchanged, so a recording may hold it under two names. */
-const identity: Operation = {
-  name: "add.backward",
-  summary: "da = dy",
-  inputs: { dy: "N" },
-  integers: [],
-  scalars: {},
-  outputs: { da: "N" },
-  stores: {},
-  covered: [],
-  exact: [],
-  wide: [],
-  evaluate: ({ dy }, _, Storage) => {
-    const data = new Storage(dy.data.length);
-    data.set(dy.data);
-    return { da: { data, shape: dy.shape } };
-  },
-  bound: ({ dy }, _, __, { dy: error } = {}) => ({
-    da: { data: Float64Array.from(dy.data, (_x, i) => error?.data[i] ?? 0), shape: dy.shape },
-  }),
-};
+const outputGradient = /^(.*activationGradients\.)layers\.(\d+)\.(ffn|attention)_output$/;
 
 /** An instance, and before it the identity that its gradient came through. */
 function withIdentities(instance: Instance): Instance[] {
   const identities = Object.values(instance.inputs).flatMap((recorded) => {
     if (!("name" in recorded)) return [];
-    const [, layer, branch] = /^activationGradients\.layers\.(\d+)\.(ffn|attention)_output$/.exec(recorded.name) ?? [];
+    const [, at, layer, branch] = outputGradient.exec(recorded.name) ?? [];
     if (layer === undefined) return [];
-    const dy = { name: `activationGradients.layers.${layer}.${branch}_residual`, shape: recorded.shape };
-    const where = `layer ${layer}, gradient of ${branch}_output`;
+    const dy = { name: `${at}layers.${layer}.${branch}_residual`, shape: recorded.shape };
+    const [part] = /^micro-batch \d+, /.exec(instance.where) ?? [""];
+    const where = `${part}layer ${layer}, gradient of ${branch}_output`;
     return [{ op: identity.name, where, inputs: { dy }, scalars: {}, outputs: { da: recorded } }];
   });
   return [...identities, instance];
@@ -212,7 +194,8 @@ function stored(
 
 /** What the recording's activations are stored in. */
 function dtypeOf(recording: Recording): DTypeName {
-  return recording.dtype ?? recording.read("activations.logits")?.dtype ?? "float32";
+  const logits = recording.read("activations.logits") ?? recording.read(`${micro(0)}activations.logits`);
+  return recording.dtype ?? logits?.dtype ?? "float32";
 }
 
 function shaped(known: Known, shape: readonly number[]): Known {

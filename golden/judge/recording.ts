@@ -21,7 +21,7 @@ export function openRecording(path: string, dtype?: DTypeName): Recording {
   const file = openSafetensors(path);
   try {
     for (const [name, entry] of file.tensors) {
-      if (entry.dtype === "F64" && /^(activations|activationGradients|gradients)\./.test(name)) {
+      if (entry.dtype === "F64" && /^(microBatches\.\d+\.)?(activations|activationGradients|gradients)\./.test(name)) {
         throw new FormatError(
           path,
           `tensor "${name}" is float64, wanted a recording in float32, bfloat16 or float16: the truth is computed in float64, so nothing could judge it`,
@@ -39,6 +39,8 @@ function read(file: SafetensorsFile, name: string): ReturnType<Recording["read"]
   const entry = file.tensors.get(name);
   if (entry !== undefined) return { tensor: file.read(name), dtype: storages[entry.dtype] ?? "float32" };
   if (name === "activationGradients.loss") return known(1, []);
+  const [, part, batch] = /^microBatches\.(\d+)\.(tokens|targets)$/.exec(name) ?? [];
+  if (part !== undefined) return idsOfPart(file, batch, Number(part));
   const [, step, rest] = /^steps\.(\d+)\.(.+)$/.exec(name) ?? [];
   if (step === undefined) {
     const [, weight] = /^initial\.(?:first|second)Moment\.(.+)$/.exec(name) ?? [];
@@ -62,6 +64,15 @@ function ids(file: SafetensorsFile, name: string, step: number): ReturnType<Reco
   const all = file.readInts(name);
   const [, B, T] = all.shape;
   return { tensor: { data: all.data.slice(step * B * T, (step + 1) * B * T), shape: [B, T] }, dtype: "float32" };
+}
+
+/** Of step 0: the sequences of a micro-batch lie side by side. */
+function idsOfPart(file: SafetensorsFile, name: string, part: number): ReturnType<Recording["read"]> {
+  const { data, shape } = ids(file, name, 0)!.tensor as Tensor<Ints>;
+  const sequences = shape[0] / Number(file.metadata.microBatches);
+  const length = sequences * shape[1];
+  const own = data.slice(part * length, (part + 1) * length);
+  return { tensor: { data: own, shape: [sequences, shape[1]] }, dtype: "float32" };
 }
 
 function scalarOfStep(file: SafetensorsFile, name: string, step: number): ReturnType<Recording["read"]> {

@@ -22,6 +22,8 @@ export interface TraceInput {
   readonly weights: Map<string, Tensor>;
   /** One for each step. */
   readonly batches: readonly Batch[];
+  /** Parts that each batch was computed in, one after another. */
+  readonly microBatches: number;
 }
 
 /** Reads and checks the inputs in a trace file. Throws FormatError: the path, what, where and what was wanted. */
@@ -37,7 +39,8 @@ export function readTraceInput(path: string): TraceInput {
     const config = readConfig(path, fields, T);
     const weights = readWeights(file, config, "weights");
     checkIds(path, batches, config.vocabSize);
-    const input = { config, configText, weights, batches };
+    const microBatches = readMicroBatches(file, batches[0].tokens.shape[0]);
+    const input = { config, configText, weights, batches, microBatches };
     if (hyperparameterNames.some((name) => fields[name] !== undefined)) {
       return { ...input, hyperparameters: readHyperparameters(path, fields) };
     }
@@ -158,6 +161,15 @@ function readBatches(file: SafetensorsFile): { batches: Batch[]; T: number } {
   });
   const batches = Array.from({ length: S }, (_, s) => ({ tokens: stepOf(tokens, s), targets: stepOf(targets, s) }));
   return { batches, T };
+}
+
+function readMicroBatches({ path, metadata: { microBatches: text = "1" } }: SafetensorsFile, B: number): number {
+  const value = /^\d{1,9}$/.test(text) ? Number(text) : 0;
+  if (value > 0 && B % value === 0) return value;
+  throw new FormatError(
+    path,
+    `metadata "microBatches" is ${quote(text)}, wanted a divisor of the ${B} sequences of a batch`,
+  );
 }
 
 function checkIds(path: string, batches: readonly Batch[], V: number): void {

@@ -29,6 +29,8 @@ export interface TraceShape {
   readonly hyperparameters?: Hyperparameters;
   readonly B: number;
   readonly T: number;
+  /** Parts that the batch was computed in, of B / microBatches sequences each; 1 by default. */
+  readonly microBatches?: number;
   readonly like: Tensor;
 }
 
@@ -51,8 +53,16 @@ const kind =
   (prefix: string) =>
   (name: string, ...shape: number[]): Recorded => ({ name: `${prefix}.${name}`, shape });
 
-/** The recorded tensors of step 0 by their kinds, each under the shape of an op. */
-export function words({ config, B, T, like }: TraceShape) {
+/** Where micro-batch i is recorded: before the names of its tensors. */
+export function micro(i: number): string {
+  return `microBatches.${i}.`;
+}
+
+/**
+ * The recorded tensors of step 0 by their kinds, each under the shape of an op; `at` is what stands before the names of one
+ * micro-batch, or nothing.
+ */
+export function words({ config, B, T, like }: TraceShape, at = "") {
   const { dim: C, nHeads: NH, nKvHeads: NKV, ffnDim: F, vocabSize: V } = config;
   const HS = headSize(config);
   const R = B * T;
@@ -60,8 +70,8 @@ export function words({ config, B, T, like }: TraceShape) {
   const weight =
     (prefix: string) =>
     (name: string): Recorded => ({ name: `${prefix}.${name}.weight`, shape: weights.get(`${name}.weight`)! });
-  const act = kind("activations");
-  const grad = kind("activationGradients");
+  const act = kind(`${at}activations`);
+  const grad = kind(`${at}activationGradients`);
   const query = [B, T, NH, HS] as const;
   const key = [B, T, NKV, HS] as const;
   return {
@@ -77,11 +87,12 @@ export function words({ config, B, T, like }: TraceShape) {
     keys: NKV * HS,
     act,
     grad,
-    term: kind("activationGradientTerms"),
+    term: kind(`${at}activationGradientTerms`),
+    useOfTable: kind(`${at}gradientTerms.tok_embeddings.weight`),
     w: weight("weights"),
-    dw: weight("gradients"),
-    tokens: recorded("steps.0.tokens", R),
-    targets: recorded("steps.0.targets", R),
+    dw: weight(`${at}gradients`),
+    tokens: recorded(`${at || "steps.0."}tokens`, R),
+    targets: recorded(`${at || "steps.0."}targets`, R),
     table: { cos: act("rope.cos", T, HS / 2), sin: act("rope.sin", T, HS / 2) },
     head: config.tiedEmbeddings ? "tok_embeddings" : "output",
     eps: roundScalar(config.normEps, like),

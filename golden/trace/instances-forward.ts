@@ -4,9 +4,11 @@ import { IGNORE_INDEX } from "../../reference/ops/cross-entropy.ts";
 import type { Scalars } from "../../reference/operation.ts";
 import { flat, type Instance, type Recorded, streamName, type TraceShape, words } from "./instance.ts";
 
-export function forwardInstances(shape: TraceShape): Instance[] {
-  const { T, R, C, F, V, HS, query, key, queries, keys, act, w, tokens, targets, table, head, eps, theta } =
-    words(shape);
+export function forwardInstances(shape: TraceShape, at?: string): Instance[] {
+  const { T, R, C, F, V, HS, query, key, queries, keys, act, w, tokens, targets, table, head, eps, theta } = words(
+    shape,
+    at,
+  );
   const list: Instance[] = [];
   type Part = Instance["inputs"];
   const op = (name: string, where: string, inputs: Part, outputs: Instance["outputs"], scalars: Scalars = {}): void =>
@@ -23,8 +25,8 @@ export function forwardInstances(shape: TraceShape): Instance[] {
   op("rope-table.forward", "rope", {}, table, { theta, HS, start: 0, T });
   op("embedding.forward", "embedding", { tokens, w: w("tok_embeddings") }, { y: act("embedding", R, C) });
   for (let i = 0; i < shape.config.nLayers; i++) {
-    const at = `layers.${i}`;
-    const a = (name: string, ...axes: number[]): Recorded => act(`${at}.${name}`, ...axes);
+    const layer = `layers.${i}`;
+    const a = (name: string, ...axes: number[]): Recorded => act(`${layer}.${name}`, ...axes);
     const here = (what: string): string => `layer ${i}, ${what}`;
     const x = act(streamName(i), R, C);
     const attentionNorm = a("attention_norm", R, C);
@@ -34,20 +36,20 @@ export function forwardInstances(shape: TraceShape): Instance[] {
     const ffnNorm = a("ffn_norm", R, C);
     const [gate, up] = [a("gate", R, F), a("up", R, F)];
 
-    norm(here("attention_norm"), x, `${at}.attention_norm`);
-    linear(here("wq"), attentionNorm, `${at}.attention.wq`, a("q_projection", R, queries));
-    linear(here("wk"), attentionNorm, `${at}.attention.wk`, a("k_projection", R, keys));
-    linear(here("wv"), attentionNorm, `${at}.attention.wv`, a("v", R, keys));
+    norm(here("attention_norm"), x, `${layer}.attention_norm`);
+    linear(here("wq"), attentionNorm, `${layer}.attention.wq`, a("q_projection", R, queries));
+    linear(here("wk"), attentionNorm, `${layer}.attention.wk`, a("k_projection", R, keys));
+    linear(here("wv"), attentionNorm, `${layer}.attention.wv`, a("v", R, keys));
     rope(here("rope of q"), a("q_projection", ...query), q);
     rope(here("rope of k"), a("k_projection", ...key), k);
     op("attention.forward", here("attention"), { q, k, v }, attended);
-    linear(here("wo"), a("attention", R, queries), `${at}.attention.wo`, a("attention_output", R, C));
+    linear(here("wo"), a("attention", R, queries), `${layer}.attention.wo`, a("attention_output", R, C));
     add(here("attention_residual"), x, a("attention_output", R, C), attentionResidual);
-    norm(here("ffn_norm"), attentionResidual, `${at}.ffn_norm`);
-    linear(here("w1"), ffnNorm, `${at}.feed_forward.w1`, gate);
-    linear(here("w3"), ffnNorm, `${at}.feed_forward.w3`, up);
+    norm(here("ffn_norm"), attentionResidual, `${layer}.ffn_norm`);
+    linear(here("w1"), ffnNorm, `${layer}.feed_forward.w1`, gate);
+    linear(here("w3"), ffnNorm, `${layer}.feed_forward.w3`, up);
     op("swiglu.forward", here("swiglu"), { gate, up }, { y: a("swiglu", R, F) });
-    linear(here("w2"), a("swiglu", R, F), `${at}.feed_forward.w2`, a("ffn_output", R, C));
+    linear(here("w2"), a("swiglu", R, F), `${layer}.feed_forward.w2`, a("ffn_output", R, C));
     add(here("ffn_residual"), attentionResidual, a("ffn_output", R, C), a("ffn_residual", R, C));
   }
   const logits = act("logits", R, V);

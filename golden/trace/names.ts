@@ -19,7 +19,7 @@ const layerNames = [
   "ffn_residual",
 ];
 const always = new RegExp(
-  `^(gradients\\..*|activation(s|Gradients)\\.(embedding|norm|logits|layers\\.\\d+\\.(${layerNames.join("|")})))$`,
+  `^(microBatches\\.\\d+\\.)?(gradients\\..*|activation(s|Gradients)\\.(embedding|norm|logits|layers\\.\\d+\\.(${layerNames.join("|")})))$`,
 );
 
 /** Whether what a pass records under that name belongs into every trace; the rest belongs into a full one. */
@@ -32,10 +32,12 @@ const stages = [
   "targets",
   "weights",
   "initial",
+  "microBatches",
   "activations",
   "activationGradients",
   "gradientTerms",
   "gradients",
+  "accumulated",
   "firstStep",
   "steps",
   "losses",
@@ -55,6 +57,7 @@ export function inOrderOfComputation(names: Iterable<string>): string[] {
 
 function rankOf(name: string): number[] {
   const [first, ...path] = name.split(".");
+  if (first === "microBatches") return [stages.indexOf(first), Number(path[0]), ...rankOf(path.slice(1).join("."))];
   const stage = first === "activationGradientTerms" ? "activationGradients" : first;
   const step = stage === "steps" ? Number(path.shift()) : 0;
   const direction = stage === "activationGradients" ? -1 : 1;

@@ -1,11 +1,13 @@
 // A recorded training step computed again: the same inputs through an engine, the same tensors under the same names.
 import type { Floats, Tensor } from "../../reference/tensor.ts";
 import type { OpenEngine } from "../../reference/training/engine.ts";
+import { splitBatch } from "../../reference/training/micro-batches.ts";
 import { referenceEngine } from "../../reference/training/reference-engine.ts";
 import { learningRateAt } from "../../reference/training/schedule.ts";
 import { initialState, type TrainingState } from "../../reference/training/step.ts";
 import type { TensorToWrite } from "../formats/safetensors.ts";
 import { storedAs, type TraceInput } from "./input.ts";
+import { micro } from "./instance.ts";
 import { isAlwaysRecorded } from "./names.ts";
 
 type Named = ReadonlyMap<string, Tensor>;
@@ -13,15 +15,16 @@ type Named = ReadonlyMap<string, Tensor>;
 /**
  * Every tensor of a trace, in the order of computation. A full one adds what else an op takes or gives: the terms of sums,
  * rstd, the tables of RoPE, the loss and its lse, and for each step N its batch, the gradients before and after clipping,
- * and the weights and moments after it, under steps.N; initial.* are the moments before the first step, zeros.
+ * and the weights and moments after it, under steps.N; initial.* are the moments before the first step, zeros. `open` is
+ * told the number of micro-batches.
  */
 export async function replay<P extends Floats>(
   input: TraceInput,
   Storage: new (data: Floats) => P,
   full: boolean,
-  open: OpenEngine = async (config, state) => referenceEngine(config, state as TrainingState<P>),
+  open: OpenEngine = async (config, state, options) => referenceEngine(config, state as TrainingState<P>, options),
 ): Promise<Map<string, TensorToWrite>> {
-  const { config, hyperparameters, batches } = input;
+  const { config, hyperparameters, batches, microBatches } = input;
   const out = new Map<string, TensorToWrite>();
   const put = (name: string, t: Tensor): void => void out.set(name, t);
   const putAll = (prefix: string, tensors: Named): void => {
@@ -58,13 +61,19 @@ export async function replay<P extends Floats>(
   const losses = new Float64Array(batches.length);
   const gradientNorms = new Float64Array(batches.length);
   const learningRates = new Float64Array(batches.length);
-  const engine = await open(config, initial);
+  const engine = await open(config, initial, { microBatches });
   try {
     for (const [s, batch] of batches.entries()) {
       const at = `steps.${s}`;
       if (full) {
         out.set(`${at}.tokens`, batch.tokens);
         out.set(`${at}.targets`, batch.targets);
+      }
+      if (full && s === 0 && microBatches > 1) {
+        for (const [i, part] of splitBatch(batch, microBatches).entries()) {
+          out.set(`${micro(i)}tokens`, part.tokens);
+          out.set(`${micro(i)}targets`, part.targets);
+        }
       }
       const record = (name: string, t: Tensor): void => {
         if (s === 0 && (full || isAlwaysRecorded(name)) && name !== "gradientNorm") put(name, t);

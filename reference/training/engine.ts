@@ -29,8 +29,7 @@ export interface Measured {
 export interface StepEngine {
   /**
    * Both passes over a batch: the loss and the global gradient norm before clipping, as stored. Each tensor that was
-   * computed goes to `record` under its name in a trace, if `record` is given, for a batch in one part. The state does not
-   * change.
+   * computed goes to `record` under its name in a trace, if `record` is given. The state does not change.
    */
   differentiate(batch: Batch, record?: Recorder): Promise<{ loss: number; gradientNorm: number }>;
   /** Clips the gradients of the last `differentiate` and moves the state by AdamW's step t ≥ 1. */
@@ -47,8 +46,3 @@ export interface StepEngine {
 
 /** Makes an engine that starts from a state; a device with one storage rounds what it is given. */
 export type OpenEngine = (config: LlamaConfig, state: TrainingState, options?: StepOptions) => Promise<StepEngine>;
-
-/** Throws RangeError when a batch in several parts is to be recorded: a trace has one name for each tensor. */
-export function checkRecordable(parts: number): void {
-  if (parts !== 1) throw new RangeError(`a step of ${parts} micro-batches cannot be recorded, expected 1`);
-}

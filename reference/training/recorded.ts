@@ -5,17 +5,41 @@
 //   activationGradientTerms.…   where that is a sum: its terms
 //   gradients.…                 of the weights, before clipping; gradientTerms.… the two terms of a tied head
 //   clipped.…  weights.…  firstMoment.…  secondMoment.…   after clipping and AdamW
+//
+// Of a batch in parts, what the passes over part i compute stands under microBatches.i, and
+//
+//   microBatches.i.accumulated.…   the gradients of the weights from the parts 0 … i
+//   activations.loss  gradients.…   of the whole batch
 import type { BlockActivations, BlockGradients } from "../model/block.ts";
 import type { ModelActivations } from "../model/model.ts";
 import { type Tensor, view } from "../tensor.ts";
 import type { Weights } from "../weights.ts";
-import type { Passes, TrainingState } from "./step.ts";
+import type { Pass, Passes, PassesInParts, TrainingState } from "./step.ts";
 
 /** Takes a tensor under its name; called in the order of computation. */
 export type Recorder = (name: string, t: Tensor) => void;
 
 /** Records both passes: everything that an op took or gave, the batch and the weights aside. */
-export function recordPasses({ activations, loss, lse, dloss, gradients, norm }: Passes, record: Recorder): void {
+export function recordPasses({ norm, ...pass }: Passes, record: Recorder): void {
+  recordPass(pass, record);
+  record("gradientNorm", norm);
+}
+
+/** The same of a batch in parts; of one in one part, under the names that have no part. */
+export function recordParts({ parts, sums, loss, norm }: PassesInParts, record: Recorder): void {
+  if (parts.length === 1) return recordPasses({ ...parts[0], norm }, record);
+  for (const [i, part] of parts.entries()) {
+    const at = `microBatches.${i}`;
+    recordPass(part, (name, t) => record(`${at}.${name}`, t));
+    // The first sum is the first part's gradients, the last the batch's.
+    if (i > 0 && i < parts.length - 1) recordAll(`${at}.accumulated`, sums[i], record);
+  }
+  record("activations.loss", loss);
+  recordAll("gradients", sums[parts.length - 1], record);
+  record("gradientNorm", norm);
+}
+
+function recordPass({ activations, loss, lse, dloss, gradients }: Pass, record: Recorder): void {
   const [B, T] = activations.tokens.shape;
   const rows: Recorder = (name, t) => record(name, view(t, [B, T, ...t.shape.slice(1)]));
   recordForward(activations, record, rows);
@@ -33,7 +57,6 @@ export function recordPasses({ activations, loss, lse, dloss, gradients, norm }:
     record("gradientTerms.tok_embeddings.weight.head", gradients.terms.head);
   }
   recordAll("gradients", gradients.weights, record);
-  record("gradientNorm", norm);
 }
 
 /** Records what clipping and AdamW gave. */

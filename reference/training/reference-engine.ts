@@ -1,10 +1,10 @@
 // The step of this folder as an engine.
 import type { LlamaConfig } from "../config.ts";
 import type { Floats, Tensor } from "../tensor.ts";
-import { checkRecordable, type StepEngine, type StepOptions } from "./engine.ts";
+import type { StepEngine, StepOptions } from "./engine.ts";
 import { splitBatch } from "./micro-batches.ts";
-import { recordPasses, recordUpdate } from "./recorded.ts";
-import { differentiate, differentiateInParts, type TrainingState, update } from "./step.ts";
+import { recordParts, recordUpdate } from "./recorded.ts";
+import { differentiateInParts, passesOverParts, type TrainingState, update } from "./step.ts";
 
 /** The reference as an engine, in the storage of the state that it is given. */
 export function referenceEngine<P extends Floats>(
@@ -22,10 +22,9 @@ export function referenceEngine<P extends Floats>(
         last = found;
         return { loss: found.loss, gradientNorm: found.norm.data[0] };
       }
-      checkRecordable(parts.length);
-      const passes = differentiate(config, state.weights, batch, recompute);
-      recordPasses(passes, record);
-      last = { gradients: passes.gradients.weights, norm: passes.norm };
+      const passes = passesOverParts(config, state.weights, parts, recompute);
+      recordParts(passes, record);
+      last = { gradients: passes.sums.at(-1)!, norm: passes.norm };
       return { loss: passes.loss.data[0], gradientNorm: passes.norm.data[0] };
     },
     async update(h, t, record) {

@@ -34,15 +34,29 @@ export function initialState<P extends Floats>(weights: Weights<P>): TrainingSta
   return { weights, firstMoment: moments(), secondMoment: moments() };
 }
 
-/** Both passes over one batch, with all that was computed on the way. */
-export interface Passes<P extends Floats = Floats> {
+/** Both passes over a batch, or a part of one, with all that was computed on the way. */
+export interface Pass<P extends Floats = Floats> {
   readonly activations: model.ModelActivations<P>;
   readonly loss: Tensor<P>;
   /** Of the logits: [R]. */
   readonly lse: Tensor<P>;
   readonly dloss: Tensor<P>;
   readonly gradients: model.ModelGradients<P>;
+}
+
+export interface Passes<P extends Floats = Floats> extends Pass<P> {
   /** Over the gradients of all weights: []. */
+  readonly norm: Tensor<P>;
+}
+
+/** The passes over each part of a batch, and what they come to together. */
+export interface PassesInParts<P extends Floats = Floats> {
+  readonly parts: readonly Pass<P>[];
+  /** sums[i]: the gradients of the weights from the parts 0 … i. */
+  readonly sums: readonly Weights<P>[];
+  /** The mean over all targets that count: []. */
+  readonly loss: Tensor<P>;
+  /** Over the last of the sums: []. */
   readonly norm: Tensor<P>;
 }
 
@@ -56,11 +70,46 @@ export function differentiate<P extends Floats>(
   batch: Batch,
   policy?: Policy,
 ): Passes<P> {
+  const pass = passOver(config, weights, batch, 1, policy);
+  return { ...pass, norm: normOf(pass.gradients.weights) };
+}
+
+/** The same of a batch in parts: with the numbers of `differentiateInParts`, everything is returned. */
+export function passesOverParts<P extends Floats>(
+  config: LlamaConfig,
+  weights: Weights<P>,
+  batches: readonly Batch[],
+  policy?: Policy,
+): PassesInParts<P> {
+  const shares = sharesOf(batches, crossEntropy.IGNORE_INDEX);
+  const parts = batches.map((batch, i) => passOver(config, weights, batch, shares[i], policy));
+  const sums: Weights<P>[] = [];
+  for (const { gradients } of parts) {
+    const before = sums.at(-1);
+    sums.push(before === undefined ? gradients.weights : addGradients(before, gradients.weights));
+  }
+  const last = sums.at(-1);
+  if (last === undefined) throw new RangeError("a batch of no parts has no gradient: expected at least one");
+  const norm = normOf(last);
+  const loss = zeros(norm);
+  loss.data[0] = meanLoss(
+    shares,
+    parts.map((part) => part.loss.data[0]),
+  );
+  return { parts, sums, loss, norm };
+}
+
+function passOver<P extends Floats>(
+  config: LlamaConfig,
+  weights: Weights<P>,
+  batch: Batch,
+  share: number,
+  policy: Policy | undefined,
+): Pass<P> {
   const activations = model.forward(config, weights, batch.tokens);
-  const { loss, lse, dloss, dlogits } = lossAndGradient(activations.logits, batch, 1);
+  const { loss, lse, dloss, dlogits } = lossAndGradient(activations.logits, batch, share);
   const read = policy === undefined ? activations : recomputed(config, weights, activations, policy);
-  const gradients = model.backward(config, weights, read, dlogits);
-  return { activations, loss, lse, dloss, gradients, norm: normOf(gradients.weights) };
+  return { activations, loss, lse, dloss, gradients: model.backward(config, weights, read, dlogits) };
 }
 
 /** What a step needs of the passes over a batch. */

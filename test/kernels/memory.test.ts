@@ -171,18 +171,27 @@ describe("micro-batches", () => {
     engine.close();
   });
 
-  test("a batch that does not divide, and a record of several, are refused", async () => {
-    expect(() => splitBatch(batch, 3)).toThrow("a batch of 4 sequences cannot be split into 3 micro-batches");
-    expect(() => splitBatch(batch, 0)).toThrow("cannot be split into 0");
-    for (const engine of [
-      open({ microBatches: 2 }),
-      referenceEngine(config, initialState(lively(config, Float32Array)), { microBatches: 2 }),
-    ]) {
-      await expect(engine.differentiate(batch, () => {})).rejects.toThrow(
-        "a step of 2 micro-batches cannot be recorded",
-      );
+  test("are recorded under the same names, with the same bits as without a record", async () => {
+    const options = { microBatches: 4 };
+    const reference = referenceEngine(config, initialState(lively(config, Float32Array)), options);
+    const names: string[][] = [];
+    for (const engine of [open(options), reference]) {
+      const recorded = new Map<string, Tensor>();
+      const found = await engine.differentiate(batch, (name, t) => recorded.set(name, t));
+      expect(await engine.differentiate(batch)).toEqual(found);
+      expect([found.loss]).toEqual([...recorded.get("activations.loss")!.data]);
+      expect([found.gradientNorm]).toEqual([...recorded.get("gradientNorm")!.data]);
+      names.push([...recorded.keys()]);
       engine.close();
     }
+    expect(names[0]).toEqual(names[1]);
+    expect(names[0]).toContain("microBatches.3.activationGradients.layers.0.q");
+    expect(names[0]).toContain("microBatches.2.accumulated.norm.weight");
+  });
+
+  test("a batch that does not divide is refused", () => {
+    expect(() => splitBatch(batch, 3)).toThrow("a batch of 4 sequences cannot be split into 3 micro-batches");
+    expect(() => splitBatch(batch, 0)).toThrow("cannot be split into 0");
   });
 });
 
