@@ -3,7 +3,7 @@
 // WGSL has no bfloat16, and float16 only where a device offers it. So a kernel is written for float32, and where a tensor
 // is stored low, the text of the kernel is changed: an element that is read is widened, one that is written is rounded to
 // nearest, ties to even. In between everything is float32.
-import { dtypes, round } from "../reference/dtype.ts";
+import { decodeBfloat16, decodeFloat16, encodeBfloat16, encodeFloat16 } from "../reference/halves.ts";
 import type { Floats } from "../reference/tensor.ts";
 import type { Source } from "./pipelines.ts";
 import type { ElementType } from "./wgsl.ts";
@@ -31,32 +31,12 @@ export function elementsIn(words: Uint32Array, type: StoredType): Uint16Array | 
 
 /** Numbers rounded to a low type, one half each. */
 export function toHalves(data: Floats, type: LowType): Uint16Array {
-  const dtype = type === "bf16" ? dtypes.bfloat16 : dtypes.float16;
-  const float = new Float32Array(1);
-  const bits = new Uint32Array(float.buffer);
-  return Uint16Array.from(data, (x) => {
-    float[0] = round(x, dtype);
-    if (type === "bf16") return Number.isNaN(x) ? 0x7fc0 : bits[0] >>> 16;
-    const sign = (bits[0] >>> 16) & 0x8000;
-    if (Number.isNaN(x)) return 0x7e00;
-    const magnitude = Math.abs(float[0]);
-    if (magnitude > dtype.max) return sign | 0x7c00;
-    if (magnitude < dtype.minNormal) return sign | (magnitude / dtype.minSubnormal);
-    return sign | (((bits[0] & 0x7fff_ffff) - (112 << 23)) >>> 13); // exponents are 127 + e in one and 15 + e in the other
-  });
+  return Uint16Array.from(data, type === "bf16" ? encodeBfloat16 : encodeFloat16);
 }
 
 /** The numbers of halves, exactly. */
 export function fromHalves(halves: Uint16Array, type: LowType): Float32Array<ArrayBuffer> {
-  if (type === "bf16") return new Float32Array(Uint32Array.from(halves, (half) => half << 16).buffer);
-  const { minSubnormal } = dtypes.float16;
-  return Float32Array.from(halves, (half) => {
-    const [exponent, fraction] = [(half >>> 10) & 0x1f, half & 0x3ff];
-    const sign = half >= 0x8000 ? -1 : 1;
-    if (exponent === 0x1f) return fraction === 0 ? sign * Infinity : NaN;
-    if (exponent === 0) return sign * fraction * minSubnormal;
-    return sign * (0x400 + fraction) * minSubnormal * 2 ** (exponent - 1);
-  });
+  return Float32Array.from(halves, type === "bf16" ? decodeBfloat16 : decodeFloat16);
 }
 
 const widen = {

@@ -1,6 +1,6 @@
 // How each dtype of safetensors is stored in a file, and which storage of reference/tensor.ts holds it in memory.
 import type { Floats, Ints } from "../../reference/tensor.ts";
-import { decodeBfloat16, decodeFloat16, encodeBfloat16, encodeFloat16 } from "./halves.ts";
+import { decodeBfloat16, decodeFloat16, encodeBfloat16, encodeFloat16 } from "../../reference/halves.ts";
 
 export type DType =
   | "F64"

@@ -5,7 +5,7 @@ import type { Floats, Tensor } from "../../reference/tensor.ts";
 import { bytesOf } from "./bytes.ts";
 import { dtypes } from "./dtypes.ts";
 import { FormatError, quote } from "./error.ts";
-import { decodeFloat16 } from "./halves.ts";
+import { decodeFloat16 } from "../../reference/halves.ts";
 import type { RangeFile } from "./ranges.ts";
 
 /** The dtypes that every number of which is one of float32. */

@@ -6,7 +6,7 @@ import { crc32 } from "node:zlib";
 import { afterAll, beforeAll, expect } from "vitest";
 import { bytesOf } from "../../../golden/formats/bytes.ts";
 import { FormatError } from "../../../golden/formats/error.ts";
-import { decodeBfloat16, decodeFloat16, encodeBfloat16, encodeFloat16 } from "../../../golden/formats/halves.ts";
+import { decodeBfloat16, decodeFloat16, encodeBfloat16, encodeFloat16 } from "../../../reference/halves.ts";
 import type { FloatDType } from "../../../golden/formats/stored.ts";
 import type { LlamaConfig } from "../../../reference/config.ts";
 import { streamOf, uniform } from "../../../reference/random.ts";

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { decodeBfloat16, decodeFloat16, encodeBfloat16, encodeFloat16 } from "../../golden/formats/halves.ts";
+import { decodeBfloat16, decodeFloat16, encodeBfloat16, encodeFloat16 } from "../reference/halves.ts";
 
 interface Format {
   readonly name: string;

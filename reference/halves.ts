@@ -2,6 +2,8 @@
 //
 // float16 (IEEE 754 binary16): t = 10, bias = 15.   bfloat16: t = 7, bias = 127, the upper half of a float32.
 
+import { powerOfTwo } from "./elementary.ts";
+
 interface Half {
   /** Stored bits of the significand. */
   readonly t: number;
@@ -15,6 +17,7 @@ interface Half {
 const float16: Half = { t: 10, smallestExponent: -14, infinity: 0x7c00, nan: 0x7e00 };
 const bfloat16: Half = { t: 7, smallestExponent: -126, infinity: 0x7f80, nan: 0x7fc0 };
 
+const TWO_52 = powerOfTwo(52);
 const word = new DataView(new ArrayBuffer(8));
 
 /** The bits of x rounded once to float16, to nearest, ties to even; any NaN becomes the positive quiet NaN. */
@@ -32,9 +35,9 @@ export function decodeFloat16(bits: number): number {
   const sign = bits & 0x8000 ? -1 : 1;
   const e = (bits >> 10) & 0x1f;
   const m = bits & 0x3ff;
-  if (e === 0) return sign * m * 2 ** -24;
+  if (e === 0) return sign * m * powerOfTwo(-24);
   if (e === 0x1f) return m === 0 ? sign * Infinity : NaN;
-  return sign * (0x400 + m) * 2 ** (e - 25);
+  return sign * (0x400 + m) * powerOfTwo(e - 25);
 }
 
 /** The number that 16 bits stand for as bfloat16, exactly. */
@@ -53,6 +56,6 @@ function encode(x: number, { t, smallestExponent, infinity, nan }: Half): number
   const e = Math.max(((high >>> 20) & 0x7ff) - 1023, smallestExponent);
   word.setFloat64(0, 0);
   word.setUint32(0, (1023 + t - e) << 20); // 2^(t − e)
-  const q = Math.abs(x) * word.getFloat64(0) + 2 ** 52 - 2 ** 52; // above 2⁵² the last place is 1, so the sum rounds
-  return ((high >>> 16) & 0x8000) | Math.min((e - smallestExponent) * 2 ** t + q, infinity);
+  const q = Math.abs(x) * word.getFloat64(0) + TWO_52 - TWO_52; // above 2⁵² the last place is 1, so the sum rounds
+  return ((high >>> 16) & 0x8000) | Math.min((e - smallestExponent) * (1 << t) + q, infinity);
 }
