@@ -4,15 +4,13 @@ import { existsSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import { type Blame, blame, placeOf } from "../../golden/judge/blame.ts";
 import { openRecording, type Recording } from "../../golden/judge/recording.ts";
-import { roundScalars } from "../../golden/judge/verdict.ts";
 import { readTraceInput } from "../../golden/trace/input.ts";
-import { type Instance, inputsOf, instancesOf } from "../../golden/trace/instances.ts";
-import { type DTypeName, dtypes, round } from "../../reference/dtype.ts";
+import { instancesOf } from "../../golden/trace/instances.ts";
+import type { DTypeName } from "../../reference/dtype.ts";
 import { operations } from "../../reference/ops/index.ts";
-import { bits } from "../../reference/random.ts";
 import { targets } from "../../reference/targets.ts";
-import { type Floats, type Ints, type Tensor } from "../../reference/tensor.ts";
-import { initialWeights, weightShapes } from "../../reference/weights.ts";
+import type { Floats } from "../../reference/tensor.ts";
+import { type Corrupt, onePercent, recordingOf, recordStep, type Tensors } from "./recorded-step.ts";
 
 const config = {
   dim: 12,
@@ -39,60 +37,9 @@ const hyperparameters = {
 };
 const [B, T] = [2, 5];
 const like = { data: new Float32Array(0), shape: [0] };
-const instances = instancesOf({ config, hyperparameters, B, T, like });
-
-type Tensors = Map<string, Tensor<Floats | Ints>>;
-type Corrupt = (instance: Instance, index: number, output: string, t: Tensor) => Tensor;
-
-/** Runs the instances one after another, each from what those before it stored. */
-function record(dtype: DTypeName, corrupt: Corrupt = (_i, _n, _o, t) => t): Tensors {
-  const tensors: Tensors = new Map();
-  const store = (t: Tensor<Floats | Ints>, format: DTypeName): Tensor<Floats | Ints> =>
-    t.data instanceof Int32Array || format === "float32"
-      ? t
-      : { data: Float32Array.from(t.data, (x) => round(x, dtypes[format])), shape: t.shape };
-  for (const [name, w] of initialWeights(config, 7, Float32Array)) {
-    tensors.set(`weights.${name}`, store({ data: w.data.map((x) => 8 * x), shape: w.shape }, dtype));
-  }
-  for (const [name, shape] of weightShapes(config)) {
-    const zeros = { data: new Float32Array(shape.reduce((n, d) => n * d, 1)), shape };
-    for (const moment of ["firstMoment", "secondMoment"]) tensors.set(`initial.${moment}.${name}`, zeros);
-  }
-  for (const name of ["tokens", "targets"]) {
-    const data = Int32Array.from({ length: B * T }, (_, i) => bits(3, name.length, i) % config.vocabSize);
-    tensors.set(`steps.0.${name}`, { data, shape: [B, T] });
-  }
-  tensors.set("activationGradients.loss", { data: Float32Array.of(1), shape: [] });
-  for (const [n, instance] of instances.entries()) {
-    const operation = operations.get(instance.op)!;
-    const inputs = inputsOf(instance, (name) => tensors.get(name)!);
-    const outputs = operation.evaluate(inputs, roundScalars(operation, instance.scalars), Float32Array);
-    for (const [output, { name, shape }] of Object.entries(instance.outputs)) {
-      const format = operation.wide.includes(output) ? "float32" : dtype;
-      const right = { data: outputs[output].data, shape };
-      const stored = store(corrupt(instance, n, output, right), format);
-      tensors.set(name, stored);
-      // The backward of an addition goes on unchanged, under a second name.
-      const [, gradient, branch] = /^(activationGradients\..*)\.(ffn|attention)_residual$/.exec(name) ?? [];
-      if (gradient !== undefined) tensors.set(`${gradient}.${branch}_output`, stored);
-      if (name.startsWith("gradients.")) tensors.set(`steps.0.${name}`, stored); // the pass's name and the step's
-    }
-  }
-  return tensors;
-}
-
-function recordingOf(tensors: Tensors, dtype: DTypeName, without: readonly RegExp[] = []): Recording {
-  return {
-    path: "memory",
-    metadata: {},
-    dtype,
-    read: (name) => {
-      const tensor = tensors.get(name);
-      return tensor === undefined || without.some((pattern) => pattern.test(name)) ? undefined : { tensor, dtype };
-    },
-    close: () => {},
-  };
-}
+const shape = { config, hyperparameters, B, T, like };
+const instances = instancesOf(shape);
+const record = (dtype: DTypeName, corrupt?: Corrupt): Tensors => recordStep(shape, instances, dtype, corrupt);
 
 const judgeAll = (tensors: Tensors, dtype: DTypeName = "float32", without: readonly RegExp[] = []): Blame =>
   blame(instances, operations, recordingOf(tensors, dtype, without), targets.ieee);
@@ -105,19 +52,9 @@ describe("a full recording", () => {
     expect(new Set(judged.map(({ op }) => op))).toEqual(new Set([...operations.keys(), "add.backward"]));
   });
 
-  /** The largest element of one output, 1 % too large. */
-  const onePercent =
-    (planted: number): Corrupt =>
-    (_, n, output, t) => {
-      if (n !== planted || output !== Object.keys(instances[n].outputs)[0]) return t;
-      let largest = 0;
-      for (let i = 0; i < t.data.length; i++) if (Math.abs(t.data[i]) > Math.abs(t.data[largest])) largest = i;
-      return { data: t.data.map((x, i) => (i === largest ? 1.01 * x : x)) as Floats, shape: t.shape };
-    };
-
   test("one element 1 % off in any op: that op is named first", () => {
     for (const [planted, instance] of instances.entries()) {
-      const [first] = judgeAll(record("float32", onePercent(planted))).faults;
+      const [first] = judgeAll(record("float32", onePercent(instances, planted))).faults;
       expect([planted, first?.op, first?.segment]).toEqual([planted, instance.op, placeOf(instance)]);
     }
   });
