@@ -1,11 +1,13 @@
 // llama.cpp, in a process of its own, because it ends the process at what it dislikes. Decodes greedily from the begin
 // token and prints, as JSON, the ids and each step's logits: node llama.mjs MODEL POSITIONS
 //
-// The key/value cache holds float32 and flash attention is off: otherwise the cache is float16.
+// The CPU's plain variant computes (run.ts says why); the key/value cache holds float32 and flash attention is off: otherwise
+// the cache is float16.
 import { getLlama } from "node-llama-cpp";
 
 const [path, positions] = process.argv.slice(2);
 const llama = await getLlama({ gpu: false, build: "never", progressLogs: false, logLevel: "error" });
+if (/\b(SSE3|AVX|FMA)\b/.test(llama.systemInfo)) throw new Error(`not the plain variant: ${llama.systemInfo}`);
 const model = await llama.loadModel({ modelPath: path, gpuLayers: 0 });
 const context = await model.createContext({
   contextSize: 256,
