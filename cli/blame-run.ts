@@ -1,7 +1,7 @@
 // What `touchstone blame` does.
 import { describe } from "../golden/judge/compare.ts";
 import { blame, type Blame, type Fault } from "../golden/judge/blame.ts";
-import { openRecording } from "../golden/judge/recording.ts";
+import { isMixed, openRecording } from "../golden/judge/recording.ts";
 import { readTraceInput, type TraceInput } from "../golden/trace/input.ts";
 import { instancesOf } from "../golden/trace/instances.ts";
 import { operations } from "../reference/ops/index.ts";
@@ -17,7 +17,7 @@ export function blameFile(path: string, options: BlameOptions): number {
     const isOurs = recording.metadata.computedBy === "touchstone trace";
     const chosen = chooseTarget(options.target, isOurs ? "wgsl" : "ieee");
     const target = declare(chosen, options.store, [...operations.values()]);
-    const result = blame(allInstances(input), operations, recording, target);
+    const result = blame(allInstances(input, isMixed(recording)), operations, recording, target);
     if (result.judged.length === 0) {
       throw new UserError(`${path}: nothing could be judged: no op has its inputs and outputs recorded`);
     }
@@ -28,10 +28,10 @@ export function blameFile(path: string, options: BlameOptions): number {
   }
 }
 
-function allInstances({ config, hyperparameters, batches, microBatches }: TraceInput) {
+function allInstances({ config, hyperparameters, batches, microBatches }: TraceInput, mixed: boolean) {
   const [B, T] = batches[0].tokens.shape;
   const like = { data: new Float32Array(0), shape: [0] };
-  const shape = { config, B, T, microBatches, like, ...(hyperparameters && { hyperparameters }) };
+  const shape = { config, B, T, microBatches, like, mixed, ...(hyperparameters && { hyperparameters }) };
   return batches.flatMap((_, step) => instancesOf(shape, step));
 }
 

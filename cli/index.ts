@@ -24,6 +24,13 @@ const badInput = new Set(["UserError", "RangeError", "FormatError", "NoDeviceErr
 // What the engine itself throws under the name RangeError is a defect, not bad input.
 const engineErrors = /^(Invalid (array|typed array|string) length|Maximum call stack|Array buffer allocation)/;
 
+// Nobody reads any more (`| head`): what is still to be said goes nowhere. A full disk is bad input.
+process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+  if (error.code === "EPIPE") return;
+  process.stderr.write(`touchstone: standard output cannot be written: ${error.message}\n`);
+  process.exit(BAD_INPUT);
+});
+
 const program = new Command("touchstone")
   .description("A LLaMA training step as a test oracle for GPU kernels.")
   .version(version())

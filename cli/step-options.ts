@@ -1,13 +1,16 @@
 // How a training step is computed, as options: what the forward saves, in how many parts, and in how much memory.
-import type { Command } from "commander";
+import { type Command, Option } from "commander";
 import type { LlamaConfig } from "../reference/config.ts";
 import { ledgerOf } from "../reference/model/ledger.ts";
 import { parsePolicy, type Policy, policyNames } from "../reference/planning/policies.ts";
+import { countParameters } from "../reference/weights.ts";
 import { trainingState } from "../reference/planning/state.ts";
-import type { StepOptions } from "../reference/training/engine.ts";
+import { type StepDType, stepDTypes, type StepOptions } from "../reference/training/engine.ts";
+import type { EngineName } from "./engine.ts";
 import { UserError } from "./errors.ts";
 import { quantity } from "./quantity.ts";
 
+const FLOAT32 = 4;
 /** Powers of 1,000, as memory is sold. */
 const bytes = { K: 10n ** 3n, M: 10n ** 6n, G: 10n ** 9n, T: 10n ** 12n };
 
@@ -16,6 +19,8 @@ export interface StepFlags {
   /** Where given. */
   readonly microBatches?: number;
   readonly memoryLimit?: number;
+  /** Where given. */
+  readonly dtype?: StepDType;
 }
 
 export function addRecompute(command: Command): Command {
@@ -27,7 +32,13 @@ export function addRecompute(command: Command): Command {
 export function addStepOptions(command: Command): Command {
   return addRecompute(command)
     .option("--micro-batches <n>", "parts that a batch is computed in, one after another (default: 1)", countOf)
-    .option("--memory-limit <bytes>", "refuse a step that holds more, such as 512M", quantity(bytes));
+    .option("--memory-limit <bytes>", "refuse a step that holds more, such as 512M", quantity(bytes))
+    .addOption(
+      new Option(
+        "--dtype <dtype>",
+        "what weights and activations are stored in: bfloat16 is mixed precision, on the gpu",
+      ).choices(stepDTypes),
+    );
 }
 
 /** The value of --micro-batches. */
@@ -38,20 +49,33 @@ export function countOf(text: string): number {
 }
 
 /** What an engine is told of them. */
-export function stepOptions({ recompute, microBatches = 1, memoryLimit }: StepFlags): StepOptions {
-  return { recompute, microBatches, ...(memoryLimit !== undefined && { memoryLimit }) };
+export function stepOptions({ recompute, microBatches = 1, memoryLimit, dtype = "float32" }: StepFlags): StepOptions {
+  return { recompute, microBatches, dtype, ...(memoryLimit !== undefined && { memoryLimit }) };
 }
 
-/** Bytes that a step holds by the ledger: weights, gradients and moments in float32; activations and their gradients at the peak. */
+/** Throws UserError for a storage that only the kernels have. */
+export function checkDType(dtype: StepDType, device: EngineName): void {
+  if (dtype === "float32" || device === "gpu") return;
+  throw new UserError(`--dtype ${dtype}: the reference computes in float32 and float64; wanted --device gpu beside it`);
+}
+
+/** Bytes that a step holds by the ledger: weights, gradients, moments and in mixed precision master weights; activations and their gradients at the peak. */
 export interface StepMemory {
   readonly state: number;
   readonly activations: number;
   readonly total: number;
 }
 
-export function stepMemory(config: LlamaConfig, batch: { B: number; T: number }, policy: Policy): StepMemory {
-  const state = trainingState(config, "float32").total;
-  const activations = ledgerOf(config, batch, policy).peak.bytes;
+export function stepMemory(
+  config: LlamaConfig,
+  batch: { B: number; T: number },
+  policy: Policy,
+  dtype: StepDType = "float32",
+  accumulates = false,
+): StepMemory {
+  const sums = accumulates && dtype !== "float32" ? FLOAT32 * countParameters(config) : 0; // beside the gradients of one part
+  const state = trainingState(config, dtype).total + sums;
+  const activations = ledgerOf(config, batch, policy, dtype).peak.bytes;
   return { state, activations, total: state + activations };
 }
 
@@ -63,11 +87,11 @@ export function checkMicroBatches(microBatches: number, batchSize: number): void
 
 /** Throws UserError unless the micro-batches divide the batch and a step of one fits into the limit. */
 export function checkStep(config: LlamaConfig, batchSize: number, T: number, flags: StepFlags): StepMemory {
-  const { recompute, microBatches = 1, memoryLimit = Infinity } = flags;
+  const { recompute, microBatches = 1, memoryLimit = Infinity, dtype = "float32" } = flags;
   checkMicroBatches(microBatches, batchSize);
-  const memory = stepMemory(config, { B: batchSize / microBatches, T }, recompute);
+  const memory = stepMemory(config, { B: batchSize / microBatches, T }, recompute, dtype, microBatches > 1);
   if (memory.total <= memoryLimit) return memory;
-  const least = stepMemory(config, { B: 1, T }, "full").total;
+  const least = stepMemory(config, { B: 1, T }, "full", dtype, batchSize > 1).total;
   const advice =
     least <= memoryLimit
       ? `--recompute full and --micro-batches ${batchSize} need ${least}`

@@ -24,7 +24,7 @@ import { keepVocabulary, openVocabulary, tokenizerIn, type Vocabulary } from "..
 import { type EngineName, engineNames, engineOf } from "./engine.ts";
 import { UserError } from "./errors.ts";
 import { catchSignals, INTERRUPTED } from "./signals.ts";
-import { addStepOptions, checkStep, type StepFlags, stepOptions } from "./step-options.ts";
+import { addStepOptions, checkDType, checkStep, type StepFlags, stepOptions } from "./step-options.ts";
 
 const BATCH_SIZE = 4;
 const SEQUENCE_LENGTH = 32;
@@ -91,13 +91,17 @@ async function run(options: Options): Promise<void> {
   }
 
   const { config, hyperparameters } = plan;
-  const flags = { ...options, microBatches: plan.microBatches };
+  const { microBatches, dtype = "float32" as const } = plan;
+  const flags: StepFlags = { ...options, microBatches, dtype };
+  checkDType(dtype, options.device);
   const memory = checkStep(config, plan.batchSize, plan.sequenceLength, flags);
   const { totalSteps } = hyperparameters;
   const start = checkpoint.step === 0 ? "" : `, from step ${checkpoint.step}`;
   say(`${countParameters(config)} parameters`);
   for (const line of data.summary) say(line);
-  say(`${totalSteps} steps of ${plan.batchSize} × ${plan.sequenceLength} tokens on the ${options.device}${start}`);
+  say(
+    `${totalSteps} steps of ${plan.batchSize} × ${plan.sequenceLength} tokens on the ${options.device}, ${dtype}${start}`,
+  );
   say(
     `a step holds ${memory.state} bytes of state and at most ${memory.activations} of activations and their gradients`,
   );
@@ -175,6 +179,7 @@ function begun(options: Options, sha256: string, vocabulary: Vocabulary): Checkp
     seed,
     text: sha256,
     ...(vocabulary.file && { tokenizer: vocabulary.file.sha256 }),
+    ...(options.dtype === "bfloat16" && { dtype: options.dtype }),
   };
   return { plan, step: 0, state: initialState(initialWeights(config, seed, Float32Array)) };
 }
@@ -202,6 +207,8 @@ function resumed(options: Options, folder: string, sha256: string, vocabulary: V
   ] as const) {
     if (given !== undefined && given !== was) refuse(`--${name} ${given}`, `${was}`);
   }
+  const { dtype = "float32" } = plan;
+  if (options.dtype !== undefined && options.dtype !== dtype) refuse(`--dtype ${options.dtype}`, dtype);
   if (vocabulary.file?.sha256 !== plan.tokenizer) {
     const was = plan.tokenizer === undefined ? "bytes as tokens" : "another tokenizer";
     refuse(vocabulary.file === undefined ? "no --tokenizer" : `--tokenizer ${vocabulary.file.path}`, was);

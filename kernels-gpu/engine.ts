@@ -5,15 +5,18 @@ import { type Floats, type Ints, sizeOf, type Tensor } from "../reference/tensor
 import type { Measured, StepEngine, StepOptions } from "../reference/training/engine.ts";
 import type { Hyperparameters } from "../reference/training/hyperparameters.ts";
 import { meanLoss, sharesOf, splitBatch } from "../reference/training/micro-batches.ts";
-import { recordParts, recordUpdate } from "../reference/training/recorded.ts";
+import { recordCopies, recordParts, recordUpdate } from "../reference/training/recorded.ts";
 import { adamwScalars } from "../reference/training/schedule.ts";
 import type { Batch, PassesInParts, TrainingState } from "../reference/training/step.ts";
 import * as adamw from "./adamw.ts";
+import * as add from "./add.ts";
+import { cast } from "./cast.ts";
 import * as clip from "./clip.ts";
 import * as crossEntropy from "./cross-entropy.ts";
 import type { Device } from "./device.ts";
 import { overAll } from "./gradient-norm.ts";
-import { as, backward, forward, type OnDevice, plus } from "./model.ts";
+import { as, backward, forward, type OnDevice } from "./model.ts";
+import { lowTypes, type StoredType } from "./packed.ts";
 import { type DeviceTensor, Recorder } from "./recorder.ts";
 
 /** What a target must be not to count (PyTorch's). */
@@ -32,6 +35,8 @@ interface Recorded {
   readonly weights: Named;
   readonly norm: DeviceTensor;
   readonly passes: OnDevice<Omit<PassesInParts, "loss">>;
+  /** What the passes read in the place of the weights, in mixed precision. */
+  readonly copies: Named | undefined;
 }
 
 /** An engine that starts from a state, rounded to float32. Closing it closes the device. */
@@ -39,8 +44,9 @@ export function deviceEngine(
   device: Device,
   config: LlamaConfig,
   initial: TrainingState,
-  { recompute = "none", microBatches = 1, memoryLimit }: StepOptions = {},
+  { recompute = "none", microBatches = 1, memoryLimit, dtype = "float32" }: StepOptions = {},
 ): DeviceEngine {
+  const low = dtype === "float32" ? undefined : lowTypes[dtype];
   const run = new Recorder(device, memoryLimit === undefined ? {} : { memoryLimit });
   const upload = (tensors: ReadonlyMap<string, Tensor>): Named =>
     new Map([...tensors].map(([name, t]) => [name, run.upload(float32(t), name)]));
@@ -50,11 +56,13 @@ export function deviceEngine(
   let gradients: { weights: Named; norm: DeviceTensor } | undefined;
   let held: readonly DeviceTensor[] = []; // activations and their gradients, of the first micro-batch
   let activations = 0;
+  const recordedAs = new WeakMap<Floats | Ints, StoredType>();
+  const toHost = <T>(form: unknown): Promise<T> => onHost(run, form, recordedAs);
   const kept = () => [...weights.values(), ...firstMoment.values(), ...secondMoment.values()];
   const state = async (): Promise<TrainingState> => ({
-    weights: await onHost(run, weights),
-    firstMoment: await onHost(run, firstMoment),
-    secondMoment: await onHost(run, secondMoment),
+    weights: await toHost(weights),
+    firstMoment: await toHost(firstMoment),
+    secondMoment: await toHost(secondMoment),
   });
 
   /** Records both passes over each part of a batch, the sums of their gradients and the norm of those. */
@@ -62,10 +70,11 @@ export function deviceEngine(
     run.releaseAllBut(kept()); // an earlier batch that was not used
     const parts = splitBatch(batch, microBatches);
     const shares = sharesOf(parts, IGNORE_INDEX);
+    const stored = low === undefined ? weights : new Map([...weights].map(([name, w]) => [name, cast(run, w, low)]));
     const passes: ReturnType<typeof passOver>[] = [];
     const sums: Named[] = [];
     for (const [i, part] of parts.entries()) {
-      const pass = passOver(part, shares[i]);
+      const pass = passOver(stored, part, shares[i]);
       const { weights: ofPart } = pass.gradients;
       sums.push(i === 0 ? ofPart : added(run, sums[i - 1], ofPart)); // before the next part, so that one sum is held
       passes.push(pass);
@@ -74,19 +83,20 @@ export function deviceEngine(
     const norm = overAll(run, [...total.values()]);
     held = passes[0].held;
     const all = { parts: passes.map(({ held: _held, ...pass }) => pass), sums, norm };
-    return { shares, losses: passes.map(({ loss }) => loss), weights: total, norm, passes: all };
+    const copies = low === undefined ? undefined : stored;
+    return { shares, losses: passes.map(({ loss }) => loss), weights: total, norm, passes: all, copies };
   }
 
-  function passOver({ tokens, targets: ids }: Batch, share: number) {
+  function passOver(stored: Named, { tokens, targets: ids }: Batch, share: number) {
     const targets = as(run.upload(ids, "targets"), sizeOf(ids.shape));
-    const activated = forward(run, config, weights, run.upload(tokens, "tokens"));
+    const activated = forward(run, config, stored, run.upload(tokens, "tokens"));
     const { logits } = activated;
     const ignoring = { ignoreIndex: IGNORE_INDEX };
     const { loss, lse } = crossEntropy.forward.record(run, { logits, targets }, ignoring);
     const dloss = run.upload({ data: Float32Array.of(share), shape: [] }, "dloss");
     const { dlogits } = crossEntropy.backward.record(run, { dloss, logits, targets, lse }, ignoring);
     const recomputed: DeviceTensor[] = [];
-    const passed = backward(run, config, weights, activated, dlogits, recompute, recomputed);
+    const passed = backward(run, config, stored, activated, dlogits, recompute, recomputed);
     const { weights: _, terms: __, ...activationGradients } = passed;
     const layers = passed.layers.map(({ weights: ___, ...layer }) => layer);
     const tensors = tensorsIn([activated, targets, lse, { ...activationGradients, layers }, recomputed]);
@@ -127,7 +137,8 @@ export function deviceEngine(
       const recorded = derive(batch);
       const keep = [...kept(), ...recorded.weights.values(), recorded.norm];
       if (record !== undefined) {
-        const passes = await onHost<Omit<PassesInParts, "loss">>(run, recorded.passes); // before anything is released
+        const passes = await toHost<Omit<PassesInParts, "loss">>(recorded.passes); // before anything is released
+        if (recorded.copies !== undefined) recordCopies(await toHost(recorded.copies), record);
         const losses = passes.parts.map(({ loss }) => loss.data[0]);
         const loss = Float32Array.of(meanLoss(recorded.shares, losses));
         recordParts({ ...passes, loss: { data: loss, shape: [] } }, record);
@@ -141,7 +152,7 @@ export function deviceEngine(
       if (gradients === undefined)
         throw new RangeError("update needs the gradients of a batch: differentiate one first");
       const clipped = move(gradients, h, t);
-      if (record !== undefined) recordUpdate(await onHost(run, clipped), await state(), record);
+      if (record !== undefined) recordUpdate(await toHost(clipped), await state(), record);
       run.releaseAllBut(kept());
       await run.submit();
     },
@@ -154,6 +165,8 @@ export function deviceEngine(
     },
 
     state,
+
+    storedAs: ({ data }) => (recordedAs.get(data) === "bf16" ? "bfloat16" : undefined),
 
     measured: () => ({ activations, buffers: run.buffers, submissions: run.submissions }),
 
@@ -168,15 +181,21 @@ function float32(t: Tensor): Tensor<Float32Array> {
   return { data: t.data instanceof Float32Array ? t.data : new Float32Array(t.data), shape: t.shape };
 }
 
-/** The sums of two parts' gradients. */
+/** The sums of two parts' gradients, in float32 whatever they are stored as: the more parts, the smaller each beside the sum. */
 function added(run: Recorder, sum: Named, more: Named): Named {
-  return new Map([...sum].map(([name, dw]) => [name, plus(run, dw, more.get(name)!)]));
+  return new Map(
+    [...sum].map(([name, dw]) => {
+      const [a, b] = [dw, more.get(name)!].map((t) => as(t, sizeOf(t.shape)));
+      return [name, as(run.dispatchAs("f32", add.forward, { a, b }).y, ...dw.shape)];
+    }),
+  );
 }
 
-/** The same form with the tensors read back, all in one submission. */
-async function onHost<T>(run: Recorder, form: unknown): Promise<T> {
+/** The same form with the tensors read back, all in one submission; how each was stored goes to `recordedAs`. */
+async function onHost<T>(run: Recorder, form: unknown, recordedAs: WeakMap<Floats | Ints, StoredType>): Promise<T> {
   const tensors = tensorsIn(form);
   const read = await run.readAll(tensors);
+  for (const [i, { data }] of read.entries()) recordedAs.set(data, tensors[i].type);
   const found = new Map(tensors.map((t, i) => [t, read[i]]));
   return mapTensors(form, (t) => found.get(t)!) as T;
 }

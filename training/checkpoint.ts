@@ -3,7 +3,7 @@
 //   weights.*  firstMoment.*  secondMoment.*        float32
 //   metadata: config (configuration and hyperparameters, as in a trace), run (step, what places and parts the batches),
 //             generators (seed and next number of each stream), text (SHA-256), and where they are used
-//             tokenizer (SHA-256), mixture (where each source's next sequence begins)
+//             tokenizer (SHA-256), dtype (what the passes stored), mixture (where each source's next sequence begins)
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { FormatError, quote } from "../golden/formats/error.ts";
@@ -29,6 +29,8 @@ export interface RunPlan {
   readonly text: string;
   /** SHA-256 of the tokenizer's file; absent for bytes. */
   readonly tokenizer?: string;
+  /** What the passes store; absent for float32. */
+  readonly dtype?: "bfloat16";
 }
 
 export interface Checkpoint {
@@ -51,7 +53,7 @@ export function hasCheckpoint(folder: string): boolean {
 
 /** Replaces the folder's checkpoint, whole or not at all. Throws FormatError when the operating system refuses. */
 export function saveCheckpoint(folder: string, { plan, step, state, mixture }: Checkpoint): void {
-  const { config, hyperparameters, batchSize, microBatches, sequenceLength, seed, text, tokenizer } = plan;
+  const { config, hyperparameters, batchSize, microBatches, sequenceLength, seed, text, tokenizer, dtype } = plan;
   const tensors = new Map<string, Tensor>();
   for (const [prefix, named] of Object.entries(state)) {
     for (const [name, t] of named as TrainingState["weights"]) tensors.set(`${prefix}.${name}`, t);
@@ -62,6 +64,7 @@ export function saveCheckpoint(folder: string, { plan, step, state, mixture }: C
     generators: JSON.stringify({ [BATCH_STREAM]: { seed, next: step * batchSize } }),
     text,
     ...(tokenizer !== undefined && { tokenizer }),
+    ...(dtype !== undefined && { dtype }),
     ...(mixture !== undefined && { mixture: JSON.stringify(mixture) }),
   });
 }
@@ -101,8 +104,14 @@ export function loadCheckpoint(folder: string): Checkpoint {
       throw new FormatError(path, `metadata: next is ${next}, wanted step · batchSize = ${step * batchSize}`);
     }
     const text = metadata.text ?? "";
-    const { tokenizer } = metadata;
-    const named = tokenizer === undefined ? {} : { tokenizer };
+    const { tokenizer, dtype } = metadata;
+    if (dtype !== undefined && dtype !== "bfloat16") {
+      throw new FormatError(path, `metadata: dtype is ${quote(dtype)}, wanted "bfloat16", or none for float32`);
+    }
+    const named: Pick<RunPlan, "tokenizer" | "dtype"> = {
+      ...(tokenizer !== undefined && { tokenizer }),
+      ...(dtype !== undefined && { dtype }),
+    };
     const plan = { config, hyperparameters, batchSize, microBatches, sequenceLength, seed, text, ...named };
     const read = (prefix: string): Map<string, Tensor> => readFloat32(file, config, prefix);
     const state = {

@@ -3,14 +3,14 @@
 // Each op is judged on its recorded inputs, so errors do not accumulate and what follows from a fault is not a fault of
 // its own. Where the recording leaves a tensor out, its exact value and its allowance are carried on as an input with an
 // error, so that the smallest segment between recorded tensors is judged by the composed bound.
-import { type DTypeName, dtypes, round } from "../../reference/dtype.ts";
+import { dtypes, round } from "../../reference/dtype.ts";
 import type { Inputs, Operation } from "../../reference/operation.ts";
 import { Arithmetic } from "../../reference/rounding.ts";
 import type { Target } from "../../reference/targets.ts";
 import { type Floats, type Ints, sizeOf, type Tensor, view } from "../../reference/tensor.ts";
-import { type Instance, micro, type Recorded } from "../trace/instance.ts";
+import { type Instance, type Recorded } from "../trace/instance.ts";
 import { compare, type Finding } from "./compare.ts";
-import type { Recording } from "./recording.ts";
+import { dtypeOf, type Recording } from "./recording.ts";
 import { identity, stepOps } from "./step-ops.ts";
 import { storageOf } from "./verdict.ts";
 
@@ -190,12 +190,6 @@ function stored(
     return Math.max(round(v + e, dtypes[dtype]) - v, v - round(v - e, dtypes[dtype]));
   });
   return { ...known, error: { data: widenedError, shape: error.shape } };
-}
-
-/** What the recording's activations are stored in. */
-function dtypeOf(recording: Recording): DTypeName {
-  const logits = recording.read("activations.logits") ?? recording.read(`${micro(0)}activations.logits`);
-  return recording.dtype ?? logits?.dtype ?? "float32";
 }
 
 function shaped(known: Known, shape: readonly number[]): Known {

@@ -2,7 +2,21 @@
 import type { DTypeName } from "../../reference/dtype.ts";
 import type { Floats, Ints, Tensor } from "../../reference/tensor.ts";
 import { FormatError } from "../formats/error.ts";
+import { micro } from "../trace/instance.ts";
 import { openSafetensors, type SafetensorsFile } from "../formats/safetensors.ts";
+
+/** What a recording's activations are stored in. */
+export function dtypeOf({ dtype, read: tensor }: Recording): DTypeName {
+  return dtype ?? (tensor("activations.logits") ?? tensor(`${micro(0)}activations.logits`))?.dtype ?? "float32";
+}
+
+/**
+ * Whether the passes of a recorded step read smaller copies of weights that it has in float32: mixed precision. Where the
+ * numbers are such as the smaller dtype holds, the copies are the weights.
+ */
+export function isMixed(recording: Recording): boolean {
+  return dtypeOf(recording) !== "float32" && recording.read("weights.tok_embeddings.weight")?.dtype === "float32";
+}
 
 export interface Recording {
   readonly path: string;

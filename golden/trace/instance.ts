@@ -32,6 +32,8 @@ export interface TraceShape {
   /** Parts that the batch was computed in, of B / microBatches sequences each; 1 by default. */
   readonly microBatches?: number;
   readonly like: Tensor;
+  /** Whether the passes read copies of the weights in a smaller dtype. */
+  readonly mixed?: boolean;
 }
 
 export function recorded(name: string, ...shape: number[]): Recorded {
@@ -62,7 +64,7 @@ export function micro(i: number): string {
  * The recorded tensors of step 0 by their kinds, each under the shape of an op; `at` is what stands before the names of one
  * micro-batch, or nothing.
  */
-export function words({ config, B, T, like }: TraceShape, at = "") {
+export function words({ config, B, T, like, mixed = false }: TraceShape, at = "") {
   const { dim: C, nHeads: NH, nKvHeads: NKV, ffnDim: F, vocabSize: V } = config;
   const HS = headSize(config);
   const R = B * T;
@@ -89,7 +91,7 @@ export function words({ config, B, T, like }: TraceShape, at = "") {
     grad,
     term: kind(`${at}activationGradientTerms`),
     useOfTable: kind(`${at}gradientTerms.tok_embeddings.weight`),
-    w: weight("weights"),
+    w: weight(mixed ? "castWeights" : "weights"),
     dw: weight(`${at}gradients`),
     tokens: recorded(`${at || "steps.0."}tokens`, R),
     targets: recorded(`${at || "steps.0."}targets`, R),

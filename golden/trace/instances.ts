@@ -16,7 +16,19 @@ export type { Instance, Recorded, TraceShape };
  * norm, clipping and AdamW; without hyperparameters there is only the norm.
  */
 export function instancesOf(shape: TraceShape, step = 0): Instance[] {
-  return [...(step === 0 ? passInstances(shape) : []), ...optimizerInstances(shape, step)];
+  const passes = step === 0 ? [...(shape.mixed ? castInstances(shape) : []), ...passInstances(shape)] : [];
+  return [...passes, ...optimizerInstances(shape, step)];
+}
+
+/** The weights as the passes read them. */
+function castInstances({ config }: TraceShape): Instance[] {
+  return [...weightShapes(config)].map(([name, shape]) => ({
+    op: "cast.forward",
+    where: `cast of ${name}`,
+    inputs: { x: flat(recorded(`weights.${name}`, ...shape)) },
+    scalars: {},
+    outputs: { y: flat(recorded(`castWeights.${name}`, ...shape)) },
+  }));
 }
 
 /** Both passes; of several micro-batches one after another, each followed by the sums of the gradients so far. */

@@ -1,16 +1,24 @@
 // A recorded training step computed again: the same inputs through an engine, the same tensors under the same names.
+import type { DTypeName } from "../../reference/dtype.ts";
 import type { Floats, Tensor } from "../../reference/tensor.ts";
-import type { OpenEngine } from "../../reference/training/engine.ts";
+import type { OpenEngine, StepEngine } from "../../reference/training/engine.ts";
 import { splitBatch } from "../../reference/training/micro-batches.ts";
 import { referenceEngine } from "../../reference/training/reference-engine.ts";
 import { learningRateAt } from "../../reference/training/schedule.ts";
 import { initialState, type TrainingState } from "../../reference/training/step.ts";
-import type { TensorToWrite } from "../formats/safetensors.ts";
+import type { DType, TensorToWrite } from "../formats/safetensors.ts";
 import { storedAs, type TraceInput } from "./input.ts";
 import { micro } from "./instance.ts";
 import { isAlwaysRecorded } from "./names.ts";
 
 type Named = ReadonlyMap<string, Tensor>;
+
+const storage: Readonly<Record<DTypeName, DType>> = {
+  float64: "F64",
+  float32: "F32",
+  bfloat16: "BF16",
+  float16: "F16",
+};
 
 /**
  * Every tensor of a trace, in the order of computation. A full one adds what else an op takes or gives: the terms of sums,
@@ -26,7 +34,11 @@ export async function replay<P extends Floats>(
 ): Promise<Map<string, TensorToWrite>> {
   const { config, hyperparameters, batches, microBatches } = input;
   const out = new Map<string, TensorToWrite>();
-  const put = (name: string, t: Tensor): void => void out.set(name, t);
+  let engine: StepEngine | undefined;
+  const put = (name: string, t: Tensor): void => {
+    const dtype = engine?.storedAs?.(t);
+    out.set(name, dtype === undefined ? t : { tensor: t, dtype: storage[dtype] });
+  };
   const putAll = (prefix: string, tensors: Named): void => {
     for (const [name, t] of tensors) put(`${prefix}.${name}`, t);
   };
@@ -61,7 +73,7 @@ export async function replay<P extends Floats>(
   const losses = new Float64Array(batches.length);
   const gradientNorms = new Float64Array(batches.length);
   const learningRates = new Float64Array(batches.length);
-  const engine = await open(config, initial, { microBatches });
+  engine = await open(config, initial, { microBatches });
   try {
     for (const [s, batch] of batches.entries()) {
       const at = `steps.${s}`;

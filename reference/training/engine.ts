@@ -1,9 +1,11 @@
 // A training step as a device offers it: whoever drives a run or a replay sees nothing else.
 import type { LlamaConfig } from "../config.ts";
+import type { DTypeName } from "../dtype.ts";
 import type { Policy } from "../planning/policies.ts";
 import type { Recorder } from "./recorded.ts";
 import type { Hyperparameters } from "./hyperparameters.ts";
 import type { Batch, TrainingState } from "./step.ts";
+import type { Tensor } from "../tensor.ts";
 
 /** What changes how a step is computed and what it holds. */
 export interface StepOptions {
@@ -13,7 +15,17 @@ export interface StepOptions {
   readonly microBatches?: number;
   /** Bytes that a device's buffers may take together; a step that needs more throws RangeError. */
   readonly memoryLimit?: number;
+  /** What weights and activations are stored in, and their gradients; an engine that has no such storage throws RangeError. */
+  readonly dtype?: StepDType;
 }
+
+/**
+ * float32: everything is. bfloat16: mixed precision (Micikevicius et al. 2018): the passes read and write bfloat16 and compute
+ * in float32; statistics, losses, sums over micro-batches, the master weights and the moments are float32. There is no float16:
+ * its range asks for a scaled loss.
+ */
+export const stepDTypes = ["float32", "bfloat16"] as const;
+export type StepDType = (typeof stepDTypes)[number];
 
 /** What a step took on a device. */
 export interface Measured {
@@ -38,6 +50,8 @@ export interface StepEngine {
   step(batch: Batch, h: Hyperparameters, t: number): Promise<{ loss: number; gradientNorm: number }>;
   /** A copy of the weights and moments, which later steps leave alone. */
   state(): Promise<TrainingState>;
+  /** In which dtype the engine stored a tensor that it recorded, if that is smaller than its storage here. */
+  storedAs?(t: Tensor): DTypeName | undefined;
   /** Of the last step, or `differentiate` without a record, on a device. */
   measured?(): Measured;
   /** Gives back what the engine holds. */

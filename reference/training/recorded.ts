@@ -4,6 +4,7 @@
 //   activationGradients.…       the total gradient at that tensor
 //   activationGradientTerms.…   where that is a sum: its terms
 //   gradients.…                 of the weights, before clipping; gradientTerms.… the two terms of a tied head
+//   castWeights.…               in mixed precision: the weights as the passes read them
 //   clipped.…  weights.…  firstMoment.…  secondMoment.…   after clipping and AdamW
 //
 // Of a batch in parts, what the passes over part i compute stands under microBatches.i, and
@@ -57,6 +58,11 @@ function recordPass({ activations, loss, lse, dloss, gradients }: Pass, record: 
     record("gradientTerms.tok_embeddings.weight.head", gradients.terms.head);
   }
   recordAll("gradients", gradients.weights, record);
+}
+
+/** Records the copies of the weights that the passes read. */
+export function recordCopies(copies: Weights, record: Recorder): void {
+  recordAll("castWeights", copies, record);
 }
 
 /** Records what clipping and AdamW gave. */

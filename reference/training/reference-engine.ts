@@ -10,8 +10,9 @@ import { differentiateInParts, passesOverParts, type TrainingState, update } fro
 export function referenceEngine<P extends Floats>(
   config: LlamaConfig,
   initial: TrainingState<P>,
-  { recompute = "none", microBatches = 1 }: StepOptions = {},
+  { recompute = "none", microBatches = 1, dtype = "float32" }: StepOptions = {},
 ): StepEngine {
+  if (dtype !== "float32") throw new RangeError(`the reference stores no ${dtype}, expected float32, or a device`);
   let state = initial;
   let last: { gradients: ReadonlyMap<string, Tensor<P>>; norm: Tensor<P> } | undefined;
   const engine: StepEngine = {
