@@ -101,7 +101,8 @@ function squareRoot(a: DoubleDouble): DoubleDouble {
 // ---------------------------------------------------------------------------------------------------------------------
 // exp:  x = n · ln2/128 + r,  n = 128k + j,  |r| ≤ ln2/256:   eˣ = 2ᵏ · 2^(j/128) · eʳ      (Tang 1989, TOMS 15:2)
 
-const STEPS = 128;
+const LOG2_STEPS = 7;
+const STEPS = 1 << LOG2_STEPS;
 const STEP_HI = LN2_HI / STEPS;
 const STEP_LO = LN2_LO / STEPS;
 const STEPS_PER_UNIT = STEPS / (LN2_HI + LN2_LO);
@@ -119,17 +120,21 @@ for (let bit = STEPS / 2, root: DoubleDouble = { hi: 2, lo: 0 }; bit >= 1; bit /
   }
 }
 
+// Adding and subtracting it rounds what is below 2⁵¹ to the nearest integer, ties to even: no bit is left below the point.
+const TO_INTEGER = 1.5 * powerOfTwo(52);
+
 /** e^(hi + lo), |lo| ≤ 2⁻⁵² · |hi|. */
 function expOfSum(hi: number, lo: number): number {
-  if (hi > 710) return Infinity; // nearer than that to the thresholds 709.78 and −745.13 the last product decides
-  if (!(hi >= -746)) return hi < -746 ? 0 : NaN;
-  const n = Math.round(hi * STEPS_PER_UNIT);
-  const r = hi - n * STEP_HI - (n * STEP_LO - lo); // the first difference is exact: at most 53 bits are left
+  // Nearer than that to the thresholds 709.78 and −745.13 the last product decides.
+  if (!(hi >= -746 && hi <= 710)) return hi > 710 ? Infinity : hi < -746 ? 0 : NaN;
+  const nearest = hi * STEPS_PER_UNIT + TO_INTEGER - TO_INTEGER;
+  const r = hi - nearest * STEP_HI - (nearest * STEP_LO - lo); // the first difference is exact: at most 53 bits are left
   // eʳ − 1; what is left out, r⁶/720, is below 2⁻⁶⁰
   const p = r + r * r * (1 / 2 + r * (1 / 6 + r * (1 / 24 + r * (1 / 120))));
+  const n = nearest | 0;
   const j = n & (STEPS - 1);
+  const k = n >> LOG2_STEPS;
   const y = ROOT_HI[j] + (ROOT_LO[j] + ROOT_HI[j] * p);
-  const k = (n - j) / STEPS;
   if (k > MAX_EXPONENT) return y * 2 * POWERS_OF_TWO[k - 1 - MIN_EXPONENT];
   if (k < MIN_EXPONENT) return (y / 16) * POWERS_OF_TWO[k + 4 - MIN_EXPONENT]; // k ≥ −1077, and y/16 is exact
   return y * POWERS_OF_TWO[k - MIN_EXPONENT];

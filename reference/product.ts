@@ -1,21 +1,27 @@
 // The matrix product:  out[i, j] = Σ over k of a[i, k] · b[j, k],   each sum in double, in the order of k, stored once.
 //
-// The two forms below give the same bits, because each sum runs over k in the same order; a property test says so.
+// All forms below give the same bits, because each sum runs over k in the same order; a property test says so.
 import type { Floats } from "./tensor.ts";
 
-/** A matrix as it lies in memory: element [outer index, k] is data[outer · index + inner · k]. */
+/** A matrix as it lies in memory: element [outer index, k] is data[start + outer · index + inner · k]. */
 export interface Operand {
   readonly data: Floats;
+  /** 0 where it is left out. */
+  readonly start?: number;
   readonly outer: number;
   readonly inner: number;
 }
 
 /** The definition. out: [I, J]; a: [I, K] and b: [J, K] by their strides. */
 export function plainProduct(out: Floats, I: number, J: number, K: number, a: Operand, b: Operand): void {
+  const { start: startA = 0 } = a;
+  const { start: startB = 0 } = b;
   for (let i = 0; i < I; i++) {
     for (let j = 0; j < J; j++) {
+      const atA = startA + a.outer * i;
+      const atB = startB + b.outer * j;
       let sum = 0;
-      for (let k = 0; k < K; k++) sum += a.data[a.outer * i + a.inner * k] * b.data[b.outer * j + b.inner * k];
+      for (let k = 0; k < K; k++) sum += a.data[atA + a.inner * k] * b.data[atB + b.inner * k];
       out[i * J + j] = sum;
     }
   }
@@ -26,8 +32,13 @@ export function plainProduct(out: Floats, I: number, J: number, K: number, a: Op
  * reads neighbouring doubles. What remains at the edges is packed as zeros and not stored.
  */
 export function product(out: Floats, I: number, J: number, K: number, a: Operand, b: Operand): void {
-  if (I === 1 && a.inner === 1 && b.inner === 1) return rowProduct(out, J, K, a.data, b.data, b.outer);
-  // Packing would cost more than it saves.
+  // Packing would cost more than it saves: every element of b is used once.
+  if (I === 1 && a.inner === 1) {
+    const { data: row, start: atRow = 0 } = a;
+    const { data, start: atB = 0 } = b;
+    if (b.inner === 1) return rowByRows(out, J, K, row, atRow, data, atB, b.outer);
+    if (b.outer === 1) return rowByColumns(out, J, K, row, atRow, data, atB, b.inner);
+  }
   if (I === 1 || I * J * K < 512) return plainProduct(out, I, J, K, a, b);
   const rows = new Float64Array(4 * K);
   const columns = new Float64Array(Math.ceil(J / 2) * 2 * K);
@@ -69,31 +80,108 @@ export function product(out: Floats, I: number, J: number, K: number, a: Operand
   }
 }
 
-/**
- * For a single row, both operands contiguous along k: every element of b is used once, so packing would cost as much as
- * the product. Four sums at a time.
- */
-function rowProduct(out: Floats, J: number, K: number, row: Floats, b: Floats, outer: number): void {
-  for (let j = 0; j < J; j += 4) {
+/** out[j] = Σ over k of row[atRow + k] · b[atB + outer · j + k]: eight sums at a time, which do not wait for one another. */
+function rowByRows(
+  out: Floats,
+  J: number,
+  K: number,
+  row: Floats,
+  atRow: number,
+  b: Floats,
+  atB: number,
+  outer: number,
+): void {
+  let j = 0;
+  for (; j + 7 < J; j += 8) {
     let s0 = 0;
     let s1 = 0;
     let s2 = 0;
     let s3 = 0;
-    const at0 = outer * j;
-    const at1 = outer * Math.min(j + 1, J - 1); // beyond the edge the last one again, not stored
-    const at2 = outer * Math.min(j + 2, J - 1);
-    const at3 = outer * Math.min(j + 3, J - 1);
+    let s4 = 0;
+    let s5 = 0;
+    let s6 = 0;
+    let s7 = 0;
+    const at0 = atB + outer * j;
+    const at1 = at0 + outer;
+    const at2 = at1 + outer;
+    const at3 = at2 + outer;
+    const at4 = at3 + outer;
+    const at5 = at4 + outer;
+    const at6 = at5 + outer;
+    const at7 = at6 + outer;
     for (let k = 0; k < K; k++) {
-      const x = row[k];
+      const x = row[atRow + k];
       s0 += x * b[at0 + k];
       s1 += x * b[at1 + k];
       s2 += x * b[at2 + k];
       s3 += x * b[at3 + k];
+      s4 += x * b[at4 + k];
+      s5 += x * b[at5 + k];
+      s6 += x * b[at6 + k];
+      s7 += x * b[at7 + k];
     }
     out[j] = s0;
-    if (j + 1 < J) out[j + 1] = s1;
-    if (j + 2 < J) out[j + 2] = s2;
-    if (j + 3 < J) out[j + 3] = s3;
+    out[j + 1] = s1;
+    out[j + 2] = s2;
+    out[j + 3] = s3;
+    out[j + 4] = s4;
+    out[j + 5] = s5;
+    out[j + 6] = s6;
+    out[j + 7] = s7;
+  }
+  for (; j < J; j++) {
+    const at = atB + outer * j;
+    let sum = 0;
+    for (let k = 0; k < K; k++) sum += row[atRow + k] * b[at + k];
+    out[j] = sum;
+  }
+}
+
+/** out[j] = Σ over k of row[atRow + k] · b[atB + inner · k + j], likewise. */
+function rowByColumns(
+  out: Floats,
+  J: number,
+  K: number,
+  row: Floats,
+  atRow: number,
+  b: Floats,
+  atB: number,
+  inner: number,
+): void {
+  let j = 0;
+  for (; j + 7 < J; j += 8) {
+    let s0 = 0;
+    let s1 = 0;
+    let s2 = 0;
+    let s3 = 0;
+    let s4 = 0;
+    let s5 = 0;
+    let s6 = 0;
+    let s7 = 0;
+    for (let k = 0, at = atB + j; k < K; k++, at += inner) {
+      const x = row[atRow + k];
+      s0 += x * b[at];
+      s1 += x * b[at + 1];
+      s2 += x * b[at + 2];
+      s3 += x * b[at + 3];
+      s4 += x * b[at + 4];
+      s5 += x * b[at + 5];
+      s6 += x * b[at + 6];
+      s7 += x * b[at + 7];
+    }
+    out[j] = s0;
+    out[j + 1] = s1;
+    out[j + 2] = s2;
+    out[j + 3] = s3;
+    out[j + 4] = s4;
+    out[j + 5] = s5;
+    out[j + 6] = s6;
+    out[j + 7] = s7;
+  }
+  for (; j < J; j++) {
+    let sum = 0;
+    for (let k = 0, at = atB + j; k < K; k++, at += inner) sum += row[atRow + k] * b[at];
+    out[j] = sum;
   }
 }
 
@@ -111,7 +199,7 @@ function pack(
     if (first + w >= count) {
       for (let k = 0; k < K; k++) into[at + k * width + w] = 0;
     } else {
-      const start = from.outer * (first + w);
+      const start = (from.start ?? 0) + from.outer * (first + w);
       for (let k = 0; k < K; k++) into[at + k * width + w] = from.data[start + from.inner * k];
     }
   }

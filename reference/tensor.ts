@@ -13,7 +13,9 @@ export interface Tensor<D extends Floats | Ints = Floats> {
 
 /** The number of elements of a shape; 1 for a scalar, whose shape is []. */
 export function sizeOf(shape: readonly number[]): number {
-  return shape.reduce((product, length) => product * length, 1);
+  let product = 1;
+  for (let i = 0; i < shape.length; i++) product *= shape[i];
+  return product;
 }
 
 /** Numbers with a shape. Throws RangeError unless there are exactly as many numbers as the shape holds. */
@@ -58,35 +60,45 @@ export function checkShapes<const S extends string>(
   specs: Record<string, readonly [Tensor<Floats | Ints>, S]>,
 ): Record<AxisNames<S>, number> {
   const lengths: Record<string, number> = {};
-  const halves: [string, string, readonly number[], string][] = [];
-  for (const [name, [t, spec]] of Object.entries(specs)) {
-    const axes = spec === "" ? [] : spec.split(",");
-    const fits =
-      t.shape.length === axes.length &&
-      axes.every((axis, i) => {
-        const length = t.shape[i];
-        if (axis.endsWith("/2")) halves.push([name, axis, t.shape, spec]);
-        return (lengths[axis] ??= length) === length;
-      });
+  for (const name of Object.keys(specs)) {
+    const t = specs[name][0];
+    const spec = specs[name][1];
+    const axes = axesOf(spec);
+    let fits = t.shape.length === axes.length;
+    for (let i = 0; fits && i < axes.length; i++) fits = (lengths[axes[i]] ??= t.shape[i]) === t.shape[i];
     if (!fits) throw new RangeError(shapeMessage(name, t.shape, spec, axes, lengths));
     if (t.data.length !== sizeOf(t.shape)) {
       throw new RangeError(`${name} has shape [${t.shape}] but holds ${t.data.length} numbers`);
     }
   }
-  for (const [name, axis, shape, spec] of halves) {
-    const whole = lengths[axis.slice(0, -2)];
-    if (whole !== undefined && whole !== 2 * lengths[axis]) {
-      throw new RangeError(`${name} has shape [${shape}], expected [${spec}] with ${axis.slice(0, -2)}=${whole}`);
+  for (const name of Object.keys(specs)) {
+    const spec = specs[name][1];
+    if (!spec.includes("/2")) continue;
+    for (const axis of axesOf(spec)) {
+      const whole = axis.endsWith("/2") ? lengths[axis.slice(0, -2)] : undefined;
+      if (whole !== undefined && whole !== 2 * lengths[axis]) {
+        const { shape } = specs[name][0];
+        throw new RangeError(`${name} has shape [${shape}], expected [${spec}] with ${axis.slice(0, -2)}=${whole}`);
+      }
     }
   }
   return lengths as Record<AxisNames<S>, number>;
+}
+
+/** The axes of each spec that was seen: every step of a model asks for the same few. */
+const axesBySpec = new Map<string, readonly string[]>();
+
+function axesOf(spec: string): readonly string[] {
+  let axes = axesBySpec.get(spec);
+  if (axes === undefined) axesBySpec.set(spec, (axes = spec === "" ? [] : spec.split(",")));
+  return axes;
 }
 
 function shapeMessage(
   name: string,
   shape: readonly number[],
   spec: string,
-  axes: string[],
+  axes: readonly string[],
   lengths: Record<string, number>,
 ): string {
   const known = axes.filter((axis, i) => axis in lengths && lengths[axis] !== shape[i]);

@@ -9,6 +9,7 @@
 //
 // Query head h reads key/value head ⌊h · NKV / NH⌋; dk and dv collect from every query head of the group.
 import { exp, log } from "../elementary.ts";
+import { product } from "../product.ts";
 import { checkShapes, type Floats, type Tensor, zeros } from "../tensor.ts";
 
 /** How many keys query t may see: those up to its own position, counted from the end. */
@@ -27,29 +28,29 @@ export function forward<P extends Floats>(q: Tensor<P>, k: Tensor<P>, v: Tensor<
   const y = zeros(q);
   const lse = zeros(q, [B, NH, T]);
   const s = new Float64Array(S);
-  const values = v.data;
+  const sums = new Float64Array(HS);
   for (let b = 0; b < B; b++) {
     for (let h = 0; h < NH; h++) {
       const group = Math.floor((h * NKV) / NH);
+      const atHead = (b * S * NKV + group) * HS;
+      const keys = { data: k.data, start: atHead, outer: NKV * HS, inner: 1 }; // [S, HS]
+      const values = { data: v.data, start: atHead, outer: 1, inner: NKV * HS }; // [HS, S]
       for (let t = 0; t < T; t++) {
-        const keys = visibleKeys(t, T, S);
+        const seen = visibleKeys(t, T, S);
         const atQuery = ((b * T + t) * NH + h) * HS;
-        const firstKey = (b * S * NKV + group) * HS;
+        product(s, 1, seen, HS, { data: q.data, start: atQuery, outer: HS, inner: 1 }, keys);
         let max = -Infinity;
-        for (let j = 0; j < keys; j++) {
-          s[j] = scale * dot(q.data, atQuery, k.data, firstKey + j * NKV * HS, HS);
+        for (let j = 0; j < seen; j++) {
+          s[j] *= scale;
           max = Math.max(max, s[j]);
         }
         let total = 0;
-        for (let j = 0; j < keys; j++) {
+        for (let j = 0; j < seen; j++) {
           s[j] = exp(s[j] - max);
           total += s[j];
         }
-        for (let i = 0; i < HS; i++) {
-          let sum = 0;
-          for (let j = 0, at = firstKey + i; j < keys; j++, at += NKV * HS) sum += s[j] * values[at];
-          if (keys > 0) y.data[atQuery + i] = sum / total;
-        }
+        product(sums, 1, HS, seen, { data: s, outer: S, inner: 1 }, values);
+        if (seen > 0) for (let i = 0; i < HS; i++) y.data[atQuery + i] = sums[i] / total;
         lse.data[(b * NH + h) * T + t] = max + log(total); // −∞ where no key is seen
       }
     }
