@@ -24,11 +24,7 @@ export function lazily<A extends object, T>(saved: Saved<T>, lines: Lines<A>, ag
       if (results.has(line)) return results.get(line);
       const result = compute(a);
       results.set(line, result);
-      const outputs = outputsOf(line);
-      again(
-        line,
-        new Map(outputs.map((name) => [name, outputs.length === 1 ? result : at(result, partOf(name))])) as never,
-      );
+      again(line, namedBy(line, result));
       return result;
     };
     define(a, line, saved, run);
@@ -63,6 +59,12 @@ function define(a: object, line: string, saved: Saved<unknown>, run: () => unkno
     Object.defineProperty(parts, partOf(name), { enumerable: true, get });
   }
   Object.defineProperty(a, line, { enumerable: true, value: parts });
+}
+
+/** What a line gave, tensor by tensor. */
+export function namedBy<T>(line: string, result: unknown): Map<TensorName, T> {
+  const outputs = outputsOf(line);
+  return new Map(outputs.map((name) => [name, outputs.length === 1 ? (result as T) : at<T>(result, partOf(name))]));
 }
 
 /** The tensors that a line gives: "attention" gives attention.y and attention.lse. */

@@ -6,21 +6,23 @@
 // n and m enter the products, the two sums leave them (regions.ts). Between the two every rank computes its own heads and
 // columns of F; around them it holds x, n, a, m and y in full, or its T / tensor positions of each.
 import type { LlamaConfig } from "../config.ts";
-import * as whole from "../model/block.ts";
+import type * as whole from "../model/block.ts";
+import { heads, LAYOUT, rows } from "../model/block.ts";
 import * as add from "../ops/add.ts";
 import * as attention from "../ops/attention.ts";
 import * as linear from "../ops/linear.ts";
 import * as rmsnorm from "../ops/rmsnorm.ts";
 import * as rope from "../ops/rope.ts";
 import * as swiglu from "../ops/swiglu.ts";
-import { type Floats, roundScalar, type Tensor, view } from "../tensor.ts";
+import { type Floats, roundScalar, type Tensor } from "../tensor.ts";
 import type { LayerWeights } from "../weights.ts";
 import type { Program, Rank } from "./lockstep.ts";
+import type { Restored } from "./recompute.ts";
 import { enter, leave } from "./regions.ts";
 
 /**
- * What a rank keeps of the forward. Rows are [R, …], or [R / tensor, …] with sequence parallelism; heads are
- * [B, T, NH / tensor, HS], columns [R, F / tensor]. What enters the products is not kept: it is gathered again.
+ * What a rank computes in the forward. Rows are [R, …], or [R / tensor, …] with sequence parallelism; heads are
+ * [B, T, NH / tensor, HS], columns [R, F / tensor]. What enters the products is not among it: it is gathered again.
  */
 export type BlockActivations<P extends Floats = Floats> = whole.BlockActivations<P>;
 
@@ -30,7 +32,7 @@ export interface BlockGradients<P extends Floats = Floats> extends Omit<whole.Bl
   readonly terms: Pick<whole.BlockGradients<P>["terms"], "attentionResidual" | "x">;
 }
 
-/** at: such as "layers.0"; x: this rank's rows → what it keeps; the block's result is ffnResidual, cut like x. */
+/** at: such as "layers.0"; x: this rank's rows → what it computes; the block's result is ffnResidual, cut like x. */
 export function* forward<P extends Floats>(
   rank: Rank,
   config: LlamaConfig,
@@ -39,7 +41,6 @@ export function* forward<P extends Floats>(
   table: whole.RopeTable<P>,
   x: Tensor<P>,
 ): Program<BlockActivations<P>> {
-  const { LAYOUT } = whole;
   const { cos, sin } = table;
   const T = cos.shape[0];
   const NH = config.nHeads / rank.tensor.size;
@@ -87,45 +88,48 @@ export function* forward<P extends Floats>(
   };
 }
 
-/** dy: the gradient at this rank's rows of ffnResidual; a: what the forward kept → the gradients, of which x is cut like dy. */
+/** dy: the gradient at this rank's rows of ffnResidual; a: what the forward saved, and what of the rest is read → the gradients, of which x is cut like dy. */
 export function* backward<P extends Floats>(
   rank: Rank,
   config: LlamaConfig,
   at: string,
   w: LayerWeights<P>,
   table: whole.RopeTable<P>,
-  a: BlockActivations<P>,
+  a: Restored<P>,
   dy: Tensor<P>,
 ): Program<BlockGradients<P>> {
-  const { LAYOUT } = whole;
   const { cos, sin } = table;
   const T = cos.shape[0];
   const NH = config.nHeads / rank.tensor.size;
 
-  const m = yield* enter(rank, `activations.${at}.ffn_norm`, a.ffnNorm.y, T);
   const dffnOutput = yield* enter(rank, `activationGradients.${at}.ffn_output`, dy, T);
-  const w2 = linear.backward(dffnOutput, a.swiglu, w.w2);
-  const { dgate, dup } = swiglu.backward(w2.dx, a.gate, a.up);
+  const w2 = linear.backward(dffnOutput, yield* a.read("swiglu"), w.w2);
+  const { dgate, dup } = swiglu.backward(w2.dx, yield* a.read("gate"), yield* a.read("up"));
+  const m = yield* a.entered("ffnNorm");
   const w1 = linear.backward(dgate, m, w.w1);
   const w3 = linear.backward(dup, m, w.w3);
   const ffnTerm = add.forward(w1.dx, w3.dx).y;
   const dffnNorm = yield* leave(rank, `activationGradients.${at}.ffn_norm`, ffnTerm, T);
-  const ffnNorm = rmsnorm.backward(dffnNorm, a.attentionResidual, w.ffnNorm, a.ffnNorm.rstd);
+  const attentionResidual = yield* a.read("attentionResidual");
+  const ffnNorm = rmsnorm.backward(dffnNorm, attentionResidual, w.ffnNorm, yield* a.read("ffnNorm.rstd"));
   const dattentionResidual = add.forward(dy, ffnNorm.dx).y;
 
-  const n = yield* enter(rank, `activations.${at}.attention_norm`, a.attentionNorm.y, T);
   const dattentionOutput = yield* enter(rank, `activationGradients.${at}.attention_output`, dattentionResidual, T);
-  const wo = linear.backward(dattentionOutput, rows(a.attention.y), w.wo);
+  const y = yield* a.read("attention.y");
+  const wo = linear.backward(dattentionOutput, rows(y), w.wo);
   const dattention = heads(wo.dx, T, NH);
-  const { dq, dk, dv } = attention.backward(dattention, a.q, a.k, a.v, a.attention.y, a.attention.lse);
+  const [q, k, v] = [yield* a.read("q"), yield* a.read("k"), yield* a.read("v")];
+  const { dq, dk, dv } = attention.backward(dattention, q, k, v, y, yield* a.read("attention.lse"));
   const dqProjection = rope.backward(dq, cos, sin, LAYOUT).dx;
   const dkProjection = rope.backward(dk, cos, sin, LAYOUT).dx;
+  const n = yield* a.entered("attentionNorm");
   const wq = linear.backward(rows(dqProjection), n, w.wq);
   const wk = linear.backward(rows(dkProjection), n, w.wk);
   const wv = linear.backward(rows(dv), n, w.wv);
   const attentionTerm = add.forward(add.forward(wq.dx, wk.dx).y, wv.dx).y;
   const dattentionNorm = yield* leave(rank, `activationGradients.${at}.attention_norm`, attentionTerm, T);
-  const attentionNorm = rmsnorm.backward(dattentionNorm, a.x, w.attentionNorm, a.attentionNorm.rstd);
+  const [x, rstd] = [yield* a.read("x"), yield* a.read("attentionNorm.rstd")];
+  const attentionNorm = rmsnorm.backward(dattentionNorm, x, w.attentionNorm, rstd);
   const dx = add.forward(dattentionResidual, attentionNorm.dx).y;
 
   return {
@@ -161,16 +165,4 @@ export function* backward<P extends Floats>(
       w3: w3.dw,
     },
   };
-}
-
-/** [R, NH·HS] → [B, T, NH, HS], the same numbers. */
-function heads<P extends Floats>(t: Tensor<P>, T: number, NH: number): Tensor<P> {
-  const [R, width] = t.shape;
-  return view(t, [R / T, T, NH, width / NH]);
-}
-
-/** [B, T, NH, HS] → [R, NH·HS], the same numbers. */
-function rows<P extends Floats>(t: Tensor<P>): Tensor<P> {
-  const [B, T, NH, HS] = t.shape;
-  return view(t, [B * T, NH * HS]);
 }

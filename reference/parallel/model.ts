@@ -3,43 +3,60 @@
 //   x₀ = Σ over ranks of embedding(tokens),   xᵢ₊₁ = blockᵢ(xᵢ),   own logits = own head · rmsnorm(x_L)
 import { headSize, type LlamaConfig } from "../config.ts";
 import type { RopeTable } from "../model/block.ts";
+import type { Saved } from "../model/lazily.ts";
+import { save } from "../model/recompute.ts";
 import * as add from "../ops/add.ts";
 import * as linear from "../ops/linear.ts";
 import * as rmsnorm from "../ops/rmsnorm.ts";
 import * as ropeTable from "../ops/rope-table.ts";
+import type { Policy } from "../planning/policies.ts";
 import { type Floats, type Ints, roundScalar, type Tensor, view } from "../tensor.ts";
 import { layerWeightName, type LayerWeights, type Weights } from "../weights.ts";
 import * as block from "./block.ts";
 import * as embedding from "./embedding.ts";
 import type { Program, Rank } from "./lockstep.ts";
+import { recompute } from "./recompute.ts";
 import { enter, leave } from "./regions.ts";
 import { afterBackward, whenMade, wholeLayer, wholeWeight } from "./zero.ts";
 
-/** What a rank keeps of the forward. Rows are [R, …], or [R / tensor, …] with sequence parallelism. */
+/** What a rank computes in the forward. Rows are [R, …], or [R / tensor, …] with sequence parallelism. */
 export interface ModelActivations<P extends Floats = Floats> {
   /** [B, T], the sequences of this data rank. */
   readonly tokens: Tensor<Ints>;
   readonly table: RopeTable<P>;
   readonly embedding: Tensor<P>;
   readonly layers: readonly block.BlockActivations<P>[];
+  /** What is kept of each block: all that its backward sees. */
+  readonly saved: readonly Saved<Tensor<P>>[];
+  /** What the last block gave. */
+  readonly last: Tensor<P>;
   readonly norm: { readonly y: Tensor<P>; readonly rstd: Tensor<P> };
   /** [R, own v]. */
   readonly logits: Tensor<P>;
 }
 
 /** The gradients of the layer's weights are not kept here: they are summed over the ranks. */
-export type LayerGradients<P extends Floats = Floats> = Omit<block.BlockGradients<P>, "weights">;
+export interface LayerGradients<P extends Floats = Floats> extends Omit<block.BlockGradients<P>, "weights"> {
+  /** What the backward computed again. */
+  readonly again: Saved<Tensor<P>>;
+}
 
-/** The gradient at each activation, cut like it, and this rank's part of those of the weights, summed over all rows. */
+/** The gradient at each activation, cut like it. */
 export interface ModelGradients<P extends Floats = Floats> {
   readonly embedding: Tensor<P>;
   readonly layers: readonly LayerGradients<P>[];
   readonly norm: Tensor<P>;
   readonly logits: Tensor<P>;
+  /** Those of the weights as far as ZeRO's stage sums them by now; of a tied matrix each use by itself. */
+  readonly made: Weights<P>;
+}
+
+/** Gradients of the weights, this rank's part of each, summed over all rows. */
+export interface WeightGradients<P extends Floats = Floats> {
   /** With a tied head, the two terms of its gradient. */
   readonly terms?: { readonly embedding: Tensor<P>; readonly head: Tensor<P> };
   /** By the weights' names, in the order of the table. */
-  readonly weights: Map<string, Tensor<P>>;
+  readonly weights: Weights<P>;
 }
 
 const TABLE = "tok_embeddings.weight";
@@ -47,12 +64,13 @@ const TABLE = "tok_embeddings.weight";
 const TABLE_USE = `${TABLE}.embedding`;
 const HEAD_USE = `${TABLE}.head`;
 
-/** weights: as the rank holds them; tokens: [B, T] ids below V → what the rank keeps. */
+/** weights: as the rank holds them; tokens: [B, T] ids below V → what the rank computes, and what the policy keeps of it. */
 export function* forward<P extends Floats>(
   rank: Rank,
   config: LlamaConfig,
   weights: Weights<P>,
   tokens: Tensor<Ints>,
+  policy: Policy,
 ): Program<ModelActivations<P>> {
   const [B, T] = tokens.shape;
   const w = yield* wholeWeight(rank, weights, TABLE);
@@ -62,7 +80,7 @@ export function* forward<P extends Floats>(
   const embeddingTerm = embedding.forward(rank, view(tokens, [B * T]), w, config.vocabSize).y;
   const embedded = yield* leave(rank, "activations.embedding", embeddingTerm, T);
   let x = embedded;
-  const layers = [];
+  const layers: block.BlockActivations<P>[] = [];
   for (let i = 0; i < config.nLayers; i++) {
     const ofLayer = yield* wholeLayer(rank, weights, i);
     const layer = yield* block.forward(rank, config, `layers.${i}`, ofLayer, table, x);
@@ -73,15 +91,16 @@ export function* forward<P extends Floats>(
   const norm = rmsnorm.forward(x, gain, roundScalar(config.normEps, w));
   const n = yield* enter(rank, "activations.norm", norm.y, T);
   const logits = linear.forward(n, yield* wholeWeight(rank, weights, headName(config))).y;
-  return { tokens, table, embedding: embedded, layers, norm, logits };
+  const saved = layers.map((layer) => save(policy, layer));
+  return { tokens, table, embedding: embedded, layers, saved, last: x, norm, logits };
 }
 
-/** dlogits: [R, own v]; a: what the forward kept → every gradient. Each use of a tied head is summed over the ranks by itself. */
+/** dlogits: [R, own v]; a: what the forward returned, of whose blocks it reads what was saved → every gradient. */
 export function* backward<P extends Floats>(
   rank: Rank,
   config: LlamaConfig,
   weights: Weights<P>,
-  a: ModelActivations<P>,
+  a: Omit<ModelActivations<P>, "layers">,
   dlogits: Tensor<P>,
 ): Program<ModelGradients<P>> {
   const [B, T] = a.tokens.shape;
@@ -94,33 +113,40 @@ export function* backward<P extends Floats>(
   const head = linear.backward(dlogits, n, yield* wholeWeight(rank, weights, headName(config)));
   yield* make(config.tiedEmbeddings ? HEAD_USE : "output.weight", head.dw);
   const dnorm = yield* leave(rank, "activationGradients.norm", head.dx, T);
-  const last = a.layers.at(-1)?.ffnResidual ?? a.embedding;
-  const norm = rmsnorm.backward(dnorm, last, yield* wholeWeight(rank, weights, "norm.weight"), a.norm.rstd);
+  const norm = rmsnorm.backward(dnorm, a.last, yield* wholeWeight(rank, weights, "norm.weight"), a.norm.rstd);
   yield* make("norm.weight", norm.dw);
   let dx = norm.dx;
   const layers: LayerGradients<P>[] = [];
   for (let i = config.nLayers - 1; i >= 0; i--) {
     const ofLayer = yield* wholeLayer(rank, weights, i);
     const at = `layers.${i}`;
-    const { weights: dws, ...layer } = yield* block.backward(rank, config, at, ofLayer, a.table, a.layers[i], dx);
+    const restored = recompute(rank, config, at, ofLayer, a.table, a.saved[i]);
+    const { weights: dws, ...layer } = yield* block.backward(rank, config, at, ofLayer, a.table, restored, dx);
     for (const [weight, dw] of Object.entries(dws)) {
       yield* make(layerWeightName(i, weight as keyof LayerWeights), dw);
     }
-    layers.unshift(layer);
+    layers.unshift({ ...layer, again: restored.again });
     dx = layer.x;
   }
   const dembedding = yield* enter(rank, "activationGradients.embedding", dx, T);
   const { dw } = embedding.backward(rank, dembedding, view(a.tokens, [B * T]), config.vocabSize);
   yield* make(config.tiedEmbeddings ? TABLE_USE : TABLE, dw);
 
+  return { embedding: dx, layers, norm: dnorm, logits: dlogits, made };
+}
+
+/** made: what the backward made, over all micro-batches → its sums over the ranks; each use of a tied head by itself. */
+export function* sumGradients<P extends Floats>(
+  rank: Rank,
+  config: LlamaConfig,
+  weights: Weights<P>,
+  made: Weights<P>,
+): Program<WeightGradients<P>> {
   const sums = yield* afterBackward(rank, made);
-  const gradients = new Map<string, Tensor<P>>();
-  for (const name of weights.keys()) {
-    const tied = name === TABLE && config.tiedEmbeddings;
-    gradients.set(name, tied ? add.forward(sums.get(TABLE_USE)!, sums.get(HEAD_USE)!).y : sums.get(name)!);
-  }
-  const terms = config.tiedEmbeddings ? { terms: { embedding: sums.get(TABLE_USE)!, head: sums.get(HEAD_USE)! } } : {};
-  return { embedding: dx, layers, norm: dnorm, logits: dlogits, ...terms, weights: gradients };
+  if (!config.tiedEmbeddings) return { weights: new Map([...weights.keys()].map((name) => [name, sums.get(name)!])) };
+  const terms = { embedding: sums.get(TABLE_USE)!, head: sums.get(HEAD_USE)! };
+  sums.set(TABLE, add.forward(terms.embedding, terms.head).y);
+  return { terms, weights: new Map([...weights.keys()].map((name) => [name, sums.get(name)!])) };
 }
 
 function headName(config: LlamaConfig): string {

@@ -1,7 +1,8 @@
 // What the ranks computed, put together under the names of a trace, as training/recorded.ts names what one rank computes.
 //
 // Left out are sums that no rank has: the terms of the gradients at the inputs of the products (attention_norm, ffn_norm), which
-// every rank adds up for its own heads and columns before they leave.
+// every rank adds up for its own heads and columns before they leave; of a batch in parts, a part's mean loss, and its
+// gradients of the weights, which a rank adds up for its own sequences before they are summed over the ranks.
 import { type Tensor, view } from "../tensor.ts";
 import type { Recorder } from "../training/recorded.ts";
 import type { Weights } from "../weights.ts";
@@ -10,44 +11,53 @@ import { join } from "./cut.ts";
 import type { Layout } from "./layout.ts";
 import type { LayerGradients } from "./model.ts";
 import { gatherTable, type Table } from "./shards.ts";
-import type { RankPasses, RankStep } from "./step.ts";
+import type { RankPass, RankStep } from "./step.ts";
 
 /** A tensor of one rank under its recorded axes, and along which of them the tensor ranks cut it: none where each has it. */
 type Put = (name: string, t: Tensor, axis: number | undefined) => void;
 
 /** Records both passes and the update of all ranks, in the order of computation. */
 export function recordRanks(layout: Layout, ranks: readonly RankStep[], record: Recorder): void {
-  const all = ranks.map(({ passes }) => passes);
-  const [{ activations, loss, dloss, norm, gradients }] = all;
-  record("activations.rope.cos", activations.table.cos);
-  record("activations.rope.sin", activations.table.sin);
-  recordTogether(layout, all, putForward, record);
-  record("activations.loss", loss);
-  record("activationGradients.loss", dloss);
-  recordTogether(layout, all, putBackward, record);
+  const [{ passes }] = ranks;
+  const { length } = passes.parts;
+  for (const i of passes.parts.keys()) {
+    const at = length > 1 ? `microBatches.${i}.` : "";
+    const ofPart = ranks.map((rank) => rank.passes.parts[i]);
+    recordPart(layout, ofPart, (name, t) => record(at + name, t));
+  }
+  record("activations.loss", passes.loss);
+  if (length === 1) record("activationGradients.loss", passes.parts[0].dloss);
 
   const recordTable = (prefix: string, table: Table, of: (rank: RankStep) => Weights): void => {
     for (const [name, t] of gatherTable(layout, table, ranks.map(of))) record(`${prefix}.${name}`, t);
   };
-  if (gradients.terms !== undefined) {
-    recordTable("gradientTerms", "gradients", ({ passes }) => {
-      const { embedding, head } = passes.gradients.terms!;
+  if (length === 1 && passes.terms !== undefined) {
+    recordTable("gradientTerms", "gradients", (rank) => {
+      const { embedding, head } = rank.passes.terms!;
       return new Map(Object.entries({ embedding, head }).map(([use, t]) => [`tok_embeddings.weight.${use}`, t]));
     });
   }
-  recordTable("gradients", "gradients", ({ passes }) => passes.gradients.weights);
-  record("gradientNorm", norm);
+  recordTable("gradients", "gradients", (rank) => rank.passes.weights);
+  record("gradientNorm", passes.norm);
   recordTable("clipped", "gradients", ({ clipped }) => clipped);
   recordTable("weights", "weights", ({ shard }) => shard.weights);
   recordTable("firstMoment", "firstMoment", ({ shard }) => shard.firstMoment);
   recordTable("secondMoment", "secondMoment", ({ shard }) => shard.secondMoment);
 }
 
+function recordPart(layout: Layout, ranks: readonly RankPass[], record: Recorder): void {
+  const [{ activations }] = ranks;
+  record("activations.rope.cos", activations.table.cos);
+  record("activations.rope.sin", activations.table.sin);
+  recordTogether(layout, ranks, putForward, record);
+  recordTogether(layout, ranks, putBackward, record);
+}
+
 /** Every tensor that the ranks put, whole: first the parts of the tensor ranks, then the sequences of the data ranks. */
 function recordTogether(
   { data, tensor, sequence }: Layout,
-  passes: readonly RankPasses[],
-  putAll: (passes: RankPasses, sequence: boolean, put: Put) => void,
+  passes: readonly RankPass[],
+  putAll: (passes: RankPass, sequence: boolean, put: Put) => void,
   record: Recorder,
 ): void {
   const ofRanks = passes.map((ofRank) => {
@@ -65,7 +75,7 @@ function recordTogether(
 }
 
 /** The ways in which an activation lies over the tensor ranks. */
-function placing({ activations }: RankPasses, sequence: boolean, put: Put) {
+function placing({ activations }: RankPass, sequence: boolean, put: Put) {
   const [B, T] = activations.tokens.shape;
   const asSequences = (t: Tensor): Tensor => view(t, [B, t.shape[0] / B, ...t.shape.slice(1)]);
   return {
@@ -85,7 +95,7 @@ function placing({ activations }: RankPasses, sequence: boolean, put: Put) {
 }
 type Placing = ReturnType<typeof placing>;
 
-function putForward(passes: RankPasses, sequence: boolean, put: Put): void {
+function putForward(passes: RankPass, sequence: boolean, put: Put): void {
   const { activations: a, lse } = passes;
   const place = placing(passes, sequence, put);
   place.rows("activations.embedding", a.embedding);
@@ -117,7 +127,7 @@ function putBlock(at: string, a: BlockActivations, place: Placing): void {
   place.rows(`${at}.ffn_residual`, a.ffnResidual);
 }
 
-function putBackward(passes: RankPasses, sequence: boolean, put: Put): void {
+function putBackward(passes: RankPass, sequence: boolean, put: Put): void {
   const d = passes.gradients;
   const place = placing(passes, sequence, put);
   place.columns("activationGradients.logits", d.logits);

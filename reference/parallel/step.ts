@@ -2,12 +2,14 @@
 //
 // It is the step of training/step.ts for the whole batch: the loss is the mean over the tokens of all ranks.
 import type { LlamaConfig } from "../config.ts";
-import { type Floats, type Tensor, view, zeros } from "../tensor.ts";
+import type { Policy } from "../planning/policies.ts";
+import { type Floats, type Ints, type Tensor, view, zeros } from "../tensor.ts";
 import type { Hyperparameters } from "../training/hyperparameters.ts";
-import { type Batch, type TrainingState, update } from "../training/step.ts";
+import { splitBatch } from "../training/micro-batches.ts";
+import { addGradients, type Batch, type TrainingState, update } from "../training/step.ts";
 import type { Weights } from "../weights.ts";
 import * as crossEntropy from "./cross-entropy.ts";
-import { cut } from "./cut.ts";
+import { cut, join } from "./cut.ts";
 import * as gradientNorm from "./gradient-norm.ts";
 import { checkLayout, type Layout, placeOf } from "./layout.ts";
 import { type Program, type Rank, ranksOf, runInLockstep, type Traffic } from "./lockstep.ts";
@@ -15,14 +17,22 @@ import * as model from "./model.ts";
 import { checkShards } from "./shards.ts";
 import { heldWeights, ownWeights } from "./zero.ts";
 
-/** What a rank computed in both passes. */
-export interface RankPasses<P extends Floats = Floats> {
+/** What a rank computed in both passes over its sequences of one micro-batch. */
+export interface RankPass<P extends Floats = Floats> {
   readonly activations: model.ModelActivations<P>;
+  readonly targets: Tensor<Ints>;
+  /** The micro-batch's part of the mean over all targets. */
   readonly loss: Tensor<P>;
   /** Of the logits: [R]. */
   readonly lse: Tensor<P>;
   readonly dloss: Tensor<P>;
   readonly gradients: model.ModelGradients<P>;
+}
+
+/** What a rank computed in all passes. */
+export interface RankPasses<P extends Floats = Floats> extends model.WeightGradients<P> {
+  readonly parts: readonly RankPass<P>[];
+  readonly loss: Tensor<P>;
   readonly norm: Tensor<P>;
 }
 
@@ -47,10 +57,19 @@ export interface ParallelStep<P extends Floats = Floats> {
   readonly ledger: readonly Traffic[];
 }
 
+/** What changes how a step is computed. */
+export interface ParallelOptions {
+  /** What a rank saves of each block for its backward; the gradients have the same bits under each. */
+  readonly recompute?: Policy;
+  /** Parts of the batch, one after another, each cut over the data ranks; 1 by default. */
+  readonly microBatches?: number;
+  /** What a rank's program sees of the others in place of the rank as it is: there a test plants its faults. */
+  readonly through?: (rank: Rank) => Rank;
+}
+
 /**
- * Step t ≥ 1 of a run whose state lies in shards, by rank; batch: tokens and targets of all data ranks, [B, T]; through:
- * what a rank's program sees of the others in place of the rank as it is, where a test plants its faults. Throws RangeError
- * for an illegal layout, for shards that are not of it, and where the dense step does.
+ * Step t ≥ 1 of a run whose state lies in shards, by rank; batch: tokens and targets of all data ranks, [B, T]. Throws
+ * RangeError for an illegal layout, for shards that are not of it, and where the dense step does.
  */
 export function parallelStep<P extends Floats>(
   config: LlamaConfig,
@@ -59,11 +78,10 @@ export function parallelStep<P extends Floats>(
   layout: Layout,
   shards: readonly TrainingState<P>[],
   batch: Batch,
-  through: (rank: Rank) => Rank = (rank) => rank,
+  { recompute = "none", microBatches = 1, through = (rank) => rank }: ParallelOptions = {},
 ): ParallelStep<P> {
   const [B, T] = batch.tokens.shape;
   checkShards(config, layout, shards);
-  checkLayout(config, layout, { B, T });
   if (batch.targets.shape.join() !== batch.tokens.shape.join()) {
     throw new RangeError(
       `targets has shape [${batch.targets.shape}], expected [${batch.tokens.shape}], that of tokens`,
@@ -72,8 +90,10 @@ export function parallelStep<P extends Floats>(
   if (!(T <= config.maxSeqLen)) {
     throw new RangeError(`tokens has shape [${B},${T}], expected [B,T] with T at most maxSeqLen=${config.maxSeqLen}`);
   }
+  const parts = splitBatch(batch, microBatches);
+  checkLayout(config, layout, { B: B / microBatches, T });
   const programs = ranksOf(layout).map((rank, index) =>
-    rankStep(through(rank), config, h, t, shards[index], batchOf(layout, index, batch)),
+    rankStep(through(rank), config, h, t, shards[index], batchesOf(layout, index, parts), recompute),
   );
   const { results, ledger } = runInLockstep(programs);
   return {
@@ -85,11 +105,13 @@ export function parallelStep<P extends Floats>(
   };
 }
 
-/** The sequences of a rank's model; its first tensor rank reads them. */
-function batchOf(layout: Layout, rank: number, { tokens, targets }: Batch): Batch | undefined {
+/** The sequences of a rank's model of each micro-batch; its first tensor rank reads them. */
+function batchesOf(layout: Layout, rank: number, parts: readonly Batch[]): readonly (Batch | undefined)[] {
   const { dataIndex, tensorIndex } = placeOf(layout, rank);
-  if (tensorIndex > 0) return undefined;
-  return { tokens: cut(tokens, 0, layout.data, dataIndex), targets: cut(targets, 0, layout.data, dataIndex) };
+  const own = (ids: Tensor<Ints>): Tensor<Ints> => cut(ids, 0, layout.data, dataIndex);
+  return parts.map(({ tokens, targets }) =>
+    tensorIndex > 0 ? undefined : { tokens: own(tokens), targets: own(targets) },
+  );
 }
 
 /** The program of one rank. */
@@ -99,13 +121,18 @@ function* rankStep<P extends Floats>(
   h: Hyperparameters,
   t: number,
   shard: TrainingState<P>,
-  batch: Batch | undefined,
+  batches: readonly (Batch | undefined)[],
+  policy: Policy,
 ): Program<RankStep<P>> {
-  const tokens = yield* rank.tensor.broadcast("tokens", batch?.tokens);
-  const targets = yield* rank.tensor.broadcast("targets", batch?.targets);
-  const passes = yield* differentiate(rank, config, shard.weights, { tokens, targets });
+  const parts: Batch[] = [];
+  for (const batch of batches) {
+    const tokens = yield* rank.tensor.broadcast("tokens", batch?.tokens);
+    const targets = yield* rank.tensor.broadcast("targets", batch?.targets);
+    parts.push({ tokens, targets });
+  }
+  const passes = yield* differentiate(rank, config, shard.weights, parts, policy);
   const own = { ...shard, weights: ownWeights(rank, shard.weights) };
-  const { clipped, state } = update(h, t, own, passes.gradients.weights, passes.norm);
+  const { clipped, state } = update(h, t, own, passes.weights, passes.norm);
   const weights = yield* heldWeights(rank, state.weights);
   return { passes, clipped, shard: { ...state, weights } };
 }
@@ -115,18 +142,46 @@ function* differentiate<P extends Floats>(
   rank: Rank,
   config: LlamaConfig,
   weights: Weights<P>,
-  batch: Batch,
+  batches: readonly Batch[],
+  policy: Policy,
 ): Program<RankPasses<P>> {
   const V = config.vocabSize;
+  const all = join(
+    batches.map(({ targets }) => targets),
+    0,
+  );
+  const n = yield* crossEntropy.countAll(rank, view(all, [all.data.length]), V);
+  const parts: RankPass<P>[] = [];
+  let made: Weights<P> | undefined;
+  for (const batch of batches) {
+    const part = yield* passOver(rank, config, weights, batch, n, policy);
+    made = made === undefined ? part.gradients.made : addGradients(made, part.gradients.made);
+    parts.push(part);
+  }
+  const gradients = yield* model.sumGradients(rank, config, weights, made!);
+  const { norm } = yield* gradientNorm.forward(rank, gradients.weights);
+  const loss = zeros(norm);
+  loss.data[0] = parts.reduce((sum, part) => sum + part.loss.data[0], 0);
+  return { parts, loss, ...gradients, norm };
+}
+
+/** n: the targets of all ranks and micro-batches that count. */
+function* passOver<P extends Floats>(
+  rank: Rank,
+  config: LlamaConfig,
+  weights: Weights<P>,
+  batch: Batch,
+  n: number,
+  policy: Policy,
+): Program<RankPass<P>> {
+  const V = config.vocabSize;
   const targets = view(batch.targets, [batch.targets.data.length]);
-  const n = yield* crossEntropy.countAll(rank, targets, V);
-  const activations = yield* model.forward(rank, config, weights, batch.tokens);
+  const activations = yield* model.forward(rank, config, weights, batch.tokens, policy);
   const { logits } = activations;
   const { loss, lse } = yield* crossEntropy.forward(rank, logits, targets, V, n);
   const dloss = zeros(loss);
   dloss.data[0] = 1;
   const { dlogits } = crossEntropy.backward(rank, dloss, logits, targets, lse, V, n);
   const gradients = yield* model.backward(rank, config, weights, activations, dlogits);
-  const { norm } = yield* gradientNorm.forward(rank, gradients.weights);
-  return { activations, loss, lse, dloss, gradients, norm };
+  return { activations, targets, loss, lse, dloss, gradients };
 }

@@ -147,7 +147,7 @@ export function differentiateInParts<P extends Floats>(
 }
 
 /** Gradients of two parts; each partial sum is stored. */
-function addGradients<P extends Floats>(sum: Weights<P>, more: Weights<P>): Map<string, Tensor<P>> {
+export function addGradients<P extends Floats>(sum: Weights<P>, more: Weights<P>): Map<string, Tensor<P>> {
   return new Map([...sum].map(([name, dw]) => [name, add.forward(dw, more.get(name)!).y]));
 }
 

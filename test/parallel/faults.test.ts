@@ -182,7 +182,7 @@ describe.each(faults)("$what", ({ layout, through, tied = false }) => {
   const problem: Problem = { ...base, config: { ...base.config, tiedEmbeddings: tied }, layout };
   test("breaks the property, which holds without it", () => {
     expect(difference(problem).worst <= PARALLEL_STEP).toBe(true);
-    const { worst, where } = difference(problem, through);
+    const { worst, where } = difference(problem, { through });
     expect(worst <= PARALLEL_STEP, where).toBe(false);
   });
 });

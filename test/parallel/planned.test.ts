@@ -2,14 +2,13 @@
 import { expect, test } from "vitest";
 import type { LlamaConfig } from "../../reference/config.ts";
 import type { Layout } from "../../reference/parallel/layout.ts";
-import type { RankStep } from "../../reference/parallel/step.ts";
-import { parallelStep } from "../../reference/parallel/step.ts";
+import { ledgerOf } from "../../reference/parallel/ledger.ts";
+import { type ParallelOptions, parallelStep, type RankStep } from "../../reference/parallel/step.ts";
 import { shardState } from "../../reference/parallel/shards.ts";
 import { activationMemory } from "../../reference/planning/activations.ts";
 import { zeroStages } from "../../reference/planning/layout.ts";
 import { type Policy, policyNames } from "../../reference/planning/policies.ts";
 import { rankState } from "../../reference/planning/state.ts";
-import type { Floats, Ints, Tensor } from "../../reference/tensor.ts";
 import type { Weights } from "../../reference/weights.ts";
 import { batchOf, hyperparameters, stateOf } from "./problem.ts";
 
@@ -35,43 +34,52 @@ const layouts: Layout[] = [1, 2, 4].flatMap((data) =>
   ),
 );
 
-function ranksOf(layout: Layout): readonly RankStep[] {
+function ranksOf(layout: Layout, options?: ParallelOptions): readonly RankStep[] {
   const state = stateOf(config, 1, Float32Array);
   const problem = { config, layout, B, T, seed: 1, h: hyperparameters(true), t: 1 };
   const shards = shardState(config, layout, state);
-  return parallelStep(config, problem.h, 1, layout, shards, batchOf(problem)).ranks;
+  return parallelStep(config, problem.h, 1, layout, shards, batchOf(problem), options).ranks;
 }
 
-const bytes = (...tensors: readonly Tensor<Floats | Ints>[]): number =>
-  tensors.reduce((sum, { data }) => sum + data.byteLength, 0);
-const bytesOf = (table: Weights): number => bytes(...table.values());
-
-/** A tensor by the planner's name, such as "attention.lse". */
-const at = (part: object, name: string): Tensor =>
-  name.split(".").reduce<unknown>((of, key) => (of as Record<string, unknown>)[key], part) as Tensor;
+const bytesOf = (table: Weights): number => [...table.values()].reduce((sum, { data }) => sum + data.byteLength, 0);
+const sum = (bytes: ReadonlyMap<string, number>): number => [...bytes.values()].reduce((total, n) => total + n, 0);
 
 test.each(layouts)("what a rank holds under %j", (layout) => {
   const group = { tensor: layout.tensor, sequenceParallel: layout.sequence };
   const state = rankState(config, { ...layout, ...group }, "float32");
-  for (const { passes, shard } of ranksOf(layout)) {
-    const { activations: a, lse } = passes;
-    for (const policy of policies) {
-      const { block, model } = activationMemory(config, group, { B: B / layout.data, T }, policy, "float32");
-      for (const layer of a.layers) {
-        expect(new Map([...block.keys()].map((name) => [name, bytes(at(layer, name))]))).toEqual(block);
-      }
-      expect(Object.fromEntries(model)).toEqual({
-        tokens: bytes(a.tokens),
-        targets: bytes(a.tokens), // as many as tokens
-        table: bytes(a.table.cos, a.table.sin),
-        last: bytes(a.layers.at(-1)!.ffnResidual),
-        "norm.y": bytes(a.norm.y),
-        "norm.rstd": bytes(a.norm.rstd),
-        logits: bytes(a.logits),
-        "crossEntropy.lse": bytes(lse),
-      });
+  for (const recompute of policies) {
+    const planned = activationMemory(config, group, { B: B / layout.data, T }, recompute, "float32");
+    for (const { passes, shard } of ranksOf(layout, { recompute })) {
+      const { blocks, model, saved, again } = ledgerOf(passes.parts[0]);
+      expect(blocks).toEqual(blocks.map(() => planned.block));
+      expect(blocks).toHaveLength(config.nLayers);
+      expect(model).toEqual(planned.model);
+      expect(saved).toBe(planned.saved);
+      expect(again.map(sum)).toEqual(again.map(() => planned.recomputed));
+      expect(bytesOf(shard.weights)).toBe(state.weights);
+      expect(bytesOf(shard.firstMoment) + bytesOf(shard.secondMoment)).toBe(state.optimizer);
     }
-    expect(bytesOf(shard.weights)).toBe(state.weights);
-    expect(bytesOf(shard.firstMoment) + bytesOf(shard.secondMoment)).toBe(state.optimizer);
   }
+});
+
+test("of a micro-batch it holds as much as of a batch of that size", () => {
+  const layout: Layout = { data: 2, tensor: 4, sequence: true, zero: 2 };
+  const group = { tensor: 4, sequenceParallel: true };
+  const planned = activationMemory(config, group, { B: 1, T }, "selective", "float32");
+  for (const { passes } of ranksOf(layout, { recompute: "selective", microBatches: 2 })) {
+    expect(passes.parts.map((part) => ledgerOf(part).saved)).toEqual([planned.saved, planned.saved]);
+  }
+});
+
+test("a rank that saved a tensor less, or kept one whole that it shares, would be seen", () => {
+  const layout: Layout = { data: 1, tensor: 2, sequence: true, zero: 0 };
+  const [{ passes }] = ranksOf(layout, { recompute: "none" });
+  const planned = (sequenceParallel: boolean) =>
+    activationMemory(config, { tensor: 2, sequenceParallel }, { B, T }, "none", "float32").block;
+  const [{ activations }] = passes.parts;
+  const kept = new Map(activations.saved[0]);
+  kept.delete("attention.lse");
+  const ledger = ledgerOf({ ...passes.parts[0], activations: { ...activations, saved: [kept] } });
+  expect(ledger.blocks[0]).not.toEqual(planned(true));
+  expect(ledgerOf(passes.parts[0]).blocks[0]).not.toEqual(planned(false));
 });

@@ -3,9 +3,8 @@ import fc from "fast-check";
 import type { LlamaConfig } from "../../reference/config.ts";
 import { IGNORE_INDEX } from "../../reference/ops/cross-entropy.ts";
 import type { Layout } from "../../reference/parallel/layout.ts";
-import type { Rank } from "../../reference/parallel/lockstep.ts";
 import { shardState } from "../../reference/parallel/shards.ts";
-import { parallelStep } from "../../reference/parallel/step.ts";
+import { type ParallelOptions, parallelStep } from "../../reference/parallel/step.ts";
 import { bits, normal, streamOf, uniform } from "../../reference/random.ts";
 import { type Floats, sizeOf, type Tensor } from "../../reference/tensor.ts";
 import type { Hyperparameters } from "../../reference/training/hyperparameters.ts";
@@ -114,13 +113,13 @@ export interface Difference {
 }
 
 /** Loss, gradient norm, weights and moments, as each rank holds them, against the dense step's. */
-export function difference(p: Problem, through?: (rank: Rank) => Rank): Difference {
+export function difference(p: Problem, options?: ParallelOptions): Difference {
   const { config, layout } = p;
   const state = stateOf(config, p.seed, Float64Array);
   const batch = batchOf(p);
   const dense = step(config, p.h, p.t, state, batch);
   const wanted = shardState(config, layout, dense.state);
-  const got = parallelStep(config, p.h, p.t, layout, shardState(config, layout, state), batch, through);
+  const got = parallelStep(config, p.h, p.t, layout, shardState(config, layout, state), batch, options);
   const found: [string, number][] = [];
   for (const [rank, shard] of got.shards.entries()) {
     const { losses, gradientNorms } = got;

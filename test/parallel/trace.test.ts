@@ -2,6 +2,7 @@
 import { describe, expect, test } from "vitest";
 import { blame } from "../../golden/judge/blame.ts";
 import type { Recording } from "../../golden/judge/recording.ts";
+import { micro } from "../../golden/trace/instance.ts";
 import { instancesOf } from "../../golden/trace/instances.ts";
 import { operations } from "../../reference/ops/index.ts";
 import { cut, join } from "../../reference/parallel/cut.ts";
@@ -9,10 +10,11 @@ import type { Layout } from "../../reference/parallel/layout.ts";
 import type { Group, Rank } from "../../reference/parallel/lockstep.ts";
 import { recordRanks } from "../../reference/parallel/recorded.ts";
 import { shardState } from "../../reference/parallel/shards.ts";
-import { parallelStep } from "../../reference/parallel/step.ts";
+import { type ParallelOptions, parallelStep } from "../../reference/parallel/step.ts";
 import { targets } from "../../reference/targets.ts";
 import { type Floats, type Ints, type Tensor, view } from "../../reference/tensor.ts";
 import { recordPasses, recordUpdate } from "../../reference/training/recorded.ts";
+import { splitBatch } from "../../reference/training/micro-batches.ts";
 import { differentiate, update } from "../../reference/training/step.ts";
 import { PARALLEL_STEP } from "../thresholds.ts";
 import { batchOf, hyperparameters, type Problem, relative, stateOf } from "./problem.ts";
@@ -53,11 +55,7 @@ const cases = layouts.flatMap((layout) =>
 type Trace = Map<string, Tensor<Floats | Ints>>;
 
 /** The recording of one parallel step, with what it started from. */
-function recorded(
-  p: Problem,
-  Storage: typeof Float32Array | typeof Float64Array,
-  through?: (rank: Rank) => Rank,
-): Trace {
+function recorded(p: Problem, Storage: typeof Float32Array | typeof Float64Array, options?: ParallelOptions): Trace {
   const { config, layout, h, t, seed } = p;
   const state = stateOf<Floats>(config, seed, Storage);
   const batch = batchOf(p);
@@ -68,20 +66,23 @@ function recorded(
   }
   trace.set("steps.0.tokens", batch.tokens);
   trace.set("steps.0.targets", batch.targets);
+  for (const [i, part] of splitBatch(batch, options?.microBatches ?? 1).entries()) {
+    for (const name of ["tokens", "targets"] as const) trace.set(`${micro(i)}${name}`, part[name]);
+  }
   const record = (name: string, tensor: Tensor): void => {
     if (/^(gradients|gradientNorm|clipped|weights|firstMoment|secondMoment)\b/.test(name)) {
       trace.set(`steps.0.${name}`, tensor);
       if (name.startsWith("gradients.")) trace.set(name, tensor);
     } else trace.set(name, tensor);
   };
-  const { ranks } = parallelStep(config, h, t, layout, shardState(config, layout, state), batch, through);
+  const { ranks } = parallelStep(config, h, t, layout, shardState(config, layout, state), batch, options);
   recordRanks(layout, ranks, record);
   return trace;
 }
 
-const blameOf = (p: Problem, trace: Trace): ReturnType<typeof blame> => {
+const blameOf = (p: Problem, trace: Trace, microBatches = 1): ReturnType<typeof blame> => {
   const like = { data: new Float32Array(0), shape: [0] };
-  const instances = instancesOf({ config: p.config, hyperparameters: p.h, B: p.B, T: p.T, like });
+  const instances = instancesOf({ config: p.config, hyperparameters: p.h, B: p.B, T: p.T, microBatches, like });
   const recording: Recording = {
     path: "memory",
     metadata: {},
@@ -128,8 +129,16 @@ describe.each(cases)("$name", ({ p }) => {
     expect(judged.reduce((sum, { unjudged }) => sum + unjudged, 0)).toBe(0);
   });
 
+  test.each(["selective", "full"] as const)("in float32, recomputing %s in parts, blame finds nothing", (recompute) => {
+    const parts = p.B / p.layout.data;
+    if (parts === 1) return expect(recorded(p, Float32Array, { recompute })).toEqual(recorded(p, Float32Array));
+    const { faults, left } = blameOf(p, recorded(p, Float32Array, { recompute, microBatches: parts }), parts);
+    expect(faults).toEqual([]);
+    expect(left).toEqual([]);
+  });
+
   test("in float32 on rings that round at every hop, blame finds nothing", () => {
-    const hopping = recorded(p, Float32Array, ringing);
+    const hopping = recorded(p, Float32Array, { through: ringing });
     expect(blameOf(p, hopping).faults).toEqual([]);
     if (Math.max(p.layout.data, p.layout.tensor) > 2) {
       const exact = recorded(p, Float32Array);
@@ -144,7 +153,7 @@ describe.each(cases)("$name", ({ p }) => {
         ? { ...rank, tensor: { ...rank.tensor, ...twice(rank.tensor, "activations.layers.0.ffn_output") } }
         : { ...rank, data: { ...rank.data, ...twice(rank.data, "gradients.layers.0.feed_forward.w2.weight") } };
     expect(data * tensor).toBeGreaterThan(1);
-    const [first] = blameOf(p, recorded(p, Float32Array, through)).faults;
+    const [first] = blameOf(p, recorded(p, Float32Array, { through })).faults;
     expect(first?.segment).toBe("layer 0, w2");
     expect(first?.op).toBe(tensor > 1 ? "linear.forward" : "linear.backward");
   });

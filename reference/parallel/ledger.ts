@@ -1,0 +1,50 @@
+// What one rank holds between its passes over a micro-batch, and what its backward computes again, in bytes: counted from the
+// tensors that are there, where planning/activations.ts has a formula.
+import type { Saved } from "../model/lazily.ts";
+import type { ActivationMemory, ModelTensorName } from "../planning/activations.ts";
+import type { TensorName } from "../planning/block-table.ts";
+import type { Floats, Ints, Tensor } from "../tensor.ts";
+import type { RankPass } from "./step.ts";
+
+/** By block, from the first. */
+export interface RankLedger {
+  readonly blocks: readonly ActivationMemory["block"][];
+  readonly model: ReadonlyMap<ModelTensorName, number>;
+  /** All of these together. */
+  readonly saved: number;
+  /** What was computed again and was not saved. */
+  readonly again: readonly ActivationMemory["block"][];
+}
+
+export function ledgerOf({ activations: a, targets, lse, gradients }: RankPass): RankLedger {
+  const blocks = a.saved.map(bytesByName);
+  const model = new Map<ModelTensorName, number>([
+    ["tokens", bytes(a.tokens)],
+    ["targets", bytes(targets)],
+    ["table", bytes(a.table.cos) + bytes(a.table.sin)],
+    ["last", bytes(a.last)],
+    ["norm.y", bytes(a.norm.y)],
+    ["norm.rstd", bytes(a.norm.rstd)],
+    ["logits", bytes(a.logits)],
+    ["crossEntropy.lse", bytes(lse)],
+  ]);
+  const saved = [...blocks, model].reduce((sum, part) => sum + total(part.values()), 0);
+  const again = gradients.layers.map(
+    (layer, i) => new Map([...bytesByName(layer.again)].filter(([name]) => !blocks[i].has(name))),
+  );
+  return { blocks, model, saved, again };
+}
+
+function bytesByName(tensors: Saved<Tensor>): Map<TensorName, number> {
+  return new Map([...tensors].map(([name, t]) => [name, bytes(t)]));
+}
+
+function bytes({ data }: Tensor<Floats | Ints>): number {
+  return data.byteLength;
+}
+
+function total(values: Iterable<number>): number {
+  let sum = 0;
+  for (const value of values) sum += value;
+  return sum;
+}
