@@ -52,7 +52,6 @@ const cases: [args: string[], says: RegExp][] = [
   [["check", "--op", "add", "--store", "a=float8"], /"float8" is no format/],
   [["check", "--op", "add", "--kernel", at("nowhere.ts")], /does not exist/],
   [["check", "--op", "add", "--kernel", at("module.mjs")], /no default export/],
-  [["check", "--op", "add", "--dtype", "bfloat16"], /store float32/],
   [
     ["check", "--op", "add", "--runs", "1", "--seed", "1", "--json", at("no/such/folder.json")],
     /no\/such\/folder.json/,

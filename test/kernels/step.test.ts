@@ -21,7 +21,7 @@ import { referenceEngine } from "../../reference/training/reference-engine.ts";
 import { initialState } from "../../reference/training/step.ts";
 import { initialWeights } from "../../reference/weights.ts";
 import { readText } from "../../training/text.ts";
-import { FLOAT32_REPLAY, STEP_LOSS } from "../thresholds.ts";
+import { FLOAT32_REPLAY, STEP_LOSS, STEP_LOSS_BFLOAT16 } from "../thresholds.ts";
 import { device } from "./device.ts";
 
 /** Engines on one device, which compiles each kernel once. */
@@ -76,7 +76,7 @@ describe.each(traces)(
   },
 );
 
-test("50 steps on real text under each policy: each loss is the reference's", async () => {
+test("50 steps on real text under each policy: each loss is the reference's, and near it in mixed precision", async () => {
   const bytes = { vocabSize: 259, normEps: 1e-5, ropeTheta: 10_000, maxSeqLen: 16, tiedEmbeddings: false };
   const config = { ...bytes, dim: 16, nLayers: 1, nHeads: 2, nKvHeads: 1, ffnDim: 24 };
   const h = { learningRate: 0.02, warmupSteps: 5, totalSteps: 50, minLearningRateRatio: 0.1, weightDecay: 0.1 };
@@ -99,4 +99,7 @@ test("50 steps on real text under each policy: each loss is the reference's", as
   expect(got[2]).toEqual(got[0]);
   for (const [step, loss] of want.entries())
     expect(Math.abs(got[0][step] - loss), `step ${step}`).toBeLessThanOrEqual(STEP_LOSS);
+  const mixed = await losses(await onDevice({ dtype: "bfloat16" })(config, state));
+  for (const [step, loss] of want.entries())
+    expect(Math.abs(mixed[step] - loss), `step ${step}`).toBeLessThanOrEqual(STEP_LOSS_BFLOAT16);
 });

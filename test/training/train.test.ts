@@ -199,6 +199,7 @@ describe("bad input gives one line and exit status 2", () => {
         [["--steps", "9"], "with 8 steps"],
         [["--seed", "2"], "with seed 1"],
         [["--micro-batches", "2"], "--micro-batches 2: the checkpoint in"],
+        [["--dtype", "bfloat16"], "--dtype bfloat16: the checkpoint in"],
         [["--text", "LICENSE"], "with another text"],
       ] as const) {
         const { code, err } = await touchstone(["train", "--text", text, ...args, "--resume", folder]);
@@ -220,6 +221,9 @@ describe("a checkpoint", () => {
     expect(checkpoint.plan).toEqual(planOf(presets.tiny, 8, 1));
     saveCheckpoint(folder, checkpoint);
     expect(bytesIn(folder).equals(before)).toBe(true);
+    const mixed = { ...checkpoint, plan: { ...checkpoint.plan, dtype: "bfloat16" as const } };
+    saveCheckpoint(folder, mixed);
+    expect(loadCheckpoint(folder)).toEqual(mixed);
   });
 
   test.each([
@@ -236,6 +240,7 @@ describe("a checkpoint", () => {
     ["generators", '{"batches":{"seed":1,"next":13}}', /next is 13, wanted step · batchSize = 12/],
     ["generators", "{}", /wanted a JSON object/],
     ["config", "{", /wanted JSON/],
+    ["dtype", "float16", /dtype is "float16", wanted "bfloat16", or none/],
   ])("with a wrong %s = %s is refused", (key, value, message) => {
     const folder = join(scratch, "corrupt");
     save(folder, 3);
