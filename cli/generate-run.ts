@@ -10,6 +10,9 @@ import { catchSignals, INTERRUPTED } from "./signals.ts";
 
 const INTERRUPT = "an interrupt";
 
+/** Milliseconds for which pieces are collected before they are written together: less than a screen shows. */
+const COLLECTED = 10;
+
 /** Prints the prompt and what follows, piece by piece; the exit status. */
 export async function generate(checkpoint: string | undefined, options: GenerateOptions): Promise<number> {
   const model = await openModel(checkpoint, options);
@@ -44,25 +47,34 @@ async function run(
 
   const begun = performance.now();
   let first = begun;
+  let written = begun;
+  let unwritten = "";
   let count = 0;
   let why = "the context's end";
-  for await (const id of continuation(reader, ids, { temperature, topP, seed })) {
-    if (count++ === 0) first = performance.now();
-    // A begin token, too, ends a text: another would follow.
-    if (id === eos || id === bos) {
-      why = id === eos ? "the end token" : "a begin token";
+  try {
+    for await (const id of continuation(reader, ids, { temperature, topP, seed })) {
+      if (count++ === 0) first = performance.now();
+      // A begin token, too, ends a text: another would follow.
+      if (id === eos || id === bos) {
+        why = id === eos ? "the end token" : "a begin token";
+        break;
+      }
+      unwritten += decoder.push(id);
+      if (performance.now() - written >= COLLECTED) {
+        isRead = await print(unwritten);
+        unwritten = "";
+        await setImmediate(); // a signal is delivered between two turns of the event loop
+        written = performance.now();
+      }
+      if (count === tokens) why = "--tokens";
+      else if (stopped()) why = INTERRUPT;
+      else if (!isRead) why = "the end of the pipe";
+      else continue;
       break;
     }
-    const piece = decoder.push(id);
-    if (piece !== "") isRead = await print(piece);
-    await setImmediate(); // a signal is delivered between two turns of the event loop
-    if (count === tokens) why = "--tokens";
-    else if (stopped()) why = INTERRUPT;
-    else if (!isRead) why = "the end of the pipe";
-    else continue;
-    break;
+  } finally {
+    if (isRead) await print(unwritten + decoder.end());
   }
-  if (isRead) await print(decoder.end());
   if (process.stdout.isTTY) process.stdout.write("\n");
   const last = performance.now();
   const speed = count > 1 ? `, ${Math.round((count - 1) / ((last - first) / 1000))} tokens/s` : "";

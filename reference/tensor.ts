@@ -60,10 +60,13 @@ export function checkShapes<const S extends string>(
   specs: Record<string, readonly [Tensor<Floats | Ints>, S]>,
 ): Record<AxisNames<S>, number> {
   const lengths: Record<string, number> = {};
-  for (const name of Object.keys(specs)) {
+  const names = Object.keys(specs);
+  let hasHalves = false;
+  for (const name of names) {
     const t = specs[name][0];
     const spec = specs[name][1];
     const axes = axesOf(spec);
+    hasHalves ||= spec.includes("/2");
     let fits = t.shape.length === axes.length;
     for (let i = 0; fits && i < axes.length; i++) fits = (lengths[axes[i]] ??= t.shape[i]) === t.shape[i];
     if (!fits) throw new RangeError(shapeMessage(name, t.shape, spec, axes, lengths));
@@ -71,18 +74,19 @@ export function checkShapes<const S extends string>(
       throw new RangeError(`${name} has shape [${t.shape}] but holds ${t.data.length} numbers`);
     }
   }
-  for (const name of Object.keys(specs)) {
-    const spec = specs[name][1];
-    if (!spec.includes("/2")) continue;
-    for (const axis of axesOf(spec)) {
-      const whole = axis.endsWith("/2") ? lengths[axis.slice(0, -2)] : undefined;
-      if (whole !== undefined && whole !== 2 * lengths[axis]) {
-        const { shape } = specs[name][0];
-        throw new RangeError(`${name} has shape [${shape}], expected [${spec}] with ${axis.slice(0, -2)}=${whole}`);
-      }
+  if (hasHalves) for (const name of names) checkHalves(name, specs[name][0].shape, specs[name][1], lengths);
+  return lengths as Record<AxisNames<S>, number>;
+}
+
+function checkHalves(name: string, shape: readonly number[], spec: string, lengths: Record<string, number>): void {
+  for (const axis of axesOf(spec)) {
+    if (!axis.endsWith("/2")) continue;
+    const letter = axis.slice(0, -2);
+    const whole = lengths[letter];
+    if (whole !== undefined && whole !== 2 * lengths[axis]) {
+      throw new RangeError(`${name} has shape [${shape}], expected [${spec}] with ${letter}=${whole}`);
     }
   }
-  return lengths as Record<AxisNames<S>, number>;
 }
 
 /** The axes of each spec that was seen: every step of a model asks for the same few. */

@@ -19,21 +19,29 @@ export interface LayerWeights<P extends Floats = Floats> {
 /** All weights by Meta's names, in the order of the table. Gradients and moments have the same form. */
 export type Weights<P extends Floats = Floats> = ReadonlyMap<string, Tensor<P>>;
 
-const layerNames: Record<keyof LayerWeights, string> = {
-  attentionNorm: "attention_norm.weight",
-  wq: "attention.wq.weight",
-  wk: "attention.wk.weight",
-  wv: "attention.wv.weight",
-  wo: "attention.wo.weight",
-  ffnNorm: "ffn_norm.weight",
-  w1: "feed_forward.w1.weight",
-  w2: "feed_forward.w2.weight",
-  w3: "feed_forward.w3.weight",
-};
+type LayerNames = Record<keyof LayerWeights, string>;
+
+// Made once: every step of a model looks all of them up.
+const namesByLayer: LayerNames[] = [];
+
+/** The names of the weights of layer i. */
+function namesOf(i: number): LayerNames {
+  return (namesByLayer[i] ??= {
+    attentionNorm: `layers.${i}.attention_norm.weight`,
+    wq: `layers.${i}.attention.wq.weight`,
+    wk: `layers.${i}.attention.wk.weight`,
+    wv: `layers.${i}.attention.wv.weight`,
+    wo: `layers.${i}.attention.wo.weight`,
+    ffnNorm: `layers.${i}.ffn_norm.weight`,
+    w1: `layers.${i}.feed_forward.w1.weight`,
+    w2: `layers.${i}.feed_forward.w2.weight`,
+    w3: `layers.${i}.feed_forward.w3.weight`,
+  });
+}
 
 /** The name of a weight of layer i, such as "layers.0.attention.wq.weight". */
 export function layerWeightName(i: number, weight: keyof LayerWeights): string {
-  return `layers.${i}.${layerNames[weight]}`;
+  return namesOf(i)[weight];
 }
 
 /** The table: name → shape. A tied model has no "output.weight". */
@@ -71,17 +79,17 @@ export function countParameters(config: LlamaConfig): number {
 
 /** The weights of layer i. */
 export function layerWeights<P extends Floats>(weights: Weights<P>, i: number): LayerWeights<P> {
-  const get = (weight: keyof LayerWeights) => weights.get(layerWeightName(i, weight))!;
+  const names = namesOf(i);
   return {
-    attentionNorm: get("attentionNorm"),
-    wq: get("wq"),
-    wk: get("wk"),
-    wv: get("wv"),
-    wo: get("wo"),
-    ffnNorm: get("ffnNorm"),
-    w1: get("w1"),
-    w2: get("w2"),
-    w3: get("w3"),
+    attentionNorm: weights.get(names.attentionNorm)!,
+    wq: weights.get(names.wq)!,
+    wk: weights.get(names.wk)!,
+    wv: weights.get(names.wv)!,
+    wo: weights.get(names.wo)!,
+    ffnNorm: weights.get(names.ffnNorm)!,
+    w1: weights.get(names.w1)!,
+    w2: weights.get(names.w2)!,
+    w3: weights.get(names.w3)!,
   };
 }
 

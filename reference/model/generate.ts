@@ -78,7 +78,8 @@ export function choose(logits: ArrayLike<number>, temperature: number, at: numbe
   }
   if (!Number.isFinite(logits[best])) throw new RangeError(`logits[${best}] is ${logits[best]}, the largest`);
   if (temperature === 0) return best;
-  const weights = Float64Array.from(logits, (z) => exp((z - logits[best]) / temperature));
+  const weights = new Float64Array(logits.length);
+  for (let v = 0; v < weights.length; v++) weights[v] = exp((logits[v] - logits[best]) / temperature);
   if (topP < 1) keepNucleus(weights, topP);
   let rest = at * sumOf(weights);
   for (let v = 0; v < weights.length; v++) {
@@ -90,15 +91,19 @@ export function choose(logits: ArrayLike<number>, temperature: number, at: numbe
 
 /** Sets to 0 all but the fewest largest weights whose share reaches topP; of equals the first are kept. */
 function keepNucleus(weights: Float64Array, topP: number): void {
-  const order = Uint32Array.from(weights.keys()).toSorted((v, u) => weights[u] - weights[v] || v - u);
+  const descending = weights.toSorted().toReversed();
   const wanted = topP * sumOf(weights);
-  let kept = 0;
-  for (const v of order) {
-    if (kept >= wanted && kept > 0) weights[v] = 0;
-    else kept += weights[v];
+  let count = 0;
+  for (let kept = 0; count < weights.length && !(kept >= wanted && kept > 0); count++) kept += descending[count];
+  const least = descending[count - 1];
+  let equals = count - descending.indexOf(least); // so many of the weights that equal the least kept are kept
+  for (let v = 0; v < weights.length; v++) {
+    if (!(weights[v] > least || (weights[v] === least && equals-- > 0))) weights[v] = 0;
   }
 }
 
 function sumOf(weights: Float64Array): number {
-  return weights.reduce((sum, weight) => sum + weight, 0);
+  let sum = 0;
+  for (let v = 0; v < weights.length; v++) sum += weights[v];
+  return sum;
 }
