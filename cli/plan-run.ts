@@ -40,7 +40,7 @@ export function planOf(options: PlanOptions): Planned {
       microBatch: options.microBatch,
     },
     tensor,
-    sequenceParallel,
+    sequence: sequenceParallel,
     ...(data === undefined ? {} : { data }),
     ...(zero === undefined ? {} : { zero }),
     policy: parsePolicy(options.recompute),

@@ -38,7 +38,7 @@ export function draw(planned: Planned): string {
   const { model, request, plan, block } = planned;
   const { layout } = plan;
   const body: string[] = [];
-  const sequence = layout.sequenceParallel ? ", sequence parallelism" : "";
+  const sequence = layout.sequence ? ", sequence parallelism" : "";
   body.push(
     text(
       LEFT,

@@ -85,7 +85,7 @@ function runPart({ model, request, plan }: Planned): string {
   const { layout, state } = plan;
   const stage = request.zero === undefined ? (plan.memory.fits ? " (the first that fits)" : " (none fits)") : "";
   const idle = plan.idle === 0 ? "" : `, ${whole(plan.idle)} idle`;
-  const sequence = layout.sequenceParallel ? " with sequence parallelism" : "";
+  const sequence = layout.sequence ? " with sequence parallelism" : "";
   const { total } = rankParameters(config, layout);
   return [
     `${model} on ${whole(gpus)} × ${deviceName}: ${whole(layout.data)} data × ${layout.tensor} tensor ranks${sequence}${idle}, ` +

@@ -2,18 +2,9 @@
 //
 //   rank = dataIndex · tensor + tensorIndex
 import type { LlamaConfig } from "../config.ts";
-import { divisors, type ZeroStage, zeroStages } from "../planning/layout.ts";
+import { divisors, type Layout, nearest, zeroStages } from "../planning/layout.ts";
 
-export interface Layout {
-  /** Ranks that share the sequences of a batch (data parallelism). */
-  readonly data: number;
-  /** Ranks that share each matrix (Shoeybi et al. 2019). */
-  readonly tensor: number;
-  /** Whether the tensor ranks also share the rows of norms and residuals (Korthikanti et al. 2022). */
-  readonly sequence: boolean;
-  /** What the data ranks cut of the training state: nothing, moments, and gradients, and weights (Rajbhandari et al. 2020). */
-  readonly zero: ZeroStage;
-}
+export type { Layout };
 
 /** Every rank does everything: there is one. */
 export const dense: Layout = { data: 1, tensor: 1, sequence: false, zero: 0 };
@@ -53,14 +44,14 @@ export function checkLayout(
   for (const name of ["data", "tensor"] as const) {
     const value = layout[name];
     if (!(Number.isSafeInteger(value) && value > 0)) {
-      const nearest = value >= 1 ? Math.min(Math.round(value), Number.MAX_SAFE_INTEGER) : 1;
-      illegal(`${name} is ${value}, expected a positive integer`, `${name} ${nearest}`);
+      const choice = value >= 1 ? Math.min(Math.round(value), Number.MAX_SAFE_INTEGER) : 1;
+      illegal(`${name} is ${value}, expected a positive integer`, `${name} ${choice}`);
     }
   }
   if (typeof sequence !== "boolean")
     illegal(`sequence is ${String(sequence)}, expected true or false`, "sequence false");
   if (!zeroStages.includes(zero)) {
-    illegal(`zero is ${String(zero)}, expected one of ${zeroStages.join(", ")}`, `zero ${nearestOf(zero, zeroStages)}`);
+    illegal(`zero is ${String(zero)}, expected one of ${zeroStages.join(", ")}`, `zero ${nearest(zeroStages, zero)}`);
   }
 
   const shared = { nKvHeads: config.nKvHeads, ffnDim: config.ffnDim };
@@ -73,8 +64,8 @@ export function checkLayout(
   if (batch === undefined) return;
   const { B, T } = batch;
   if (B % data !== 0) {
-    const nearest = nearestOf(data, commonDivisors([B]));
-    illegal(`data ${data} does not divide the batch of ${B} sequences`, `data ${nearest}`);
+    const choice = `data ${nearest(divisors(B), data)}`;
+    illegal(`data ${data} does not divide the batch of ${B} sequences`, choice);
   }
   if (sequence && T % tensor !== 0) {
     const rule = `tensor ${tensor} does not divide the sequence of ${T} tokens: sequence parallelism cuts it evenly`;
@@ -87,14 +78,7 @@ function illegal(rule: string, choice: string): never {
 }
 
 function nearestTensor(tensor: number, legal: readonly number[]): string {
-  return `tensor ${nearestOf(tensor, legal)}`;
-}
-
-/** Of two at the same distance, the smaller. */
-function nearestOf(wanted: number, legal: readonly number[]): number {
-  let nearest = legal[0];
-  for (const value of legal) if (Math.abs(value - wanted) < Math.abs(nearest - wanted)) nearest = value;
-  return nearest;
+  return `tensor ${nearest(legal, tensor)}`;
 }
 
 /** In ascending order. */

@@ -78,8 +78,8 @@ function gradientsOfBlock(bytes: (t: TensorRow) => number): number {
 }
 
 // Under sequence parallelism a product's input is gathered over the group, and so is the gradient of its output.
-function gathered({ B, T, C }: Sizes, dtype: StorageName, { sequenceParallel }: TensorGroup): number {
-  return sequenceParallel ? 2 * B * T * C * elementBytes({ stored: "activation" }, dtype) : 0;
+function gathered({ B, T, C }: Sizes, dtype: StorageName, { sequence }: TensorGroup): number {
+  return sequence ? 2 * B * T * C * elementBytes({ stored: "activation" }, dtype) : 0;
 }
 
 function sum(values: Iterable<number>): number {

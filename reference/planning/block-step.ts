@@ -127,12 +127,12 @@ const spoken: Partial<Record<TensorName, string>> = {
 };
 
 function gather(issue: Issue, work: BlockWork, name: string, ...after: Ready[]): Ready {
-  if (!work.group.sequenceParallel) return after.flat();
+  if (!work.group.sequence) return after.flat();
   return issue.send(name, "tensor", work.machine.tensor, "all-gather", residualBytes(work), ...after);
 }
 
 function reduce(issue: Issue, work: BlockWork, name: string, ...after: Ready[]): Ready {
-  const collective = work.group.sequenceParallel ? "reduce-scatter" : "all-reduce";
+  const collective = work.group.sequence ? "reduce-scatter" : "all-reduce";
   return issue.send(name, "tensor", work.machine.tensor, collective, residualBytes(work), ...after);
 }
 

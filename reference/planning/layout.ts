@@ -8,7 +8,9 @@ export type ZeroStage = (typeof zeroStages)[number];
 
 /** data × tensor ranks. */
 export interface Layout extends TensorGroup {
+  /** Ranks that share the sequences of a batch (data parallelism). */
   readonly data: number;
+  /** What the data ranks cut of the training state: nothing, moments, and gradients, and weights (Rajbhandari et al. 2020). */
   readonly zero: ZeroStage;
 }
 
@@ -23,19 +25,14 @@ export interface Batch {
  * Throws RangeError for a tensor size that does not divide one of the axes it cuts, or sequence parallelism that has nothing
  * to divide; T is the length of a sequence.
  */
-export function checkTensor(
-  config: LlamaConfig,
-  gpus: number,
-  { tensor, sequenceParallel }: TensorGroup,
-  T: number,
-): void {
+export function checkTensor(config: LlamaConfig, gpus: number, { tensor, sequence }: TensorGroup, T: number): void {
   const divided: [string, number][] = [
     ["heads", config.nHeads],
     ["key/value heads", config.nKvHeads],
     ["features of the feed-forward layer", config.ffnDim],
     ["rows of the vocabulary", config.vocabSize],
   ];
-  if (sequenceParallel) divided.push(["positions of a sequence", T]);
+  if (sequence) divided.push(["positions of a sequence", T]);
   const fits = (t: number): boolean => gpus % t === 0 && divided.every(([, length]) => length % t === 0);
   const legal = divisors(config.nHeads).filter(fits);
   for (const [what, length] of divided) {
@@ -50,7 +47,7 @@ export function checkTensor(
       `more ranks than GPUs: tensor size ${tensor} on ${gpus}; nearest legal: tensor size ${nearest(legal, tensor)}`,
     );
   }
-  if (sequenceParallel && tensor === 1) {
+  if (sequence && tensor === 1) {
     const choice = legal.length > 1 ? `tensor size ${legal[1]}, or no sequence parallelism` : "no sequence parallelism";
     throw new RangeError(
       `sequence parallelism divides positions over a tensor-parallel group, and that is 1 rank; nearest legal: ${choice}`,
@@ -127,7 +124,7 @@ export function divisors(n: number): number[] {
   return [...small, ...large.toReversed()];
 }
 
-// The lower of two that are equally near.
-function nearest(legal: readonly number[], asked: number): number {
+/** The lower of two that are equally near. `legal` is in ascending order. */
+export function nearest(legal: readonly number[], asked: number): number {
   return legal.reduce((best, n) => (Math.abs(n - asked) < Math.abs(best - asked) ? n : best));
 }

@@ -30,7 +30,7 @@ export interface PlanRequest {
   readonly tokens: number;
   readonly batch: Batch;
   readonly tensor: number;
-  readonly sequenceParallel: boolean;
+  readonly sequence: boolean;
   readonly data?: number;
   readonly zero?: ZeroStage;
   readonly policy: Policy;
@@ -79,17 +79,17 @@ export interface Plan {
 
 /** Throws RangeError, one line, for a layout that cannot be. Nothing large is allocated, whatever the sizes. */
 export function plan(request: PlanRequest): Plan {
-  const { config, device, deviceName, gpus, batch, tensor, sequenceParallel, policy, dtype } = request;
+  const { config, device, deviceName, gpus, batch, tensor, sequence, policy, dtype } = request;
   checkConfig(config);
-  checkTensor(config, gpus, { tensor, sequenceParallel }, batch.context);
+  checkTensor(config, gpus, { tensor, sequence }, batch.context);
   const data = dataRanks(gpus, tensor, request.data);
   const { sequences, microBatches } = divideBatch(config, batch, data);
   const memoryAt = (zero: ZeroStage): RankMemory =>
-    rankMemory(request, { data, tensor, sequenceParallel, zero }, request.policy);
+    rankMemory(request, { data, tensor, sequence, zero }, request.policy);
   const zero = request.zero ?? (data === 1 ? 0 : (zeroStages.find((stage) => memoryAt(stage).fits) ?? 3));
   checkZero(zero, data);
 
-  const layout: Layout = { data, tensor, sequenceParallel, zero };
+  const layout: Layout = { data, tensor, sequence, zero };
   const machine = machineOf(device, deviceName, layout, dtype);
   const { microBatch, context } = batch;
   const work: StepWork = { config, layout, machine, dtype, policy, microBatch, context, microBatches };

@@ -13,10 +13,12 @@ export interface Sizes {
   readonly V: number;
 }
 
-/** How a tensor-parallel group shares a model; t = 1 is one rank that holds it all. */
+/** How a tensor-parallel group shares a model; tensor 1 is one rank that holds it all. */
 export interface TensorGroup {
+  /** Ranks that share each matrix (Shoeybi et al. 2019). */
   readonly tensor: number;
-  readonly sequenceParallel: boolean;
+  /** Whether they also share the rows of norms and residuals (Korthikanti et al. 2022). */
+  readonly sequence: boolean;
 }
 
 /** A micro-batch of B sequences of T tokens through the whole model. */
@@ -37,6 +39,6 @@ export function count(shape: readonly Axis[], sizes: Sizes): number {
 
 /** How many elements of a tensor one rank holds; `local` as from localSizes. */
 export function localCount({ shape, region }: TensorRow, local: Sizes, group: TensorGroup): number {
-  const split = region === "sequence" && group.sequenceParallel;
+  const split = region === "sequence" && group.sequence;
   return count(shape, split ? { ...local, T: local.T / group.tensor } : local);
 }

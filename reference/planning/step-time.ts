@@ -100,13 +100,13 @@ function microBatchTasks(work: StepWork, first: boolean, last: boolean): Issue["
   const { sizes, group } = block;
   const element = elementBytes({ stored: "activation" }, dtype);
   const residual = residualBytes(block);
-  const split = group.sequenceParallel ? residual / group.tensor : residual;
+  const split = group.sequence ? residual / group.tensor : residual;
   const logits = count(["B", "T", "V"], sizes) * element;
   const rows = sizes.B * sizes.T;
 
   const outer = gathersForward ? gatherWeights(issue, work, "embedding and head", outside, []) : [];
   const embedded = issue.compute("embedding", "elementwise", machine.stream(2 * residual), outer);
-  const collective = group.sequenceParallel ? "reduce-scatter" : "all-reduce";
+  const collective = group.sequence ? "reduce-scatter" : "all-reduce";
   let x = issue.send("embedding", "tensor", machine.tensor, collective, residual, embedded);
   const before: Ready[] = [[], x];
   const ahead = (): Ready => (layout.zero >= 3 ? before.at(-2)! : []);
@@ -117,9 +117,7 @@ function microBatchTasks(work: StepWork, first: boolean, last: boolean): Issue["
   }
 
   const normed = issue.compute("norm", "elementwise", machine.stream(2 * split), x);
-  const all = group.sequenceParallel
-    ? issue.send("norm", "tensor", machine.tensor, "all-gather", residual, normed)
-    : normed;
+  const all = group.sequence ? issue.send("norm", "tensor", machine.tensor, "all-gather", residual, normed) : normed;
   const product = machine.product(
     linearFlops(count(["V", "C"], sizes), rows),
     residual + logits + count(["V", "C"], sizes) * element,

@@ -37,7 +37,7 @@ const config: LlamaConfig = {
   maxSeqLen: 16,
 };
 const [B, T] = [2, 5];
-const oneRank = { tensor: 1, sequenceParallel: false };
+const oneRank = { tensor: 1, sequence: false };
 
 test("gradients have the same bits under every policy", () => {
   fc.assert(

@@ -45,10 +45,9 @@ const bytesOf = (table: Weights): number => [...table.values()].reduce((sum, { d
 const sum = (bytes: ReadonlyMap<string, number>): number => [...bytes.values()].reduce((total, n) => total + n, 0);
 
 test.each(layouts)("what a rank holds under %j", (layout) => {
-  const group = { tensor: layout.tensor, sequenceParallel: layout.sequence };
-  const state = rankState(config, { ...layout, ...group }, "float32");
+  const state = rankState(config, layout, "float32");
   for (const recompute of policies) {
-    const planned = activationMemory(config, group, { B: B / layout.data, T }, recompute, "float32");
+    const planned = activationMemory(config, layout, { B: B / layout.data, T }, recompute, "float32");
     for (const { passes, shard } of ranksOf(layout, { recompute })) {
       const { blocks, model, saved, again } = ledgerOf(passes.parts[0]);
       expect(blocks).toEqual(blocks.map(() => planned.block));
@@ -64,8 +63,7 @@ test.each(layouts)("what a rank holds under %j", (layout) => {
 
 test("of a micro-batch it holds as much as of a batch of that size", () => {
   const layout: Layout = { data: 2, tensor: 4, sequence: true, zero: 2 };
-  const group = { tensor: 4, sequenceParallel: true };
-  const planned = activationMemory(config, group, { B: 1, T }, "selective", "float32");
+  const planned = activationMemory(config, layout, { B: 1, T }, "selective", "float32");
   for (const { passes } of ranksOf(layout, { recompute: "selective", microBatches: 2 })) {
     expect(passes.parts.map((part) => ledgerOf(part).saved)).toEqual([planned.saved, planned.saved]);
   }
@@ -74,8 +72,8 @@ test("of a micro-batch it holds as much as of a batch of that size", () => {
 test("a rank that saved a tensor less, or kept one whole that it shares, would be seen", () => {
   const layout: Layout = { data: 1, tensor: 2, sequence: true, zero: 0 };
   const [{ passes }] = ranksOf(layout, { recompute: "none" });
-  const planned = (sequenceParallel: boolean) =>
-    activationMemory(config, { tensor: 2, sequenceParallel }, { B, T }, "none", "float32").block;
+  const planned = (sequence: boolean) =>
+    activationMemory(config, { ...layout, sequence }, { B, T }, "none", "float32").block;
   const [{ activations }] = passes.parts;
   const kept = new Map(activations.saved[0]);
   kept.delete("attention.lse");

@@ -28,7 +28,7 @@ import {
 
 const config: LlamaConfig = { ...presets.tiny, nLayers: 3, vocabSize: 20, tiedEmbeddings: false };
 const [B, T] = [2, 5];
-const alone = { tensor: 1, sequenceParallel: false };
+const alone = { tensor: 1, sequence: false };
 const tokens = tensor(
   Int32Array.from({ length: B * T }, (_, i) => (i * 7) % config.vocabSize),
   [B, T],
@@ -226,13 +226,13 @@ describe("bytes", () => {
   test.each([1, 2])(
     "of a group of %i ranks: shares of what is divided add up to the whole, the rest is on each",
     (t) => {
-      for (const sequenceParallel of [false, true]) {
-        const group = { tensor: t, sequenceParallel };
+      for (const sequence of [false, true]) {
+        const group = { tensor: t, sequence };
         const [B2, T2] = [2, 6];
         const whole = sizesOf(config, B2, T2);
         const local = localSizes(whole, group);
         for (const row of [...Object.values(blockTensors), ...Object.values(modelTensors)] as TensorRow[]) {
-          const divided = row.region === "tensor" || (row.region === "sequence" && sequenceParallel);
+          const divided = row.region === "tensor" || (row.region === "sequence" && sequence);
           expect(localCount(row, local, group) * (divided ? t : 1)).toBe(localCount(row, whole, alone));
         }
       }
@@ -258,7 +258,7 @@ describe("training state", () => {
   test("a group of t holds the matrices once and the gains t times", () => {
     const t = 8;
     const gains = (2 * presets["65B"].nLayers + 1) * presets["65B"].dim;
-    const { total } = rankParameters(presets["65B"], { tensor: t, sequenceParallel: true });
+    const { total } = rankParameters(presets["65B"], { tensor: t, sequence: true });
     expect(t * (total - gains) + gains).toBe(countParameters(presets["65B"]));
   });
 

@@ -13,7 +13,7 @@ const sound: PlanRequest = {
   tokens: 1.4e12,
   batch: { tokens: 2048 * 2048, context: 2048, microBatch: 1 },
   tensor: 8,
-  sequenceParallel: false,
+  sequence: false,
   policy: "selective",
   dtype: "bfloat16",
 };
@@ -41,7 +41,7 @@ const cases: Case[] = [
   ],
   [
     "positions",
-    { sequenceParallel: true, ...batch({ context: 2044, tokens: 2044 * 2048 }) },
+    { sequence: true, ...batch({ context: 2044, tokens: 2044 * 2048 }) },
     /^2044 positions of a sequence .* 8; nearest legal: tensor size 4$/,
     { tensor: 4 },
   ],
@@ -58,12 +58,7 @@ const cases: Case[] = [
     { data: 256 },
   ],
   ["GPUs left over", { gpus: 2050 }, /^2050 GPUs are not a multiple .* 8; nearest legal: 2048 GPUs/, { gpus: 2048 }],
-  [
-    "sequence parallelism of one",
-    { tensor: 1, sequenceParallel: true },
-    /1 rank; nearest legal: tensor size 2/,
-    { tensor: 2 },
-  ],
+  ["sequence parallelism of one", { tensor: 1, sequence: true }, /1 rank; nearest legal: tensor size 2/, { tensor: 2 }],
   [
     "ZeRO of one",
     { gpus: 8, zero: 2 },
@@ -116,7 +111,7 @@ const cases: Case[] = [
 
 describe("a broken rule", () => {
   test("none is broken by the paper's", () => {
-    expect(plan(sound).layout).toEqual({ data: 256, tensor: 8, sequenceParallel: false, zero: 1 });
+    expect(plan(sound).layout).toEqual({ data: 256, tensor: 8, sequence: false, zero: 1 });
   });
 
   test.each(cases)("%s", (_, broken, line, mended) => {
@@ -171,7 +166,7 @@ test("every size of the paper is planned in under a second", () => {
     ["33B", 4],
     ["65B", 8],
   ] as const) {
-    expect(plan({ ...sound, config: presets[name], tensor, sequenceParallel: tensor > 1 }).memory.fits).toBe(true);
+    expect(plan({ ...sound, config: presets[name], tensor, sequence: tensor > 1 }).memory.fits).toBe(true);
   }
   expect(performance.now() - before).toBeLessThan(4 * 1000);
 });

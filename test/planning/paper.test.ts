@@ -59,7 +59,7 @@ describe("time", () => {
       tokens,
       batch: { tokens: 2048 * 2048, context: 2048, microBatch: 1 },
       tensor: 8,
-      sequenceParallel: false,
+      sequence: false,
       policy: "selective",
       dtype: "bfloat16",
     });

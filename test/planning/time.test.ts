@@ -22,7 +22,7 @@ const sound: PlanRequest = {
   tokens: 1.4e12,
   batch: { tokens: 2048 * 2048, context: 2048, microBatch: 1 },
   tensor: 8,
-  sequenceParallel: false,
+  sequence: false,
   policy: "selective",
   dtype: "bfloat16",
 };
@@ -127,7 +127,7 @@ describe("one block", () => {
   });
 
   test("sequence parallelism: each all-reduce is a pair, and the backward gathers two inputs once more", () => {
-    const names = sent({ ...sound, sequenceParallel: true }, "tensor");
+    const names = sent({ ...sound, sequence: true }, "tensor");
     expect(names.filter((name) => name === "reduce-scatter")).toHaveLength(4);
     expect(names.filter((name) => name === "all-gather")).toHaveLength(6);
     expect(names).toHaveLength(10);
@@ -201,7 +201,7 @@ describe("a step", () => {
 test("a group inside a node uses its link; one that is larger, the network, through the cards of its ranks in a node", () => {
   const device = devices["a100-80gb"];
   const at = (data: number, tensor: number) =>
-    machineOf(device, "a100-80gb", { data, tensor, sequenceParallel: false, zero: 0 }, "bfloat16");
+    machineOf(device, "a100-80gb", { data, tensor, sequence: false, zero: 0 }, "bfloat16");
   expect(at(1, 8).tensor.lane).toBe("in-node");
   expect(at(1, 16).tensor.lane).toBe("network");
   expect(at(2, 4).data.lane).toBe("in-node");
