@@ -2,7 +2,8 @@
 import type { Candidate } from "../golden/candidates/candidate.ts";
 import type { Device } from "../kernels-gpu/device.ts";
 import type { Program } from "../kernels-gpu/kernel.ts";
-import { launch, type LaunchOptions, offences } from "../kernels-gpu/launch.ts";
+import { offences } from "../kernels-gpu/hygiene.ts";
+import { launch, type LaunchOptions } from "../kernels-gpu/launch.ts";
 import { type LowType, lowTypes } from "../kernels-gpu/packed.ts";
 import { storageOf } from "../golden/judge/verdict.ts";
 import type { DTypeName } from "../reference/dtype.ts";

@@ -3,9 +3,10 @@ import type { Floats, Ints, Tensor } from "../reference/tensor.ts";
 import { resolveAxes, shapeOf } from "./axes.ts";
 import type { Device } from "./device.ts";
 import { KernelError } from "./errors.ts";
+import { type Hygiene, offences } from "./hygiene.ts";
 import type { Named, Program } from "./kernel.ts";
 import type { LowType } from "./packed.ts";
-import { type Hygiene, type Offence, Recorder, type RecorderOptions, asTensor, sameNames } from "./recorder.ts";
+import { Recorder, type RecorderOptions, asTensor, sameNames } from "./recorder.ts";
 
 /** The outputs of a checked run, what it did to memory, and how long it took. */
 export interface Launched {
@@ -66,19 +67,6 @@ export async function launch(
   } finally {
     run.destroy();
   }
-}
-
-/** One line for each offence, e.g. "swiglu.forward y: 3 elements written behind its end, first at [130]"; none when clean. */
-export function offences(hygiene: Hygiene): string[] {
-  return [
-    ...lines(hygiene.writtenBeyondEnd, "written behind its end"),
-    ...lines(hygiene.inputsChanged, "of the input changed"),
-    ...lines(hygiene.neverWritten, "never written"),
-  ];
-}
-
-function lines(list: readonly Offence[], what: string): string[] {
-  return list.map(({ tensor, elements, first }) => `${tensor}: ${elements} elements ${what}, first at [${first}]`);
 }
 
 /** The typed face of a program: inputs and scalars under their names, outputs back. Throws KernelError on any offence. */

@@ -2,8 +2,9 @@
 import { globals } from "webgpu";
 import { type Floats, type Ints, type Tensor, sizeOf } from "../reference/tensor.ts";
 import { resolveAxes, shapeOf, type Specs } from "./axes.ts";
+import { Buffers, type Memory } from "./buffers.ts";
 import type { Device } from "./device.ts";
-import { KernelError } from "./errors.ts";
+import { guardLength, guardOf, type Hygiene, note, type Offence, unwrittenOf } from "./hygiene.ts";
 import { type Kernel, type KernelDeclaration, MOST_WORKGROUPS, type Named, checkKernel } from "./kernel.ts";
 import {
   elementBytes,
@@ -15,19 +16,12 @@ import {
   type StoredType,
   toHalves,
 } from "./packed.ts";
-import { type Compiled, type Source, bindingsOf, oneLine, pipelineOf } from "./pipelines.ts";
-import { mostAtOnce, place, type Span } from "./placement.ts";
-import { type Field, parseWgsl } from "./wgsl.ts";
+import { bindingsOf, oneLine, pipelineOf, type Source } from "./pipelines.ts";
+import { mostAtOnce, type Span } from "./placement.ts";
+import { dispatchesOf, nameOf, spansOf, type Step, submitSteps } from "./submission.ts";
+import { packDims, parseWgsl } from "./wgsl.ts";
 
 const { GPUBufferUsage, GPUMapMode } = globals as typeof globalThis;
-
-/** Where a tensor's numbers are; tensors of several shapes may have the same. */
-export interface Memory {
-  /** Of the whole buffer that it needs. */
-  readonly bytes: number;
-  /** None until the submission that computes it; it may be longer. */
-  buffer?: GPUBuffer;
-}
 
 /** A tensor on the device: contiguous, row-major. */
 export interface DeviceTensor {
@@ -56,58 +50,10 @@ export interface RecorderOptions {
   readonly memoryLimit?: number;
 }
 
-/** Elements that are not as they were. */
-export interface Offence {
-  readonly tensor: string;
-  readonly elements: number;
-  /** Index of the first. */
-  readonly first: number;
-}
-
-/** What a checked run found; all empty when the kernels kept to their tensors. */
-export interface Hygiene {
-  /** Tensors behind whose end something was written; the index counts from the tensor's start. */
-  readonly writtenBeyondEnd: readonly Offence[];
-  /** Inputs that the kernels changed. */
-  readonly inputsChanged: readonly Offence[];
-  /** Outputs with elements that were never written. */
-  readonly neverWritten: readonly Offence[];
-}
-
-// Quiet NaNs with a payload for each tensor. Arithmetic hands payloads on, so a guard that is overwritten by what was
-// computed from another tensor's guard must not look the same. Halves are NaN as bfloat16 and as float16.
-const PAYLOADS = 2 ** 16;
-const HALF_PAYLOADS = 2 ** 5;
-const guardOf = (serial: number, type: StoredType): number =>
-  isLow(type) ? 0x7fc0 + (serial % HALF_PAYLOADS) : 0x7fc6_0000 + (serial % PAYLOADS);
-const unwrittenOf = (serial: number, type: StoredType): number =>
-  isLow(type) ? 0x7fe0 + (serial % HALF_PAYLOADS) : 0x7fd5_0000 + (serial % PAYLOADS);
-
-// The guard takes one workgroup's overhang (256 invocations at most) or one row. Dawn clamps an index beyond the binding
-// to its last element, so a write however far behind the end lands in the guard too.
-const guardLength = (shape: readonly number[]): number => 256 + (shape.at(-1) ?? 0);
-
-const BUFFER_USAGE = GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST;
 const MOST_STAGING = 2 ** 28;
-const UNIFORM_ALIGNMENT = 256;
-
-interface Dispatch {
-  readonly id: string;
-  readonly compiled: Promise<Compiled>;
-  readonly buffers: readonly (readonly [number, Memory])[];
-  readonly dims: ArrayBuffer | undefined;
-  readonly dimsIndex: number | undefined;
-  readonly groups: readonly number[];
-}
-
-/** Several buffers laid end to end into another, `bytes` of each. */
-interface Copy {
-  readonly sources: readonly { readonly memory: Memory; readonly bytes: number }[];
-  readonly into: Memory;
-}
 
 interface Batch {
-  readonly steps: (Dispatch | Copy)[];
+  readonly steps: Step[];
   /** Computed for the first time by one of these steps. */
   readonly fresh: Set<Memory>;
   /** Not used by later submissions, and whether the host put it there. */
@@ -139,8 +85,7 @@ export class Recorder {
   buffers = 0;
   readonly #owned = new Map<Memory, Owned>();
   readonly #released = new WeakSet<Memory>();
-  #free: GPUBuffer[] = [];
-  #allocated = 0;
+  readonly #buffers: Buffers;
   #pending = 0;
   #serial = 0;
   #batch = emptyBatch();
@@ -152,6 +97,7 @@ export class Recorder {
     this.device = device;
     this.mode = options.mode ?? "fast";
     this.#options = options;
+    this.#buffers = new Buffers(device.device, options.memoryLimit);
   }
 
   /** Copies a tensor of float32 or int32 to the device; float32 rounded to a low type where one is given. */
@@ -228,7 +174,7 @@ export class Recorder {
     const defaults = Object.fromEntries(given.module.overrides.map(({ name, value }) => [name, value]));
     const groups = checkGroups(id, kernel.workgroups({ ...lengths, ...defaults, ...constants } as never));
     const { dimsIndex } = given.module;
-    const dims = dimsIndex === undefined ? undefined : packDims(id, given.module.dims, lengths);
+    const dims = dimsIndex === undefined ? undefined : named(id, () => packDims(given.module.dims, lengths));
 
     const outputs: Record<string, DeviceTensor> = {};
     for (const [name, spec] of Object.entries(kernel.outputs)) {
@@ -283,15 +229,30 @@ export class Recorder {
     const batch = this.#batch;
     this.#batch = emptyBatch();
     let doomed: GPUBuffer[];
+    this.#spans = spansOf(batch.steps);
     try {
-      doomed = this.#place(batch);
+      doomed = this.#buffers.place({ ...batch, spans: this.#spans }, this.#pending === 0);
     } catch (error) {
       this.#batch = batch; // destroy still finds its buffers
       return Promise.reject(error);
     }
+    this.buffers = this.#buffers.allocated;
     this.#pending++;
     this.#submitted = this.#submitted.then(() => this.#encode(batch, doomed)).finally(() => this.#pending--);
     return this.#submitted;
+  }
+
+  async #encode({ steps }: Batch, doomed: readonly GPUBuffer[]): Promise<void> {
+    if (steps.length > 0) {
+      this.#recent = nameOf(steps);
+      const start = performance.now();
+      const pipelines = await Promise.all(dispatchesOf(steps).map(({ compiled }) => compiled));
+      this.compileMilliseconds += performance.now() - start;
+      this.device.check(this.#recent);
+      await submitSteps(this.device.device, steps, pipelines);
+      this.submissions++;
+    }
+    for (const buffer of doomed) this.#buffers.destroy(buffer);
   }
 
   /** The most bytes that these tensors held at once in the last submission, each from the first step that needs it to the last. */
@@ -304,112 +265,6 @@ export class Recorder {
       return span === undefined ? [] : [{ ...span, bytes }];
     });
     return mostAtOnce(spans);
-  }
-
-  /** Gives every new tensor of a batch its buffer; returns the buffers that nothing needs after it. */
-  #place({ steps, fresh, released }: Batch): GPUBuffer[] {
-    this.#spans = spansOf(steps);
-    const pieces = [...released]
-      .filter(([{ buffer }]) => buffer !== undefined)
-      .map(([memory, isUpload]) => {
-        const freeFrom = (this.#spans.get(memory)?.to ?? -1) + 1;
-        return { buffer: memory.buffer!, isUpload, freeFrom };
-      });
-    const memories = [...fresh].filter((memory) => this.#spans.has(memory) || !released.has(memory));
-    const spans = memories.map((memory): Span => {
-      const { from, to } = this.#spans.get(memory) ?? { from: 0, to: 0 };
-      return { bytes: memory.bytes, from, to: released.has(memory) ? to : Infinity };
-    });
-    const { taken, added } = place(
-      spans,
-      pieces.map(({ buffer, freeFrom }) => ({ bytes: buffer.size, freeFrom })),
-    );
-    // Earlier buffers serve where one of their size is wanted. The plan does not lean on them, so that steps that are alike
-    // have the same plan, and what it leaves over would only pile up.
-    const found = added.map((bytes) => {
-      const i = this.#free.findIndex(({ size }) => size === bytes);
-      return i < 0 ? undefined : this.#free.splice(i, 1)[0];
-    });
-    const idle = this.#pending === 0 ? [] : this.#free;
-    if (this.#pending === 0) for (const buffer of this.#free) this.#destroy(buffer);
-    this.#checkLimit(added.reduce((sum, bytes, i) => sum + (found[i] === undefined ? bytes : 0), 0));
-    const buffers = [
-      ...pieces.map(({ buffer }) => buffer),
-      ...added.map((bytes, i) => found[i] ?? this.#buffer("tensors", bytes)),
-    ];
-    const kept = new Set<GPUBuffer>();
-    for (const [i, memory] of memories.entries()) {
-      memory.buffer = buffers[taken[i]!]!;
-      if (!released.has(memory)) kept.add(memory.buffer);
-    }
-    // What the host filled is in buffers of its own sizes.
-    const isUpload = (i: number): boolean => pieces[i]?.isUpload ?? false;
-    const rest = buffers
-      .map((buffer, i) => ({ buffer, isUpload: isUpload(i) }))
-      .filter(({ buffer }) => !kept.has(buffer));
-    this.#free = rest.filter((one) => !one.isUpload).map(({ buffer }) => buffer);
-    this.buffers = this.#allocated;
-    return [...idle, ...rest.filter((one) => one.isUpload).map(({ buffer }) => buffer)];
-  }
-
-  async #encode({ steps }: Batch, doomed: readonly GPUBuffer[]): Promise<void> {
-    const dispatches = steps.filter((step): step is Dispatch => !("sources" in step));
-    if (steps.length > 0) {
-      const ids = [...new Set(dispatches.map(({ id }) => id))];
-      this.#recent = ids.length > 3 ? `${ids.slice(0, 3).join(", ")} and ${ids.length - 3} more` : ids.join(", ");
-      const start = performance.now();
-      const pipelines = await Promise.all(dispatches.map(({ compiled }) => compiled));
-      this.compileMilliseconds += performance.now() - start;
-      this.device.check(this.#recent);
-
-      const { device } = this.device;
-      device.pushErrorScope("out-of-memory");
-      device.pushErrorScope("validation");
-      const uniforms = device.createBuffer({
-        label: "dims",
-        size: Math.max(1, dispatches.length) * UNIFORM_ALIGNMENT,
-        usage: GPUBufferUsage.UNIFORM | GPUBufferUsage.COPY_DST,
-      });
-      const encoder = device.createCommandEncoder({ label: this.#recent });
-      let pass: GPUComputePassEncoder | undefined;
-      let i = 0;
-      for (const step of steps) {
-        if ("sources" in step) {
-          pass?.end(); // copies stand between passes
-          pass = undefined;
-          let offset = 0;
-          for (const { memory, bytes } of step.sources) {
-            if (bytes > 0) encoder.copyBufferToBuffer(memory.buffer!, 0, step.into.buffer!, offset, bytes);
-            offset += bytes;
-          }
-          continue;
-        }
-        const { id, buffers, dims, dimsIndex, groups } = step;
-        const { pipeline, layout } = pipelines[i]!;
-        const entries: GPUBindGroupEntry[] = buffers.map(([binding, { buffer }]) => ({
-          binding,
-          resource: { buffer: buffer! },
-        }));
-        if (dims !== undefined) {
-          const offset = i * UNIFORM_ALIGNMENT;
-          device.queue.writeBuffer(uniforms, offset, dims);
-          entries.push({ binding: dimsIndex!, resource: { buffer: uniforms, offset, size: dims.byteLength } });
-        }
-        i++;
-        pass ??= encoder.beginComputePass({ label: this.#recent });
-        pass.setPipeline(pipeline);
-        pass.setBindGroup(0, device.createBindGroup({ label: id, layout, entries }));
-        pass.dispatchWorkgroups(groups[0]!, groups[1], groups[2]);
-      }
-      pass?.end();
-      device.queue.submit([encoder.finish()]);
-      this.submissions++;
-      uniforms.destroy();
-      const errors = await Promise.all([device.popErrorScope(), device.popErrorScope()]);
-      const error = errors.find((found) => found !== null);
-      if (error) throw new KernelError(`${this.#recent}: ${oneLine(error.message)}`);
-    }
-    for (const buffer of doomed) this.#destroy(buffer);
   }
 
   /**
@@ -447,11 +302,8 @@ export class Recorder {
   destroy(): void {
     const memories = [...this.#owned.keys(), ...this.#batch.released.keys()];
     for (const memory of memories) this.#released.add(memory);
-    for (const buffer of [...this.#free, ...memories.map((memory) => memory.buffer)]) {
-      if (buffer !== undefined) this.#destroy(buffer);
-    }
+    this.#buffers.destroyAll(memories);
     this.#owned.clear();
-    this.#free = [];
     this.#batch = emptyBatch();
   }
 
@@ -548,28 +400,10 @@ export class Recorder {
     fill: (elements: Uint32Array | Uint16Array) => void,
   ): GPUBuffer {
     const size = this.#bytesOf(label, shape, type);
-    this.#checkLimit(size);
-    const buffer = this.#buffer(label, size, true);
+    const buffer = this.#buffers.mapped(label, size);
     fill(elementsIn(new Uint32Array(buffer.getMappedRange()), type));
     buffer.unmap();
     return buffer;
-  }
-
-  #buffer(label: string, size: number, mappedAtCreation = false): GPUBuffer {
-    this.#allocated += size;
-    return this.device.device.createBuffer({ label, size, usage: BUFFER_USAGE, mappedAtCreation });
-  }
-
-  #destroy(buffer: GPUBuffer): void {
-    this.#allocated -= buffer.size;
-    buffer.destroy();
-  }
-
-  #checkLimit(more: number): void {
-    const { memoryLimit = Infinity } = this.#options;
-    const needed = this.#allocated + more;
-    if (needed > memoryLimit)
-      throw new RangeError(`${needed} bytes of buffers are needed, the limit is ${memoryLimit}`);
   }
 
   async #readWords(tensors: readonly DeviceTensor[], count: (tensor: DeviceTensor) => number): Promise<Uint32Array[]> {
@@ -628,37 +462,6 @@ export class Recorder {
   }
 }
 
-/** From the first step that uses a memory to the last. */
-function spansOf(steps: readonly (Dispatch | Copy)[]): Map<Memory, Span> {
-  const spans = new Map<Memory, Span>();
-  for (const [step, it] of steps.entries()) {
-    const used = "sources" in it ? [...it.sources.map(({ memory }) => memory), it.into] : it.buffers.map(([, m]) => m);
-    for (const memory of used) {
-      spans.set(memory, { bytes: memory.bytes, from: spans.get(memory)?.from ?? step, to: step });
-    }
-  }
-  return spans;
-}
-
-/** Adds an entry to the list when elements from..to offend. */
-function note(
-  list: Offence[],
-  tensor: string,
-  all: Uint32Array | Uint16Array,
-  from: number,
-  to: number,
-  offends: (element: number, i: number) => boolean,
-): void {
-  let elements = 0;
-  let first = -1;
-  for (let i = from; i < to; i++) {
-    if (!offends(all[i]!, i)) continue;
-    if (elements === 0) first = i;
-    elements++;
-  }
-  if (elements > 0) list.push({ tensor, elements, first });
-}
-
 /** Words of 4 bytes that so many elements take. */
 function wordsFor(elements: number, type: StoredType): number {
   return Math.ceil((elements * elementBytes(type)) / 4);
@@ -704,24 +507,4 @@ function checkGroups(id: string, groups: readonly number[]): readonly number[] {
     );
   }
   return groups;
-}
-
-// WGSL 14.4.1: 4-byte scalars follow one another; a uniform buffer's binding is a multiple of 16 bytes.
-function packDims(id: string, fields: readonly Field[], values: Readonly<Record<string, number>>): ArrayBuffer {
-  const bytes = new ArrayBuffer(Math.ceil(fields.length / 4) * 16);
-  const view = new DataView(bytes);
-  for (const [i, { name, type }] of fields.entries()) {
-    const value = values[name];
-    if (typeof value !== "number") throw new RangeError(`${id}: ${name} is ${String(value)}, expected a number`);
-    if (type === "f32") {
-      view.setFloat32(4 * i, value, true);
-      continue;
-    }
-    const [least, most] = type === "u32" ? [0, 2 ** 32 - 1] : [-(2 ** 31), 2 ** 31 - 1];
-    if (!(Number.isInteger(value) && value >= least && value <= most)) {
-      throw new RangeError(`${id}: ${name} is ${value}, expected a whole number of type ${type}`);
-    }
-    view.setInt32(4 * i, value | 0, true);
-  }
-  return bytes;
 }

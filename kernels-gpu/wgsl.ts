@@ -110,3 +110,24 @@ function numberOf(text: string | undefined): number | undefined {
   const digits = text?.replace(/[iufh]$/, "");
   return digits === undefined || digits === "" || Number.isNaN(Number(digits)) ? undefined : Number(digits);
 }
+
+/** The uniform's bytes. Throws RangeError for a value that its field cannot hold. */
+export function packDims(fields: readonly Field[], values: Readonly<Record<string, number>>): ArrayBuffer {
+  // WGSL 14.4.1: 4-byte scalars follow one another; a uniform buffer's binding is a multiple of 16 bytes.
+  const bytes = new ArrayBuffer(Math.ceil(fields.length / 4) * 16);
+  const view = new DataView(bytes);
+  for (const [i, { name, type }] of fields.entries()) {
+    const value = values[name];
+    if (typeof value !== "number") throw new RangeError(`${name} is ${String(value)}, expected a number`);
+    if (type === "f32") {
+      view.setFloat32(4 * i, value, true);
+      continue;
+    }
+    const [least, most] = type === "u32" ? [0, 2 ** 32 - 1] : [-(2 ** 31), 2 ** 31 - 1];
+    if (!(Number.isInteger(value) && value >= least && value <= most)) {
+      throw new RangeError(`${name} is ${value}, expected a whole number of type ${type}`);
+    }
+    view.setInt32(4 * i, value | 0, true);
+  }
+  return bytes;
+}

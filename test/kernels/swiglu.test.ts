@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
-import { launch, offences } from "../../kernels-gpu/launch.ts";
+import { offences } from "../../kernels-gpu/hygiene.ts";
+import { launch } from "../../kernels-gpu/launch.ts";
 import * as swiglu from "../../kernels-gpu/swiglu.ts";
 import type { Tensor } from "../../reference/tensor.ts";
 import { device } from "./device.ts";

@@ -1,0 +1,112 @@
+// The buffers of a recorder: made, given to the tensors of a submission by when each is needed, and counted.
+import { globals } from "webgpu";
+import { place, type Span } from "./placement.ts";
+
+const { GPUBufferUsage } = globals as typeof globalThis;
+const USAGE = GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST;
+
+/** Where a tensor's numbers are; tensors of several shapes may have the same. */
+export interface Memory {
+  /** Of the whole buffer that it needs. */
+  readonly bytes: number;
+  /** None until the submission that computes it; it may be longer. */
+  buffer?: GPUBuffer;
+}
+
+/** What a submission does to memory. */
+export interface Use {
+  /** From the first step that uses a memory to the last. */
+  readonly spans: ReadonlyMap<Memory, Span>;
+  /** Computed for the first time. */
+  readonly fresh: ReadonlySet<Memory>;
+  /** Not used by later submissions, and whether the host put it there. */
+  readonly released: ReadonlyMap<Memory, boolean>;
+}
+
+export class Buffers {
+  /** Bytes of all that exist. */
+  allocated = 0;
+  readonly #device: GPUDevice;
+  readonly #limit: number;
+  #free: GPUBuffer[] = [];
+
+  /** `limit`: bytes that all may take together. */
+  constructor(device: GPUDevice, limit = Infinity) {
+    this.#device = device;
+    this.#limit = limit;
+  }
+
+  /** A buffer that the host fills. Throws RangeError beyond the limit. */
+  mapped(label: string, size: number): GPUBuffer {
+    this.#check(size);
+    return this.#create(label, size, true);
+  }
+
+  /**
+   * Gives every fresh memory of a submission its buffer; returns the buffers that nothing needs after it. `isIdle`: no earlier
+   * submission is still to be encoded. Throws RangeError beyond the limit.
+   */
+  place({ spans, fresh, released }: Use, isIdle: boolean): GPUBuffer[] {
+    const pieces = [...released]
+      .filter(([{ buffer }]) => buffer !== undefined)
+      .map(([memory, isUpload]) => ({ buffer: memory.buffer!, isUpload, freeFrom: (spans.get(memory)?.to ?? -1) + 1 }));
+    const memories = [...fresh].filter((memory) => spans.has(memory) || !released.has(memory));
+    const wanted = memories.map((memory): Span => {
+      const { from, to } = spans.get(memory) ?? { from: 0, to: 0 };
+      return { bytes: memory.bytes, from, to: released.has(memory) ? to : Infinity };
+    });
+    const { taken, added } = place(
+      wanted,
+      pieces.map(({ buffer, freeFrom }) => ({ bytes: buffer.size, freeFrom })),
+    );
+    // Earlier buffers serve where one of their size is wanted. The plan does not lean on them, so that steps that are alike
+    // have the same plan, and what it leaves over would only pile up.
+    const found = added.map((bytes) => {
+      const i = this.#free.findIndex(({ size }) => size === bytes);
+      return i < 0 ? undefined : this.#free.splice(i, 1)[0];
+    });
+    const idle = isIdle ? [] : this.#free;
+    if (isIdle) for (const buffer of this.#free) this.destroy(buffer);
+    this.#check(added.reduce((sum, bytes, i) => sum + (found[i] === undefined ? bytes : 0), 0));
+    const buffers = [
+      ...pieces.map(({ buffer }) => buffer),
+      ...added.map((bytes, i) => found[i] ?? this.#create("tensors", bytes)),
+    ];
+    const kept = new Set<GPUBuffer>();
+    for (const [i, memory] of memories.entries()) {
+      memory.buffer = buffers[taken[i]!]!;
+      if (!released.has(memory)) kept.add(memory.buffer);
+    }
+    // What the host filled is in buffers of its own sizes.
+    const isUpload = (i: number): boolean => pieces[i]?.isUpload ?? false;
+    const rest = buffers
+      .map((buffer, i) => ({ buffer, isUpload: isUpload(i) }))
+      .filter(({ buffer }) => !kept.has(buffer));
+    this.#free = rest.filter((one) => !one.isUpload).map(({ buffer }) => buffer);
+    return [...idle, ...rest.filter((one) => one.isUpload).map(({ buffer }) => buffer)];
+  }
+
+  destroy(buffer: GPUBuffer): void {
+    this.allocated -= buffer.size;
+    buffer.destroy();
+  }
+
+  /** Destroys those of these memories, and those that wait to serve again. */
+  destroyAll(memories: Iterable<Memory>): void {
+    for (const buffer of [...this.#free, ...[...memories].map((memory) => memory.buffer)]) {
+      if (buffer !== undefined) this.destroy(buffer);
+    }
+    this.#free = [];
+  }
+
+  #create(label: string, size: number, mappedAtCreation = false): GPUBuffer {
+    this.allocated += size;
+    return this.#device.createBuffer({ label, size, usage: USAGE, mappedAtCreation });
+  }
+
+  #check(more: number): void {
+    const needed = this.allocated + more;
+    if (needed > this.#limit)
+      throw new RangeError(`${needed} bytes of buffers are needed, the limit is ${this.#limit}`);
+  }
+}
