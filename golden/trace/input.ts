@@ -163,13 +163,22 @@ function readBatches(file: SafetensorsFile): { batches: Batch[]; T: number } {
   return { batches, T };
 }
 
-function readMicroBatches({ path, metadata: { microBatches: text = "1" } }: SafetensorsFile, B: number): number {
+/** The number in the metadata, or 1 where neither it nor any name tells of micro-batches. */
+function readMicroBatches({ path, metadata, names }: SafetensorsFile, B: number): number {
+  const text = metadata.microBatches ?? "1";
   const value = /^\d{1,9}$/.test(text) ? Number(text) : 0;
-  if (value > 0 && B % value === 0) return value;
-  throw new FormatError(
-    path,
-    `metadata "microBatches" is ${quote(text)}, wanted a divisor of the ${B} sequences of a batch`,
-  );
+  if (!(value > 0 && B % value === 0)) {
+    const wanted = `wanted a divisor of the ${B} sequences of a batch`;
+    throw new FormatError(path, `metadata "microBatches" is ${quote(text)}, ${wanted}`);
+  }
+  const parts = new Set(Array.from({ length: value > 1 ? value : 0 }, (_, i) => String(i)));
+  for (const name of names) {
+    const [, part] = /^microBatches\.([^.]*)/.exec(name) ?? [];
+    if (part === undefined || parts.has(part)) continue;
+    const said = metadata.microBatches === undefined ? 'metadata has no "microBatches"' : `there are ${value}`;
+    throw new FormatError(path, `tensor ${quote(name)} is of no micro-batch: ${said}`);
+  }
+  return value;
 }
 
 function checkIds(path: string, batches: readonly Batch[], V: number): void {

@@ -24,7 +24,7 @@ import { differentiateInParts } from "../../reference/training/step.ts";
 import { splitBatch } from "../../reference/training/micro-batches.ts";
 import { device } from "../kernels/device.ts";
 import { batchOf, lively } from "../model/problem.ts";
-import { FLOAT64_REPLAY, RECORDED_INSTANCE } from "../thresholds.ts";
+import { FLOAT32_REPLAY, FLOAT64_REPLAY, RECORDED_INSTANCE } from "../thresholds.ts";
 import { type Corrupt, onePercent, recordingOf, recordStep } from "./recorded-step.ts";
 
 const config = {
@@ -252,6 +252,44 @@ describe("a replay", () => {
   });
 });
 
+describe("PyTorch's gradient accumulation, as record.py recorded it", () => {
+  const recorded = (name: string): string => join(import.meta.dirname, "accumulation", `${name}.safetensors`);
+  /** The recording, some of its tensors under the names of others. */
+  function judged(name: string, instead: (tensor: string) => string = (tensor) => tensor): Blame {
+    const given = readTraceInput(recorded(name));
+    const [sequences, length] = given.batches[0].tokens.shape;
+    const recording = openRecording(recorded(name));
+    const read = (tensor: string) => recording.read(instead(tensor));
+    const list = instancesOf({ ...given, B: sequences, T: length, like });
+    const found = blame(list, operations, { ...recording, read }, targets.ieee);
+    recording.close();
+    return found;
+  }
+
+  test("is sound, and a replay has its numbers", async () => {
+    const { faults, left, judged: tensors } = judged("sound");
+    expect([faults, left]).toEqual([[], []]);
+    expect(tensors.length).toBeGreaterThan(120);
+    const read = inMemory(await replay(readTraceInput(recorded("sound")), Float64Array, true));
+    const file = openSafetensors(recorded("sound"));
+    for (const name of file.names) {
+      expect(distance(file.read(name), read(name)).relative, name).toBeLessThanOrEqual(FLOAT32_REPLAY);
+    }
+    file.close();
+  });
+
+  test("with the micro-batches' means averaged: each of their gradients is named", () => {
+    const wanted = [0, 1, 2].map((i) => `cross-entropy.backward microBatches.${i}.activationGradients.logits`);
+    expect(judged("means").faults.map(({ op, tensor }) => `${op} ${tensor}`)).toEqual(wanted);
+  });
+
+  test("with the last micro-batch's gradients lost", () => {
+    const lost = judged("sound", (name) => name.replace(/^(steps\.0\.)?gradients\./, "microBatches.1.accumulated."));
+    expect(lost.faults[0].segment).toContain("micro-batch 2, sum of the gradients of tok_embeddings.weight");
+    expect(lost.faults.map(({ op }) => op)).toContain("gradient-norm.forward");
+  });
+});
+
 describe("on the command line", () => {
   let scratch: string;
   beforeAll(() => {
@@ -308,6 +346,14 @@ describe("on the command line", () => {
     for (const count of ["0", "3", "2.0", "-1", ""]) {
       writeSafetensors(path("bad"), tensors, { ...file.metadata, microBatches: count });
       expect(() => readTraceInput(path("bad"))).toThrow(`"microBatches" is "${count}", wanted a divisor of the 4`);
+    }
+    tensors.set("microBatches.2.gradients.norm.weight", { data: new Float32Array(12), shape: [12] });
+    for (const [count, message] of [
+      [{}, 'of no micro-batch: metadata has no "microBatches"'],
+      [{ microBatches: "2" }, "of no micro-batch: there are 2"],
+    ] as const) {
+      writeSafetensors(path("bad"), tensors, { ...file.metadata, ...count });
+      expect(() => readTraceInput(path("bad"))).toThrow(message);
     }
     file.close();
   });
