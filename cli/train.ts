@@ -1,41 +1,14 @@
 // touchstone train: a LLaMA from a text or a mixture of sources.
-import { accessSync, constants, mkdirSync, statSync } from "node:fs";
-import { totalmem } from "node:os";
-import { dirname, resolve } from "node:path";
 import { type Command, Option } from "commander";
-import { asFormatError } from "../golden/formats/error.ts";
-import { type LlamaConfig, presets } from "../reference/config.ts";
-import { generate } from "../reference/model/generate.ts";
-import type { Hyperparameters } from "../reference/training/hyperparameters.ts";
-import { initialState } from "../reference/training/step.ts";
-import { countParameters, initialWeights, type Weights } from "../reference/weights.ts";
-import {
-  type Checkpoint,
-  hasCheckpoint,
-  loadCheckpoint,
-  type RunPlan,
-  saveCheckpoint,
-} from "../training/checkpoint.ts";
-import { mixtureData, type Placement, textData, type TrainingData } from "../training/data.ts";
-import { openMixture } from "../training/mixture.ts";
-import { type StepReport, train } from "../training/run.ts";
-import { readText } from "../training/text.ts";
-import { keepVocabulary, openVocabulary, tokenizerIn, type Vocabulary } from "../training/vocabulary.ts";
-import { type EngineName, engineNames, engineOf } from "./engine.ts";
+import { presets } from "../reference/config.ts";
+import { type EngineName, engineNames } from "./engine.ts";
 import { UserError } from "./errors.ts";
-import { catchSignals, INTERRUPTED } from "./signals.ts";
-import { addStepOptions, checkDType, checkStep, type StepFlags, stepOptions } from "./step-options.ts";
+import { addStepOptions, type StepFlags } from "./step-options.ts";
 
-const BATCH_SIZE = 4;
-const SEQUENCE_LENGTH = 32;
-const STEPS = 1000;
-const SEED = 1;
-const SAMPLE_TOKENS = 300;
-const SAMPLE_TEMPERATURE = 0.7;
-/** Weights, two moments, gradients, clipped gradients, and the next three, in float32. */
-const BYTES_A_PARAMETER = 8 * 4;
+/** Of a run that does not name them. */
+export const defaults = { batchSize: 4, sequenceLength: 32, steps: 1000, seed: 1 } as const;
 
-interface Options extends StepFlags {
+export interface TrainOptions extends StepFlags {
   readonly text?: readonly string[];
   readonly mixture?: string;
   readonly tokenizer?: string;
@@ -57,250 +30,28 @@ export function register(program: Command): void {
     .option("--text <files...>", "the text (default: the one that ships with this program)")
     .addOption(new Option("--mixture <file>", "sources and their weights, in JSON").conflicts("text"))
     .option("--tokenizer <file>", "a SentencePiece .model or a llama2.c .bin (default: bytes as tokens)")
-    .option("--steps <n>", `steps of the whole run (default: ${STEPS})`, integerFrom("--steps", 1))
+    .option("--steps <n>", `steps of the whole run (default: ${defaults.steps})`, integerFrom("--steps", 1))
     .option("--config <name>", `one of ${Object.keys(presets).join(", ")} (default: tiny)`)
-    .option("--batch-size <n>", `sequences a step (default: ${BATCH_SIZE})`, integerFrom("--batch-size", 1))
+    .option("--batch-size <n>", `sequences a step (default: ${defaults.batchSize})`, integerFrom("--batch-size", 1))
     .option(
       "--sequence-length <n>",
-      `tokens a sequence (default: ${SEQUENCE_LENGTH}); where given, the model's context too`,
+      `tokens a sequence (default: ${defaults.sequenceLength}); where given, the model's context too`,
       integerFrom("--sequence-length", 1),
     )
     .option("--learning-rate <x>", "the peak (default: 0.48 / dim)", positive("--learning-rate"))
     .option("--out <dir>", "where checkpoints are kept")
-    .option("--seed <s>", `of the weights and the batches (default: ${SEED})`, integerFrom("--seed", 0, 2 ** 32 - 1))
+    .option(
+      "--seed <s>",
+      `of the weights and the batches (default: ${defaults.seed})`,
+      integerFrom("--seed", 0, 2 ** 32 - 1),
+    )
     .option("--resume <dir>", "go on from the checkpoint in this folder, and keep the next ones there or in --out")
     .addOption(new Option("--device <device>", "what computes the steps").choices(engineNames).default("cpu"))
     .option("--save-every <n>", "steps between two checkpoints", integerFrom("--save-every", 1), 100)
-    .action(run);
-}
-
-async function run(options: Options): Promise<void> {
-  const open = engineOf(options.device);
-  const vocabulary = openVocabulary(options.tokenizer ?? (options.resume && tokenizerIn(options.resume)));
-  const source = openSource(options);
-  const checkpoint =
-    options.resume === undefined
-      ? begun(options, source.sha256, vocabulary)
-      : resumed(options, options.resume, source.sha256, vocabulary);
-  const { plan } = checkpoint;
-  const data = source.data(vocabulary, plan, checkpoint.mixture);
-  const out = options.out ?? options.resume;
-  if (out !== undefined) {
-    prepare(out);
-    keepVocabulary(out, vocabulary);
-  }
-
-  const { config, hyperparameters } = plan;
-  const { microBatches, dtype = "float32" as const } = plan;
-  const flags: StepFlags = { ...options, microBatches, dtype };
-  checkDType(dtype, options.device);
-  const memory = checkStep(config, plan.batchSize, plan.sequenceLength, flags);
-  const { totalSteps } = hyperparameters;
-  const start = checkpoint.step === 0 ? "" : `, from step ${checkpoint.step}`;
-  say(`${countParameters(config)} parameters`);
-  for (const line of data.summary) say(line);
-  say(
-    `${totalSteps} steps of ${plan.batchSize} × ${plan.sequenceLength} tokens on the ${options.device}, ${dtype}${start}`,
-  );
-  say(
-    `a step holds ${memory.state} bytes of state and at most ${memory.activations} of activations and their gradients`,
-  );
-  if (out === undefined) say("no --out: nothing is kept");
-  else if (options.resume === undefined && hasCheckpoint(out)) say(`the checkpoint in ${out} will be replaced`);
-
-  const engine = await open(config, checkpoint.state, stepOptions(flags));
-  const signals = catchSignals();
-  let step: number;
-  let weights: Weights;
-  try {
-    step = await train(plan, engine, data.batchOf, checkpoint.step, {
-      report: reporter(plan, checkpoint.step, data),
-      save: async (done) => {
-        if (out === undefined) return;
-        const mixture = data.state();
-        saveCheckpoint(out, { plan, step: done, state: await engine.state(), ...(mixture && { mixture }) });
-      },
-      saveEvery: options.saveEvery,
-      stopped: signals.stopped,
+    .action(async (options: TrainOptions) => {
+      const { run } = await import("./train-run.ts");
+      await run(options);
     });
-    const measured = engine.measured?.();
-    if (measured !== undefined && measured.buffers > 0) {
-      say(
-        `the device held ${measured.activations} bytes of activations at the peak, ${measured.buffers} in all buffers`,
-      );
-    }
-    ({ weights } = await engine.state());
-  } finally {
-    signals.release();
-    engine.close();
-  }
-  if (step < totalSteps) {
-    const next = out === undefined ? "nothing is kept" : `go on with: touchstone train --resume ${out}`;
-    process.stderr.write(`touchstone: stopped after step ${step} of ${totalSteps}; ${next}\n`);
-    process.exitCode = INTERRUPTED;
-    return;
-  }
-  summarise(plan, weights, data, vocabulary);
-}
-
-/** What --text or --mixture names: its identity, and as data of a run. */
-interface Learned {
-  readonly sha256: string;
-  data(vocabulary: Vocabulary, placement: Placement, from: Checkpoint["mixture"]): TrainingData;
-}
-
-function openSource({ text: files, mixture }: Options): Learned {
-  if (mixture === undefined) {
-    const text = readText(files ?? []);
-    return { sha256: text.sha256, data: ({ tokenizer }, placement) => textData(text, tokenizer, placement) };
-  }
-  const opened = openMixture(mixture);
-  return {
-    sha256: opened.sha256,
-    data: ({ tokenizer }, placement, from) => mixtureData(opened, tokenizer, placement, from),
-  };
-}
-
-/** A new run from the options, its weights drawn from the seed. */
-function begun(options: Options, sha256: string, vocabulary: Vocabulary): Checkpoint {
-  const config = configOf(options, vocabulary);
-  const needed = countParameters(config) * BYTES_A_PARAMETER;
-  if (needed > totalmem()) {
-    const [wanted, there] = [needed, totalmem()].map((bytes) => `${(bytes / 2 ** 30).toFixed(0)} GiB`);
-    throw new UserError(`--config ${options.config}: a step needs ${wanted} of memory, this machine has ${there}`);
-  }
-  const seed = options.seed ?? SEED;
-  const plan: RunPlan = {
-    config,
-    hyperparameters: defaults(config, options.steps ?? STEPS, options.learningRate),
-    batchSize: options.batchSize ?? BATCH_SIZE,
-    microBatches: options.microBatches ?? 1,
-    sequenceLength: options.sequenceLength ?? SEQUENCE_LENGTH,
-    seed,
-    text: sha256,
-    ...(vocabulary.file && { tokenizer: vocabulary.file.sha256 }),
-    ...(options.dtype === "bfloat16" && { dtype: options.dtype }),
-  };
-  return { plan, step: 0, state: initialState(initialWeights(config, seed, Float32Array)) };
-}
-
-/** The run of a checkpoint. Throws UserError for an option that would make another run of it. */
-function resumed(options: Options, folder: string, sha256: string, vocabulary: Vocabulary): Checkpoint {
-  const checkpoint = loadCheckpoint(folder);
-  const { plan } = checkpoint;
-  const { config, hyperparameters, seed } = plan;
-  const refuse = (option: string, was: string | number): never => {
-    throw new UserError(`${option}: the checkpoint in ${folder} belongs to a run with ${was}, wanted the same or none`);
-  };
-  if (options.config !== undefined && !sameConfig(presetOf(options.config), config)) {
-    refuse(`--config ${options.config}`, `dim ${config.dim} and ${config.nLayers} layers`);
-  }
-  if (options.steps !== undefined && options.steps !== hyperparameters.totalSteps) {
-    refuse(`--steps ${options.steps}`, `${hyperparameters.totalSteps} steps, on which the learning rate depends`);
-  }
-  if (options.seed !== undefined && options.seed !== seed) refuse(`--seed ${options.seed}`, `seed ${seed}`);
-  for (const [name, given, was] of [
-    ["batch-size", options.batchSize, plan.batchSize],
-    ["micro-batches", options.microBatches, plan.microBatches],
-    ["sequence-length", options.sequenceLength, plan.sequenceLength],
-    ["learning-rate", options.learningRate, hyperparameters.learningRate],
-  ] as const) {
-    if (given !== undefined && given !== was) refuse(`--${name} ${given}`, `${was}`);
-  }
-  const { dtype = "float32" } = plan;
-  if (options.dtype !== undefined && options.dtype !== dtype) refuse(`--dtype ${options.dtype}`, dtype);
-  if (vocabulary.file?.sha256 !== plan.tokenizer) {
-    const was = plan.tokenizer === undefined ? "bytes as tokens" : "another tokenizer";
-    refuse(vocabulary.file === undefined ? "no --tokenizer" : `--tokenizer ${vocabulary.file.path}`, was);
-  }
-  if (sha256 !== plan.text) {
-    if (options.mixture !== undefined) refuse(`--mixture ${options.mixture}`, "other sources");
-    refuse(options.text === undefined ? "the default text" : `--text ${options.text.join(" ")}`, "another text");
-  }
-  return checkpoint;
-}
-
-/** A preset with the tokenizer's vocabulary, and the sequence's length as its context where that was named. */
-function configOf({ config: name = "tiny", sequenceLength }: Options, { tokenizer, file }: Vocabulary): LlamaConfig {
-  const preset = presetOf(name);
-  const maxSeqLen = sequenceLength ?? preset.maxSeqLen;
-  return { ...preset, maxSeqLen, vocabSize: file === undefined ? preset.vocabSize : tokenizer.vocabSize };
-}
-
-function presetOf(name: string): LlamaConfig {
-  if (Object.hasOwn(presets, name)) return presets[name as keyof typeof presets];
-  throw new UserError(`--config ${name}: no such configuration, wanted one of ${Object.keys(presets).join(", ")}`);
-}
-
-function sameConfig(a: LlamaConfig, b: LlamaConfig): boolean {
-  // These two depend on other options.
-  const same = { ...a, maxSeqLen: b.maxSeqLen, vocabSize: b.vocabSize };
-  return Object.entries(same).every(([name, value]) => b[name as keyof LlamaConfig] === value);
-}
-
-/** LLaMA's own (Touvron et al. 2023, section 2.2), but for a learning rate that suits models this narrow. */
-function defaults(config: LlamaConfig, totalSteps: number, learningRate = 0.48 / config.dim): Hyperparameters {
-  return {
-    learningRate,
-    warmupSteps: Math.ceil(totalSteps / 20),
-    totalSteps,
-    minLearningRateRatio: 0.1,
-    weightDecay: 0.1,
-    beta1: 0.9,
-    beta2: 0.95,
-    adamEps: 1e-8,
-    maxGradientNorm: 1,
-  };
-}
-
-/** Before any step is computed. */
-function prepare(folder: string): void {
-  try {
-    makeFolder(resolve(folder));
-    accessSync(folder, constants.W_OK | constants.X_OK);
-  } catch (error) {
-    throw asFormatError(error, folder, "cannot hold checkpoints", "a writable folder");
-  }
-}
-
-// By hand, because mkdirSync's `recursive` never returns below a folder such as /proc, which refuses with ENOENT.
-function makeFolder(path: string): void {
-  const found = statSync(path, { throwIfNoEntry: false });
-  if (found?.isDirectory()) return;
-  if (found === undefined) makeFolder(dirname(path));
-  mkdirSync(path);
-}
-
-/** A line every so often, and on a terminal the latest step as it goes. */
-function reporter(plan: RunPlan, from: number, data: TrainingData): (step: StepReport) => void {
-  const { totalSteps } = plan.hyperparameters;
-  const interval = Math.max(1, Math.floor(totalSteps / 40));
-  let since = { step: from, at: performance.now() };
-  return ({ step, loss, learningRate, gradientNorm }) => {
-    const line = (speed: string): string =>
-      `step ${String(step).padStart(String(totalSteps).length)}/${totalSteps}  loss ${loss.toFixed(5)}  ` +
-      `learning rate ${learningRate.toExponential(2)}  gradient norm ${gradientNorm.toFixed(4)}${speed}`;
-    const live = process.stderr.isTTY;
-    if (step % interval !== 0 && step !== totalSteps) {
-      if (live) process.stderr.write(`\r\x1b[K${line("")}`);
-      return;
-    }
-    const seconds = (performance.now() - since.at) / 1000;
-    const tokens = (step - since.step) * plan.batchSize * plan.sequenceLength;
-    since = { step, at: performance.now() };
-    if (live) process.stderr.write("\r\x1b[K");
-    say(line(`  ${Math.round(tokens / seconds)} tokens/s`));
-    if (step % (10 * interval) === 0 || step === totalSteps) for (const one of data.progress()) say(one);
-  };
-}
-
-function summarise(plan: RunPlan, weights: Weights, data: TrainingData, { tokenizer }: Vocabulary): void {
-  const { config, sequenceLength, seed } = plan;
-  for (const line of data.heldOut(config, weights)) say(line);
-  // The model has learned distances up to the length of its sequences.
-  const window = { ...config, maxSeqLen: sequenceLength };
-  const ids = generate(window, weights, [...data.prompt], SAMPLE_TOKENS, SAMPLE_TEMPERATURE, seed);
-  say(`a sample:\n${tokenizer.decode(ids)}`);
 }
 
 function positive(option: string): (text: string) => number {
@@ -319,8 +70,4 @@ function integerFrom(option: string, least: number, most: number = Number.MAX_SA
       most === Number.MAX_SAFE_INTEGER ? `an integer of at least ${least}` : `an integer from ${least} to ${most}`;
     throw new UserError(`${option} ${text}: wanted ${wanted}`);
   };
-}
-
-function say(line: string): void {
-  process.stdout.write(`${line}\n`);
 }

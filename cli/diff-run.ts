@@ -1,0 +1,43 @@
+// What `touchstone diff` does.
+import { openSafetensors } from "../golden/formats/safetensors.ts";
+import { compareFiles } from "../golden/trace/compare.ts";
+
+/** Compares tensor by tensor; 1 where one is beyond the limit, otherwise 0. */
+export function diff(a: string, b: string, maxRelative: number): number {
+  const fileA = openSafetensors(a);
+  try {
+    const fileB = openSafetensors(b);
+    try {
+      const beyond: string[] = [];
+      let worst = { relative: 0, name: "" };
+      let count = 0;
+      for (const result of compareFiles(fileA, fileB)) {
+        count++;
+        const far = "mismatch" in result || !(result.relative <= maxRelative);
+        const text = "mismatch" in result ? result.mismatch : distances(result);
+        if (far) beyond.push(`${result.name}: ${text}`);
+        if ("relative" in result && !(result.relative <= worst.relative)) worst = result;
+        process.stdout.write(`${far ? "≠" : " "} ${result.name}  ${text}\n`);
+      }
+      const most =
+        worst.name === "" ? "no distance at all" : `largest relative ${short(worst.relative)} at ${worst.name}`;
+      process.stdout.write(`${count} tensors, ${most}\n`);
+      if (beyond.length === 0) return 0;
+      process.stdout.write(`${beyond.length} beyond ${maxRelative}, the first: ${beyond[0]}\n`);
+      return 1;
+    } finally {
+      fileB.close();
+    }
+  } finally {
+    fileA.close();
+  }
+}
+
+function distances({ relative, ulps, at }: { relative: number; ulps: number; at: number }): string {
+  if (at < 0) return "equal";
+  return `relative ${short(relative)}, ${short(ulps)} ulp at element ${at}`;
+}
+
+function short(x: number): string {
+  return Number.isInteger(x) && x < 1e6 ? String(x) : x.toExponential(2);
+}
