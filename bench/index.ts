@@ -1,10 +1,11 @@
 // `npm run bench`: how fast the parts are whose speed was designed, and what the device's attention holds; one benchmark with
 // its name: `npm run bench -- memory`. Each prints its own lines.
+import { benchGenerate } from "./generate.ts";
 import { benchMemory } from "./memory.ts";
 import { benchProduct } from "./product.ts";
 import { benchTokenizer } from "./tokenizer.ts";
 
-const benchmarks = { product: benchProduct, tokenizer: benchTokenizer, memory: benchMemory };
+const benchmarks = { product: benchProduct, tokenizer: benchTokenizer, generate: benchGenerate, memory: benchMemory };
 const names = Object.keys(benchmarks) as (keyof typeof benchmarks)[];
 
 const wanted = process.argv.slice(2);

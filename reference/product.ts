@@ -32,14 +32,9 @@ export function plainProduct(out: Floats, I: number, J: number, K: number, a: Op
  * reads neighbouring doubles. What remains at the edges is packed as zeros and not stored.
  */
 export function product(out: Floats, I: number, J: number, K: number, a: Operand, b: Operand): void {
-  // Packing would cost more than it saves: every element of b is used once.
-  if (I === 1 && a.inner === 1) {
-    const { data: row, start: atRow = 0 } = a;
-    const { data, start: atB = 0 } = b;
-    if (b.inner === 1) return rowByRows(out, J, K, row, atRow, data, atB, b.outer);
-    if (b.outer === 1) return rowByColumns(out, J, K, row, atRow, data, atB, b.inner);
-  }
-  if (I === 1 || I * J * K < 512) return plainProduct(out, I, J, K, a, b);
+  if (I === 1) return rowProduct(out, J, K, a, b);
+  // Packing would cost more than it saves.
+  if (I * J * K < 512) return plainProduct(out, I, J, K, a, b);
   const rows = new Float64Array(4 * K);
   const columns = new Float64Array(Math.ceil(J / 2) * 2 * K);
   for (let j = 0; j < J; j += 2) pack(columns, j * K, b, j, 2, J, K);
@@ -80,17 +75,13 @@ export function product(out: Floats, I: number, J: number, K: number, a: Operand
   }
 }
 
-/** out[j] = Σ over k of row[atRow + k] · b[atB + outer · j + k]: eight sums at a time, which do not wait for one another. */
-function rowByRows(
-  out: Floats,
-  J: number,
-  K: number,
-  row: Floats,
-  atRow: number,
-  b: Floats,
-  atB: number,
-  outer: number,
-): void {
+/**
+ * The same bits for a single row, of which b's every element is used once: packing would cost as much as the product. Eight
+ * sums at a time, none of which waits for another.
+ */
+function rowProduct(out: Floats, J: number, K: number, a: Operand, b: Operand): void {
+  const { data: row, start: atA = 0, inner: innerA } = a;
+  const { data, start: atB = 0, outer, inner } = b;
   let j = 0;
   for (; j + 7 < J; j += 8) {
     let s0 = 0;
@@ -101,73 +92,17 @@ function rowByRows(
     let s5 = 0;
     let s6 = 0;
     let s7 = 0;
-    const at0 = atB + outer * j;
-    const at1 = at0 + outer;
-    const at2 = at1 + outer;
-    const at3 = at2 + outer;
-    const at4 = at3 + outer;
-    const at5 = at4 + outer;
-    const at6 = at5 + outer;
-    const at7 = at6 + outer;
-    for (let k = 0; k < K; k++) {
-      const x = row[atRow + k];
-      s0 += x * b[at0 + k];
-      s1 += x * b[at1 + k];
-      s2 += x * b[at2 + k];
-      s3 += x * b[at3 + k];
-      s4 += x * b[at4 + k];
-      s5 += x * b[at5 + k];
-      s6 += x * b[at6 + k];
-      s7 += x * b[at7 + k];
-    }
-    out[j] = s0;
-    out[j + 1] = s1;
-    out[j + 2] = s2;
-    out[j + 3] = s3;
-    out[j + 4] = s4;
-    out[j + 5] = s5;
-    out[j + 6] = s6;
-    out[j + 7] = s7;
-  }
-  for (; j < J; j++) {
-    const at = atB + outer * j;
-    let sum = 0;
-    for (let k = 0; k < K; k++) sum += row[atRow + k] * b[at + k];
-    out[j] = sum;
-  }
-}
-
-/** out[j] = Σ over k of row[atRow + k] · b[atB + inner · k + j], likewise. */
-function rowByColumns(
-  out: Floats,
-  J: number,
-  K: number,
-  row: Floats,
-  atRow: number,
-  b: Floats,
-  atB: number,
-  inner: number,
-): void {
-  let j = 0;
-  for (; j + 7 < J; j += 8) {
-    let s0 = 0;
-    let s1 = 0;
-    let s2 = 0;
-    let s3 = 0;
-    let s4 = 0;
-    let s5 = 0;
-    let s6 = 0;
-    let s7 = 0;
-    for (let k = 0, at = atB + j; k < K; k++, at += inner) {
-      const x = row[atRow + k];
-      s0 += x * b[at];
-      s1 += x * b[at + 1];
-      s2 += x * b[at + 2];
-      s3 += x * b[at + 3];
-      s4 += x * b[at + 4];
-      s5 += x * b[at + 5];
-      s6 += x * b[at + 6];
-      s7 += x * b[at + 7];
+    for (let k = 0, p = atB + outer * j, q = atA; k < K; k++, p += inner, q += innerA) {
+      const x = row[q];
+      let at = p;
+      s0 += x * data[at];
+      s1 += x * data[(at += outer)];
+      s2 += x * data[(at += outer)];
+      s3 += x * data[(at += outer)];
+      s4 += x * data[(at += outer)];
+      s5 += x * data[(at += outer)];
+      s6 += x * data[(at += outer)];
+      s7 += x * data[(at += outer)];
     }
     out[j] = s0;
     out[j + 1] = s1;
@@ -180,7 +115,7 @@ function rowByColumns(
   }
   for (; j < J; j++) {
     let sum = 0;
-    for (let k = 0, at = atB + j; k < K; k++, at += inner) sum += row[atRow + k] * b[at];
+    for (let k = 0, p = atB + outer * j, q = atA; k < K; k++, p += inner, q += innerA) sum += row[q] * data[p];
     out[j] = sum;
   }
 }
