@@ -34,6 +34,8 @@ const fileTypes: Readonly<Record<DTypeName, DType>> = {
 /** A line of an answer is short; what is longer is not one. */
 const LONGEST_LINE = 1 << 16;
 const LONGEST_STDERR = 4096;
+/** Milliseconds after its end in which what a process wrote still arrives. */
+const LAST_WORDS = 500;
 
 /** Starts with the first case. `close` ends the process and removes its files, and so does the end of this program. */
 export function processCandidate(options: ProcessOptions): Candidate {
@@ -144,9 +146,11 @@ class Worker {
     });
     this.child.stdin!.on("error", () => {}); // a process that has ended is reported by its exit
     this.child.on("error", (error) => this.tell(new Error(`cannot be started: ${error.message}`)));
-    this.child.on("close", (code, signal) =>
-      this.tell(new Error(signal === null ? `ended with exit status ${code}` : `was ended by ${signal}`)),
-    );
+    const ended = (code: number | null, signal: string | null): void =>
+      this.tell(new Error(signal === null ? `ended with exit status ${code}` : `was ended by ${signal}`));
+    this.child.on("close", ended);
+    // What it started may hold its standard output open: then there is no close, and what was said before is heard by now.
+    this.child.on("exit", (code, signal) => void setTimeout(ended, LAST_WORDS, code, signal).unref());
   }
 
   /** Sends a request and waits for its answer. Throws an Error that says what went wrong. */

@@ -124,6 +124,17 @@ describe.skipIf(!python)("in the middle of a run", () => {
     expect(touchstoneFolders()).toEqual([]);
   });
 
+  test.skipIf(process.platform === "win32")(
+    "an end is told though what the process started keeps its output open",
+    async () => {
+      const candidate = candidateOf("sleep 60 & exit 7", op);
+      const started = performance.now();
+      expect((await judged(candidate)).join("\n")).toMatch(/ended with exit status 7/);
+      expect(performance.now() - started).toBeLessThan(TIMEOUT / 2);
+      await candidate.close?.();
+    },
+  );
+
   test("an interruption ends the case at once, and is no finding", async () => {
     const interruption = new AbortController();
     const candidate = candidateOf(inPython("endless"), op, { signal: interruption.signal });
