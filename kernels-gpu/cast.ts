@@ -3,8 +3,9 @@ import { defineKernel, spread } from "./kernel.ts";
 import type { LowType } from "./packed.ts";
 import type { DeviceTensor, Recorder } from "./recorder.ts";
 
-const kernel = defineKernel({
-  file: new URL("cast.wgsl", import.meta.url),
+/** x: [N] → y: [N]. */
+export const forward = defineKernel({
+  file: new URL("cast.forward.wgsl", import.meta.url),
   inputs: { x: "N" },
   outputs: { y: "N" },
   overrides: { WG: 64 },
@@ -14,5 +15,5 @@ const kernel = defineKernel({
 /** The same numbers and shape, stored as named. */
 export function cast(run: Recorder, x: DeviceTensor, stored: LowType | "f32"): DeviceTensor {
   const N = x.shape.reduce((n, length) => n * length, 1);
-  return { ...run.dispatchAs(stored, kernel, { x: { ...x, shape: [N] } }).y, shape: x.shape };
+  return { ...run.dispatchAs(stored, forward, { x: { ...x, shape: [N] } }).y, shape: x.shape };
 }

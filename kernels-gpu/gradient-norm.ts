@@ -22,6 +22,7 @@ const total = defineKernel({
   entry: "total",
   inputs: { parts: "P" },
   outputs: { norm: "" },
+  wide: ["norm"],
   scalars: ["N"],
   overrides: { WG: 64 },
   workgroups: () => [1],

@@ -1,6 +1,7 @@
 // Every kernel by its name, "op.direction": what check, the judge and the tests walk.
 import type { Program } from "./kernel.ts";
 import * as adamw from "./adamw.ts";
+import * as cast from "./cast.ts";
 import * as clip from "./clip.ts";
 import * as gradientNorm from "./gradient-norm.ts";
 import * as ropeTable from "./rope-table.ts";
@@ -19,6 +20,7 @@ export const kernels: Readonly<Record<string, Program>> = {
   "rmsnorm.forward": rmsnorm.forward,
   "rmsnorm.backward": rmsnorm.backward,
   "add.forward": add.forward,
+  "cast.forward": cast.forward,
   "linear.forward": linear.forward,
   "linear.backward": linear.backward,
   "rope-table.forward": ropeTable.forward,

@@ -39,8 +39,9 @@ export async function launch(
   const shapes = Object.fromEntries(Object.entries(inputs).map(([name, { shape }]) => [name, shape]));
   const lengths = resolveAxes(program.inputs, shapes, scalars);
 
+  const [low] = Object.keys(program.outputs).flatMap((name) => options.low?.get(name) ?? []);
   const start = performance.now();
-  const run = new Recorder(device, { ...options, mode: "checked" });
+  const run = new Recorder(device, { ...options, mode: "checked", ...(low && { outputs: low }) });
   try {
     const uploads = Object.fromEntries(
       Object.entries(inputs).map(([name, tensor]) => [name, run.upload(tensor, name, options.low?.get(name))]),

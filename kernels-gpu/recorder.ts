@@ -42,6 +42,8 @@ export interface RecorderOptions {
   readonly mode?: Mode;
   /** Texts that stand in for WGSL files, by file name: "swiglu.forward.wgsl". */
   readonly sources?: ReadonlyMap<string, string>;
+  /** What outputs of float32 that are not wide are stored as where no input says it: those of a cast. */
+  readonly outputs?: LowType;
   /** Values of overrides, for every kernel that has one of that name. */
   readonly overrides?: Readonly<Record<string, number>>;
   /** Milliseconds after which a kernel counts as hanging. Without it a read waits for ever. */
@@ -166,7 +168,7 @@ export class Recorder {
       else if (input.type !== type)
         throw new RangeError(`${id}: ${name} (${input.label}) is ${input.type}, expected ${type}`);
     }
-    const [low = "f32", ...others] = new Set(types.values());
+    const [low, ...others] = new Set(types.values());
     if (others.length > 0) throw new RangeError(`${id}: inputs are stored as ${low} and ${others[0]}, expected one`);
     const shapes = Object.fromEntries(Object.entries(inputs).map(([name, { shape }]) => [name, shape]));
     const lengths = named(id, () => resolveAxes(kernel.inputs, shapes, scalars));
@@ -180,7 +182,8 @@ export class Recorder {
     for (const [name, spec] of Object.entries(kernel.outputs)) {
       const shape = named(id, () => shapeOf(name, spec, lengths));
       const { type } = bindings.find((binding) => binding.name === name)!;
-      const as = type === "f32" && !kernel.wide.includes(name) ? (stored ?? low) : type;
+      const as =
+        type === "f32" && !kernel.wide.includes(name) ? (stored ?? low ?? this.#options.outputs ?? type) : type;
       if (isLow(as)) types.set(name, as);
       outputs[name] = this.#allocate(shape, as, `${id} ${name}`);
     }

@@ -6,6 +6,7 @@ export const forward = defineKernel({
   file: new URL("rope-table.forward.wgsl", import.meta.url),
   inputs: {},
   outputs: { cos: "T,HS/2", sin: "T,HS/2" },
+  wide: ["cos", "sin"],
   scalars: ["theta", "HS", "start", "T"],
   overrides: { WG: 64 },
   workgroups: ({ T, HS, WG }) => spread(Math.ceil((T * HS) / 2 / WG)),

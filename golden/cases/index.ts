@@ -1,6 +1,7 @@
 // Every op's cases; one line a row.
 import type { CaseSpec } from "./case.ts";
 import * as adamw from "./adamw.ts";
+import * as cast from "./cast.ts";
 import * as clip from "./clip.ts";
 import * as gradientNorm from "./gradient-norm.ts";
 import * as attention from "./attention.ts";
@@ -19,6 +20,7 @@ const specs: readonly CaseSpec[] = [
   embedding.forward,
   embedding.backward,
   add.forward,
+  cast.forward,
   linear.forward,
   linear.backward,
   ropeTable.forward,

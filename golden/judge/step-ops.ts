@@ -1,5 +1,5 @@
 // What a step does between its kernels. None of it is an op that a candidate is checked for, but a recording can be wrong in
-// it: gradients that go on unchanged, weights that are cast, and what makes one batch of several micro-batches.
+// it: gradients that go on unchanged, and what makes one batch of several micro-batches.
 import { allowances, type Allowance } from "../../reference/bounds.ts";
 import type { Operation } from "../../reference/operation.ts";
 import { Arithmetic } from "../../reference/rounding.ts";
@@ -22,22 +22,6 @@ export const identity: Operation = {
   bound: ({ dy }, _, __, { dy: error } = {}) => ({
     da: { data: Float64Array.from(dy.data, (_x, i) => error?.data[i] ?? 0), shape: dy.shape },
   }),
-};
-
-/** A smaller copy of float32 numbers: rounded to the dtype of y, and nothing else. */
-const cast: Operation = {
-  ...none,
-  name: "cast.forward",
-  summary: "y = x",
-  inputs: { x: "N" },
-  outputs: { y: "N" },
-  wide: ["x"],
-  evaluate: ({ x }, _, Storage) => {
-    const data = new Storage(x.data.length);
-    data.set(x.data);
-    return { y: { data, shape: x.shape } };
-  },
-  bound: ({ x }) => ({ y: allowances(x.shape) }),
 };
 
 /**
@@ -91,9 +75,7 @@ const meanLoss: Operation = {
   },
 };
 
-export const stepOps: ReadonlyMap<string, Operation> = new Map(
-  [identity, cast, share, meanLoss].map((op) => [op.name, op]),
-);
+export const stepOps: ReadonlyMap<string, Operation> = new Map([identity, share, meanLoss].map((op) => [op.name, op]));
 
 function counts(own: Tensor<Floats | Ints>, all: Tensor<Floats | Ints>, ignoreIndex: number | string): number[] {
   return [own, all].map(({ data }) => {

@@ -1,6 +1,7 @@
 // Every correct evaluation; one line a row.
 import type { Animal } from "./animal.ts";
 import { adamw } from "./adamw.ts";
+import { cast } from "./cast.ts";
 import { clip } from "./clip.ts";
 import { gradientNorm } from "./gradient-norm.ts";
 import { attention } from "./attention.ts";
@@ -17,6 +18,7 @@ const animals: readonly Animal[] = [
   ...rmsnorm,
   ...embedding,
   ...add,
+  ...cast,
   ...linear,
   ...ropeTable,
   ...rope,

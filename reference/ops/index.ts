@@ -9,6 +9,8 @@ import * as addBound from "./add.bound.ts";
 import * as add from "./add.ts";
 import * as attentionBound from "./attention.bound.ts";
 import * as attention from "./attention.ts";
+import * as castBound from "./cast.bound.ts";
+import * as cast from "./cast.ts";
 import * as clipBound from "./clip.bound.ts";
 import * as clip from "./clip.ts";
 import * as crossEntropyBound from "./cross-entropy.bound.ts";
@@ -150,6 +152,19 @@ const rows: readonly Operation[] = [
     },
     add.forward,
     addBound.forward,
+  ),
+  row(
+    {
+      name: "cast.forward",
+      summary: "y = x, rounded to the dtype of y",
+      inputs: { x: "N" },
+      outputs: { y: "N" },
+      covered: ["as a copy", "as a sum with zero or a product with one"],
+      exact: ["y"],
+      wide: ["x"],
+    },
+    cast.forward,
+    castBound.forward,
   ),
   row(
     {

@@ -49,7 +49,8 @@ describe("a full recording", () => {
     const { faults, left, judged } = judgeAll(record(dtype), dtype);
     expect(faults).toEqual([]);
     expect(left).toEqual([]);
-    expect(new Set(judged.map(({ op }) => op))).toEqual(new Set([...operations.keys(), "add.backward"]));
+    const ofStep = [...operations.keys()].filter((op) => op !== "cast.forward"); // that is of mixed precision
+    expect(new Set(judged.map(({ op }) => op))).toEqual(new Set([...ofStep, "add.backward"]));
   });
 
   test("one element 1 % off in any op: that op is named first", () => {

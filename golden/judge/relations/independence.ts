@@ -76,6 +76,7 @@ const independences: Readonly<Record<string, readonly Independence[]>> = {
   "rmsnorm.forward": [alone("R", ["y", "rstd"])],
   "rmsnorm.backward": [alone("R", ["dx"]), alone("C", ["dw"])],
   "add.forward": [alone("N", ["y"])],
+  "cast.forward": [alone("N", ["y"])],
   "linear.forward": [alone("R", ["y"]), alone("O", ["y"])],
   "linear.backward": [alone("R", ["dx"]), alone("O", ["dw"]), alone("C", ["dx", "dw"])],
   "rope.forward": ["B", "T", "NH"].map((axis) => alone(axis, ["y"])),

@@ -57,6 +57,7 @@ const symmetries: Readonly<Record<string, readonly Symmetry[]>> = {
   "rmsnorm.forward": [along("R"), along("C", { sums: ["y"] })],
   "rmsnorm.backward": [along("R"), along("C", { sums: ["dx"] })],
   "add.forward": [along("N")],
+  "cast.forward": [along("N")],
   "linear.forward": [along("R"), along("O"), along("C")],
   "linear.backward": [along("R"), along("O"), along("C")],
   "rope.forward": [along("B"), along("T"), along("NH")],

@@ -42,6 +42,7 @@ const scalings: Readonly<Record<string, readonly Scaling[]>> = {
   ],
   "rmsnorm.backward": [linearIn(["dy"], ["dx", "dw"])],
   "add.forward": [linearIn(["a", "b"], ["y"])],
+  "cast.forward": [linearIn(["x"], ["y"])],
   "linear.forward": [linearIn(["x"], ["y"]), linearIn(["w"], ["y"])],
   "linear.backward": [linearIn(["dy"], ["dx", "dw"])],
   "rope.forward": [linearIn(["x"], ["y"])],

@@ -1,6 +1,7 @@
 // Every mutant; one line a row.
 import type { Mutant } from "./mutant.ts";
 import { adamw } from "./adamw.ts";
+import { cast } from "./cast.ts";
 import { clip } from "./clip.ts";
 import { gradientNorm } from "./gradient-norm.ts";
 import { ropeTable } from "./rope-table.ts";
@@ -17,6 +18,7 @@ export const mutants: readonly Mutant[] = [
   ...rmsnorm,
   ...embedding,
   ...add,
+  ...cast,
   ...linear,
   ...ropeTable,
   ...rope,

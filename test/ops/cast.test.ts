@@ -1,0 +1,55 @@
+import { expect, test } from "vitest";
+import { tensor } from "../../reference/tensor.ts";
+import { dtypes, round, truncate } from "../../reference/dtype.ts";
+import { forward } from "../../reference/ops/cast.ts";
+import { operations } from "../../reference/ops/index.ts";
+import { targets } from "../../reference/targets.ts";
+import { cases } from "../../golden/cases/index.ts";
+import { campaign } from "../../golden/zoo/campaign.ts";
+import { animalsOf } from "../../golden/zoo/index.ts";
+import * as bound from "../../reference/ops/cast.bound.ts";
+import { judgeOutputs } from "../../golden/judge/verdict.ts";
+import { testErrors } from "../errors.ts";
+
+testErrors("cast.forward");
+
+// A copy has no error, so no evaluation can come near its bound: that it is zero is all there is to say.
+test("the bound accuses no copy, and is zero but for a subnormal number where it may become zero", () => {
+  const op = "cast.forward";
+  const plan = { elements: 20_000, seed: 20_230_227 };
+  const found = campaign(operations.get(op)!, cases.get(op)!, animalsOf(op), targets.wgsl, plan);
+  expect(found.alarms).toEqual([]);
+  expect(found.compared).toBeGreaterThanOrEqual(plan.elements);
+  expect(found.unjudged).toBe(0);
+  const x = tensor(new Float64Array([1, -(2 ** -126), 2 ** -127, 0]), [4]);
+  expect(Array.from(bound.forward(x, targets.wgsl).y.data)).toEqual([0, 0, 2 ** -127, 0]);
+  expect(Array.from(bound.forward(x, targets.ieee).y.data)).toEqual([0, 0, 0, 0]);
+});
+
+test("a copy, and a fresh one", () => {
+  const x = tensor(new Float32Array([1, -0, Infinity]), [3]);
+  const { y } = forward(x);
+  expect(y).toEqual(x);
+  expect(y.data).not.toBe(x.data);
+});
+
+test("to bfloat16 it is rounded to nearest, ties to even, and in no other way", () => {
+  const values = [1 + 2 ** -8, 1 + 3 * 2 ** -8, -1 - 2 ** -8, 1 + 2 ** -8 + 2 ** -20, 3.1, 2 ** -133];
+  const x = tensor(Float32Array.from(values), [values.length]);
+  const outside = (rounded: (x: number) => number): number => {
+    const y = tensor(Float32Array.from(values, rounded), [values.length]);
+    const operation = operations.get("cast.forward")!;
+    const problem = { inputs: { x }, scalars: {} };
+    const { comparisons } = judgeOutputs(operation, { y }, problem, targets.ieee, "unit", [], "bfloat16");
+    return comparisons[0].outside;
+  };
+  const format = dtypes.bfloat16;
+  expect(outside((one) => round(one, format))).toBe(0);
+  expect(outside((one) => truncate(one, format))).toBe(2);
+  const halfUp = (one: number): number => {
+    const bits = new Uint32Array(Float32Array.of(one).buffer);
+    bits[0] = (bits[0] + 0x8000) & 0xffff_0000;
+    return new Float32Array(bits.buffer)[0];
+  };
+  expect(outside(halfUp)).toBe(2); // the ties
+});
