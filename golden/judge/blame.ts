@@ -3,9 +3,9 @@
 // Each op is judged on its recorded inputs, so errors do not accumulate and what follows from a fault is not a fault of
 // its own. Where the recording leaves a tensor out, its exact value and its allowance are carried on as an input with an
 // error, so that the smallest segment between recorded tensors is judged by the composed bound.
-import { dtypes, round } from "../../reference/dtype.ts";
+import { type DType, type DTypeName, dtypes, formats, round, ulp } from "../../reference/dtype.ts";
 import type { Inputs, Operation } from "../../reference/operation.ts";
-import { Arithmetic } from "../../reference/rounding.ts";
+import { Arithmetic, gamma } from "../../reference/rounding.ts";
 import type { Target } from "../../reference/targets.ts";
 import { type Floats, type Ints, sizeOf, type Tensor, view } from "../../reference/tensor.ts";
 import { type Instance, type Recorded } from "../trace/instance.ts";
@@ -64,6 +64,7 @@ export function blame(
   const judged: Judged[] = [];
   const left: { op: string; where: string; reason: string }[] = [];
   const carried = new Map<string, Known>();
+  const low = dtypeOf(recording);
   const find = (recorded: Recorded): Known | undefined => {
     const found = recording.read(recorded.name);
     if (found !== undefined) return { value: view(found.tensor, recorded.shape), via: [] };
@@ -86,13 +87,14 @@ export function blame(
       left.push({ op: instance.op, where: instance.where, reason: `${missing} is not recorded` });
       continue;
     }
-    const results = evaluate(operation, instance, inputs, target);
+    if (isOfPass(instance)) for (const name in inputs) inputs[name] = asRead(name, inputs[name], target);
+    const results = evaluate(operation, instance, inputs, target, sumStorage(recording, operation, instance, low));
     const via = [...new Set([...Object.values(inputs).flatMap((known) => known.via), placeOf(instance)])];
     for (const [name, recorded] of Object.entries(instance.outputs)) {
       const { value, error, terms } = results[name];
       const got = recording.read(recorded.name);
       if (got === undefined) {
-        carried.set(recorded.name, stored(operation, name, { value, error, via, ...(terms && { terms }) }, recording));
+        carried.set(recorded.name, stored(operation, name, { value, error, via, ...(terms && { terms }) }, low));
         continue;
       }
       const comparison = compare(
@@ -101,7 +103,7 @@ export function blame(
         view(value, recorded.shape),
         view(error, recorded.shape),
         target,
-        recording.dtype === undefined ? got.dtype : storageOf(operation, name, recording.dtype),
+        storageIn(recording, operation, name, instance, got, low),
       );
       const segment = via.join(" + ");
       const { elements, unjudged, worst, outside, at } = comparison;
@@ -147,8 +149,9 @@ function evaluate(
   { scalars }: Instance,
   inputs: Readonly<Record<string, Known>>,
   target: Target,
+  sumsIn: DTypeName,
 ): Readonly<Record<string, Result>> {
-  if (operation.name === "add.forward") return { y: sum(inputs.a, inputs.b, target) };
+  if (operation.name === "add.forward") return { y: sum(inputs.a, inputs.b, target, dtypes[sumsIn]) };
   const values: Inputs = Object.fromEntries(Object.entries(inputs).map(([name, { value }]) => [name, widened(value)]));
   const errors = Object.fromEntries(
     Object.entries(inputs).flatMap(([name, { error }]) => (error === undefined ? [] : [[name, error]])),
@@ -158,10 +161,15 @@ function evaluate(
   return Object.fromEntries(Object.keys(outputs).map((name) => [name, { value: outputs[name], error: allowed[name] }]));
 }
 
-/** a + b; terms of sums that are not recorded are summed together, in an order that nobody knows. */
-function sum(a: Known, b: Known, target: Target): Result {
+/**
+ * a + b; terms of sums that are not recorded are summed together, in an order that nobody knows. Each of those sums was stored:
+ * in a low format |round(s) − s| ≤ u·|s| + ½ · the smallest number, and s is at most the sum of magnitudes.
+ */
+function sum(a: Known, b: Known, target: Target, format: DType): Result {
   const arithmetic = new Arithmetic(target);
   const terms = [...(a.terms ?? [a]), ...(b.terms ?? [b])];
+  const partialSums = format.name === "float32" ? 0 : terms.length - 2; // in float32 the bound of a sum has their roundings
+  const growth = gamma(partialSums, format.u + target.u);
   const { shape } = a.value;
   const value = new Float64Array(sizeOf(shape));
   const error = new Float64Array(value.length);
@@ -170,24 +178,68 @@ function sum(a: Known, b: Known, target: Target): Result {
     for (const term of terms) total.add(term.value.data[i], term.error?.data[i] ?? 0);
     const result = total.total();
     value[i] = result.value;
-    error[i] = result.error;
+    const most = result.error + growth * total.magnitude + partialSums * format.minSubnormal;
+    error[i] = partialSums > 0 && !(total.magnitude + most <= format.max) ? Infinity : most; // some order overflows
   }
   return { value: { data: value, shape }, error: { data: error, shape }, terms };
 }
 
-/** A tensor that was left out was stored nevertheless, in the dtype of the recording. */
-function stored(
+/** What the sums behind a sum were stored in, where they are left out: as it is itself. */
+function sumStorage(recording: Recording, operation: Operation, instance: Instance, low: DTypeName): DTypeName {
+  const got = instance.outputs.y && recording.read(instance.outputs.y.name);
+  return got === undefined ? low : storageIn(recording, operation, "y", instance, got, low);
+}
+
+/**
+ * The dtype in which an output is judged: that in which it is recorded. But float32 also holds what was computed in a lower
+ * dtype and then widened, which is exact: the gradient of a float32 weight whose copy the passes read, or any tensor where a
+ * library has no such dtype. So what a recording declares as low, and what a pass of mixed precision gives, is low where all its
+ * numbers are such as the lower dtype holds. Sums over micro-batches and what follows them belong in what they are recorded in.
+ */
+function storageIn(
+  recording: Recording,
   operation: Operation,
   name: string,
-  known: Known & { readonly error: Tensor },
-  recording: Recording,
-): Known {
-  const dtype = storageOf(operation, name, dtypeOf(recording));
-  if (dtype === "float32") return known;
+  instance: Instance,
+  got: { readonly tensor: Tensor<Floats | Ints>; readonly dtype: DTypeName },
+  low: DTypeName,
+): DTypeName {
+  const widest = storageOf(operation, name, low);
+  if (widest === "float32") return recording.dtype === undefined ? got.dtype : "float32";
+  if (got.dtype !== "float32") return got.dtype;
+  if (recording.dtype === undefined && !isOfPass(instance) && instance.op !== "cast.forward") return "float32";
+  return got.tensor.data.every((x) => Object.is(x, round(x, dtypes[widest]))) ? widest : "float32";
+}
+
+/** Whether an op computes from the copies of the weights and in their dtype, not what makes them or what gathers gradients. */
+function isOfPass({ op, inputs }: Instance): boolean {
+  const accumulates =
+    inputs.b !== undefined && "name" in inputs.b && /^microBatches\.\d+\.gradients\./.test(inputs.b.name);
+  return !accumulates && !/^(cast|gradient-norm|clip|adamw)\./.test(op);
+}
+
+/** An input as the op read it: in a lower format, where the recording's author declares so (`--store x=bfloat16`). */
+function asRead(argument: string, known: Known, target: Target): Known {
+  const declared = target.stores?.[argument];
+  if (declared === undefined || known.value.data instanceof Int32Array) return known;
+  const format = formats[declared];
+  const { data, shape } = known.value;
+  const error = Float64Array.from(data, (x, i) => {
+    const e = known.error?.data[i] ?? 0;
+    if (e === 0 && round(x, format) === x) return 0;
+    return e + ulp(Math.abs(x) + e, format); // to either neighbour
+  });
+  return { ...known, error: { data: error, shape } };
+}
+
+/** A tensor that was left out was stored nevertheless: in the dtype of the recording, or wider. */
+function stored(operation: Operation, name: string, known: Known & { readonly error: Tensor }, low: DTypeName): Known {
+  const dtype = dtypes[storageOf(operation, name, low)];
+  if (dtype.name === "float32") return known;
   const { value, error } = known;
   const widenedError = Float64Array.from(error.data, (e, i) => {
     const v = value.data[i];
-    return Math.max(round(v + e, dtypes[dtype]) - v, v - round(v - e, dtypes[dtype]));
+    return Math.max(e, round(v + e, dtype) - v, v - round(v - e, dtype));
   });
   return { ...known, error: { data: widenedError, shape: error.shape } };
 }

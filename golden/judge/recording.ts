@@ -3,11 +3,17 @@ import type { DTypeName } from "../../reference/dtype.ts";
 import type { Floats, Ints, Tensor } from "../../reference/tensor.ts";
 import { FormatError } from "../formats/error.ts";
 import { micro } from "../trace/instance.ts";
+import { layerNames } from "../trace/names.ts";
 import { openSafetensors, type SafetensorsFile } from "../formats/safetensors.ts";
 
-/** What a recording's activations are stored in. */
+/** What a recording's activations are stored in: the lower dtype, where only some are (norms and logits may stay float32). */
 export function dtypeOf({ dtype, read: tensor }: Recording): DTypeName {
-  return dtype ?? (tensor("activations.logits") ?? tensor(`${micro(0)}activations.logits`))?.dtype ?? "float32";
+  if (dtype !== undefined) return dtype;
+  for (const name of ["logits", "norm", "embedding", ...layerNames.map((one) => `layers.0.${one}`)]) {
+    const found = tensor(`activations.${name}`) ?? tensor(`${micro(0)}activations.${name}`);
+    if (found !== undefined && found.dtype !== "float32") return found.dtype;
+  }
+  return "float32";
 }
 
 /**

@@ -1,6 +1,7 @@
 // The names of a trace: which every trace holds, which only a full one, and when in a step each is computed.
 
-const layerNames = [
+/** What the forward records of a layer. */
+export const layerNames = [
   "attention_norm",
   "q_projection",
   "k_projection",
