@@ -81,15 +81,15 @@ const narrow = {
  */
 export function packedSource(file: string, { text, module }: Source, types: ReadonlyMap<string, LowType>): Source {
   if (types.size === 0) return { text, module };
-  const code = blanked(text);
+  const code = blanked(file, text);
   const declarations = module.bindings.flatMap(({ name, access, type }) => {
     const low = types.get(name);
     if (low === undefined) return [];
     if (type !== "f32") throw new SyntaxError(`${file}: ${name} is ${type}, only f32 can be stored as ${low}`);
     return [{ name, low, isWritten: access === "read_write" }];
   });
-  const rewriter = new Rewriter(file, new Map(declarations.map((d) => [d.name, d.isWritten])));
-  let changed = rewriter.rewrite(code);
+  const rewriter = new Rewriter(file, code, new Map(declarations.map((d) => [d.name, d.isWritten])));
+  let changed = rewriter.rewrite();
   const used = new Set(declarations.map(({ low }) => low));
   for (const { name, isWritten } of declarations) {
     const declaration = new RegExp(`(var<[^>]*>\\s*${name}\\s*:\\s*)array<f32>`);
@@ -103,76 +103,111 @@ export function packedSource(file: string, { text, module }: Source, types: Read
 
 // Two invocations may write the two halves of a word, so each changes its own half only. Their order does not matter: the
 // bits that one touches are no business of the other.
+// The arguments are called after the tensor, so none can hide it, whatever it is called.
 function accessor(name: string, low: LowType, isWritten: boolean): string {
-  const word = isWritten ? `atomicLoad(&${name}[i / 2])` : `${name}[i / 2]`;
-  const get = `fn ${name}_get(i: u32) -> f32 { return widen_${low}((${word} >> (16 * (i % 2))) & 0xffff); }`;
+  const [at, value, shift] = [`${name}_at`, `${name}_value`, `${name}_shift`];
+  const word = isWritten ? `atomicLoad(&${name}[${at} / 2])` : `${name}[${at} / 2]`;
+  const get = `fn ${name}_get(${at}: u32) -> f32 { return widen_${low}((${word} >> (16 * (${at} % 2))) & 0xffff); }`;
   if (!isWritten) return get;
   return `${get}
-fn ${name}_set(i: u32, value: f32) {
-  let shift = 16 * (i % 2);
-  atomicAnd(&${name}[i / 2], ~(0xffffu << shift));
-  atomicOr(&${name}[i / 2], narrow_${low}(value) << shift);
+fn ${name}_set(${at}: u32, ${value}: f32) {
+  let ${shift} = 16 * (${at} % 2);
+  atomicAnd(&${name}[${at} / 2], ~(0xffffu << ${shift}));
+  atomicOr(&${name}[${at} / 2], narrow_${low}(${value}) << ${shift});
 }`;
 }
 
+// WGSL 3.4 and 3.5: a line comment ends at any line break, a block comment holds others; what opens one within the other is text.
+const COMMENT = /\/\/[^\n\v\f\r\u0085\u2028\u2029]*|\/\*/;
+const BLOCK_MARK = /\/\*|\*\//g;
+
 /** The text without its comments, line for line. */
-function blanked(text: string): string {
-  return text.replaceAll(/\/\*[^]*?\*\//g, (comment) => comment.replaceAll(/[^\n]/g, " ")).replaceAll(/\/\/.*/g, "");
+function blanked(file: string, text: string): string {
+  let out = "";
+  let rest = text;
+  for (let found = COMMENT.exec(rest); found !== null; found = COMMENT.exec(rest)) {
+    const end = found[0] === "/*" ? endOfBlock(file, rest, found.index) : found.index + found[0].length;
+    out += rest.slice(0, found.index) + " " + rest.slice(found.index, end).replaceAll(/[^\n]/g, "");
+    rest = rest.slice(end);
+  }
+  return out + rest;
 }
+
+/** Behind the block comment that begins there. */
+function endOfBlock(file: string, text: string, start: number): number {
+  let depth = 0;
+  BLOCK_MARK.lastIndex = start;
+  for (let found = BLOCK_MARK.exec(text); found !== null; found = BLOCK_MARK.exec(text)) {
+    depth += found[0] === "/*" ? 1 : -1;
+    if (depth === 0) return BLOCK_MARK.lastIndex;
+  }
+  throw new SyntaxError(`${file}: a /* without its */`);
+}
+
+const OPENING: Record<string, number> = { "(": 1, "[": 1, "{": 1, ")": -1, "]": -1, "}": -1 };
 
 /** Puts the accessors in the place of `name[index]` and `name[index] = value;`. */
 class Rewriter {
   readonly #file: string;
+  readonly #code: string;
   readonly #written: ReadonlyMap<string, boolean>;
+  readonly #use: RegExp;
 
-  constructor(file: string, written: ReadonlyMap<string, boolean>) {
+  constructor(file: string, code: string, written: ReadonlyMap<string, boolean>) {
     this.#file = file;
+    this.#code = code;
     this.#written = written;
+    const names = [...written.keys()].join("|");
+    this.#use = new RegExp(`(?<![\\p{ID_Continue}.])(${names})(?!\\p{ID_Continue})(\\s*)(.?)`, "gu");
   }
 
-  rewrite(code: string): string {
-    const names = [...this.#written.keys()].join("|");
-    const use = new RegExp(`(?<![\\w.])(${names})\\b(\\s*)(.?)`, "g");
+  /** The code from one place to another. */
+  rewrite(from = 0, to = this.#code.length): string {
+    const code = this.#code;
+    const use = new RegExp(this.#use);
+    use.lastIndex = from;
     let out = "";
-    let at = 0;
-    for (let found = use.exec(code); found !== null; found = use.exec(code)) {
+    let at = from;
+    for (let found = use.exec(code); found !== null && found.index < to; found = use.exec(code)) {
       const [whole, name, , next] = found;
       if (next === ":" && /var<[^>]*>\s*$/.test(code.slice(0, found.index))) continue; // its declaration
-      if (next !== "[") throw this.#wrong(code, found.index, name);
+      if (next !== "[") throw this.#wrong(found.index, name);
       out += code.slice(at, found.index);
       const opening = found.index + whole.length - 1;
-      const closing = this.#closing(code, opening);
-      const index = this.rewrite(code.slice(opening + 1, closing));
-      const assigned = /^\s*=(?!=)/.exec(code.slice(closing + 1));
+      const closing = this.#closing(opening + 1);
+      if (code[closing] !== "]") throw new SyntaxError(`${this.#file}: a [ without its ]`);
+      const index = this.rewrite(opening + 1, closing);
+      const behind = code.slice(closing + 1);
+      const assigned = /^\s*=(?!=)/.exec(behind);
       if (assigned !== null) {
-        const from = closing + 1 + assigned[0].length;
-        const end = code.indexOf(";", from);
-        if (end < 0) throw this.#wrong(code, found.index, name);
-        out += `${name}_set(u32(${index}), ${this.rewrite(code.slice(from, end)).trim()})`;
+        const start = closing + 1 + assigned[0].length;
+        const end = this.#closing(start, ";"); // or where the head of a for ends
+        if (!/[;)]/.test(code[end] ?? "") || !this.#written.get(name)) throw this.#wrong(found.index, name);
+        out += `${name}_set(u32(${index}), ${this.rewrite(start, end).trim()})`;
         at = end;
       } else {
-        if (/^\s*([-+*/%&|^]|<<|>>)=|^\s*(\+\+|--|\.|\[)/.test(code.slice(closing + 1)) || /&\s*$/.test(out)) {
-          throw this.#wrong(code, found.index, name);
-        }
+        const isChanged = /^\s*([-+*/%&|^]|<<|>>)=(?!=)|^\s*(\+\+|--|\.|\[)/.test(behind);
+        if (isChanged || /(?<!&)&\s*$/.test(out)) throw this.#wrong(found.index, name);
         out += `${name}_get(u32(${index}))`;
         at = closing + 1;
       }
       use.lastIndex = at;
     }
-    return out + code.slice(at);
+    return out + code.slice(at, to);
   }
 
-  #closing(code: string, opening: number): number {
-    let depth = 0;
-    for (let i = opening; i < code.length; i++) {
-      if (code[i] === "[") depth++;
-      if (code[i] === "]" && --depth === 0) return i;
+  /** Where the brackets that are open at `from` close, or the first `mark` outside of others; -1 where the code ends before. */
+  #closing(from: number, mark?: string): number {
+    let depth = 1;
+    for (let i = from; i < this.#code.length; i++) {
+      depth += OPENING[this.#code[i]!] ?? 0;
+      if (depth === 0 || (depth === 1 && this.#code[i] === mark)) return i;
     }
-    throw new SyntaxError(`${this.#file}: a [ without its ]`);
+    return -1;
   }
 
-  #wrong(code: string, at: number, name: string): SyntaxError {
-    const line = code.slice(0, at).split("\n").length;
+  #wrong(at: number, name: string): SyntaxError {
+    const line = this.#code.slice(0, at).split("\n").length;
     return new SyntaxError(
       `${this.#file}:${line} ${name} is stored in 16 bits, so it can only be read as ${name}[i] or written as ${name}[i] = value;`,
     );

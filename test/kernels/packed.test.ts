@@ -88,6 +88,11 @@ describe("a kernel's text", () => {
     ["y[u32(x[i])] = y[i] * y[j];", "y_set(u32(u32(x_get(u32(i)))), y_get(u32(i)) * y_get(u32(j)));"],
     ["let a = dims.x + max[i] + s.y[i];", "let a = dims.x + max[i] + s.y[i];"],
     ["let a = x[i]; // y += x", "let a = x_get(u32(i));"],
+    ["let b = c && x[i] > y[i];", "let b = c && x_get(u32(i)) > y_get(u32(i));"],
+    ["for (y[0] = 1; j < n; y[j] = max(x[j], 0)) { j++; }", "; y_set(u32(j), max(x_get(u32(j)), 0))) { j++; }"],
+    ["y /* of */ [i] /* is */ = /* ; */ x\n[i];", "y_set(u32(i), x_get(u32(i)));"],
+    ["y[i] = a  // ; and\n    + x[i];", "y_set(u32(i), a   \n    + x_get(u32(i)));"],
+    ["let a = δx[i] + x[i];", "let a = δx[i] + x_get(u32(i));"],
   ])("%s", (line, want) => {
     const text = rewritten(body(line), { x: "bf16", y: "bf16" });
     expect(text).toContain(want);
@@ -101,6 +106,26 @@ describe("a kernel's text", () => {
       expect(() => rewritten(body(line), { x: "bf16", y: "bf16" })).toThrow(/^a\.wgsl:4 [xy] is stored in 16 bits/);
     },
   );
+
+  // WGSL 3.5: the first that opens is the comment, a line comment ends at any line break, block comments hold block comments.
+  test.each([
+    ["y[0] = 1; // the /* of a line\n  y[i] = x[i]; // and its */", "y_set(u32(i), x_get(u32(i)));"],
+    ["/* // */ y[i] = x[i];", "y_set(u32(i), x_get(u32(i)));"],
+    ["/* a /* b */ y += x */ y[i] = x[i];", "y_set(u32(i), x_get(u32(i)));"],
+    ["// a\f y[i] = x[i];", "y_set(u32(i), x_get(u32(i)));"],
+  ])("no code goes with a comment: %j", (line, want) => {
+    expect(rewritten(body(line), { x: "bf16", y: "bf16" })).toContain(want);
+  });
+
+  test.each([
+    ["y[i] = 1;\n  y[j] = g(&x);", /^a\.wgsl:5 x is stored/],
+    ["y[i] = 1;\n  y[2 * x] = 1;", /^a\.wgsl:5 x is stored/],
+    ["y[i] = x[i]", /^a\.wgsl:4 y is stored/],
+    ["x[i] = 1;", /^a\.wgsl:4 x is stored/],
+    ["y[i] = 1; /* open", /^a\.wgsl: a \/\* without its \*\/$/],
+  ])("refused, with the line of the use itself: %j", (line, why) => {
+    expect(() => rewritten(body(line), { x: "bf16", y: "bf16" })).toThrow(why);
+  });
 
   test("what stays wide stays as it is", () => {
     const text = rewritten(body("y[i] += x[i];"), { x: "f16" });
@@ -150,6 +175,22 @@ describe("what is wrong in 16 bits is found", () => {
     const findings = await judged(["if (i >= dims.R * dims.F)", "if (i > dims.R * dims.F)"]);
     expect(findings.join("\n")).toMatch(/1 elements written behind its end/);
   });
+});
+
+test("tensors may be called what the accessors might call their own: i, value, shift", async () => {
+  const text = wgsl("add.forward.wgsl");
+  const renamed = text.replaceAll("y[i]", "shift[k]").replaceAll(/\by:/g, "shift:").replaceAll(/\ba:/g, "i:");
+  const named = renamed
+    .replaceAll(/\bb:/g, "value:")
+    .replace("a[i] + b[i]", "i[k] + value[k]")
+    .replaceAll("let i", "let k");
+  const file = "named.wgsl";
+  const source = named.replace("(i >= dims.N)", "(k >= dims.N)");
+  const types = new Map<string, LowType>(["i", "value", "shift"].map((name) => [name, "bf16"]));
+  const { text: packed } = packedSource(file, { text: source, module: parseWgsl(file, source) }, types);
+  const module = device.device.createShaderModule({ code: packed });
+  const { messages } = await module.getCompilationInfo();
+  expect(messages.map(({ message }) => message)).toEqual([]);
 });
 
 test("an output that should be wide and is not is named", async () => {
