@@ -207,7 +207,13 @@ export class Weights {
     for (let i = 0; i < this.HS; i++) sum.addProduct(scaledQ[i], k.data[key + i], scaledQError[i], k.error[key + i]);
     const { value, error } = sum.total();
     // q · k without the scale may overflow where the score does not.
-    return a.store("S", a.rounded(value, sum.magnitude / this.scale <= MAX ? error : Infinity, 0));
+    const score = a.rounded(value, sum.magnitude / this.scale <= MAX ? error : Infinity, 0);
+    if (a.target.stores?.S === undefined) return score;
+    // Stored low with the scale; or without it, and the product with the scale perhaps once more.
+    const withScale = a.store("S", score);
+    const without = a.store("S", { value: value / this.scale, error: score.error / this.scale });
+    const scaled = a.rounded(value, without.error * this.scale);
+    return without.error < Infinity ? a.either(withScale, scaled, a.store("S", scaled)) : withScale;
   }
 
   /** log(weight), relative to its maximum, after that many exponentials. */

@@ -130,6 +130,7 @@ const rows: readonly Operation[] = [
       summary: "dx = rstd · (dn − n · mean(dn · n)),  dw = Σ dy · n,  n = x · rstd,  dn = dy · w",
       inputs: { dy: "R,C", x: "R,C", w: "C", rstd: "R" },
       outputs: { dx: "R,C", dw: "C" },
+      stores: { n: "x · rstd", dn: "dy · w", term: "dy · n, the terms of dw" },
       covered: [
         "dx as rstd · (dn − n · mean(dn · n)), or multiplied out",
         "rstd inside the sum over c or outside, up to x · rstd³ · mean(dn · x) while nothing of it leaves the range",
@@ -243,7 +244,10 @@ const rows: readonly Operation[] = [
       summary: "s = q · k / √HS for keys up to the query's own position,  lse = log Σ e^s,  y = Σ e^(s − lse) · v",
       inputs: { q: "B,T,NH,HS", k: "B,S,NKV,HS", v: "B,S,NKV,HS" },
       outputs: { y: "B,T,NH,HS", lse: "B,NH,T" },
-      stores: { S: "the scores, with the scale", P: "the weights, e^(s − maximum) or e^(s − lse)" },
+      stores: {
+        S: "the scores, without the scale, with it, or both",
+        P: "the weights, e^(s − maximum) or e^(s − lse)",
+      },
       covered: [
         "the scale in q, in k, in the scores or in the exponent, as 1 / √HS by any function or as a division by √HS",
         "e^x, or 2^x with log2 e in the scale or multiplied in",
@@ -270,7 +274,7 @@ const rows: readonly Operation[] = [
       },
       outputs: { dq: "B,T,NH,HS", dk: "B,S,NKV,HS", dv: "B,S,NKV,HS" },
       stores: {
-        S: "the scores, with the scale",
+        S: "the scores, without the scale, with it, or both",
         P: "the weights, e^(s − lse)",
         dP: "dy · v",
         dS: "P · (dP − D), without the scale",

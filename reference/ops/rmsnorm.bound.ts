@@ -64,7 +64,10 @@ function meanOf(a: Arithmetic, sum: Approx, n: number): Approx {
   return a.either(a.divide(sum, length), a.multiply(sum, a.divide(a.exact(1), length)));
 }
 
-/** dy, x: [R, C], w: [C], rstd: [R] as saved by the forward → allowances for dx and dw. */
+/**
+ * dy, x: [R, C], w: [C], rstd: [R] as saved by the forward → allowances for dx and dw. The intermediates n = x · rstd, dn = dy · w
+ * and the terms of dw, dy · n, may be declared as stored low, each by itself.
+ */
 export function backward(
   dy: Tensor,
   x: Tensor,
@@ -83,18 +86,26 @@ export function backward(
   const dw = allowances(w.shape);
   const gains = Array.from({ length: C }, () => a.sum());
   const reciprocal = a.divide(a.exact(1), a.exact(C));
+  const { stores = {} } = target;
+  const isLow = (...names: string[]): boolean => names.some((name) => stores[name] !== undefined);
   for (let r = 0; r < R; r++) {
     const s = rstdAt(r);
+    const dnAt = (c: number): Approx => a.store("dn", a.multiply(dyAt(r * C + c), wAt(c)));
+    const nAt = (c: number): Approx => a.store("n", a.multiply(xAt(r * C + c), s));
     // 1. The terms of dw, and Σ dn · n with rstd in every term, or Σ dn · x with rstd outside.
     const inside = a.sum();
     const outside = a.sum();
     for (let c = 0; c < C; c++) {
       const i = r * C + c;
-      const term = a.product(dyAt(i), xAt(i), s);
+      let term = a.product(dyAt(i), xAt(i), s);
+      if (isLow("n", "term"))
+        term = a.either(term, a.store("term", a.multiply(dyAt(i), nAt(c))), a.store("term", term));
       gains[c].add(term.value, term.error);
-      const projected = a.product(dyAt(i), wAt(c), xAt(i), s);
+      let projected = a.product(dyAt(i), wAt(c), xAt(i), s);
+      if (isLow("n", "dn")) projected = a.either(projected, a.product(dnAt(c), xAt(i), s), a.multiply(dnAt(c), nAt(c)));
       inside.add(projected.value, projected.error);
-      const bare = a.product(dyAt(i), wAt(c), xAt(i));
+      let bare = a.product(dyAt(i), wAt(c), xAt(i));
+      if (isLow("dn")) bare = a.either(bare, a.multiply(dnAt(c), xAt(i)));
       outside.add(bare.value, bare.error);
     }
     const bare = outside.total();
@@ -103,11 +114,12 @@ export function backward(
     for (let c = 0; c < C; c++) {
       const i = r * C + c;
       // 2. With rstd taken out of the difference …
-      const dn = a.multiply(dyAt(i), wAt(c));
-      const n = a.multiply(xAt(i), s);
+      const dn = a.either(a.multiply(dyAt(i), wAt(c)), dnAt(c));
+      const n = a.either(a.multiply(xAt(i), s), nAt(c));
       const factored = a.multiply(s, a.subtract(dn, a.multiply(n, mean)));
       // 3. … or multiplied out. What cancels in the difference stays in the error: dn may be parallel to n.
-      const direct = a.product(s, dyAt(i), wAt(c));
+      let direct = a.product(s, dyAt(i), wAt(c));
+      if (isLow("dn")) direct = a.either(direct, a.multiply(s, dnAt(c)));
       const cubes = [a.product(xAt(i), s, s, s, bareMean), a.product(xAt(i), s, s, s, bare, reciprocal)];
       const removed = a.either(
         a.product(xAt(i), s, s, mean),
