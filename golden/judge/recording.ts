@@ -59,6 +59,7 @@ function read(file: SafetensorsFile, name: string): ReturnType<Recording["read"]
   const entry = file.tensors.get(name);
   if (entry !== undefined) return { tensor: file.read(name), dtype: storages[entry.dtype] ?? "float32" };
   if (name === "activationGradients.loss") return known(1, []);
+  if (name === "activations.loss") return scalarOfStep(file, "losses", 0);
   const [, part, batch] = /^microBatches\.(\d+)\.(tokens|targets)$/.exec(name) ?? [];
   if (part !== undefined) return idsOfPart(file, batch, Number(part));
   const [, step, rest] = /^steps\.(\d+)\.(.+)$/.exec(name) ?? [];

@@ -128,12 +128,24 @@ describe.skipIf(!existsSync(trace))("PyTorch's float32 trace (skipped where ../s
         read: (asked) => {
           const found = recording.read(asked);
           if (asked !== name || found === undefined) return found;
-          const data = found.tensor.data.map((x, i) => (i === 3 ? x + 0.01 : x)) as Floats;
+          const data = found.tensor.data.map((x, i) =>
+            i === Math.min(3, found.tensor.data.length - 1) ? x + 0.01 : x,
+          ) as Floats;
           return { ...found, tensor: { data, shape: found.tensor.shape } };
         },
       };
       expect(blame(steps(), operations, faulty, targets.ieee).faults[0]?.tensor).toBe(name);
     }
+    recording.close();
+  });
+
+  test("a loss that is off among those of the steps is found", () => {
+    const recording = openRecording(trace);
+    const { tensor, dtype } = recording.read("activations.loss")!;
+    const off = { tensor: { data: tensor.data.map((x) => 1.001 * x) as Floats, shape: [] }, dtype };
+    const faulty = { ...recording, read: (name: string) => (name === "activations.loss" ? off : recording.read(name)) };
+    const { faults } = blame(steps(), operations, faulty, targets.ieee);
+    expect(faults.map(({ op, tensor: name }) => [op, name])).toEqual([["cross-entropy.forward", "activations.loss"]]);
     recording.close();
   });
 
