@@ -1,16 +1,14 @@
 // What `touchstone check` does: picks the ops, finds the candidate, runs a campaign for each op, shows them in a table.
 import { Interrupted } from "../golden/candidates/candidate.ts";
-import { type CaseSpec, exampleCases, formatCase, longCases, parseCase } from "../golden/cases/case.ts";
+import { type CaseSpec, exampleCases, longCases } from "../golden/cases/case.ts";
 import { realInputs } from "../golden/cases/real.ts";
-import { buildCase, campaign, failureOf, type Report } from "../golden/judge/campaign.ts";
-import { describe } from "../golden/judge/compare.ts";
+import { campaign, type Report } from "../golden/judge/campaign.ts";
 import { type Examination, examine } from "../golden/judge/examination.ts";
-import { judge } from "../golden/judge/verdict.ts";
 import type { CheckOptions } from "./check.ts";
 import { openCandidates } from "./check-candidates.ts";
 import { writeReports } from "./check-json.ts";
-import { examinationLines, examinationTable, failureLines, reportTable } from "./check-table.ts";
-import { type Chosen, choose } from "./choose.ts";
+import { examinationLines, examinationTable, failureLines, reportTable, shellWord } from "./check-table.ts";
+import { choose } from "./choose.ts";
 import { UserError } from "./errors.ts";
 import { openProgress } from "./progress.ts";
 import { INTERRUPTED } from "./signals.ts";
@@ -81,7 +79,7 @@ export async function check(options: CheckOptions): Promise<number> {
   if (examinations.size > 0) process.stdout.write(`${examinationTable([...examinations.values()])}\n`);
   for (const examination of examinations.values()) {
     const again = `touchstone check --op ${examination.op} --seed ${seed} --runs 1${candidateOptions(options)}`;
-    process.stdout.write(examinationLines(examination, again));
+    process.stdout.write(examinationLines(examination, again, candidateOptions(options)));
   }
   if (options.json !== undefined) {
     writeReports(options.json, seed, candidates.where, target.name, reports, examinations);
@@ -111,50 +109,20 @@ function fixedCases(spec: CaseSpec): number {
 }
 
 /** Told by the first signal, which ends a case; a second one ends everything. */
-function interruption(): AbortSignal {
+export function interruption(): AbortSignal {
   const interrupted = new AbortController();
   for (const name of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.once(name, () => interrupted.abort());
   return interrupted.signal;
 }
 
 /** What a promise gives; undefined where a signal ended it. */
-async function unlessInterrupted<T>(promise: Promise<T>): Promise<T | undefined> {
+export async function unlessInterrupted<T>(promise: Promise<T>): Promise<T | undefined> {
   try {
     return await promise;
   } catch (error) {
     if (error instanceof Interrupted) return undefined;
     throw error;
   }
-}
-
-/** Runs one case and tells everything of it. */
-export async function replay(line: string, options: CheckOptions): Promise<number> {
-  const c = parseCase(line);
-  const chosen = choose([c.op]);
-  const [{ operation, spec }] = chosen;
-  if (operation.name !== c.op)
-    throw new UserError(`replay: "${c.op}" is not an op and direction, such as swiglu.forward`);
-  checkSizes(chosen[0], c.sizes, c.profile === "real");
-  const problem = buildCase(spec, c, realInputs);
-  const target = declare(chooseTarget(options.target), options.store, [operation]);
-  const candidates = await openCandidates(options, chosen, interruption());
-  const candidate = candidates.of(operation);
-  const verdict = await unlessInterrupted(judge(operation, candidate, problem, target, c.profile, options.dtype));
-  if (verdict === undefined) return INTERRUPTED;
-  process.stdout.write(`${formatCase(c)}\n${candidates.where}, ${options.dtype}, target ${target.name}\n`);
-  for (const { output, elements, unjudged, outside, worst, at } of verdict.comparisons) {
-    const counts = `${elements} elements, ${unjudged} unjudged, ${outside} outside`;
-    process.stdout.write(`${output}: ${counts}, worst ${worst.toPrecision(3)} of its bound\n`);
-    if (at !== undefined && outside === 0) process.stdout.write(`  ${describe(at)}\n`);
-  }
-  for (const finding of verdict.findings) process.stdout.write(`${finding}\n`);
-  if (verdict.findings.length > 0) {
-    const { evidence } = failureOf(c, verdict, candidate.keep?.());
-    if (evidence !== undefined) process.stdout.write(`files kept in ${evidence}\n`);
-  }
-  await candidate.close?.();
-  process.stdout.write(verdict.findings.length === 0 ? "pass\n" : "FAIL\n");
-  return verdict.findings.length === 0 ? 0 : 1;
 }
 
 /** The options that a replay needs to judge the same candidate on the same terms. */
@@ -173,27 +141,5 @@ function candidateOptions(options: CheckOptions): string {
 
 /** " --exec 'python3 mine.py'", or nothing without a value. */
 function quoted(option: string, value: string | undefined): string {
-  return value === undefined ? "" : ` --${option} '${value.replaceAll("'", String.raw`'\''`)}'`;
-}
-
-/** A replayed line may come from anywhere: its sizes must be those of the op, and as small as cases are. */
-function checkSizes({ spec }: Chosen, sizes: Readonly<Record<string, number | string>>, isReal: boolean): void {
-  const wanted = isReal ? [] : Object.keys(spec.sizes);
-  const given = Object.keys(sizes);
-  if (wanted.toSorted().join() !== given.toSorted().join()) {
-    throw new UserError(
-      `replay: ${spec.op} has the sizes ${wanted.join(", ") || "none"}, got ${given.join(", ") || "none"}`,
-    );
-  }
-  for (const [name, value] of Object.entries(sizes)) {
-    if (typeof value === "number" && !(Math.abs(value) <= 1 << 20)) {
-      throw new UserError(`replay: ${name} is ${value}, expected at most ${1 << 20}`);
-    }
-  }
-  // Lengths may be fine one by one and too large together: nothing is allocated before their product is known.
-  const product = Object.values(sizes).reduce<number>(
-    (n, value) => n * (typeof value === "number" && value > 0 ? value : 1),
-    1,
-  );
-  if (!(product <= 1 << 28)) throw new UserError(`replay: sizes of ${product} together, expected at most ${1 << 28}`);
+  return value === undefined ? "" : ` --${option} ${shellWord(value)}`;
 }

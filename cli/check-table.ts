@@ -73,10 +73,14 @@ export function examinationTable(examinations: readonly Examination[]): string {
   return table.toString();
 }
 
-/** What an examination found, and how to see it again; what is only worth knowing comes after it. */
+/**
+ * What an examination found, and how to see it again, all of it or one by one on the same `terms`; what is only worth knowing
+ * comes after it.
+ */
 export function examinationLines(
-  { op, precision, findings, notes, relations, evidence }: Examination,
+  { op, precision, findings, replays, notes, relations, evidence }: Examination,
   again: string,
+  terms: string,
 ): string {
   const shown = (list: readonly string[], mark: string) =>
     list
@@ -90,7 +94,9 @@ export function examinationLines(
     ...notes,
   ];
   const kept = evidence === undefined ? "" : `  files kept in ${evidence}\n`;
-  return shown(findings, "FAIL") + (findings.length > 0 ? `${kept}  ${again}\n` : "") + shown(lines, "note");
+  const lone = replays.slice(0, MOST_LINES).map((line) => `  touchstone check --replay ${shellWord(line)}${terms}\n`);
+  const same = findings.length > 0 ? `${kept}${lone.join("")}  ${again}\n` : "";
+  return shown(findings, "FAIL") + same + shown(lines, "note");
 }
 
 const MOST_LINES = 6;
@@ -102,7 +108,12 @@ function className({ class: name, between }: Pick<Precision, "class" | "between"
 /** A failure: what is wrong, and the line that shows it again, on the same terms. */
 export function failureLines({ replay, message, evidence }: Failure, terms: string): string {
   const kept = evidence === undefined ? "" : `  files kept in ${evidence}\n`;
-  return `FAIL ${replay}\n  ${message}\n${kept}  touchstone check --replay '${replay}'${terms}\n`;
+  return `FAIL ${replay}\n  ${message}\n${kept}  touchstone check --replay ${shellWord(replay)}${terms}\n`;
+}
+
+/** A word of a shell's command line. */
+export function shellWord(text: string): string {
+  return `'${text.replaceAll("'", String.raw`'\''`)}'`;
 }
 
 function number(x: number): string {

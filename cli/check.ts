@@ -36,7 +36,7 @@ export function register(program: Command): void {
     )
     .option("--json <file>", "write the results to a file")
     .addOption(
-      new Option("--replay <case>", "run one case, as a failure printed it").conflicts([
+      new Option("--replay <case>", "run one case or relation, as a failure printed it").conflicts([
         "op",
         "runs",
         "budget",
@@ -72,8 +72,9 @@ export function register(program: Command): void {
       "bits must not depend on where a row stands: a relation that only holds within bounds is a finding",
     )
     .action(async (options: CheckOptions) => {
-      const { check, replay } = await import("./check-run.ts");
-      process.exitCode = options.replay === undefined ? await check(options) : await replay(options.replay, options);
+      if (options.replay === undefined) {
+        process.exitCode = await (await import("./check-run.ts")).check(options);
+      } else process.exitCode = await (await import("./check-replay.ts")).replay(options.replay, options);
     });
 }
 

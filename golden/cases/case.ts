@@ -51,7 +51,7 @@ export function parseCase(line: string): Case {
   let profile: string | undefined;
   let seed: number | undefined;
   for (const word of words) {
-    const match = /^([A-Za-z][A-Za-z0-9]*)=([A-Za-z0-9.+-]+)$/.exec(word);
+    const match = /^([A-Za-z][A-Za-z0-9.]*)=([A-Za-z0-9.+-]+)$/.exec(word);
     if (match === null) throw new RangeError(`replay: "${word}" is not NAME=VALUE`);
     const [, name, value] = match as unknown as [string, string, string];
     const number = /^-?\d{1,10}$/.test(value) ? Number(value) : undefined;

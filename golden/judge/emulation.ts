@@ -1,5 +1,5 @@
 // What an op's outputs would be, were it computed in one class of precision or another: the zoo's evaluations in each.
-import { type FormatName, formats, round, truncate } from "../../reference/dtype.ts";
+import { type DTypeName, type FormatName, formats, round, truncate } from "../../reference/dtype.ts";
 import { powerOfTwo } from "../../reference/elementary.ts";
 import type { Inputs, Operation, Outputs } from "../../reference/operation.ts";
 import type { Target } from "../../reference/targets.ts";
@@ -10,8 +10,10 @@ import { Float32Arithmetic, type Habits } from "../zoo/arithmetic.ts";
 
 /**
  * float32: to nearest, in any order, functions erring as the target lets them. float32, truncating: towards zero. inputs:
- * what enters a product is rounded or cut off to the format, and so are the op's inputs. accumulation: every partial sum
- * is rounded to the format. outputs: float32 but for the last rounding.
+ * what enters a product is rounded or cut off to the format, and so are the op's inputs. operands: the same of what the op
+ * computes itself, as of P in a flash attention. intermediates: every number that passes from one step to the next, a
+ * finished sum included, but not the sums on their way. accumulation: every partial sum is rounded to the format.
+ * outputs: float32 but for the last rounding.
  */
 export const precisionClasses = [
   "float32",
@@ -19,12 +21,37 @@ export const precisionClasses = [
   "tf32 inputs",
   "bfloat16 inputs",
   "float16 inputs",
+  "tf32 operands",
+  "bfloat16 operands",
+  "float16 operands",
+  "bfloat16 intermediates",
+  "float16 intermediates",
   "bfloat16 accumulation",
   "float16 accumulation",
   "bfloat16 outputs",
   "float16 outputs",
 ] as const;
 export type PrecisionClass = (typeof precisionClasses)[number];
+
+/** Ops whose outputs are each one sum of their inputs: nothing passes from one step to the next. */
+const ONE_STEP = /^(linear|embedding|gradient-norm|add)\.[a-z]+$/;
+
+/**
+ * What is asked of a candidate: a format that all its numbers have anyway is no class of its inputs or outputs. What passes
+ * between the parts of a fused op may enter a product in another format than its inputs.
+ */
+export function classesFor({ name: op }: Operation, dtype: DTypeName): readonly PrecisionClass[] {
+  const own = ONE_STEP.test(op) ? "operands" : "(operands|intermediates)";
+  const asked = {
+    float64: /^$/,
+    float32: op.includes("+")
+      ? /^float32|inputs|operands|accumulation|outputs/
+      : /^float32|inputs|accumulation|outputs/,
+    bfloat16: new RegExp(`^float32|^bfloat16 ${own}|accumulation`),
+    float16: new RegExp(`^float32|^float16 ${own}|accumulation|^bfloat16 (inputs|outputs)`),
+  }[dtype];
+  return precisionClasses.filter((name) => asked.test(name));
+}
 
 interface Manner {
   readonly habits: Partial<Habits>;
@@ -43,8 +70,23 @@ function lowInputs(format: FormatName): Manner[] {
   ];
 }
 
+function lowOperands(format: FormatName): Manner[] {
+  return [
+    { habits: { ...sequential, operands: format } },
+    { habits: { ...pairwise, operands: format } },
+    { habits: { ...pairwise, operands: format, narrowing: "truncating" } },
+  ];
+}
+
+/** Many, for the numbers that pass between steps are those of one variant of the formula. */
+function lowSteps(format: FormatName): Manner[] {
+  return [sequential, pairwise, sequential, pairwise].map((order) => ({ habits: { ...order, intermediates: format } }));
+}
+
 function lowSums(format: FormatName): Manner[] {
-  return [{ habits: { ...sequential, accumulator: format } }, { habits: { ...pairwise, accumulator: format } }];
+  return [sequential, pairwise, { order: "strided" }, { order: "reversed" }].map((order) => ({
+    habits: { ...(order as Partial<Habits>), accumulator: format },
+  }));
 }
 
 function lowOutputs(format: FormatName): Manner[] {
@@ -67,6 +109,11 @@ const manners: Readonly<Record<PrecisionClass, readonly Manner[]>> = {
   "tf32 inputs": lowInputs("tf32"),
   "bfloat16 inputs": lowInputs("bfloat16"),
   "float16 inputs": lowInputs("float16"),
+  "tf32 operands": lowOperands("tf32"),
+  "bfloat16 operands": lowOperands("bfloat16"),
+  "float16 operands": lowOperands("float16"),
+  "bfloat16 intermediates": lowSteps("bfloat16"),
+  "float16 intermediates": lowSteps("float16"),
   "bfloat16 accumulation": lowSums("bfloat16"),
   "float16 accumulation": lowSums("float16"),
   "bfloat16 outputs": lowOutputs("bfloat16"),

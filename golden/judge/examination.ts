@@ -4,10 +4,12 @@ import type { Operation } from "../../reference/operation.ts";
 import type { Target } from "../../reference/targets.ts";
 import type { Candidate } from "../candidates/candidate.ts";
 import { type Case, type CaseSpec, formatCase } from "../cases/case.ts";
+import type { Animal } from "../zoo/animal.ts";
 import { animalsOf } from "../zoo/index.ts";
+import { fuseAnimals, partsOf } from "./fused.ts";
 import { type Hygiene, inspectHygiene } from "./hygiene.ts";
 import { measurePrecision, type Precision } from "./precision.ts";
-import { ordinarySizes, precisionProbes } from "./probes.ts";
+import { LONG, ordinarySizes, precisionProbes } from "./probes.ts";
 import { relationsOf } from "./relations/index.ts";
 import type { Outcome, Trial } from "./relations/relation.ts";
 import { isJudges, judge } from "./verdict.ts";
@@ -35,6 +37,8 @@ export interface Examination {
   readonly hygiene?: Hygiene;
   /** What no correct kernel does, a line each. */
   readonly findings: readonly string[];
+  /** Lines that show single findings again: lattices and relations. */
+  readonly replays: readonly string[];
   /** What a correct kernel may do, and its user should know. */
   readonly notes: readonly string[];
   /** The folder that holds the files of the case at which the candidate failed. */
@@ -62,10 +66,11 @@ export async function examine(
   { dtype, seed, nondeterministic, bitwise }: Terms,
 ): Promise<Examination> {
   const start = performance.now();
-  const sizes = ordinarySizes(spec);
+  const sizes = ordinarySizes(operation, spec);
   const trial: Trial = { operation, spec, candidate, target, dtype, sizes, seed, deterministic: !nondeterministic };
   const findings: string[] = [];
   const notes: string[] = [];
+  const replays: string[] = [];
   const relations: RelationResult[] = [];
   let precision: readonly Precision[] = [];
   let unmeasured: string | undefined;
@@ -73,27 +78,27 @@ export async function examine(
   let hygiene: Hygiene | undefined;
   let evidence: string | undefined;
   try {
-    unmeasured = whyUnmeasured(operation, dtype);
-    if (unmeasured === undefined) {
-      const probes = precisionProbes(operation.name);
-      const measured = await measurePrecision(
-        operation,
-        spec,
-        candidate,
-        animalsOf(operation.name),
-        probes,
-        target,
-        seed,
-      );
+    const animals = correctEvaluations(operation);
+    const probes = precisionProbes(operation, LONG, dtype);
+    if (probes.length === 0) unmeasured = "no probe";
+    else if (animals.length === 0) unmeasured = "nothing in the zoo";
+    else {
+      const measured = await measurePrecision(candidate, probes, { operation, spec, animals, target, dtype, seed });
       precision = measured.precision;
-      findings.push(...measured.findings.map(({ case: c, message }) => `${formatCase(c)}: ${message}`));
+      findings.push(
+        ...measured.findings.map(
+          ({ case: c, change, message }) => `${[formatCase(c), change].filter(Boolean).join(", ")}: ${message}`,
+        ),
+      );
     }
-    if (operation.exact.length > 0) exactness = await latticeExactness(trial, findings);
-    for (const { name, statement, run } of relationsOf(operation.name)) {
+    if (operation.exact.length > 0) exactness = await latticeExactness(trial, findings, replays);
+    for (const { name, statement, run } of relationsOf(operation)) {
       const outcome = await run(trial);
       relations.push({ name, statement, ...outcome });
-      const { state, message } = outcome;
-      if (state === "broken" || (state === "rounded" && bitwise)) findings.push(`${message}. ${statement}`);
+      const { message, replay } = outcome;
+      if (!isFinding(outcome, bitwise)) continue;
+      findings.push(`${message}. ${statement}`);
+      if (replay !== undefined) replays.push(replay);
     }
     hygiene = await inspectHygiene(trial);
     findings.push(...hygiene.findings);
@@ -111,20 +116,27 @@ export async function examine(
     relations,
     ...(hygiene === undefined ? {} : { hygiene }),
     findings,
+    replays,
     notes,
     ...(evidence === undefined ? {} : { evidence }),
     ms: performance.now() - start,
   };
 }
 
-function whyUnmeasured(operation: Operation, dtype: DTypeName): string | undefined {
-  if (dtype !== "float32") return `${dtype} outputs`;
-  if (precisionProbes(operation.name).length === 0) return "no probe";
-  return animalsOf(operation.name).length === 0 ? "nothing in the zoo" : undefined;
+/** What no correct kernel does, or what one that promises bits does not. */
+export function isFinding({ state }: Outcome, bitwise: boolean): boolean {
+  return state === "broken" || (state === "rounded" && bitwise);
+}
+
+/** Those of the zoo, of a fused op those of its parts one after another. */
+export function correctEvaluations(operation: Operation): readonly Animal[] {
+  const parts = partsOf(operation);
+  if (parts === undefined) return animalsOf(operation.name);
+  return fuseAnimals(parts, correctEvaluations(parts.a), correctEvaluations(parts.b));
 }
 
 /** On integers from −4 to 4 every partial sum is exact, in any order. */
-async function latticeExactness(trial: Trial, findings: string[]): Promise<Exactness> {
+async function latticeExactness(trial: Trial, findings: string[], replays: string[]): Promise<Exactness> {
   const { operation, spec, candidate, target, dtype, sizes, seed } = trial;
   let [elements, exact] = [0, 0];
   for (let draw = 0; draw < LATTICES; draw++) {
@@ -137,6 +149,7 @@ async function latticeExactness(trial: Trial, findings: string[]): Promise<Exact
       exact += power.judged - outside;
     }
     findings.push(...verdict.findings.map((message) => `${formatCase(c)}: ${message}`));
+    if (verdict.findings.length > 0) replays.push(formatCase(c));
   }
   return { elements, exact };
 }

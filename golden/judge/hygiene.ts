@@ -6,6 +6,7 @@ import type { Inputs, Operation, Outputs } from "../../reference/operation.ts";
 import type { Floats, Ints, Tensor } from "../../reference/tensor.ts";
 import { formatCase, type Problem } from "../cases/case.ts";
 import { indexOf } from "./compare.ts";
+import { partsOf } from "./fused.ts";
 import { poisonElsewhere } from "./relations/independence.ts";
 import { ordinary, Run, type Trial } from "./relations/relation.ts";
 import { truth } from "./verdict.ts";
@@ -73,12 +74,28 @@ const overlooked: Readonly<Record<string, readonly string[]>> = {
   "clip.forward": ["norm"],
 };
 
-function poisoned({ name, inputs, integers }: Operation): string[] {
+function poisoned(operation: Operation): string[] {
+  const { name, inputs, integers } = operation;
+  const parts = partsOf(operation);
+  if (parts !== undefined) {
+    const { a, b, fed, ofA, ofB } = parts;
+    return [
+      ...poisoned(a).map(ofA),
+      ...poisoned(b)
+        .filter((input) => input !== fed)
+        .map(ofB),
+    ];
+  }
   return Object.keys(inputs).filter((input) => !integers.includes(input) && !overlooked[name]?.includes(input));
 }
 
 /** The flat index of a number that some output shows. */
-function visiblePlace({ name }: Operation, input: string, { inputs, scalars }: Problem): number | undefined {
+function visiblePlace(operation: Operation, input: string, problem: Problem): number | undefined {
+  const parts = partsOf(operation);
+  const inner = parts && Object.keys(parts.a.inputs).find((name) => parts.ofA(name) === input);
+  if (inner !== undefined) return visiblePlace(parts!.a, inner, parts!.first(problem.inputs, problem.scalars));
+  const { name } = operation;
+  const { inputs, scalars } = problem;
   if (inputs[input].data.length === 0) return undefined;
   if (name === "embedding.forward") return inputs.tokens.data[0] * inputs.w.shape[1];
   if (name.startsWith("cross-entropy") && input === "logits") {

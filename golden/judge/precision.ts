@@ -9,7 +9,11 @@
 // - the errors themselves: low inputs and outputs err in the same way in any order of summation, so a candidate that shares
 //   most of an emulation's errors is of its class, and one that shares none is not;
 // - the grid: what was added up in 8 bits ends in 8 bits.
-import { formats, round } from "../../reference/dtype.ts";
+//
+// Of an output that is stored in 16 bits, errors are taken from the rounded truth: float32 shows none but where the truth
+// lies next to a tie. Most of a sum's errors are lost in the rounding, so there are further probes (cancelling.ts), and
+// each rules out what it can. A class whose errors no probe shows stays possible beside float32, and is told.
+import { type DTypeName, dtypes, round, ulp } from "../../reference/dtype.ts";
 import { powerOfTwo } from "../../reference/elementary.ts";
 import type { Operation, Outputs } from "../../reference/operation.ts";
 import type { Target } from "../../reference/targets.ts";
@@ -17,28 +21,13 @@ import type { Tensor } from "../../reference/tensor.ts";
 import type { Candidate } from "../candidates/candidate.ts";
 import { type Case, type CaseSpec, type Problem } from "../cases/case.ts";
 import type { Animal } from "../zoo/animal.ts";
-import { emulate, type PrecisionClass, precisionClasses } from "./emulation.ts";
+import { difference, explained, type Named, nameClass, rms, SPREAD } from "./classify.ts";
+import { classesFor, emulate, type PrecisionClass, precisionClasses } from "./emulation.ts";
 import type { Probe } from "./probes.ts";
-import { judgeOutputs, roundScalars, truth, widen } from "./verdict.ts";
+import { judgeOutputs, roundProblem, storageOf, truth, widen } from "./verdict.ts";
 
-export interface Prediction {
-  readonly class: PrecisionClass;
-  /** The least and the largest value among the class's evaluations. */
-  readonly low: number;
-  readonly high: number;
-  /** What of the candidate's error is left beside the evaluation that is nearest to it, as a share. */
-  readonly unexplained: number;
-}
-
-export interface Precision {
+export interface Precision extends Named {
   readonly output: string;
-  /** The class; undecidable between several; or coarser than every class. */
-  readonly class: PrecisionClass | "undecidable" | "coarser than every class";
-  readonly between: readonly PrecisionClass[];
-  /** Root mean square of error ÷ allowance. */
-  readonly measured: number;
-  /** The classes that can be told from float32 in this output. */
-  readonly predictions: readonly Prediction[];
 }
 
 /** What is said of a whole kernel: the class of its coarsest output that could be decided. */
@@ -49,66 +38,72 @@ export interface Summary {
   readonly ratio: number;
 }
 
-export interface Measured {
-  readonly precision: readonly Precision[];
-  /** What the bound says of the probes themselves: sums longer than those of ordinary cases. */
-  readonly findings: readonly { readonly case: Case; readonly message: string }[];
+/** What the bound says of the probes themselves: sums longer than those of ordinary cases. */
+export interface ProbeFinding {
+  readonly case: Case;
+  /** What was done to the inputs of the case, where something was. */
+  readonly change?: string;
+  readonly message: string;
 }
 
-/** The spread of a root mean square over a dozen elements: two values within its square cannot be told apart. */
-const SPREAD = 2;
-const APART = SPREAD * SPREAD;
-/** An evaluation that leaves nearly all of an error does not explain it. */
-const UNEXPLAINED = 0.9;
-/** Two evaluations of a class that err alike, whatever their order: a sixteenth of the variance is left. */
-const ALIKE = 0.25;
+export interface Measured {
+  /** One for each output. */
+  readonly precision: readonly Precision[];
+  readonly findings: readonly ProbeFinding[];
+}
 
-/** An evaluation explains an error of n elements if it leaves no more than this: chance shares the less, the more there are. */
-function explained(n: number): number {
-  return n < 64 ? 0.5 : 0.8;
+/** What a candidate is measured as. */
+export interface Terms {
+  readonly operation: Operation;
+  readonly spec: CaseSpec;
+  /** Correct evaluations of the op. */
+  readonly animals: readonly Animal[];
+  readonly target: Target;
+  readonly dtype: DTypeName;
+  readonly seed: number;
 }
 
 /** Brings unit numbers to where float16 has four bits left, and float32 and TF32 have all of theirs. */
 const SMALL = powerOfTwo(-20);
 
-/** Runs the candidate on the probes; `animals` are correct evaluations of the op. Throws what the candidate throws. */
+/** Runs the candidate on the probes. Throws what the candidate throws. */
 export async function measurePrecision(
-  operation: Operation,
-  spec: CaseSpec,
   candidate: Candidate,
-  animals: readonly Animal[],
   probes: readonly Probe[],
-  target: Target,
-  seed: number,
+  terms: Terms,
 ): Promise<Measured> {
-  const precision: Precision[] = [];
-  const findings: { case: Case; message: string }[] = [];
-  for (const { sizes, outputs, draws = 1 } of probes) {
+  const { operation, spec, target, dtype, seed } = terms;
+  const seen = new Map<string, Seen[]>();
+  const findings: ProbeFinding[] = [];
+  for (const { sizes, outputs, draws = 1, profile = "unit", change } of probes) {
     const samples: Sample[] = [];
     for (let draw = 0; draw < draws; draw++) {
-      const c: Case = { op: operation.name, sizes, profile: "unit", seed: seed + draw };
-      const problem = built(operation, spec, c);
+      const c: Case = { op: operation.name, sizes, profile, seed: seed + draw };
+      const plain = roundProblem(operation, spec.build(sizes, profile, c.seed), dtype);
+      const problem =
+        change === undefined ? plain : roundProblem(operation, change.of(operation, plain, c.seed), dtype);
       const got = await outputsOf(candidate, problem);
-      const verdict = judgeOutputs(operation, got, problem, target, "unit");
-      findings.push(...verdict.findings.map((message) => ({ case: c, message })));
+      const verdict = judgeOutputs(operation, got, problem, target, "unit", [], dtype);
+      const told = change === undefined ? {} : { change: change.name };
+      findings.push(...verdict.findings.map((message) => ({ case: c, ...told, message })));
       if (
         outputs.every((name) => verdict.comparisons.some((comparison) => comparison.output === name)) // none of another shape
       ) {
-        samples.push(new Sample(operation, animals, problem, got, target, seed + draw));
+        samples.push(new Sample({ ...terms, seed: c.seed }, problem, got, classesFor(operation, dtype)));
       }
     }
     if (samples.length < draws) continue;
     for (const output of outputs) {
-      const found = classify(output, samples);
-      precision.push(await settled(found, operation, spec, candidate, animals, target, { sizes, seed }));
+      const found = classify(output, samples, terms);
+      const named = await settled(found.named, output, candidate, sizes, terms);
+      seen.set(output, [...(seen.get(output) ?? []), { ...found, named }]);
     }
   }
+  const precision: Precision[] = [];
+  for (const [output, list] of seen) {
+    precision.push({ output, ...together(list, storageOf(operation, output, dtype)) });
+  }
   return { precision, findings };
-}
-
-function built(operation: Operation, spec: CaseSpec, { sizes, profile, seed }: Case): Problem {
-  const { inputs, scalars } = spec.build(sizes, profile as "unit", seed);
-  return { inputs, scalars: roundScalars(operation, scalars) };
 }
 
 /** Copies, of what it is given and what it gives: a candidate may use both again. */
@@ -123,20 +118,15 @@ async function outputsOf(candidate: Candidate, { inputs, scalars }: Problem): Pr
 /** One run: the errors of the candidate and of every emulation, each as a share of its allowance. */
 class Sample {
   readonly got: Outputs;
+  private readonly terms: Terms;
   private readonly want: Outputs;
   private readonly scale: Outputs;
   private readonly evaluations: ReadonlyMap<PrecisionClass, readonly Outputs[]>;
 
-  constructor(
-    operation: Operation,
-    animals: readonly Animal[],
-    problem: Problem,
-    got: Outputs,
-    target: Target,
-    seed: number,
-    classes: readonly PrecisionClass[] = precisionClasses,
-  ) {
+  constructor(terms: Terms, problem: Problem, got: Outputs, classes: readonly PrecisionClass[]) {
+    const { operation, animals, target, seed } = terms;
     this.got = got;
+    this.terms = terms;
     this.want = truth(operation, problem);
     this.scale = operation.bound(widen(problem.inputs), problem.scalars, { ...target, stores: {} });
     this.evaluations = new Map(classes.map((name) => [name, emulate(operation, animals, problem, target, name, seed)]));
@@ -144,114 +134,144 @@ class Sample {
 
   /** Error ÷ allowance of the candidate, where an element has a scale. */
   errors(output: string): number[] {
-    return this.scaled(output, this.got[output]);
+    return this.each(output, (want, scale, i) => (this.got[output].data[i] - this.stored(output, want)) / scale);
   }
 
   /** The same of each evaluation of a class. */
   emulated(output: string, name: PrecisionClass): number[][] {
-    return this.evaluations.get(name)!.map((outputs) => this.scaled(output, outputs[output]));
+    return this.evaluations.get(name)!.map(({ [output]: { data } }) => {
+      const given = (i: number): number => this.stored(output, data[i]);
+      return this.each(output, (want, scale, i) => (given(i) - this.stored(output, want)) / scale);
+    });
   }
 
-  private scaled(output: string, t: Tensor): number[] {
-    const [want, scale] = [this.want[output].data, this.scale[output].data];
+  /** The same before anything is rounded to fewer bits than float32. */
+  unrounded(output: string, name: PrecisionClass): number[][] {
+    return this.evaluations
+      .get(name)!
+      .map(({ [output]: { data } }) => this.each(output, (want, scale, i) => (data[i] - want) / scale));
+  }
+
+  /**
+   * The distance of two stored numbers ÷ allowance. Errors of size e move a result to the other side of a tie in a share
+   * e ÷ distance of all elements, and then by that distance.
+   */
+  steps(output: string): number[] {
+    const format = dtypes[this.storage(output)];
+    return this.each(output, (want, scale) => (format.name === "float32" ? 0 : ulp(want, format) / scale));
+  }
+
+  private storage(output: string): DTypeName {
+    return storageOf(this.terms.operation, output, this.terms.dtype);
+  }
+
+  private stored(output: string, x: number): number {
+    const format = this.storage(output);
+    return format === "float32" ? x : round(x, dtypes[format]);
+  }
+
+  private each(output: string, of: (want: number, scale: number, i: number) => number): number[] {
+    const [want, scale]: Tensor["data"][] = [this.want[output].data, this.scale[output].data];
     const list: number[] = [];
+    const format = dtypes[this.storage(output)];
     for (let i = 0; i < want.length; i++) {
-      if (scale[i] > 0 && scale[i] < Infinity && Number.isFinite(want[i])) list.push((t.data[i] - want[i]) / scale[i]);
+      if (!(scale[i] > 0 && scale[i] < Infinity && Number.isFinite(want[i]))) continue;
+      // What a rounding to fewer bits may move a result by is allowed, too.
+      list.push(of(want[i], format.name === "float32" ? scale[i] : scale[i] + ulp(want[i], format), i));
     }
     return list;
   }
 }
 
-interface Spectrum {
-  readonly errors: readonly number[];
-  readonly emulated: ReadonlyMap<PrecisionClass, readonly (readonly number[])[]>;
-  readonly values: readonly number[];
+/** What one probe says of an output. */
+interface Seen {
+  readonly named: Named;
+  /** Of each evaluation of each class: whether it errs there, be it before the last rounding, and whether that is seen. */
+  readonly errs: ReadonlyMap<PrecisionClass, readonly boolean[]>;
+  readonly shows: ReadonlyMap<PrecisionClass, readonly boolean[]>;
 }
 
-function classify(output: string, samples: readonly Sample[]): Precision {
+function classify(output: string, samples: readonly Sample[], { operation, dtype }: Terms): Seen {
   const joined = (lists: readonly (readonly number[][])[]): number[][] =>
     lists[0].map((_, i) => lists.flatMap((list) => list[i]));
-  const emulated = new Map(
-    precisionClasses.map((name) => [name, joined(samples.map((sample) => sample.emulated(output, name)))]),
+  const classes = classesFor(operation, dtype);
+  const of = (what: "emulated" | "unrounded"): Map<PrecisionClass, number[][]> =>
+    new Map(classes.map((name) => [name, joined(samples.map((sample) => sample[what](output, name)))]));
+  const [unrounded, emulated] = [of("unrounded"), of("emulated")];
+  const largest = (all: typeof emulated): number => Math.max(...all.get("float32")!.map(rms));
+  const luck = luckOf(
+    samples.flatMap((sample) => sample.steps(output)),
+    largest(unrounded),
   );
-  const errors = samples.flatMap((sample) => sample.errors(output));
-  const values = samples.flatMap(({ got }) => Array.from(got[output].data));
-  return { output, ...nameClass({ errors, emulated, values }) };
+  const above = (all: typeof emulated, noise: number) =>
+    new Map([...all].map(([name, list]) => [name, list.map((evaluation) => rms(evaluation) > SPREAD * noise)]));
+  const named = nameClass({
+    errors: samples.flatMap((sample) => sample.errors(output)),
+    emulated,
+    values: samples.flatMap(({ got }) => Array.from(got[output].data)),
+    storage: storageOf(operation, output, dtype),
+    luck,
+  });
+  const shows = above(emulated, Math.max(luck, largest(emulated)));
+  return { named, errs: above(unrounded, largest(unrounded)), shows };
 }
 
-function nameClass({ errors, emulated, values }: Spectrum): Omit<Precision, "output"> {
-  const measured = rms(errors);
-  const exact = emulated.get("float32")!;
-  const noise = Math.max(...exact.map(rms));
-  const predictions: Prediction[] = [];
-  const reproducible = new Set<PrecisionClass>();
-  for (const [name, evaluations] of emulated) {
-    // An evaluation that the class does not touch has nothing to say of it.
-    const touched = evaluations.filter((evaluation) => name === "float32" || rms(evaluation) > SPREAD * noise);
-    if (touched.length === 0) continue;
-    const sizes = touched.map(rms);
-    // In some order truncation errs no more than rounding does, and there are all orders between.
-    const isContinuous = name === "float32, truncating" && touched.length < evaluations.length;
-    const [low, high] = [isContinuous ? SPREAD * noise : Math.min(...sizes), Math.max(...sizes)];
-    const left = Math.min(...touched.map((evaluation) => rms(difference(errors, evaluation))));
-    predictions.push({ class: name, low, high, unexplained: measured > 0 ? left / measured : 1 });
-    const [first, second] = touched;
-    if (name !== "float32" && touched.length > 1 && rms(difference(first, second)) <= ALIKE * sizes[0])
-      reproducible.add(name);
-  }
-  const told = (names: readonly PrecisionClass[]): Omit<Precision, "output"> =>
-    names.length === 1
-      ? { class: names[0], between: [], measured, predictions }
-      : { class: "undecidable", between: names, measured, predictions };
-  if (!Number.isFinite(measured)) return told(predictions.map((p) => p.class));
-
-  // 1. Low inputs or outputs whose very errors these are.
-  const explaining = predictions.filter((p) => errsAlike(p.class) && p.unexplained <= explained(errors.length));
-  const best = Math.min(...explaining.map((p) => p.unexplained));
-  const alike = explaining.filter((p) => p.unexplained * measured <= Math.max(APART * best * measured, SPREAD * noise));
-  if (measured > SPREAD * noise && alike.length > 0) return told(alike.map((p) => p.class));
-
-  // 2. As small as those of float32, and not of a class that is as small.
-  const open = predictions.filter((p) => !(reproducible.has(p.class) && p.unexplained >= UNEXPLAINED));
-  if (measured <= SPREAD * noise) {
-    const rivals = open.filter((p) => !p.class.startsWith("float32") && !(p.low > SPREAD * measured));
-    return told(["float32", ...rivals.map((p) => p.class)]);
-  }
-
-  // 3. All results on the grid of a format: some class of that format. 4. Otherwise any. The nearest in logarithm.
-  const grid = (["bfloat16", "float16"] as const).find(
-    (format) => values.length > 1 && values.every((x) => round(x, formats[format]) === x),
-  );
-  const far = (p: Prediction): number => Math.log(Math.max(1, measured / p.high, p.low / measured));
-  const ofGrid = predictions.filter((p) => grid !== undefined && p.class.startsWith(grid));
-  const fitting = ofGrid.filter((p) => open.includes(p) && far(p) <= Math.log(SPREAD));
-  const sorted = (fitting.length > 0 ? fitting : ofGrid.length > 0 ? ofGrid : open).toSorted((a, b) => far(a) - far(b));
-  const [nearest] = sorted;
-  if (measured > APART * SPREAD * Math.max(...predictions.map((p) => p.high))) {
-    return { class: "coarser than every class", between: [], measured, predictions };
-  }
-  // Between float32 to nearest and truncating lies little: the benefit of the doubt is wider.
-  const margin = (p: Prediction): number => Math.log(p.class === "float32" ? APART : SPREAD);
-  return told(sorted.filter((p) => p === nearest || far(p) <= far(nearest) + margin(p)).map((p) => p.class));
+/**
+ * What is measured of errors of size `noise` when results are rounded: a share noise ÷ step of the elements is a step off.
+ * One of them more or less says nothing, so one is added: of those that are likeliest to be, Σ step ÷ Σ 1/step is the
+ * mean of step².
+ */
+function luckOf(steps: readonly number[], noise: number): number {
+  const real = steps.filter((step) => step > 0);
+  if (noise === 0 || real.length === 0) return 0;
+  const total = (of: (step: number) => number): number => real.reduce((sum, step) => sum + of(step), 0);
+  const one = total((step) => step) / total((step) => 1 / step);
+  return Math.sqrt((total((step) => step * Math.min(step, noise)) + one) / steps.length);
 }
 
-/** Low inputs and outputs err in the same way whatever the order. */
-function errsAlike(name: PrecisionClass): boolean {
-  return name.endsWith("inputs") || name.endsWith("outputs");
+/**
+ * What all probes of an output leave. A class is possible where a probe names it, and where it names float32 and does not see
+ * the class, or not in every variant of the formula that errs somewhere.
+ */
+function together(list: readonly Seen[], storage: DTypeName): Named {
+  if (storage === "float32" && list.length === 1) return list[0].named;
+  const sorted = list.map(({ named }) => named).toSorted((a, b) => ratioOf(b) - ratioOf(a));
+  if (sorted[0].class === "coarser than every class") return sorted[0];
+  const namesOf = ({ class: name, between }: Named): readonly Named["class"][] =>
+    between.length > 0 ? between : [name];
+  const erring = (name: PrecisionClass, i: number): boolean => list.some(({ errs }) => errs.get(name)![i]);
+  const isUnseen = ({ shows }: Seen, name: PrecisionClass): boolean =>
+    name === "float32" || shows.get(name)!.some((shown, i) => !shown && erring(name, i));
+  const possible = (seen: Seen, name: PrecisionClass): boolean =>
+    namesOf(seen.named).includes(name) || (namesOf(seen.named).includes("float32") && isUnseen(seen, name));
+  const known = [...list[0].errs.keys()].filter(
+    (name) => name === "float32" || list[0].errs.get(name)!.some((_, i) => erring(name, i)),
+  );
+  const left = known.filter((name) => list.every((seen) => possible(seen, name)));
+  // Several classes in one, or none of these: each probe's word stands.
+  if (left.length === 0) {
+    const named = new Set(list.flatMap((seen) => namesOf(seen.named)));
+    left.push(...precisionClasses.filter((name) => name !== "float32" && named.has(name)));
+    if (left.length === 0) return sorted[0];
+  }
+  const telling = sorted.filter((named) => left.some((name) => namesOf(named).includes(name)));
+  const shown = telling.find((named) => ratioOf(named) < Infinity) ?? sorted[0];
+  return left.length === 1
+    ? { ...shown, class: left[0], between: [] }
+    : { ...shown, class: "undecidable", between: left };
 }
 
 /** TF32 and float16 have the same bits for ordinary numbers; small ones tell them apart. */
 async function settled(
-  found: Precision,
-  operation: Operation,
-  spec: CaseSpec,
+  named: Named,
+  output: string,
   candidate: Candidate,
-  animals: readonly Animal[],
-  target: Target,
-  at: { readonly sizes: Probe["sizes"]; readonly seed: number },
-): Promise<Precision> {
-  if (found.between.toSorted().join() !== "float16 inputs,tf32 inputs") return found;
-  const { inputs, scalars } = built(operation, spec, { op: operation.name, profile: "unit", ...at });
+  sizes: Probe["sizes"],
+  terms: Terms,
+): Promise<Named> {
+  const { operation, spec, dtype, seed } = terms;
+  if (named.between.toSorted().join() !== "float16 inputs,tf32 inputs") return named;
+  const { inputs, scalars } = roundProblem(operation, spec.build(sizes, "unit", seed), dtype);
   const small = Object.entries(inputs).map(([name, t]) => [
     name,
     t.data instanceof Int32Array || operation.wide.includes(name)
@@ -260,22 +280,13 @@ async function settled(
   ]);
   const problem: Problem = { inputs: Object.fromEntries(small), scalars };
   const got = await outputsOf(candidate, problem);
-  const sample = new Sample(operation, animals, problem, got, target, at.seed, found.between);
-  const errors = sample.errors(found.output);
+  const sample = new Sample(terms, problem, got, named.between);
+  const errors = sample.errors(output);
   const measured = rms(errors);
-  const explaining = found.between.filter((name) =>
-    sample.emulated(found.output, name).some((e) => rms(difference(errors, e)) <= explained(errors.length) * measured),
+  const explaining = named.between.filter((name) =>
+    sample.emulated(output, name).some((e) => rms(difference(errors, e)) <= explained(errors.length) * measured),
   );
-  return explaining.length === 1 ? { ...found, class: explaining[0], between: [] } : found;
-}
-
-function rms(list: readonly number[]): number {
-  if (list.length === 0) return 0;
-  return Math.sqrt(list.reduce((sum, x) => sum + x * x, 0) / list.length);
-}
-
-function difference(a: readonly number[], b: readonly number[]): number[] {
-  return a.map((x, i) => x - b[i]);
+  return explaining.length === 1 ? { ...named, class: explaining[0], between: [] } : named;
 }
 
 /**
@@ -295,7 +306,7 @@ export function summarise(precision: readonly Precision[]): Summary | undefined 
 }
 
 /** How many times as large as float32's the errors are. */
-export function ratioOf({ measured, predictions }: Precision): number {
+export function ratioOf({ measured, predictions }: Named): number {
   if (measured === 0) return 0;
   return measured / (predictions.find((p) => p.class === "float32")?.high ?? NaN);
 }

@@ -41,7 +41,9 @@ export interface Habits {
   readonly operands?: FormatName;
   /** Into what each partial sum is brought. */
   readonly accumulator?: FormatName;
-  /** How both are brought there; to nearest without it. */
+  /** Into what every result is brought that is no part of a sum, and every finished sum: what passes from step to step. */
+  readonly intermediates?: FormatName;
+  /** How all three are brought there; to nearest without it. */
   readonly narrowing?: "nearest" | "truncating";
 }
 
@@ -53,6 +55,7 @@ export class Float32Arithmetic {
   readonly target: Target;
   private readonly accuracy: Arithmetic;
   private drawn = 0;
+  private isSumming = false;
 
   constructor(target: Target, habits: Habits) {
     this.target = target;
@@ -126,6 +129,10 @@ export class Float32Arithmetic {
 
   /** Σ of terms in the order of the habits. */
   sum(terms: readonly number[]): number {
+    return this.summing(() => this.ordered(terms));
+  }
+
+  private ordered(terms: readonly number[]): number {
     const last = terms.length - 1;
     switch (this.habits.order) {
       case "sequential":
@@ -165,6 +172,10 @@ export class Float32Arithmetic {
 
   /** Σ a[i] · b[i] in the order of the habits; fused where the order adds one product after another. */
   dot(a: readonly number[], b: readonly number[]): number {
+    return this.summing(() => this.products(a, b));
+  }
+
+  private products(a: readonly number[], b: readonly number[]): number {
     const { order, fused, operands, accumulator } = this.habits;
     if (fused && (order === "sequential" || order === "reversed")) {
       let total = 0;
@@ -177,7 +188,15 @@ export class Float32Arithmetic {
       }
       return total;
     }
-    return this.sum(a.map((x, i) => this.multiply(this.narrow(x, operands), this.narrow(b[i], operands))));
+    return this.ordered(a.map((x, i) => this.multiply(this.narrow(x, operands), this.narrow(b[i], operands))));
+  }
+
+  /** A sum is one step: only what it ends in is brought to the format of intermediates. */
+  private summing(total: () => number): number {
+    this.isSumming = true;
+    const sum = total();
+    this.isSumming = false;
+    return this.narrow(sum, this.habits.intermediates);
   }
 
   /** A random choice below n, for an evaluation that varies more than the habits do. */
@@ -230,8 +249,13 @@ export class Float32Arithmetic {
       x = exact * (1 + this.side() * this.target.u);
       return flushes && Math.abs(x) < minNormal ? 0 : x;
     }
-    x = this.neighbour(exact);
+    x = this.step(this.neighbour(exact));
     return flushes && Math.abs(x) < minNormal ? 0 : x;
+  }
+
+  /** What a step gives, as the next one reads it. */
+  private step(x: number): number {
+    return this.isSumming ? x : this.narrow(x, this.habits.intermediates);
   }
 
   private neighbour(exact: number): number {
@@ -269,6 +293,7 @@ export class Float32Arithmetic {
       // Where not even a neighbour lies within the accuracy, the nearest number is the best that there is.
       if (!(Math.abs(x - exact) <= allowed)) x = Math.fround(exact);
     }
+    x = this.step(x);
     return flushes && Math.abs(x) < minNormal ? 0 : x;
   }
 

@@ -71,7 +71,7 @@ export function zooCandidate(op: string, { habits, variant = 0, inputs: low, out
 
 export function trialOf(op: string, tried: Candidate, seed = 1): Trial {
   const [operation, spec] = [operations.get(op)!, cases.get(op)!];
-  const sizes = ordinarySizes(spec);
+  const sizes = ordinarySizes(operation, spec);
   return {
     operation,
     spec,
@@ -86,7 +86,7 @@ export function trialOf(op: string, tried: Candidate, seed = 1): Trial {
 
 /** What one relation says of a candidate. */
 export async function tryRelation(op: string, name: string, tried: Candidate, seed = 1): Promise<Outcome> {
-  const relation = relationsOf(op).find((r) => r.name === name);
+  const relation = relationsOf(operations.get(op)!).find((r) => r.name === name);
   if (relation === undefined) throw new RangeError(`${op} has no relation "${name}"`);
   return relation.run(trialOf(op, tried, seed));
 }

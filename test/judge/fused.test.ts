@@ -3,13 +3,22 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { arbitraryCase, exampleCases } from "../../golden/cases/case.ts";
 import { cases } from "../../golden/cases/index.ts";
-import { fuse, fuseCases } from "../../golden/judge/fused.ts";
+import type { Candidate } from "../../golden/candidates/candidate.ts";
+import { correctEvaluations } from "../../golden/judge/examination.ts";
+import { fuse, fuseCases, type Fused } from "../../golden/judge/fused.ts";
+import { inspectHygiene } from "../../golden/judge/hygiene.ts";
+import { measurePrecision, summarise } from "../../golden/judge/precision.ts";
+import { ordinarySizes, precisionProbes } from "../../golden/judge/probes.ts";
+import { relationsOf } from "../../golden/judge/relations/index.ts";
+import type { Trial } from "../../golden/judge/relations/relation.ts";
 import { judgeOutputs, roundScalars } from "../../golden/judge/verdict.ts";
+import { Float32Arithmetic, type Habits } from "../../golden/zoo/arithmetic.ts";
 import { dtypes, round } from "../../reference/dtype.ts";
 import type { Inputs, Outputs, Scalars } from "../../reference/operation.ts";
 import { operations } from "../../reference/ops/index.ts";
 import { targets } from "../../reference/targets.ts";
 import type { Floats, Tensor } from "../../reference/tensor.ts";
+import { candidate } from "./candidates.ts";
 
 const op = (name: string) => operations.get(name)!;
 const fused = (a: string, b: string) => ({
@@ -52,6 +61,132 @@ describe("rmsnorm.forward+linear.forward", () => {
   test("rejects bfloat16 between them", () => {
     expect(findings((x) => round(x, dtypes.bfloat16)).length).toBeGreaterThan(0);
   });
+});
+
+/** The n-th correct evaluation of a fused op, under habits. */
+function evaluation(
+  operation: Fused,
+  n: number,
+  habits: Partial<Habits>,
+  change?: (inputs: Inputs) => Inputs,
+): Candidate {
+  return candidate((inputs, scalars) => {
+    const usual = { rounding: "nearest", order: "shuffled", fused: false, flushes: false, functions: "low" } as const;
+    const f = new Float32Arithmetic(targets.wgsl, { ...usual, seed: 20_230_227, ...habits });
+    const outputs = correctEvaluations(operation)[n].evaluate(f, change?.(inputs) ?? inputs, scalars);
+    return Object.fromEntries(
+      Object.entries(outputs).map(([name, t]) => [name, { data: Float32Array.from(t.data), shape: t.shape }]),
+    );
+  });
+}
+
+const pairs = [
+  ["rmsnorm.forward", "linear.forward"],
+  ["swiglu.forward", "linear.forward"],
+  ["linear.forward", "swiglu.forward"],
+  ["linear.forward", "linear.forward"],
+  ["embedding.forward", "rmsnorm.forward"],
+  ["rope.forward", "attention.forward"],
+] as const;
+
+function trial(pair: readonly [string, string], tried: Candidate): Trial {
+  const { operation, spec } = fused(...pair);
+  const sizes = ordinarySizes(operation, spec);
+  return {
+    operation,
+    spec,
+    candidate: tried,
+    target: targets.wgsl,
+    dtype: "float32",
+    sizes,
+    seed: 3,
+    deterministic: true,
+  };
+}
+
+describe("relations that follow from those of the parts", () => {
+  test("row-wise parts make a row-wise op, and what a row-wise part feeds a causal one does not see later tokens", () => {
+    const names = (pair: readonly [string, string]) => relationsOf(fused(...pair).operation).map(({ name }) => name);
+    expect(names(["rmsnorm.forward", "linear.forward"])).toEqual([
+      "the rest of R",
+      "the rest of O",
+      "another order of R",
+      "another order of C",
+      "another order of O",
+      "x times 8, eps times 64",
+      "rmsnorm.w times 8",
+      "linear.w times 8",
+    ]);
+    expect(names(["rope.forward", "attention.forward"])).toContain("later tokens");
+    // Along C the norm sees all, whatever the product would keep.
+    expect(names(["linear.forward", "rmsnorm.forward"])).not.toContain("the rest of O");
+  });
+
+  test.each(pairs)("%s+%s: correct ones keep them", async (...pair) => {
+    const { operation } = fused(...pair);
+    const variants = correctEvaluations(operation).length;
+    for (const [i, order] of (["sequential", "pairwise", "strided"] as const).entries()) {
+      const tried = trial(pair, evaluation(operation, (3 * i) % variants, { order }));
+      for (const { name, run } of relationsOf(operation)) {
+        const { state, message } = await run(tried);
+        expect(state, `${name}, ${order}: ${message}`).not.toBe("broken");
+      }
+      const { findings, swallowed } = await inspectHygiene(tried);
+      expect([...findings, ...swallowed]).toEqual([]);
+    }
+  });
+
+  test("a row that sees its neighbour, a token that sees the next one, and a part left out", async () => {
+    const says = async (pair: readonly [string, string], name: string, change: (inputs: Inputs) => Inputs) => {
+      const { operation } = fused(...pair);
+      const relation = relationsOf(operation).find((one) => one.name === name)!;
+      return (await relation.run(trial(pair, evaluation(operation, 0, {}, change)))).state;
+    };
+    const shifted = (input: string, by: number) => (inputs: Inputs) => {
+      const { data, shape } = inputs[input] as Tensor;
+      const moved = data.map((_, i) => data[Math.min(data.length - 1, i + by)]) as Floats;
+      return { ...inputs, [input]: { data: moved, shape } };
+    };
+    const norm = ["rmsnorm.forward", "linear.forward"] as const;
+    expect(await says(norm, "the rest of R", shifted("x", 70))).toBe("broken");
+    const turned = ["rope.forward", "attention.forward"] as const;
+    const next = 2 * 10; // NKV · HS of the ordinary case
+    expect(await says(turned, "later tokens", shifted("k", next))).toBe("broken");
+    const unit = (inputs: Inputs): Inputs => {
+      const w = inputs["rmsnorm.w"] as Tensor;
+      return { ...inputs, "rmsnorm.w": { data: w.data.map(() => 1) as Floats, shape: w.shape } };
+    };
+    expect(await says(norm, "rmsnorm.w times 8", unit)).toBe("broken");
+  });
+});
+
+describe("the precision of rmsnorm.forward+linear.forward", () => {
+  const { operation, spec } = fused("rmsnorm.forward", "linear.forward");
+  const classOf = async (n: number, habits: Partial<Habits>) => {
+    const animals = correctEvaluations(operation);
+    const terms = { operation, spec, animals, target: targets.wgsl, dtype: "float32", seed: 7 } as const;
+    const tried = evaluation(operation, n, habits);
+    const { precision } = await measurePrecision(tried, precisionProbes(operation), terms);
+    const { class: name, between } = summarise(precision)!;
+    return name === "undecidable" ? between.join(" or ") : name;
+  };
+
+  test.each(["sequential", "blocked", "pairwise"] as const)("float32, %s", async (order) => {
+    expect(await classOf(3, { order })).toBe("float32");
+  });
+
+  test("what passes between the parts brought to TF32 and to bfloat16, and sums in bfloat16", async () => {
+    expect(await classOf(1, { operands: "tf32" })).toBe("tf32 operands or float16 operands");
+    expect(await classOf(1, { operands: "bfloat16" })).toBe("bfloat16 operands");
+    expect(await classOf(1, { accumulator: "bfloat16" })).toBe("bfloat16 accumulation");
+  });
+});
+
+test("the two matrices of two products have names of their own", () => {
+  const { operation, spec } = fused("linear.forward", "linear.forward");
+  expect(operation.inputs).toEqual({ x: "R,C", "linear.w": "O,C", "linear2.w": "O2,O" });
+  const { inputs, scalars } = spec.build({ R: 2, C: 3, O: 4, O2: 5 }, "unit", 1);
+  expect(operation.evaluate(inputs, scalars, Float64Array).y.shape).toEqual([2, 5]);
 });
 
 test("three ops fuse as two do, and a second matrix gets an axis of its own", () => {

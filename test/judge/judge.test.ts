@@ -4,7 +4,7 @@ import { describe, expect, test } from "vitest";
 import type { Candidate } from "../../golden/candidates/candidate.ts";
 import { cases } from "../../golden/cases/index.ts";
 import { campaign } from "../../golden/judge/campaign.ts";
-import { compare } from "../../golden/judge/compare.ts";
+import { compare, describe as inWords } from "../../golden/judge/compare.ts";
 import { examine } from "../../golden/judge/examination.ts";
 import { judge } from "../../golden/judge/verdict.ts";
 import { campaign as zooCampaign } from "../../golden/zoo/campaign.ts";
@@ -162,11 +162,12 @@ describe("an examination", () => {
     expect(found.hygiene).toBeUndefined();
   });
 
-  test("in bfloat16 measures no precision, and says why", async () => {
+  test("in bfloat16 measures precision, too", async () => {
     const oracle = mistaken(op, () => undefined);
     const found = await examine(operation, spec, oracle, targets.wgsl, { ...terms, dtype: "bfloat16" });
-    expect(found.unmeasured).toBe("bfloat16 outputs");
-    expect(found.precision).toEqual([]);
+    expect(found.unmeasured).toBeUndefined();
+    expect(found.precision.map((p) => p.class)).toEqual(found.precision.map(() => "float32"));
+    expect(found.precision.length).toBeGreaterThan(0);
   });
 
   test("turns rounded relations into findings where bits are promised", async () => {
@@ -204,4 +205,15 @@ describe("nothing seen is no pass", () => {
       expect(stderr.trim().split("\n").at(-1)).toMatch(/^touchstone: /);
     }
   });
+});
+
+test("a finding says how far off, also where nothing is allowed, and that NaN is no number", () => {
+  const want = { data: Float64Array.of(1), shape: [1] };
+  const told = (got: number, allowed: number): string => {
+    const result = { data: Float64Array.of(got), shape: [1] };
+    return inWords(compare("y", result, want, { data: Float64Array.of(allowed), shape: [1] }, targets.ieee).at!);
+  };
+  expect(told(1.5, 0.125)).toMatch(/^y\[0\]: got 1\.5, want 1, off by 4\.0 × the bound/);
+  expect(told(1.5, 0)).toBe("y[0]: got 1.5, want 1, off by 0.50 where nothing is allowed");
+  expect(told(NaN, 0)).toBe("y[0]: got NaN, want 1, not a number within any bound");
 });

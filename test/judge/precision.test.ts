@@ -14,15 +14,9 @@ import { candidate, mistaken, type Zoo, zooCandidate } from "./candidates.ts";
 const SEED = 7;
 
 function measure(op: string, tried: Candidate, n = LONG, target: Target = targets.wgsl): Promise<Measured> {
-  return measurePrecision(
-    operations.get(op)!,
-    cases.get(op)!,
-    tried,
-    animalsOf(op),
-    precisionProbes(op, n),
-    target,
-    SEED,
-  );
+  const [operation, spec] = [operations.get(op)!, cases.get(op)!];
+  const terms = { operation, spec, animals: animalsOf(op), target, dtype: "float32", seed: SEED } as const;
+  return measurePrecision(tried, precisionProbes(operation, n), terms);
 }
 
 async function classOf(op: string, zoo: Zoo): Promise<string> {

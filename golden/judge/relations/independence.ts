@@ -2,10 +2,11 @@
 //
 // The work that a kernel does for an element may depend on where the element stands, but not on numbers that its formula does
 // not contain: so every bit stays. A kernel whose schedule does depend on data must be declared as nondeterministic.
-import { axesOf, type Inputs } from "../../../reference/operation.ts";
+import { axesOf, type Inputs, type Operation } from "../../../reference/operation.ts";
 import { bits } from "../../../reference/random.ts";
 import type { Floats, Ints, Tensor } from "../../../reference/tensor.ts";
 import { indexOf } from "../compare.ts";
+import { axesPassed, lengthsOfB, partsOf, renamedOrders } from "../fused.ts";
 import {
   compareSides,
   gather,
@@ -21,7 +22,10 @@ import {
 
 interface Independence {
   readonly name: string;
-  readonly statement: string;
+  /** Of these outputs, in words. */
+  readonly statement: (outputs: readonly string[]) => string;
+  /** The axes of which places are kept; where it is one, any of its places may be. */
+  readonly axes: readonly string[];
   /** The places that are kept, by axis; the others are overwritten. */
   readonly kept: (lengths: ReadonlyMap<string, number>, seed: number) => Orders;
   /** The outputs that must not change at the kept places. */
@@ -41,15 +45,21 @@ function some(n: number, seed: number): number[] {
 }
 
 function alone(axis: string, outputs: readonly string[], whole: readonly string[] = []): Independence {
-  const name = `the rest of ${axis}`;
-  const statement = `What stands elsewhere along ${axis} changes no bit of ${outputs.join(", ")} here.`;
-  return { name, statement, kept: (lengths, seed) => ({ [axis]: some(lengths.get(axis)!, seed) }), outputs, whole };
+  return {
+    name: `the rest of ${axis}`,
+    statement: (changed) => `What stands elsewhere along ${axis} changes no bit of ${changed.join(", ")} here.`,
+    axes: [axis],
+    kept: (lengths, seed) => ({ [axis]: some(lengths.get(axis)!, seed) }),
+    outputs,
+    whole,
+  };
 }
 
 /** Query heads go with their key/value head. */
 const heads = (outputs: readonly string[]): Independence => ({
   name: "the rest of the heads",
-  statement: `Other groups of heads change no bit of ${outputs.join(", ")} here.`,
+  statement: (changed) => `Other groups of heads change no bit of ${changed.join(", ")} here.`,
+  axes: ["NKV", "NH"],
   kept: (lengths, seed) => {
     const groups = some(lengths.get("NKV")!, seed);
     const size = lengths.get("NH")! / lengths.get("NKV")!;
@@ -61,7 +71,8 @@ const heads = (outputs: readonly string[]): Independence => ({
 const causal = (outputs: readonly string[]): Independence => ({
   name: "later tokens",
   masked: true,
-  statement: `A later token changes no bit of ${outputs.join(", ")} before it.`,
+  statement: (changed) => `A later token changes no bit of ${changed.join(", ")} before it.`,
+  axes: ["T", "S"],
   kept: (lengths, seed) => {
     const [T, S] = [lengths.get("T")!, lengths.get("S")!];
     const t = 1 + (bits(seed, 23, 0) % Math.max(1, T - 1)); // the first token that is overwritten
@@ -91,12 +102,55 @@ const independences: Readonly<Record<string, readonly Independence[]>> = {
   "adamw.forward": [alone("N", ["w", "m", "v"])],
 };
 
-export function independenceOf(op: string): Relation[] {
-  return (independences[op] ?? []).map(({ name, statement, kept, outputs, whole = [] }) => ({
+/**
+ * What one part of a fused op does not depend on, the other does not either, if it may keep the same places of each axis
+ * that passes between them: so row-wise parts make a row-wise op, and row-wise and causal ones a causal one.
+ */
+function independencesOf(operation: Operation): readonly Independence[] {
+  const parts = partsOf(operation);
+  if (parts === undefined) return independences[operation.name] ?? [];
+  const { a, b, main, ofA, ofB, axisOfB } = parts;
+  const passed = axesPassed(parts);
+  const firsts = independencesOf(a).filter(({ outputs }) => outputs.includes(main));
+  const seconds = independencesOf(b);
+  const alongOne = (list: readonly Independence[], axis: string) =>
+    list.find(({ axes }) => axes.length === 1 && axes[0] === axis);
+  const found: Independence[] = [];
+  for (const one of firsts) {
+    const needed = one.axes.filter((axis) => passed.has(axis)).map((axis) => alongOne(seconds, passed.get(axis)!));
+    if (needed.includes(undefined)) continue;
+    found.push({
+      ...one,
+      outputs: Object.keys(b.outputs).filter((output) => needed.every((two) => two!.outputs.includes(output))),
+      whole: [...(one.whole ?? []).map(ofA), ...needed.flatMap((two) => (two!.whole ?? []).map(ofB))],
+    });
+  }
+  const taken = new Map([...passed].map(([outer, inner]) => [inner, outer]));
+  for (const two of seconds) {
+    const needed = two.axes.filter((axis) => taken.has(axis)).map((axis) => alongOne(firsts, taken.get(axis)!));
+    if (needed.includes(undefined)) continue;
+    const [axis] = two.axes;
+    found.push({
+      ...two,
+      ...(two.axes.length === 1 ? alone(axisOfB(axis), two.outputs) : {}),
+      axes: two.axes.map(axisOfB),
+      kept: (lengths, seed) => renamedOrders(two.kept(lengthsOfB(parts, lengths), seed), axisOfB),
+      whole: [...(two.whole ?? []).map(ofB), ...needed.flatMap((one) => (one!.whole ?? []).map(ofA))],
+    });
+  }
+  const seen = new Set<string>();
+  return found.filter(({ axes, outputs }) => {
+    const key = axes.join();
+    return outputs.length > 0 && !seen.has(key) && seen.add(key);
+  });
+}
+
+export function independenceOf(operation: Operation): Relation[] {
+  return independencesOf(operation).map(({ name, statement, kept, outputs, whole = [] }) => ({
     name,
-    statement,
+    statement: statement(outputs),
     run: async (trial) => {
-      const { operation, seed, deterministic } = trial;
+      const { seed, deterministic } = trial;
       const problem = ordinary(trial);
       const other = ordinary(trial, seed + 1);
       const orders = kept(lengthsOf(operation, problem), seed);
@@ -157,7 +211,7 @@ export async function poisonElsewhere(trial: Trial): Promise<Poisoning[]> {
   const { operation, seed } = trial;
   const problem = ordinary(trial);
   const list: Poisoning[] = [];
-  for (const { name, kept, outputs, whole = [], masked = false } of independences[operation.name] ?? []) {
+  for (const { name, kept, outputs, whole = [], masked = false } of independencesOf(operation)) {
     const orders = kept(lengthsOf(operation, problem), seed);
     const inputs = Object.entries(problem.inputs).map(([input, t]) => {
       const poison = { data: new Float64Array(t.data.length).fill(NaN), shape: t.shape };

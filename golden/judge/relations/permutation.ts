@@ -3,9 +3,10 @@
 // A correct kernel may add in another order at another place: at the edge of a tile, in a remainder after vectors, on another
 // share of the work. So the bits of what is no sum over the axis are compared and reported, and only what no two correct
 // runs could differ by is a finding.
-import { axesOf, type Inputs } from "../../../reference/operation.ts";
+import { axesOf, type Inputs, type Operation } from "../../../reference/operation.ts";
 import { bits } from "../../../reference/random.ts";
 import type { Floats, Ints, Tensor } from "../../../reference/tensor.ts";
+import { axesPassed, lengthsOfB, partsOf, renamedOrders } from "../fused.ts";
 import {
   compareSides,
   gather,
@@ -20,6 +21,8 @@ import {
 
 interface Symmetry {
   readonly name: string;
+  /** The axes that are permuted; where it is one, in any order. */
+  readonly axes: readonly string[];
   readonly orders: (lengths: ReadonlyMap<string, number>, seed: number) => Orders;
   /** Inputs whose numbers are places along an axis, and go with it. */
   readonly ids?: Readonly<Record<string, string>>;
@@ -37,12 +40,16 @@ function permutation(n: number, seed: number): number[] {
 }
 
 function along(axis: string, { ids = {}, sums = [] }: Pick<Symmetry, "ids" | "sums"> = {}): Symmetry {
-  return { name: axis, orders: (lengths, seed) => ({ [axis]: permutation(lengths.get(axis)!, seed) }), ids, sums };
+  const orders = (lengths: ReadonlyMap<string, number>, seed: number): Orders => ({
+    [axis]: permutation(lengths.get(axis)!, seed),
+  });
+  return { name: axis, axes: [axis], orders, ids, sums };
 }
 
 /** Groups of heads change places, and the query heads within each group. */
 const heads: Symmetry = {
   name: "heads",
+  axes: ["NKV", "NH"],
   orders: (lengths, seed) => {
     const NKV = permutation(lengths.get("NKV")!, seed);
     const size = lengths.get("NH")! / lengths.get("NKV")!;
@@ -73,8 +80,51 @@ const symmetries: Readonly<Record<string, readonly Symmetry[]>> = {
   "adamw.forward": [along("N")],
 };
 
-export function permutationsOf(op: string): Relation[] {
-  return (symmetries[op] ?? []).map(({ name: what, orders: draw, ids = {}, sums = [] }) => {
+/**
+ * Another order of an axis in one part of a fused op is one in the other, if it passes between them; where it does not, what
+ * passes is a sum over it and stays.
+ */
+function symmetriesOf(operation: Operation): readonly Symmetry[] {
+  const parts = partsOf(operation);
+  if (parts === undefined) return symmetries[operation.name] ?? [];
+  const { a, b, main, ofA, ofB, axisOfB } = parts;
+  const passed = axesPassed(parts);
+  const taken = new Map([...passed].map(([outer, inner]) => [inner, outer]));
+  const [firsts, seconds] = [symmetriesOf(a), symmetriesOf(b)];
+  const alongOne = (list: readonly Symmetry[], axis: string) =>
+    list.find(({ axes }) => axes.length === 1 && axes[0] === axis);
+  const renamedIds = ({ ids = {} }: Symmetry, name: (input: string) => string, axis: (axis: string) => string) =>
+    Object.entries(ids).map(([input, letter]) => [name(input), axis(letter)]);
+  const all = Object.keys(b.outputs);
+  // What passes with another rounding changes all that is made of it.
+  const isRounded = ({ axes, sums = [] }: Symmetry): boolean =>
+    sums.includes(main) || !axes.some((axis) => passed.has(axis));
+  const found: Symmetry[] = [];
+  for (const one of firsts) {
+    const needed = one.axes.filter((axis) => passed.has(axis)).map((axis) => alongOne(seconds, passed.get(axis)!));
+    if (needed.includes(undefined)) continue;
+    const ids = [...renamedIds(one, ofA, (axis) => axis), ...needed.flatMap((two) => renamedIds(two!, ofB, axisOfB))];
+    const sums = isRounded(one) ? all : needed.flatMap((two) => two!.sums ?? []);
+    found.push({ ...one, ids: Object.fromEntries(ids), sums });
+  }
+  for (const two of seconds) {
+    const needed = two.axes.filter((axis) => taken.has(axis)).map((axis) => alongOne(firsts, taken.get(axis)!));
+    if (needed.includes(undefined)) continue;
+    const ids = [...renamedIds(two, ofB, axisOfB), ...needed.flatMap((one) => renamedIds(one!, ofA, (axis) => axis))];
+    found.push({
+      name: two.axes.length === 1 ? axisOfB(two.axes[0]) : two.name,
+      axes: two.axes.map(axisOfB),
+      orders: (lengths, seed) => renamedOrders(two.orders(lengthsOfB(parts, lengths), seed), axisOfB),
+      ids: Object.fromEntries(ids),
+      sums: needed.some((one) => isRounded(one!)) ? all : (two.sums ?? []),
+    });
+  }
+  const seen = new Set<string>();
+  return found.filter(({ axes }) => !seen.has(axes.join()) && seen.add(axes.join()));
+}
+
+export function permutationsOf(of: Operation): Relation[] {
+  return symmetriesOf(of).map(({ name: what, orders: draw, ids = {}, sums = [] }) => {
     const name = `another order of ${what}`;
     return {
       name,

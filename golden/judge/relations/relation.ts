@@ -5,7 +5,7 @@ import { axesOf, type Operation, type Outputs } from "../../../reference/operati
 import type { Target } from "../../../reference/targets.ts";
 import type { Floats, Ints, Tensor } from "../../../reference/tensor.ts";
 import type { Candidate } from "../../candidates/candidate.ts";
-import { type CaseSpec, formatCase, type Problem, type Sizes } from "../../cases/case.ts";
+import { type Case, type CaseSpec, formatCase, parseCase, type Problem, type Sizes } from "../../cases/case.ts";
 import { indexOf } from "../compare.ts";
 import { allowancesOf, roundProblem, storageOf } from "../verdict.ts";
 
@@ -31,6 +31,20 @@ export interface Outcome {
   readonly state: State;
   /** Where it does not hold: the case, the relation, and the two numbers. */
   readonly message?: string;
+  /** The line that shows it again. */
+  readonly replay?: string;
+}
+
+/** A relation at one case, as a line: the case's, a comma, and the relation's name. */
+export function formatRelation(c: Case, name: string): string {
+  return `${formatCase(c)}, ${name}`;
+}
+
+/** The case and the relation of a line; no relation where it has no comma. */
+export function parseRelation(line: string): { readonly of: Case; readonly name?: string } {
+  const comma = line.indexOf(",");
+  if (comma < 0) return { of: parseCase(line) };
+  return { of: parseCase(line.slice(0, comma)), name: line.slice(comma + 1).trim() };
 }
 
 export interface Relation {
@@ -148,8 +162,8 @@ export function compareSides(
 export function outcomeOf(name: string, { spec, sizes, seed }: Trial, differences: readonly Difference[]): Outcome {
   const worst = differences.find((d) => d.state === "broken") ?? differences.find((d) => d.state === "rounded");
   if (worst === undefined) return { state: "holds" };
-  const line = formatCase({ op: spec.op, sizes, profile: "unit", seed });
-  return { state: worst.state, message: `${line}, ${name}: ${worst.message}` };
+  const replay = formatRelation({ op: spec.op, sizes, profile: "unit", seed }, name);
+  return { state: worst.state, message: `${replay}: ${worst.message}`, replay };
 }
 
 /** The length of each axis letter of a problem. */

@@ -1,11 +1,12 @@
 // Inputs multiplied by powers of two: the outputs follow by powers of two, and no number is rounded otherwise.
 //
 // For RMSNorm: x · 2^k with eps · 4^k gives the same y, so its scale matters only through eps.
-import type { Inputs, Scalars } from "../../../reference/operation.ts";
+import type { Inputs, Operation, Scalars } from "../../../reference/operation.ts";
 import { dtypes } from "../../../reference/dtype.ts";
 import { powerOfTwo } from "../../../reference/elementary.ts";
 import type { Floats, Ints, Tensor } from "../../../reference/tensor.ts";
 import type { Problem } from "../../cases/case.ts";
+import { partsOf } from "../fused.ts";
 import { storageOf } from "../verdict.ts";
 import { compareSides, ordinary, outcomeOf, type Relation, Run, sideOf } from "./relation.ts";
 
@@ -55,8 +56,46 @@ const scalings: Readonly<Record<string, readonly Scaling[]>> = {
   "gradient-norm.forward": [linearIn(["g"], ["norm"])],
 };
 
-export function scalingsOf(op: string): Relation[] {
-  return (scalings[op] ?? []).map(({ name, statement, by, outputs }) => ({
+/** What passes between the parts of a fused op stays, or grows as an input in which the second part is linear. */
+function scalingsIn(operation: Operation): readonly Scaling[] {
+  const parts = partsOf(operation);
+  if (parts === undefined) return scalings[operation.name] ?? [];
+  const { a, b, main, fed, ofA, ofB } = parts;
+  const [firsts, seconds] = [scalingsIn(a), scalingsIn(b)];
+  const others = (by: Scaling["by"]) => Object.entries(by).filter(([name]) => name !== fed);
+  const found: Scaling[] = [];
+  for (const one of firsts) {
+    const grown = one.outputs[main] ?? 0;
+    const two = seconds.find(({ by }) => by[fed] === grown);
+    if (grown !== 0 && two === undefined) continue;
+    const [more, outputs] = grown === 0 ? [[], {}] : [others(two!.by), two!.outputs];
+    found.push(composed([...renamed(Object.entries(one.by), ofA), ...renamed(more, ofB)], outputs));
+  }
+  for (const two of seconds) {
+    if (two.by[fed] === undefined) found.push(composed(renamed(Object.entries(two.by), ofB), two.outputs));
+  }
+  return found;
+}
+
+function renamed(by: readonly (readonly [string, number])[], to: (name: string) => string): [string, number][] {
+  return by.map(([name, exponent]) => [to(name), exponent]);
+}
+
+function composed(by: readonly (readonly [string, number])[], outputs: Scaling["outputs"]): Scaling {
+  const growth = (exponents: readonly (readonly [string, number])[]): string =>
+    exponents.map(([name, exponent]) => `${name} times ${powerOfTwo(exponent)}`).join(", ");
+  const then = growth(Object.entries(outputs));
+  const name = growth(by);
+  return {
+    name,
+    statement: `With ${name} comes ${then === "" ? "the same" : then}.`,
+    by: Object.fromEntries(by),
+    outputs,
+  };
+}
+
+export function scalingsOf(operation: Operation): Relation[] {
+  return scalingsIn(operation).map(({ name, statement, by, outputs }) => ({
     name,
     statement,
     run: async (trial) => {
