@@ -133,6 +133,8 @@ export function describe(f: Finding): string {
   const place = f.index.length > 0 ? `[${f.index.join(",")}]` : "";
   const size = Number.isFinite(f.ratio)
     ? `off by ${f.ratio.toPrecision(2)} × the bound ${f.bound.toPrecision(3)}`
-    : "not a number within any bound";
+    : f.bound === 0 && Number.isFinite(f.got)
+      ? `off by ${Math.abs(f.got - f.want).toPrecision(2)} where nothing is allowed`
+      : "not a number within any bound";
   return `${f.output}${place}: got ${f.got}, want ${f.want}, ${size}`;
 }
