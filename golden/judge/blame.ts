@@ -72,7 +72,7 @@ export function blame(
     return known === undefined ? undefined : shaped(known, recorded.shape);
   };
 
-  for (const instance of instances.flatMap(withIdentities)) {
+  for (const instance of instances.flatMap((one) => [...unscalings(one, recording), ...withIdentities(one)])) {
     const operation = stepOps.get(instance.op) ?? operations.get(instance.op)!;
     const inputs: Record<string, Known> = {};
     let missing: string | undefined;
@@ -135,6 +135,23 @@ function withIdentities(instance: Instance): Instance[] {
     return [{ op: identity.name, where, inputs: { dy }, scalars: {}, outputs: { da: recorded } }];
   });
   return [...identities, instance];
+}
+
+/**
+ * Before the norm, the gradients of the passes divided by the scale of the loss, which is the gradient at it: 1, or what keeps
+ * small gradients inside the range of float16 (Micikevicius et al. 2018). Only where a recording has both.
+ */
+function unscalings({ op, inputs }: Instance, { read }: Recording): Instance[] {
+  if (op !== "gradient-norm.forward" || inputs.g === undefined || "name" in inputs.g) return [];
+  const scale = { name: "activationGradients.loss", shape: [] };
+  return inputs.g.flatMap((y) => {
+    const [, name] = /^steps\.0\.(gradients\..*)$/.exec(y.name) ?? [];
+    if (name === undefined || [name, y.name, scale.name].some((one) => read(one) === undefined)) return [];
+    const where = `unscaling of ${name.replace("gradients.", "")}`;
+    return [
+      { op: "unscale.forward", where, inputs: { g: { name, shape: y.shape }, scale }, scalars: {}, outputs: { y } },
+    ];
+  });
 }
 
 interface Result {
@@ -215,7 +232,7 @@ function storageIn(
 function isOfPass({ op, inputs }: Instance): boolean {
   const accumulates =
     inputs.b !== undefined && "name" in inputs.b && /^microBatches\.\d+\.gradients\./.test(inputs.b.name);
-  return !accumulates && !/^(cast|gradient-norm|clip|adamw)\./.test(op);
+  return !accumulates && !/^(cast|unscale|gradient-norm|clip|adamw)\./.test(op);
 }
 
 /** An input as the op read it: in a lower format, where the recording's author declares so (`--store x=bfloat16`). */

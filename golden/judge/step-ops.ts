@@ -1,5 +1,5 @@
 // What a step does between its kernels. None of it is an op that a candidate is checked for, but a recording can be wrong in
-// it: gradients that go on unchanged, and what makes one batch of several micro-batches.
+// it: gradients that go on unchanged or are divided by a scale, and what makes one batch of several micro-batches.
 import { allowances, type Allowance } from "../../reference/bounds.ts";
 import type { Operation } from "../../reference/operation.ts";
 import { Arithmetic } from "../../reference/rounding.ts";
@@ -22,6 +22,31 @@ export const identity: Operation = {
   bound: ({ dy }, _, __, { dy: error } = {}) => ({
     da: { data: Float64Array.from(dy.data, (_x, i) => error?.data[i] ?? 0), shape: dy.shape },
   }),
+};
+
+/** Covered: the quotient, or the product with 1 / scale; as it is, where the scale is 1. */
+const unscale: Operation = {
+  ...none,
+  name: "unscale.forward",
+  summary: "y = g / scale",
+  inputs: { g: "N", scale: "" },
+  outputs: { y: "N" },
+  evaluate: ({ g, scale: { data } }, _, Storage) => {
+    const y = new Storage(g.data.length);
+    for (let i = 0; i < y.length; i++) y[i] = g.data[i] / data[0];
+    return { y: { data: y, shape: g.shape } };
+  },
+  bound: ({ g, scale: { data } }, _, target, errors = {}) => {
+    const a = new Arithmetic(target);
+    const y = allowances(g.shape);
+    for (let i = 0; i < y.data.length; i++) {
+      const value = { value: g.data[i], error: errors.g?.data[i] ?? 0 };
+      const scale = a.exact(data[0]);
+      const quotient = a.either(a.divide(value, scale), a.multiply(value, a.divide(a.exact(1), scale)));
+      y.data[i] = data[0] === 1 ? value.error : quotient.error;
+    }
+    return { y };
+  },
 };
 
 /**
@@ -75,7 +100,9 @@ const meanLoss: Operation = {
   },
 };
 
-export const stepOps: ReadonlyMap<string, Operation> = new Map([identity, share, meanLoss].map((op) => [op.name, op]));
+export const stepOps: ReadonlyMap<string, Operation> = new Map(
+  [identity, unscale, share, meanLoss].map((op) => [op.name, op]),
+);
 
 function counts(own: Tensor<Floats | Ints>, all: Tensor<Floats | Ints>, ignoreIndex: number | string): number[] {
   return [own, all].map(({ data }) => {

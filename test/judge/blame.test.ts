@@ -50,7 +50,7 @@ describe("a full recording", () => {
     expect(faults).toEqual([]);
     expect(left).toEqual([]);
     const ofStep = [...operations.keys()].filter((op) => op !== "cast.forward"); // that is of mixed precision
-    expect(new Set(judged.map(({ op }) => op))).toEqual(new Set([...ofStep, "add.backward"]));
+    expect(new Set(judged.map(({ op }) => op))).toEqual(new Set([...ofStep, "add.backward", "unscale.forward"]));
   });
 
   test("one element 1 % off in any op: that op is named first", () => {
@@ -67,6 +67,30 @@ describe("a full recording", () => {
     expect(judgeAll(record("float32", corrupt)).faults.map(({ tensor }) => tensor)).toEqual([
       instances[planted].outputs.v.name,
     ]);
+  });
+});
+
+describe("a loss that is scaled", () => {
+  const scale = 1024; // a power of two: gradients of the passes are the same bits, elsewhere
+  const scaled = new Map(
+    [...record("float32")].map(([name, t]) => {
+      const isOfPass = /^(activationGradients|activationGradientTerms|gradientTerms|gradients)\./.test(name);
+      return [name, isOfPass ? { data: t.data.map((x) => scale * x) as Floats, shape: t.shape } : t];
+    }),
+  );
+  const weight = "layers.0.attention.wq.weight";
+  const unscaledBy = (factor: number): Tensors => {
+    const { data, shape: axes } = scaled.get(`gradients.${weight}`)!;
+    const unscaled = { data: data.map((x) => x / factor) as Floats, shape: axes };
+    return new Map(scaled).set(`steps.0.gradients.${weight}`, unscaled);
+  };
+  test("is sound where the step's gradients are divided by the scale", () => {
+    const { faults, left } = judgeAll(unscaledBy(scale));
+    expect([...faults, ...left]).toEqual([]);
+  });
+  test.each([1, scale / 2, scale ** 2])("divided by %i instead, the unscaling is blamed", (factor) => {
+    const [first] = judgeAll(unscaledBy(factor)).faults;
+    expect([first?.op, first?.segment]).toEqual(["unscale.forward", `unscaling of ${weight}`]);
   });
 });
 
