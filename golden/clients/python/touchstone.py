@@ -158,7 +158,10 @@ def normal(seed, stream, i):
 
 def element(generated, seed, i):
     """Element i of an input of a fixture at scale, from its entry in Fixture.generated."""
-    kind, stream = generated["kind"], generated["stream"]
+    kind = generated["kind"]
+    if kind not in ("normal", "uniform", "integer"):
+        raise ValueError(f"an input of kind {kind} is not generated: it is in the file, or left by your own forward")
+    stream = generated["stream"]
     if kind == "integer":
         return bits(seed, stream, i) * generated["below"] >> 32
     return generated.get("scale", 1) * (normal if kind == "normal" else uniform)(seed, stream, i)
