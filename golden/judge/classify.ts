@@ -53,15 +53,17 @@ export function nameClass({ errors, emulated, values, storage, luck }: Spectrum)
   const noise = Math.max(luck, ...exact.map(rms));
   const predictions: Prediction[] = [];
   const reproducible = new Set<PrecisionClass>();
+  const partial = new Set<PrecisionClass>();
   for (const [name, evaluations] of emulated) {
     // An evaluation that the class does not touch has nothing to say of it.
     const touched = evaluations.filter((evaluation) => name === "float32" || rms(evaluation) > SPREAD * noise);
     if (touched.length === 0) continue;
     const sizes = touched.map(rms);
-    // In some order a sum errs no more than in float32, and there are all orders between.
-    const isContinuous = /truncating|accumulation/.test(name) && touched.length < evaluations.length;
+    // In some order truncation errs no more than rounding does, and there are all orders between.
+    const isPartial = touched.length < evaluations.length;
+    if (isPartial && name.endsWith("accumulation")) partial.add(name);
     const [low, high] = [
-      isContinuous ? SPREAD * noise : Math.min(...sizes),
+      isPartial && name === "float32, truncating" ? SPREAD * noise : Math.min(...sizes),
       name === "float32" ? noise : Math.max(...sizes),
     ];
     const left = Math.min(...touched.map((evaluation) => rms(difference(errors, evaluation))));
@@ -96,7 +98,10 @@ export function nameClass({ errors, emulated, values, storage, luck }: Spectrum)
   const grid = (["bfloat16", "float16"] as const).find(
     (format) => storage === "float32" && values.length > 1 && values.every((x) => round(x, formats[format]) === x),
   );
-  const far = (p: Prediction): number => Math.log(Math.max(1, measured / p.high, p.low / measured));
+  const below = (p: Prediction): number =>
+    partial.has(p.class) ? Math.min(SPREAD, p.low / measured) : p.low / measured;
+  // A low sum errs less in some orders than in those emulated: it is not ruled out, nor preferred to what is nearer.
+  const far = (p: Prediction): number => Math.log(Math.max(1, measured / p.high, below(p)));
   const ofGrid = predictions.filter((p) => grid !== undefined && p.class.startsWith(grid));
   const fitting = ofGrid.filter((p) => open.includes(p) && far(p) <= Math.log(SPREAD));
   // What errs so much is not float32, however far the others are.

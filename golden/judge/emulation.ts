@@ -120,7 +120,21 @@ const manners: Readonly<Record<PrecisionClass, readonly Manner[]>> = {
   "float16 outputs": lowOutputs("float16"),
 };
 
-/** The outputs of one problem in the manners of a class, in every manner another evaluation of the op. */
+/** What float32 may do besides, where 16 bits hide all but its systematic errors. */
+const oneSided: Readonly<Partial<Record<PrecisionClass, readonly Manner[]>>> = {
+  float32: [
+    { habits: { ...sequential, functions: "low" } },
+    { habits: { ...sequential, fused: false, functions: "high" } },
+  ],
+  "float32, truncating": [{ habits: { ...sequential, rounding: "away" } }],
+};
+/** Ops in which an exponential may multiply a sum again and again, in each variant another number of times. */
+const RESCALING = /attention|cross-entropy/;
+
+/**
+ * The outputs of one problem in the manners of a class, in every manner another evaluation of the op; `thorough` adds
+ * one-sided ones.
+ */
 export function emulate(
   operation: Operation,
   animals: readonly Animal[],
@@ -128,12 +142,18 @@ export function emulate(
   target: Target,
   name: PrecisionClass,
   seed: number,
+  thorough = false,
 ): Outputs[] {
   // A target that rounds to nearest has no truncating device; the class is asked for all the same.
   const device: Target =
     name === "float32, truncating" ? { ...target, u: Math.max(target.u, powerOfTwo(-23)) } : target;
-  return manners[name].map(({ habits, inputs, outputs }, i) => {
-    const animal = animals[Math.floor((i * animals.length) / manners[name].length)];
+  const usual = manners[name].map(
+    (manner, i) => [manner, animals[Math.floor((i * animals.length) / manners[name].length)]] as const,
+  );
+  const others = thorough ? (oneSided[name] ?? []) : [];
+  const tried = RESCALING.test(operation.name) ? animals : animals.slice(0, 1);
+  const more = tried.flatMap((animal) => others.map((manner) => [manner, animal] as const));
+  return [...usual, ...more].map(([{ habits, inputs, outputs }, animal], i) => {
     const f = new Float32Arithmetic(device, {
       rounding: "nearest",
       order: "sequential",

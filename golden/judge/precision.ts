@@ -124,12 +124,15 @@ class Sample {
   private readonly evaluations: ReadonlyMap<PrecisionClass, readonly Outputs[]>;
 
   constructor(terms: Terms, problem: Problem, got: Outputs, classes: readonly PrecisionClass[]) {
-    const { operation, animals, target, seed } = terms;
+    const { operation, animals, target, dtype, seed } = terms;
     this.got = got;
     this.terms = terms;
     this.want = truth(operation, problem);
     this.scale = operation.bound(widen(problem.inputs), problem.scalars, { ...target, stores: {} });
-    this.evaluations = new Map(classes.map((name) => [name, emulate(operation, animals, problem, target, name, seed)]));
+    const thorough = dtype !== "float32";
+    this.evaluations = new Map(
+      classes.map((name) => [name, emulate(operation, animals, problem, target, name, seed, thorough)]),
+    );
   }
 
   /** Error ÷ allowance of the candidate, where an element has a scale. */
