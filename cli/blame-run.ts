@@ -47,7 +47,7 @@ function print(path: string, target: string, { faults, judged, left }: Blame, al
     say("outside too, on their own recorded inputs:");
     for (const fault of others) say(`  ${inWords(fault)}`);
   }
-  const worst = judged.filter(({ worst: w }) => w <= 1).toSorted((a, b) => b.worst - a.worst)[0];
+  const worst = judged.filter(({ worst: w }) => w < 1).toSorted((a, b) => b.worst - a.worst)[0];
   if (worst !== undefined)
     say(`nearest inside: ${worst.tensor} at ${worst.worst.toPrecision(2)} of its bound (${worst.segment})`);
   for (const line of leftInWords(left)) say(line);

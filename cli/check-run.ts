@@ -10,6 +10,7 @@ import { writeReports } from "./check-json.ts";
 import { examinationLines, examinationTable, failureLines, reportTable, shellWord } from "./check-table.ts";
 import { choose } from "./choose.ts";
 import { UserError } from "./errors.ts";
+import { checkWritable } from "./output.ts";
 import { openProgress } from "./progress.ts";
 import { INTERRUPTED } from "./signals.ts";
 import { chooseTarget, declare } from "./terms.ts";
@@ -27,6 +28,7 @@ export async function check(options: CheckOptions): Promise<number> {
     options.store,
     chosen.map(({ operation }) => operation),
   );
+  if (options.json !== undefined) checkWritable("--json", options.json);
   const seed = options.seed ?? Math.floor(Math.random() * 0x7fffffff);
   const interrupted = interruption();
   const candidates = await openCandidates(options, chosen, interrupted);
@@ -88,7 +90,7 @@ export async function check(options: CheckOptions): Promise<number> {
     process.stderr.write(`interrupted: ${reports.length} of ${chosen.length} ops were begun\n`);
     return INTERRUPTED;
   }
-  const outside = reports.filter(({ failures }) => failures.length > 0);
+  const outside = reports.filter(({ failures }) => failures.some(({ worst }) => worst !== undefined));
   const failed = reports.filter(
     ({ op, failures }) => failures.length > 0 || (examinations.get(op)?.findings.length ?? 0) > 0,
   );
@@ -98,7 +100,7 @@ export async function check(options: CheckOptions): Promise<number> {
   process.stdout.write(
     failed.length === 0
       ? `${reports.length} kernels within their bounds, ${judged} elements judged\n`
-      : `${failed.length} of ${reports.length} kernels failed, ${outside.length} of them outside their bounds: ${failed.map(({ op }) => op).join(", ")}\n`,
+      : `${failed.length} of ${reports.length} kernels failed, ${outside.length} of them by numbers outside their bounds: ${failed.map(({ op }) => op).join(", ")}\n`,
   );
   return failed.length === 0 ? 0 : 1;
 }

@@ -1,4 +1,6 @@
 // Standard output for what people pipe on.
+import { accessSync, constants, statSync } from "node:fs";
+import { dirname } from "node:path";
 import { UserError } from "./errors.ts";
 
 /**
@@ -15,6 +17,19 @@ export async function print(text: string): Promise<boolean> {
       else reject(new UserError(`standard output cannot be written: ${error.message}`, { cause: error }));
     });
   });
+}
+
+/** Throws UserError for a file that could not be written at the end of a long run: before the run. */
+export function checkWritable(option: string, path: string): void {
+  const found = statSync(path, { throwIfNoEntry: false });
+  if (found !== undefined && !found.isFile()) {
+    throw new UserError(`${option} ${path}: is no regular file, wanted the path of a file to write`);
+  }
+  try {
+    accessSync(dirname(path), constants.W_OK | constants.X_OK);
+  } catch (error) {
+    throw new UserError(`${option} ${path}: wanted a writable folder ${dirname(path)}`, { cause: error });
+  }
 }
 
 function ignore(): void {}

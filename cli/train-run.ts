@@ -1,8 +1,6 @@
 // What `touchstone train` does.
-import { accessSync, constants, mkdirSync, statSync } from "node:fs";
 import { totalmem } from "node:os";
-import { dirname, resolve } from "node:path";
-import { asFormatError } from "../golden/formats/error.ts";
+import { makeFolder } from "../golden/formats/folder.ts";
 import { type LlamaConfig, presets } from "../reference/config.ts";
 import { generate } from "../reference/model/generate.ts";
 import type { Hyperparameters } from "../reference/training/hyperparameters.ts";
@@ -44,7 +42,10 @@ export async function run(options: TrainOptions): Promise<void> {
   const data = source.data(vocabulary, plan, checkpoint.mixture);
   const out = options.out ?? options.resume;
   if (out !== undefined) {
-    prepare(out);
+    if (options.resume === undefined && options.overwrite !== true && hasCheckpoint(out)) {
+      throw new UserError(`--out ${out}: holds a checkpoint; wanted --resume ${out} to go on with it, or --overwrite`);
+    }
+    makeFolder(out); // before any step is computed
     keepVocabulary(out, vocabulary);
   }
 
@@ -53,6 +54,7 @@ export async function run(options: TrainOptions): Promise<void> {
   const flags: StepFlags = { ...options, microBatches, dtype };
   checkDType(dtype, options.device);
   const memory = checkStep(config, plan.batchSize, plan.sequenceLength, flags);
+  checkMachine(`a step of ${plan.batchSize} × ${plan.sequenceLength} tokens`, memory.total);
   const { totalSteps } = hyperparameters;
   const start = checkpoint.step === 0 ? "" : `, from step ${checkpoint.step}`;
   say(`${countParameters(config)} parameters`);
@@ -64,7 +66,6 @@ export async function run(options: TrainOptions): Promise<void> {
     `a step holds ${memory.state} bytes of state and at most ${memory.activations} of activations and their gradients`,
   );
   if (out === undefined) say("no --out: nothing is kept");
-  else if (options.resume === undefined && hasCheckpoint(out)) say(`the checkpoint in ${out} will be replaced`);
 
   const engine = await open(config, checkpoint.state, stepOptions(flags));
   const signals = catchSignals();
@@ -122,11 +123,7 @@ function openSource({ text: files, mixture }: TrainOptions): Learned {
 /** A new run from the options, its weights drawn from the seed. */
 function begun(options: TrainOptions, sha256: string, vocabulary: Vocabulary): Checkpoint {
   const config = configOf(options, vocabulary);
-  const needed = countParameters(config) * BYTES_A_PARAMETER;
-  if (needed > totalmem()) {
-    const [wanted, there] = [needed, totalmem()].map((bytes) => `${(bytes / 2 ** 30).toFixed(0)} GiB`);
-    throw new UserError(`--config ${options.config}: a step needs ${wanted} of memory, this machine has ${there}`);
-  }
+  checkMachine(`--config ${options.config}: a step`, countParameters(config) * BYTES_A_PARAMETER);
   const seed = options.seed ?? defaults.seed;
   const plan: RunPlan = {
     config,
@@ -140,6 +137,13 @@ function begun(options: TrainOptions, sha256: string, vocabulary: Vocabulary): C
     ...(options.dtype === "bfloat16" && { dtype: options.dtype }),
   };
   return { plan, step: 0, state: initialState(initialWeights(config, seed, Float32Array)) };
+}
+
+/** Throws UserError for what cannot be held by this machine. */
+function checkMachine(what: string, needed: number): void {
+  if (needed <= totalmem()) return;
+  const [wanted, there] = [needed, totalmem()].map((bytes) => `${(bytes / 2 ** 30).toFixed(0)} GiB`);
+  throw new UserError(`${what} needs ${wanted} of memory, this machine has ${there}`);
 }
 
 /** The run of a checkpoint. Throws UserError for an option that would make another run of it. */
@@ -212,24 +216,6 @@ function hyperparametersOf(config: LlamaConfig, totalSteps: number, learningRate
     adamEps: 1e-8,
     maxGradientNorm: 1,
   };
-}
-
-/** Before any step is computed. */
-function prepare(folder: string): void {
-  try {
-    makeFolder(resolve(folder));
-    accessSync(folder, constants.W_OK | constants.X_OK);
-  } catch (error) {
-    throw asFormatError(error, folder, "cannot hold checkpoints", "a writable folder");
-  }
-}
-
-// By hand, because mkdirSync's `recursive` never returns below a folder such as /proc, which refuses with ENOENT.
-function makeFolder(path: string): void {
-  const found = statSync(path, { throwIfNoEntry: false });
-  if (found?.isDirectory()) return;
-  if (found === undefined) makeFolder(dirname(path));
-  mkdirSync(path);
 }
 
 /** A line every so often, and on a terminal the latest step as it goes. */

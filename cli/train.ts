@@ -18,6 +18,7 @@ export interface TrainOptions extends StepFlags {
   readonly steps?: number;
   readonly config?: string;
   readonly out?: string;
+  readonly overwrite?: boolean;
   readonly seed?: number;
   readonly resume?: string;
   readonly device: EngineName;
@@ -40,6 +41,7 @@ export function register(program: Command): void {
     )
     .option("--learning-rate <x>", "the peak (default: 0.48 / dim)", positive("--learning-rate"))
     .option("--out <dir>", "where checkpoints are kept")
+    .option("--overwrite", "replace the checkpoint of another run in --out")
     .option(
       "--seed <s>",
       `of the weights and the batches (default: ${defaults.seed})`,

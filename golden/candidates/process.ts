@@ -5,7 +5,8 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { cpSync, lstatSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { delimiter, join } from "node:path";
+import { fileURLToPath } from "node:url";
 import type { DTypeName } from "../../reference/dtype.ts";
 import { type Inputs, type Operation, type Outputs, outputShapes, type Scalars } from "../../reference/operation.ts";
 import type { Tensor } from "../../reference/tensor.ts";
@@ -24,6 +25,7 @@ export interface ProcessOptions {
   readonly signal?: AbortSignal;
 }
 
+const pythonClient = fileURLToPath(new URL("../clients/python", import.meta.url));
 /** How each dtype is written to a file. */
 const fileTypes: Readonly<Record<DTypeName, DType>> = {
   float64: "F64",
@@ -137,6 +139,7 @@ class Worker {
     // A group of its own, so that what the shell starts ends with it.
     this.child = spawn(command, {
       shell: true,
+      env: withClients(process.env),
       stdio: ["pipe", "pipe", "pipe"],
       detached: process.platform !== "win32",
     });
@@ -251,4 +254,10 @@ function readOutputs(
   } finally {
     file.close();
   }
+}
+
+/** The environment of a candidate: Python finds the client, `import touchstone`. */
+function withClients(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+  const path = [env.PYTHONPATH, pythonClient].filter((one) => one !== undefined && one !== "").join(delimiter);
+  return { ...env, PYTHONPATH: path };
 }

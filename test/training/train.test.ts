@@ -103,7 +103,9 @@ describe("a run", () => {
       mkdirSync(folder);
       writeFileSync(checkpointPath(folder), bytesIn(whole));
       // A limit on the length of a file refuses a write half-way, as a full disk does.
-      const { code, err } = await touchstone(run("--steps", "2", "--out", folder), { before: "ulimit -f 64;" });
+      const again = run("--steps", "2", "--out", folder);
+      expect((await touchstone(again)).err).toContain(`--out ${folder}: holds a checkpoint; wanted --resume ${folder}`);
+      const { code, err } = await touchstone([...again, "--overwrite"], { before: "ulimit -f 64;" });
       expect(code).toBe(2);
       expect(err.trim()).toMatch(/^touchstone: .*checkpoint\.safetensors: cannot be written.*$/);
       expect(bytesIn(folder).equals(bytesIn(whole))).toBe(true);
@@ -150,6 +152,11 @@ describe("bad input gives one line and exit status 2", () => {
       /--config huge: no such configuration, wanted one of tiny, small/,
     ],
     ["a configuration too large", ["--config", "65B"], /--config 65B: a step needs \d+ GiB of memory/],
+    [
+      "a batch too large",
+      ["--batch-size", "100000000", "--steps", "1"],
+      /a step of 100000000 × 32 tokens needs \d+ GiB of memory, this machine has \d+ GiB/,
+    ],
     ["a missing text", ["--text", "/nowhere/at/all"], /\/nowhere\/at\/all: cannot be read, no such file/],
     ["no checkpoint", ["--resume", "/nowhere"], /\/nowhere\/checkpoint\.safetensors: cannot be read/],
     [
