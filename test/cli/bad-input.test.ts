@@ -50,6 +50,11 @@ const cases: [args: string[], says: RegExp][] = [
   [["check", "--op", "add", "--target", at("target.json")], /target.json.*wanted/],
   [["check", "--op", "add", "--store", "Q=bfloat16"], /"Q" is nothing that these ops store/],
   [["check", "--op", "add", "--store", "a=float8"], /"float8" is no format/],
+  [["check", "--op", "add", "--json", folder], /--json .*: is no regular file/],
+  [
+    ["golden", "generate", "--scale", "7B", "--op", "rope.forward", "--out", "/proc/none"],
+    /\/proc\/none: cannot hold files/,
+  ],
   [["check", "--op", "add", "--kernel", at("nowhere.ts")], /does not exist/],
   [["check", "--op", "add", "--kernel", at("module.mjs")], /no default export/],
   [

@@ -10,31 +10,16 @@ import type { DTypeName } from "../../reference/dtype.ts";
 import { operations } from "../../reference/ops/index.ts";
 import { targets } from "../../reference/targets.ts";
 import type { Floats } from "../../reference/tensor.ts";
-import { type Corrupt, onePercent, recordingOf, recordStep, type Tensors } from "./recorded-step.ts";
+import {
+  small as config,
+  type Corrupt,
+  hyperparameters,
+  onePercent,
+  recordingOf,
+  recordStep,
+  type Tensors,
+} from "./recorded-step.ts";
 
-const config = {
-  dim: 12,
-  nLayers: 1,
-  nHeads: 2,
-  nKvHeads: 1,
-  ffnDim: 20,
-  vocabSize: 11,
-  maxSeqLen: 8,
-  normEps: 1e-5,
-  ropeTheta: 10_000,
-  tiedEmbeddings: true,
-};
-const hyperparameters = {
-  learningRate: 1e-3,
-  warmupSteps: 1,
-  totalSteps: 10,
-  minLearningRateRatio: 0.1,
-  weightDecay: 0.1,
-  beta1: 0.9,
-  beta2: 0.95,
-  adamEps: 1e-8,
-  maxGradientNorm: 0.1,
-};
 const [B, T] = [2, 5];
 const like = { data: new Float32Array(0), shape: [0] };
 const shape = { config, hyperparameters, B, T, like };

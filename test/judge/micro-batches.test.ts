@@ -25,31 +25,9 @@ import { splitBatch } from "../../reference/training/micro-batches.ts";
 import { device } from "../kernels/device.ts";
 import { batchOf, lively } from "../model/problem.ts";
 import { FLOAT32_REPLAY, FLOAT64_REPLAY, RECORDED_INSTANCE } from "../thresholds.ts";
-import { type Corrupt, onePercent, recordingOf, recordStep } from "./recorded-step.ts";
+import { small, type Corrupt, hyperparameters, onePercent, recordingOf, recordStep } from "./recorded-step.ts";
 
-const config = {
-  dim: 12,
-  nLayers: 1,
-  nHeads: 2,
-  nKvHeads: 1,
-  ffnDim: 10,
-  vocabSize: 11,
-  maxSeqLen: 8,
-  normEps: 1e-5,
-  ropeTheta: 10_000,
-  tiedEmbeddings: true,
-};
-const hyperparameters = {
-  learningRate: 1e-3,
-  warmupSteps: 1,
-  totalSteps: 10,
-  minLearningRateRatio: 0.1,
-  weightDecay: 0.1,
-  beta1: 0.9,
-  beta2: 0.95,
-  adamEps: 1e-8,
-  maxGradientNorm: 0.1,
-};
+const config = { ...small, ffnDim: 10 };
 const [B, T, microBatches] = [3, 4, 3];
 const like = { data: new Float32Array(0), shape: [0] };
 const shape = { config, hyperparameters, B, T, microBatches, like };

@@ -16,6 +16,31 @@ export type Tensors = Map<string, Tensor<Floats | Ints>>;
 /** What is stored in place of an output; index: the instance's place in the step. */
 export type Corrupt = (instance: Instance, index: number, output: string, t: Tensor, stored: Tensors) => Tensor;
 
+/** A tied head, grouped queries, and gradients that are clipped. */
+export const small = {
+  dim: 12,
+  nLayers: 1,
+  nHeads: 2,
+  nKvHeads: 1,
+  ffnDim: 20,
+  vocabSize: 11,
+  maxSeqLen: 8,
+  normEps: 1e-5,
+  ropeTheta: 10_000,
+  tiedEmbeddings: true,
+};
+export const hyperparameters = {
+  learningRate: 1e-3,
+  warmupSteps: 1,
+  totalSteps: 10,
+  minLearningRateRatio: 0.1,
+  weightDecay: 0.1,
+  beta1: 0.9,
+  beta2: 0.95,
+  adamEps: 1e-8,
+  maxGradientNorm: 0.1,
+};
+
 /** The recording of step 0; the targets of the first row of every second sequence do not count. */
 export function recordStep(
   { config, B, T, microBatches = 1 }: TraceShape,

@@ -4,7 +4,6 @@ import { describe, expect, test } from "vitest";
 import { attentionMemory } from "../../bench/memory.ts";
 import { type DeviceEngine, deviceEngine } from "../../kernels-gpu/engine.ts";
 import { mostAtOnce, type Piece, place, type Span } from "../../kernels-gpu/placement.ts";
-import type { LlamaConfig } from "../../reference/config.ts";
 import { ledgerOf } from "../../reference/model/ledger.ts";
 import { type Policy, policyNames } from "../../reference/planning/policies.ts";
 import type { Tensor } from "../../reference/tensor.ts";
@@ -16,21 +15,8 @@ import { countParameters } from "../../reference/weights.ts";
 import { batchOf, lively } from "../model/problem.ts";
 import { FLOAT32_REPLAY, FLOAT64_REPLAY } from "../thresholds.ts";
 import { device } from "./device.ts";
+import { config, hyperparameters } from "./problem.ts";
 
-const config: LlamaConfig = {
-  dim: 12,
-  nLayers: 3,
-  nHeads: 2,
-  nKvHeads: 1,
-  ffnDim: 20,
-  vocabSize: 11,
-  normEps: 1e-5,
-  ropeTheta: 10_000,
-  tiedEmbeddings: false,
-  maxSeqLen: 16,
-};
-const h = { learningRate: 0.01, warmupSteps: 0, totalSteps: 9, minLearningRateRatio: 0.1, weightDecay: 0.1 };
-const hyperparameters = { ...h, beta1: 0.9, beta2: 0.95, adamEps: 1e-8, maxGradientNorm: 1 };
 const [B, T] = [4, 8];
 const batch = batchOf(config, B, T, 5);
 

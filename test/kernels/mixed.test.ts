@@ -7,7 +7,6 @@ import type { TraceInput } from "../../golden/trace/input.ts";
 import { instancesOf } from "../../golden/trace/instances.ts";
 import { replay } from "../../golden/trace/replay.ts";
 import { type DeviceEngine, deviceEngine } from "../../kernels-gpu/engine.ts";
-import type { LlamaConfig } from "../../reference/config.ts";
 import { type DTypeName, dtypes, round, truncate } from "../../reference/dtype.ts";
 import { ledgerOf } from "../../reference/model/ledger.ts";
 import { operations } from "../../reference/ops/index.ts";
@@ -19,21 +18,9 @@ import { referenceEngine } from "../../reference/training/reference-engine.ts";
 import { initialState } from "../../reference/training/step.ts";
 import { batchOf, lively } from "../model/problem.ts";
 import { device } from "./device.ts";
+import { config as small, hyperparameters } from "./problem.ts";
 
-const config: LlamaConfig = {
-  dim: 12,
-  nLayers: 2,
-  nHeads: 2,
-  nKvHeads: 1,
-  ffnDim: 20,
-  vocabSize: 11,
-  normEps: 1e-5,
-  ropeTheta: 10_000,
-  tiedEmbeddings: false,
-  maxSeqLen: 16,
-};
-const h = { learningRate: 0.01, warmupSteps: 0, totalSteps: 9, minLearningRateRatio: 0.1, weightDecay: 0.1 };
-const hyperparameters = { ...h, beta1: 0.9, beta2: 0.95, adamEps: 1e-8, maxGradientNorm: 1 };
+const config = { ...small, nLayers: 2 };
 const [B, T] = [4, 5];
 const batches = [batchOf(config, B, T, 5), batchOf(config, B, T, 6)];
 const weights = lively(config, Float32Array);

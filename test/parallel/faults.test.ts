@@ -5,21 +5,10 @@ import type { Layout } from "../../reference/parallel/layout.ts";
 import type { Group, Rank } from "../../reference/parallel/lockstep.ts";
 import type { Floats, Tensor } from "../../reference/tensor.ts";
 import { PARALLEL_STEP } from "../thresholds.ts";
-import { difference, hyperparameters, type Problem } from "./problem.ts";
+import { difference, hyperparameters, type Problem, grouped } from "./problem.ts";
 
 const base: Omit<Problem, "layout"> = {
-  config: {
-    dim: 16,
-    nLayers: 2,
-    nHeads: 8,
-    nKvHeads: 4,
-    ffnDim: 12,
-    vocabSize: 11,
-    normEps: 1e-5,
-    ropeTheta: 10_000,
-    tiedEmbeddings: false,
-    maxSeqLen: 4,
-  },
+  config: grouped,
   B: 4,
   T: 4,
   seed: 5,

@@ -11,6 +11,20 @@ import type { Hyperparameters } from "../../reference/training/hyperparameters.t
 import { type Batch, step, type TrainingState } from "../../reference/training/step.ts";
 import { weightShapes } from "../../reference/weights.ts";
 
+/** Grouped heads, and a vocabulary that two does not divide. */
+export const grouped: LlamaConfig = {
+  dim: 16,
+  nLayers: 2,
+  nHeads: 8,
+  nKvHeads: 4,
+  ffnDim: 12,
+  vocabSize: 11,
+  normEps: 1e-5,
+  ropeTheta: 10_000,
+  tiedEmbeddings: false,
+  maxSeqLen: 4,
+};
+
 type StorageOf<P extends Floats> = new (length: number) => P;
 
 /** One step to take: sizes, a seed, and a layout. */

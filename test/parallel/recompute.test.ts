@@ -11,7 +11,7 @@ import { kept, type Policy, policyNames } from "../../reference/planning/policie
 import type { Floats, Tensor } from "../../reference/tensor.ts";
 import { anyPolicy } from "../model/problem.ts";
 import { PARALLEL_STEP } from "../thresholds.ts";
-import { batchOf, difference, hyperparameters, type Problem, problems, stateOf } from "./problem.ts";
+import { batchOf, difference, hyperparameters, type Problem, problems, stateOf, grouped } from "./problem.ts";
 
 const run = (
   p: Problem,
@@ -62,18 +62,7 @@ function tensorOf(layer: object, name: TensorName): unknown {
 }
 
 const p: Problem = {
-  config: {
-    dim: 16,
-    nLayers: 2,
-    nHeads: 8,
-    nKvHeads: 4,
-    ffnDim: 12,
-    vocabSize: 11,
-    normEps: 1e-5,
-    ropeTheta: 10_000,
-    tiedEmbeddings: false,
-    maxSeqLen: 4,
-  },
+  config: grouped,
   layout: { data: 1, tensor: 2, sequence: true, zero: 0 },
   B: 4,
   T: 4,

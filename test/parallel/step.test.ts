@@ -7,7 +7,7 @@ import { parallelStep } from "../../reference/parallel/step.ts";
 import { zeroStages } from "../../reference/planning/layout.ts";
 import { step } from "../../reference/training/step.ts";
 import { PARALLEL_STEP } from "../thresholds.ts";
-import { batchOf, difference, hyperparameters, type Problem, problems, stateOf } from "./problem.ts";
+import { batchOf, difference, hyperparameters, type Problem, problems, stateOf, grouped } from "./problem.ts";
 
 const RUNS = 150;
 
@@ -23,18 +23,7 @@ test("every legal layout gives the dense step in float64", () => {
 
 /** Grouped heads, a vocabulary that two does not divide, and ragged cuts of every weight over three data ranks. */
 const p: Problem = {
-  config: {
-    dim: 16,
-    nLayers: 2,
-    nHeads: 8,
-    nKvHeads: 4,
-    ffnDim: 12,
-    vocabSize: 11,
-    normEps: 1e-5,
-    ropeTheta: 10_000,
-    tiedEmbeddings: true,
-    maxSeqLen: 4,
-  },
+  config: { ...grouped, tiedEmbeddings: true },
   layout: { data: 3, tensor: 2, sequence: true, zero: 3 },
   B: 6,
   T: 4,
