@@ -5,7 +5,7 @@ import { join } from "node:path";
 
 /** Kernels, texts, models and clients are read, not imported. */
 const readAtRunTime = /\.(wgsl|txt|json|py|h|c|safetensors|model|bin)$/;
-const shipped = ["reference", "golden", "kernels-gpu", "training", "cli"];
+const shipped = ["reference", "formats", "zoo", "trace", "judge", "golden", "kernels-gpu", "training", "cli"];
 
 rmSync("dist", { recursive: true, force: true });
 execFileSync(process.execPath, ["node_modules/typescript/bin/tsc", "-p", "tsconfig.build.json"], { stdio: "inherit" });

@@ -1,8 +1,8 @@
 // What attention's kernels hold, both directions, against the length of the sequence: linear, where a matrix of scores would
 // be quadratic.
-import { type Device, openDevice } from "../kernels-gpu/device.ts";
+import { type Device, openDevice } from "../kernels-gpu/device/device.ts";
 import * as attention from "../kernels-gpu/attention.ts";
-import { type DeviceTensor, Recorder } from "../kernels-gpu/recorder.ts";
+import { type DeviceTensor, Recorder } from "../kernels-gpu/device/recorder.ts";
 import { normal, streamOf } from "../reference/random.ts";
 
 const [B, NH, HS] = [1, 1, 4];

@@ -1,6 +1,6 @@
 // Encoding, decoding and learning a vocabulary (reference/text), in megabytes of UTF-8 a second on one core.
 import { existsSync, readFileSync } from "node:fs";
-import { readTokenizer } from "../golden/formats/tokenizer.ts";
+import { readTokenizer } from "../formats/tokenizer.ts";
 import type { Tokenizer } from "../reference/text/tokenizer.ts";
 import { sentencePiece } from "../reference/text/tokenizer-sentencepiece.ts";
 import { train, trainingDefaults } from "../reference/text/train.ts";

@@ -1,9 +1,9 @@
 // What `touchstone blame` does.
-import { describe } from "../golden/judge/compare.ts";
-import { blame, type Blame, type Fault } from "../golden/judge/blame.ts";
-import { isMixed, openRecording } from "../golden/judge/recording.ts";
-import { readTraceInput, type TraceInput } from "../golden/trace/input.ts";
-import { instancesOf } from "../golden/trace/instances.ts";
+import { describe } from "../judge/compare.ts";
+import { blame, type Blame, type Fault } from "../judge/blame.ts";
+import { isMixed, openRecording } from "../judge/recording.ts";
+import { readTraceInput, type TraceInput } from "../trace/input.ts";
+import { instancesOf } from "../trace/instances.ts";
 import { operations } from "../reference/ops/index.ts";
 import type { BlameOptions } from "./blame.ts";
 import { UserError } from "./errors.ts";

@@ -1,14 +1,14 @@
 // Who is checked: the kernels of this project, a module, or a process.
-import type { Candidate } from "../golden/candidates/candidate.ts";
-import { functionCandidate, loadModule } from "../golden/candidates/module.ts";
-import { processCandidate } from "../golden/candidates/process.ts";
-import { openDevice } from "../kernels-gpu/device.ts";
+import type { Candidate } from "../reference/candidate.ts";
+import { functionCandidate, loadModule } from "../judge/candidates/module.ts";
+import { processCandidate } from "../judge/candidates/process.ts";
+import { openDevice } from "../kernels-gpu/device/device.ts";
 import { kernels } from "../kernels-gpu/index.ts";
-import type { Program } from "../kernels-gpu/kernel.ts";
+import type { Program } from "../kernels-gpu/device/kernel.ts";
 import type { Inputs, Operation, Outputs, Scalars } from "../reference/operation.ts";
 import type { CheckOptions } from "./check.ts";
-import type { Chosen } from "./choose.ts";
-import { deviceCandidate } from "./device-candidate.ts";
+import type { Chosen } from "../judge/choose.ts";
+import { deviceCandidate } from "../kernels-gpu/candidate.ts";
 import { UserError } from "./errors.ts";
 
 export interface Candidates {

@@ -1,8 +1,8 @@
 // The results of a check as JSON.
-import { writeAtomically } from "../golden/formats/atomic.ts";
-import type { Failure, Report } from "../golden/judge/campaign.ts";
-import type { Examination } from "../golden/judge/examination.ts";
-import { summarise } from "../golden/judge/precision.ts";
+import { writeAtomically } from "../formats/atomic.ts";
+import type { Failure, Report } from "../judge/campaign.ts";
+import type { Examination } from "../judge/examination.ts";
+import { summarise } from "../judge/precision.ts";
 
 /** Writes the file whole or not at all. JSON has no infinities and no NaN: such numbers are written as words. */
 export function writeReports(

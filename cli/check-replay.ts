@@ -1,17 +1,17 @@
 // What `touchstone check --replay` does: one case, or one relation at a case, in full.
-import { type Case, formatCase } from "../golden/cases/case.ts";
-import { realInputs } from "../golden/cases/real.ts";
-import { buildCase, failureOf } from "../golden/judge/campaign.ts";
-import { describe } from "../golden/judge/compare.ts";
-import { isFinding } from "../golden/judge/examination.ts";
-import { relationsOf } from "../golden/judge/relations/index.ts";
-import { parseRelation, type Relation, type Trial } from "../golden/judge/relations/relation.ts";
-import { isJudges, judge } from "../golden/judge/verdict.ts";
+import { type Case, formatCase } from "../judge/case.ts";
+import { realInputs } from "../judge/real.ts";
+import { buildCase, failureOf } from "../judge/campaign.ts";
+import { describe } from "../judge/compare.ts";
+import { isFinding } from "../judge/examination.ts";
+import { relationsOf } from "../judge/relations/index.ts";
+import { parseRelation, type Relation, type Trial } from "../judge/relations/relation.ts";
+import { isJudges, judge } from "../judge/verdict.ts";
 import type { Operation } from "../reference/operation.ts";
 import type { CheckOptions } from "./check.ts";
 import { openCandidates } from "./check-candidates.ts";
 import { interruption, unlessInterrupted } from "./check-run.ts";
-import { type Chosen, choose } from "./choose.ts";
+import { type Chosen, choose } from "../judge/choose.ts";
 import { UserError } from "./errors.ts";
 import { INTERRUPTED } from "./signals.ts";
 import { chooseTarget, declare } from "./terms.ts";

@@ -1,14 +1,14 @@
 // What `touchstone check` does: picks the ops, finds the candidate, runs a campaign for each op, shows them in a table.
-import { Interrupted } from "../golden/candidates/candidate.ts";
-import { type CaseSpec, exampleCases, longCases } from "../golden/cases/case.ts";
-import { realInputs } from "../golden/cases/real.ts";
-import { campaign, type Report } from "../golden/judge/campaign.ts";
-import { type Examination, examine } from "../golden/judge/examination.ts";
+import { Interrupted } from "../reference/candidate.ts";
+import { type CaseSpec, exampleCases, longCases } from "../judge/case.ts";
+import { realInputs } from "../judge/real.ts";
+import { campaign, type Report } from "../judge/campaign.ts";
+import { type Examination, examine } from "../judge/examination.ts";
 import type { CheckOptions } from "./check.ts";
 import { openCandidates } from "./check-candidates.ts";
 import { writeReports } from "./check-json.ts";
 import { examinationLines, examinationTable, failureLines, reportTable, shellWord } from "./check-table.ts";
-import { choose } from "./choose.ts";
+import { choose } from "../judge/choose.ts";
 import { UserError } from "./errors.ts";
 import { checkWritable } from "./output.ts";
 import { openProgress } from "./progress.ts";

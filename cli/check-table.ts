@@ -1,8 +1,8 @@
 // How the results of a check look.
 import Table from "cli-table3";
-import type { Failure, Report } from "../golden/judge/campaign.ts";
-import type { Examination } from "../golden/judge/examination.ts";
-import { type Precision, ratioOf, summarise } from "../golden/judge/precision.ts";
+import type { Failure, Report } from "../judge/campaign.ts";
+import type { Examination } from "../judge/examination.ts";
+import { type Precision, ratioOf, summarise } from "../judge/precision.ts";
 
 /** A row for each kernel. */
 export function reportTable(reports: readonly Report[]): string {

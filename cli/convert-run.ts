@@ -9,10 +9,10 @@ import {
   weightsOf,
   writeCheckpoint,
   type WrittenFormat,
-} from "../golden/formats/checkpoint.ts";
-import type { GgufMetadata } from "../golden/formats/gguf-header.ts";
-import { tokenizerFields } from "../golden/formats/gguf-tokenizer.ts";
-import { readTokenizerModel } from "../golden/formats/tokenizer.ts";
+} from "../formats/checkpoint.ts";
+import type { GgufMetadata } from "../formats/gguf-header.ts";
+import { tokenizerFields } from "../formats/gguf-tokenizer.ts";
+import { readTokenizerModel } from "../formats/tokenizer.ts";
 import { countParameters } from "../reference/weights.ts";
 import type { ConvertOptions } from "./convert.ts";
 import { UserError } from "./errors.ts";

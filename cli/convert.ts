@@ -1,7 +1,7 @@
 // touchstone convert: a checkpoint in another format.
 import { type Command, Option } from "commander";
 
-// Named here as well as in golden/formats, so that the help needs none of it.
+// Named here as well as in formats, so that the help needs none of it.
 const formats = ["llama2c", "huggingface", "gguf", "touchstone"] as const;
 const dtypes = ["float32", "float16", "bfloat16"] as const;
 

@@ -1,6 +1,6 @@
 // What `touchstone diff` does.
-import { openSafetensors } from "../golden/formats/safetensors.ts";
-import { compareFiles } from "../golden/trace/compare.ts";
+import { openSafetensors } from "../formats/safetensors.ts";
+import { compareFiles } from "../trace/compare.ts";
 
 /** Compares tensor by tensor; 1 where one is beyond the limit, otherwise 0. */
 export function diff(a: string, b: string, maxRelative: number): number {

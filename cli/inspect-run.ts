@@ -1,6 +1,6 @@
 // What `touchstone inspect` does.
 import Table from "cli-table3";
-import { type Checkpoint, type ListedWeight, openCheckpoint } from "../golden/formats/checkpoint.ts";
+import { type Checkpoint, type ListedWeight, openCheckpoint } from "../formats/checkpoint.ts";
 import { countParameters } from "../reference/weights.ts";
 import type { InspectOptions } from "./inspect.ts";
 import { openProgress } from "./progress.ts";

@@ -3,9 +3,9 @@ import { statSync } from "node:fs";
 import { totalmem } from "node:os";
 import { dirname } from "node:path";
 import { fileURLToPath } from "node:url";
-import { type Checkpoint, openCheckpoint } from "../golden/formats/checkpoint.ts";
-import { tokenizerModelOf } from "../golden/formats/gguf-tokenizer.ts";
-import { readTokenizer } from "../golden/formats/tokenizer.ts";
+import { type Checkpoint, openCheckpoint } from "../formats/checkpoint.ts";
+import { tokenizerModelOf } from "../formats/gguf-tokenizer.ts";
+import { readTokenizer } from "../formats/tokenizer.ts";
 import { type Reader, referenceReader } from "../reference/model/reader.ts";
 import { BYTE_VOCABULARY } from "../reference/text/bytes.ts";
 import type { Tokenizer } from "../reference/text/tokenizer.ts";
@@ -57,7 +57,7 @@ export async function openModel(checkpoint: string | undefined, options: ModelOp
 
 async function readerOf(device: EngineName, opened: Checkpoint): Promise<Reader> {
   if (device === "cpu") return referenceReader(opened.config, opened.readWeights());
-  const { openDevice } = await import("../kernels-gpu/device.ts");
+  const { openDevice } = await import("../kernels-gpu/device/device.ts");
   const { deviceReader } = await import("../kernels-gpu/reader.ts");
   return deviceReader(await openDevice(), opened.config, opened.readWeights());
 }

@@ -1,6 +1,6 @@
 // What `touchstone ops` prints.
 import type { Operation, ScalarKind } from "../reference/operation.ts";
-import { choose } from "./choose.ts";
+import { choose } from "../judge/choose.ts";
 
 /** All ops in short, or the named ones in full. */
 export function listOperations(names: readonly string[], asJson: boolean): string {

@@ -1,10 +1,10 @@
 // What `touchstone plan` does.
-import { writeAtomically } from "../golden/formats/atomic.ts";
+import { writeAtomically } from "../formats/atomic.ts";
 import { presets } from "../reference/config.ts";
 import { type Device, devices } from "../reference/planning/devices.ts";
 import { printedTokens } from "../reference/planning/paper.ts";
 import { plan, type PlanRequest, rankMemory } from "../reference/planning/plan.ts";
-import { parsePolicy, policyNames } from "../reference/planning/policies.ts";
+import { parsePolicy, policyNames } from "../reference/model/policies.ts";
 import { layerTimeline } from "../reference/planning/step-time.ts";
 import { UserError } from "./errors.ts";
 import type { PlanOptions } from "./plan.ts";

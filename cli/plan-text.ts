@@ -13,9 +13,9 @@ import {
   printedTokens,
 } from "../reference/planning/paper.ts";
 import type { Plan, PlanRequest, RankMemory, Speed } from "../reference/planning/plan.ts";
-import type { Policy } from "../reference/planning/policies.ts";
+import type { Policy } from "../reference/model/policies.ts";
 import { rankParameters } from "../reference/planning/state.ts";
-import { type StorageName, storageNames } from "../reference/planning/storage.ts";
+import { type StorageName, storageNames } from "../reference/model/storage.ts";
 import type { LayerTimeline } from "../reference/planning/step-time.ts";
 
 const GB = 1e9;

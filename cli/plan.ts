@@ -3,7 +3,7 @@ import { type Command, Option } from "commander";
 import { presets } from "../reference/config.ts";
 import { devices } from "../reference/planning/devices.ts";
 import type { ZeroStage } from "../reference/planning/layout.ts";
-import { type StorageName, storageNames } from "../reference/planning/storage.ts";
+import { type StorageName, storageNames } from "../reference/model/storage.ts";
 import { whole } from "./check.ts";
 import { binary, decimal, quantity } from "./quantity.ts";
 

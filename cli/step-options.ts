@@ -2,7 +2,7 @@
 import { type Command, Option } from "commander";
 import type { LlamaConfig } from "../reference/config.ts";
 import { ledgerOf } from "../reference/model/ledger.ts";
-import { parsePolicy, type Policy, policyNames } from "../reference/planning/policies.ts";
+import { parsePolicy, type Policy, policyNames } from "../reference/model/policies.ts";
 import { countParameters } from "../reference/weights.ts";
 import { trainingState } from "../reference/planning/state.ts";
 import { type StepDType, stepDTypes, type StepOptions } from "../reference/training/engine.ts";

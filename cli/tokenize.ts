@@ -19,7 +19,7 @@ export function register(program: Command): void {
     .option("--bos", "put the begin token before each text")
     .option("--eos", "put the end token after each text")
     .action(async (texts: string[], options: Options) => {
-      const { readTokenizer } = await import("../golden/formats/tokenizer.ts");
+      const { readTokenizer } = await import("../formats/tokenizer.ts");
       const tokenizer = readTokenizer(options.tokenizer);
       if (options.decode === true) {
         await print(tokenizer.decode(idsOf(texts.length > 0 ? texts.join(" ") : await standardInput())));

@@ -32,7 +32,7 @@ export function register(program: Command): void {
 
 async function run({ text: paths, vocabSize, out }: Options): Promise<void> {
   const { openProgress } = await import("./progress.ts");
-  const { writeSentencePiece } = await import("../golden/formats/sentencepiece.ts");
+  const { writeSentencePiece } = await import("../formats/sentencepiece.ts");
   const { train, trainingDefaults } = await import("../reference/text/train.ts");
   const { wordCounter } = await import("../reference/text/train-words.ts");
 
@@ -67,8 +67,8 @@ async function run({ text: paths, vocabSize, out }: Options): Promise<void> {
 
 /** Hands on a file's text part by part, with the share of the file that is read. Returns its size in bytes. */
 async function readText(path: string, take: (text: string, share: number) => void): Promise<number> {
-  const { asFormatError } = await import("../golden/formats/error.ts");
-  const { readAt } = await import("../golden/formats/bytes.ts");
+  const { asFormatError } = await import("../formats/system-error.ts");
+  const { readAt } = await import("../formats/bytes.ts");
   try {
     const file = openSync(path, "r");
     try {

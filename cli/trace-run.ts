@@ -1,7 +1,7 @@
 // What `touchstone trace` does.
-import { writeSafetensors } from "../golden/formats/safetensors.ts";
-import { readTraceInput } from "../golden/trace/input.ts";
-import { replay } from "../golden/trace/replay.ts";
+import { writeSafetensors } from "../formats/safetensors.ts";
+import { readTraceInput } from "../trace/input.ts";
+import { replay } from "../trace/replay.ts";
 import type { OpenEngine } from "../reference/training/engine.ts";
 import { engineOf } from "./engine.ts";
 import { UserError } from "./errors.ts";

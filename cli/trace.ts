@@ -1,6 +1,6 @@
 // touchstone trace: a recorded training step, computed again.
 import { type Command, Option } from "commander";
-import type { Policy } from "../reference/planning/policies.ts";
+import type { Policy } from "../reference/model/policies.ts";
 import { type EngineName, engineNames } from "./engine.ts";
 import { addRecompute, countOf } from "./step-options.ts";
 

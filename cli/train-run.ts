@@ -1,6 +1,6 @@
 // What `touchstone train` does.
 import { totalmem } from "node:os";
-import { makeFolder } from "../golden/formats/folder.ts";
+import { makeFolder } from "../formats/folder.ts";
 import { type LlamaConfig, presets } from "../reference/config.ts";
 import { generate } from "../reference/model/generate.ts";
 import type { Hyperparameters } from "../reference/training/hyperparameters.ts";

@@ -1,5 +1,5 @@
 // AdamW:  the next w, m, v from w, g, m, v.
-import { defineKernel, defineProgram, spread } from "./kernel.ts";
+import { defineKernel, defineProgram, spread } from "./device/kernel.ts";
 
 const inputs = { w: "N", g: "N", m: "N", v: "N" } as const;
 const scalars = [

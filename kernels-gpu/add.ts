@@ -1,5 +1,5 @@
 // Addition, the residual stream:  y = a + b.
-import { defineKernel, spread } from "./kernel.ts";
+import { defineKernel, spread } from "./device/kernel.ts";
 
 /** a, b: [N] → y: [N]. */
 export const forward = defineKernel({

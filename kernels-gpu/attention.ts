@@ -1,6 +1,6 @@
 // Causal attention with grouped queries (Vaswani et al. 2017; Ainslie et al. 2023), tile by tile (Dao et al. 2022): the
 // matrix of scores is never stored.
-import { defineKernel, defineProgram, spread } from "./kernel.ts";
+import { defineKernel, defineProgram, spread } from "./device/kernel.ts";
 
 const DIMS = 4; // as in both files
 const overrides = { ROWS: 4, TILE: 16 };

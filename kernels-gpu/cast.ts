@@ -1,7 +1,7 @@
 // A tensor in another storage:  y = x, rounded to nearest where y is stored lower.
-import { defineKernel, spread } from "./kernel.ts";
-import type { LowType } from "./packed.ts";
-import type { DeviceTensor, Recorder } from "./recorder.ts";
+import { defineKernel, spread } from "./device/kernel.ts";
+import type { LowType } from "./device/packed.ts";
+import type { DeviceTensor, Recorder } from "./device/recorder.ts";
 
 /** x: [N] → y: [N]. */
 export const forward = defineKernel({

@@ -1,5 +1,5 @@
 // Clipping by the global norm:  g · min(1, maxNorm / (norm + 10⁻⁶)).
-import { defineKernel, defineProgram, spread } from "./kernel.ts";
+import { defineKernel, defineProgram, spread } from "./device/kernel.ts";
 
 const kernel = defineKernel({
   file: new URL("clip.forward.wgsl", import.meta.url),

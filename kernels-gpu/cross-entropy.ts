@@ -1,5 +1,5 @@
 // Cross-entropy, mean over the n targets that are not ignored, and its gradient.
-import { defineKernel, defineProgram, spread } from "./kernel.ts";
+import { defineKernel, defineProgram, spread } from "./device/kernel.ts";
 
 const forwardFile = new URL("cross-entropy.forward.wgsl", import.meta.url);
 const backwardFile = new URL("cross-entropy.backward.wgsl", import.meta.url);

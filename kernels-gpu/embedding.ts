@@ -1,5 +1,5 @@
 // Embedding:  y[r] = w[tokens[r]]; and the gradient of its table.
-import { defineKernel, defineProgram, spread } from "./kernel.ts";
+import { defineKernel, defineProgram, spread } from "./device/kernel.ts";
 
 /** tokens: [R] ids below V, w: [V, C] → y: [R, C]. */
 export const forward = defineKernel({

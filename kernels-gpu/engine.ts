@@ -13,11 +13,11 @@ import * as add from "./add.ts";
 import { cast } from "./cast.ts";
 import * as clip from "./clip.ts";
 import * as crossEntropy from "./cross-entropy.ts";
-import type { Device } from "./device.ts";
+import type { Device } from "./device/device.ts";
 import { overAll } from "./gradient-norm.ts";
 import { as, backward, forward, type OnDevice } from "./model.ts";
-import { lowTypes, type StoredType } from "./packed.ts";
-import { type DeviceTensor, Recorder } from "./recorder.ts";
+import { lowTypes, type StoredType } from "./device/packed.ts";
+import { type DeviceTensor, Recorder } from "./device/recorder.ts";
 
 /** What a target must be not to count (PyTorch's). */
 const IGNORE_INDEX = -100;

@@ -1,6 +1,6 @@
 // The gradient norm:  norm = √(Σ g²), in two dispatches: the sums of P shares, then the sum of those and its root.
-import type { DeviceTensor, Recorder } from "./recorder.ts";
-import { defineKernel, defineProgram } from "./kernel.ts";
+import type { DeviceTensor, Recorder } from "./device/recorder.ts";
+import { defineKernel, defineProgram } from "./device/kernel.ts";
 
 const file = new URL("gradient-norm.forward.wgsl", import.meta.url);
 const MOST_SHARES = 1024; // enough to fill any device; a workgroup's lanes walk on until the elements end

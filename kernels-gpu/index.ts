@@ -1,5 +1,5 @@
 // Every kernel by its name, "op.direction": what check, the judge and the tests walk.
-import type { Program } from "./kernel.ts";
+import type { Program } from "./device/kernel.ts";
 import * as adamw from "./adamw.ts";
 import * as cast from "./cast.ts";
 import * as clip from "./clip.ts";

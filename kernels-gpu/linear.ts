@@ -1,5 +1,5 @@
 // Linear layer without bias:  y = x · wᵀ,   dx = dy · w,   dw = dyᵀ · x.
-import { defineKernel, defineProgram, spread } from "./kernel.ts";
+import { defineKernel, defineProgram, spread } from "./device/kernel.ts";
 
 const file = new URL("linear.backward.wgsl", import.meta.url);
 const overrides = { SIDE: 8, DEPTH: 16 };

@@ -6,12 +6,12 @@ import type { ModelActivations, ModelGradients } from "../reference/model/model.
 import { type Floats, type Ints, sizeOf, type Tensor } from "../reference/tensor.ts";
 import { layerWeightName, type LayerWeights } from "../reference/weights.ts";
 import { type Again, allOf, lazily, type Lines, saveOf } from "../reference/model/lazily.ts";
-import { kept, type Policy } from "../reference/planning/policies.ts";
+import { kept, type Policy } from "../reference/model/policies.ts";
 import * as add from "./add.ts";
 import * as attention from "./attention.ts";
 import * as embedding from "./embedding.ts";
 import * as linear from "./linear.ts";
-import type { DeviceTensor, Recorder } from "./recorder.ts";
+import type { DeviceTensor, Recorder } from "./device/recorder.ts";
 import * as rmsnorm from "./rmsnorm.ts";
 import * as ropeTable from "./rope-table.ts";
 import * as rope from "./rope.ts";

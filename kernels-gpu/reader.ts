@@ -3,9 +3,9 @@ import { type LlamaConfig, headSize } from "../reference/config.ts";
 import type { KeysAndValues } from "../reference/model/block.ts";
 import type { Reader } from "../reference/model/reader.ts";
 import type { Tensor } from "../reference/tensor.ts";
-import type { Device } from "./device.ts";
+import type { Device } from "./device/device.ts";
 import { as, forward, type OnDevice } from "./model.ts";
-import { type DeviceTensor, Recorder } from "./recorder.ts";
+import { type DeviceTensor, Recorder } from "./device/recorder.ts";
 
 /** Positions by which the cache grows, so that few sizes of buffers are in use. */
 const STRIDE = 64;

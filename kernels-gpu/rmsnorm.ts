@@ -1,5 +1,5 @@
 // RMSNorm (Zhang & Sennrich 2019):  rstd = 1 / √(mean over c of x² + eps),  y = x · rstd · w; and its gradients.
-import { defineKernel, defineProgram, spread } from "./kernel.ts";
+import { defineKernel, defineProgram, spread } from "./device/kernel.ts";
 
 /** x: [R, C], w: [C] → y: [R, C], rstd: [R]. */
 export const forward = defineKernel({

@@ -1,5 +1,5 @@
 // RoPE's table:  cos and sin of (start + t) · theta^(−2i / HS).
-import { defineKernel, spread } from "./kernel.ts";
+import { defineKernel, spread } from "./device/kernel.ts";
 
 /** theta: base of the frequencies, HS: head size (even), start: position of the first row, T: rows → cos, sin: [T, HS/2]. */
 export const forward = defineKernel({

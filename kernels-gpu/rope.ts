@@ -1,5 +1,5 @@
 // RoPE:  each pair of a head turns by the angle of its position and its index; the gradients turn back.
-import { defineKernel, defineProgram, spread } from "./kernel.ts";
+import { defineKernel, defineProgram, spread } from "./device/kernel.ts";
 
 const turn = defineKernel({
   file: new URL("rope.forward.wgsl", import.meta.url),

@@ -1,5 +1,5 @@
 // SwiGLU (Shazeer 2020):  y = silu(gate) · up,  silu(z) = z · σ(z); and its gradients.
-import { defineKernel, spread } from "./kernel.ts";
+import { defineKernel, spread } from "./device/kernel.ts";
 
 /** gate, up: [R, F] → y: [R, F]. */
 export const forward = defineKernel({

@@ -1,5 +1,6 @@
 // What an op is to those who judge, list and drive it: its arguments by name, and the two functions of its row.
 import type { Allowance, Errors } from "./bounds.ts";
+import type { DTypeName } from "./dtype.ts";
 import type { Target } from "./targets.ts";
 import type { Floats, Ints, Tensor } from "./tensor.ts";
 
@@ -55,6 +56,11 @@ export function outputShapes(
   return Object.fromEntries(
     Object.entries(operation.outputs).map(([name, spec]) => [name, axesOf(spec).map(lengthOf)]),
   );
+}
+
+/** In which dtype a tensor of an op is stored: statistics, losses and angles stay float32 whatever the rest is. */
+export function storageOf(operation: Operation, name: string, dtype: DTypeName): DTypeName {
+  return operation.wide.includes(name) ? "float32" : dtype;
 }
 
 /** "B,T" → ["B", "T"]; "" → []. */

@@ -1,9 +1,9 @@
 // One device for each test process.
 import { readFileSync } from "node:fs";
-import type { Candidate } from "../golden/candidates/candidate.ts";
-import { deviceCandidate } from "../cli/device-candidate.ts";
-import { type Device, openDevice } from "../kernels-gpu/device.ts";
-import type { LaunchOptions } from "../kernels-gpu/launch.ts";
+import type { Candidate } from "../reference/candidate.ts";
+import { deviceCandidate } from "../kernels-gpu/candidate.ts";
+import { type Device, openDevice } from "../kernels-gpu/device/device.ts";
+import type { LaunchOptions } from "../kernels-gpu/device/launch.ts";
 import { kernels } from "../kernels-gpu/index.ts";
 import type { DTypeName } from "../reference/dtype.ts";
 import { operations } from "../reference/ops/index.ts";

@@ -1,9 +1,9 @@
 // Bounds compose: an error of an input must come out as an error of each output.
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { arbitraryCase, exampleCases, formatCase } from "../golden/cases/case.ts";
-import { cases } from "../golden/cases/index.ts";
-import { widen } from "../golden/judge/verdict.ts";
+import { arbitraryCase, exampleCases, formatCase } from "../judge/case.ts";
+import { cases } from "../judge/ops/index.ts";
+import { widen } from "../judge/verdict.ts";
 import { operations } from "../reference/ops/index.ts";
 import { streamOf, uniform } from "../reference/random.ts";
 import { targets } from "../reference/targets.ts";

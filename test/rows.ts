@@ -1,14 +1,14 @@
 // The tests that every row of the table of ops gets: its bound sound and tight, its kernel inside, its mutants outside.
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { arbitraryCase, type Case, exampleCases, formatCase } from "../golden/cases/case.ts";
-import { cases } from "../golden/cases/index.ts";
-import type { Candidate } from "../golden/candidates/candidate.ts";
-import { judge } from "../golden/judge/verdict.ts";
-import { campaign } from "../golden/zoo/campaign.ts";
-import { animalsOf } from "../golden/zoo/index.ts";
-import { mutantsOf } from "../golden/zoo/mutants/index.ts";
-import { mutate } from "../golden/zoo/mutants/mutant.ts";
+import { arbitraryCase, type Case, exampleCases, formatCase } from "../judge/case.ts";
+import { cases } from "../judge/ops/index.ts";
+import type { Candidate } from "../reference/candidate.ts";
+import { judge } from "../judge/verdict.ts";
+import { soundness } from "../judge/soundness.ts";
+import { evaluationsOf } from "../zoo/index.ts";
+import { mutantsOf } from "../zoo/mutants/index.ts";
+import { mutate } from "../zoo/mutants/mutant.ts";
 import type { DTypeName } from "../reference/dtype.ts";
 import { operations } from "../reference/ops/index.ts";
 import { targets } from "../reference/targets.ts";
@@ -24,7 +24,7 @@ const TIGHT = 0.1;
 export function testBound(op: string): void {
   describe(`${op}: the bound`, () => {
     const found = () =>
-      campaign(operations.get(op)!, cases.get(op)!, animalsOf(op), targets.wgsl, {
+      soundness(operations.get(op)!, cases.get(op)!, evaluationsOf(op), targets.wgsl, {
         elements: ZOO_ELEMENTS,
         seed: SEED,
       });

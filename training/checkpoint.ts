@@ -6,9 +6,9 @@
 //             tokenizer (SHA-256), dtype (what the passes stored), mixture (where each source's next sequence begins)
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { FormatError, quote } from "../golden/formats/error.ts";
-import { openSafetensors, type SafetensorsFile, writeSafetensors } from "../golden/formats/safetensors.ts";
-import { parseConfig, readWeights } from "../golden/trace/input.ts";
+import { FormatError, quote } from "../formats/error.ts";
+import { openSafetensors, type SafetensorsFile, writeSafetensors } from "../formats/safetensors.ts";
+import { parseConfig, readWeights } from "../trace/input.ts";
 import type { LlamaConfig } from "../reference/config.ts";
 import type { Tensor } from "../reference/tensor.ts";
 import { BATCH_STREAM } from "../reference/text/batches.ts";

@@ -5,8 +5,9 @@
 import { createHash } from "node:crypto";
 import { closeSync, fstatSync, openSync, readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
-import { readAt } from "../golden/formats/bytes.ts";
-import { asFormatError, FormatError, quote } from "../golden/formats/error.ts";
+import { readAt } from "../formats/bytes.ts";
+import { FormatError, quote } from "../formats/error.ts";
+import { asFormatError } from "../formats/system-error.ts";
 import type { Documents } from "../reference/text/mixture.ts";
 import { fromUtf8, toUtf8 } from "../reference/text/tokenizer-utf8.ts";
 import type { Tokenizer } from "../reference/text/tokenizer.ts";

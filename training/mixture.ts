@@ -6,7 +6,8 @@
 import { createHash } from "node:crypto";
 import { readFileSync, statSync } from "node:fs";
 import { dirname, resolve } from "node:path";
-import { asFormatError, FormatError, quote } from "../golden/formats/error.ts";
+import { FormatError, quote } from "../formats/error.ts";
+import { asFormatError } from "../formats/system-error.ts";
 import { sharesOf } from "../reference/text/mixture.ts";
 import type { Source } from "../reference/text/mixture.ts";
 import type { Tokenizer } from "../reference/text/tokenizer.ts";

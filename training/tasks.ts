@@ -1,7 +1,8 @@
 // What a model is evaluated on: JSON lines, an item each. The README lists the fields.
 import { readFileSync, statSync } from "node:fs";
 import { basename, extname } from "node:path";
-import { asFormatError, FormatError, quote } from "../golden/formats/error.ts";
+import { FormatError, quote } from "../formats/error.ts";
+import { asFormatError } from "../formats/system-error.ts";
 import { type Normalization, normalizations } from "../reference/text/evaluation.ts";
 import { fromUtf8 } from "../reference/text/tokenizer-utf8.ts";
 

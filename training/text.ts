@@ -1,7 +1,8 @@
 // The text of a run: bytes, cut into the part that is learned and the part that is held out.
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
-import { asFormatError, FormatError } from "../golden/formats/error.ts";
+import { FormatError } from "../formats/error.ts";
+import { asFormatError } from "../formats/system-error.ts";
 
 /** What ships with the project, and what a run learns unless it is told otherwise. */
 const DEFAULT_TEXT = new URL("../golden/text/default.txt", import.meta.url);

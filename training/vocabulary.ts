@@ -2,9 +2,10 @@
 import { createHash } from "node:crypto";
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { writeAtomically } from "../golden/formats/atomic.ts";
-import { asFormatError, FormatError } from "../golden/formats/error.ts";
-import { readTokenizer } from "../golden/formats/tokenizer.ts";
+import { writeAtomically } from "../formats/atomic.ts";
+import { FormatError } from "../formats/error.ts";
+import { asFormatError } from "../formats/system-error.ts";
+import { readTokenizer } from "../formats/tokenizer.ts";
 import type { Tokenizer } from "../reference/text/tokenizer.ts";
 import { byteTokenizer } from "../reference/text/tokenizer-bytes.ts";
 

@@ -1,5 +1,5 @@
 // A block's activations of which some were saved and each other one is computed when it is first read.
-import { blockTensors, type TensorName } from "../planning/block-table.ts";
+import { blockTensors, type TensorName } from "./block-table.ts";
 
 /** What is kept of a block between the passes. */
 export type Saved<T> = ReadonlyMap<TensorName, T>;

@@ -4,10 +4,10 @@
 import type { LlamaConfig } from "../config.ts";
 import { modelTensors } from "../planning/activations.ts";
 import { forwardFlops } from "../planning/arithmetic.ts";
-import { blockTensors, type TensorName } from "../planning/block-table.ts";
-import { kept, type Policy } from "../planning/policies.ts";
-import { count, type Sizes, sizesOf } from "../planning/sizes.ts";
-import { elementBytes, type StorageName } from "../planning/storage.ts";
+import { blockTensors, type TensorName } from "./block-table.ts";
+import { kept, type Policy } from "./policies.ts";
+import { count, type Sizes, sizesOf } from "./sizes.ts";
+import { elementBytes, type StorageName } from "./storage.ts";
 import { type Held, type Row, schedule } from "./schedule.ts";
 
 export interface Entry extends Held {

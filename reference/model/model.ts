@@ -9,7 +9,7 @@ import * as rmsnorm from "../ops/rmsnorm.ts";
 import * as ropeTable from "../ops/rope-table.ts";
 import { type Floats, type Ints, roundScalar, type Tensor, view } from "../tensor.ts";
 import { headWeight, layerWeightName, layerWeights, type LayerWeights, type Weights } from "../weights.ts";
-import type { Policy } from "../planning/policies.ts";
+import type { Policy } from "./policies.ts";
 import * as block from "./block.ts";
 import type { Again, Saved } from "./lazily.ts";
 import { recompute, save } from "./recompute.ts";

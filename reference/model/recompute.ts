@@ -8,7 +8,7 @@ import * as linear from "../ops/linear.ts";
 import * as rmsnorm from "../ops/rmsnorm.ts";
 import * as rope from "../ops/rope.ts";
 import * as swiglu from "../ops/swiglu.ts";
-import { kept, type Policy } from "../planning/policies.ts";
+import { kept, type Policy } from "./policies.ts";
 import { type Floats, roundScalar, type Tensor } from "../tensor.ts";
 import type { LayerWeights } from "../weights.ts";
 import { type BlockActivations, heads, LAYOUT, type RopeTable, rows } from "./block.ts";

@@ -3,8 +3,8 @@
 //
 // Names: xᵢ is the input of block i, x_L what the last one gave; a block's others as in BlockActivations; what is computed
 // again has a name of its own; d… is the gradient at a tensor, with a + where it is one term of that gradient.
-import { blockOps, type OpRow, opOf, type TensorName } from "../planning/block-table.ts";
-import { kept, type Policy } from "../planning/policies.ts";
+import { blockOps, type OpRow, opOf, type TensorName } from "./block-table.ts";
+import { kept, type Policy } from "./policies.ts";
 
 /** A tensor of the schedule: which it is like in shape, and where it belongs. */
 export interface Held {

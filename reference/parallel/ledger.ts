@@ -2,7 +2,7 @@
 // tensors that are there, where planning/activations.ts has a formula.
 import type { Saved } from "../model/lazily.ts";
 import type { ActivationMemory, ModelTensorName } from "../planning/activations.ts";
-import type { TensorName } from "../planning/block-table.ts";
+import type { TensorName } from "../model/block-table.ts";
 import type { Floats, Ints, Tensor } from "../tensor.ts";
 import type { RankPass } from "./step.ts";
 

@@ -9,7 +9,7 @@ import * as add from "../ops/add.ts";
 import * as linear from "../ops/linear.ts";
 import * as rmsnorm from "../ops/rmsnorm.ts";
 import * as ropeTable from "../ops/rope-table.ts";
-import type { Policy } from "../planning/policies.ts";
+import type { Policy } from "../model/policies.ts";
 import { type Floats, type Ints, roundScalar, type Tensor, view } from "../tensor.ts";
 import { layerWeightName, type LayerWeights, type Weights } from "../weights.ts";
 import * as block from "./block.ts";

@@ -10,7 +10,7 @@ import * as linear from "../ops/linear.ts";
 import * as rmsnorm from "../ops/rmsnorm.ts";
 import * as rope from "../ops/rope.ts";
 import * as swiglu from "../ops/swiglu.ts";
-import type { TensorName } from "../planning/block-table.ts";
+import type { TensorName } from "../model/block-table.ts";
 import { type Floats, roundScalar, type Tensor } from "../tensor.ts";
 import type { LayerWeights } from "../weights.ts";
 import type { Program, Rank } from "./lockstep.ts";

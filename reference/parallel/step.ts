@@ -2,7 +2,7 @@
 //
 // It is the step of training/step.ts for the whole batch: the loss is the mean over the tokens of all ranks.
 import type { LlamaConfig } from "../config.ts";
-import type { Policy } from "../planning/policies.ts";
+import type { Policy } from "../model/policies.ts";
 import { type Floats, type Ints, type Tensor, view, zeros } from "../tensor.ts";
 import type { Hyperparameters } from "../training/hyperparameters.ts";
 import { splitBatch } from "../training/micro-batches.ts";

@@ -4,10 +4,10 @@
 //   + the model's own                      tokens, RoPE's table, the last norm, logits and their statistics
 //   + one block's recomputed tensors       there while that block's backward runs
 import type { LlamaConfig } from "../config.ts";
-import { blockTensors, type OpRow, type TensorName, type TensorRow } from "./block-table.ts";
-import { kept, type Policy } from "./policies.ts";
-import { localCount, localSizes, type Sizes, sizesOf, type TensorGroup } from "./sizes.ts";
-import { elementBytes, type StorageName } from "./storage.ts";
+import { blockTensors, type OpRow, type TensorName, type TensorRow } from "../model/block-table.ts";
+import { kept, type Policy } from "../model/policies.ts";
+import { localCount, localSizes, type Sizes, sizesOf, type TensorGroup } from "../model/sizes.ts";
+import { elementBytes, type StorageName } from "../model/storage.ts";
 
 const row = { shape: ["B", "T"], stored: "statistic", region: "whole" } as const;
 const halfHeads = { shape: ["T", "HS"], stored: "statistic", region: "whole" } as const;

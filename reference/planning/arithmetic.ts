@@ -7,9 +7,9 @@
 // The gradient of a memory-efficient attention computes the scores once more, whatever the policy (Dao et al. 2022): that
 // product counts as spent again. Norms, RoPE, SwiGLU and sums are below a thousandth of the products at the paper's sizes.
 import type { LlamaConfig } from "../config.ts";
-import { blockWeights, type OpRow } from "./block-table.ts";
-import { kept, type Policy } from "./policies.ts";
-import { count, type Sizes, sizesOf } from "./sizes.ts";
+import { blockWeights, type OpRow } from "../model/block-table.ts";
+import { kept, type Policy } from "../model/policies.ts";
+import { count, type Sizes, sizesOf } from "../model/sizes.ts";
 
 export interface TokenArithmetic {
   readonly forward: { readonly linear: number; readonly attention: number };

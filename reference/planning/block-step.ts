@@ -5,12 +5,19 @@
 // before each product that needs all positions; the backward gathers the product's input once more (Korthikanti et al.
 // 2022, section 4.2). The backward issues input gradients first, so their reduction runs beside the weight gradients.
 import { attentionBackwardFlops, forwardFlops } from "./arithmetic.ts";
-import { blockOps, blockTensors, blockWeights, type OpRow, type TensorName, type WeightName } from "./block-table.ts";
+import {
+  blockOps,
+  blockTensors,
+  blockWeights,
+  type OpRow,
+  type TensorName,
+  type WeightName,
+} from "../model/block-table.ts";
 import type { Issue, Ready } from "./issue.ts";
 import type { Machine } from "./machine.ts";
-import { type Kept } from "./policies.ts";
-import { count, localCount, type Sizes, type TensorGroup } from "./sizes.ts";
-import { elementBytes, type StorageName } from "./storage.ts";
+import { type Kept } from "../model/policies.ts";
+import { count, localCount, type Sizes, type TensorGroup } from "../model/sizes.ts";
+import { elementBytes, type StorageName } from "../model/storage.ts";
 import type { TaskKind } from "./timeline.ts";
 
 /** What the tasks of a block follow from; `sizes` are one rank's. */

@@ -1,5 +1,5 @@
 // GPUs and the links between them as data. Peaks are of dense products, links in one direction of one GPU.
-import type { StorageName } from "./storage.ts";
+import type { StorageName } from "../model/storage.ts";
 
 /** Bytes a second in one direction. */
 export interface Link {

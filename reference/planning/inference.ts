@@ -3,7 +3,7 @@
 //   cache = 2 · L · NKV · HS · batch · context numbers
 import { headSize, type LlamaConfig } from "../config.ts";
 import { countParameters } from "../weights.ts";
-import { bytesOf, type StorageName } from "./storage.ts";
+import { bytesOf, type StorageName } from "../model/storage.ts";
 
 /** Bytes. */
 export interface InferenceMemory {

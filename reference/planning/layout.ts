@@ -1,7 +1,7 @@
 // How a run is laid out over GPUs, and the rules that a layout keeps. Each broken rule is one line that ends in the nearest
 // legal choice.
 import type { LlamaConfig } from "../config.ts";
-import type { TensorGroup } from "./sizes.ts";
+import type { TensorGroup } from "../model/sizes.ts";
 
 export const zeroStages = [0, 1, 2, 3] as const;
 export type ZeroStage = (typeof zeroStages)[number];

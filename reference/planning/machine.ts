@@ -3,7 +3,7 @@
 import { type Collective, sentBytes } from "./collectives.ts";
 import { type Device, type Link, reached } from "./devices.ts";
 import type { Layout } from "./layout.ts";
-import type { StorageName } from "./storage.ts";
+import type { StorageName } from "../model/storage.ts";
 import type { Lane } from "./timeline.ts";
 
 export interface Machine {

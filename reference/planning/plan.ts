@@ -16,10 +16,10 @@ import {
   zeroStages,
 } from "./layout.ts";
 import { machineOf } from "./machine.ts";
-import type { Policy } from "./policies.ts";
+import type { Policy } from "../model/policies.ts";
 import { gatheredState, rankState, type StateMemory, trainingState } from "./state.ts";
 import { type StepTime, stepTime, type StepWork } from "./step-time.ts";
-import type { StorageName } from "./storage.ts";
+import type { StorageName } from "../model/storage.ts";
 
 /** What a run is asked to be; what is left out is chosen: data ranks fill the GPUs, the first ZeRO stage that fits. */
 export interface PlanRequest {

@@ -5,10 +5,10 @@
 // where Dₛ is the number of data ranks if the ZeRO stage is at least s, otherwise 1 (Rajbhandari et al. 2020, section 5).
 import type { LlamaConfig } from "../config.ts";
 import { countParameters } from "../weights.ts";
-import { blockWeights } from "./block-table.ts";
+import { blockWeights } from "../model/block-table.ts";
 import type { Layout } from "./layout.ts";
-import { count, localSizes, sizesOf, type TensorGroup } from "./sizes.ts";
-import { stateBytes, type StorageName } from "./storage.ts";
+import { count, localSizes, sizesOf, type TensorGroup } from "../model/sizes.ts";
+import { stateBytes, type StorageName } from "../model/storage.ts";
 
 /** Parameters that one rank of a tensor-parallel group holds: matrices are divided, the norms' gains are on every rank. */
 export interface RankParameters {

@@ -13,10 +13,10 @@ import { blockBackward, blockForward, type BlockWork, residualBytes } from "./bl
 import { type Issue, newIssue, type Ready } from "./issue.ts";
 import type { Layout } from "./layout.ts";
 import type { Machine } from "./machine.ts";
-import { kept, type Policy } from "./policies.ts";
-import { count, localSizes, sizesOf } from "./sizes.ts";
+import { kept, type Policy } from "../model/policies.ts";
+import { count, localSizes, sizesOf } from "../model/sizes.ts";
 import { rankParameters } from "./state.ts";
-import { elementBytes, optimizerTraffic, stateBytes, type StorageName } from "./storage.ts";
+import { elementBytes, optimizerTraffic, stateBytes, type StorageName } from "../model/storage.ts";
 import { schedule, type Timeline } from "./timeline.ts";
 
 export interface StepWork {

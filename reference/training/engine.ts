@@ -1,7 +1,7 @@
 // A training step as a device offers it: whoever drives a run or a replay sees nothing else.
 import type { LlamaConfig } from "../config.ts";
 import type { DTypeName } from "../dtype.ts";
-import type { Policy } from "../planning/policies.ts";
+import type { Policy } from "../model/policies.ts";
 import type { Recorder } from "./recorded.ts";
 import type { Hyperparameters } from "./hyperparameters.ts";
 import type { Batch, TrainingState } from "./step.ts";

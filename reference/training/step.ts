@@ -8,7 +8,7 @@ import * as gradientNorm from "../ops/gradient-norm.ts";
 import * as model from "../model/model.ts";
 import type { Again } from "../model/lazily.ts";
 import { recompute, save } from "../model/recompute.ts";
-import type { Policy } from "../planning/policies.ts";
+import type { Policy } from "../model/policies.ts";
 import { type Floats, type Ints, roundScalar, type Tensor, view, zeros } from "../tensor.ts";
 import { layerWeights, type Weights } from "../weights.ts";
 import type { Hyperparameters } from "./hyperparameters.ts";

@@ -2,13 +2,13 @@
 // bounds here: the same correct evaluations and the same faulty kernels under every rule.
 import Table from "cli-table3";
 import fc from "fast-check";
-import { arbitraryCase, exampleCases } from "../../golden/cases/case.ts";
-import { cases } from "../../golden/cases/index.ts";
-import { judgeOutputs, roundScalars, truth } from "../../golden/judge/verdict.ts";
-import { animalsOf } from "../../golden/zoo/index.ts";
-import { Float32Arithmetic, orders } from "../../golden/zoo/arithmetic.ts";
-import { mutantsOf } from "../../golden/zoo/mutants/index.ts";
-import { mutate } from "../../golden/zoo/mutants/mutant.ts";
+import { arbitraryCase, exampleCases } from "../../judge/case.ts";
+import { cases } from "../../judge/ops/index.ts";
+import { judgeOutputs, roundScalars, truth } from "../../judge/verdict.ts";
+import { evaluationsOf } from "../../zoo/index.ts";
+import { Float32Arithmetic, orders } from "../../zoo/arithmetic.ts";
+import { mutantsOf } from "../../zoo/mutants/index.ts";
+import { mutate } from "../../zoo/mutants/mutant.ts";
 import type { Outputs } from "../../reference/operation.ts";
 import { operations } from "../../reference/ops/index.ts";
 import { targets } from "../../reference/targets.ts";
@@ -55,10 +55,10 @@ for (const [op, spec] of cases) {
     return { c, problem, want: truth(operation, problem) };
   });
   for (const [n, { c, problem, want }] of problems.entries()) {
-    for (const animal of animalsOf(op)) {
+    for (const evaluation of evaluationsOf(op)) {
       const order = orders[n % orders.length];
       const habits = { rounding: "nearest", order, fused: false, flushes: false, functions: "exact", seed: n } as const;
-      const got = animal.evaluate(new Float32Arithmetic(target, habits), problem.inputs, problem.scalars);
+      const got = evaluation.evaluate(new Float32Arithmetic(target, habits), problem.inputs, problem.scalars);
       correct++;
       for (const [name, rule] of Object.entries(rules)) if (!passes(rule, op, got, want)) counts.get(name)!.accused++;
       if (judgeOutputs(operation, got, problem, target, c.profile).findings.length > 0)

@@ -1,9 +1,9 @@
 // The full zoo: `npm run campaign:zoo [-- ELEMENTS [TARGET [OP…]]]`. Correct evaluations of every op, all orders, roundings
 // and variants together, until that many elements (10⁶) have been compared: no alarm, or exit status 1.
 import Table from "cli-table3";
-import { cases } from "../../golden/cases/index.ts";
-import { campaign } from "../../golden/zoo/campaign.ts";
-import { animalsOf } from "../../golden/zoo/index.ts";
+import { cases } from "../../judge/ops/index.ts";
+import { soundness } from "../../judge/soundness.ts";
+import { evaluationsOf } from "../../zoo/index.ts";
 import { operations } from "../../reference/ops/index.ts";
 import { targets } from "../../reference/targets.ts";
 
@@ -21,15 +21,15 @@ let alarms = 0;
 for (const [op, spec] of cases) {
   if (only.length > 0 && !only.includes(op)) continue;
   const start = performance.now();
-  const animals = animalsOf(op);
-  const found = campaign(operations.get(op)!, spec, animals, target, { elements: Number(elements), seed: 1 });
+  const evaluations = evaluationsOf(op);
+  const found = soundness(operations.get(op)!, spec, evaluations, target, { elements: Number(elements), seed: 1 });
   alarms += found.alarms.length;
   for (const { variant, replay, finding } of found.alarms.slice(0, 3)) {
     process.stdout.write(`ALARM ${op}, ${variant}: ${replay}: ${finding}\n`);
   }
   const seconds = ((performance.now() - start) / 1000).toFixed(0);
   const shares = [found.worst, found.adversarial].map((share) => share.toFixed(2));
-  table.push([op, animals.length, found.compared, found.unjudged, ...shares, found.alarms.length, seconds]);
+  table.push([op, evaluations.length, found.compared, found.unjudged, ...shares, found.alarms.length, seconds]);
   process.stderr.write(`${op}: ${found.alarms.length} alarms in ${found.compared} elements, ${seconds} s\n`);
 }
 process.stdout.write(`${table.toString()}\n${alarms} alarms for the target ${target.name}\n`);

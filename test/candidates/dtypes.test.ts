@@ -1,12 +1,11 @@
 // What is asked of a candidate beside its bound, in the low dtypes: a kernel that computes in double and rounds each output
 // once has no finding, and one that computes in the low dtype has.
 import { describe, expect, test } from "vitest";
-import type { Candidate } from "../../golden/candidates/candidate.ts";
-import { cases } from "../../golden/cases/index.ts";
-import { campaign } from "../../golden/judge/campaign.ts";
-import { examine } from "../../golden/judge/examination.ts";
-import { storageOf } from "../../golden/judge/verdict.ts";
-import type { Inputs, Outputs, Scalars } from "../../reference/operation.ts";
+import type { Candidate } from "../../reference/candidate.ts";
+import { cases } from "../../judge/ops/index.ts";
+import { campaign } from "../../judge/campaign.ts";
+import { examine } from "../../judge/examination.ts";
+import { type Inputs, type Outputs, type Scalars, storageOf } from "../../reference/operation.ts";
 import { type DTypeName, dtypes, round } from "../../reference/dtype.ts";
 import type { Floats, Tensor } from "../../reference/tensor.ts";
 import { pair, type Layout } from "../../reference/ops/rope.ts";

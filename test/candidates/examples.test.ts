@@ -5,9 +5,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, describe, expect, test } from "vitest";
-import { processCandidate } from "../../golden/candidates/process.ts";
-import { cases } from "../../golden/cases/index.ts";
-import { campaign } from "../../golden/judge/campaign.ts";
+import { processCandidate } from "../../judge/candidates/process.ts";
+import { cases } from "../../judge/ops/index.ts";
+import { campaign } from "../../judge/campaign.ts";
 import { operations } from "../../reference/ops/index.ts";
 import { targets } from "../../reference/targets.ts";
 

@@ -5,9 +5,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
-import { writeAtomically } from "../../golden/formats/atomic.ts";
-import { bytesOf, readAt, writeAll } from "../../golden/formats/bytes.ts";
-import { FormatError } from "../../golden/formats/error.ts";
+import { writeAtomically } from "../../formats/atomic.ts";
+import { bytesOf, readAt, writeAll } from "../../formats/bytes.ts";
+import { FormatError } from "../../formats/error.ts";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 const old = "the earlier file";
@@ -122,7 +122,7 @@ test.each([
 test("a file size limit reached by a real process: one line, and the earlier file stays", (context) => {
   const size = 2 ** 20;
   const script = `
-    import { writeSafetensors } from "./golden/formats/safetensors.ts";
+    import { writeSafetensors } from "./formats/safetensors.ts";
     try {
       const data = new Float32Array(${size});
       writeSafetensors(process.argv[1], new Map([["a", { data, shape: [${size}] }]]));

@@ -5,8 +5,8 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import * as fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { bytesOf } from "../../golden/formats/bytes.ts";
-import { FormatError } from "../../golden/formats/error.ts";
+import { bytesOf } from "../../formats/bytes.ts";
+import { FormatError } from "../../formats/error.ts";
 import {
   type DType,
   encodeSafetensors,
@@ -16,7 +16,7 @@ import {
   type SafetensorsContent,
   type TensorToWrite,
   writeSafetensors,
-} from "../../golden/formats/safetensors.ts";
+} from "../../formats/safetensors.ts";
 import { type Floats, type Ints, sizeOf, type Tensor } from "../../reference/tensor.ts";
 
 let folder: string;

@@ -3,8 +3,8 @@ import { spawn } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { openCheckpoint } from "../../golden/formats/checkpoint.ts";
-import { openSafetensors } from "../../golden/formats/safetensors.ts";
+import { openCheckpoint } from "../../formats/checkpoint.ts";
+import { openSafetensors } from "../../formats/safetensors.ts";
 import { openModel } from "../../cli/model.ts";
 import { continuation, greedy } from "../../reference/model/generate.ts";
 

@@ -2,10 +2,10 @@
 // names that op, every time, and nothing where there is no fault.
 import { existsSync } from "node:fs";
 import { describe, expect, test } from "vitest";
-import { type Blame, blame, placeOf } from "../../golden/judge/blame.ts";
-import { openRecording, type Recording } from "../../golden/judge/recording.ts";
-import { readTraceInput } from "../../golden/trace/input.ts";
-import { instancesOf } from "../../golden/trace/instances.ts";
+import { type Blame, blame, placeOf } from "../../judge/blame.ts";
+import { openRecording, type Recording } from "../../judge/recording.ts";
+import { readTraceInput } from "../../trace/input.ts";
+import { instancesOf } from "../../trace/instances.ts";
 import type { DTypeName } from "../../reference/dtype.ts";
 import { operations } from "../../reference/ops/index.ts";
 import { targets } from "../../reference/targets.ts";

@@ -1,11 +1,11 @@
 // Candidates made of plain functions: the zoo's evaluations under chosen habits, and the oracle with a mistake in it.
-import type { Candidate } from "../../golden/candidates/candidate.ts";
-import { cases } from "../../golden/cases/index.ts";
-import { ordinarySizes } from "../../golden/judge/probes.ts";
-import { relationsOf } from "../../golden/judge/relations/index.ts";
-import type { Outcome, Trial } from "../../golden/judge/relations/relation.ts";
-import { Float32Arithmetic, type Habits } from "../../golden/zoo/arithmetic.ts";
-import { animalsOf } from "../../golden/zoo/index.ts";
+import type { Candidate } from "../../reference/candidate.ts";
+import { cases } from "../../judge/ops/index.ts";
+import { ordinarySizes } from "../../judge/probes.ts";
+import { relationsOf } from "../../judge/relations/index.ts";
+import type { Outcome, Trial } from "../../judge/relations/relation.ts";
+import { Float32Arithmetic, type Habits } from "../../zoo/arithmetic.ts";
+import { evaluationsOf } from "../../zoo/index.ts";
 import { type FormatName, formats, round, truncate } from "../../reference/dtype.ts";
 import type { Inputs, Outputs, Scalars } from "../../reference/operation.ts";
 import { operations } from "../../reference/ops/index.ts";
@@ -37,7 +37,7 @@ export interface Zoo {
 
 /** A correct evaluation of the op, stored as float32, under habits and with inputs and outputs brought to a format. */
 export function zooCandidate(op: string, { habits, variant = 0, inputs: low, outputs: last }: Zoo): Candidate {
-  const animal = animalsOf(op)[variant];
+  const evaluation = evaluationsOf(op)[variant];
   const bring = (tensors: Inputs, format: FormatName | undefined): Inputs =>
     format === undefined
       ? tensors
@@ -62,7 +62,7 @@ export function zooCandidate(op: string, { habits, variant = 0, inputs: low, out
       seed: 20_230_227,
       ...habits,
     });
-    const outputs = bring(animal.evaluate(f, bring(inputs, low), scalars) as Inputs, last);
+    const outputs = bring(evaluation.evaluate(f, bring(inputs, low), scalars) as Inputs, last);
     return Object.fromEntries(
       Object.entries(outputs).map(([name, t]) => [name, { data: Float32Array.from(t.data), shape: t.shape }]),
     );

@@ -1,18 +1,18 @@
 // A fused kernel is judged by the composed bound: a correct one inside, one that loses precision between its parts outside.
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { arbitraryCase, exampleCases } from "../../golden/cases/case.ts";
-import { cases } from "../../golden/cases/index.ts";
-import type { Candidate } from "../../golden/candidates/candidate.ts";
-import { correctEvaluations } from "../../golden/judge/examination.ts";
-import { fuse, fuseCases, type Fused } from "../../golden/judge/fused.ts";
-import { inspectHygiene } from "../../golden/judge/hygiene.ts";
-import { measurePrecision, summarise } from "../../golden/judge/precision.ts";
-import { ordinarySizes, precisionProbes } from "../../golden/judge/probes.ts";
-import { relationsOf } from "../../golden/judge/relations/index.ts";
-import type { Trial } from "../../golden/judge/relations/relation.ts";
-import { judgeOutputs, roundScalars } from "../../golden/judge/verdict.ts";
-import { Float32Arithmetic, type Habits } from "../../golden/zoo/arithmetic.ts";
+import { arbitraryCase, exampleCases } from "../../judge/case.ts";
+import { cases } from "../../judge/ops/index.ts";
+import type { Candidate } from "../../reference/candidate.ts";
+import { correctEvaluations } from "../../judge/examination.ts";
+import { fuse, fuseCases, type Fused } from "../../judge/fused.ts";
+import { inspectHygiene } from "../../judge/hygiene.ts";
+import { measurePrecision, summarise } from "../../judge/precision.ts";
+import { ordinarySizes, precisionProbes } from "../../judge/probes.ts";
+import { relationsOf } from "../../judge/relations/index.ts";
+import type { Trial } from "../../judge/relations/relation.ts";
+import { judgeOutputs, roundScalars } from "../../judge/verdict.ts";
+import { Float32Arithmetic, type Habits } from "../../zoo/arithmetic.ts";
 import { dtypes, round } from "../../reference/dtype.ts";
 import type { Inputs, Outputs, Scalars } from "../../reference/operation.ts";
 import { operations } from "../../reference/ops/index.ts";
@@ -163,8 +163,8 @@ describe("relations that follow from those of the parts", () => {
 describe("the precision of rmsnorm.forward+linear.forward", () => {
   const { operation, spec } = fused("rmsnorm.forward", "linear.forward");
   const classOf = async (n: number, habits: Partial<Habits>) => {
-    const animals = correctEvaluations(operation);
-    const terms = { operation, spec, animals, target: targets.wgsl, dtype: "float32", seed: 7 } as const;
+    const evaluations = correctEvaluations(operation);
+    const terms = { operation, spec, evaluations, target: targets.wgsl, dtype: "float32", seed: 7 } as const;
     const tried = evaluation(operation, n, habits);
     const { precision } = await measurePrecision(tried, precisionProbes(operation), terms);
     const { class: name, between } = summarise(precision)!;

@@ -1,8 +1,8 @@
 // Two runs agree, NaN and infinity are passed on, and what a candidate must not do beside its numbers is told.
 import { describe, expect, test } from "vitest";
-import { inspectHygiene } from "../../golden/judge/hygiene.ts";
-import type { Candidate } from "../../golden/candidates/candidate.ts";
-import { animalsOf } from "../../golden/zoo/index.ts";
+import { inspectHygiene } from "../../judge/hygiene.ts";
+import type { Candidate } from "../../reference/candidate.ts";
+import { evaluationsOf } from "../../zoo/index.ts";
 import { operations } from "../../reference/ops/index.ts";
 import { targets } from "../../reference/targets.ts";
 import { candidate, mistaken, trialOf, zooCandidate } from "./candidates.ts";
@@ -102,7 +102,7 @@ describe("NaN and infinity", () => {
   test.each([...operations.keys()])("%s: correct evaluations pass, also where they are promised", async (op) => {
     const oracle = mistaken(op, () => undefined);
     const habits = { order: "sequential", functions: "exact" } as const;
-    const variants = animalsOf(op).flatMap((_, variant) =>
+    const variants = evaluationsOf(op).flatMap((_, variant) =>
       variant % 3 === 0 ? [zooCandidate(op, { habits, variant })] : [],
     );
     for (const tried of [oracle, ...variants]) {

@@ -1,13 +1,13 @@
 // The judge itself: what it must reject, what it must accept, and that it never passes what it did not see.
 import { spawnSync } from "node:child_process";
 import { describe, expect, test } from "vitest";
-import type { Candidate } from "../../golden/candidates/candidate.ts";
-import { cases } from "../../golden/cases/index.ts";
-import { campaign } from "../../golden/judge/campaign.ts";
-import { compare, describe as inWords } from "../../golden/judge/compare.ts";
-import { examine } from "../../golden/judge/examination.ts";
-import { judge } from "../../golden/judge/verdict.ts";
-import { campaign as zooCampaign } from "../../golden/zoo/campaign.ts";
+import type { Candidate } from "../../reference/candidate.ts";
+import { cases } from "../../judge/ops/index.ts";
+import { campaign } from "../../judge/campaign.ts";
+import { compare, describe as inWords } from "../../judge/compare.ts";
+import { examine } from "../../judge/examination.ts";
+import { judge } from "../../judge/verdict.ts";
+import { soundness } from "../../judge/soundness.ts";
 import type { Outputs } from "../../reference/operation.ts";
 import { dtypes, round } from "../../reference/dtype.ts";
 import { operations } from "../../reference/ops/index.ts";
@@ -185,8 +185,8 @@ describe("an examination", () => {
 });
 
 describe("nothing seen is no pass", () => {
-  test("a zoo without animals", () => {
-    expect(() => zooCampaign(operation, spec, [], targets.wgsl, { elements: 1, seed: 1 })).toThrow(RangeError);
+  test("a zoo without evaluations", () => {
+    expect(() => soundness(operation, spec, [], targets.wgsl, { elements: 1, seed: 1 })).toThrow(RangeError);
   });
 
   const touchstone = (...words: string[]) =>

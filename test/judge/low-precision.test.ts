@@ -1,14 +1,14 @@
 // What a kernel with 16-bit inputs and outputs accumulates in: named where any probe shows it, undecidable where none does,
 // and never another class for one that accumulates in float32.
+import { storageOf } from "../../reference/operation.ts";
 import { describe, expect, test } from "vitest";
-import type { Candidate } from "../../golden/candidates/candidate.ts";
-import { cases } from "../../golden/cases/index.ts";
-import type { PrecisionClass } from "../../golden/judge/emulation.ts";
-import { measurePrecision, type Precision, summarise } from "../../golden/judge/precision.ts";
-import { precisionProbes } from "../../golden/judge/probes.ts";
-import { storageOf } from "../../golden/judge/verdict.ts";
-import { Float32Arithmetic, type Habits } from "../../golden/zoo/arithmetic.ts";
-import { animalsOf } from "../../golden/zoo/index.ts";
+import type { Candidate } from "../../reference/candidate.ts";
+import { cases } from "../../judge/ops/index.ts";
+import type { PrecisionClass } from "../../judge/emulation.ts";
+import { measurePrecision, type Precision, summarise } from "../../judge/precision.ts";
+import { precisionProbes } from "../../judge/probes.ts";
+import { Float32Arithmetic, type Habits } from "../../zoo/arithmetic.ts";
+import { evaluationsOf } from "../../zoo/index.ts";
 import { dtypes, round } from "../../reference/dtype.ts";
 import { operations } from "../../reference/ops/index.ts";
 import { targets } from "../../reference/targets.ts";
@@ -32,7 +32,7 @@ function stored(op: string, dtype: Low, variant: number, habits: Partial<Habits>
       functions: "random",
     } as const;
     const f = new Float32Arithmetic(targets.wgsl, { ...usual, seed: 20_230_227, ...habits });
-    const outputs = animalsOf(op)[variant].evaluate(f, inputs, scalars);
+    const outputs = evaluationsOf(op)[variant].evaluate(f, inputs, scalars);
     const formatOf = (name: string) => dtypes[storageOf(operation, name, dtype)];
     return Object.fromEntries(
       Object.entries(outputs).map(([name, { data, shape }]) => [
@@ -45,7 +45,7 @@ function stored(op: string, dtype: Low, variant: number, habits: Partial<Habits>
 
 async function measured(op: string, dtype: Low, tried: Candidate): Promise<readonly Precision[]> {
   const [operation, spec] = [operations.get(op)!, cases.get(op)!];
-  const terms = { operation, spec, animals: animalsOf(op), target: targets.wgsl, dtype, seed: 5 };
+  const terms = { operation, spec, evaluations: evaluationsOf(op), target: targets.wgsl, dtype, seed: 5 };
   return (await measurePrecision(tried, precisionProbes(operation, TERMS, dtype), terms)).precision;
 }
 
@@ -67,7 +67,7 @@ describe.each(low)("%s in and out", (dtype) => {
   });
 
   test.each([...operations.keys()])("%s: no other class is named of float32", async (op) => {
-    const variants = animalsOf(op).length;
+    const variants = evaluationsOf(op).length;
     for (const [i, order] of (["sequential", "strided"] as const).entries()) {
       const tried = stored(op, dtype, (2 * i + 1) % variants, { order, fused: i === 0 });
       for (const { output, class: name, between } of await measured(op, dtype, tried)) {

@@ -1,8 +1,8 @@
 // Recordings of mixed precision as libraries make them: what is judged in which dtype, and what a left-out tensor may have been.
 import { describe, expect, test } from "vitest";
-import { type Blame, blame } from "../../golden/judge/blame.ts";
-import { dtypeOf, isMixed, type Recording } from "../../golden/judge/recording.ts";
-import { instancesOf } from "../../golden/trace/instances.ts";
+import { type Blame, blame } from "../../judge/blame.ts";
+import { dtypeOf, isMixed, type Recording } from "../../judge/recording.ts";
+import { instancesOf } from "../../trace/instances.ts";
 import { type DTypeName, dtypes, round } from "../../reference/dtype.ts";
 import { operations } from "../../reference/ops/index.ts";
 import { type Target, targets } from "../../reference/targets.ts";

@@ -1,12 +1,12 @@
 // Each class of precision is named as such where a proof alone would let it pass: sums of 4,096 products of random numbers.
 import { describe, expect, test } from "vitest";
-import { cases } from "../../golden/cases/index.ts";
-import type { Candidate } from "../../golden/candidates/candidate.ts";
-import { measurePrecision, type Measured, summarise } from "../../golden/judge/precision.ts";
-import { judge } from "../../golden/judge/verdict.ts";
-import { LONG, precisionProbes } from "../../golden/judge/probes.ts";
-import { orders } from "../../golden/zoo/arithmetic.ts";
-import { animalsOf } from "../../golden/zoo/index.ts";
+import { cases } from "../../judge/ops/index.ts";
+import type { Candidate } from "../../reference/candidate.ts";
+import { measurePrecision, type Measured, summarise } from "../../judge/precision.ts";
+import { judge } from "../../judge/verdict.ts";
+import { LONG, precisionProbes } from "../../judge/probes.ts";
+import { orders } from "../../zoo/arithmetic.ts";
+import { evaluationsOf } from "../../zoo/index.ts";
 import { operations } from "../../reference/ops/index.ts";
 import { type Target, targets } from "../../reference/targets.ts";
 import { candidate, mistaken, type Zoo, zooCandidate } from "./candidates.ts";
@@ -15,7 +15,7 @@ const SEED = 7;
 
 function measure(op: string, tried: Candidate, n = LONG, target: Target = targets.wgsl): Promise<Measured> {
   const [operation, spec] = [operations.get(op)!, cases.get(op)!];
-  const terms = { operation, spec, animals: animalsOf(op), target, dtype: "float32", seed: SEED } as const;
+  const terms = { operation, spec, evaluations: evaluationsOf(op), target, dtype: "float32", seed: SEED } as const;
   return measurePrecision(tried, precisionProbes(operation, n), terms);
 }
 

@@ -1,10 +1,10 @@
 // A whole step computed instance by instance, each from what those before it stored: where one is made wrong, everything
 // after it follows from the wrong numbers, as in a real recording.
-import { stepOps } from "../../golden/judge/step-ops.ts";
-import type { Recording } from "../../golden/judge/recording.ts";
-import { roundScalars } from "../../golden/judge/verdict.ts";
-import { type Instance, inputsOf, type TraceShape } from "../../golden/trace/instances.ts";
-import { micro } from "../../golden/trace/instance.ts";
+import { stepOps } from "../../judge/step-ops.ts";
+import type { Recording } from "../../judge/recording.ts";
+import { roundScalars } from "../../judge/verdict.ts";
+import { type Instance, inputsOf, type TraceShape } from "../../trace/instances.ts";
+import { micro } from "../../trace/instance.ts";
 import { type DTypeName, dtypes, round } from "../../reference/dtype.ts";
 import { operations } from "../../reference/ops/index.ts";
 import { bits } from "../../reference/random.ts";

@@ -1,14 +1,14 @@
 // Each relation holds for correct evaluations in any order, and catches the mistake that it is there for.
 import { describe, expect, test } from "vitest";
-import { relationsOf } from "../../golden/judge/relations/index.ts";
-import { judge } from "../../golden/judge/verdict.ts";
-import { cases } from "../../golden/cases/index.ts";
-import { animalsOf } from "../../golden/zoo/index.ts";
+import { relationsOf } from "../../judge/relations/index.ts";
+import { judge } from "../../judge/verdict.ts";
+import { cases } from "../../judge/ops/index.ts";
+import { evaluationsOf } from "../../zoo/index.ts";
 import type { Operation, Outputs } from "../../reference/operation.ts";
 import { operations } from "../../reference/ops/index.ts";
 import { targets } from "../../reference/targets.ts";
 import type { Floats, Ints, Tensor } from "../../reference/tensor.ts";
-import { gather } from "../../golden/judge/relations/relation.ts";
+import { gather } from "../../judge/relations/relation.ts";
 import { candidate, mistaken, trialOf, tryRelation, zooCandidate } from "./candidates.ts";
 
 const SLIGHT = Math.fround(2 ** -26);
@@ -16,7 +16,7 @@ const SLIGHT = Math.fround(2 ** -26);
 describe("correct evaluations keep every relation", () => {
   test.each([...operations.keys()])("%s", async (op) => {
     expect(relationsOf(operations.get(op)!).length).toBeGreaterThan(0);
-    const variants = animalsOf(op).length;
+    const variants = evaluationsOf(op).length;
     for (const [i, order] of (["sequential", "descending", "pairwise", "strided"] as const).entries()) {
       // Functions that err at random would give other bits for the same argument.
       const habits = { order, fused: i % 2 === 0, functions: "low" } as const;

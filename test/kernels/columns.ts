@@ -1,5 +1,5 @@
 // An op of two dispatches, to test programs with.
-import { defineKernel, defineProgram, spread } from "../../kernels-gpu/kernel.ts";
+import { defineKernel, defineProgram, spread } from "../../kernels-gpu/device/kernel.ts";
 
 export const accumulate = defineKernel({
   file: new URL("columns.wgsl", import.meta.url),

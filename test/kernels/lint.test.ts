@@ -2,10 +2,10 @@ import { readFileSync } from "node:fs";
 import { basename } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, describe, expect, test } from "vitest";
-import { lettersOf, resolveAxes, shapeOf } from "../../kernels-gpu/axes.ts";
+import { lettersOf, resolveAxes, shapeOf } from "../../kernels-gpu/device/axes.ts";
 import { kernels } from "../../kernels-gpu/index.ts";
-import { lintWgsl, nullDevice, wgslFiles } from "../../kernels-gpu/lint.ts";
-import { parseWgsl } from "../../kernels-gpu/wgsl.ts";
+import { lintWgsl, nullDevice, wgslFiles } from "../../kernels-gpu/device/lint.ts";
+import { parseWgsl } from "../../kernels-gpu/device/wgsl.ts";
 
 const { device, close } = await nullDevice();
 afterAll(close);

@@ -1,16 +1,16 @@
 // The step in mixed precision on the device: clean under blame with every policy, the same bits under each, the ledger's
 // memory; and what goes wrong in mixed precision is named.
 import { describe, expect, test } from "vitest";
-import { blame, type Blame } from "../../golden/judge/blame.ts";
-import { isMixed, type Recording } from "../../golden/judge/recording.ts";
-import type { TraceInput } from "../../golden/trace/input.ts";
-import { instancesOf } from "../../golden/trace/instances.ts";
-import { replay } from "../../golden/trace/replay.ts";
+import { blame, type Blame } from "../../judge/blame.ts";
+import { isMixed, type Recording } from "../../judge/recording.ts";
+import type { TraceInput } from "../../trace/input.ts";
+import { instancesOf } from "../../trace/instances.ts";
+import { replay } from "../../trace/replay.ts";
 import { type DeviceEngine, deviceEngine } from "../../kernels-gpu/engine.ts";
 import { type DTypeName, dtypes, round, truncate } from "../../reference/dtype.ts";
 import { ledgerOf } from "../../reference/model/ledger.ts";
 import { operations } from "../../reference/ops/index.ts";
-import { type Policy, policyNames } from "../../reference/planning/policies.ts";
+import { type Policy, policyNames } from "../../reference/model/policies.ts";
 import { targets } from "../../reference/targets.ts";
 import { type Floats, type Ints, type Tensor, view } from "../../reference/tensor.ts";
 import type { OpenEngine, StepOptions } from "../../reference/training/engine.ts";

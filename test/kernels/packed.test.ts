@@ -1,16 +1,16 @@
 // Tensors in 16 bits: what the host packs, what the device packs, and how a kernel's text is changed for them.
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { deviceCandidate } from "../../cli/device-candidate.ts";
-import { arbitraryCase, exampleCases } from "../../golden/cases/case.ts";
-import { cases } from "../../golden/cases/index.ts";
-import { judge } from "../../golden/judge/verdict.ts";
+import { deviceCandidate } from "../../kernels-gpu/candidate.ts";
+import { arbitraryCase, exampleCases } from "../../judge/case.ts";
+import { cases } from "../../judge/ops/index.ts";
+import { judge } from "../../judge/verdict.ts";
 import { cast } from "../../kernels-gpu/cast.ts";
 import { kernels } from "../../kernels-gpu/index.ts";
-import { launch } from "../../kernels-gpu/launch.ts";
-import { fromHalves, type LowType, packedSource, toHalves } from "../../kernels-gpu/packed.ts";
-import { Recorder } from "../../kernels-gpu/recorder.ts";
-import { parseWgsl } from "../../kernels-gpu/wgsl.ts";
+import { launch } from "../../kernels-gpu/device/launch.ts";
+import { fromHalves, type LowType, packedSource, toHalves } from "../../kernels-gpu/device/packed.ts";
+import { Recorder } from "../../kernels-gpu/device/recorder.ts";
+import { parseWgsl } from "../../kernels-gpu/device/wgsl.ts";
 import { dtypes, round } from "../../reference/dtype.ts";
 import { operations } from "../../reference/ops/index.ts";
 import { targets } from "../../reference/targets.ts";

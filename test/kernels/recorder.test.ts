@@ -1,10 +1,10 @@
 import { expect, test } from "vitest";
-import { KernelError } from "../../kernels-gpu/errors.ts";
+import { KernelError } from "../../kernels-gpu/device/errors.ts";
 import { kernels } from "../../kernels-gpu/index.ts";
-import { defineKernel, defineProgram, spread } from "../../kernels-gpu/kernel.ts";
-import { offences } from "../../kernels-gpu/hygiene.ts";
-import { launch } from "../../kernels-gpu/launch.ts";
-import { Recorder } from "../../kernels-gpu/recorder.ts";
+import { defineKernel, defineProgram, spread } from "../../kernels-gpu/device/kernel.ts";
+import { offences } from "../../kernels-gpu/device/hygiene.ts";
+import { launch } from "../../kernels-gpu/device/launch.ts";
+import { Recorder } from "../../kernels-gpu/device/recorder.ts";
 import * as swiglu from "../../kernels-gpu/swiglu.ts";
 import type { Tensor } from "../../reference/tensor.ts";
 import { accumulate, columns, finish } from "./columns.ts";

@@ -3,15 +3,15 @@ import { mkdtempSync, readdirSync, rmSync, statSync, truncateSync, writeFileSync
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
-import { openDevice } from "../../kernels-gpu/device.ts";
-import { NoDeviceError } from "../../kernels-gpu/errors.ts";
+import { openDevice } from "../../kernels-gpu/device/device.ts";
+import { NoDeviceError } from "../../kernels-gpu/device/errors.ts";
 
 const scratch = mkdtempSync(join(tmpdir(), "touchstone-test-"));
 afterAll(() => rmSync(scratch, { recursive: true }));
 
 const module = (name: string): string => JSON.stringify(new URL(`../../kernels-gpu/${name}`, import.meta.url).href);
 const OPEN = `
-  const { openDevice } = await import(${module("device.ts")});
+  const { openDevice } = await import(${module("device/device.ts")});
   const device = await openDevice({ adapter: "software" }).catch((error) => error);
   console.log(device.name, device.isSoftware ?? device.message);
   device.close?.();`;
@@ -59,7 +59,7 @@ test("where the cache folder cannot be made, the temporary folder serves; where 
 
 test("softwareEnvironment serves a process that is started with it", async () => {
   const text = `
-    const { softwareEnvironment } = await import(${module("software.ts")});
+    const { softwareEnvironment } = await import(${module("device/software.ts")});
     console.log(JSON.stringify(await softwareEnvironment()));`;
   const environment = JSON.parse((await script(text, { LD_LIBRARY_PATH: "/before" })).replace(/ exit 0$/, ""));
   expect(environment.LD_LIBRARY_PATH).toMatch(/:\/before$/);
@@ -90,8 +90,8 @@ test("a worker thread is told that it cannot have the software adapter", async (
 
 test("a kernel that never returns is given up, and the process can end", async () => {
   const text = `
-    const { openDevice } = await import(${module("device.ts")});
-    const { launch } = await import(${module("launch.ts")});
+    const { openDevice } = await import(${module("device/device.ts")});
+    const { launch } = await import(${module("device/launch.ts")});
     const { forward } = await import(${module("swiglu.ts")});
     const device = await openDevice({ adapter: "software" });
     const x = { data: new Float32Array(4).fill(1), shape: [2, 2] };

@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
-import { offences } from "../../kernels-gpu/hygiene.ts";
-import { launch } from "../../kernels-gpu/launch.ts";
+import { offences } from "../../kernels-gpu/device/hygiene.ts";
+import { launch } from "../../kernels-gpu/device/launch.ts";
 import * as swiglu from "../../kernels-gpu/swiglu.ts";
 import type { Tensor } from "../../reference/tensor.ts";
 import { device } from "./device.ts";

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { DEFAULT_MODEL } from "../../cli/model.ts";
-import { readSafetensors, writeSafetensors } from "../../golden/formats/safetensors.ts";
+import { readSafetensors, writeSafetensors } from "../../formats/safetensors.ts";
 import { presets } from "../../reference/config.ts";
 import { consecutive } from "../../reference/text/batches.ts";
 import { bigramEntropy } from "../../reference/text/bigram.ts";

@@ -1,8 +1,8 @@
 // Small models and batches for tests of whole passes.
 import fc from "fast-check";
 import type { LlamaConfig } from "../../reference/config.ts";
-import { blockTensors, type TensorName } from "../../reference/planning/block-table.ts";
-import { type Policy, policyNames } from "../../reference/planning/policies.ts";
+import { blockTensors, type TensorName } from "../../reference/model/block-table.ts";
+import { type Policy, policyNames } from "../../reference/model/policies.ts";
 import { bits, normal, uniform } from "../../reference/random.ts";
 import type { Floats, Tensor } from "../../reference/tensor.ts";
 import type { Batch } from "../../reference/training/step.ts";

@@ -2,8 +2,8 @@
 // planner say; and the faults that would break it are seen.
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { blame } from "../../golden/judge/blame.ts";
-import { instancesOf } from "../../golden/trace/instances.ts";
+import { blame } from "../../judge/blame.ts";
+import { instancesOf } from "../../trace/instances.ts";
 import type { LlamaConfig } from "../../reference/config.ts";
 import { ledgerOf, peakOf } from "../../reference/model/ledger.ts";
 import { allOf, type Saved } from "../../reference/model/lazily.ts";
@@ -14,9 +14,9 @@ import * as crossEntropy from "../../reference/ops/cross-entropy.ts";
 import { operations } from "../../reference/ops/index.ts";
 import { activationMemory } from "../../reference/planning/activations.ts";
 import { tokenArithmetic } from "../../reference/planning/arithmetic.ts";
-import { blockTensors, type TensorName } from "../../reference/planning/block-table.ts";
-import { kept, type Policy, policyNames } from "../../reference/planning/policies.ts";
-import { sizesOf } from "../../reference/planning/sizes.ts";
+import { blockTensors, type TensorName } from "../../reference/model/block-table.ts";
+import { kept, type Policy, policyNames } from "../../reference/model/policies.ts";
+import { sizesOf } from "../../reference/model/sizes.ts";
 import { targets } from "../../reference/targets.ts";
 import { type Tensor, view } from "../../reference/tensor.ts";
 import { recordPasses } from "../../reference/training/recorded.ts";

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { cases } from "../../golden/cases/index.ts";
+import { cases } from "../../judge/ops/index.ts";
 import { kernelCandidate } from "../device.ts";
 import { testKernel } from "../rows.ts";
 

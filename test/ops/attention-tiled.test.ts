@@ -2,8 +2,8 @@
 // target whose arithmetic is float64, and their difference within twice that.
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { cases } from "../../golden/cases/index.ts";
-import { widen } from "../../golden/judge/verdict.ts";
+import { cases } from "../../judge/ops/index.ts";
+import { widen } from "../../judge/verdict.ts";
 import { ELEMENTARY_ULPS } from "../../reference/elementary.ts";
 import { operations } from "../../reference/ops/index.ts";
 import * as attention from "../../reference/ops/attention.ts";

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
-import { cases } from "../../golden/cases/index.ts";
+import { cases } from "../../judge/ops/index.ts";
 import { kernels } from "../../kernels-gpu/index.ts";
-import { launch } from "../../kernels-gpu/launch.ts";
+import { launch } from "../../kernels-gpu/device/launch.ts";
 import type { Tensor } from "../../reference/tensor.ts";
 import { testDevice } from "../device.ts";
 import { testKernel } from "../rows.ts";

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { cases } from "../../golden/cases/index.ts";
-import { widen } from "../../golden/judge/verdict.ts";
+import { cases } from "../../judge/ops/index.ts";
+import { widen } from "../../judge/verdict.ts";
 import { bits } from "../../reference/random.ts";
 import { operations } from "../../reference/ops/index.ts";
 import * as attention from "../../reference/ops/attention.ts";

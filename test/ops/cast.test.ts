@@ -4,11 +4,11 @@ import { dtypes, round, truncate } from "../../reference/dtype.ts";
 import { forward } from "../../reference/ops/cast.ts";
 import { operations } from "../../reference/ops/index.ts";
 import { targets } from "../../reference/targets.ts";
-import { cases } from "../../golden/cases/index.ts";
-import { campaign } from "../../golden/zoo/campaign.ts";
-import { animalsOf } from "../../golden/zoo/index.ts";
+import { cases } from "../../judge/ops/index.ts";
+import { soundness } from "../../judge/soundness.ts";
+import { evaluationsOf } from "../../zoo/index.ts";
 import * as bound from "../../reference/ops/cast.bound.ts";
-import { judgeOutputs } from "../../golden/judge/verdict.ts";
+import { judgeOutputs } from "../../judge/verdict.ts";
 import { testErrors } from "../errors.ts";
 
 testErrors("cast.forward");
@@ -17,7 +17,7 @@ testErrors("cast.forward");
 test("the bound accuses no copy, and is zero but for a subnormal number where it may become zero", () => {
   const op = "cast.forward";
   const plan = { elements: 20_000, seed: 20_230_227 };
-  const found = campaign(operations.get(op)!, cases.get(op)!, animalsOf(op), targets.wgsl, plan);
+  const found = soundness(operations.get(op)!, cases.get(op)!, evaluationsOf(op), targets.wgsl, plan);
   expect(found.alarms).toEqual([]);
   expect(found.compared).toBeGreaterThanOrEqual(plan.elements);
   expect(found.unjudged).toBe(0);

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
-import { cases } from "../../golden/cases/index.ts";
-import { campaign } from "../../golden/zoo/campaign.ts";
-import { animalsOf } from "../../golden/zoo/index.ts";
+import { cases } from "../../judge/ops/index.ts";
+import { soundness } from "../../judge/soundness.ts";
+import { evaluationsOf } from "../../zoo/index.ts";
 import * as bound from "../../reference/ops/embedding.bound.ts";
 import * as embedding from "../../reference/ops/embedding.ts";
 import { operations } from "../../reference/ops/index.ts";
@@ -21,10 +21,10 @@ describe("embedding.forward: the bound", () => {
   test("accuses no copy", () => {
     const plan = { elements: 20_000, seed: 20_230_227 };
     const op = "embedding.forward";
-    const { alarms, compared, unjudged } = campaign(
+    const { alarms, compared, unjudged } = soundness(
       operations.get(op)!,
       cases.get(op)!,
-      animalsOf(op),
+      evaluationsOf(op),
       targets.wgsl,
       plan,
     );

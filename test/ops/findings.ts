@@ -1,9 +1,9 @@
 // What the judge says of this project's kernel on one case, launched in an unusual way.
-import type { Sizes } from "../../golden/cases/case.ts";
-import { cases } from "../../golden/cases/index.ts";
-import type { MadeUp } from "../../golden/cases/profile.ts";
-import { judge } from "../../golden/judge/verdict.ts";
-import type { LaunchOptions } from "../../kernels-gpu/launch.ts";
+import type { Sizes } from "../../judge/case.ts";
+import { cases } from "../../judge/ops/index.ts";
+import type { MadeUp } from "../../judge/profile.ts";
+import { judge } from "../../judge/verdict.ts";
+import type { LaunchOptions } from "../../kernels-gpu/device/launch.ts";
 import { operations } from "../../reference/ops/index.ts";
 import { type Target, targets } from "../../reference/targets.ts";
 import { kernelCandidate } from "../device.ts";

@@ -1,11 +1,11 @@
 import { expect, test } from "vitest";
-import { cases } from "../../golden/cases/index.ts";
-import { judge } from "../../golden/judge/verdict.ts";
+import { cases } from "../../judge/ops/index.ts";
+import { judge } from "../../judge/verdict.ts";
 import { operations } from "../../reference/ops/index.ts";
 import { targets } from "../../reference/targets.ts";
 import type { Tensor } from "../../reference/tensor.ts";
 import { kernels } from "../../kernels-gpu/index.ts";
-import { launch } from "../../kernels-gpu/launch.ts";
+import { launch } from "../../kernels-gpu/device/launch.ts";
 import { kernelCandidate, testDevice } from "../device.ts";
 import { testKernel } from "../rows.ts";
 

@@ -1,8 +1,8 @@
 import { expect, test } from "vitest";
-import { mutantsOf } from "../../golden/zoo/mutants/index.ts";
-import { mutate } from "../../golden/zoo/mutants/mutant.ts";
-import { offences } from "../../kernels-gpu/hygiene.ts";
-import { launch } from "../../kernels-gpu/launch.ts";
+import { mutantsOf } from "../../zoo/mutants/index.ts";
+import { mutate } from "../../zoo/mutants/mutant.ts";
+import { offences } from "../../kernels-gpu/device/hygiene.ts";
+import { launch } from "../../kernels-gpu/device/launch.ts";
 import { backward, forward } from "../../kernels-gpu/rmsnorm.ts";
 import { targets } from "../../reference/targets.ts";
 import { tensor } from "../../reference/tensor.ts";

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
-import { exampleCases } from "../../golden/cases/case.ts";
-import { cases } from "../../golden/cases/index.ts";
-import { judge } from "../../golden/judge/verdict.ts";
+import { exampleCases } from "../../judge/case.ts";
+import { cases } from "../../judge/ops/index.ts";
+import { judge } from "../../judge/verdict.ts";
 import { operations } from "../../reference/ops/index.ts";
 import { type Target, targets } from "../../reference/targets.ts";
 import { kernelCandidate } from "../device.ts";

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
-import { fill } from "../../golden/cases/profile.ts";
-import { judge } from "../../golden/judge/verdict.ts";
+import { fill } from "../../judge/profile.ts";
+import { judge } from "../../judge/verdict.ts";
 import * as ropeTable from "../../reference/ops/rope-table.ts";
 import { operations } from "../../reference/ops/index.ts";
 import { targets } from "../../reference/targets.ts";

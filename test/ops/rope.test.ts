@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { fill } from "../../golden/cases/profile.ts";
+import { fill } from "../../judge/profile.ts";
 import * as ropeTable from "../../reference/ops/rope-table.ts";
 import { backward, forward, layouts } from "../../reference/ops/rope.ts";
 import { type Tensor, toStorage } from "../../reference/tensor.ts";

@@ -1,6 +1,6 @@
 // What libraries store low on the way, op by op as their eager mode does: covered once it is declared, and not before.
 import { describe, expect, test } from "vitest";
-import { compare } from "../../golden/judge/compare.ts";
+import { compare } from "../../judge/compare.ts";
 import type { FormatName } from "../../reference/dtype.ts";
 import { dtypes, round } from "../../reference/dtype.ts";
 import { operations } from "../../reference/ops/index.ts";

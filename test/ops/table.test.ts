@@ -2,10 +2,10 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
-import { cases } from "../../golden/cases/index.ts";
-import { animalsOf } from "../../golden/zoo/index.ts";
-import { mutants } from "../../golden/zoo/mutants/index.ts";
-import { mutate } from "../../golden/zoo/mutants/mutant.ts";
+import { cases } from "../../judge/ops/index.ts";
+import { evaluationsOf } from "../../zoo/index.ts";
+import { mutants } from "../../zoo/mutants/index.ts";
+import { mutate } from "../../zoo/mutants/mutant.ts";
 import { kernels } from "../../kernels-gpu/index.ts";
 import { operations } from "../../reference/ops/index.ts";
 
@@ -17,7 +17,7 @@ describe.each([...operations.keys()])("%s", (op) => {
   test("has cases, a kernel, correct evaluations, what its bound covers, and tests of both", () => {
     expect(cases.has(op), `${op} has no cases`).toBe(true);
     expect(kernels[op], `${op} has no kernel`).toBeDefined();
-    expect(animalsOf(op).length, `${op} has no correct evaluation in the zoo`).toBeGreaterThan(0);
+    expect(evaluationsOf(op).length, `${op} has no correct evaluation in the zoo`).toBeGreaterThan(0);
     expect(operations.get(op)!.covered.length, `${op} does not say what its bound covers`).toBeGreaterThan(0);
     expect(tests).toContain(`${stem}.test.ts`);
     expect(tests).toContain(`${stem}.gpu.test.ts`);

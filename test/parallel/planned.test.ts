@@ -7,7 +7,7 @@ import { type ParallelOptions, parallelStep, type RankStep } from "../../referen
 import { shardState } from "../../reference/parallel/shards.ts";
 import { activationMemory } from "../../reference/planning/activations.ts";
 import { zeroStages } from "../../reference/planning/layout.ts";
-import { type Policy, policyNames } from "../../reference/planning/policies.ts";
+import { type Policy, policyNames } from "../../reference/model/policies.ts";
 import { rankState } from "../../reference/planning/state.ts";
 import type { Weights } from "../../reference/weights.ts";
 import { batchOf, hyperparameters, stateOf } from "./problem.ts";

@@ -1,9 +1,9 @@
 // What the ranks compute, put together, is the dense trace: in float64 the same numbers, in float32 clean under blame.
 import { describe, expect, test } from "vitest";
-import { blame } from "../../golden/judge/blame.ts";
-import type { Recording } from "../../golden/judge/recording.ts";
-import { micro } from "../../golden/trace/instance.ts";
-import { instancesOf } from "../../golden/trace/instances.ts";
+import { blame } from "../../judge/blame.ts";
+import type { Recording } from "../../judge/recording.ts";
+import { micro } from "../../trace/instance.ts";
+import { instancesOf } from "../../trace/instances.ts";
 import { operations } from "../../reference/ops/index.ts";
 import { cut, join } from "../../reference/parallel/cut.ts";
 import type { Layout } from "../../reference/parallel/layout.ts";

@@ -11,9 +11,9 @@ import {
   type WeightTable,
   weightsOf,
   writeCheckpoint,
-} from "../../golden/formats/checkpoint.ts";
-import { tokenizerFields, tokenizerModelOf } from "../../golden/formats/gguf-tokenizer.ts";
-import type { GgufMetadata } from "../../golden/formats/gguf-header.ts";
+} from "../../formats/checkpoint.ts";
+import { tokenizerFields, tokenizerModelOf } from "../../formats/gguf-tokenizer.ts";
+import type { GgufMetadata } from "../../formats/gguf-header.ts";
 import type { LlamaConfig } from "../../reference/config.ts";
 import { dtypes } from "../../reference/dtype.ts";
 import { forward } from "../../reference/model/model.ts";

@@ -12,9 +12,9 @@ import {
   type TensorName,
   type TensorRow,
   type WeightName,
-} from "../../reference/planning/block-table.ts";
-import { kept, parsePolicy, policyNames } from "../../reference/planning/policies.ts";
-import { count, localCount, localSizes, sizesOf } from "../../reference/planning/sizes.ts";
+} from "../../reference/model/block-table.ts";
+import { kept, parsePolicy, policyNames } from "../../reference/model/policies.ts";
+import { count, localCount, localSizes, sizesOf } from "../../reference/model/sizes.ts";
 import { rankParameters, rankState, trainingState } from "../../reference/planning/state.ts";
 import { differentiate } from "../../reference/training/step.ts";
 import { type Tensor, tensor, zeros } from "../../reference/tensor.ts";

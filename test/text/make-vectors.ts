@@ -5,7 +5,7 @@ import { execFileSync } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { writeSentencePiece } from "../../golden/formats/sentencepiece.ts";
+import { writeSentencePiece } from "../../formats/sentencepiece.ts";
 import { variants } from "./prose.ts";
 
 const plain = [

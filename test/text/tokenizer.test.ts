@@ -2,7 +2,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { readTokenizer } from "../../golden/formats/tokenizer.ts";
+import { readTokenizer } from "../../formats/tokenizer.ts";
 import type { Tokenizer } from "../../reference/text/tokenizer.ts";
 import { byteTokenizer } from "../../reference/text/tokenizer-bytes.ts";
 import { llamaFlags, type Piece, type TokenizerModel } from "../../reference/text/tokenizer-model.ts";

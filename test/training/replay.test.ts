@@ -1,11 +1,11 @@
 import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { openSafetensors, type SafetensorsFile } from "../../golden/formats/safetensors.ts";
-import { distance } from "../../golden/trace/compare.ts";
-import { type Instance, inputsOf, instancesOf } from "../../golden/trace/instances.ts";
-import { readTraceInput, storedAs } from "../../golden/trace/input.ts";
-import { replay } from "../../golden/trace/replay.ts";
+import { openSafetensors, type SafetensorsFile } from "../../formats/safetensors.ts";
+import { distance } from "../../trace/compare.ts";
+import { type Instance, inputsOf, instancesOf } from "../../trace/instances.ts";
+import { readTraceInput, storedAs } from "../../trace/input.ts";
+import { replay } from "../../trace/replay.ts";
 import * as adamw from "../../reference/ops/adamw.ts";
 import * as add from "../../reference/ops/add.ts";
 import * as attention from "../../reference/ops/attention.ts";

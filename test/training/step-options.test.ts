@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { checkStep, stepMemory } from "../../cli/step-options.ts";
 import { checkpointPath } from "../../training/checkpoint.ts";
-import { readSafetensors } from "../../golden/formats/safetensors.ts";
+import { readSafetensors } from "../../formats/safetensors.ts";
 import { presets } from "../../reference/config.ts";
 import { countParameters } from "../../reference/weights.ts";
 

@@ -3,7 +3,7 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSyn
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { readSafetensors, writeSafetensors } from "../../golden/formats/safetensors.ts";
+import { readSafetensors, writeSafetensors } from "../../formats/safetensors.ts";
 import { presets } from "../../reference/config.ts";
 import { bigramEntropy } from "../../reference/text/bigram.ts";
 import { encode } from "../../reference/text/bytes.ts";

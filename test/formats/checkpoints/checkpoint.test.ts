@@ -11,11 +11,11 @@ import {
   writeCheckpoint,
   type WrittenFormat,
   writtenFormats,
-} from "../../../golden/formats/checkpoint.ts";
-import { fieldsOf, ggufNames } from "../../../golden/formats/gguf.ts";
-import { encodeGgufHeader, type GgufTensor } from "../../../golden/formats/gguf-header.ts";
-import { configText } from "../../../golden/formats/huggingface-config.ts";
-import { huggingfaceNames } from "../../../golden/formats/huggingface.ts";
+} from "../../../formats/checkpoint.ts";
+import { fieldsOf, ggufNames } from "../../../formats/gguf.ts";
+import { encodeGgufHeader, type GgufTensor } from "../../../formats/gguf-header.ts";
+import { configText } from "../../../formats/huggingface-config.ts";
+import { huggingfaceNames } from "../../../formats/huggingface.ts";
 import { headSize, presets } from "../../../reference/config.ts";
 import { sizeOf } from "../../../reference/tensor.ts";
 import { countParameters, weightShapes } from "../../../reference/weights.ts";

@@ -3,9 +3,9 @@
 import fs from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { type CheckpointFormat, openCheckpoint, writeCheckpoint } from "../../../golden/formats/checkpoint.ts";
-import { FormatError } from "../../../golden/formats/error.ts";
-import { tokenizerFields } from "../../../golden/formats/gguf-tokenizer.ts";
+import { type CheckpointFormat, openCheckpoint, writeCheckpoint } from "../../../formats/checkpoint.ts";
+import { FormatError } from "../../../formats/error.ts";
+import { tokenizerFields } from "../../../formats/gguf-tokenizer.ts";
 import { sizeOf } from "../../../reference/tensor.ts";
 import { llamaFlags } from "../../../reference/text/tokenizer-model.ts";
 import { weightShapes } from "../../../reference/weights.ts";

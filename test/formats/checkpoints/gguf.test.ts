@@ -1,17 +1,17 @@
 import fs from "node:fs";
 import { describe, expect, test } from "vitest";
-import { openCheckpoint, writeCheckpoint } from "../../../golden/formats/checkpoint.ts";
-import { bytesOf } from "../../../golden/formats/bytes.ts";
-import { fieldsOf, ggufNames } from "../../../golden/formats/gguf.ts";
+import { openCheckpoint, writeCheckpoint } from "../../../formats/checkpoint.ts";
+import { bytesOf } from "../../../formats/bytes.ts";
+import { fieldsOf, ggufNames } from "../../../formats/gguf.ts";
 import {
   alignedUp,
   encodeGgufHeader,
   type GgufField,
   type GgufTensor,
   readGgufHeader,
-} from "../../../golden/formats/gguf-header.ts";
-import { tokenizerFields, tokenizerModelOf } from "../../../golden/formats/gguf-tokenizer.ts";
-import { openRanges } from "../../../golden/formats/ranges.ts";
+} from "../../../formats/gguf-header.ts";
+import { tokenizerFields, tokenizerModelOf } from "../../../formats/gguf-tokenizer.ts";
+import { openRanges } from "../../../formats/ranges.ts";
 import type { LlamaConfig } from "../../../reference/config.ts";
 import { sizeOf } from "../../../reference/tensor.ts";
 import { bytePiece, llamaFlags, type Piece } from "../../../reference/text/tokenizer-model.ts";

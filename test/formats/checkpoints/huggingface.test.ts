@@ -1,8 +1,8 @@
 import fs from "node:fs";
 import { describe, expect, test } from "vitest";
-import { openCheckpoint, writeCheckpoint } from "../../../golden/formats/checkpoint.ts";
-import { parseConfig } from "../../../golden/formats/huggingface-config.ts";
-import { openSafetensors, writeSafetensors } from "../../../golden/formats/safetensors.ts";
+import { openCheckpoint, writeCheckpoint } from "../../../formats/checkpoint.ts";
+import { parseConfig } from "../../../formats/huggingface-config.ts";
+import { openSafetensors, writeSafetensors } from "../../../formats/safetensors.ts";
 import * as rope from "../../../reference/ops/rope.ts";
 import * as ropeTable from "../../../reference/ops/rope-table.ts";
 import * as linear from "../../../reference/ops/linear.ts";

@@ -1,10 +1,10 @@
 import fs from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { openCheckpoint } from "../../../golden/formats/checkpoint.ts";
-import { parseParams } from "../../../golden/formats/meta.ts";
-import { storageTypes, unpickleTensors } from "../../../golden/formats/pickle.ts";
-import type { FloatDType } from "../../../golden/formats/stored.ts";
+import { openCheckpoint } from "../../../formats/checkpoint.ts";
+import { parseParams } from "../../../formats/meta.ts";
+import { storageTypes, unpickleTensors } from "../../../formats/pickle.ts";
+import type { FloatDType } from "../../../formats/stored.ts";
 import { presets } from "../../../reference/config.ts";
 import type { Tensor } from "../../../reference/tensor.ts";
 import {

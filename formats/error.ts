@@ -1,0 +1,24 @@
+// One class for every file that cannot be used: what, where, and what was wanted, in one line.
+
+/**
+ * A file that cannot be read, or written, as what it should be. The message is one line, `PATH: what, where, what was
+ * wanted`; control characters that came from the file itself are escaped.
+ */
+export class FormatError extends Error {
+  override readonly name = "FormatError";
+  readonly path: string;
+
+  constructor(path: string, what: string, options?: ErrorOptions) {
+    super(`${path}: ${what}`.replace(/[\p{Cc}\p{Zl}\p{Zp}\p{Bidi_Control}\p{Surrogate}]/gu, escapeCharacter), options);
+    this.path = path;
+  }
+}
+
+/** A name found in a file, in quotation marks and cut to a length that a line can hold. */
+export function quote(name: string): string {
+  return JSON.stringify(name.length > 100 ? `${name.slice(0, 100)}…` : name);
+}
+
+function escapeCharacter(character: string): string {
+  return `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`;
+}

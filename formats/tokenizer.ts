@@ -1,0 +1,50 @@
+// A tokenizer from a file of either format, told apart by its content.
+import { closeSync, fstatSync, openSync } from "node:fs";
+import type { Tokenizer } from "../reference/text/tokenizer.ts";
+import type { TokenizerModel } from "../reference/text/tokenizer-model.ts";
+import { sentencePiece } from "../reference/text/tokenizer-sentencepiece.ts";
+import { readAt } from "./bytes.ts";
+import { FormatError } from "./error.ts";
+import { asFormatError } from "./system-error.ts";
+import { parseLlama2cTokenizer } from "./llama2c-tokenizer.ts";
+import { parseSentencePiece } from "./sentencepiece.ts";
+
+/** Sixty times the largest vocabulary in use: what is larger is another kind of file. */
+const LARGEST = 2 ** 28;
+
+/** The tokenizer in a SentencePiece `.model` or a llama2.c `.bin`. Throws FormatError for any other file. */
+export function readTokenizer(path: string): Tokenizer {
+  const model = readTokenizerModel(path);
+  try {
+    return sentencePiece(model);
+  } catch (error) {
+    throw error instanceof RangeError ? new FormatError(path, error.message, { cause: error }) : error;
+  }
+}
+
+/** The vocabulary in such a file. Throws FormatError. */
+export function readTokenizerModel(path: string): TokenizerModel {
+  const bytes = readWhole(path);
+  if (bytes.length === 0) throw new FormatError(path, "is empty, wanted a tokenizer");
+  if (bytes[0] === 0x7b) throw new FormatError(path, "is JSON, wanted a SentencePiece .model or a llama2.c .bin");
+  // llama2.c's file begins with a small int32; a .model with a field and its length, then a field within.
+  const isLlama2c = bytes.length < 4 || (bytes[2] === 0 && bytes[3] === 0);
+  return isLlama2c ? parseLlama2cTokenizer(path, bytes) : parseSentencePiece(path, bytes);
+}
+
+function readWhole(path: string): Uint8Array {
+  try {
+    const file = openSync(path, "r");
+    try {
+      const found = fstatSync(file);
+      if (!found.isFile()) throw new FormatError(path, "is no regular file, wanted a tokenizer");
+      if (found.size > LARGEST) throw new FormatError(path, `has ${found.size} bytes, wanted at most ${LARGEST}`);
+      const bytes = new Uint8Array(found.size);
+      return bytes.subarray(0, readAt(file, 0, bytes));
+    } finally {
+      closeSync(file);
+    }
+  } catch (error) {
+    throw asFormatError(error, path, "cannot be read", "a readable tokenizer file");
+  }
+}

@@ -1,0 +1,72 @@
+// The project's own files: safetensors with the configuration as JSON in the metadata and the weights under weights.*,
+// as training and traces write them; other tensors, such as the moments, are left alone.
+import type { LlamaConfig } from "../reference/config.ts";
+import type { Tensor } from "../reference/tensor.ts";
+import { weightShapes } from "../reference/weights.ts";
+import { checkConfigOf, type CheckpointSource, type StoredWeight } from "./checkpoint-source.ts";
+import { FormatError, quote } from "./error.ts";
+import { openSafetensors, type SafetensorsFile, type TensorToWrite, writeSafetensors } from "./safetensors.ts";
+import { checkFits, type FloatDType, floatDTypeOf, safetensorsNames } from "./stored.ts";
+
+const prefix = "weights.";
+
+/** Opens a file. Throws FormatError. */
+export function openTouchstone(path: string): CheckpointSource {
+  const file = openSafetensors(path);
+  try {
+    const config = configOf(file);
+    checkConfigOf(path, config);
+    const weights = new Map<string, StoredWeight>();
+    const ignored: string[] = [];
+    for (const [fileName, { dtype: stored, shape }] of file.tensors) {
+      if (!fileName.startsWith(prefix)) {
+        ignored.push(fileName);
+        continue;
+      }
+      const dtype = floatDTypeOf(path, fileName, stored);
+      const read = (): Float32Array => file.readFloats(fileName).data as Float32Array;
+      weights.set(fileName.slice(prefix.length), { fileName, shape, dtype, read });
+    }
+    return { config, weights, ignored, close: file.close };
+  } catch (error) {
+    file.close();
+    throw error;
+  }
+}
+
+function configOf({ path, metadata, tensors }: SafetensorsFile): LlamaConfig {
+  let json: Record<string, unknown> | undefined;
+  try {
+    json = JSON.parse(metadata.config ?? "null") ?? undefined;
+  } catch {
+    // the same complaint as for JSON that is no object
+  }
+  if (typeof json !== "object" || Array.isArray(json)) {
+    throw new FormatError(path, `metadata "config" is ${quote(metadata.config ?? "missing")}, wanted a JSON object`);
+  }
+  const rope = metadata.rope ?? "adjacent pairs";
+  if (rope !== "adjacent pairs")
+    throw new FormatError(path, `metadata "rope" is ${quote(rope)}, wanted "adjacent pairs"`);
+  // A recording need not say how long its sequences could have been: [step, B, T].
+  const T = tensors.get("tokens")?.shape.at(-1);
+  const { dim, nLayers, nHeads, nKvHeads, ffnDim, vocabSize, normEps, ropeTheta, tiedEmbeddings } =
+    json as unknown as LlamaConfig;
+  const maxSeqLen = (json.maxSeqLen ?? T) as number;
+  return { dim, nLayers, nHeads, nKvHeads, ffnDim, vocabSize, normEps, ropeTheta, tiedEmbeddings, maxSeqLen };
+}
+
+/** Writes a file that holds the weights only. Throws RangeError if a number does not fit. */
+export function writeTouchstone(
+  path: string,
+  config: LlamaConfig,
+  get: (name: string) => Tensor,
+  dtype: FloatDType,
+): void {
+  const tensors = new Map<string, TensorToWrite>();
+  for (const name of weightShapes(config).keys()) {
+    const tensor = get(name);
+    checkFits(name, tensor, dtype);
+    tensors.set(prefix + name, { tensor, dtype: safetensorsNames[dtype] });
+  }
+  writeSafetensors(path, tensors, { config: JSON.stringify(config) });
+}

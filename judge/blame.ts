@@ -1,0 +1,292 @@
+// Blame: which op of a recorded step is the first outside its bound.
+//
+// Each op is judged on its recorded inputs, so errors do not accumulate and what follows from a fault is not a fault of
+// its own. Where the recording leaves a tensor out, its exact value and its allowance are carried on as an input with an
+// error, so that the smallest segment between recorded tensors is judged by the composed bound.
+import { type DType, type DTypeName, dtypes, formats, round, ulp } from "../reference/dtype.ts";
+import { type Inputs, type Operation, storageOf } from "../reference/operation.ts";
+import { Arithmetic, gamma } from "../reference/rounding.ts";
+import type { Target } from "../reference/targets.ts";
+import { type Floats, type Ints, sizeOf, type Tensor, view } from "../reference/tensor.ts";
+import { type Instance, type Recorded } from "../trace/instance.ts";
+import { compare, type Finding } from "./compare.ts";
+import { dtypeOf, type Recording } from "./recording.ts";
+import { identity, stepOps } from "./step-ops.ts";
+
+export interface Fault {
+  readonly op: string;
+  /** Such as "layer 1, wq + rope of q": the ops since the last recorded tensors. */
+  readonly segment: string;
+  /** The recorded tensor that is outside. */
+  readonly tensor: string;
+  readonly finding: Finding;
+  /** How many of its elements are outside. */
+  readonly outside: number;
+  readonly elements: number;
+}
+
+export interface Judged {
+  readonly op: string;
+  readonly segment: string;
+  readonly tensor: string;
+  readonly elements: number;
+  readonly unjudged: number;
+  readonly worst: number;
+}
+
+export interface Blame {
+  /** In the order of execution; the first is the culprit. */
+  readonly faults: readonly Fault[];
+  readonly judged: readonly Judged[];
+  /** What could not be judged, and why. */
+  readonly left: readonly { readonly op: string; readonly where: string; readonly reason: string }[];
+}
+
+/** An input with its error: recorded and exact, or computed because it was left out. */
+interface Known {
+  readonly value: Tensor<Floats | Ints>;
+  readonly error?: Tensor;
+  /** The instances that a computed value stands for. */
+  readonly via: readonly string[];
+  /** The terms of a computed sum: another association of them is as correct. */
+  readonly terms?: readonly Known[];
+}
+
+/** Judges every instance of a step that the recording allows to. */
+export function blame(
+  instances: readonly Instance[],
+  operations: ReadonlyMap<string, Operation>,
+  recording: Recording,
+  target: Target,
+): Blame {
+  const faults: Fault[] = [];
+  const judged: Judged[] = [];
+  const left: { op: string; where: string; reason: string }[] = [];
+  const carried = new Map<string, Known>();
+  const low = dtypeOf(recording);
+  const find = (recorded: Recorded): Known | undefined => {
+    const found = recording.read(recorded.name);
+    if (found !== undefined) return { value: view(found.tensor, recorded.shape), via: [] };
+    const known = carried.get(recorded.name);
+    return known === undefined ? undefined : shaped(known, recorded.shape);
+  };
+
+  for (const instance of instances.flatMap((one) => [...unscalings(one, recording), ...withIdentities(one)])) {
+    const operation = stepOps.get(instance.op) ?? operations.get(instance.op)!;
+    const inputs: Record<string, Known> = {};
+    let missing: string | undefined;
+    for (const [argument, recorded] of Object.entries(instance.inputs)) {
+      const list = "name" in recorded ? [recorded] : recorded;
+      const known = list.map(find);
+      const gap = known.indexOf(undefined);
+      if (gap >= 0) missing ??= list[gap].name;
+      else inputs[argument] = known.length === 1 ? (known[0] as Known) : endToEnd(known as Known[]);
+    }
+    if (missing !== undefined) {
+      left.push({ op: instance.op, where: instance.where, reason: `${missing} is not recorded` });
+      continue;
+    }
+    if (isOfPass(instance)) for (const name in inputs) inputs[name] = asRead(name, inputs[name], target);
+    const results = evaluate(operation, instance, inputs, target, sumStorage(recording, operation, instance, low));
+    const via = [...new Set([...Object.values(inputs).flatMap((known) => known.via), placeOf(instance)])];
+    for (const [name, recorded] of Object.entries(instance.outputs)) {
+      const { value, error, terms } = results[name];
+      const got = recording.read(recorded.name);
+      if (got === undefined) {
+        carried.set(recorded.name, stored(operation, name, { value, error, via, ...(terms && { terms }) }, low));
+        continue;
+      }
+      const comparison = compare(
+        recorded.name,
+        view(got.tensor as Tensor<Floats>, recorded.shape),
+        view(value, recorded.shape),
+        view(error, recorded.shape),
+        target,
+        storageIn(recording, operation, name, instance, got, low),
+      );
+      const segment = via.join(" + ");
+      const { elements, unjudged, worst, outside, at } = comparison;
+      judged.push({ op: instance.op, segment, tensor: recorded.name, elements, unjudged, worst });
+      if (outside > 0 && at !== undefined) {
+        faults.push({ op: instance.op, segment, tensor: recorded.name, finding: at, outside, elements });
+      }
+    }
+  }
+  return { faults, judged, left };
+}
+
+/** Where an op is; the optimizer's ops are at weights, so their own names tell them apart. */
+export function placeOf({ op, where }: Instance): string {
+  return /^(clip|adamw)\./.test(op) ? `${op.split(".")[0]} of ${where}` : where;
+}
+
+const outputGradient = /^(.*activationGradients\.)layers\.(\d+)\.(ffn|attention)_output$/;
+
+/** An instance, and before it the identity that its gradient came through. */
+function withIdentities(instance: Instance): Instance[] {
+  const identities = Object.values(instance.inputs).flatMap((recorded) => {
+    if (!("name" in recorded)) return [];
+    const [, at, layer, branch] = outputGradient.exec(recorded.name) ?? [];
+    if (layer === undefined) return [];
+    const dy = { name: `${at}layers.${layer}.${branch}_residual`, shape: recorded.shape };
+    const [part] = /^micro-batch \d+, /.exec(instance.where) ?? [""];
+    const where = `${part}layer ${layer}, gradient of ${branch}_output`;
+    return [{ op: identity.name, where, inputs: { dy }, scalars: {}, outputs: { da: recorded } }];
+  });
+  return [...identities, instance];
+}
+
+/**
+ * Before the norm, the gradients of the passes divided by the scale of the loss, which is the gradient at it: 1, or what keeps
+ * small gradients inside the range of float16 (Micikevicius et al. 2018). Only where a recording has both.
+ */
+function unscalings({ op, inputs }: Instance, { read }: Recording): Instance[] {
+  if (op !== "gradient-norm.forward" || inputs.g === undefined || "name" in inputs.g) return [];
+  const scale = { name: "activationGradients.loss", shape: [] };
+  return inputs.g.flatMap((y) => {
+    const [, name] = /^steps\.0\.(gradients\..*)$/.exec(y.name) ?? [];
+    if (name === undefined || [name, y.name, scale.name].some((one) => read(one) === undefined)) return [];
+    const where = `unscaling of ${name.replace("gradients.", "")}`;
+    return [
+      { op: "unscale.forward", where, inputs: { g: { name, shape: y.shape }, scale }, scalars: {}, outputs: { y } },
+    ];
+  });
+}
+
+interface Result {
+  readonly value: Tensor<Float64Array>;
+  readonly error: Tensor<Float64Array>;
+  readonly terms?: readonly Known[];
+}
+
+/** The exact outputs on these inputs, and how far a correct kernel may land. */
+function evaluate(
+  operation: Operation,
+  { scalars }: Instance,
+  inputs: Readonly<Record<string, Known>>,
+  target: Target,
+  sumsIn: DTypeName,
+): Readonly<Record<string, Result>> {
+  if (operation.name === "add.forward") return { y: sum(inputs.a, inputs.b, target, dtypes[sumsIn]) };
+  const values: Inputs = Object.fromEntries(Object.entries(inputs).map(([name, { value }]) => [name, widened(value)]));
+  const errors = Object.fromEntries(
+    Object.entries(inputs).flatMap(([name, { error }]) => (error === undefined ? [] : [[name, error]])),
+  );
+  const outputs = operation.evaluate(values, scalars, Float64Array);
+  const allowed = operation.bound(values, scalars, target, errors);
+  return Object.fromEntries(Object.keys(outputs).map((name) => [name, { value: outputs[name], error: allowed[name] }]));
+}
+
+/**
+ * a + b; terms of sums that are not recorded are summed together, in an order that nobody knows. Each of those sums was stored:
+ * in a low format |round(s) − s| ≤ u·|s| + ½ · the smallest number, and s is at most the sum of magnitudes.
+ */
+function sum(a: Known, b: Known, target: Target, format: DType): Result {
+  const arithmetic = new Arithmetic(target);
+  const terms = [...(a.terms ?? [a]), ...(b.terms ?? [b])];
+  const partialSums = format.name === "float32" ? 0 : terms.length - 2; // in float32 the bound of a sum has their roundings
+  const growth = gamma(partialSums, format.u + target.u);
+  const { shape } = a.value;
+  const value = new Float64Array(sizeOf(shape));
+  const error = new Float64Array(value.length);
+  for (let i = 0; i < value.length; i++) {
+    const total = arithmetic.sum();
+    for (const term of terms) total.add(term.value.data[i], term.error?.data[i] ?? 0);
+    const result = total.total();
+    value[i] = result.value;
+    const most = result.error + growth * total.magnitude + partialSums * format.minSubnormal;
+    error[i] = partialSums > 0 && !(total.magnitude + most <= format.max) ? Infinity : most; // some order overflows
+  }
+  return { value: { data: value, shape }, error: { data: error, shape }, terms };
+}
+
+/** What the sums behind a sum were stored in, where they are left out: as it is itself. */
+function sumStorage(recording: Recording, operation: Operation, instance: Instance, low: DTypeName): DTypeName {
+  const got = instance.outputs.y && recording.read(instance.outputs.y.name);
+  return got === undefined ? low : storageIn(recording, operation, "y", instance, got, low);
+}
+
+/**
+ * The dtype in which an output is judged: that in which it is recorded. But float32 also holds what was computed in a lower
+ * dtype and then widened, which is exact: the gradient of a float32 weight whose copy the passes read, or any tensor where a
+ * library has no such dtype. So what a recording declares as low, and what a pass of mixed precision gives, is low where all its
+ * numbers are such as the lower dtype holds. Sums over micro-batches and what follows them belong in what they are recorded in.
+ */
+function storageIn(
+  recording: Recording,
+  operation: Operation,
+  name: string,
+  instance: Instance,
+  got: { readonly tensor: Tensor<Floats | Ints>; readonly dtype: DTypeName },
+  low: DTypeName,
+): DTypeName {
+  const widest = storageOf(operation, name, low);
+  if (widest === "float32") return recording.dtype === undefined ? got.dtype : "float32";
+  if (got.dtype !== "float32") return got.dtype;
+  if (recording.dtype === undefined && !isOfPass(instance) && instance.op !== "cast.forward") return "float32";
+  return got.tensor.data.every((x) => Object.is(x, round(x, dtypes[widest]))) ? widest : "float32";
+}
+
+/** Whether an op computes from the copies of the weights and in their dtype, not what makes them or what gathers gradients. */
+function isOfPass({ op, inputs }: Instance): boolean {
+  const accumulates =
+    inputs.b !== undefined && "name" in inputs.b && /^microBatches\.\d+\.gradients\./.test(inputs.b.name);
+  return !accumulates && !/^(cast|unscale|gradient-norm|clip|adamw)\./.test(op);
+}
+
+/** An input as the op read it: in a lower format, where the recording's author declares so (`--store x=bfloat16`). */
+function asRead(argument: string, known: Known, target: Target): Known {
+  const declared = target.stores?.[argument];
+  if (declared === undefined || known.value.data instanceof Int32Array) return known;
+  const format = formats[declared];
+  const { data, shape } = known.value;
+  const error = Float64Array.from(data, (x, i) => {
+    const e = known.error?.data[i] ?? 0;
+    if (e === 0 && round(x, format) === x) return 0;
+    return e + ulp(Math.abs(x) + e, format); // to either neighbour
+  });
+  return { ...known, error: { data: error, shape } };
+}
+
+/** A tensor that was left out was stored nevertheless: in the dtype of the recording, or wider. */
+function stored(operation: Operation, name: string, known: Known & { readonly error: Tensor }, low: DTypeName): Known {
+  const dtype = dtypes[storageOf(operation, name, low)];
+  if (dtype.name === "float32") return known;
+  const { value, error } = known;
+  const widenedError = Float64Array.from(error.data, (e, i) => {
+    const v = value.data[i];
+    return Math.max(e, round(v + e, dtype) - v, v - round(v - e, dtype));
+  });
+  return { ...known, error: { data: widenedError, shape: error.shape } };
+}
+
+function shaped(known: Known, shape: readonly number[]): Known {
+  return {
+    ...known,
+    value: view(known.value, shape),
+    ...(known.error && { error: view(known.error, shape) }),
+    ...(known.terms && { terms: known.terms.map((term) => shaped(term, shape)) }),
+  };
+}
+
+function widened(t: Tensor<Floats | Ints>): Tensor<Floats | Ints> {
+  return t.data instanceof Int32Array ? t : { data: new Float64Array(t.data), shape: t.shape };
+}
+
+/** Several tensors as one: what the global norm is over. */
+function endToEnd(list: readonly Known[]): Known {
+  const length = list.reduce((n, { value }) => n + value.data.length, 0);
+  const value = new Float64Array(length);
+  const error = new Float64Array(length);
+  let at = 0;
+  for (const known of list) {
+    value.set(known.value.data, at);
+    if (known.error !== undefined) error.set(known.error.data, at);
+    at += known.value.data.length;
+  }
+  return {
+    value: { data: value, shape: [length] },
+    error: { data: error, shape: [length] },
+    via: [...new Set(list.flatMap(({ via }) => via))],
+  };
+}

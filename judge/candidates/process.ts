@@ -1,0 +1,269 @@
+// A candidate in a process of its own, in any language: golden/README.md specifies what it reads and writes.
+//
+// The process lives for the whole run. Nothing that it says or writes is trusted: a crash, a hang, a wrong line, a missing,
+// misshapen, truncated or mistyped file is a finding; the process is started again for the next case.
+import { type ChildProcess, spawn } from "node:child_process";
+import { cpSync, lstatSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { delimiter, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import type { DTypeName } from "../../reference/dtype.ts";
+import {
+  type Inputs,
+  type Operation,
+  type Outputs,
+  outputShapes,
+  type Scalars,
+  storageOf,
+} from "../../reference/operation.ts";
+import type { Tensor } from "../../reference/tensor.ts";
+import { type DType, openSafetensors, writeSafetensors } from "../../formats/safetensors.ts";
+import { type Candidate, type CandidateResult, Interrupted } from "../../reference/candidate.ts";
+
+export interface ProcessOptions {
+  /** A line for the shell, such as "python3 mine.py". */
+  readonly command: string;
+  readonly operation: Operation;
+  readonly dtype: DTypeName;
+  /** Milliseconds that one case may take. */
+  readonly timeout: number;
+  /** Ends a case at once, and the process with it. */
+  readonly signal?: AbortSignal;
+}
+
+const pythonClient = fileURLToPath(new URL("../../golden/clients/python", import.meta.url));
+/** How each dtype is written to a file. */
+const fileTypes: Readonly<Record<DTypeName, DType>> = {
+  float64: "F64",
+  float32: "F32",
+  bfloat16: "BF16",
+  float16: "F16",
+};
+/** A line of an answer is short; what is longer is not one. */
+const LONGEST_LINE = 1 << 16;
+const LONGEST_STDERR = 4096;
+/** Milliseconds after its end in which what a process wrote still arrives. */
+const LAST_WORDS = 500;
+
+/** Starts with the first case. `close` ends the process and removes its files, and so does the end of this program. */
+export function processCandidate(options: ProcessOptions): Candidate {
+  const { command, operation, dtype, signal } = options;
+  const folder = mkdtempSync(join(tmpdir(), "touchstone-"));
+  const float32Outputs = Object.keys(operation.outputs).filter(
+    (name) => storageOf(operation, name, dtype) === "float32",
+  );
+  let worker: Worker | undefined;
+  let number = 0;
+  let kept: string | undefined;
+  const filesOf = (n: number) => ({
+    inputs: join(folder, `${n}.in.safetensors`),
+    outputs: join(folder, `${n}.out.safetensors`),
+  });
+  const run = async (inputs: Inputs, scalars: Scalars): Promise<CandidateResult> => {
+    if (signal?.aborted === true) throw new Interrupted();
+    if (number > 0) for (const file of Object.values(filesOf(number))) rmSync(file, { force: true, recursive: true });
+    const files = filesOf(++number);
+    writeInputs(files.inputs, operation, dtype, inputs);
+    worker ??= new Worker(command);
+    const request = { case: number, op: operation.name, dtype, scalars, float32Outputs, ...files };
+    try {
+      await worker.ask(request, options.timeout, signal);
+      return {
+        outputs: readOutputs(files.outputs, operation, dtype, outputShapes(operation, inputs, scalars)),
+        complaints: [],
+      };
+    } catch (error) {
+      const { message } = error as Error;
+      const last = worker.stderr.trim();
+      if (!(error instanceof Refusal)) {
+        worker.kill();
+        worker = undefined;
+      }
+      if (error instanceof Interrupted) throw error;
+      const end = last === "" ? "" : `; its standard error ends: ${last.split("\n").slice(-3).join(" | ")}`;
+      throw new Error(message + end, { cause: error });
+    }
+  };
+  const end = (): void => {
+    worker?.kill();
+    rmSync(folder, { recursive: true, force: true });
+  };
+  process.once("exit", end);
+  return {
+    name: command,
+    run,
+    keep: () => {
+      if (kept !== undefined) rmSync(kept, { recursive: true, force: true });
+      kept = copyOf(folder);
+      return kept;
+    },
+    close: async () => {
+      process.removeListener("exit", end);
+      end();
+    },
+  };
+}
+
+/** A copy of the files of a folder, of nothing that is no file; undefined where there is no room for it. */
+function copyOf(folder: string): string | undefined {
+  let copy: string | undefined;
+  try {
+    copy = mkdtempSync(join(tmpdir(), "touchstone-evidence-"));
+    cpSync(folder, copy, { recursive: true, filter: (path) => path === folder || lstatSync(path).isFile() });
+    return copy;
+  } catch {
+    if (copy !== undefined) rmSync(copy, { recursive: true, force: true });
+    return undefined;
+  }
+}
+
+/** The candidate's own word that it cannot do a case: it goes on living. */
+class Refusal extends Error {}
+
+/** What is asked of the process: one JSON line. */
+interface Request {
+  readonly case: number;
+  readonly op: string;
+  readonly dtype: DTypeName;
+  readonly scalars: Scalars;
+  /** Outputs that are float32 whatever the dtype is. */
+  readonly float32Outputs: readonly string[];
+  /** Files: the one to read, and the one to write. */
+  readonly inputs: string;
+  readonly outputs: string;
+}
+
+/** The process and its lines. */
+class Worker {
+  /** The end of what it wrote to standard error. */
+  stderr = "";
+  private readonly child: ChildProcess;
+  private buffered = "";
+  private answer: ((line: string | Error) => void) | undefined;
+
+  constructor(command: string) {
+    // A group of its own, so that what the shell starts ends with it.
+    this.child = spawn(command, {
+      shell: true,
+      env: withClients(process.env),
+      stdio: ["pipe", "pipe", "pipe"],
+      detached: process.platform !== "win32",
+    });
+    this.child.stdout!.setEncoding("utf8").on("data", (text: string) => this.hear(text));
+    this.child.stderr!.setEncoding("utf8").on("data", (text: string) => {
+      this.stderr = (this.stderr + text).slice(-LONGEST_STDERR);
+    });
+    this.child.stdin!.on("error", () => {}); // a process that has ended is reported by its exit
+    this.child.on("error", (error) => this.tell(new Error(`cannot be started: ${error.message}`)));
+    const ended = (code: number | null, signal: string | null): void =>
+      this.tell(new Error(signal === null ? `ended with exit status ${code}` : `was ended by ${signal}`));
+    this.child.on("close", ended);
+    // What it started may hold its standard output open: then there is no close, and what was said before is heard by now.
+    this.child.on("exit", (code, signal) => void setTimeout(ended, LAST_WORDS, code, signal).unref());
+  }
+
+  /** Sends a request and waits for its answer. Throws an Error that says what went wrong. */
+  async ask(request: Request, timeout: number, signal: AbortSignal | undefined): Promise<void> {
+    const line = await new Promise<string | Error>((resolve) => {
+      const timer = setTimeout(() => this.tell(new Error(`did not answer within ${timeout / 1000} s`)), timeout);
+      const stop = (): void => this.tell(new Interrupted());
+      signal?.addEventListener("abort", stop);
+      this.answer = (answer) => {
+        clearTimeout(timer);
+        signal?.removeEventListener("abort", stop);
+        this.answer = undefined;
+        resolve(answer);
+      };
+      if (this.child.exitCode !== null || this.child.signalCode !== null) {
+        this.tell(new Error(`ended with exit status ${this.child.exitCode ?? this.child.signalCode}`));
+      } else this.child.stdin!.write(`${JSON.stringify(request)}\n`);
+    });
+    if (line instanceof Error) throw line;
+    checkAnswer(line, request.case);
+  }
+
+  kill(): void {
+    const { pid } = this.child;
+    try {
+      if (pid !== undefined && process.platform !== "win32") process.kill(-pid, "SIGKILL");
+      else this.child.kill("SIGKILL");
+    } catch {
+      this.child.kill("SIGKILL"); // the group is gone already
+    }
+    for (const stream of [this.child.stdin, this.child.stdout, this.child.stderr]) stream?.destroy();
+  }
+
+  private hear(text: string): void {
+    const lines = (this.buffered + text).split("\n");
+    this.buffered = lines.pop()!;
+    for (const line of lines) this.tell(line); // what is said before it is asked is heard by nobody
+    if (this.buffered.length > LONGEST_LINE) {
+      this.buffered = "";
+      this.tell(new Error(`wrote more than ${LONGEST_LINE} characters to standard output without ending a line`));
+    }
+  }
+
+  private tell(answer: string | Error): void {
+    this.answer?.(answer);
+  }
+}
+
+/** `{"case":17}` is good; anything else is said. */
+function checkAnswer(line: string, number: number): void {
+  const wrong = `answered ${JSON.stringify(line.slice(0, 80))}, expected {"case":${number}}`;
+  let answer: unknown;
+  try {
+    answer = JSON.parse(line);
+  } catch {
+    throw new Error(wrong);
+  }
+  if (typeof answer !== "object" || answer === null || !("case" in answer) || answer.case !== number) {
+    throw new Error(wrong);
+  }
+  if ("error" in answer) throw new Refusal(`said: ${String(answer.error).slice(0, 500).replaceAll(/\s+/g, " ")}`);
+}
+
+function writeInputs(path: string, operation: Operation, dtype: DTypeName, inputs: Inputs): void {
+  writeSafetensors(
+    path,
+    new Map(
+      Object.entries(inputs).map(([name, tensor]) => [
+        name,
+        { tensor, dtype: operation.integers.includes(name) ? "I32" : fileTypes[storageOf(operation, name, dtype)] },
+      ]),
+    ),
+    { op: operation.name, dtype },
+  );
+}
+
+/** Only what the op's outputs are called is read, and only in the dtype that was asked for. */
+function readOutputs(
+  path: string,
+  operation: Operation,
+  dtype: DTypeName,
+  shapes: Readonly<Record<string, readonly number[]>>,
+): Outputs {
+  const file = openSafetensors(path);
+  try {
+    const outputs: Record<string, Tensor> = {};
+    for (const name of Object.keys(operation.outputs)) {
+      const entry = file.tensors.get(name);
+      if (entry === undefined) throw new Error(`its outputs file has no tensor ${name}`);
+      const wanted = fileTypes[storageOf(operation, name, dtype)];
+      if (entry.dtype !== wanted) throw new Error(`its output ${name} is ${entry.dtype}, expected ${wanted}`);
+      if (entry.shape.join() !== shapes[name].join()) {
+        throw new Error(`its output ${name} has shape [${entry.shape}], expected [${shapes[name]}]`);
+      }
+      outputs[name] = file.readFloats(name);
+    }
+    return outputs;
+  } finally {
+    file.close();
+  }
+}
+
+/** The environment of a candidate: Python finds the client, `import touchstone`. */
+function withClients(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+  const path = [env.PYTHONPATH, pythonClient].filter((one) => one !== undefined && one !== "").join(delimiter);
+  return { ...env, PYTHONPATH: path };
+}

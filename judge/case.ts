@@ -1,0 +1,121 @@
+// A case is an op, sizes, a profile and a seed: one line that anyone can replay, not arrays.
+import fc from "fast-check";
+import type { Inputs, Scalars } from "../reference/operation.ts";
+import { type MadeUp, type Profile, profiles } from "./profile.ts";
+
+/** Lengths of axes, whole numbers and choices, by name. */
+export type Sizes = Readonly<Record<string, number | string>>;
+
+export interface Case {
+  readonly op: string;
+  readonly sizes: Sizes;
+  readonly profile: Profile;
+  readonly seed: number;
+}
+
+export interface Problem {
+  readonly inputs: Inputs;
+  readonly scalars: Scalars;
+}
+
+/** What cases an op has, and how one becomes inputs. */
+export interface CaseSpec {
+  readonly op: string;
+  /** One arbitrary for each size or choice. */
+  readonly sizes: Readonly<Record<string, fc.Arbitrary<number | string>>>;
+  /** Whether sizes go together (NKV divides NH) and are small enough to run by the hundred. */
+  readonly fits?: (sizes: Sizes) => boolean;
+  /** Profiles of made-up numbers that make sense for the op. */
+  readonly profiles: readonly MadeUp[];
+  /** Cases that always run first: awkward shapes that drawing might miss. */
+  readonly examples: readonly { readonly sizes: Sizes; readonly profile?: MadeUp }[];
+  /**
+   * Cases that a check runs once: one axis as long as in a real model, and the others short. Drawn cases have fewer tiles,
+   * rows and workgroups.
+   */
+  readonly long?: readonly { readonly sizes: Sizes; readonly profile: MadeUp }[];
+  /** The inputs; the same for the same case. */
+  readonly build: (sizes: Sizes, profile: MadeUp, seed: number) => Problem;
+}
+
+/** Such as "swiglu.forward R=3 F=5 profile=unit seed=17". */
+export function formatCase(c: Case): string {
+  const sizes = Object.entries(c.sizes).map(([name, value]) => `${name}=${value}`);
+  return [c.op, ...sizes, `profile=${c.profile}`, `seed=${c.seed}`].join(" ");
+}
+
+/** The case that formatCase wrote. Throws RangeError naming the word that is wrong. */
+export function parseCase(line: string): Case {
+  const [op, ...words] = line.trim().split(/\s+/);
+  const sizes: Record<string, number | string> = Object.create(null);
+  let profile: string | undefined;
+  let seed: number | undefined;
+  for (const word of words) {
+    const match = /^([A-Za-z][A-Za-z0-9.]*)=([A-Za-z0-9.+-]+)$/.exec(word);
+    if (match === null) throw new RangeError(`replay: "${word}" is not NAME=VALUE`);
+    const [, name, value] = match as unknown as [string, string, string];
+    const number = /^-?\d{1,10}$/.test(value) ? Number(value) : undefined;
+    if (name === "profile") profile = value;
+    else if (name === "seed") seed = number;
+    else sizes[name] = number ?? value;
+  }
+  if (!(profiles as readonly string[]).includes(profile ?? "")) {
+    throw new RangeError(`replay: profile is ${profile ?? "missing"}, expected one of ${profiles.join(", ")}`);
+  }
+  if (seed === undefined) throw new RangeError("replay: seed=NUMBER is missing");
+  return { op, sizes, profile: profile as Profile, seed };
+}
+
+/** Cases of one op, shrinking towards small sizes and the first profile. `withReal` adds the recorded inputs. */
+export function arbitraryCase(spec: CaseSpec, withReal: boolean): fc.Arbitrary<Case> {
+  const fits = spec.fits ?? (() => true);
+  const drawn = fc.record({
+    op: fc.constant(spec.op),
+    sizes: fc.record(spec.sizes).filter(fits),
+    profile: fc.constantFrom<Profile>(...spec.profiles),
+    seed: fc.nat(0x7fffffff),
+  });
+  if (!withReal) return drawn;
+  const real = fc.record({
+    op: fc.constant(spec.op),
+    sizes: fc.constant({}),
+    profile: fc.constant<Profile>("real"),
+    seed: fc.nat(0x7fffffff),
+  });
+  return fc.oneof({ weight: 9, arbitrary: drawn }, { weight: 1, arbitrary: real });
+}
+
+/** The cases that always run: each example under its profile, or under every profile in turn. */
+export function exampleCases(spec: CaseSpec, seed: number): Case[] {
+  return spec.examples.flatMap(({ sizes, profile }) =>
+    (profile === undefined ? spec.profiles : [profile]).map((p) => ({ op: spec.op, sizes, profile: p, seed })),
+  );
+}
+
+/** The cases that a check runs once. */
+export function longCases(spec: CaseSpec, seed: number): Case[] {
+  return (spec.long ?? []).map(({ sizes, profile }) => ({ op: spec.op, sizes, profile, seed }));
+}
+
+/** A length: mostly small, sometimes next to a power of two, where tiles end. Shrinks towards `min`. */
+export function axis(max: number, min = 1): fc.Arbitrary<number> {
+  const edges = [15, 16, 17, 31, 32, 33, 63, 64, 65, 127, 128, 129, 255, 256, 257].filter((n) => n >= min && n <= max);
+  const small = fc.integer({ min, max: Math.min(max, Math.max(9, min)) });
+  const any = fc.integer({ min, max });
+  return edges.length === 0
+    ? fc.oneof(small, any)
+    : fc.oneof(
+        { weight: 2, arbitrary: small },
+        { weight: 2, arbitrary: any },
+        { weight: 1, arbitrary: fc.constantFrom(...edges) },
+      );
+}
+
+/** A size that must be a number. */
+export function size(sizes: Sizes, name: string): number {
+  const value = sizes[name];
+  if (!(typeof value === "number" && Number.isSafeInteger(value))) {
+    throw new RangeError(`${name} is ${value ?? "missing"}, expected a whole number`);
+  }
+  return value;
+}

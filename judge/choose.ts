@@ -1,0 +1,56 @@
+// Ops by the names that people type.
+import { type CaseSpec } from "./case.ts";
+import { cases } from "./ops/index.ts";
+import { fuse, fuseCases } from "./fused.ts";
+import type { Operation } from "../reference/operation.ts";
+import { operations } from "../reference/ops/index.ts";
+
+export interface Chosen {
+  readonly operation: Operation;
+  readonly spec: CaseSpec;
+}
+
+/**
+ * "attention" stands for its directions, "attention.forward" for one, "rmsnorm.forward+linear.forward" for a fused op; no
+ * names for all ops. Throws RangeError for a name that none has.
+ */
+export function choose(names: readonly string[]): Chosen[] {
+  if (names.length === 0) return [...operations.values()].map(withCases);
+  const chosen = new Map<string, Chosen>();
+  for (const name of names) {
+    for (const found of name.includes("+") ? [fused(name)] : named(name)) chosen.set(found.operation.name, found);
+  }
+  return [...chosen.values()];
+}
+
+function named(name: string): Chosen[] {
+  const found = [...operations.values()].filter((o) => o.name === name || o.name.split(".")[0] === name);
+  if (found.length === 0) {
+    const known = [...new Set([...operations.keys()].map((key) => key.split(".")[0]))];
+    throw new RangeError(
+      `no op is named "${name}", expected one of ${known.join(", ")}, or one with .forward or .backward`,
+    );
+  }
+  return found.map(withCases);
+}
+
+function fused(name: string): Chosen {
+  return name
+    .split("+")
+    .map((part) => {
+      const operation = operations.get(part);
+      if (operation === undefined)
+        throw new RangeError(`${name}: "${part}" is not an op and direction, such as rmsnorm.forward`);
+      return withCases(operation);
+    })
+    .reduce((a, b) => ({
+      operation: fuse(a.operation, b.operation),
+      spec: fuseCases(a.operation, b.operation, a.spec, b.spec),
+    }));
+}
+
+function withCases(operation: Operation): Chosen {
+  const spec = cases.get(operation.name);
+  if (spec === undefined) throw new Error(`${operation.name} has no cases`);
+  return { operation, spec };
+}

@@ -1,0 +1,129 @@
+// From errors to a class: those of a candidate over all elements of an output, beside those of each class's emulations.
+import { type DTypeName, formats, round } from "../reference/dtype.ts";
+import type { PrecisionClass } from "./emulation.ts";
+
+export interface Prediction {
+  readonly class: PrecisionClass;
+  /** The least and the largest value among the class's evaluations. */
+  readonly low: number;
+  readonly high: number;
+  /** What of the candidate's error is left beside the evaluation that is nearest to it, as a share. */
+  readonly unexplained: number;
+}
+
+export interface Named {
+  /** The class; undecidable between several; or coarser than every class. */
+  readonly class: PrecisionClass | "undecidable" | "coarser than every class";
+  readonly between: readonly PrecisionClass[];
+  /** Root mean square of error ÷ allowance. */
+  readonly measured: number;
+  /** The classes that can be told from float32 in this output. */
+  readonly predictions: readonly Prediction[];
+}
+
+export interface Spectrum {
+  /** Error ÷ allowance of each element. */
+  readonly errors: readonly number[];
+  /** The same of each evaluation of each class. */
+  readonly emulated: ReadonlyMap<PrecisionClass, readonly (readonly number[])[]>;
+  /** What the candidate gave, and what it is stored as. */
+  readonly values: readonly number[];
+  readonly storage: DTypeName;
+  /** What float32 may measure because its results are rounded to fewer bits, by luck on one side or the other. */
+  readonly luck: number;
+}
+
+/** The spread of a root mean square over a dozen elements: two values within its square cannot be told apart. */
+export const SPREAD = 2;
+const APART = SPREAD * SPREAD;
+/** An evaluation that leaves nearly all of an error does not explain it. */
+const UNEXPLAINED = 0.9;
+/** Two evaluations of a class that err alike, whatever their order: a sixteenth of the variance is left. */
+const ALIKE = 0.25;
+
+/** An evaluation explains an error of n elements if it leaves no more than this: chance shares the less, the more there are. */
+export function explained(n: number): number {
+  return n < 64 ? 0.5 : 0.8;
+}
+
+/** The class whose errors a candidate's look like. */
+export function nameClass({ errors, emulated, values, storage, luck }: Spectrum): Named {
+  const measured = rms(errors);
+  const exact = emulated.get("float32")!;
+  const noise = Math.max(luck, ...exact.map(rms));
+  const predictions: Prediction[] = [];
+  const reproducible = new Set<PrecisionClass>();
+  const partial = new Set<PrecisionClass>();
+  for (const [name, evaluations] of emulated) {
+    // An evaluation that the class does not touch has nothing to say of it.
+    const touched = evaluations.filter((evaluation) => name === "float32" || rms(evaluation) > SPREAD * noise);
+    if (touched.length === 0) continue;
+    const sizes = touched.map(rms);
+    // In some order truncation errs no more than rounding does, and there are all orders between.
+    const isPartial = touched.length < evaluations.length;
+    if (isPartial && name.endsWith("accumulation")) partial.add(name);
+    const [low, high] = [
+      isPartial && name === "float32, truncating" ? SPREAD * noise : Math.min(...sizes),
+      name === "float32" ? noise : Math.max(...sizes),
+    ];
+    const left = Math.min(...touched.map((evaluation) => rms(difference(errors, evaluation))));
+    predictions.push({ class: name, low, high, unexplained: measured > 0 ? left / measured : 1 });
+    const [first, second] = touched;
+    if (name !== "float32" && touched.length > 1 && rms(difference(first, second)) <= ALIKE * sizes[0])
+      reproducible.add(name);
+  }
+  const told = (names: readonly PrecisionClass[]): Named =>
+    names.length === 1
+      ? { class: names[0], between: [], measured, predictions }
+      : { class: "undecidable", between: names, measured, predictions };
+  if (!Number.isFinite(measured)) return told(predictions.map((p) => p.class));
+
+  // 1. Classes whose very errors these are; those of sums in another order are not, but may be all the same.
+  const explaining = predictions.filter(
+    (p) => !p.class.startsWith("float32") && p.unexplained <= explained(errors.length),
+  );
+  const best = Math.min(...explaining.map((p) => p.unexplained));
+  const alike = explaining.filter((p) => p.unexplained * measured <= Math.max(APART * best * measured, SPREAD * noise));
+  if (measured > SPREAD * noise && alike.length > 0) return told(alike.map((p) => p.class));
+
+  // 2. As small as those of float32, and not of a class that is as small.
+  const open = predictions.filter((p) => !(reproducible.has(p.class) && p.unexplained >= UNEXPLAINED));
+  if (measured <= SPREAD * noise) {
+    const rivals = open.filter((p) => !p.class.startsWith("float32") && !(p.low > SPREAD * measured));
+    return told(["float32", ...rivals.map((p) => p.class)]);
+  }
+
+  // 3. All results on the grid of a format: some class of that format. 4. Otherwise any. The nearest in logarithm.
+  // What is stored in 16 bits lies on its own grid, and a small sum of rounded numbers on a coarser one.
+  const grid = (["bfloat16", "float16"] as const).find(
+    (format) => storage === "float32" && values.length > 1 && values.every((x) => round(x, formats[format]) === x),
+  );
+  const below = (p: Prediction): number =>
+    partial.has(p.class) ? Math.min(SPREAD, p.low / measured) : p.low / measured;
+  // A low sum errs less in some orders than in those emulated: it is not ruled out, nor preferred to what is nearer.
+  const far = (p: Prediction): number => Math.log(Math.max(1, measured / p.high, below(p)));
+  const ofGrid = predictions.filter((p) => grid !== undefined && p.class.startsWith(grid));
+  const fitting = ofGrid.filter((p) => open.includes(p) && far(p) <= Math.log(SPREAD));
+  // What errs so much is not float32, however far the others are.
+  const others = open.filter((p) => p.class !== "float32");
+  const large = measured > APART * SPREAD * noise && others.length > 0 ? others : open;
+  const sorted = (fitting.length > 0 ? fitting : ofGrid.length > 0 ? ofGrid : large).toSorted(
+    (a, b) => far(a) - far(b),
+  );
+  const [nearest] = sorted;
+  if (measured > APART * SPREAD * Math.max(...predictions.map((p) => p.high))) {
+    return { class: "coarser than every class", between: [], measured, predictions };
+  }
+  // Between float32 to nearest and truncating lies little: the benefit of the doubt is wider.
+  const margin = (p: Prediction): number => Math.log(p.class === "float32" ? APART : SPREAD);
+  return told(sorted.filter((p) => p === nearest || far(p) <= far(nearest) + margin(p)).map((p) => p.class));
+}
+
+export function rms(list: readonly number[]): number {
+  if (list.length === 0) return 0;
+  return Math.sqrt(list.reduce((sum, x) => sum + x * x, 0) / list.length);
+}
+
+export function difference(a: readonly number[], b: readonly number[]): number[] {
+  return a.map((x, i) => x - b[i]);
+}

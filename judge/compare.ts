@@ -1,0 +1,140 @@
+// One output against the truth, element by element: inside its allowance, or not.
+import { type DTypeName, dtypes, round, ulpDistance } from "../reference/dtype.ts";
+import type { Allowance } from "../reference/bounds.ts";
+import type { Target } from "../reference/targets.ts";
+import type { Tensor } from "../reference/tensor.ts";
+
+export interface Finding {
+  readonly output: string;
+  readonly index: readonly number[];
+  readonly got: number;
+  readonly want: number;
+  readonly bound: number;
+  /** |got − want| ÷ bound; NaN where got is. */
+  readonly ratio: number;
+}
+
+export interface Comparison {
+  readonly output: string;
+  readonly elements: number;
+  /** Elements at which a correct kernel has no bound: an intermediate can leave the format's range or a function's domain. */
+  readonly unjudged: number;
+  /** Elements whose truth is infinite or NaN, for a target that promises nothing of those. */
+  readonly nonFinite: number;
+  /** The largest error as a fraction of its bound, and where; a subnormal result counts only when it is outside. */
+  readonly worst: number;
+  readonly at: Finding | undefined;
+  /** The largest distance in units of the last place of float32, over the same elements. */
+  readonly ulp: number;
+  /** How many judged elements are outside. */
+  readonly outside: number;
+  /** How many judged elements would have been rejected, were they zero, their neighbour's value, or 1 % too large. */
+  readonly power: {
+    readonly judged: number;
+    readonly zero: number;
+    readonly neighbour: number;
+    readonly percent: number;
+  };
+}
+
+/**
+ * The truth is computed in float64 and so is the bound: both err by the same formula with u = 2⁻⁵³ in place of at least
+ * 2⁻²⁴, hence by at most 2⁻²⁹ of the bound; 2⁻²⁶ leaves room for functions of 1 ulp.
+ */
+export const INFLATION = 1 + dtypes.float32.u / 4;
+
+/**
+ * got, want and allowed have one shape. −0 equals +0; NaN is outside every bound. A float32 output must lie within the
+ * allowance, whose last rounding is in it; one of a lower dtype is rounded once more, so it must lie in
+ * [round(want − allowance), round(want + allowance)].
+ */
+export function compare(
+  output: string,
+  got: Tensor,
+  want: Tensor<Float64Array>,
+  allowed: Allowance,
+  target: Target,
+  dtype: DTypeName = "float32",
+): Comparison {
+  if (got.shape.join() !== want.shape.join()) {
+    throw new RangeError(`${output} has shape [${got.shape}], expected [${want.shape}]`);
+  }
+  const n = want.data.length;
+  const power = { judged: 0, zero: 0, neighbour: 0, percent: 0 };
+  let [unjudged, nonFinite, outside, worst, worstAt, ulp] = [0, 0, 0, 0, -1, 0];
+  for (let i = 0; i < n; i++) {
+    const w = want.data[i];
+    const g = got.data[i];
+    const bound = allowanceIn(w, allowed.data[i], dtype);
+    if (!Number.isFinite(w)) {
+      nonFinite++;
+      if (!target.promisesNonFinite || Object.is(g, w)) continue;
+      outside++;
+      if (worst !== Infinity) [worst, worstAt] = [Infinity, i];
+      continue;
+    }
+    if (!(bound < Infinity)) {
+      unjudged++;
+      continue;
+    }
+    power.judged++;
+    if (!(Math.abs(w) <= bound)) power.zero++;
+    if (!(Math.abs(w - want.data[i + 1 < n ? i + 1 : 0]) <= bound)) power.neighbour++;
+    if (!(Math.abs(w) / 100 <= bound)) power.percent++;
+    const error = Math.abs(g - w);
+    const ratio = error === 0 ? 0 : error / bound;
+    const isOutside = !(error <= bound) || !isAccepted(g, w, allowed.data[i], dtype);
+    if (isOutside) outside++;
+    // What may be flushed reaches its bound at zero, which says nothing of the kernel.
+    else if (Math.abs(w) < dtypes[dtype].minNormal || (g === 0 && target.flushes)) continue;
+    if (!(ratio <= worst)) [worst, worstAt] = [Number.isNaN(ratio) ? Infinity : ratio, i];
+    const distance = ulpDistance(g, w, dtypes[dtype]);
+    if (distance > ulp) ulp = distance;
+  }
+  const at = worstAt < 0 ? undefined : finding(output, worstAt, got, want, allowed, dtype);
+  return { output, elements: n, unjudged, nonFinite, worst, at, ulp, outside, power };
+}
+
+/** Whether a number of a lower dtype is the rounding of something within the allowance: its two sides may differ. */
+function isAccepted(got: number, want: number, allowance: number, dtype: DTypeName): boolean {
+  if (dtype === "float32") return true;
+  const bound = allowance * INFLATION;
+  return got >= round(want - bound, dtypes[dtype]) && got <= round(want + bound, dtypes[dtype]);
+}
+
+/** How far a number of that dtype may lie from `want`, on the wider of its two sides. */
+function allowanceIn(want: number, allowance: number, dtype: DTypeName): number {
+  const bound = allowance * INFLATION;
+  if (dtype === "float32" || !(bound < Infinity)) return bound;
+  const low = round(want - bound, dtypes[dtype]);
+  const high = round(want + bound, dtypes[dtype]);
+  return Math.max(high - want, want - low); // infinite where the dtype overflows: unjudged
+}
+
+function finding(output: string, i: number, got: Tensor, want: Tensor, allowed: Allowance, dtype: DTypeName): Finding {
+  const bound = allowanceIn(want.data[i], allowed.data[i], dtype);
+  const ratio = Math.abs(got.data[i] - want.data[i]) / bound;
+  return { output, index: indexOf(i, want.shape), got: got.data[i], want: want.data[i], bound, ratio };
+}
+
+/** The index along each axis of flat element i. */
+export function indexOf(i: number, shape: readonly number[]): number[] {
+  const index: number[] = [];
+  let rest = i;
+  for (const length of shape.toReversed()) {
+    index.unshift(rest % length);
+    rest = Math.floor(rest / length);
+  }
+  return index;
+}
+
+/** Such as "y[0,65]: got 0.5, want -0.2195, off by 3.0e6 × the bound". */
+export function describe(f: Finding): string {
+  const place = f.index.length > 0 ? `[${f.index.join(",")}]` : "";
+  const size = Number.isFinite(f.ratio)
+    ? `off by ${f.ratio.toPrecision(2)} × the bound ${f.bound.toPrecision(3)}`
+    : f.bound === 0 && Number.isFinite(f.got)
+      ? `off by ${Math.abs(f.got - f.want).toPrecision(2)} where nothing is allowed`
+      : "not a number within any bound";
+  return `${f.output}${place}: got ${f.got}, want ${f.want}, ${size}`;
+}

@@ -1,0 +1,185 @@
+// What an op's outputs would be, were it computed in one class of precision or another: the zoo's evaluations in each.
+import { type DTypeName, type FormatName, formats, round, truncate } from "../reference/dtype.ts";
+import { powerOfTwo } from "../reference/elementary.ts";
+import type { Inputs, Operation, Outputs } from "../reference/operation.ts";
+import type { Target } from "../reference/targets.ts";
+import type { Floats, Ints, Tensor } from "../reference/tensor.ts";
+import type { Problem } from "./case.ts";
+import type { Evaluation } from "../zoo/evaluation.ts";
+import { Float32Arithmetic, type Habits } from "../zoo/arithmetic.ts";
+
+/**
+ * float32: to nearest, in any order, functions erring as the target lets them. float32, truncating: towards zero. inputs:
+ * what enters a product is rounded or cut off to the format, and so are the op's inputs. operands: the same of what the op
+ * computes itself, as of P in a flash attention. intermediates: every number that passes from one step to the next, a
+ * finished sum included, but not the sums on their way. accumulation: every partial sum is rounded to the format.
+ * outputs: float32 but for the last rounding.
+ */
+export const precisionClasses = [
+  "float32",
+  "float32, truncating",
+  "tf32 inputs",
+  "bfloat16 inputs",
+  "float16 inputs",
+  "tf32 operands",
+  "bfloat16 operands",
+  "float16 operands",
+  "bfloat16 intermediates",
+  "float16 intermediates",
+  "bfloat16 accumulation",
+  "float16 accumulation",
+  "bfloat16 outputs",
+  "float16 outputs",
+] as const;
+export type PrecisionClass = (typeof precisionClasses)[number];
+
+/** Ops whose outputs are each one sum of their inputs: nothing passes from one step to the next. */
+const ONE_STEP = /^(linear|embedding|gradient-norm|add)\.[a-z]+$/;
+
+/**
+ * What is asked of a candidate: a format that all its numbers have anyway is no class of its inputs or outputs. What passes
+ * between the parts of a fused op may enter a product in another format than its inputs.
+ */
+export function classesFor({ name: op }: Operation, dtype: DTypeName): readonly PrecisionClass[] {
+  const own = ONE_STEP.test(op) ? "operands" : "(operands|intermediates)";
+  const asked = {
+    float64: /^$/,
+    float32: op.includes("+")
+      ? /^float32|inputs|operands|accumulation|outputs/
+      : /^float32|inputs|accumulation|outputs/,
+    bfloat16: new RegExp(`^float32|^bfloat16 ${own}|accumulation`),
+    float16: new RegExp(`^float32|^float16 ${own}|accumulation|^bfloat16 (inputs|outputs)`),
+  }[dtype];
+  return precisionClasses.filter((name) => asked.test(name));
+}
+
+interface Manner {
+  readonly habits: Partial<Habits>;
+  readonly inputs?: FormatName;
+  readonly outputs?: FormatName;
+}
+
+const sequential: Partial<Habits> = { order: "sequential", fused: true };
+const pairwise: Partial<Habits> = { order: "pairwise" };
+
+function lowInputs(format: FormatName): Manner[] {
+  return [
+    { habits: { ...sequential, operands: format }, inputs: format },
+    { habits: { ...pairwise, operands: format }, inputs: format },
+    { habits: { ...pairwise, operands: format, narrowing: "truncating" }, inputs: format },
+  ];
+}
+
+function lowOperands(format: FormatName): Manner[] {
+  return [
+    { habits: { ...sequential, operands: format } },
+    { habits: { ...pairwise, operands: format } },
+    { habits: { ...pairwise, operands: format, narrowing: "truncating" } },
+  ];
+}
+
+/** Many, for the numbers that pass between steps are those of one variant of the formula. */
+function lowSteps(format: FormatName): Manner[] {
+  return [sequential, pairwise, sequential, pairwise].map((order) => ({ habits: { ...order, intermediates: format } }));
+}
+
+function lowSums(format: FormatName): Manner[] {
+  return [sequential, pairwise, { order: "strided" }, { order: "reversed" }].map((order) => ({
+    habits: { ...(order as Partial<Habits>), accumulator: format },
+  }));
+}
+
+function lowOutputs(format: FormatName): Manner[] {
+  return [
+    { habits: sequential, outputs: format },
+    { habits: pairwise, outputs: format },
+  ];
+}
+
+const manners: Readonly<Record<PrecisionClass, readonly Manner[]>> = {
+  float32: [
+    { habits: sequential },
+    { habits: { order: "strided", functions: "random" } },
+    { habits: { ...sequential, functions: "high" } },
+  ],
+  "float32, truncating": [
+    { habits: { ...sequential, rounding: "truncating" } },
+    { habits: { ...pairwise, rounding: "truncating" } },
+  ],
+  "tf32 inputs": lowInputs("tf32"),
+  "bfloat16 inputs": lowInputs("bfloat16"),
+  "float16 inputs": lowInputs("float16"),
+  "tf32 operands": lowOperands("tf32"),
+  "bfloat16 operands": lowOperands("bfloat16"),
+  "float16 operands": lowOperands("float16"),
+  "bfloat16 intermediates": lowSteps("bfloat16"),
+  "float16 intermediates": lowSteps("float16"),
+  "bfloat16 accumulation": lowSums("bfloat16"),
+  "float16 accumulation": lowSums("float16"),
+  "bfloat16 outputs": lowOutputs("bfloat16"),
+  "float16 outputs": lowOutputs("float16"),
+};
+
+/** What float32 may do besides, where 16 bits hide all but its systematic errors. */
+const oneSided: Readonly<Partial<Record<PrecisionClass, readonly Manner[]>>> = {
+  float32: [
+    { habits: { ...sequential, functions: "low" } },
+    { habits: { ...sequential, fused: false, functions: "high" } },
+  ],
+  "float32, truncating": [{ habits: { ...sequential, rounding: "away" } }],
+};
+/** Ops in which an exponential may multiply a sum again and again, in each variant another number of times. */
+const RESCALING = /attention|cross-entropy/;
+
+/**
+ * The outputs of one problem in the manners of a class, in every manner another evaluation of the op; `thorough` adds
+ * one-sided ones.
+ */
+export function emulate(
+  operation: Operation,
+  evaluations: readonly Evaluation[],
+  problem: Problem,
+  target: Target,
+  name: PrecisionClass,
+  seed: number,
+  thorough = false,
+): Outputs[] {
+  // A target that rounds to nearest has no truncating device; the class is asked for all the same.
+  const device: Target =
+    name === "float32, truncating" ? { ...target, u: Math.max(target.u, powerOfTwo(-23)) } : target;
+  const usual = manners[name].map(
+    (manner, i) => [manner, evaluations[Math.floor((i * evaluations.length) / manners[name].length)]] as const,
+  );
+  const others = thorough ? (oneSided[name] ?? []) : [];
+  const tried = RESCALING.test(operation.name) ? evaluations : evaluations.slice(0, 1);
+  const more = tried.flatMap((evaluation) => others.map((manner) => [manner, evaluation] as const));
+  return [...usual, ...more].map(([{ habits, inputs, outputs }, evaluation], i) => {
+    const f = new Float32Arithmetic(device, {
+      rounding: "nearest",
+      order: "sequential",
+      fused: false,
+      flushes: target.flushes,
+      functions: "exact",
+      ...habits,
+      seed: seed + 2 + i, // 0 and 1 are those of an adversary
+    });
+    const cut = habits.narrowing === "truncating";
+    // Statistics stay float32 whatever the other inputs are.
+    const given = inputs === undefined ? problem.inputs : narrowed(problem.inputs, inputs, cut, operation.wide);
+    const got = evaluation.evaluate(f, given, problem.scalars);
+    return outputs === undefined ? got : (narrowed(got, outputs, false) as Outputs);
+  });
+}
+
+/** Tensors brought to a format, but for ids and those of some names. */
+function narrowed(tensors: Inputs, format: FormatName, cut: boolean, except: readonly string[] = []): Inputs {
+  const to = (x: number): number => (cut ? truncate(x, formats[format]) : round(x, formats[format]));
+  return Object.fromEntries(
+    Object.entries(tensors).map(([name, t]): [string, Tensor<Floats | Ints>] => [
+      name,
+      t.data instanceof Int32Array || except.includes(name)
+        ? t
+        : { data: (t.data as Floats).map(to) as Floats, shape: t.shape },
+    ]),
+  );
+}

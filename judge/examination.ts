@@ -1,0 +1,155 @@
+// What is found of a candidate beside its bound: precision, exactness, relations and hygiene.
+import type { DTypeName } from "../reference/dtype.ts";
+import type { Operation } from "../reference/operation.ts";
+import type { Target } from "../reference/targets.ts";
+import type { Candidate } from "../reference/candidate.ts";
+import { type Case, type CaseSpec, formatCase } from "./case.ts";
+import type { Evaluation } from "../zoo/evaluation.ts";
+import { evaluationsOf } from "../zoo/index.ts";
+import { fuseEvaluations, partsOf } from "./fused.ts";
+import { type Hygiene, inspectHygiene } from "./hygiene.ts";
+import { measurePrecision, type Precision } from "./precision.ts";
+import { LONG, ordinarySizes, precisionProbes } from "./probes.ts";
+import { relationsOf } from "./relations/index.ts";
+import type { Outcome, Trial } from "./relations/relation.ts";
+import { isJudges, judge } from "./verdict.ts";
+
+export interface Exactness {
+  /** Elements that must be exact: sums of products of small integers. */
+  readonly elements: number;
+  readonly exact: number;
+}
+
+export interface RelationResult extends Outcome {
+  readonly name: string;
+  readonly statement: string;
+}
+
+export interface Examination {
+  readonly op: string;
+  /** Each output's class; empty with the reason in `unmeasured`. */
+  readonly precision: readonly Precision[];
+  readonly unmeasured?: string;
+  /** Absent where the op is no sum of products. */
+  readonly exactness?: Exactness;
+  readonly relations: readonly RelationResult[];
+  /** Absent where the candidate failed before. */
+  readonly hygiene?: Hygiene;
+  /** What no correct kernel does, a line each. */
+  readonly findings: readonly string[];
+  /** Lines that show single findings again: lattices and relations. */
+  readonly replays: readonly string[];
+  /** What a correct kernel may do, and its user should know. */
+  readonly notes: readonly string[];
+  /** The folder that holds the files of the case at which the candidate failed. */
+  readonly evidence?: string;
+  readonly ms: number;
+}
+
+export interface Terms {
+  readonly dtype: DTypeName;
+  readonly seed: number;
+  /** The candidate does not promise the same bits twice. */
+  readonly nondeterministic: boolean;
+  /** The candidate promises that its bits do not depend on where a row stands: what is only rounded is a finding, too. */
+  readonly bitwise: boolean;
+}
+
+const LATTICES = 3;
+
+/** Runs all parts; one that makes the candidate fail is a finding, and the next ones are left out. Throws as judge does. */
+export async function examine(
+  operation: Operation,
+  spec: CaseSpec,
+  candidate: Candidate,
+  target: Target,
+  { dtype, seed, nondeterministic, bitwise }: Terms,
+): Promise<Examination> {
+  const start = performance.now();
+  const sizes = ordinarySizes(operation, spec);
+  const trial: Trial = { operation, spec, candidate, target, dtype, sizes, seed, deterministic: !nondeterministic };
+  const findings: string[] = [];
+  const notes: string[] = [];
+  const replays: string[] = [];
+  const relations: RelationResult[] = [];
+  let precision: readonly Precision[] = [];
+  let unmeasured: string | undefined;
+  let exactness: Exactness | undefined;
+  let hygiene: Hygiene | undefined;
+  let evidence: string | undefined;
+  try {
+    const evaluations = correctEvaluations(operation);
+    const probes = precisionProbes(operation, LONG, dtype);
+    if (probes.length === 0) unmeasured = "no probe";
+    else if (evaluations.length === 0) unmeasured = "nothing in the zoo";
+    else {
+      const measured = await measurePrecision(candidate, probes, { operation, spec, evaluations, target, dtype, seed });
+      precision = measured.precision;
+      findings.push(
+        ...measured.findings.map(
+          ({ case: c, change, message }) => `${[formatCase(c), change].filter(Boolean).join(", ")}: ${message}`,
+        ),
+      );
+    }
+    if (operation.exact.length > 0) exactness = await latticeExactness(trial, findings, replays);
+    for (const { name, statement, run } of relationsOf(operation)) {
+      const outcome = await run(trial);
+      relations.push({ name, statement, ...outcome });
+      const { message, replay } = outcome;
+      if (!isFinding(outcome, bitwise)) continue;
+      findings.push(`${message}. ${statement}`);
+      if (replay !== undefined) replays.push(replay);
+    }
+    hygiene = await inspectHygiene(trial);
+    findings.push(...hygiene.findings);
+    notes.push(...hygiene.notes);
+  } catch (error) {
+    if (isJudges(error)) throw error;
+    findings.push(`${candidate.name} failed: ${(error as Error).message}`);
+    evidence = candidate.keep?.();
+  }
+  return {
+    op: operation.name,
+    precision,
+    ...(unmeasured === undefined ? {} : { unmeasured }),
+    ...(exactness === undefined ? {} : { exactness }),
+    relations,
+    ...(hygiene === undefined ? {} : { hygiene }),
+    findings,
+    replays,
+    notes,
+    ...(evidence === undefined ? {} : { evidence }),
+    ms: performance.now() - start,
+  };
+}
+
+/** What no correct kernel does, or what one that promises bits does not. */
+export function isFinding({ state }: Outcome, bitwise: boolean): boolean {
+  return state === "broken" || (state === "rounded" && bitwise);
+}
+
+/** Those of the zoo, of a fused op those of its parts one after another. */
+export function correctEvaluations(operation: Operation): readonly Evaluation[] {
+  const parts = partsOf(operation);
+  if (parts === undefined) return evaluationsOf(operation.name);
+  return fuseEvaluations(parts, correctEvaluations(parts.a), correctEvaluations(parts.b));
+}
+
+/** On integers from −4 to 4 every partial sum is exact, in any order. */
+async function latticeExactness(trial: Trial, findings: string[], replays: string[]): Promise<Exactness> {
+  const { operation, spec, candidate, target, dtype, sizes, seed } = trial;
+  let [elements, exact] = [0, 0];
+  for (let draw = 0; draw < LATTICES; draw++) {
+    const c: Case = { op: spec.op, sizes, profile: "lattice", seed: seed + draw };
+    const problem = spec.build(sizes, "lattice", c.seed);
+    const verdict = await judge(operation, candidate, problem, target, "lattice", dtype);
+    for (const { output, power, outside } of verdict.comparisons) {
+      if (!operation.exact.includes(output)) continue;
+      elements += power.judged;
+      exact += power.judged - outside;
+    }
+    findings.push(...verdict.findings.map((message) => `${formatCase(c)}: ${message}`));
+    if (verdict.findings.length > 0) replays.push(formatCase(c));
+  }
+  return { elements, exact };
+}

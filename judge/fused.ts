@@ -1,0 +1,295 @@
+// A fused kernel computes several ops in a row without storing what passes between them: it is judged by the composed
+// bound, each op's bound taking the allowance of the one before as the error of its first input.
+import type { Inputs, Operation, Outputs, Scalars } from "../reference/operation.ts";
+import { axesOf } from "../reference/operation.ts";
+import type { Tensor } from "../reference/tensor.ts";
+import { type CaseSpec, size, type Sizes } from "./case.ts";
+import type { Evaluation } from "../zoo/evaluation.ts";
+
+/** A fused op and what it is made of. */
+export interface Fused extends Operation {
+  readonly parts: Parts;
+}
+
+export interface Parts {
+  readonly a: Operation;
+  readonly b: Operation;
+  /** The output of a that b reads, and the input of b that it is. */
+  readonly main: string;
+  readonly fed: string;
+  /** What the fused op calls an input or scalar of a, an input or scalar of b, and an axis of b; those of a keep their letters. */
+  readonly ofA: (name: string) => string;
+  readonly ofB: (name: string) => string;
+  readonly axisOfB: (axis: string) => string;
+  /** What each part is given. */
+  readonly first: (inputs: Inputs, scalars: Scalars) => { readonly inputs: Inputs; readonly scalars: Scalars };
+  readonly second: (
+    inputs: Inputs,
+    scalars: Scalars,
+    passed: Tensor,
+  ) => { readonly inputs: Inputs; readonly scalars: Scalars };
+}
+
+/** The parts of a fused op; undefined of any other. */
+export function partsOf(operation: Operation): Parts | undefined {
+  return (operation as Partial<Fused>).parts;
+}
+
+/** What the second op's names are called in the fused one. */
+interface Renaming {
+  readonly inputs: ReadonlyMap<string, string>;
+  readonly scalars: ReadonlyMap<string, string>;
+  readonly axes: ReadonlyMap<string, string>;
+  /** The input that takes the first op's main output. */
+  readonly fed: string;
+}
+
+/**
+ * The op "a+b": the first output of a is the first input of b. A name that both use is written "OP.name" for each of them
+ * (rmsnorm.w, linear.w), "OP2.name" for the second of one op twice; an axis letter that means another length in b gets a 2. The outputs are those of b.
+ * Throws RangeError where the two do not fit.
+ */
+export function fuse(a: Operation, b: Operation): Fused {
+  const names = renaming(a, b);
+  const own = ownNames(a, b);
+  const splitFirst = (values: Readonly<Record<string, unknown>>, list: Readonly<Record<string, unknown>>) =>
+    Object.fromEntries(Object.keys(list).map((name) => [name, values[own.get(name) ?? name]]));
+  const first = (inputs: Inputs, scalars: Scalars) => ({
+    inputs: splitFirst(inputs, a.inputs) as Inputs,
+    scalars: splitFirst(scalars, a.scalars) as Scalars,
+  });
+  const second = (inputs: Inputs, scalars: Scalars, passed: Tensor) => ({
+    inputs: Object.fromEntries(
+      Object.keys(b.inputs).map((name) => [name, name === names.fed ? passed : inputs[names.inputs.get(name)!]]),
+    ),
+    scalars: Object.fromEntries([...names.scalars].map(([name, outer]) => [name, scalars[outer]])),
+  });
+  const main = Object.keys(a.outputs)[0];
+  const renameAxes = (spec: string) =>
+    axesOf(spec)
+      .map((axis) => renamedAxis(names.axes, axis))
+      .join(",");
+  const rest = Object.entries(b.inputs).filter(([name]) => name !== names.fed);
+  const parts: Parts = {
+    a,
+    b,
+    main,
+    fed: names.fed,
+    ofA: (name) => own.get(name) ?? name,
+    ofB: (name) => names.inputs.get(name) ?? names.scalars.get(name) ?? name,
+    axisOfB: (axis) => renamedAxis(names.axes, axis),
+    first,
+    second,
+  };
+  return {
+    parts,
+    name: `${a.name}+${b.name}`,
+    summary: `${a.summary};  then with ${names.fed} = ${main}:  ${b.summary}`,
+    inputs: {
+      ...Object.fromEntries(Object.entries(a.inputs).map(([name, spec]) => [own.get(name) ?? name, spec])),
+      ...Object.fromEntries(rest.map(([name, spec]) => [names.inputs.get(name)!, renameAxes(spec)])),
+    },
+    integers: [
+      ...a.integers.map((name) => own.get(name) ?? name),
+      ...b.integers.map((name) => names.inputs.get(name) ?? name),
+    ],
+    scalars: {
+      ...Object.fromEntries(Object.entries(a.scalars).map(([name, kind]) => [own.get(name) ?? name, kind])),
+      ...Object.fromEntries(Object.entries(b.scalars).map(([name, kind]) => [names.scalars.get(name)!, kind])),
+    },
+    outputs: Object.fromEntries(Object.entries(b.outputs).map(([name, spec]) => [name, renameAxes(spec)])),
+    stores: { ...a.stores, ...b.stores },
+    covered: [...a.covered, ...b.covered],
+    exact: [], // what passes between them is a sum of products already: it may need more than 24 bits
+    wide: [...a.wide, ...b.wide],
+    evaluate: (inputs, scalars, Storage) => {
+      const one = first(inputs, scalars);
+      const passed = (a.evaluate(one.inputs, one.scalars, Storage) as Outputs)[main];
+      const two = second(inputs, scalars, passed);
+      return b.evaluate(two.inputs, two.scalars, Storage);
+    },
+    bound: (inputs, scalars, target, errors = {}) => {
+      const one = first(inputs, scalars);
+      const passed = a.evaluate(one.inputs, one.scalars, Float64Array)[main];
+      const allowed = a.bound(one.inputs, one.scalars, target, splitFirst(errors, a.inputs) as typeof errors)[main];
+      const two = second(inputs, scalars, passed);
+      const secondErrors = Object.fromEntries(rest.map(([name]) => [name, errors[names.inputs.get(name)!]]));
+      return b.bound(two.inputs, two.scalars, target, { ...defined(secondErrors), [names.fed]: allowed });
+    },
+  };
+}
+
+/** Cases for a fused op, drawn from those of its two parts. */
+export function fuseCases(a: Operation, b: Operation, first: CaseSpec, second: CaseSpec): CaseSpec {
+  const names = renaming(a, b);
+  const own = ownNames(a, b);
+  const main = Object.keys(a.outputs)[0];
+  const fed = new Map(axesOf(b.inputs[names.fed]).map((axis, i) => [axis, axesOf(a.outputs[main])[i]]));
+  const outer = outerSize(b, names);
+  const free = Object.keys(second.sizes).filter((name) => !fed.has(name));
+  const secondSizes = (sizes: Sizes): Sizes =>
+    Object.fromEntries(Object.keys(second.sizes).map((name) => [name, sizes[fed.get(name) ?? outer(name)]]));
+  const isGrouped = areHeadsGrouped(b, names, first.sizes, second.sizes);
+  const firstSizes = (sizes: Sizes): Sizes =>
+    isGrouped ? { ...sizes, NH: size(sizes, outer("NKV")) * size(sizes, outer("groups")) } : sizes;
+  const example = second.examples.find(({ sizes }) => Object.values(sizes).every((n) => n !== 0));
+  return {
+    op: `${a.name}+${b.name}`,
+    sizes: {
+      ...(isGrouped ? without(first.sizes, "NH") : first.sizes),
+      ...Object.fromEntries(free.map((name) => [outer(name), second.sizes[name]])),
+    },
+    fits: (sizes) => (first.fits?.(firstSizes(sizes)) ?? true) && (second.fits?.(secondSizes(sizes)) ?? true),
+    profiles: first.profiles.filter((profile) => second.profiles.includes(profile)),
+    examples: first.examples.map(({ sizes, profile }) => ({
+      sizes: {
+        ...(isGrouped ? without(sizes, "NH") : sizes),
+        ...Object.fromEntries(free.map((name) => [outer(name), example?.sizes[name] ?? 1])),
+      },
+      ...(profile === undefined ? {} : { profile }),
+    })),
+    build: (sizes, profile, seed) => {
+      const one = first.build(firstSizes(sizes), profile, seed);
+      const two = second.build(secondSizes(sizes), profile, seed + 1);
+      return {
+        inputs: {
+          ...rename(one.inputs, own),
+          ...Object.fromEntries(
+            Object.entries(two.inputs)
+              .filter(([name]) => name !== names.fed)
+              .map(([name, t]) => [names.inputs.get(name)!, t]),
+          ),
+        },
+        scalars: { ...rename(one.scalars, own), ...rename(two.scalars, names.scalars) },
+      };
+    },
+  };
+}
+
+/** Sizes of a fused op from those of its parts: the second's count where the first's main output does not decide them. */
+export function joinSizes({ a, b, fed }: Parts, first: Sizes, second: Sizes): Sizes {
+  const decided = new Set(axesOf(b.inputs[fed]));
+  const outer = outerSize(b, renaming(a, b));
+  const free = Object.entries(second).filter(([name]) => !decided.has(name));
+  const isGrouped = areHeadsGrouped(b, renaming(a, b), first, second);
+  return {
+    ...(isGrouped ? without(first, "NH") : first),
+    ...Object.fromEntries(free.map(([name, length]) => [outer(name), length])),
+  };
+}
+
+/** Whether the first op's heads are query heads of the second, whose sizes say how many there are for each key/value head. */
+function areHeadsGrouped(b: Operation, names: Renaming, first: object, second: object): boolean {
+  const passesHeads = axesOf(b.inputs[names.fed]).includes("NH") && names.axes.get("NH") === "NH";
+  return passesHeads && "NH" in first && "groups" in second;
+}
+
+function without<V>(values: Readonly<Record<string, V>>, name: string): Record<string, V> {
+  return Object.fromEntries(Object.entries(values).filter(([other]) => other !== name));
+}
+
+/** What a size of the second op is called. */
+function outerSize(b: Operation, names: Renaming): (name: string) => string {
+  return (name) => (name in b.scalars ? names.scalars.get(name)! : renamedAxis(names.axes, name));
+}
+
+/** The axes of what passes between the parts: letter in the fused op and in a, and letter in b. */
+export function axesPassed({ a, b, main, fed }: Parts): Map<string, string> {
+  const taken = axesOf(b.inputs[fed]);
+  return new Map(axesOf(a.outputs[main]).map((axis, i) => [axis, taken[i]]));
+}
+
+/** The lengths of b's axes under b's letters. */
+export function lengthsOfB({ b, axisOfB }: Parts, lengths: ReadonlyMap<string, number>): Map<string, number> {
+  const axes = [...Object.values(b.inputs), ...Object.values(b.outputs)].flatMap(axesOf);
+  return new Map(
+    axes.flatMap((axis) => (lengths.has(axisOfB(axis)) ? [[axis, lengths.get(axisOfB(axis))!] as const] : [])),
+  );
+}
+
+/** What is said by axis, under other letters. */
+export function renamedOrders<V>(orders: Readonly<Record<string, V>>, to: (axis: string) => string): Record<string, V> {
+  return Object.fromEntries(Object.entries(orders).map(([axis, order]) => [to(axis), order]));
+}
+
+/** Correct evaluations of a fused op, nothing being stored between its parts: each one of both parts comes up. */
+export function fuseEvaluations(
+  { a, b, main, first, second }: Parts,
+  firsts: readonly Evaluation[],
+  seconds: readonly Evaluation[],
+): Evaluation[] {
+  if (firsts.length === 0 || seconds.length === 0) return [];
+  return Array.from({ length: Math.max(firsts.length, seconds.length) }, (_, i): Evaluation => {
+    const [one, two] = [firsts[i % firsts.length], seconds[i % seconds.length]];
+    return {
+      op: `${a.name}+${b.name}`,
+      variant: `${one.variant}; ${two.variant}`,
+      evaluate: (f, inputs, scalars) => {
+        const start = first(inputs, scalars);
+        const end = second(inputs, scalars, one.evaluate(f, start.inputs, start.scalars)[main]);
+        return two.evaluate(f, end.inputs, end.scalars);
+      },
+    };
+  });
+}
+
+function renaming(a: Operation, b: Operation): Renaming {
+  const [fed, fedSpec] = Object.entries(b.inputs)[0] ?? [];
+  const [main, mainSpec] = Object.entries(a.outputs)[0];
+  if (fed === undefined || fedSpec === undefined || axesOf(fedSpec).length !== axesOf(mainSpec).length) {
+    throw new RangeError(
+      `${a.name}+${b.name}: ${main} [${mainSpec}] does not fit ${fed ?? "no input"} [${fedSpec ?? ""}]`,
+    );
+  }
+  for (const operation of [a, b]) {
+    if (!operation.name.endsWith(".forward")) {
+      throw new RangeError(`${a.name}+${b.name}: only forward ops are fused, ${operation.name} is none`);
+    }
+  }
+  const taken = new Set([...Object.values(a.inputs), ...Object.values(a.outputs)].flatMap(axesOf));
+  const axes = new Map(axesOf(fedSpec).map((axis, i) => [axis, axesOf(mainSpec)[i]]));
+  for (const axis of [...Object.values(b.inputs), ...Object.values(b.outputs)].flatMap(axesOf)) {
+    if (!axes.has(axis) && !axis.endsWith("/2")) axes.set(axis, taken.has(axis) ? `${axis}2` : axis);
+  }
+  const clash = new Set([...Object.keys(a.inputs), ...Object.keys(a.scalars)]);
+  const owner = stem(a) === stem(b) ? `${stem(b)}2` : stem(b);
+  const outer = (name: string) => (clash.has(name) ? `${owner}.${name}` : name);
+  return {
+    inputs: new Map(
+      Object.keys(b.inputs)
+        .filter((name) => name !== fed)
+        .map((name) => [name, outer(name)]),
+    ),
+    scalars: new Map(Object.keys(b.scalars).map((name) => [name, outer(name)])),
+    axes,
+    fed,
+  };
+}
+
+/** What the first op's names are called where the second has the same one. */
+function ownNames(a: Operation, b: Operation): Map<string, string> {
+  const { fed } = renaming(a, b);
+  const clash = new Set([...Object.keys(b.inputs).filter((name) => name !== fed), ...Object.keys(b.scalars)]);
+  return new Map(
+    [...Object.keys(a.inputs), ...Object.keys(a.scalars)]
+      .filter((name) => clash.has(name))
+      .map((name) => [name, `${stem(a)}.${name}`]),
+  );
+}
+
+function renamedAxis(axes: ReadonlyMap<string, string>, axis: string): string {
+  return axis.endsWith("/2") ? `${axes.get(axis.slice(0, -2)) ?? axis.slice(0, -2)}/2` : (axes.get(axis) ?? axis);
+}
+
+function rename<V>(values: Readonly<Record<string, V>>, names: ReadonlyMap<string, string>): Record<string, V> {
+  return Object.fromEntries(Object.entries(values).map(([name, value]) => [names.get(name) ?? name, value]));
+}
+
+function defined<V>(values: Readonly<Record<string, V | undefined>>): Record<string, V> {
+  return Object.fromEntries(Object.entries(values).filter((entry): entry is [string, V] => entry[1] !== undefined));
+}
+
+/** "rmsnorm" of "rmsnorm.forward"; of a fused op, its last part's. */
+function stem(operation: Operation): string {
+  return operation.name.split("+").at(-1)!.split(".")[0];
+}

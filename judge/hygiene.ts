@@ -1,0 +1,156 @@
+// What a candidate does beside its numbers: whether two runs agree, and what becomes of NaN and infinity.
+//
+// That its inputs stay, that every output element is written and nothing beyond them, is complained of in every case by the
+// candidate itself (a device's guards) and by the judge.
+import type { Inputs, Operation, Outputs } from "../reference/operation.ts";
+import type { Floats, Ints, Tensor } from "../reference/tensor.ts";
+import { formatCase, type Problem } from "./case.ts";
+import { indexOf } from "./compare.ts";
+import { partsOf } from "./fused.ts";
+import { poisonElsewhere } from "./relations/independence.ts";
+import { ordinary, Run, type Trial } from "./relations/relation.ts";
+import { truth } from "./verdict.ts";
+
+export interface Hygiene {
+  /** Whether two runs on the same inputs, with another between them, gave the same bits. */
+  readonly repeatable: boolean;
+  /** Inputs whose NaN (or infinity) some output should show and does not, each with where: "x → y[0,3]". */
+  readonly swallowed: readonly string[];
+  /** Where NaN in other rows, heads or batches came through: "the rest of R → y[0,3]". */
+  readonly spread: readonly string[];
+  /** The same of masked keys and ignored rows: 0 · NaN is NaN, so it is no fault. */
+  readonly leaked: readonly string[];
+  readonly findings: readonly string[];
+  readonly notes: readonly string[];
+}
+
+/** Throws what the candidate throws. */
+export async function inspectHygiene(trial: Trial): Promise<Hygiene> {
+  const { operation, target, deterministic } = trial;
+  const problem = ordinary(trial);
+  const findings: string[] = [];
+  const notes: string[] = [];
+  const line = formatCase({ op: trial.spec.op, sizes: trial.sizes, profile: "unit", seed: trial.seed });
+
+  const first = await Run.of(trial, problem);
+  await Run.of(trial, ordinary(trial, trial.seed + 1));
+  const second = await Run.of(trial, problem);
+  const changed = firstDifference(operation, first.outputs, second.outputs);
+  if (changed !== undefined) {
+    (deterministic ? findings : notes).push(`${line}: a second run on the same inputs gave another ${changed}`);
+  }
+
+  const swallowed: string[] = [];
+  for (const [poison, value] of [
+    ["NaN", NaN],
+    ["infinity", Infinity],
+  ] as const) {
+    for (const input of poisoned(operation)) {
+      const place = visiblePlace(operation, input, problem);
+      if (place === undefined) continue;
+      const given = withNumbers(problem, input, [place], value);
+      const want = truth(operation, given);
+      const { outputs } = await Run.of(trial, given);
+      const lost = firstWhere(operation, want, outputs, (w, g) => !Number.isFinite(w) && Number.isFinite(g));
+      if (lost !== undefined) swallowed.push(`${poison} in ${input} → ${lost}`);
+    }
+  }
+  const poisonings = await poisonElsewhere(trial);
+  const through = (masked: boolean): string[] =>
+    poisonings.flatMap((p) => (p.masked === masked && p.reached !== undefined ? [`${p.name} → ${p.reached}`] : []));
+  const spread = through(false);
+  const leaked = [...through(true), ...(await ignoredRows(trial, problem))];
+  const judged = target.promisesNonFinite ? findings : notes;
+  judged.push(...swallowed.map((where) => `${line}: not passed on: ${where}`));
+  judged.push(...spread.map((where) => `${line}: NaN comes through from ${where}`));
+  notes.push(...leaked.map((where) => `${line}: NaN comes through from ${where}`));
+  return { repeatable: changed === undefined, swallowed, spread, leaked, findings, notes };
+}
+
+/** What a correct kernel may compute anew instead of reading it, or only compare with a limit. */
+const overlooked: Readonly<Record<string, readonly string[]>> = {
+  "attention.backward": ["y", "lse"],
+  "cross-entropy.backward": ["lse"],
+  "clip.forward": ["norm"],
+};
+
+function poisoned(operation: Operation): string[] {
+  const { name, inputs, integers } = operation;
+  const parts = partsOf(operation);
+  if (parts !== undefined) {
+    const { a, b, fed, ofA, ofB } = parts;
+    return [
+      ...poisoned(a).map(ofA),
+      ...poisoned(b)
+        .filter((input) => input !== fed)
+        .map(ofB),
+    ];
+  }
+  return Object.keys(inputs).filter((input) => !integers.includes(input) && !overlooked[name]?.includes(input));
+}
+
+/** The flat index of a number that some output shows. */
+function visiblePlace(operation: Operation, input: string, problem: Problem): number | undefined {
+  const parts = partsOf(operation);
+  const inner = parts && Object.keys(parts.a.inputs).find((name) => parts.ofA(name) === input);
+  if (inner !== undefined) return visiblePlace(parts!.a, inner, parts!.first(problem.inputs, problem.scalars));
+  const { name } = operation;
+  const { inputs, scalars } = problem;
+  if (inputs[input].data.length === 0) return undefined;
+  if (name === "embedding.forward") return inputs.tokens.data[0] * inputs.w.shape[1];
+  if (name.startsWith("cross-entropy") && input === "logits") {
+    const row = inputs.targets.data.findIndex((target) => target !== scalars.ignoreIndex);
+    return row < 0 ? undefined : row * inputs.logits.shape[1];
+  }
+  return 0;
+}
+
+/** Where the logits of an ignored row come through to a loss or a gradient that does not contain them. */
+async function ignoredRows(trial: Trial, problem: Problem): Promise<string[]> {
+  const { operation } = trial;
+  const { inputs, scalars } = problem;
+  if (!operation.name.startsWith("cross-entropy")) return [];
+  const row = inputs.targets.data.findIndex((target) => target === scalars.ignoreIndex);
+  if (row < 0) return [];
+  const V = inputs.logits.shape[1];
+  const places = Array.from({ length: V }, (_, v) => row * V + v);
+  const given = withNumbers(problem, "logits", places, NaN);
+  const { outputs } = await Run.of(trial, given);
+  const hides = (w: number, g: number): boolean => Number.isFinite(w) && !Number.isFinite(g);
+  const reached = firstWhere(operation, truth(operation, given), outputs, hides);
+  return reached === undefined ? [] : [`the logits of an ignored row → ${reached}`];
+}
+
+function withNumbers({ inputs, scalars }: Problem, input: string, places: readonly number[], value: number): Problem {
+  const t: Tensor<Floats | Ints> = inputs[input];
+  const data = t.data.slice();
+  for (const place of places) data[place] = value;
+  return { inputs: { ...inputs, [input]: { data, shape: t.shape } } as Inputs, scalars };
+}
+
+/** Such as "y[0,3]: 1 and then 2". −0 equals +0, and any NaN any other. */
+function firstDifference(operation: Operation, a: Outputs, b: Outputs): string | undefined {
+  for (const output of Object.keys(operation.outputs)) {
+    const [left, right] = [a[output].data, b[output].data];
+    for (let i = 0; i < left.length; i++) {
+      if (left[i] === right[i] || (Number.isNaN(left[i]) && Number.isNaN(right[i]))) continue;
+      return `${output}[${indexOf(i, a[output].shape).join(",")}]: ${left[i]} and then ${right[i]}`;
+    }
+  }
+  return undefined;
+}
+
+function firstWhere(
+  operation: Operation,
+  want: Outputs,
+  got: Outputs,
+  holds: (want: number, got: number) => boolean,
+): string | undefined {
+  for (const output of Object.keys(operation.outputs)) {
+    const [w, g] = [want[output].data, got[output].data];
+    for (let i = 0; i < w.length; i++) {
+      if (holds(w[i], g[i])) return `${output}[${indexOf(i, want[output].shape).join(",")}] is ${g[i]}`;
+    }
+  }
+  return undefined;
+}

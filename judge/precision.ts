@@ -1,0 +1,315 @@
+// In what precision a candidate computes: its errors, over all elements of an output, beside those of each class.
+//
+// The bound of a sum of n terms grows like n, an ordinary error like √n: at n = 4,096 sums of products of TF32 numbers hide
+// inside the bound of float32. Here the measure is the root mean square of error ÷ allowance over random data, and each
+// class's value comes from emulating it. Only the bound says "wrong": a class is reported.
+//
+// Three things tell classes apart:
+// - the size of the errors, in logarithm;
+// - the errors themselves: low inputs and outputs err in the same way in any order of summation, so a candidate that shares
+//   most of an emulation's errors is of its class, and one that shares none is not;
+// - the grid: what was added up in 8 bits ends in 8 bits.
+//
+// Of an output that is stored in 16 bits, errors are taken from the rounded truth: float32 shows none but where the truth
+// lies next to a tie. Most of a sum's errors are lost in the rounding, so there are further probes (cancelling.ts), and
+// each rules out what it can. A class whose errors no probe shows stays possible beside float32, and is told.
+import { type DTypeName, dtypes, round, ulp } from "../reference/dtype.ts";
+import { powerOfTwo } from "../reference/elementary.ts";
+import { type Operation, type Outputs, storageOf } from "../reference/operation.ts";
+import type { Target } from "../reference/targets.ts";
+import type { Tensor } from "../reference/tensor.ts";
+import type { Candidate } from "../reference/candidate.ts";
+import { type Case, type CaseSpec, type Problem } from "./case.ts";
+import type { Evaluation } from "../zoo/evaluation.ts";
+import { difference, explained, type Named, nameClass, rms, SPREAD } from "./classify.ts";
+import { classesFor, emulate, type PrecisionClass, precisionClasses } from "./emulation.ts";
+import type { Probe } from "./probes.ts";
+import { judgeOutputs, roundProblem, truth, widen } from "./verdict.ts";
+
+export interface Precision extends Named {
+  readonly output: string;
+}
+
+/** What is said of a whole kernel: the class of its coarsest output that could be decided. */
+export interface Summary {
+  readonly class: Precision["class"];
+  readonly between: readonly PrecisionClass[];
+  /** Measured ÷ the largest value that float32 to nearest was predicted to have. */
+  readonly ratio: number;
+}
+
+/** What the bound says of the probes themselves: sums longer than those of ordinary cases. */
+export interface ProbeFinding {
+  readonly case: Case;
+  /** What was done to the inputs of the case, where something was. */
+  readonly change?: string;
+  readonly message: string;
+}
+
+export interface Measured {
+  /** One for each output. */
+  readonly precision: readonly Precision[];
+  readonly findings: readonly ProbeFinding[];
+}
+
+/** What a candidate is measured as. */
+export interface Terms {
+  readonly operation: Operation;
+  readonly spec: CaseSpec;
+  /** Correct evaluations of the op. */
+  readonly evaluations: readonly Evaluation[];
+  readonly target: Target;
+  readonly dtype: DTypeName;
+  readonly seed: number;
+}
+
+/** Brings unit numbers to where float16 has four bits left, and float32 and TF32 have all of theirs. */
+const SMALL = powerOfTwo(-20);
+
+/** Runs the candidate on the probes. Throws what the candidate throws. */
+export async function measurePrecision(
+  candidate: Candidate,
+  probes: readonly Probe[],
+  terms: Terms,
+): Promise<Measured> {
+  const { operation, spec, target, dtype, seed } = terms;
+  const seen = new Map<string, Seen[]>();
+  const findings: ProbeFinding[] = [];
+  for (const { sizes, outputs, draws = 1, profile = "unit", change } of probes) {
+    const samples: Sample[] = [];
+    for (let draw = 0; draw < draws; draw++) {
+      const c: Case = { op: operation.name, sizes, profile, seed: seed + draw };
+      const plain = roundProblem(operation, spec.build(sizes, profile, c.seed), dtype);
+      const problem =
+        change === undefined ? plain : roundProblem(operation, change.of(operation, plain, c.seed), dtype);
+      const got = await outputsOf(candidate, problem);
+      const verdict = judgeOutputs(operation, got, problem, target, "unit", [], dtype);
+      const told = change === undefined ? {} : { change: change.name };
+      findings.push(...verdict.findings.map((message) => ({ case: c, ...told, message })));
+      if (
+        outputs.every((name) => verdict.comparisons.some((comparison) => comparison.output === name)) // none of another shape
+      ) {
+        samples.push(new Sample({ ...terms, seed: c.seed }, problem, got, classesFor(operation, dtype)));
+      }
+    }
+    if (samples.length < draws) continue;
+    for (const output of outputs) {
+      const found = classify(output, samples, terms);
+      const named = await settled(found.named, output, candidate, sizes, terms);
+      seen.set(output, [...(seen.get(output) ?? []), { ...found, named }]);
+    }
+  }
+  const precision: Precision[] = [];
+  for (const [output, list] of seen) {
+    precision.push({ output, ...together(list, storageOf(operation, output, dtype)) });
+  }
+  return { precision, findings };
+}
+
+/** Copies, of what it is given and what it gives: a candidate may use both again. */
+async function outputsOf(candidate: Candidate, { inputs, scalars }: Problem): Promise<Outputs> {
+  const copies = Object.entries(inputs).map(([name, t]) => [name, { data: t.data.slice(), shape: t.shape }]);
+  const { outputs } = await candidate.run(Object.fromEntries(copies), scalars);
+  return Object.fromEntries(
+    Object.entries(outputs).map(([name, t]) => [name, { data: t.data.slice(), shape: t.shape }]),
+  ) as Outputs;
+}
+
+/** One run: the errors of the candidate and of every emulation, each as a share of its allowance. */
+class Sample {
+  readonly got: Outputs;
+  private readonly terms: Terms;
+  private readonly want: Outputs;
+  private readonly scale: Outputs;
+  private readonly evaluations: ReadonlyMap<PrecisionClass, readonly Outputs[]>;
+
+  constructor(terms: Terms, problem: Problem, got: Outputs, classes: readonly PrecisionClass[]) {
+    const { operation, evaluations, target, dtype, seed } = terms;
+    this.got = got;
+    this.terms = terms;
+    this.want = truth(operation, problem);
+    this.scale = operation.bound(widen(problem.inputs), problem.scalars, { ...target, stores: {} });
+    const thorough = dtype !== "float32";
+    this.evaluations = new Map(
+      classes.map((name) => [name, emulate(operation, evaluations, problem, target, name, seed, thorough)]),
+    );
+  }
+
+  /** Error ÷ allowance of the candidate, where an element has a scale. */
+  errors(output: string): number[] {
+    return this.each(output, (want, scale, i) => (this.got[output].data[i] - this.stored(output, want)) / scale);
+  }
+
+  /** The same of each evaluation of a class. */
+  emulated(output: string, name: PrecisionClass): number[][] {
+    return this.evaluations.get(name)!.map(({ [output]: { data } }) => {
+      const given = (i: number): number => this.stored(output, data[i]);
+      return this.each(output, (want, scale, i) => (given(i) - this.stored(output, want)) / scale);
+    });
+  }
+
+  /** The same before anything is rounded to fewer bits than float32. */
+  unrounded(output: string, name: PrecisionClass): number[][] {
+    return this.evaluations
+      .get(name)!
+      .map(({ [output]: { data } }) => this.each(output, (want, scale, i) => (data[i] - want) / scale));
+  }
+
+  /**
+   * The distance of two stored numbers ÷ allowance. Errors of size e move a result to the other side of a tie in a share
+   * e ÷ distance of all elements, and then by that distance.
+   */
+  steps(output: string): number[] {
+    const format = dtypes[this.storage(output)];
+    return this.each(output, (want, scale) => (format.name === "float32" ? 0 : ulp(want, format) / scale));
+  }
+
+  private storage(output: string): DTypeName {
+    return storageOf(this.terms.operation, output, this.terms.dtype);
+  }
+
+  private stored(output: string, x: number): number {
+    const format = this.storage(output);
+    return format === "float32" ? x : round(x, dtypes[format]);
+  }
+
+  private each(output: string, of: (want: number, scale: number, i: number) => number): number[] {
+    const [want, scale]: Tensor["data"][] = [this.want[output].data, this.scale[output].data];
+    const list: number[] = [];
+    const format = dtypes[this.storage(output)];
+    for (let i = 0; i < want.length; i++) {
+      if (!(scale[i] > 0 && scale[i] < Infinity && Number.isFinite(want[i]))) continue;
+      // What a rounding to fewer bits may move a result by is allowed, too.
+      list.push(of(want[i], format.name === "float32" ? scale[i] : scale[i] + ulp(want[i], format), i));
+    }
+    return list;
+  }
+}
+
+/** What one probe says of an output. */
+interface Seen {
+  readonly named: Named;
+  /** Of each evaluation of each class: whether it errs there, be it before the last rounding, and whether that is seen. */
+  readonly errs: ReadonlyMap<PrecisionClass, readonly boolean[]>;
+  readonly shows: ReadonlyMap<PrecisionClass, readonly boolean[]>;
+}
+
+function classify(output: string, samples: readonly Sample[], { operation, dtype }: Terms): Seen {
+  const joined = (lists: readonly (readonly number[][])[]): number[][] =>
+    lists[0].map((_, i) => lists.flatMap((list) => list[i]));
+  const classes = classesFor(operation, dtype);
+  const of = (what: "emulated" | "unrounded"): Map<PrecisionClass, number[][]> =>
+    new Map(classes.map((name) => [name, joined(samples.map((sample) => sample[what](output, name)))]));
+  const [unrounded, emulated] = [of("unrounded"), of("emulated")];
+  const largest = (all: typeof emulated): number => Math.max(...all.get("float32")!.map(rms));
+  const luck = luckOf(
+    samples.flatMap((sample) => sample.steps(output)),
+    largest(unrounded),
+  );
+  const above = (all: typeof emulated, noise: number) =>
+    new Map([...all].map(([name, list]) => [name, list.map((evaluation) => rms(evaluation) > SPREAD * noise)]));
+  const named = nameClass({
+    errors: samples.flatMap((sample) => sample.errors(output)),
+    emulated,
+    values: samples.flatMap(({ got }) => Array.from(got[output].data)),
+    storage: storageOf(operation, output, dtype),
+    luck,
+  });
+  const shows = above(emulated, Math.max(luck, largest(emulated)));
+  return { named, errs: above(unrounded, largest(unrounded)), shows };
+}
+
+/**
+ * What is measured of errors of size `noise` when results are rounded: a share noise ÷ step of the elements is a step off.
+ * One of them more or less says nothing, so one is added: of those that are likeliest to be, Σ step ÷ Σ 1/step is the
+ * mean of step².
+ */
+function luckOf(steps: readonly number[], noise: number): number {
+  const real = steps.filter((step) => step > 0);
+  if (noise === 0 || real.length === 0) return 0;
+  const total = (of: (step: number) => number): number => real.reduce((sum, step) => sum + of(step), 0);
+  const one = total((step) => step) / total((step) => 1 / step);
+  return Math.sqrt((total((step) => step * Math.min(step, noise)) + one) / steps.length);
+}
+
+/**
+ * What all probes of an output leave. A class is possible where a probe names it, and where it names float32 and does not see
+ * the class, or not in every variant of the formula that errs somewhere.
+ */
+function together(list: readonly Seen[], storage: DTypeName): Named {
+  if (storage === "float32" && list.length === 1) return list[0].named;
+  const sorted = list.map(({ named }) => named).toSorted((a, b) => ratioOf(b) - ratioOf(a));
+  if (sorted[0].class === "coarser than every class") return sorted[0];
+  const namesOf = ({ class: name, between }: Named): readonly Named["class"][] =>
+    between.length > 0 ? between : [name];
+  const erring = (name: PrecisionClass, i: number): boolean => list.some(({ errs }) => errs.get(name)![i]);
+  const isUnseen = ({ shows }: Seen, name: PrecisionClass): boolean =>
+    name === "float32" || shows.get(name)!.some((shown, i) => !shown && erring(name, i));
+  const possible = (seen: Seen, name: PrecisionClass): boolean =>
+    namesOf(seen.named).includes(name) || (namesOf(seen.named).includes("float32") && isUnseen(seen, name));
+  const known = [...list[0].errs.keys()].filter(
+    (name) => name === "float32" || list[0].errs.get(name)!.some((_, i) => erring(name, i)),
+  );
+  const left = known.filter((name) => list.every((seen) => possible(seen, name)));
+  // Several classes in one, or none of these: each probe's word stands.
+  if (left.length === 0) {
+    const named = new Set(list.flatMap((seen) => namesOf(seen.named)));
+    left.push(...precisionClasses.filter((name) => name !== "float32" && named.has(name)));
+    if (left.length === 0) return sorted[0];
+  }
+  const telling = sorted.filter((named) => left.some((name) => namesOf(named).includes(name)));
+  const shown = telling.find((named) => ratioOf(named) < Infinity) ?? sorted[0];
+  return left.length === 1
+    ? { ...shown, class: left[0], between: [] }
+    : { ...shown, class: "undecidable", between: left };
+}
+
+/** TF32 and float16 have the same bits for ordinary numbers; small ones tell them apart. */
+async function settled(
+  named: Named,
+  output: string,
+  candidate: Candidate,
+  sizes: Probe["sizes"],
+  terms: Terms,
+): Promise<Named> {
+  const { operation, spec, dtype, seed } = terms;
+  if (named.between.toSorted().join() !== "float16 inputs,tf32 inputs") return named;
+  const { inputs, scalars } = roundProblem(operation, spec.build(sizes, "unit", seed), dtype);
+  const small = Object.entries(inputs).map(([name, t]) => [
+    name,
+    t.data instanceof Int32Array || operation.wide.includes(name)
+      ? t
+      : { data: (t.data as Float32Array).map((x) => x * SMALL), shape: t.shape },
+  ]);
+  const problem: Problem = { inputs: Object.fromEntries(small), scalars };
+  const got = await outputsOf(candidate, problem);
+  const sample = new Sample(terms, problem, got, named.between);
+  const errors = sample.errors(output);
+  const measured = rms(errors);
+  const explaining = named.between.filter((name) =>
+    sample.emulated(output, name).some((e) => rms(difference(errors, e)) <= explained(errors.length) * measured),
+  );
+  return explaining.length === 1 ? { ...named, class: explaining[0], between: [] } : named;
+}
+
+/**
+ * The output farthest from float32 whose class was named; where none was, the farthest that is undecidable, unless it may as
+ * well be float32 and another output is. Undefined without outputs.
+ */
+export function summarise(precision: readonly Precision[]): Summary | undefined {
+  const all = precision.map((p) => ({ class: p.class, between: p.between, ratio: ratioOf(p) }));
+  const sorted = all.toSorted((a, b) => b.ratio - a.ratio);
+  const exact = sorted.find((p) => p.class === "float32");
+  return (
+    sorted.find((p) => p.class !== "undecidable" && p.class !== "float32") ??
+    sorted.find((p) => p.class === "undecidable" && !(exact !== undefined && p.between.includes("float32"))) ??
+    exact ??
+    sorted[0]
+  );
+}
+
+/** How many times as large as float32's the errors are. */
+export function ratioOf({ measured, predictions }: Named): number {
+  if (measured === 0) return 0;
+  return measured / (predictions.find((p) => p.class === "float32")?.high ?? NaN);
+}

@@ -1,0 +1,105 @@
+// A recorded step as blame reads it: tensors by the names of a full trace, whatever the recording calls them.
+import type { DTypeName } from "../reference/dtype.ts";
+import type { Floats, Ints, Tensor } from "../reference/tensor.ts";
+import { FormatError } from "../formats/error.ts";
+import { micro } from "../trace/instance.ts";
+import { layerNames } from "../trace/names.ts";
+import { openSafetensors, type SafetensorsFile } from "../formats/safetensors.ts";
+
+/** What a recording's activations are stored in: the lower dtype, where only some are (norms and logits may stay float32). */
+export function dtypeOf({ dtype, read: tensor }: Recording): DTypeName {
+  if (dtype !== undefined) return dtype;
+  for (const name of ["logits", "norm", "embedding", ...layerNames.map((one) => `layers.0.${one}`)]) {
+    const found = tensor(`activations.${name}`) ?? tensor(`${micro(0)}activations.${name}`);
+    if (found !== undefined && found.dtype !== "float32") return found.dtype;
+  }
+  return "float32";
+}
+
+/**
+ * Whether the passes of a recorded step read smaller copies of weights that it has in float32: mixed precision. Where the
+ * numbers are such as the smaller dtype holds, the copies are the weights.
+ */
+export function isMixed(recording: Recording): boolean {
+  return dtypeOf(recording) !== "float32" && recording.read("weights.tok_embeddings.weight")?.dtype === "float32";
+}
+
+export interface Recording {
+  readonly path: string;
+  readonly metadata: Readonly<Record<string, string>>;
+  /** What the step computed in, where the recording holds wider numbers than that. */
+  readonly dtype: DTypeName | undefined;
+  /** The tensor and the dtype in which it was recorded; undefined where the recording leaves it out. */
+  readonly read: (name: string) => { readonly tensor: Tensor<Floats | Ints>; readonly dtype: DTypeName } | undefined;
+  readonly close: () => void;
+}
+
+const storages: Readonly<Record<string, DTypeName>> = { F32: "float32", BF16: "bfloat16", F16: "float16" };
+
+/** Opens a trace. Throws FormatError for one in float64: there is no truth above it. */
+export function openRecording(path: string, dtype?: DTypeName): Recording {
+  const file = openSafetensors(path);
+  try {
+    for (const [name, entry] of file.tensors) {
+      if (entry.dtype === "F64" && /^(microBatches\.\d+\.)?(activations|activationGradients|gradients)\./.test(name)) {
+        throw new FormatError(
+          path,
+          `tensor "${name}" is float64, wanted a recording in float32, bfloat16 or float16: the truth is computed in float64, so nothing could judge it (touchstone trace --dtype float32 records one that can be)`,
+        );
+      }
+    }
+  } catch (error) {
+    file.close();
+    throw error;
+  }
+  return { path, metadata: file.metadata, dtype, read: (name) => read(file, name), close: () => file.close() };
+}
+
+function read(file: SafetensorsFile, name: string): ReturnType<Recording["read"]> {
+  const entry = file.tensors.get(name);
+  if (entry !== undefined) return { tensor: file.read(name), dtype: storages[entry.dtype] ?? "float32" };
+  if (name === "activationGradients.loss") return known(1, []);
+  if (name === "activations.loss") return scalarOfStep(file, "losses", 0);
+  const [, part, batch] = /^microBatches\.(\d+)\.(tokens|targets)$/.exec(name) ?? [];
+  if (part !== undefined) return idsOfPart(file, batch, Number(part));
+  const [, step, rest] = /^steps\.(\d+)\.(.+)$/.exec(name) ?? [];
+  if (step === undefined) {
+    const [, weight] = /^initial\.(?:first|second)Moment\.(.+)$/.exec(name) ?? [];
+    const shape = weight === undefined ? undefined : file.tensors.get(`weights.${weight}`)?.shape;
+    return shape === undefined ? undefined : known(0, shape);
+  }
+  if (rest === "tokens" || rest === "targets") return ids(file, rest, Number(step));
+  if (rest === "gradientNorm") return scalarOfStep(file, "gradientNorms", Number(step));
+  if (step !== "0") return undefined;
+  const alias = rest.startsWith("gradients.") ? rest : `firstStep.${rest}`;
+  return file.tensors.has(alias) ? read(file, alias) : undefined;
+}
+
+/** A tensor that every recording starts from. */
+function known(value: number, shape: readonly number[]): ReturnType<Recording["read"]> {
+  const data = new Float32Array(shape.reduce((n, length) => n * length, 1)).fill(value);
+  return { tensor: { data, shape }, dtype: "float32" };
+}
+
+function ids(file: SafetensorsFile, name: string, step: number): ReturnType<Recording["read"]> {
+  const all = file.readInts(name);
+  const [, B, T] = all.shape;
+  return { tensor: { data: all.data.slice(step * B * T, (step + 1) * B * T), shape: [B, T] }, dtype: "float32" };
+}
+
+/** Of step 0: the sequences of a micro-batch lie side by side. */
+function idsOfPart(file: SafetensorsFile, name: string, part: number): ReturnType<Recording["read"]> {
+  const { data, shape } = ids(file, name, 0)!.tensor as Tensor<Ints>;
+  const sequences = shape[0] / Number(file.metadata.microBatches);
+  const length = sequences * shape[1];
+  const own = data.slice(part * length, (part + 1) * length);
+  return { tensor: { data: own, shape: [sequences, shape[1]] }, dtype: "float32" };
+}
+
+function scalarOfStep(file: SafetensorsFile, name: string, step: number): ReturnType<Recording["read"]> {
+  if (!file.tensors.has(name)) return undefined;
+  const all = file.readFloats(name);
+  return step < all.data.length
+    ? { tensor: { data: Float32Array.of(all.data[step]), shape: [] }, dtype: "float32" }
+    : undefined;
+}

@@ -1,0 +1,17 @@
+// The relations of each op; of a fused one, those that follow from its parts'.
+import type { Operation } from "../../reference/operation.ts";
+import type { Relation } from "./relation.ts";
+import { independenceOf } from "./independence.ts";
+import { permutationsOf } from "./permutation.ts";
+import { scalingsOf } from "./scaling.ts";
+import { shiftsOf } from "./shifts.ts";
+
+/** All relations that an op has. */
+export function relationsOf(operation: Operation): Relation[] {
+  return [
+    ...independenceOf(operation),
+    ...permutationsOf(operation),
+    ...scalingsOf(operation),
+    ...shiftsOf(operation.name),
+  ];
+}

@@ -1,0 +1,162 @@
+// In another order along an axis, the same numbers come out in that order; and sums over the axis stay.
+//
+// A correct kernel may add in another order at another place: at the edge of a tile, in a remainder after vectors, on another
+// share of the work. So the bits of what is no sum over the axis are compared and reported, and only what no two correct
+// runs could differ by is a finding.
+import { axesOf, type Inputs, type Operation } from "../../reference/operation.ts";
+import { bits } from "../../reference/random.ts";
+import type { Floats, Ints, Tensor } from "../../reference/tensor.ts";
+import { axesPassed, lengthsOfB, partsOf, renamedOrders } from "../fused.ts";
+import {
+  compareSides,
+  gather,
+  lengthsOf,
+  ordinary,
+  type Orders,
+  outcomeOf,
+  type Relation,
+  Run,
+  sideOf,
+} from "./relation.ts";
+
+interface Symmetry {
+  readonly name: string;
+  /** The axes that are permuted; where it is one, in any order. */
+  readonly axes: readonly string[];
+  readonly orders: (lengths: ReadonlyMap<string, number>, seed: number) => Orders;
+  /** Inputs whose numbers are places along an axis, and go with it. */
+  readonly ids?: Readonly<Record<string, string>>;
+  /** Outputs that contain sums over the axis; one that lacks the axis is such a sum anyway. */
+  readonly sums?: readonly string[];
+}
+
+function permutation(n: number, seed: number): number[] {
+  const order = Array.from({ length: n }, (_, i) => i);
+  for (let i = n - 1; i > 0; i--) {
+    const j = bits(seed, 24, i) % (i + 1);
+    [order[i], order[j]] = [order[j], order[i]];
+  }
+  return order;
+}
+
+function along(axis: string, { ids = {}, sums = [] }: Pick<Symmetry, "ids" | "sums"> = {}): Symmetry {
+  const orders = (lengths: ReadonlyMap<string, number>, seed: number): Orders => ({
+    [axis]: permutation(lengths.get(axis)!, seed),
+  });
+  return { name: axis, axes: [axis], orders, ids, sums };
+}
+
+/** Groups of heads change places, and the query heads within each group. */
+const heads: Symmetry = {
+  name: "heads",
+  axes: ["NKV", "NH"],
+  orders: (lengths, seed) => {
+    const NKV = permutation(lengths.get("NKV")!, seed);
+    const size = lengths.get("NH")! / lengths.get("NKV")!;
+    return { NKV, NH: NKV.flatMap((g) => permutation(size, seed + g).map((i) => g * size + i)) };
+  },
+  sums: ["dk", "dv"],
+};
+
+const symmetries: Readonly<Record<string, readonly Symmetry[]>> = {
+  "embedding.forward": [along("R"), along("V", { ids: { tokens: "V" } })],
+  "embedding.backward": [along("R"), along("V", { ids: { tokens: "V" } })],
+  "rmsnorm.forward": [along("R"), along("C", { sums: ["y"] })],
+  "rmsnorm.backward": [along("R"), along("C", { sums: ["dx"] })],
+  "add.forward": [along("N")],
+  "cast.forward": [along("N")],
+  "linear.forward": [along("R"), along("O"), along("C")],
+  "linear.backward": [along("R"), along("O"), along("C")],
+  "rope.forward": [along("B"), along("T"), along("NH")],
+  "rope.backward": [along("B"), along("T"), along("NH")],
+  "attention.forward": [along("B"), heads, along("HS", { sums: ["y"] })],
+  "attention.backward": [along("B"), heads, along("HS", { sums: ["dq", "dk", "dv"] })],
+  "swiglu.forward": [along("R"), along("F")],
+  "swiglu.backward": [along("R"), along("F")],
+  "cross-entropy.forward": [along("R"), along("V", { ids: { targets: "V" } })],
+  "cross-entropy.backward": [along("R"), along("V", { ids: { targets: "V" } })],
+  "gradient-norm.forward": [along("N")],
+  "clip.forward": [along("N")],
+  "adamw.forward": [along("N")],
+};
+
+/**
+ * Another order of an axis in one part of a fused op is one in the other, if it passes between them; where it does not, what
+ * passes is a sum over it and stays.
+ */
+function symmetriesOf(operation: Operation): readonly Symmetry[] {
+  const parts = partsOf(operation);
+  if (parts === undefined) return symmetries[operation.name] ?? [];
+  const { a, b, main, ofA, ofB, axisOfB } = parts;
+  const passed = axesPassed(parts);
+  const taken = new Map([...passed].map(([outer, inner]) => [inner, outer]));
+  const [firsts, seconds] = [symmetriesOf(a), symmetriesOf(b)];
+  const alongOne = (list: readonly Symmetry[], axis: string) =>
+    list.find(({ axes }) => axes.length === 1 && axes[0] === axis);
+  const renamedIds = ({ ids = {} }: Symmetry, name: (input: string) => string, axis: (axis: string) => string) =>
+    Object.entries(ids).map(([input, letter]) => [name(input), axis(letter)]);
+  const all = Object.keys(b.outputs);
+  // What passes with another rounding changes all that is made of it.
+  const isRounded = ({ axes, sums = [] }: Symmetry): boolean =>
+    sums.includes(main) || !axes.some((axis) => passed.has(axis));
+  const found: Symmetry[] = [];
+  for (const one of firsts) {
+    const needed = one.axes.filter((axis) => passed.has(axis)).map((axis) => alongOne(seconds, passed.get(axis)!));
+    if (needed.includes(undefined)) continue;
+    const ids = [...renamedIds(one, ofA, (axis) => axis), ...needed.flatMap((two) => renamedIds(two!, ofB, axisOfB))];
+    const sums = isRounded(one) ? all : needed.flatMap((two) => two!.sums ?? []);
+    found.push({ ...one, ids: Object.fromEntries(ids), sums });
+  }
+  for (const two of seconds) {
+    const needed = two.axes.filter((axis) => taken.has(axis)).map((axis) => alongOne(firsts, taken.get(axis)!));
+    if (needed.includes(undefined)) continue;
+    const ids = [...renamedIds(two, ofB, axisOfB), ...needed.flatMap((one) => renamedIds(one!, ofA, (axis) => axis))];
+    found.push({
+      name: two.axes.length === 1 ? axisOfB(two.axes[0]) : two.name,
+      axes: two.axes.map(axisOfB),
+      orders: (lengths, seed) => renamedOrders(two.orders(lengthsOfB(parts, lengths), seed), axisOfB),
+      ids: Object.fromEntries(ids),
+      sums: needed.some((one) => isRounded(one!)) ? all : (two.sums ?? []),
+    });
+  }
+  const seen = new Set<string>();
+  return found.filter(({ axes }) => !seen.has(axes.join()) && seen.add(axes.join()));
+}
+
+export function permutationsOf(of: Operation): Relation[] {
+  return symmetriesOf(of).map(({ name: what, orders: draw, ids = {}, sums = [] }) => {
+    const name = `another order of ${what}`;
+    return {
+      name,
+      statement: `In another order of ${what} the same numbers come out in that order, and sums over it stay.`,
+      run: async (trial) => {
+        const { operation, seed } = trial;
+        const problem = ordinary(trial);
+        const orders = draw(lengthsOf(operation, problem), seed);
+        const inputs = Object.entries(problem.inputs).map(([input, t]) => {
+          const permuted = gather(t, operation.inputs[input], orders);
+          return [input, ids[input] === undefined ? permuted : renumbered(permuted, orders[ids[input]])];
+        });
+        const before = await Run.of(trial, problem);
+        const after = await Run.of(trial, { inputs: Object.fromEntries(inputs) as Inputs, scalars: problem.scalars });
+        const differences = Object.entries(operation.outputs).map(([output, spec]) => {
+          const isSum = sums.includes(output) || !Object.keys(orders).some((axis) => axesOf(spec).includes(axis));
+          const moved = (t: Tensor): Tensor => gather(t, spec, orders);
+          return compareSides(
+            output,
+            sideOf(before, output, moved),
+            sideOf(after, output),
+            isSum ? "free" : "reported",
+          );
+        });
+        return outcomeOf(name, trial, differences);
+      },
+    };
+  });
+}
+
+/** Places along a permuted axis where they are now; what is no place (an ignored target) stays. */
+function renumbered(t: Tensor<Floats | Ints>, order: readonly number[]): Tensor<Floats | Ints> {
+  const now = new Map(order.map((from, to) => [from, to]));
+  return { data: (t.data as Ints).map((id) => now.get(id) ?? id), shape: t.shape };
+}

@@ -1,0 +1,204 @@
+// A relation compares runs of a candidate with each other. It needs no oracle: what it says holds whatever the numbers are.
+import type { Allowance, Errors } from "../../reference/bounds.ts";
+import { type DTypeName, dtypes, ulp } from "../../reference/dtype.ts";
+import { axesOf, type Operation, type Outputs, storageOf } from "../../reference/operation.ts";
+import type { Target } from "../../reference/targets.ts";
+import type { Floats, Ints, Tensor } from "../../reference/tensor.ts";
+import type { Candidate } from "../../reference/candidate.ts";
+import { type Case, type CaseSpec, formatCase, parseCase, type Problem, type Sizes } from "../case.ts";
+import { indexOf } from "../compare.ts";
+import { allowancesOf, roundProblem } from "../verdict.ts";
+
+export interface Trial {
+  readonly operation: Operation;
+  readonly spec: CaseSpec;
+  readonly candidate: Candidate;
+  readonly target: Target;
+  readonly dtype: DTypeName;
+  readonly sizes: Sizes;
+  readonly seed: number;
+  /** Whether the candidate promises the same bits twice for the same inputs. */
+  readonly deterministic: boolean;
+}
+
+/**
+ * holds: as far as it is asked. rounded: not in bits that could be expected to stay, but within the allowances of the runs.
+ * broken: beyond them, or in a bit that every correct kernel keeps.
+ */
+export type State = "holds" | "rounded" | "broken";
+
+export interface Outcome {
+  readonly state: State;
+  /** Where it does not hold: the case, the relation, and the two numbers. */
+  readonly message?: string;
+  /** The line that shows it again. */
+  readonly replay?: string;
+}
+
+/** A relation at one case, as a line: the case's, a comma, and the relation's name. */
+export function formatRelation(c: Case, name: string): string {
+  return `${formatCase(c)}, ${name}`;
+}
+
+/** The case and the relation of a line; no relation where it has no comma. */
+export function parseRelation(line: string): { readonly of: Case; readonly name?: string } {
+  const comma = line.indexOf(",");
+  if (comma < 0) return { of: parseCase(line) };
+  return { of: parseCase(line.slice(0, comma)), name: line.slice(comma + 1).trim() };
+}
+
+export interface Relation {
+  readonly name: string;
+  /** In words, as a sentence about a correct kernel. */
+  readonly statement: string;
+  /** Throws what the candidate throws. */
+  readonly run: (trial: Trial) => Promise<Outcome>;
+}
+
+/** The ordinary problem of a trial: unit numbers. */
+export function ordinary({ operation, spec, sizes, seed, dtype }: Trial, otherSeed = seed): Problem {
+  return roundProblem(operation, spec.build(sizes, "unit", otherSeed), dtype);
+}
+
+/** What a candidate made of a problem. */
+export class Run {
+  readonly problem: Problem;
+  readonly outputs: Outputs;
+  private readonly trial: Trial;
+  private allowed: Record<string, Allowance> | undefined;
+
+  private constructor(trial: Trial, problem: Problem, outputs: Outputs) {
+    this.trial = trial;
+    this.problem = problem;
+    this.outputs = outputs;
+  }
+
+  /** Throws where an output is missing: the other relations of its numbers mean nothing. */
+  static async of(trial: Trial, problem: Problem): Promise<Run> {
+    const { outputs } = await trial.candidate.run(copied(problem).inputs, problem.scalars);
+    const kept: Record<string, Tensor> = {};
+    for (const name of Object.keys(trial.operation.outputs)) {
+      const t = outputs[name];
+      if (t === undefined) throw new Error(`output ${name} is missing`);
+      kept[name] = { data: t.data.slice(), shape: t.shape }; // a candidate may use its memory again
+    }
+    return new Run(trial, problem, kept);
+  }
+
+  /** How far each element of an output may land, the last rounding of a low dtype included; `errors` are those of the inputs. */
+  allowance(output: string, errors?: Errors<string>): Allowance {
+    const { operation, target, dtype } = this.trial;
+    this.allowed ??= allowancesOf(operation, this.problem, target, "unit");
+    const format = storageOf(operation, output, dtype);
+    const own = (errors === undefined ? this.allowed : allowancesOf(operation, this.problem, target, "unit", errors))[
+      output
+    ];
+    if (format === "float32") return own;
+    const rounding = (y: number): number => ulp(y, dtypes[format]);
+    return { data: own.data.map((e, i) => e + rounding(this.outputs[output].data[i])), shape: own.shape };
+  }
+}
+
+function copied({ inputs, scalars }: Problem): Problem {
+  const list = Object.entries(inputs).map(([name, t]) => [name, { data: t.data.slice(), shape: t.shape }]);
+  return { inputs: Object.fromEntries(list), scalars };
+}
+
+/** One of two equal things: its numbers, and how far each may be off. */
+export interface Side {
+  readonly data: ArrayLike<number>;
+  readonly allowed: () => ArrayLike<number>;
+  readonly shape: readonly number[];
+}
+
+/** An output of a run, after a transformation that is exact in any binary format, for the allowances just as well. */
+export function sideOf(run: Run, output: string, transform: (t: Tensor) => Tensor = (t) => t): Side {
+  const { data, shape } = transform(run.outputs[output]);
+  return { data, shape, allowed: () => transform(run.allowance(output)).data };
+}
+
+/** What is wrong between two sides that should be equal. */
+export interface Difference {
+  readonly state: State;
+  readonly message?: string;
+}
+
+/**
+ * What may become of bits. kept: every correct kernel keeps them. reported: it may change them within the two allowances, and
+ * that is told. free: it adds other numbers, or in another order, so nobody expects the same bits.
+ */
+export type Bits = "kept" | "reported" | "free";
+
+/** `loose` tells the elements whose bits are free whatever is said of the others. */
+export function compareSides(
+  output: string,
+  want: Side,
+  got: Side,
+  bits: Bits,
+  loose: (i: number) => boolean = () => false,
+): Difference {
+  const differs = (i: number): boolean =>
+    !(want.data[i] === got.data[i] || (want.data[i] !== want.data[i] && got.data[i] !== got.data[i]));
+  let first = -1;
+  for (let i = 0; i < want.data.length && first < 0; i++) if (differs(i)) first = i;
+  if (first < 0) return { state: "holds" };
+  const at = (i: number): string =>
+    `${output}[${indexOf(i, want.shape).join(",")}]: ${want.data[i]} became ${got.data[i]}`;
+  if (bits === "kept") return { state: "broken", message: at(first) };
+  const [left, right] = [want.allowed(), got.allowed()];
+  for (let i = first; i < want.data.length; i++) {
+    const allowed = left[i] + right[i];
+    const error = Math.abs(want.data[i] - got.data[i]);
+    if (differs(i) && allowed < Infinity && !(error <= allowed)) {
+      return { state: "broken", message: `${at(i)}, ${(error / allowed).toPrecision(2)} × what both may err` };
+    }
+  }
+  while (first < want.data.length && !(differs(first) && !loose(first))) first++;
+  const isFree = bits === "free" || first === want.data.length;
+  return isFree ? { state: "holds" } : { state: "rounded", message: at(first) };
+}
+
+/** The worst of several differences, with the line that tells it. */
+export function outcomeOf(name: string, { spec, sizes, seed }: Trial, differences: readonly Difference[]): Outcome {
+  const worst = differences.find((d) => d.state === "broken") ?? differences.find((d) => d.state === "rounded");
+  if (worst === undefined) return { state: "holds" };
+  const replay = formatRelation({ op: spec.op, sizes, profile: "unit", seed }, name);
+  return { state: worst.state, message: `${replay}: ${worst.message}`, replay };
+}
+
+/** The length of each axis letter of a problem. */
+export function lengthsOf(
+  { inputs: specs, scalars: kinds }: Operation,
+  { inputs, scalars }: Problem,
+): Map<string, number> {
+  const lengths = new Map<string, number>();
+  for (const [name, kind] of Object.entries(kinds)) if (kind === "axis") lengths.set(name, Number(scalars[name]));
+  for (const [name, spec] of Object.entries(specs)) {
+    axesOf(spec).forEach((axis, i) => lengths.set(axis, inputs[name].shape[i]));
+  }
+  return lengths;
+}
+
+/** Which indices of an axis are taken, and in which order. */
+export type Orders = Readonly<Record<string, readonly number[]>>;
+
+/** A tensor with the axes of its spec taken in those orders. */
+export function gather<D extends Floats | Ints>(t: Tensor<D>, spec: string, orders: Orders): Tensor<D> {
+  let { data, shape } = t;
+  for (const [i, axis] of axesOf(spec).entries()) {
+    const order = orders[axis];
+    if (order === undefined) continue;
+    const inner = shape.slice(i + 1).reduce((n, length) => n * length, 1);
+    const outer = shape.slice(0, i).reduce((n, length) => n * length, 1);
+    const taken = new (data.constructor as new (length: number) => D)(outer * order.length * inner);
+    for (let o = 0; o < outer; o++) {
+      for (const [to, from] of order.entries()) {
+        const start = (o * shape[i] + from) * inner;
+        taken.set(data.subarray(start, start + inner) as never, (o * order.length + to) * inner);
+      }
+    }
+    data = taken;
+    shape = [...shape.slice(0, i), order.length, ...shape.slice(i + 1)];
+  }
+  return { data, shape };
+}

@@ -1,0 +1,86 @@
+// The zoo against the bounds: correct evaluations in every manner must stay inside (sound), and adversarial ones come near
+// (tight).
+import fc from "fast-check";
+import type { Operation } from "../reference/operation.ts";
+import { bits } from "../reference/random.ts";
+import type { Target } from "../reference/targets.ts";
+import { arbitraryCase, type Case, type CaseSpec, exampleCases, formatCase } from "./case.ts";
+import { judgeOutputs, roundScalars } from "./verdict.ts";
+import type { Evaluation } from "../zoo/evaluation.ts";
+import { Float32Arithmetic, type Habits, orders, roundings } from "../zoo/arithmetic.ts";
+
+export interface Alarm {
+  readonly variant: string;
+  readonly habits: Habits;
+  readonly replay: string;
+  readonly finding: string;
+}
+
+export interface Soundness {
+  /** Elements compared within a finite bound. */
+  readonly compared: number;
+  readonly unjudged: number;
+  /** Correct evaluations that were accused: there must be none. */
+  readonly alarms: readonly Alarm[];
+  /** The largest error ÷ bound of honest evaluations, on ordinary numbers. */
+  readonly worst: number;
+  /** The same when every primitive errs as far as it may. */
+  readonly adversarial: number;
+}
+
+/** Evaluates an op's evaluations on drawn cases until `elements` have been compared; the same for the same seed. */
+export function soundness(
+  operation: Operation,
+  spec: CaseSpec,
+  evaluations: readonly Evaluation[],
+  target: Target,
+  { elements, seed }: { readonly elements: number; readonly seed: number },
+): Soundness {
+  if (evaluations.length === 0) throw new RangeError(`${operation.name} has no correct evaluation in the zoo`);
+  const arbitrary = arbitraryCase(spec, false);
+  const alarms: Alarm[] = [];
+  let [compared, unjudged, worst, adversarial] = [0, 0, 0, 0];
+  const drawn = (round: number): Case[] =>
+    round === 0 ? exampleCases(spec, seed) : fc.sample(arbitrary, { numRuns: 20, seed: bits(seed, 4, round) | 0 });
+  for (let round = 0, n = 0; compared < elements || round < 2; round++) {
+    for (const c of drawn(round)) {
+      const built = spec.build(c.sizes, c.profile as never, c.seed);
+      const problem = { inputs: built.inputs, scalars: roundScalars(operation, built.scalars) };
+      for (const evaluation of evaluations) {
+        const habits = habitsOf(target, seed, n++);
+        const f = new Float32Arithmetic(target, habits);
+        const outputs = evaluation.evaluate(f, problem.inputs, problem.scalars);
+        const verdict = judgeOutputs(operation, outputs, problem, target, c.profile);
+        for (const comparison of verdict.comparisons) {
+          compared += comparison.power.judged;
+          unjudged += comparison.unjudged;
+          // Flushing alone reaches a bound of subnormal numbers, so only ordinary numbers tell how tight it is.
+          if (c.profile !== "unit") continue;
+          if (habits.rounding === "adversarial") adversarial = Math.max(adversarial, comparison.worst);
+          else worst = Math.max(worst, comparison.worst);
+        }
+        // On the integer lattice an adversary that errs where nothing is rounded is not a correct evaluation.
+        const unfair = habits.rounding === "adversarial" && c.profile === "lattice" && operation.exact.length > 0;
+        if (verdict.findings.length > 0 && !unfair) {
+          alarms.push({ variant: evaluation.variant, habits, replay: formatCase(c), finding: verdict.findings[0] });
+        }
+      }
+    }
+    if (round > 10_000) throw new Error(`${operation.name}: the cases hardly have elements to compare`);
+  }
+  return { compared, unjudged, alarms, worst, adversarial };
+}
+
+/** The n-th manner of computing: every combination comes up. */
+function habitsOf(target: Target, seed: number, n: number): Habits {
+  const draw = (stream: number, below: number) => bits(seed, stream, n) % below;
+  const functions = ["exact", "random", "low", "high"] as const;
+  return {
+    rounding: roundings[draw(11, roundings.length)],
+    order: orders[draw(12, orders.length)],
+    fused: draw(13, 2) === 1,
+    flushes: target.flushes && draw(14, 2) === 1,
+    functions: functions[draw(15, functions.length)],
+    seed: draw(16, 4) === 0 ? draw(17, 2) : 2 + draw(17, 1000000),
+  };
+}

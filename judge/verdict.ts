@@ -1,0 +1,166 @@
+// From a candidate's outputs on one problem to a verdict: truth, bound, comparison, and what the candidate complains of.
+import type { Allowance, Errors } from "../reference/bounds.ts";
+import { type DTypeName, dtypes, formats, round, ulp } from "../reference/dtype.ts";
+import { type Inputs, type Operation, type Outputs, type Scalars, storageOf } from "../reference/operation.ts";
+import type { Target } from "../reference/targets.ts";
+import type { Floats, Ints, Tensor } from "../reference/tensor.ts";
+import type { Problem } from "./case.ts";
+import { type Profile } from "./profile.ts";
+import { type Candidate, Interrupted } from "../reference/candidate.ts";
+import { FormatError } from "../formats/error.ts";
+import { compare, type Comparison, describe } from "./compare.ts";
+
+export interface Verdict {
+  readonly comparisons: readonly Comparison[];
+  /** One line each; empty when the candidate passed. */
+  readonly findings: readonly string[];
+}
+
+/** The exact outputs: the op in float64 on the same float32 inputs and scalars. */
+export function truth(operation: Operation, { inputs, scalars }: Problem): Record<string, Tensor<Float64Array>> {
+  return operation.evaluate(widen(inputs), scalars, Float64Array);
+}
+
+/** Float inputs as float64, ids as they are. */
+export function widen(inputs: Inputs): Inputs {
+  return Object.fromEntries(
+    Object.entries(inputs).map(([name, t]) => [
+      name,
+      t.data instanceof Int32Array ? t : { data: new Float64Array(t.data), shape: t.shape },
+    ]),
+  );
+}
+
+/** The scalars as a kernel gets them: real numbers rounded to float32. */
+export function roundScalars(operation: Operation, scalars: Scalars): Scalars {
+  return Object.fromEntries(
+    Object.entries(scalars).map(([name, value]) => [
+      name,
+      operation.scalars[name] === "real" && typeof value === "number" ? Math.fround(value) : value,
+    ]),
+  );
+}
+
+/** The problem as a candidate of that dtype gets it: inputs rounded to it, real scalars to float32. */
+export function roundProblem(operation: Operation, { inputs, scalars }: Problem, dtype: DTypeName): Problem {
+  const rounded = Object.entries(inputs).map(([name, t]): [string, Tensor<Floats | Ints>] => {
+    const format = dtypes[storageOf(operation, name, dtype)];
+    return t.data instanceof Int32Array || format.name === "float32"
+      ? [name, t]
+      : [name, { data: (t.data as Floats).map((x) => round(x, format)) as Floats, shape: t.shape }];
+  });
+  return { inputs: Object.fromEntries(rounded), scalars: roundScalars(operation, scalars) };
+}
+
+/**
+ * How far each element of a correct kernel's outputs may land, before the rounding of a lower dtype. `errors` are those of
+ * the inputs besides what the kernel declares.
+ */
+export function allowancesOf(
+  operation: Operation,
+  { inputs, scalars }: Problem,
+  target: Target,
+  profile: Profile,
+  errors: Errors<string> = {},
+): Record<string, Allowance> {
+  const allowed = operation.bound(widen(inputs), scalars, target, sums(declaredErrors(inputs, target), errors));
+  // On the integer lattice every product and every partial sum is exact, in any order.
+  if (profile === "lattice") for (const name of operation.exact) allowed[name].data.fill(0);
+  return allowed;
+}
+
+/** Errors of the inputs that the kernel declares as read in a lower format, to either neighbour of each number. */
+function declaredErrors(inputs: Inputs, target: Target): Record<string, Tensor> {
+  const errors: Record<string, Tensor> = {};
+  for (const [name, format] of Object.entries(target.stores ?? {})) {
+    const t = inputs[name];
+    if (t === undefined || t.data instanceof Int32Array) continue;
+    const data = Float64Array.from(t.data, (x) => (round(x, formats[format]) === x ? 0 : ulp(x, formats[format])));
+    errors[name] = { data, shape: t.shape };
+  }
+  return errors;
+}
+
+/** Errors of the same inputs, added. */
+function sums(a: Errors<string>, b: Errors<string>): Errors<string> {
+  const both: Record<string, Tensor | undefined> = { ...a };
+  for (const [name, t] of Object.entries(b)) {
+    const other = a[name];
+    if (t === undefined) continue;
+    both[name] = other === undefined ? t : { data: other.data.map((e, i) => e + t.data[i]) as Floats, shape: t.shape };
+  }
+  return both as Errors<string>;
+}
+
+/**
+ * Runs the candidate on the problem and judges what comes back. Never throws for what the candidate does; throws FormatError
+ * where the judge's own files cannot be written, and Interrupted.
+ */
+export async function judge(
+  operation: Operation,
+  candidate: Candidate,
+  given: Problem,
+  target: Target,
+  profile: Profile,
+  dtype: DTypeName = "float32",
+): Promise<Verdict> {
+  const problem = roundProblem(operation, given, dtype);
+  const copies = Object.entries(problem.inputs).map(([name, t]) => ({ name, t, before: t.data.slice() }));
+  let outputs: Outputs;
+  const findings: string[] = [];
+  try {
+    const result = await candidate.run(problem.inputs, problem.scalars);
+    outputs = result.outputs;
+    findings.push(...result.complaints);
+  } catch (error) {
+    if (isJudges(error)) throw error;
+    return { comparisons: [], findings: [`${candidate.name} failed: ${(error as Error).message}`] };
+  }
+  for (const { name, t, before } of copies) {
+    if (!sameBits(t.data, before)) findings.push(`input ${name} was changed`);
+    t.data.set(before as never);
+  }
+  return judgeOutputs(operation, outputs, problem, target, profile, findings, dtype);
+}
+
+/** Whether an error says nothing of the candidate. */
+export function isJudges(error: unknown): boolean {
+  return error instanceof FormatError || error instanceof Interrupted;
+}
+
+/** The verdict on outputs that exist already. */
+export function judgeOutputs(
+  operation: Operation,
+  outputs: Outputs,
+  problem: Problem,
+  target: Target,
+  profile: Profile,
+  complaints: readonly string[] = [],
+  dtype: DTypeName = "float32",
+): Verdict {
+  const findings = [...complaints];
+  const want = truth(operation, problem);
+  const allowed = allowancesOf(operation, problem, target, profile);
+  const comparisons: Comparison[] = [];
+  for (const name of Object.keys(operation.outputs)) {
+    const got = outputs[name];
+    if (got === undefined) {
+      findings.push(`output ${name} is missing`);
+      continue;
+    }
+    if (got.shape.join() !== want[name].shape.join() || got.data.length !== want[name].data.length) {
+      findings.push(`output ${name} has shape [${got.shape}], expected [${want[name].shape}]`);
+      continue;
+    }
+    const comparison = compare(name, got, want[name], allowed[name], target, storageOf(operation, name, dtype));
+    comparisons.push(comparison);
+    if (comparison.outside > 0 && comparison.at !== undefined) findings.push(describe(comparison.at));
+  }
+  return { comparisons, findings };
+}
+
+function sameBits(a: Floats | Ints, b: Floats | Ints): boolean {
+  const left = new Uint8Array(a.buffer, a.byteOffset, a.byteLength);
+  const right = new Uint8Array(b.buffer, b.byteOffset, b.byteLength);
+  return left.length === right.length && left.every((byte, i) => byte === right[i]);
+}

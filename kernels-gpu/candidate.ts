@@ -1,0 +1,52 @@
+// A kernel of this project as a candidate for the judge.
+import type { Candidate } from "../reference/candidate.ts";
+import type { Device } from "./device/device.ts";
+import type { Program } from "./device/kernel.ts";
+import { offences } from "./device/hygiene.ts";
+import { launch, type LaunchOptions } from "./device/launch.ts";
+import { type LowType, lowTypes } from "./device/packed.ts";
+import type { DTypeName } from "../reference/dtype.ts";
+import { type Operation, type Scalars, storageOf } from "../reference/operation.ts";
+
+/**
+ * Runs a program on the device in checked mode; what it does to memory that is not its own becomes a complaint. In a dtype of 16
+ * bits its tensors lie packed on the device.
+ */
+export function deviceCandidate(
+  device: Device,
+  program: Program,
+  operation: Operation,
+  options: LaunchOptions = {},
+  dtype: DTypeName = "float32",
+): Candidate {
+  const launching = { ...options, low: lowTensors(operation, dtype) };
+  return {
+    name: operation.name,
+    run: async (inputs, scalars) => {
+      const { outputs, hygiene } = await launch(device, program, inputs, numbersOf(operation, scalars), launching);
+      return { outputs, complaints: offences(hygiene) };
+    },
+  };
+}
+
+/** Which inputs and outputs of an op are stored in 16 bits. */
+function lowTensors(operation: Operation, dtype: DTypeName): ReadonlyMap<string, LowType> {
+  const names = [...Object.keys(operation.inputs), ...Object.keys(operation.outputs)];
+  return new Map(
+    names.flatMap((name) => {
+      const stored = storageOf(operation, name, dtype);
+      const isInteger = operation.integers.includes(name);
+      return (stored === "bfloat16" || stored === "float16") && !isInteger ? [[name, lowTypes[stored]]] : [];
+    }),
+  );
+}
+
+/** Words become their place in the operation's list: a uniform holds numbers only. */
+function numbersOf(operation: Operation, scalars: Scalars): Record<string, number> {
+  return Object.fromEntries(
+    Object.entries(scalars).map(([name, value]) => {
+      const kind = operation.scalars[name];
+      return [name, typeof value === "number" ? value : (kind as readonly string[]).indexOf(value)];
+    }),
+  );
+}

@@ -1,0 +1,89 @@
+// One program, alone, on host tensors: what the judge and the tests run.
+import type { Floats, Ints, Tensor } from "../../reference/tensor.ts";
+import { resolveAxes, shapeOf } from "./axes.ts";
+import type { Device } from "./device.ts";
+import { KernelError } from "./errors.ts";
+import { type Hygiene, offences } from "./hygiene.ts";
+import type { Named, Program } from "./kernel.ts";
+import type { LowType } from "./packed.ts";
+import { Recorder, type RecorderOptions, asTensor, sameNames } from "./recorder.ts";
+
+/** The outputs of a checked run, what it did to memory, and how long it took. */
+export interface Launched {
+  readonly outputs: Readonly<Record<string, Tensor<Float32Array>>>;
+  readonly hygiene: Hygiene;
+  /** compile: waiting for pipelines, 0 when they were ready; run: all the rest, copies included. */
+  readonly milliseconds: { readonly compile: number; readonly run: number };
+}
+
+/** How a program is launched; always checked. */
+export interface LaunchOptions extends Omit<RecorderOptions, "mode"> {
+  /** Inputs and outputs that are stored in 16 bits. */
+  readonly low?: ReadonlyMap<string, LowType>;
+}
+
+/**
+ * Runs a program in checked mode. Hygiene is reported, not thrown. Throws RangeError or TypeError for arguments that do
+ * not fit the declaration, KernelError for what the device refuses.
+ */
+export async function launch(
+  device: Device,
+  program: Program,
+  inputs: Named<string, Tensor<Floats | Ints>>,
+  scalars: Named<string, number> = {},
+  options: LaunchOptions = {},
+): Promise<Launched> {
+  const { id } = program;
+  sameNames(`${id}: inputs`, Object.keys(program.inputs), Object.keys(inputs));
+  sameNames(`${id}: scalars`, program.scalars, Object.keys(scalars));
+  const shapes = Object.fromEntries(Object.entries(inputs).map(([name, { shape }]) => [name, shape]));
+  const lengths = resolveAxes(program.inputs, shapes, scalars);
+
+  const [low] = Object.keys(program.outputs).flatMap((name) => options.low?.get(name) ?? []);
+  const start = performance.now();
+  const run = new Recorder(device, { ...options, mode: "checked", ...(low && { outputs: low }) });
+  try {
+    const uploads = Object.fromEntries(
+      Object.entries(inputs).map(([name, tensor]) => [name, run.upload(tensor, name, options.low?.get(name))]),
+    );
+    const recorded = program.record(run, uploads, scalars);
+    sameNames(`${id}: outputs`, Object.keys(program.outputs), Object.keys(recorded));
+    const unused = run.unused();
+    if (unused.length > 0) throw new RangeError(`${id} does not use ${unused.join(", ")}`);
+    for (const [name, spec] of Object.entries(program.outputs)) {
+      const { shape, type } = recorded[name]!;
+      const expected = shapeOf(name, spec, lengths);
+      const stored = options.low?.get(name) ?? "f32";
+      if (type !== stored || expected.join() !== shape.join()) {
+        const advice = stored === "f32" && type !== stored ? `; name it in the kernel's "wide"` : "";
+        throw new RangeError(`${id}: ${name} is ${type} [${shape}], expected ${stored} [${expected}]${advice}`);
+      }
+    }
+    const { hygiene, words } = await run.inspect(recorded);
+    const outputs = Object.fromEntries(
+      Object.entries(recorded).map(([name, tensor]) => [name, asTensor(tensor, words.get(tensor)!)]),
+    ) as Record<string, Tensor<Float32Array>>;
+    const compile = run.compileMilliseconds;
+    return { outputs, hygiene, milliseconds: { compile, run: performance.now() - start - compile } };
+  } finally {
+    run.destroy();
+  }
+}
+
+/** The typed face of a program: inputs and scalars under their names, outputs back. Throws KernelError on any offence. */
+export async function call(
+  device: Device,
+  program: Program,
+  values: Named<string, Tensor<Floats | Ints> | number>,
+): Promise<Launched["outputs"]> {
+  const inputs: Record<string, Tensor<Floats | Ints>> = {};
+  const scalars: Record<string, number> = {};
+  for (const [name, value] of Object.entries(values)) {
+    if (typeof value === "number") scalars[name] = value;
+    else inputs[name] = value;
+  }
+  const { outputs, hygiene } = await launch(device, program, inputs, scalars);
+  const [offence] = offences(hygiene);
+  if (offence !== undefined) throw new KernelError(`${program.id}: ${offence}`);
+  return outputs;
+}

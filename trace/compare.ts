@@ -1,0 +1,95 @@
+// How far apart two files of tensors are, tensor by tensor.
+//
+//   relative = ‖a − b‖ / ‖b‖,   0 where both are zero, Infinity where only b is
+import { dtypes, ulpDistance } from "../reference/dtype.ts";
+import type { Floats, Ints, Tensor } from "../reference/tensor.ts";
+import type { SafetensorsFile } from "../formats/safetensors.ts";
+import { inOrderOfComputation } from "./names.ts";
+
+/** One tensor in both files; or why it cannot be compared, which is a difference. */
+export type Difference =
+  | { readonly name: string; readonly relative: number; readonly ulps: number; readonly at: number }
+  | { readonly name: string; readonly mismatch: string };
+
+/** Compares a with b, in the order of computation. Reads one tensor of each at a time. */
+export function* compareFiles(a: SafetensorsFile, b: SafetensorsFile): Generator<Difference> {
+  for (const name of inOrderOfComputation(new Set([...b.names, ...a.names]))) {
+    const inA = a.tensors.get(name);
+    const inB = b.tensors.get(name);
+    if (inA === undefined) yield { name, mismatch: `missing in ${a.path}` };
+    else if (inB === undefined) yield { name, mismatch: `missing in ${b.path}` };
+    else if (inA.shape.join() !== inB.shape.join()) {
+      yield { name, mismatch: `shape [${inA.shape}], wanted [${inB.shape}]` };
+    } else yield { name, ...distance(a.read(name), b.read(name)) };
+  }
+}
+
+/**
+ * The relative distance; the largest distance in units in the last place (of float32 unless both are float64; of integers,
+ * their difference); and the first element where that stands, −1 where nothing differs. Equal infinities do not differ,
+ * nor do two NaNs; where only one side is not finite, the distances are NaN or Infinity.
+ */
+export function distance(
+  a: Tensor<Floats | Ints>,
+  b: Tensor<Floats | Ints>,
+): { relative: number; ulps: number; at: number } {
+  const storages = [a.data, b.data];
+  const integers = storages.every((data) => data instanceof Int32Array);
+  const single = storages.some((data) => data instanceof Float32Array);
+  const ulpsOf = integers ? apart : single ? float32Ulps : float64Ulps;
+  const differences = new Float64Array(a.data.length);
+  const wanted = new Float64Array(a.data.length);
+  let ulps = 0;
+  let at = -1;
+  for (let i = 0; i < differences.length; i++) {
+    const x = a.data[i];
+    const y = b.data[i];
+    const same = x === y || (Number.isNaN(x) && Number.isNaN(y));
+    if (!same || Number.isFinite(y)) wanted[i] = y;
+    if (same) continue;
+    differences[i] = x - y;
+    const here = ulpsOf(x, y);
+    if (at < 0 || (!(here <= ulps) && !Number.isNaN(ulps))) {
+      ulps = here;
+      at = i;
+    }
+  }
+  if (at < 0) return { relative: 0, ulps, at };
+  const size = norm(wanted);
+  const relative = size === 0 ? Infinity : norm(differences) / size;
+  // What differs is never at distance 0, however small the quotient.
+  return { relative: relative === 0 ? Number.MIN_VALUE : relative, ulps, at };
+}
+
+function apart(x: number, y: number): number {
+  return Math.abs(x - y);
+}
+
+function float32Ulps(x: number, y: number): number {
+  return ulpDistance(x, y, dtypes.float32);
+}
+
+/** Through the bits, because the count of doubles from zero to a double is no double. */
+function float64Ulps(x: number, y: number): number {
+  if (!(Number.isFinite(x) && Number.isFinite(y))) return NaN;
+  const steps = ordinal(x) - ordinal(y);
+  return Number(steps < 0n ? -steps : steps);
+}
+
+const bits = new DataView(new ArrayBuffer(8));
+
+function ordinal(x: number): bigint {
+  bits.setFloat64(0, Math.abs(x));
+  const magnitude = bits.getBigUint64(0);
+  return x < 0 ? -magnitude : magnitude;
+}
+
+/** √Σx², scaled by the largest element so that no square overflows or vanishes. */
+function norm(data: Float64Array): number {
+  let largest = 0;
+  for (const x of data) largest = Math.max(largest, Math.abs(x)); // NaN stays NaN
+  if (!(largest > 0 && largest < Infinity)) return largest;
+  let squares = 0;
+  for (const x of data) squares += (x / largest) * (x / largest);
+  return largest * Math.sqrt(squares);
+}

@@ -1,0 +1,203 @@
+// What a replay starts from: the weights, the batches and the configuration that a trace file holds.
+import { checkConfig, type LlamaConfig } from "../reference/config.ts";
+import { IGNORE_INDEX } from "../reference/ops/cross-entropy.ts";
+import type { Floats, Ints, Tensor } from "../reference/tensor.ts";
+import {
+  checkHyperparameters,
+  hyperparameterNames,
+  type Hyperparameters,
+} from "../reference/training/hyperparameters.ts";
+import type { Batch } from "../reference/training/step.ts";
+import { weightShapes } from "../reference/weights.ts";
+import { FormatError, quote } from "../formats/error.ts";
+import { openSafetensors, type SafetensorsFile } from "../formats/safetensors.ts";
+
+export interface TraceInput {
+  readonly config: LlamaConfig;
+  /** Absent where the recording is one forward and backward. */
+  readonly hyperparameters?: Hyperparameters;
+  /** The configuration as the file has it: JSON. */
+  readonly configText: string;
+  /** By the weights' names, in the order of the table, in the file's storage. */
+  readonly weights: Map<string, Tensor>;
+  /** One for each step. */
+  readonly batches: readonly Batch[];
+  /** Parts that each batch was computed in, one after another. */
+  readonly microBatches: number;
+}
+
+/** Reads and checks the inputs in a trace file. Throws FormatError: the path, what, where and what was wanted. */
+export function readTraceInput(path: string): TraceInput {
+  const file = openSafetensors(path);
+  try {
+    const configText = file.metadata.config;
+    if (configText === undefined)
+      throw new FormatError(path, 'metadata has no "config", wanted a configuration in JSON');
+    const fields = parseObject(path, configText);
+    checkRope(path, file.metadata.rope);
+    const { batches, T } = readBatches(file);
+    const config = readConfig(path, fields, T);
+    const weights = readWeights(file, config, "weights");
+    checkIds(path, batches, config.vocabSize);
+    const microBatches = readMicroBatches(file, batches[0].tokens.shape[0]);
+    const input = { config, configText, weights, batches, microBatches };
+    if (hyperparameterNames.some((name) => fields[name] !== undefined)) {
+      return { ...input, hyperparameters: readHyperparameters(path, fields) };
+    }
+    if (batches.length === 1) return input;
+    const wanted = "wanted learningRate and the others, or one step";
+    throw new FormatError(path, `tokens hold ${batches.length} steps but there are no hyperparameters, ${wanted}`);
+  } finally {
+    file.close();
+  }
+}
+
+/** The configuration and hyperparameters in the metadata of a file that has both. Throws FormatError. */
+export function parseConfig(path: string, text: string): { config: LlamaConfig; hyperparameters: Hyperparameters } {
+  const fields = parseObject(path, text);
+  return { config: readConfig(path, fields, undefined), hyperparameters: readHyperparameters(path, fields) };
+}
+
+function parseObject(path: string, text: string): Record<string, unknown> {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    throw new FormatError(path, `metadata "config" is ${quote(text)}, wanted JSON`);
+  }
+  if (typeof value !== "object" || value === null || Array.isArray(value)) {
+    throw new FormatError(path, `metadata "config" is ${quote(text)}, wanted a JSON object`);
+  }
+  return value as Record<string, unknown>;
+}
+
+function readConfig(path: string, fields: Record<string, unknown>, T: number | undefined): LlamaConfig {
+  const config = {} as Record<keyof LlamaConfig, unknown>;
+  const numbers = ["dim", "nLayers", "nHeads", "nKvHeads", "ffnDim", "vocabSize", "normEps", "ropeTheta"] as const;
+  for (const name of numbers) config[name] = numberIn(path, fields, name);
+  // A recording need not say how long its sequences could have been.
+  config.maxSeqLen = fields.maxSeqLen === undefined && T !== undefined ? T : numberIn(path, fields, "maxSeqLen");
+  config.tiedEmbeddings = fields.tiedEmbeddings;
+  return checked(path, config as LlamaConfig, checkConfig);
+}
+
+function readHyperparameters(path: string, fields: Record<string, unknown>): Hyperparameters {
+  const h = Object.fromEntries(hyperparameterNames.map((name) => [name, numberIn(path, fields, name)]));
+  return checked(path, h as unknown as Hyperparameters, checkHyperparameters);
+}
+
+function numberIn(path: string, fields: Record<string, unknown>, name: string): number {
+  const value = fields[name];
+  if (typeof value === "number") return value;
+  const what = value === undefined ? "is missing" : `is ${quote(JSON.stringify(value))}`;
+  throw new FormatError(path, `configuration: ${name} ${what}, wanted a number`);
+}
+
+function checked<T>(path: string, value: T, check: (value: T) => void): T {
+  try {
+    check(value);
+    return value;
+  } catch (error) {
+    if (error instanceof RangeError) throw new FormatError(path, error.message, { cause: error });
+    throw error;
+  }
+}
+
+function checkRope(path: string, rope: string | undefined): void {
+  if (rope !== undefined && rope !== "adjacent pairs") {
+    throw new FormatError(path, `metadata "rope" is ${quote(rope)}, wanted "adjacent pairs" or nothing`);
+  }
+}
+
+/**
+ * The tensors `prefix.…` of a file, which must be those of the configuration's weights, in the order of their table. Throws
+ * FormatError naming the first that is missing, left over, or of another shape.
+ */
+export function readWeights(file: SafetensorsFile, config: LlamaConfig, prefix: string): Map<string, Tensor> {
+  const held = file.names.filter((name) => name.startsWith(`${prefix}.`));
+  if (config.nLayers > held.length) {
+    // Before the table of weights is made, which would be as long as the configuration says.
+    const wanted = `wanted at least one ${prefix} tensor a layer, found ${held.length}`;
+    throw new FormatError(file.path, `configuration: nLayers is ${config.nLayers}, ${wanted}`);
+  }
+  const shapes = weightShapes(config);
+  for (const [name, shape] of shapes) {
+    const entry = file.tensors.get(`${prefix}.${name}`);
+    if (entry === undefined) {
+      throw new FormatError(file.path, `tensor "${prefix}.${name}" is missing, wanted shape [${shape}]`);
+    }
+    if (entry.shape.join() !== shape.join()) {
+      throw new FormatError(file.path, `tensor "${prefix}.${name}" has shape [${entry.shape}], wanted [${shape}]`);
+    }
+  }
+  for (const name of held) {
+    if (!shapes.has(name.slice(prefix.length + 1))) {
+      throw new FormatError(file.path, `tensor ${quote(name)} is not a weight of this configuration`);
+    }
+  }
+  return new Map([...shapes.keys()].map((name) => [name, file.readFloats(`${prefix}.${name}`)]));
+}
+
+function readBatches(file: SafetensorsFile): { batches: Batch[]; T: number } {
+  for (const name of ["tokens", "targets"]) {
+    const shape = file.tensors.get(name)?.shape;
+    if (shape === undefined) throw new FormatError(file.path, `tensor "${name}" is missing, wanted shape [step,B,T]`);
+    if (shape.length !== 3 || shape.includes(0)) {
+      throw new FormatError(file.path, `tensor "${name}" has shape [${shape}], wanted [step,B,T] with no length 0`);
+    }
+  }
+  const tokens = file.readInts("tokens");
+  const targets = file.readInts("targets");
+  if (tokens.shape.join() !== targets.shape.join()) {
+    throw new FormatError(
+      file.path,
+      `tensor "targets" has shape [${targets.shape}], wanted [${tokens.shape}] as "tokens"`,
+    );
+  }
+  const [S, B, T] = tokens.shape;
+  const stepOf = ({ data }: Tensor<Ints>, s: number): Tensor<Ints> => ({
+    data: data.slice(s * B * T, (s + 1) * B * T),
+    shape: [B, T],
+  });
+  const batches = Array.from({ length: S }, (_, s) => ({ tokens: stepOf(tokens, s), targets: stepOf(targets, s) }));
+  return { batches, T };
+}
+
+/** The number in the metadata, or 1 where neither it nor any name tells of micro-batches. */
+function readMicroBatches({ path, metadata, names }: SafetensorsFile, B: number): number {
+  const text = metadata.microBatches ?? "1";
+  const value = /^\d{1,9}$/.test(text) ? Number(text) : 0;
+  if (!(value > 0 && B % value === 0)) {
+    const wanted = `wanted a divisor of the ${B} sequences of a batch`;
+    throw new FormatError(path, `metadata "microBatches" is ${quote(text)}, ${wanted}`);
+  }
+  const parts = new Set(Array.from({ length: value > 1 ? value : 0 }, (_, i) => String(i)));
+  for (const name of names) {
+    const [, part] = /^microBatches\.([^.]*)/.exec(name) ?? [];
+    if (part === undefined || parts.has(part)) continue;
+    const said = metadata.microBatches === undefined ? 'metadata has no "microBatches"' : `there are ${value}`;
+    throw new FormatError(path, `tensor ${quote(name)} is of no micro-batch: ${said}`);
+  }
+  return value;
+}
+
+function checkIds(path: string, batches: readonly Batch[], V: number): void {
+  for (const [s, batch] of batches.entries()) {
+    for (const name of ["tokens", "targets"] as const) {
+      const { data, shape } = batch[name];
+      const at = data.findIndex((id) => !((id >= 0 && id < V) || (name === "targets" && id === IGNORE_INDEX)));
+      if (at < 0) continue;
+      const where = `${name}[${s},${Math.floor(at / shape[1])},${at % shape[1]}]`;
+      const or = name === "targets" ? ` or ${IGNORE_INDEX}` : "";
+      throw new FormatError(path, `${where} is ${data[at]}, wanted an id in [0, ${V})${or}`);
+    }
+  }
+}
+
+/** The weights in another storage: each number is rounded once. */
+export function storedAs<P extends Floats>(
+  weights: ReadonlyMap<string, Tensor>,
+  Storage: new (data: Floats) => P,
+): Map<string, Tensor<P>> {
+  return new Map([...weights].map(([name, { data, shape }]) => [name, { data: new Storage(data), shape }]));
+}

@@ -1,0 +1,314 @@
+// Float32 as some correct device might compute it: any rounding, fusing, flushing, order of summation, and functions that
+// err as far as the target lets them. The zoo evaluates every op in it; none of these may be accused.
+import { dtypes, type FormatName, formats, round, truncate, ulp } from "../reference/dtype.ts";
+import { cos, exp, log, power, sin } from "../reference/elementary.ts";
+import { bits, uniform } from "../reference/random.ts";
+import { Arithmetic } from "../reference/rounding.ts";
+import type { FunctionName, Target } from "../reference/targets.ts";
+
+/**
+ * nearest: IEEE 754. truncating and away: towards and away from zero. neighbour: either neighbour, at random.
+ * adversarial: not rounded at all, but off by exactly u, up or down, as a worst case would be: what comes out is no
+ * float32 number, and shows how much of a bound can be reached.
+ */
+export const roundings = ["nearest", "truncating", "away", "neighbour", "adversarial"] as const;
+export type Rounding = (typeof roundings)[number];
+
+export const orders = [
+  "sequential",
+  "reversed",
+  "ascending",
+  "descending",
+  "pairwise",
+  "blocked",
+  "strided",
+  "shuffled",
+] as const;
+export type Order = (typeof orders)[number];
+
+export interface Habits {
+  readonly rounding: Rounding;
+  readonly order: Order;
+  /** Products that are added are not rounded before. */
+  readonly fused: boolean;
+  /** Subnormal operands and results become zero. */
+  readonly flushes: boolean;
+  /** How functions err: not beyond rounding, at random within the accuracy, or by all of it, up or down. */
+  readonly functions: "exact" | "random" | "low" | "high";
+  /** Decides what is random, and the sides on which an adversary errs: 0 all up, 1 all down, otherwise mixed. */
+  readonly seed: number;
+  /** Into what the operands of products that are added are brought first, as a matrix unit does. */
+  readonly operands?: FormatName;
+  /** Into what each partial sum is brought. */
+  readonly accumulator?: FormatName;
+  /** Into what every result is brought that is no part of a sum, and every finished sum: what passes from step to step. */
+  readonly intermediates?: FormatName;
+  /** How all three are brought there; to nearest without it. */
+  readonly narrowing?: "nearest" | "truncating";
+}
+
+const { minNormal, max: MAX } = dtypes.float32;
+const { LN2 } = Math;
+
+export class Float32Arithmetic {
+  readonly habits: Habits;
+  readonly target: Target;
+  private readonly accuracy: Arithmetic;
+  private drawn = 0;
+  private isSumming = false;
+
+  constructor(target: Target, habits: Habits) {
+    this.target = target;
+    this.habits = habits;
+    this.accuracy = new Arithmetic(target);
+  }
+
+  /** A constant of the formula as float32. */
+  constant(x: number): number {
+    return Math.fround(x);
+  }
+
+  /** Adding zero is exact in every rounding: an accumulator that starts at zero has one rounding less than terms. */
+  add(a: number, b: number): number {
+    const x = this.operand(a);
+    const y = this.operand(b);
+    return x === 0 || y === 0 ? x + y : this.result(x + y);
+  }
+
+  subtract(a: number, b: number): number {
+    return this.add(a, -b);
+  }
+
+  multiply(a: number, b: number): number {
+    return this.result(this.operand(a) * this.operand(b));
+  }
+
+  /** a · b + c, with one rounding or two. */
+  multiplyAdd(a: number, b: number, c: number): number {
+    if (!this.habits.fused) return this.add(this.multiply(a, b), c);
+    const product = this.operand(a) * this.operand(b);
+    return product === 0 ? this.operand(c) : this.result(product + this.operand(c));
+  }
+
+  divide(a: number, b: number): number {
+    const divisor = this.operand(b);
+    return this.erring("divide", Math.abs(divisor), this.operand(a) / divisor);
+  }
+
+  exp(x: number): number {
+    return this.erring("exp", this.operand(x), exp(this.operand(x)));
+  }
+
+  log(x: number): number {
+    return this.erring("log", this.operand(x), log(this.operand(x)));
+  }
+
+  exp2(x: number): number {
+    return this.erring("exp2", this.operand(x), power(2, this.operand(x)));
+  }
+
+  log2(x: number): number {
+    return this.erring("log2", this.operand(x), log(this.operand(x)) / LN2);
+  }
+
+  sqrt(x: number): number {
+    return this.erring("sqrt", this.operand(x), Math.sqrt(this.operand(x)));
+  }
+
+  inverseSqrt(x: number): number {
+    return this.erring("inverseSqrt", this.operand(x), 1 / Math.sqrt(this.operand(x)));
+  }
+
+  sin(x: number): number {
+    return this.erring("sin", x, sin(x));
+  }
+
+  cos(x: number): number {
+    return this.erring("cos", x, cos(x));
+  }
+
+  /** Σ of terms in the order of the habits. */
+  sum(terms: readonly number[]): number {
+    return this.summing(() => this.ordered(terms));
+  }
+
+  private ordered(terms: readonly number[]): number {
+    const last = terms.length - 1;
+    switch (this.habits.order) {
+      case "sequential":
+        return this.sequence(terms, 0, last, 1);
+      case "reversed":
+        return this.sequence(terms.toReversed(), 0, last, 1);
+      case "ascending":
+        return this.sequence(
+          terms.toSorted((a, b) => Math.abs(a) - Math.abs(b)),
+          0,
+          last,
+          1,
+        );
+      case "descending":
+        return this.sequence(
+          terms.toSorted((a, b) => Math.abs(b) - Math.abs(a)),
+          0,
+          last,
+          1,
+        );
+      case "pairwise":
+        return this.pairwise(terms, 0, terms.length);
+      case "blocked": {
+        const blocks: number[] = [];
+        for (let i = 0; i <= last; i += 16) blocks.push(this.sequence(terms, i, Math.min(i + 15, last), 1));
+        return this.sequence(blocks, 0, blocks.length - 1, 1);
+      }
+      case "strided": {
+        const lanes: number[] = [];
+        for (let i = 0; i < Math.min(64, terms.length); i++) lanes.push(this.sequence(terms, i, last, 64));
+        return this.pairwise(lanes, 0, lanes.length);
+      }
+      case "shuffled":
+        return this.sequence(this.shuffle(terms), 0, last, 1);
+    }
+  }
+
+  /** Σ a[i] · b[i] in the order of the habits; fused where the order adds one product after another. */
+  dot(a: readonly number[], b: readonly number[]): number {
+    return this.summing(() => this.products(a, b));
+  }
+
+  private products(a: readonly number[], b: readonly number[]): number {
+    const { order, fused, operands, accumulator } = this.habits;
+    if (fused && (order === "sequential" || order === "reversed")) {
+      let total = 0;
+      for (let i = 0; i < a.length; i++) {
+        const at = order === "sequential" ? i : a.length - 1 - i;
+        total = this.narrow(
+          this.multiplyAdd(this.narrow(a[at], operands), this.narrow(b[at], operands), total),
+          accumulator,
+        );
+      }
+      return total;
+    }
+    return this.ordered(a.map((x, i) => this.multiply(this.narrow(x, operands), this.narrow(b[i], operands))));
+  }
+
+  /** A sum is one step: only what it ends in is brought to the format of intermediates. */
+  private summing(total: () => number): number {
+    this.isSumming = true;
+    const sum = total();
+    this.isSumming = false;
+    return this.narrow(sum, this.habits.intermediates);
+  }
+
+  /** A random choice below n, for an evaluation that varies more than the habits do. */
+  choose(n: number): number {
+    return bits(this.habits.seed, 1, this.drawn++) % n;
+  }
+
+  private operand(x: number): number {
+    return this.habits.flushes && Math.abs(x) < minNormal ? 0 : x;
+  }
+
+  /** One after another, from an index to another, both included. */
+  private sequence(terms: readonly number[], from: number, to: number, step: number): number {
+    let total = 0;
+    for (let i = from; i <= to; i += step) total = this.partial(total, terms[i]);
+    return total;
+  }
+
+  /** Halves of halves, from an index to before another. */
+  private pairwise(terms: readonly number[], from: number, to: number): number {
+    if (to - from <= 1) return to > from ? terms[from] : 0;
+    const middle = from + ((to - from) >> 1);
+    return this.partial(this.pairwise(terms, from, middle), this.pairwise(terms, middle, to));
+  }
+
+  /** One addition of a sum. */
+  private partial(a: number, b: number): number {
+    return this.narrow(this.add(a, b), this.habits.accumulator);
+  }
+
+  private narrow(x: number, format: FormatName | undefined): number {
+    if (format === undefined) return x;
+    return this.habits.narrowing === "truncating" ? truncate(x, formats[format]) : round(x, formats[format]);
+  }
+
+  private shuffle(terms: readonly number[]): number[] {
+    const list = [...terms];
+    for (let i = list.length - 1; i > 0; i--) {
+      const j = this.choose(i + 1);
+      [list[i], list[j]] = [list[j], list[i]];
+    }
+    return list;
+  }
+
+  /** One rounding of an exact result, in the manner of the habits. */
+  private result(exact: number): number {
+    const { rounding, flushes } = this.habits;
+    let x = exact;
+    if (rounding === "adversarial") {
+      x = exact * (1 + this.side() * this.target.u);
+      return flushes && Math.abs(x) < minNormal ? 0 : x;
+    }
+    x = this.step(this.neighbour(exact));
+    return flushes && Math.abs(x) < minNormal ? 0 : x;
+  }
+
+  /** What a step gives, as the next one reads it. */
+  private step(x: number): number {
+    return this.isSumming ? x : this.narrow(x, this.habits.intermediates);
+  }
+
+  private neighbour(exact: number): number {
+    const nearest = Math.fround(exact);
+    const { rounding } = this.habits;
+    if (nearest === exact || rounding === "nearest") return nearest;
+    if (this.target.u < dtypes.float32.u * 2 || !Number.isFinite(nearest)) return nearest;
+    const [below, above] = nearest < exact ? [nearest, next(nearest, 1)] : [next(nearest, -1), nearest];
+    const [inner, outer] = exact > 0 ? [below, above] : [above, below];
+    switch (rounding) {
+      case "truncating":
+        return inner;
+      case "away":
+        return Math.abs(outer) <= MAX ? outer : inner;
+      case "neighbour":
+        return this.choose(2) === 0 || Math.abs(outer) > MAX ? inner : outer;
+      default:
+        return nearest;
+    }
+  }
+
+  /** A function's exact result, moved within its accuracy and brought to float32 from outside in. */
+  private erring(name: FunctionName, argument: number, exact: number): number {
+    const { functions, rounding, flushes } = this.habits;
+    if (!Number.isFinite(exact)) return Math.fround(exact);
+    const allowed = this.accuracy.accuracy(name, { value: argument, error: 0 }, Math.abs(exact));
+    let x = exact;
+    if (rounding === "adversarial") x += this.side() * (allowed < Infinity ? allowed : 0);
+    else {
+      const share = { exact: 0, random: 2 * uniform(this.habits.seed, 2, this.drawn++) - 1, low: -1, high: 1 }[
+        functions
+      ];
+      const moved = Math.fround(exact + share * (allowed < Infinity ? allowed : 0));
+      x = Math.abs(moved - exact) <= allowed ? moved : next(moved, Math.sign(exact - moved) as 1 | -1);
+      // Where not even a neighbour lies within the accuracy, the nearest number is the best that there is.
+      if (!(Math.abs(x - exact) <= allowed)) x = Math.fround(exact);
+    }
+    x = this.step(x);
+    return flushes && Math.abs(x) < minNormal ? 0 : x;
+  }
+
+  private side(): 1 | -1 {
+    const { seed } = this.habits;
+    if (seed <= 1) return seed === 0 ? 1 : -1;
+    return this.choose(2) === 0 ? 1 : -1;
+  }
+}
+
+/** The next float32 number above (1) or below (−1) a float32 number. */
+function next(x: number, direction: 1 | -1): number {
+  const step = ulp(x, dtypes.float32);
+  const candidate = x + direction * step;
+  // Towards zero from a power of two the spacing is half as wide.
+  const towardsZero = Math.sign(x) !== 0 && Math.sign(x) !== direction;
+  return Math.fround(towardsZero && ulp(candidate, dtypes.float32) < step ? x + (direction * step) / 2 : candidate);
+}

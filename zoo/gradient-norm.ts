@@ -1,0 +1,49 @@
+// Correct evaluations of the gradient norm: at once, as the norm of the norms of parts, scaled by the largest element.
+import { dtypes } from "../reference/dtype.ts";
+import { type Evaluation, output } from "./evaluation.ts";
+import type { Float32Arithmetic } from "./arithmetic.ts";
+
+const { minNormal } = dtypes.float32;
+
+/** The root of a sum of squares, zero where nothing is promised of √. */
+const guarded = (f: Float32Arithmetic, x: number): number => (x < minNormal ? 0 : f.sqrt(x));
+/** The same, from within √'s domain. */
+const raised = (f: Float32Arithmetic, x: number): number => f.sqrt(Math.max(x, minNormal));
+
+const plain =
+  (root: typeof guarded) =>
+  (f: Float32Arithmetic, g: readonly number[]): number =>
+    root(f, f.dot(g, g));
+
+const ofParts =
+  (size: number) =>
+  (f: Float32Arithmetic, g: readonly number[]): number => {
+    const parts = Array.from({ length: Math.ceil(g.length / size) }, (_, k) => g.slice(size * k, size * (k + 1)));
+    const norms = parts.map((part) => plain(guarded)(f, part));
+    return plain(guarded)(f, norms);
+  };
+
+const scaled = (f: Float32Arithmetic, g: readonly number[]): number => {
+  const largest = g.reduce((most, x) => Math.max(most, Math.abs(x)), 0);
+  if (!(largest >= minNormal)) return 0; // no number to divide by
+  const quotients = g.map((x) => f.divide(x, largest));
+  return f.multiply(largest, f.sqrt(f.dot(quotients, quotients)));
+};
+
+const norms = {
+  "root of the sum of squares": plain(guarded),
+  "root of what is at least 2⁻¹²⁶": plain(raised),
+  "norm of the norms of parts of 7": ofParts(7),
+  "norm of the absolute values": ofParts(1),
+  "scaled by the largest": scaled,
+};
+
+export const gradientNorm: readonly Evaluation[] = Object.entries(norms).map(([variant, norm]): Evaluation => ({
+  op: "gradient-norm.forward",
+  variant,
+  evaluate: (f, { g }) => {
+    const result = output([]);
+    result.data[0] = norm(f, Array.from(g.data));
+    return { norm: result };
+  },
+}));
