@@ -12,6 +12,7 @@ import { type Instance, type Recorded } from "../trace/instance.ts";
 import { compare, type Finding } from "./compare.ts";
 import { dtypeOf, type Recording } from "./recording.ts";
 import { identity, stepOps } from "./step-ops.ts";
+import { roundScalars } from "./verdict.ts";
 
 export interface Fault {
   readonly op: string;
@@ -162,7 +163,7 @@ interface Result {
 /** The exact outputs on these inputs, and how far a correct kernel may land. */
 function evaluate(
   operation: Operation,
-  { scalars }: Instance,
+  instance: Instance,
   inputs: Readonly<Record<string, Known>>,
   target: Target,
   sumsIn: DTypeName,
@@ -172,6 +173,7 @@ function evaluate(
   const errors = Object.fromEntries(
     Object.entries(inputs).flatMap(([name, { error }]) => (error === undefined ? [] : [[name, error]])),
   );
+  const scalars = roundScalars(operation, instance.scalars);
   const outputs = operation.evaluate(values, scalars, Float64Array);
   const allowed = operation.bound(values, scalars, target, errors);
   return Object.fromEntries(Object.keys(outputs).map((name) => [name, { value: outputs[name], error: allowed[name] }]));

@@ -18,7 +18,7 @@ export interface Verdict {
 
 /** The exact outputs: the op in float64 on the same float32 inputs and scalars. */
 export function truth(operation: Operation, { inputs, scalars }: Problem): Record<string, Tensor<Float64Array>> {
-  return operation.evaluate(widen(inputs), scalars, Float64Array);
+  return operation.evaluate(widen(inputs), roundScalars(operation, scalars), Float64Array);
 }
 
 /** Float inputs as float64, ids as they are. */
@@ -31,7 +31,10 @@ export function widen(inputs: Inputs): Inputs {
   );
 }
 
-/** The scalars as a kernel gets them: real numbers rounded to float32. */
+/**
+ * The scalars as a kernel gets them: real numbers rounded to float32. Rounding twice changes nothing, so the truth, the
+ * allowances and whatever runs a candidate each round what they are given.
+ */
 export function roundScalars(operation: Operation, scalars: Scalars): Scalars {
   return Object.fromEntries(
     Object.entries(scalars).map(([name, value]) => [
@@ -63,7 +66,8 @@ export function allowancesOf(
   profile: Profile,
   errors: Errors<string> = {},
 ): Record<string, Allowance> {
-  const allowed = operation.bound(widen(inputs), scalars, target, sums(declaredErrors(inputs, target), errors));
+  const given = roundScalars(operation, scalars);
+  const allowed = operation.bound(widen(inputs), given, target, sums(declaredErrors(inputs, target), errors));
   // On the integer lattice every product and every partial sum is exact, in any order.
   if (profile === "lattice") for (const name of operation.exact) allowed[name].data.fill(0);
   return allowed;
@@ -128,16 +132,17 @@ export function isJudges(error: unknown): boolean {
   return error instanceof FormatError || error instanceof Interrupted;
 }
 
-/** The verdict on outputs that exist already. */
+/** The verdict on outputs that exist already, as of a candidate that was given the problem rounded to the dtype. */
 export function judgeOutputs(
   operation: Operation,
   outputs: Outputs,
-  problem: Problem,
+  given: Problem,
   target: Target,
   profile: Profile,
   complaints: readonly string[] = [],
   dtype: DTypeName = "float32",
 ): Verdict {
+  const problem = roundProblem(operation, given, dtype);
   const findings = [...complaints];
   const want = truth(operation, problem);
   const allowed = allowancesOf(operation, problem, target, profile);

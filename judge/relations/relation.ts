@@ -7,7 +7,7 @@ import type { Floats, Ints, Tensor } from "../../reference/tensor.ts";
 import type { Candidate } from "../../reference/candidate.ts";
 import { type Case, type CaseSpec, formatCase, parseCase, type Problem, type Sizes } from "../case.ts";
 import { indexOf } from "../compare.ts";
-import { allowancesOf, roundProblem } from "../verdict.ts";
+import { allowancesOf, roundProblem, roundScalars } from "../verdict.ts";
 
 export interface Trial {
   readonly operation: Operation;
@@ -74,7 +74,8 @@ export class Run {
   }
 
   /** Throws where an output is missing: the other relations of its numbers mean nothing. */
-  static async of(trial: Trial, problem: Problem): Promise<Run> {
+  static async of(trial: Trial, given: Problem): Promise<Run> {
+    const problem = { inputs: given.inputs, scalars: roundScalars(trial.operation, given.scalars) };
     const { outputs } = await trial.candidate.run(copied(problem).inputs, problem.scalars);
     const kept: Record<string, Tensor> = {};
     for (const name of Object.keys(trial.operation.outputs)) {
