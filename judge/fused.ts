@@ -102,6 +102,7 @@ export function fuse(a: Operation, b: Operation): Fused {
     covered: [...a.covered, ...b.covered],
     exact: [], // what passes between them is a sum of products already: it may need more than 24 bits
     wide: [...a.wide, ...b.wide],
+    none: {},
     evaluate: (inputs, scalars, Storage) => {
       const one = first(inputs, scalars);
       const passed = (a.evaluate(one.inputs, one.scalars, Storage) as Outputs)[main];

@@ -8,6 +8,12 @@ export type Allowance = Tensor<Float64Array>;
 /** Errors of an op's inputs, by argument name: the same shape as the input. What is left out is exact. */
 export type Errors<Name extends string> = { readonly [name in Name]?: Tensor };
 
+/** An op's real inputs by name, as its bound takes them. */
+export type Reals<Name extends string> = { readonly [name in Name]: Tensor };
+
+/** One allowance for each output of an op, by name. */
+export type Allowances<Name extends string> = { readonly [name in Name]: Allowance };
+
 /** An allowance of that shape, to be filled. */
 export function allowances(shape: readonly number[]): Allowance {
   return { data: new Float64Array(sizeOf(shape)), shape };

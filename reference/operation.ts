@@ -33,6 +33,8 @@ export interface Operation {
   readonly exact: readonly string[];
   /** Inputs and outputs that stay float32 whatever dtype the others have: statistics, losses, angles, the optimizer's state. */
   readonly wide: readonly string[];
+  /** Field of the row → why it is empty. */
+  readonly none: Readonly<Record<string, string>>;
   /** The op on inputs of one storage; Float64Array gives the truth. */
   evaluate<P extends Floats>(inputs: Inputs, scalars: Scalars, Storage: StorageOf<P>): Record<string, Tensor<P>>;
   /** An allowance for each output element of a correct kernel for the target; `errors` are those of the inputs. */

@@ -9,23 +9,51 @@
 //   as products with reciprocals;
 // - decay first, w · (1 − learningRate · weightDecay), or as a term of the sum, or within the direction.
 // The root of a v below √'s domain: see rootFromZero.
-import { allowances, type Allowance, type Errors, reader } from "../bounds.ts";
+import { type Allowances, allowances, type Errors, type Reals, reader } from "../bounds.ts";
 import { reciprocal, rootFromZero } from "../domains.ts";
 import { type Approx, Arithmetic, Sum } from "../rounding.ts";
 import type { Target } from "../targets.ts";
-import type { Tensor } from "../tensor.ts";
-import type { AdamWScalars } from "./adamw.ts";
+import { defineOp } from "../define-op.ts";
+import { none } from "../none.ts";
+import * as adamw from "./adamw.ts";
+
+export const forward = defineOp({
+  name: "adamw.forward",
+  summary: "w − learningRate · ((m / correction1) / (√(v / correction2) + eps) + weightDecay · w), and the next m, v",
+  inputs: { w: "N", g: "N", m: "N", v: "N" },
+  integers: [],
+  scalars: {
+    learningRate: "real",
+    beta1: "real",
+    beta2: "real",
+    oneMinusBeta1: "real",
+    oneMinusBeta2: "real",
+    correction1: "real",
+    correction2: "real",
+    eps: "real",
+    weightDecay: "real",
+  },
+  outputs: { w: "N", m: "N", v: "N" },
+  stores: none("the step is added to a float32 weight where it is computed"),
+  covered: [
+    "moments as two products, or as lerp",
+    "bias corrections of both moments, in the step size, or folded into the step size and eps",
+    "quotients as such or by reciprocals, products in any association",
+    "decay first, in the sum, or in the direction",
+  ],
+  exact: none("a quotient and a root"),
+  wide: ["w", "m", "v"],
+  evaluate: ({ w, g, m, v }, scalars) => adamw.forward(w, g, m, v, scalars),
+  bound: forwardBound,
+});
 
 /** w, g, m, v: any equal shape → allowances for the next w, m, v. */
-export function forward(
-  w: Tensor,
-  g: Tensor,
-  m: Tensor,
-  v: Tensor,
-  scalars: AdamWScalars,
+function forwardBound(
+  { w, g, m, v }: Reals<"w" | "g" | "m" | "v">,
+  scalars: adamw.AdamWScalars,
   target: Target,
   errors: Errors<"w" | "g" | "m" | "v"> = {},
-): { w: Allowance; m: Allowance; v: Allowance } {
+): Allowances<"w" | "m" | "v"> {
   const a = new Arithmetic(target);
   const at = { w: reader(w, errors.w), g: reader(g, errors.g), m: reader(m, errors.m), v: reader(v, errors.v) };
   const s = {

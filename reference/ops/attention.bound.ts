@@ -10,21 +10,79 @@
 // or computed anew, or from Σ P · dP; −D as one more term of dP; the scale in P, in dS, in the other factor (as scale
 // · log2 e, too, taken back by ln 2), or at the end; dk and dv summed over queries and heads in any order, by any
 // partial sums.
-import { allowances, type Allowance, type Errors, reader } from "../bounds.ts";
+import { type Allowances, allowances, type Errors, type Reals, reader } from "../bounds.ts";
 import { gamma } from "../rounding.ts";
 import type { Target } from "../targets.ts";
 import { checkShapes, type Tensor } from "../tensor.ts";
-import { visibleKeys } from "./attention.ts";
 import { numbers, Weights } from "./attention.weights.bound.ts";
+import { defineOp } from "../define-op.ts";
+import { none } from "../none.ts";
+import * as attention from "./attention.ts";
+
+export const forward = defineOp({
+  name: "attention.forward",
+  summary: "s = q · k / √HS for keys up to the query's own position,  lse = log Σ e^s,  y = Σ e^(s − lse) · v",
+  inputs: { q: "B,T,NH,HS", k: "B,S,NKV,HS", v: "B,S,NKV,HS" },
+  integers: [],
+  scalars: {},
+  outputs: { y: "B,T,NH,HS", lse: "B,NH,T" },
+  stores: {
+    S: "the scores, without the scale, with it, or both",
+    P: "the weights, e^(s − maximum) or e^(s − lse)",
+  },
+  covered: [
+    "the scale in q, in k, in the scores or in the exponent, as 1 / √HS by any function or as a division by √HS",
+    "e^x, or 2^x with log2 e in the scale or multiplied in",
+    "the maximum first, or a running one, rescaled at every key, tile or merging of parts, at most S times",
+    "normalised at the end or each weight, by quotient or reciprocal, or as e^(s − lse), also from scores computed anew",
+    "masked keys left out, or of weight 0",
+  ],
+  exact: none("exponentials"),
+  wide: ["lse"],
+  evaluate: ({ q, k, v }) => attention.forward(q, k, v),
+  bound: forwardBound,
+});
+
+export const backward = defineOp({
+  name: "attention.backward",
+  summary: "dv = Pᵀ · dy,  dS = P · (dy · vᵀ − D),  dq = dS · k / √HS,  dk = dSᵀ · q / √HS,  D = Σ dy · y",
+  inputs: {
+    dy: "B,T,NH,HS",
+    q: "B,T,NH,HS",
+    k: "B,S,NKV,HS",
+    v: "B,S,NKV,HS",
+    y: "B,T,NH,HS",
+    lse: "B,NH,T",
+  },
+  integers: [],
+  scalars: {},
+  outputs: { dq: "B,T,NH,HS", dk: "B,S,NKV,HS", dv: "B,S,NKV,HS" },
+  stores: {
+    S: "the scores, without the scale, with it, or both",
+    P: "the weights, e^(s − lse)",
+    dP: "dy · v",
+    dS: "P · (dP − D), without the scale",
+  },
+  covered: [
+    "scores as in the forward",
+    "p from the saved lse, from one computed anew, or from maximum and sum",
+    "D from Σ dy · y, y saved or computed anew, or from Σ P · dP; −D as one more term of dP",
+    "the scale in P, in dS, in the other factor (also times log2 e, taken back by ln 2), or at the end",
+    "dk and dv summed over queries and heads in any order, by any partial sums",
+  ],
+  exact: none("exponentials"),
+  wide: ["lse"],
+  evaluate: ({ dy, q, k, v, y, lse }) => attention.backward(dy, q, k, v, y, lse),
+  bound: backwardBound,
+});
 
 /** q: [B, T, NH, HS], k, v: [B, S, NKV, HS] → allowances for y: [B, T, NH, HS] and lse: [B, NH, T]. */
-export function forward(
-  q: Tensor,
-  k: Tensor,
-  v: Tensor,
+function forwardBound(
+  { q, k, v }: Reals<"q" | "k" | "v">,
+  _: object,
   target: Target,
   errors: Errors<"q" | "k" | "v"> = {},
-): { y: Allowance; lse: Allowance } {
+): Allowances<"y" | "lse"> {
   const { B, T, NH, HS, S, NKV } = checkShapes({ q: [q, "B,T,NH,HS"], k: [k, "B,S,NKV,HS"], v: [v, "B,S,NKV,HS"] });
   const weights = new Weights(target, numbers(q, errors.q), numbers(k, errors.k), S, HS);
   const values = numbers(v, errors.v);
@@ -34,7 +92,7 @@ export function forward(
     for (let h = 0; h < NH; h++) {
       const firstKey = (b * S * NKV + Math.floor((h * NKV) / NH)) * HS;
       for (let t = 0; t < T; t++) {
-        const keys = visibleKeys(t, T, S);
+        const keys = attention.visibleKeys(t, T, S);
         if (keys === 0) continue; // y is 0, exactly
         const query = ((b * T + t) * NH + h) * HS;
         weights.read(query, firstKey, NKV * HS, keys);
@@ -47,16 +105,12 @@ export function forward(
 }
 
 /** dy, q, y: [B, T, NH, HS], k, v: [B, S, NKV, HS], lse: [B, NH, T] → allowances for dq like q, dk and dv like k. */
-export function backward(
-  dy: Tensor,
-  q: Tensor,
-  k: Tensor,
-  v: Tensor,
-  y: Tensor,
-  lse: Tensor,
+function backwardBound(
+  { dy, q, k, v, y, lse }: Reals<"dy" | "q" | "k" | "v" | "y" | "lse">,
+  _: object,
   target: Target,
   errors: Errors<"dy" | "q" | "k" | "v" | "y" | "lse"> = {},
-): { dq: Allowance; dk: Allowance; dv: Allowance } {
+): Allowances<"dq" | "dk" | "dv"> {
   const { B, T, NH, HS, S, NKV } = checkShapes({
     dy: [dy, "B,T,NH,HS"],
     q: [q, "B,T,NH,HS"],
@@ -86,7 +140,7 @@ export function backward(
       const firstKey = (b * S * NKV + group) * HS;
       for (let head = 0; head < heads; head++) {
         for (let t = 0; t < T; t++) {
-          const keys = visibleKeys(t, T, S);
+          const keys = attention.visibleKeys(t, T, S);
           if (keys === 0) continue; // dq is 0, exactly
           const query = ((b * T + t) * NH + group * heads + head) * HS;
           const at = (head * T + t) * S;

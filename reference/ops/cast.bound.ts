@@ -2,13 +2,30 @@
 // become zero.
 //
 // Covered: as a copy, or as a sum with zero or a product with one.
-import { allowances, type Allowance, type Errors, reader } from "../bounds.ts";
+import { type Allowances, allowances, type Errors, type Reals, reader } from "../bounds.ts";
 import { Arithmetic } from "../rounding.ts";
 import type { Target } from "../targets.ts";
-import type { Tensor } from "../tensor.ts";
+import { defineOp } from "../define-op.ts";
+import { none } from "../none.ts";
+import * as cast from "./cast.ts";
+
+export const forward = defineOp({
+  name: "cast.forward",
+  summary: "y = x, rounded to the dtype of y",
+  inputs: { x: "N" },
+  integers: [],
+  scalars: {},
+  outputs: { y: "N" },
+  stores: none("one operation: nothing is stored on the way"),
+  covered: ["as a copy", "as a sum with zero or a product with one"],
+  exact: ["y"],
+  wide: ["x"],
+  evaluate: ({ x }) => cast.forward(x),
+  bound: forwardBound,
+});
 
 /** x: [N] → an allowance for each element of y. */
-export function forward(x: Tensor, target: Target, errors: Errors<"x"> = {}): { y: Allowance } {
+function forwardBound({ x }: Reals<"x">, _: object, target: Target, errors: Errors<"x"> = {}): Allowances<"y"> {
   const a = new Arithmetic(target);
   const xAt = reader(x, errors.x);
   const y = allowances(x.shape);

@@ -2,20 +2,36 @@
 //
 // Covered: the scale as the quotient maxNorm / (norm + ε), or maxNorm times the reciprocal; a kernel that leaves g alone
 // where the scale is 1, or multiplies by it. min(1, ·) is exact, and brings a quotient that is surely above 1 to exactly 1.
-import { allowances, type Allowance, type Errors, reader } from "../bounds.ts";
+import { type Allowances, allowances, type Errors, type Reals, reader } from "../bounds.ts";
 import { type Approx, Arithmetic } from "../rounding.ts";
 import type { Target } from "../targets.ts";
-import { checkShapes, type Tensor } from "../tensor.ts";
-import { CLIP_EPS } from "./clip.ts";
+import { checkShapes } from "../tensor.ts";
+import { defineOp } from "../define-op.ts";
+import { none } from "../none.ts";
+import * as clip from "./clip.ts";
+
+export const forward = defineOp({
+  name: "clip.forward",
+  summary: "g · min(1, maxNorm / (norm + 10⁻⁶))",
+  inputs: { g: "N", norm: "" },
+  integers: [],
+  scalars: { maxNorm: "real" },
+  outputs: { g: "N" },
+  stores: none("the scale is one number, which no kernel gains by rounding"),
+  covered: ["the scale as a quotient or by a reciprocal", "g left alone where the scale is 1"],
+  exact: none("the scale is a quotient"),
+  wide: ["norm"],
+  evaluate: ({ g, norm }, { maxNorm }) => clip.forward(g, norm, maxNorm),
+  bound: forwardBound,
+});
 
 /** g: any shape, norm: []; maxNorm → an allowance for each element of the clipped g. */
-export function forward(
-  g: Tensor,
-  norm: Tensor,
-  maxNorm: number,
+function forwardBound(
+  { g, norm }: Reals<"g" | "norm">,
+  { maxNorm }: { readonly maxNorm: number },
   target: Target,
   errors: Errors<"g" | "norm"> = {},
-): { g: Allowance } {
+): Allowances<"g"> {
   checkShapes({ norm: [norm, ""] });
   const a = new Arithmetic(target);
   const gAt = reader(g, errors.g);
@@ -27,7 +43,7 @@ export function forward(
 
 /** min(1, maxNorm / (norm + ε)), bounded at both ends of its interval. */
 function scaleOf(a: Arithmetic, norm: Approx, maxNorm: number): Approx {
-  const divisor = a.add(norm, a.constant(CLIP_EPS));
+  const divisor = a.add(norm, a.constant(clip.CLIP_EPS));
   const reciprocal = a.multiply(a.exact(maxNorm), a.divide(a.exact(1), divisor));
   const quotient = a.either(a.divide(a.exact(maxNorm), divisor), reciprocal);
   if (!(quotient.error < Infinity)) return quotient;

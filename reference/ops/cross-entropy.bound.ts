@@ -8,27 +8,69 @@
 //
 // An exponential is judged in its exponent: a computed one is e^x · e^θ with |θ| at most its spread. That is no approximation
 // to first order, and spreads of factors add up.
-import { allowances, type Allowance, type Errors, reader } from "../bounds.ts";
+import { type Allowances, allowances, type Errors, type Reals, reader } from "../bounds.ts";
 import { dtypes } from "../dtype.ts";
 import { exp, log } from "../elementary.ts";
 import { type Approx, Arithmetic } from "../rounding.ts";
 import type { Region, Target } from "../targets.ts";
 import { checkShapes, type Ints, type Tensor } from "../tensor.ts";
-import { countTargets } from "./cross-entropy.ts";
+import { defineOp } from "../define-op.ts";
+import { none } from "../none.ts";
+import * as crossEntropy from "./cross-entropy.ts";
 
 const { minNormal, minSubnormal, u: NEAREST } = dtypes.float32;
 const { LN2, LOG2E } = Math;
 
+export const forward = defineOp({
+  name: "cross-entropy.forward",
+  summary: "lse = log Σ e^logits,  loss = mean of lse − logits[targets] over the targets that are not ignored",
+  inputs: { logits: "R,V", targets: "R" },
+  integers: ["targets"],
+  scalars: { ignoreIndex: "integer" },
+  outputs: { loss: "", lse: "R" },
+  stores: none("a loss of low precision says nothing of the next step"),
+  covered: [
+    "e^x, or 2^(x · log2 e); log, or log2 · ln 2",
+    "the maximum first, or a running one, in one lane or several, the sum rescaled when it rises",
+    "a row's loss as lse − logit, or log Σ − (logit − maximum)",
+    "the mean as a sum over n, a sum of n-th parts, or by 1 / n",
+  ],
+  exact: none("exponentials and a logarithm"),
+  wide: ["loss", "lse"],
+  evaluate: ({ logits, targets }, { ignoreIndex }) => crossEntropy.forward(logits, targets, ignoreIndex),
+  bound: forwardBound,
+});
+
+export const backward = defineOp({
+  name: "cross-entropy.backward",
+  summary: "dlogits = dloss / n · (e^(logits − lse) − [v = target]), 0 where the target is ignored",
+  inputs: { dloss: "", logits: "R,V", targets: "R", lse: "R" },
+  integers: ["targets"],
+  scalars: { ignoreIndex: "integer" },
+  outputs: { dlogits: "R,V" },
+  stores: none("the weights are used where they are computed"),
+  covered: [
+    "e^x, or 2^(x · log2 e)",
+    "p from the saved lse, from an lse computed anew, or as a quotient by the sum",
+    "the one subtracted at the target before or after p is scaled",
+    "dloss, 1 / n and p in any association",
+  ],
+  exact: none("exponentials"),
+  wide: ["dloss", "lse"],
+  evaluate: ({ dloss, logits, targets, lse }, { ignoreIndex }) =>
+    crossEntropy.backward(dloss, logits, targets, lse, ignoreIndex),
+  bound: backwardBound,
+});
+
 /** logits: [R, V], targets: [R] → allowances for loss and lse. */
-export function forward(
-  logits: Tensor,
-  targets: Tensor<Ints>,
-  ignoreIndex: number,
+function forwardBound(
+  { logits, targets }: { readonly logits: Tensor; readonly targets: Tensor<Ints> },
+  { ignoreIndex }: { readonly ignoreIndex: number },
   target: Target,
   errors: Errors<"logits"> = {},
-): { loss: Allowance; lse: Allowance } {
+): Allowances<"loss" | "lse"> {
   const { R, V } = checkShapes({ logits: [logits, "R,V"], targets: [targets, "R"] });
-  const n = countTargets(targets, V, ignoreIndex);
+  const n = crossEntropy.countTargets(targets, V, ignoreIndex);
   const softmax = new Softmax(target, logits, V, errors.logits);
   const { a } = softmax;
   const logitAt = reader(logits, errors.logits);
@@ -52,22 +94,19 @@ export function forward(
 }
 
 /** dloss: [], logits: [R, V], targets: [R], lse: [R] → an allowance for each element of dlogits; 0 in an ignored row. */
-export function backward(
-  dloss: Tensor,
-  logits: Tensor,
-  targets: Tensor<Ints>,
-  lse: Tensor,
-  ignoreIndex: number,
+function backwardBound(
+  { dloss, logits, lse, targets }: Reals<"dloss" | "logits" | "lse"> & { readonly targets: Tensor<Ints> },
+  { ignoreIndex }: { readonly ignoreIndex: number },
   target: Target,
   errors: Errors<"dloss" | "logits" | "lse"> = {},
-): { dlogits: Allowance } {
+): Allowances<"dlogits"> {
   const { R, V } = checkShapes({
     dloss: [dloss, ""],
     logits: [logits, "R,V"],
     targets: [targets, "R"],
     lse: [lse, "R"],
   });
-  const n = countTargets(targets, V, ignoreIndex);
+  const n = crossEntropy.countTargets(targets, V, ignoreIndex);
   const softmax = new Softmax(target, logits, V, errors.logits);
   const { a } = softmax;
   const upstream = reader(dloss, errors.dloss)(0);

@@ -3,13 +3,51 @@
 //
 // Covered: forward as a copy, or as the product with a one-hot row; backward as sums in any order, and as the product of
 // the one-hot matrix's transpose with dy.
-import { allowances, type Allowance, type Errors, reader } from "../bounds.ts";
+import { type Allowances, allowances, type Errors, reader } from "../bounds.ts";
 import { Arithmetic } from "../rounding.ts";
 import type { Target } from "../targets.ts";
 import { checkShapes, type Ints, type Tensor } from "../tensor.ts";
+import { defineOp } from "../define-op.ts";
+import { none } from "../none.ts";
+import * as embedding from "./embedding.ts";
+
+export const forward = defineOp({
+  name: "embedding.forward",
+  summary: "y[r] = w[tokens[r]]",
+  inputs: { tokens: "R", w: "V,C" },
+  integers: ["tokens"],
+  scalars: {},
+  outputs: { y: "R,C" },
+  stores: none("a copy: nothing is stored on the way"),
+  covered: ["as a copy", "as the product with a one-hot row"],
+  exact: ["y"],
+  wide: none("no statistic, loss or angle"),
+  evaluate: ({ tokens, w }) => embedding.forward(tokens, w),
+  bound: forwardBound,
+});
+
+export const backward = defineOp({
+  name: "embedding.backward",
+  summary: "dw[v] = Σ over r with tokens[r] = v of dy[r]",
+  inputs: { dy: "R,C", tokens: "R" },
+  integers: ["tokens"],
+  scalars: { V: "axis" },
+  outputs: { dw: "V,C" },
+  stores: none("a sum of inputs: no term is computed"),
+  covered: ["the occurrences added in any order", "as the product with the one-hot matrix"],
+  exact: ["dw"],
+  wide: none("no statistic, loss or angle"),
+  evaluate: ({ dy, tokens }, { V }) => embedding.backward(dy, tokens, V),
+  bound: backwardBound,
+});
 
 /** tokens: [R], w: [V, C] → an allowance for each element of y: [R, C]. */
-export function forward(tokens: Tensor<Ints>, w: Tensor, target: Target, errors: Errors<"w"> = {}): { y: Allowance } {
+function forwardBound(
+  { tokens, w }: { readonly tokens: Tensor<Ints>; readonly w: Tensor },
+  _: object,
+  target: Target,
+  errors: Errors<"w"> = {},
+): Allowances<"y"> {
   const { R, C } = checkShapes({ tokens: [tokens, "R"], w: [w, "V,C"] });
   const a = new Arithmetic(target);
   const wAt = reader(w, errors.w);
@@ -22,13 +60,12 @@ export function forward(tokens: Tensor<Ints>, w: Tensor, target: Target, errors:
 }
 
 /** dy: [R, C], tokens: [R] → an allowance for each element of dw: [V, C]. */
-export function backward(
-  dy: Tensor,
-  tokens: Tensor<Ints>,
-  V: number,
+function backwardBound(
+  { dy, tokens }: { readonly dy: Tensor; readonly tokens: Tensor<Ints> },
+  { V }: { readonly V: number },
   target: Target,
   errors: Errors<"dy"> = {},
-): { dw: Allowance } {
+): Allowances<"dw"> {
   const { R, C } = checkShapes({ dy: [dy, "R,C"], tokens: [tokens, "R"] });
   const a = new Arithmetic(target);
   const dyAt = reader(dy, errors.dy);

@@ -3,17 +3,34 @@
 // Covered: the root of the sum of squares, in any order and over any number of workgroups; the norm of the norms of any
 // parts (tensors, shards, ranks), each part's norm rounded before it is squared again; the largest |g| times the norm of
 // g ÷ largest, which cannot overflow. Where Σ g² may overflow, a correct kernel of the first kind has no bound.
-import { allowances, type Allowance, type Errors } from "../bounds.ts";
+import { type Allowances, allowances, type Errors, type Reals } from "../bounds.ts";
 import { rootFromZero, shareOf } from "../domains.ts";
 import { dtypes } from "../dtype.ts";
 import { type Approx, Arithmetic, Sum } from "../rounding.ts";
 import type { Target } from "../targets.ts";
-import type { Tensor } from "../tensor.ts";
+import { defineOp } from "../define-op.ts";
+import { none } from "../none.ts";
+import * as gradientNorm from "./gradient-norm.ts";
 
 const { minNormal } = dtypes.float32;
 
+export const forward = defineOp({
+  name: "gradient-norm.forward",
+  summary: "norm = √(Σ g²)",
+  inputs: { g: "N" },
+  integers: [],
+  scalars: {},
+  outputs: { norm: "" },
+  stores: none("squares of low precision would leave its range"),
+  covered: ["the root of the sum", "the norm of the norms of any parts", "the largest times the norm of g ÷ largest"],
+  exact: none("a root"),
+  wide: ["norm"],
+  evaluate: ({ g }) => gradientNorm.forward(g), // any number of tensors, but here one
+  bound: forwardBound,
+});
+
 /** g: any shape → an allowance for norm: []. */
-export function forward(g: Tensor, target: Target, errors: Errors<"g"> = {}): { norm: Allowance } {
+function forwardBound({ g }: Reals<"g">, _: object, target: Target, errors: Errors<"g"> = {}): Allowances<"norm"> {
   const a = new Arithmetic(target);
   const squares = new Sum(a);
   let largest = 0;

@@ -2,13 +2,51 @@
 //
 // Covered: the products added in any order and any tiling, over any number of lanes, tiles and partial sums, also with zeros
 // in the padding of a tile (adding zero is exact); each product rounded before it is added, or fused with the addition.
-import { allowances, type Allowance, type Errors } from "../bounds.ts";
+import { type Allowance, type Allowances, allowances, type Errors, type Reals } from "../bounds.ts";
 import { Arithmetic } from "../rounding.ts";
 import type { Target } from "../targets.ts";
 import { checkShapes, type Tensor } from "../tensor.ts";
+import { defineOp } from "../define-op.ts";
+import { none } from "../none.ts";
+import * as linear from "./linear.ts";
+
+export const forward = defineOp({
+  name: "linear.forward",
+  summary: "y = x · wᵀ",
+  inputs: { x: "R,C", w: "O,C" },
+  integers: [],
+  scalars: {},
+  outputs: { y: "R,O" },
+  stores: none("products go straight into their sum"),
+  covered: ["the products added in any order and tiling", "fused multiply-add or not"],
+  exact: ["y"],
+  wide: none("no statistic, loss or angle"),
+  evaluate: ({ x, w }) => linear.forward(x, w),
+  bound: forwardBound,
+});
+
+export const backward = defineOp({
+  name: "linear.backward",
+  summary: "dx = dy · w,  dw = dyᵀ · x",
+  inputs: { dy: "R,O", x: "R,C", w: "O,C" },
+  integers: [],
+  scalars: {},
+  outputs: { dx: "R,C", dw: "O,C" },
+  stores: none("products go straight into their sum"),
+  covered: ["the products added in any order and tiling", "fused multiply-add or not"],
+  exact: ["dx", "dw"],
+  wide: none("no statistic, loss or angle"),
+  evaluate: ({ dy, x, w }) => linear.backward(dy, x, w),
+  bound: backwardBound,
+});
 
 /** x: [R, C], w: [O, C] → an allowance for each element of y. */
-export function forward(x: Tensor, w: Tensor, target: Target, errors: Errors<"x" | "w"> = {}): { y: Allowance } {
+function forwardBound(
+  { x, w }: Reals<"x" | "w">,
+  _: object,
+  target: Target,
+  errors: Errors<"x" | "w"> = {},
+): Allowances<"y"> {
   const { R, C, O } = checkShapes({ x: [x, "R,C"], w: [w, "O,C"] });
   const a = new Arithmetic(target);
   const left = { t: x, errors: errors.x, outer: C, inner: 1 };
@@ -17,13 +55,12 @@ export function forward(x: Tensor, w: Tensor, target: Target, errors: Errors<"x"
 }
 
 /** dy: [R, O], x: [R, C], w: [O, C] → allowances for dx and dw. */
-export function backward(
-  dy: Tensor,
-  x: Tensor,
-  w: Tensor,
+function backwardBound(
+  { dy, x, w }: Reals<"dy" | "x" | "w">,
+  _: object,
   target: Target,
   errors: Errors<"dy" | "x" | "w"> = {},
-): { dx: Allowance; dw: Allowance } {
+): Allowances<"dx" | "dw"> {
   const { R, O, C } = checkShapes({ dy: [dy, "R,O"], x: [x, "R,C"], w: [w, "O,C"] });
   const a = new Arithmetic(target);
   const rowsOfDy = { t: dy, errors: errors.dy, outer: O, inner: 1 };

@@ -7,19 +7,60 @@
 //
 // The backward gets no eps, so a kernel cannot recompute rstd from its arguments. One that does, inside a larger fusion, is
 // covered when errors.rstd carries the forward's allowance for rstd.
-import { allowances, type Allowance, type Errors, reader } from "../bounds.ts";
+import { type Allowances, allowances, type Errors, type Reals, reader } from "../bounds.ts";
 import { type Approx, Arithmetic } from "../rounding.ts";
 import type { Target } from "../targets.ts";
-import { checkShapes, type Tensor } from "../tensor.ts";
+import { checkShapes } from "../tensor.ts";
+import { defineOp } from "../define-op.ts";
+import { none } from "../none.ts";
+import * as rmsnorm from "./rmsnorm.ts";
+
+export const forward = defineOp({
+  name: "rmsnorm.forward",
+  summary: "rstd = 1 / √(mean x² + eps),  y = x · rstd · w",
+  inputs: { x: "R,C", w: "C" },
+  integers: [],
+  scalars: { eps: "real" },
+  outputs: { y: "R,C", rstd: "R" },
+  stores: { n: "x · rstd, before the gain" },
+  covered: [
+    "the mean square as a sum divided by C or multiplied by 1/C, or as a sum of such terms",
+    "rstd by inverseSqrt, or as 1 / √",
+    "y as products of x, rstd and w in any association, as (x / √) · w, or as (x · w) / √",
+  ],
+  exact: none("a root"),
+  wide: ["rstd"],
+  evaluate: ({ x, w }, { eps }) => rmsnorm.forward(x, w, eps),
+  bound: forwardBound,
+});
+
+export const backward = defineOp({
+  name: "rmsnorm.backward",
+  summary: "dx = rstd · (dn − n · mean(dn · n)),  dw = Σ dy · n,  n = x · rstd,  dn = dy · w",
+  inputs: { dy: "R,C", x: "R,C", w: "C", rstd: "R" },
+  integers: [],
+  scalars: {},
+  outputs: { dx: "R,C", dw: "C" },
+  stores: { n: "x · rstd", dn: "dy · w", term: "dy · n, the terms of dw" },
+  covered: [
+    "dx as rstd · (dn − n · mean(dn · n)), or multiplied out",
+    "rstd inside the sum over c or outside, up to x · rstd³ · mean(dn · x) while nothing of it leaves the range",
+    "products in any association",
+    "rstd recomputed inside a fusion, when errors.rstd carries the forward's allowance",
+  ],
+  exact: none("products of more than two factors"),
+  wide: ["rstd"],
+  evaluate: ({ dy, x, w, rstd }) => rmsnorm.backward(dy, x, w, rstd),
+  bound: backwardBound,
+});
 
 /** x: [R, C], w: [C] → allowances for y and rstd. The intermediate n = x · rstd may be declared as stored low. */
-export function forward(
-  x: Tensor,
-  w: Tensor,
-  eps: number,
+function forwardBound(
+  { x, w }: Reals<"x" | "w">,
+  { eps }: { readonly eps: number },
   target: Target,
   errors: Errors<"x" | "w"> = {},
-): { y: Allowance; rstd: Allowance } {
+): Allowances<"y" | "rstd"> {
   const { R, C } = checkShapes({ x: [x, "R,C"], w: [w, "C"] });
   const a = new Arithmetic(target);
   const xAt = reader(x, errors.x);
@@ -68,14 +109,12 @@ function meanOf(a: Arithmetic, sum: Approx, n: number): Approx {
  * dy, x: [R, C], w: [C], rstd: [R] as saved by the forward → allowances for dx and dw. The intermediates n = x · rstd, dn = dy · w
  * and the terms of dw, dy · n, may be declared as stored low, each by itself.
  */
-export function backward(
-  dy: Tensor,
-  x: Tensor,
-  w: Tensor,
-  rstd: Tensor,
+function backwardBound(
+  { dy, x, w, rstd }: Reals<"dy" | "x" | "w" | "rstd">,
+  _: object,
   target: Target,
   errors: Errors<"dy" | "x" | "w" | "rstd"> = {},
-): { dx: Allowance; dw: Allowance } {
+): Allowances<"dx" | "dw"> {
   const { R, C } = checkShapes({ dy: [dy, "R,C"], x: [x, "R,C"], w: [w, "C"], rstd: [rstd, "R"] });
   const a = new Arithmetic(target);
   const dyAt = reader(dy, errors.dy);

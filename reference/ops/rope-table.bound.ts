@@ -12,23 +12,43 @@
 //
 // An angle that may be anything leaves what sine and cosine keep to in any case, [−1, 1]: judged, though by little.
 // A kernel that computes frequencies or angles better could declare it, as a target whose exp2, log2, sin and cos are better.
-import { allowances, type Allowance } from "../bounds.ts";
+import { type Allowances, allowances } from "../bounds.ts";
 import { reciprocal } from "../domains.ts";
 import { cos as cosine, log as logarithm, power, sin as sine } from "../elementary.ts";
 import { type Approx, Arithmetic } from "../rounding.ts";
 import type { Target } from "../targets.ts";
+import { defineOp } from "../define-op.ts";
+import { none } from "../none.ts";
+import * as ropeTable from "./rope-table.ts";
 
 const { PI } = Math;
 const LN2 = logarithm(2);
 
+export const forward = defineOp({
+  name: "rope-table.forward",
+  summary: "cos and sin of (start + t) · theta^(−2i / HS)",
+  inputs: {},
+  integers: [],
+  scalars: { theta: "real", HS: "axis", start: "integer", T: "axis" },
+  outputs: { cos: "T,HS/2", sin: "T,HS/2" },
+  stores: none("an angle of low precision is no angle of that position"),
+  covered: [
+    "frequencies as theta^(−2i/HS) or 1 / theta^(2i/HS), by exp2 and log2 or by exp and log",
+    "angles reduced to [−π, π] by the kernel, with at most two roundings of the angle",
+    "sine and cosine by the target's functions there, or by better ones",
+  ],
+  exact: none("sine and cosine"),
+  wide: ["cos", "sin"],
+  evaluate: (_, { theta, HS, start, T }, Storage) => ropeTable.forward(theta, HS, start, T, Storage),
+  bound: forwardBound,
+});
+
 /** theta, HS, start, T as in the op → allowances for cos and sin, [T, HS/2]. */
-export function forward(
-  theta: number,
-  HS: number,
-  start: number,
-  T: number,
+function forwardBound(
+  _: object,
+  { theta, HS, start, T }: Readonly<Record<"theta" | "HS" | "start" | "T", number>>,
   target: Target,
-): { cos: Allowance; sin: Allowance } {
+): Allowances<"cos" | "sin"> {
   const a = new Arithmetic(target);
   const half = HS / 2;
   const cos = allowances([T, half]);

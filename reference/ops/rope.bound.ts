@@ -3,34 +3,61 @@
 // Covered: the products rounded or fused; the backward with the sine negated or subtracted; as a product of complex
 // numbers by its definition, or as x · cos + rotate(x) · sin with rotate(x1, x2) = (−x2, x1). Not covered: the complex
 // product from three real ones, which cancels. The products may be declared as stored low before they are added.
-import { allowances, type Allowance, type Errors } from "../bounds.ts";
+import { type Allowance, type Allowances, allowances, type Errors, type Reals } from "../bounds.ts";
 import { type Approx, Arithmetic, Sum } from "../rounding.ts";
 import type { Target } from "../targets.ts";
 import { checkShapes, type Tensor } from "../tensor.ts";
-import { type Layout, pair } from "./rope.ts";
+import { defineOp } from "../define-op.ts";
+import * as rope from "./rope.ts";
+
+export const forward = defineOp({
+  name: "rope.forward",
+  summary: "y1 = x1 · cos − x2 · sin,  y2 = x1 · sin + x2 · cos",
+  inputs: { x: "B,T,NH,HS", cos: "T,HS/2", sin: "T,HS/2" },
+  integers: [],
+  scalars: { layout: rope.layouts },
+  outputs: { y: "B,T,NH,HS" },
+  stores: { product: "each of the two products, before they are added" },
+  covered: ["as a product of complex numbers", "as x · cos + rotate(x) · sin"],
+  exact: ["y"],
+  wide: ["cos", "sin"],
+  evaluate: ({ x, cos, sin }, { layout }) => rope.forward(x, cos, sin, layout),
+  bound: forwardBound,
+});
+
+export const backward = defineOp({
+  name: "rope.backward",
+  summary: "dx1 = dy1 · cos + dy2 · sin,  dx2 = dy2 · cos − dy1 · sin",
+  inputs: { dy: "B,T,NH,HS", cos: "T,HS/2", sin: "T,HS/2" },
+  integers: [],
+  scalars: { layout: rope.layouts },
+  outputs: { dx: "B,T,NH,HS" },
+  stores: { product: "each of the two products, before they are added" },
+  covered: ["as a product of complex numbers", "as x · cos + rotate(x) · sin"],
+  exact: ["dx"],
+  wide: ["cos", "sin"],
+  evaluate: ({ dy, cos, sin }, { layout }) => rope.backward(dy, cos, sin, layout),
+  bound: backwardBound,
+});
 
 /** x: [B, T, NH, HS], cos, sin: [T, HS/2] → an allowance for each element of y. */
-export function forward(
-  x: Tensor,
-  cos: Tensor,
-  sin: Tensor,
-  layout: Layout,
+function forwardBound(
+  { x, cos, sin }: Reals<"x" | "cos" | "sin">,
+  { layout }: { readonly layout: rope.Layout },
   target: Target,
   errors: Errors<"x" | "cos" | "sin"> = {},
-): { y: Allowance } {
+): Allowances<"y"> {
   checkShapes({ x: [x, "B,T,NH,HS"], cos: [cos, "T,HS/2"], sin: [sin, "T,HS/2"] });
   return { y: turn(x, cos, sin, layout, target, errors.x, errors.cos, errors.sin) };
 }
 
 /** dy: [B, T, NH, HS], cos, sin: [T, HS/2] → an allowance for each element of dx; the sign of the sine does not matter. */
-export function backward(
-  dy: Tensor,
-  cos: Tensor,
-  sin: Tensor,
-  layout: Layout,
+function backwardBound(
+  { dy, cos, sin }: Reals<"dy" | "cos" | "sin">,
+  { layout }: { readonly layout: rope.Layout },
   target: Target,
   errors: Errors<"dy" | "cos" | "sin"> = {},
-): { dx: Allowance } {
+): Allowances<"dx"> {
   checkShapes({ dy: [dy, "B,T,NH,HS"], cos: [cos, "T,HS/2"], sin: [sin, "T,HS/2"] });
   const opposite = { data: Float64Array.from(sin.data, (s) => -s), shape: sin.shape };
   return { dx: turn(dy, cos, opposite, layout, target, errors.dy, errors.cos, errors.sin) };
@@ -40,7 +67,7 @@ function turn(
   x: Tensor,
   cos: Tensor,
   sin: Tensor,
-  layout: Layout,
+  layout: rope.Layout,
   target: Target,
   xError: Tensor | undefined,
   cosError: Tensor | undefined,
@@ -52,7 +79,7 @@ function turn(
   for (let row = 0; row < B * T * NH; row++) {
     const t = Math.floor(row / NH) % T;
     for (let i = 0; i < HS / 2; i++) {
-      const [first, second] = pair(i, HS, layout).map((element) => row * HS + element);
+      const [first, second] = rope.pair(i, HS, layout).map((element) => row * HS + element);
       const angle = (t * HS) / 2 + i;
       const x1 = { value: x.data[first], error: xError?.data[first] ?? 0 };
       const x2 = { value: x.data[second], error: xError?.data[second] ?? 0 };

@@ -5,18 +5,59 @@
 //
 // Where e^−z overflows, or the divisor leaves the division's domain, 1 / (1 + e^−z) is 0: the quotient by infinity, and what
 // devices give whose reciprocal of so large a number is flushed. The exact σ(z) is below 2⁻¹²⁵ there, and zero is allowed.
-import { allowances, type Allowance, type Errors, reader } from "../bounds.ts";
+import { type Allowances, allowances, type Errors, type Reals, reader } from "../bounds.ts";
 import { type Approx, Arithmetic } from "../rounding.ts";
 import type { Target } from "../targets.ts";
-import { checkShapes, type Tensor } from "../tensor.ts";
+import { checkShapes } from "../tensor.ts";
+import { defineOp } from "../define-op.ts";
+import { none } from "../none.ts";
+import * as swiglu from "./swiglu.ts";
+
+export const forward = defineOp({
+  name: "swiglu.forward",
+  summary: "y = silu(gate) · up,  silu(z) = z / (1 + e^−z)",
+  inputs: { gate: "R,F", up: "R,F" },
+  integers: [],
+  scalars: {},
+  outputs: { y: "R,F" },
+  stores: { silu: "silu(gate)" },
+  covered: [
+    "σ(z) as 1 / (1 + e^−z), 0 where e^−z overflows; or from e^−|z|",
+    "silu as z · σ(z) or as a quotient, products in any association",
+  ],
+  exact: none("an exponential"),
+  wide: none("no statistic, loss or angle"),
+  evaluate: ({ gate, up }) => swiglu.forward(gate, up),
+  bound: forwardBound,
+});
+
+export const backward = defineOp({
+  name: "swiglu.backward",
+  summary: "dgate = dy · up · σ(gate) · (1 + gate · (1 − σ(gate))),  dup = dy · silu(gate)",
+  inputs: { dy: "R,F", gate: "R,F", up: "R,F" },
+  integers: [],
+  scalars: {},
+  outputs: { dgate: "R,F", dup: "R,F" },
+  stores: { silu: "silu(gate)", dsilu: "dy · up" },
+  covered: [
+    "σ(z) as in the forward",
+    "1 − σ(z) as a difference or as σ(−z)",
+    "the derivative as σ · (1 + z · (1 − σ)), or multiplied out",
+    "products in any association",
+  ],
+  exact: none("an exponential"),
+  wide: none("no statistic, loss or angle"),
+  evaluate: ({ dy, gate, up }) => swiglu.backward(dy, gate, up),
+  bound: backwardBound,
+});
 
 /** gate, up: [R, F] → an allowance for each element of y. silu(gate) may be declared as stored low. */
-export function forward(
-  gate: Tensor,
-  up: Tensor,
+function forwardBound(
+  { gate, up }: Reals<"gate" | "up">,
+  _: object,
   target: Target,
   errors: Errors<"gate" | "up"> = {},
-): { y: Allowance } {
+): Allowances<"y"> {
   checkShapes({ gate: [gate, "R,F"], up: [up, "R,F"] });
   const a = new Arithmetic(target);
   const gateAt = reader(gate, errors.gate);
@@ -31,13 +72,12 @@ export function forward(
 }
 
 /** dy, gate, up: [R, F] → allowances for dgate and dup. silu(gate) and its gradient dy · up may be declared as stored low. */
-export function backward(
-  dy: Tensor,
-  gate: Tensor,
-  up: Tensor,
+function backwardBound(
+  { dy, gate, up }: Reals<"dy" | "gate" | "up">,
+  _: object,
   target: Target,
   errors: Errors<"dy" | "gate" | "up"> = {},
-): { dgate: Allowance; dup: Allowance } {
+): Allowances<"dgate" | "dup"> {
   checkShapes({ dy: [dy, "R,F"], gate: [gate, "R,F"], up: [up, "R,F"] });
   const a = new Arithmetic(target);
   const dyAt = reader(dy, errors.dy);

@@ -40,14 +40,14 @@ test("a second step, by hand", () => {
 
 test("zero moments and no gradient: only the decay, and it is judged", () => {
   expect(forward(one(2), one(0), one(0), one(0), first).w.data[0]).toBe(2 - 0.25 * 0.5 * 2);
-  const { w, m, v } = bound.forward(one(2), one(0), one(0), one(0), first, targets.wgsl);
+  const { w, m, v } = bound.forward.bound({ w: one(2), g: one(0), m: one(0), v: one(0) }, first, targets.wgsl);
   expect(w.data[0]).toBeLessThan(16 * targets.wgsl.u);
   expect(m.data[0]).toBeLessThan(4 * dtypes.float32.minNormal);
   expect(v.data[0]).toBeLessThan(4 * dtypes.float32.minNormal);
 });
 
 test("without eps a direction over nothing has no bound", () => {
-  const { w } = bound.forward(one(2), one(0), one(1), one(0), { ...first, eps: 0 }, targets.wgsl);
+  const { w } = bound.forward.bound({ w: one(2), g: one(0), m: one(1), v: one(0) }, { ...first, eps: 0 }, targets.wgsl);
   expect(w.data[0]).toBe(Infinity);
 });
 

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { forward } from "../../reference/ops/add.bound.ts";
+import * as bound from "../../reference/ops/add.bound.ts";
 import { targets } from "../../reference/targets.ts";
 import { tensor } from "../../reference/tensor.ts";
 import { testErrors } from "../errors.ts";
@@ -10,7 +10,11 @@ testErrors("add.forward");
 
 test("the shapes must be equal; a sum that overflows has no bound", () => {
   const [a, b] = [tensor(new Float64Array(6), [2, 3]), tensor(new Float64Array(6), [3, 2])];
-  expect(() => forward(a, b, targets.wgsl)).toThrow("b has shape [3,2], expected [2,3], the shape of a");
+  expect(() => bound.forward.bound({ a, b }, {}, targets.wgsl)).toThrow(
+    "b has shape [3,2], expected [2,3], the shape of a",
+  );
   const largest = tensor(new Float64Array([2 ** 127, 2 ** 126]), [2]);
-  expect(Array.from(forward(largest, largest, targets.wgsl).y.data, Number.isFinite)).toEqual([false, true]);
+  expect(Array.from(bound.forward.bound({ a: largest, b: largest }, {}, targets.wgsl).y.data, Number.isFinite)).toEqual(
+    [false, true],
+  );
 });

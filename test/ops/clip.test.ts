@@ -25,17 +25,19 @@ test("a zero norm divides by ε only", () => {
 
 test("where the scale is surely 1, the allowance is one rounding of g; where it may be, more", () => {
   const { u } = targets.wgsl;
-  const sure = bound.forward(g, scalar(5), 6, targets.wgsl).g.data;
+  const sure = bound.forward.bound({ g, norm: scalar(5) }, { maxNorm: 6 }, targets.wgsl).g.data;
   for (const [i, x] of g.data.entries()) expect(sure[i]).toBeLessThanOrEqual(Math.abs(x) * u * (1 + 2 * u));
-  const near = bound.forward(g, scalar(5), 5 + CLIP_EPS, targets.wgsl).g.data;
+  const near = bound.forward.bound({ g, norm: scalar(5) }, { maxNorm: 5 + CLIP_EPS }, targets.wgsl).g.data;
   expect(near[0]).toBeGreaterThan(3 * u);
   expect(near[2]).toBeLessThanOrEqual(dtypes.float32.minSubnormal);
 });
 
 test("an error of the norm counts only where it can clip", () => {
   const errors = { norm: scalar(0.5) };
-  expect(bound.forward(g, scalar(5), 6, targets.wgsl, errors).g.data).toEqual(
-    bound.forward(g, scalar(5), 6, targets.wgsl).g.data,
+  expect(bound.forward.bound({ g, norm: scalar(5) }, { maxNorm: 6 }, targets.wgsl, errors).g.data).toEqual(
+    bound.forward.bound({ g, norm: scalar(5) }, { maxNorm: 6 }, targets.wgsl).g.data,
   );
-  expect(bound.forward(g, scalar(5), 5, targets.wgsl, errors).g.data[0]).toBeGreaterThan(3 * (1 - 5 / 5.5));
+  expect(bound.forward.bound({ g, norm: scalar(5) }, { maxNorm: 5 }, targets.wgsl, errors).g.data[0]).toBeGreaterThan(
+    3 * (1 - 5 / 5.5),
+  );
 });

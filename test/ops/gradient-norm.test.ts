@@ -16,7 +16,8 @@ const gradients = (...data: number[]): Tensor<Float64Array> => ({
   data: Float64Array.from(data),
   shape: [data.length],
 });
-const allowed = (...data: number[]): number => bound.forward(gradients(...data), targets.wgsl).norm.data[0];
+const allowed = (...data: number[]): number =>
+  bound.forward.bound({ g: gradients(...data) }, {}, targets.wgsl).norm.data[0];
 
 test("over all tensors together: 2, 3 and 6 give 7", () => {
   const { norm } = forward(gradients(2, -3), { data: Float64Array.of(6), shape: [1, 1] });

@@ -25,7 +25,7 @@ test("by hand: mean square (1 + 49) / 2 = 25, and eps 39 makes rstd 1/8", () => 
 describe("where nothing is promised there is no bound", () => {
   const one = tensor(new Float64Array([1]), [1]);
   const allowed = (x: number, eps: number, target: Target): number =>
-    bound.forward(tensor(new Float64Array([x]), [1, 1]), one, eps, target).rstd.data[0];
+    bound.forward.bound({ x: tensor(new Float64Array([x]), [1, 1]), w: one }, { eps }, target).rstd.data[0];
   test.each([
     ["the square overflows", 2 ** 64, 0],
     ["the square is subnormal", 2 ** -64, 0],
@@ -41,7 +41,7 @@ test("a gradient along x cancels, and its bound does not", () => {
   const [C, x] = [64, tensor(new Float64Array(64).fill(3), [1, 64])];
   const w = tensor(new Float64Array(C).fill(2), [C]);
   const { rstd } = rmsnorm.forward(x, w, 0);
-  const { dx } = bound.backward(x, x, w, rstd, targets.wgsl);
+  const { dx } = bound.backward.bound({ dy: x, x, w, rstd }, {}, targets.wgsl);
   const parts = rstd.data[0] * 3 * 2; // rstd · dn, and all of it is taken out again
   expect(Math.abs(rmsnorm.backward(x, x, w, rstd).dx.data[0])).toBeLessThan(targets.wgsl.u * parts);
   expect(dx.data[0]).toBeGreaterThan(targets.wgsl.u * parts);

@@ -37,7 +37,11 @@ test("an odd head size is refused", () => {
 });
 
 test("an angle that may be anything is judged by what sine and cosine keep to", () => {
-  const { cos, sin } = bound.forward(10000, 2, 2 ** 20, 1, { ...targets.wgsl, u: 2 ** -10 });
+  const { cos, sin } = bound.forward.bound(
+    {},
+    { theta: 10000, HS: 2, start: 2 ** 20, T: 1 },
+    { ...targets.wgsl, u: 2 ** -10 },
+  );
   const want = forward(10000, 2, 2 ** 20, 1, Float64Array);
   for (const [allowed, exact] of [
     [cos, want.cos],
@@ -50,12 +54,12 @@ test("an angle that may be anything is judged by what sine and cosine keep to", 
 
 test("where the target promises nothing of exp2, nothing is judged closely", () => {
   const silent: Target = { ...targets.wgsl, functions: { ...targets.wgsl.functions, exp2: [] } };
-  const { sin } = bound.forward(10000, 4, 1, 1, silent);
+  const { sin } = bound.forward.bound({}, { theta: 10000, HS: 4, start: 1, T: 1 }, silent);
   for (const allowed of sin.data) expect(allowed).toBeGreaterThanOrEqual(1);
 });
 
 test("the bound grows with the position, from the target's own accuracy at 0", () => {
-  const { sin } = bound.forward(10000, 64, 0, 4096, targets.wgsl);
+  const { sin } = bound.forward.bound({}, { theta: 10000, HS: 64, start: 0, T: 4096 }, targets.wgsl);
   const ownAccuracy = targets.wgsl.functions.sin[0].absolute!;
   expect(sin.data[0]).toBeLessThanOrEqual(ownAccuracy * (1 + dtypes.float32.u));
   for (let t = 1; t < 4096; t++) {
