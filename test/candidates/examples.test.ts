@@ -10,18 +10,12 @@ import { cases } from "../../judge/ops/index.ts";
 import { campaign } from "../../judge/campaign.ts";
 import { operations } from "../../reference/ops/index.ts";
 import { targets } from "../../reference/targets.ts";
+import { program } from "../needs.ts";
 
 const client = (path: string): string => fileURLToPath(new URL(`../../golden/clients/${path}`, import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), "touchstone-examples-"));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
-const has = (command: string): boolean => {
-  try {
-    execFileSync(command, ["--version"], { stdio: "ignore" });
-    return true;
-  } catch {
-    return false;
-  }
-};
+const [python, compiler] = ["python3", "cc"].map(program);
 
 async function failures(command: string, dtype: "float32" | "bfloat16" | "float16") {
   const operation = operations.get("rmsnorm.forward")!;
@@ -37,13 +31,13 @@ async function failures(command: string, dtype: "float32" | "bfloat16" | "float1
 }
 
 describe.each(["float32", "bfloat16", "float16"] as const)("%s", (dtype) => {
-  test.skipIf(!has("python3"))("the Python example (skipped where there is no python3)", async () => {
+  test.skipIf(python.absent)(`the Python example${python.note}`, async () => {
     const mine = join(folder, "mine.py"); // not beside the client
     copyFileSync(client("python/rmsnorm.py"), mine);
     expect(await failures(`PYTHONDONTWRITEBYTECODE=1 python3 '${mine}'`, dtype)).toEqual([]);
   });
 
-  test.skipIf(!has("cc"))("the C example (skipped where there is no cc)", async () => {
+  test.skipIf(compiler.absent)(`the C example${compiler.note}`, async () => {
     const binary = join(folder, `rmsnorm-${dtype}`);
     execFileSync("cc", ["-std=c99", "-O2", "-o", binary, client("c/rmsnorm.c"), "-lm"]);
     expect(await failures(`'${binary}'`, dtype)).toEqual([]);

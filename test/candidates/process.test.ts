@@ -14,10 +14,10 @@ import { judge } from "../../judge/verdict.ts";
 import type { DTypeName } from "../../reference/dtype.ts";
 import { operations } from "../../reference/ops/index.ts";
 import { type Target, targets } from "../../reference/targets.ts";
+import { program } from "../needs.ts";
 
 const here = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
-const has = (program: string): boolean => spawnSync(program, ["--version"]).status === 0;
-const [python, compiler] = [has("python3"), has("cc")];
+const [python, compiler, ps] = ["python3", "cc", "ps"].map(program);
 const TIMEOUT = 30_000;
 
 /** Temporary files of these tests, and of the processes that they start. */
@@ -29,7 +29,7 @@ beforeAll(() => {
   process.env.PYTHONPATH = here("../../golden/clients/python");
   process.env.PYTHONDONTWRITEBYTECODE = "1";
   process.env.TMPDIR = folder;
-  if (!compiler) return;
+  if (compiler.absent) return;
   const options = ["-O3", "-I", here("../../golden/clients/c"), "-o", binary, here("kernel.c"), "-lm"];
   const { status, stderr } = spawnSync("cc", options, { encoding: "utf8" });
   expect(stderr).toBe("");
@@ -58,11 +58,11 @@ async function check(command: string, op: string, dtype: DTypeName, target: Targ
   }
 }
 
-describe.each([
-  { language: "Python", present: python, command: inPython },
-  { language: "C", present: compiler, command: inC },
-])("a kernel in $language", ({ language, present, command }) => {
-  test.skipIf(!present).each(["attention.forward", "rmsnorm.forward", "adamw.forward"])(
+describe.for([
+  { language: `Python${python.note}`, absent: python.absent, command: inPython },
+  { language: `C${compiler.note}`, absent: compiler.absent, command: inC },
+])("a kernel in $language", ({ absent, command }) => {
+  test.skipIf(absent).each(["attention.forward", "rmsnorm.forward", "adamw.forward"])(
     "that is right passes: %s",
     { timeout: 4 * TIMEOUT },
     async (op) => {
@@ -74,11 +74,11 @@ describe.each([
   );
 
   const faults =
-    language === "C"
+    command === inC
       ? { "attention.forward": ["no rescaling"], "rmsnorm.forward": ["C - 1"], "adamw.forward": ["coupled"] }
       : { "attention.forward": ["heads", "top-left", "low P"], "rmsnorm.forward": ["eps"], "adamw.forward": ["eps"] };
   const list = Object.entries(faults).flatMap(([op, names]) => names.map((fault) => [op, fault] as const));
-  test.skipIf(!present).each(list)("that is wrong is rejected: %s, %s", { timeout: 4 * TIMEOUT }, async (op, fault) => {
+  test.skipIf(absent).each(list)("that is wrong is rejected: %s, %s", { timeout: 4 * TIMEOUT }, async (op, fault) => {
     const { failures } = await check(command(fault), op, "float32");
     expect(failures).toHaveLength(1);
     expect(failures[0].worst).toBeDefined(); // for its numbers
@@ -86,7 +86,7 @@ describe.each([
   });
 });
 
-describe.skipIf(!python)("weights rounded to bfloat16 before they meet v", () => {
+describe.skipIf(python.absent)(`weights rounded to bfloat16 before they meet v${python.note}`, () => {
   const declared = { ...targets.ieee, stores: { P: "bfloat16" } } as const;
   test("pass when that is declared", { timeout: 4 * TIMEOUT }, async () => {
     expect((await check(inPython("low P"), "attention.forward", "bfloat16", declared)).failures).toEqual([]);
@@ -99,7 +99,7 @@ describe.skipIf(!python)("weights rounded to bfloat16 before they meet v", () =>
   });
 });
 
-describe.skipIf(!python)("in the middle of a run", () => {
+describe.skipIf(python.absent)(`in the middle of a run${python.note}`, () => {
   const op = "rmsnorm.forward";
   const operation = operations.get(op)!;
   const problem = cases.get(op)!.build({ R: 3, C: 5, eps: "1e-5" }, "unit", 1);
@@ -147,8 +147,8 @@ describe.skipIf(!python)("in the middle of a run", () => {
     await candidate.close?.();
   });
 
-  test.skipIf(!has("ps"))(
-    "of touchstone check, a signal leaves no file and no process",
+  test.skipIf(ps.absent)(
+    `of touchstone check, a signal leaves no file and no process${ps.note}`,
     async () => {
       const file = join(folder, "process id");
       const command = `${inPython("endless")} '${file}'`;
@@ -172,7 +172,7 @@ describe.skipIf(!python)("in the middle of a run", () => {
   );
 });
 
-test.skipIf(!compiler)("a kernel's refusal is told in its own words", async () => {
+test.skipIf(compiler.absent)(`a kernel's refusal is reported in its own words${compiler.note}`, async () => {
   const candidate = candidateOf(inC("none"), "add.forward");
   const problem = cases.get("add.forward")!.build({ N: 3 }, "unit", 1);
   await expect(candidate.run(problem.inputs, problem.scalars)).rejects.toThrow("said: no 'such' op");

@@ -96,9 +96,9 @@ describe.concurrent("bad input", () => {
     expect(status).toBe(2);
   });
 
-  test("no device of the wanted kind", async () => {
+  test("no device of the kind that was asked for", async (context) => {
     const { status, stderr } = await touchstone("check", "--adapter", "gpu", "--runs", "1");
-    if (status === 0) return; // this machine has one
+    if (status === 0) context.skip("this machine has a GPU");
     expect(stderr).toMatch(/^touchstone: no GPU found/);
     expect(status).toBe(2);
   });

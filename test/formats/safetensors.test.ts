@@ -2,7 +2,6 @@ import fs from "node:fs";
 import { spawnSync } from "node:child_process";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import * as fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { bytesOf } from "../../formats/bytes.ts";
@@ -18,6 +17,7 @@ import {
   writeSafetensors,
 } from "../../formats/safetensors.ts";
 import { type Floats, type Ints, sizeOf, type Tensor } from "../../reference/tensor.ts";
+import { sharedData } from "../needs.ts";
 
 let folder: string;
 const at = (name: string): string => join(folder, name);
@@ -511,10 +511,10 @@ describe("opening", () => {
 });
 
 describe("traces recorded with PyTorch", () => {
-  const traces = fileURLToPath(new URL("../../../shared/traces", import.meta.url));
+  const { path: traces, absent, note } = sharedData("traces");
 
-  test("every file reads: dtypes, tokens, configuration; what is written again reads the same", (context) => {
-    if (!fs.existsSync(traces)) context.skip("../shared/traces is absent");
+  const reads = `every file reads: dtypes, tokens, configuration; what is written again reads the same${note}`;
+  test.skipIf(absent)(reads, () => {
     const paths = fs.readdirSync(traces).filter((name) => name.endsWith(".safetensors"));
     expect(paths.length).toBeGreaterThan(0);
     for (const name of paths) {

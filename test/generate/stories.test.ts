@@ -1,17 +1,19 @@
 // A real model: the same weights from every format, and the text that llama2.c prints.
 import { spawn } from "node:child_process";
-import { existsSync, readFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { openCheckpoint } from "../../formats/checkpoint.ts";
 import { openSafetensors } from "../../formats/safetensors.ts";
 import { openModel } from "../../cli/model.ts";
 import { continuation, greedy } from "../../reference/model/generate.ts";
+import { sharedData } from "../needs.ts";
 
 const root = join(import.meta.dirname, "../..");
-const shared = join(root, "../shared");
-const stories = join(shared, "data/stories260K");
-const file = (name: string): string => join(stories, name);
+const stories = sharedData("data/stories260K");
+const recordedStep = sharedData("traces/stories260K.f64.safetensors");
+const otherTokenizer = sharedData("data/tokenizer/openllama.model");
+const file = (name: string): string => join(stories.path, name);
 const CHILD = 60_000; // milliseconds that child process may take on a busy machine
 
 /** The command in a process of its own, which gets `signal` at the first piece it prints. */
@@ -28,10 +30,10 @@ function touchstone(args: readonly string[], signal?: NodeJS.Signals) {
   });
 }
 
-describe.skipIf(!existsSync(stories))("stories260K (skipped where ../shared is absent)", () => {
+describe.skipIf(stories.absent)(`stories260K${stories.note}`, () => {
   test.each(["stories260K.bin", "stories260K.gguf"])("%s holds the weights of the recorded step", async (name) => {
     const opened = await openCheckpoint(file(name));
-    const trace = openSafetensors(join(shared, "traces/stories260K.f64.safetensors"));
+    const trace = openSafetensors(recordedStep.path);
     const recorded = trace.names.filter((key) => key.startsWith("weights."));
     const weights = opened.readWeights();
     let numbers = 0;
@@ -89,16 +91,15 @@ describe.skipIf(!existsSync(stories))("stories260K (skipped where ../shared is a
     ],
     [
       "a tokenizer of another size",
-      ["--tokenizer", "../data/tokenizer/openllama.model"],
+      ["--tokenizer", otherTokenizer.path],
       /openllama\.model: the tokenizer has 32000 pieces, the model's vocabulary has 512/,
     ],
     ["no tokenizer", [], /stories260K\.bin: has no tokenizer with it, wanted --tokenizer FILE with 512 pieces/],
     ["top-p above 1", ["--top-p", "1.5"], /--top-p 1\.5: wanted a number from 0 to 1/],
   ])("%s is one line and exit status 2", { timeout: CHILD }, async (_, args, message) => {
     const hasTokenizer = args.includes("--tokenizer") || message.source.includes("no tokenizer");
-    const named = args.map((arg) => arg.replace("../data", join(shared, "data")));
     const tokenizer = hasTokenizer ? [] : ["--tokenizer", file("tok512.bin")];
-    const { code, out, err } = await touchstone([file("stories260K.bin"), ...named, ...tokenizer]);
+    const { code, out, err } = await touchstone([file("stories260K.bin"), ...args, ...tokenizer]);
     expect(err).toMatch(message);
     expect(err.trim().split("\n")).toHaveLength(1);
     expect(out).toHaveLength(0);

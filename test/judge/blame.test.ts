@@ -1,6 +1,5 @@
 // One fault planted in each op of a whole recorded step, with everything after it computed from the faulty numbers: blame
 // names that op, every time, and nothing where there is no fault.
-import { existsSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import { type Blame, blame, placeOf } from "../../judge/blame.ts";
 import { openRecording, type Recording } from "../../judge/recording.ts";
@@ -10,6 +9,7 @@ import type { DTypeName } from "../../reference/dtype.ts";
 import { operations } from "../../reference/ops/index.ts";
 import { targets } from "../../reference/targets.ts";
 import type { Floats } from "../../reference/tensor.ts";
+import { sharedData } from "../needs.ts";
 import {
   small as config,
   type Corrupt,
@@ -111,9 +111,9 @@ describe("a recording that leaves tensors out", () => {
   });
 });
 
-const trace = new URL("../../../shared/traces/gqa.f32.safetensors", import.meta.url).pathname;
-describe.skipIf(!existsSync(trace))("PyTorch's float32 trace (skipped where ../shared/traces is absent)", () => {
-  const input = existsSync(trace) ? readTraceInput(trace) : undefined;
+const { path: trace, absent, note } = sharedData("traces/gqa.f32.safetensors");
+describe.skipIf(absent)(`PyTorch's float32 trace${note}`, () => {
+  const input = absent ? undefined : readTraceInput(trace);
   const steps = () => {
     const [batch, time] = input!.batches[0].tokens.shape;
     return instancesOf({ config: input!.config, hyperparameters: input!.hyperparameters!, B: batch, T: time, like });

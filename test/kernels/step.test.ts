@@ -1,7 +1,5 @@
 // The whole training step on the device: its trace within the replays' threshold of PyTorch's, every op of it inside its
 // bound, and its losses those of the reference.
-import { existsSync } from "node:fs";
-import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
 import { blame } from "../../judge/blame.ts";
 import { readSafetensors } from "../../formats/safetensors.ts";
@@ -21,6 +19,7 @@ import { referenceEngine } from "../../reference/training/reference-engine.ts";
 import { initialState } from "../../reference/training/step.ts";
 import { initialWeights } from "../../reference/weights.ts";
 import { readText } from "../../training/text.ts";
+import { sharedData } from "../needs.ts";
 import { FLOAT32_REPLAY, STEP_LOSS, STEP_LOSS_BFLOAT16 } from "../thresholds.ts";
 import { device } from "./device.ts";
 
@@ -33,48 +32,43 @@ const onDevice =
 const traces = [
   ...policyNames.map((recompute) => ({ name: "gqa", recompute })),
   { name: "mqa-tied", recompute: "full" as const },
-].map(({ name, recompute }) => ({
-  name,
-  recompute,
-  path: fileURLToPath(new URL(`../../../shared/traces/${name}.f64.safetensors`, import.meta.url)),
-}));
+].map(({ name, recompute }) => {
+  const { path, absent, note } = sharedData(`traces/${name}.f64.safetensors`);
+  return { title: `${name} on the device, recomputing: ${recompute}${note}`, path, absent, recompute };
+});
 
-describe.each(traces)(
-  "$name on the device, recomputing: $recompute (skipped where ../shared/traces is absent)",
-  (trace) => {
-    const { path, recompute } = trace;
-    test.skipIf(!existsSync(path))("every tensor is PyTorch's, and every op is inside its bound", async () => {
-      const input = readTraceInput(path);
-      const tensors = new Map<string, Tensor<Floats | Ints>>();
-      for (const [name, written] of await replay(input, Float32Array, true, onDevice({ recompute }))) {
-        tensors.set(name, "tensor" in written ? written.tensor : written);
-      }
-      for (const [name, want] of readSafetensors(path).tensors) {
-        expect(tensors.has(name), name).toBe(true);
-        expect(distance(tensors.get(name)!, want).relative, name).toBeLessThanOrEqual(FLOAT32_REPLAY);
-      }
-      const { config, hyperparameters, batches } = input;
-      const [B, T] = batches[0].tokens.shape;
-      const like = { data: new Float32Array(0), shape: [0] };
-      const shape = { config, B, T, like, ...(hyperparameters && { hyperparameters }) };
-      const recording = {
-        path: "device",
-        metadata: {},
-        dtype: undefined,
-        read: (name: string) => {
-          const tensor = tensors.get(name);
-          return tensor === undefined ? undefined : { tensor, dtype: "float32" as const };
-        },
-        close: () => {},
-      };
-      const instances = batches.flatMap((_, step) => instancesOf(shape, step));
-      const { faults, left, judged } = blame(instances, operations, recording, targets.wgsl);
-      expect(faults).toEqual([]);
-      expect(left).toEqual([]);
-      expect(judged.length).toBeGreaterThan(instances.length);
-    });
-  },
-);
+describe.for(traces)("$title", ({ path, absent, recompute }) => {
+  test.skipIf(absent)("every tensor is PyTorch's, and every op is inside its bound", async () => {
+    const input = readTraceInput(path);
+    const tensors = new Map<string, Tensor<Floats | Ints>>();
+    for (const [name, written] of await replay(input, Float32Array, true, onDevice({ recompute }))) {
+      tensors.set(name, "tensor" in written ? written.tensor : written);
+    }
+    for (const [name, want] of readSafetensors(path).tensors) {
+      expect(tensors.has(name), name).toBe(true);
+      expect(distance(tensors.get(name)!, want).relative, name).toBeLessThanOrEqual(FLOAT32_REPLAY);
+    }
+    const { config, hyperparameters, batches } = input;
+    const [B, T] = batches[0].tokens.shape;
+    const like = { data: new Float32Array(0), shape: [0] };
+    const shape = { config, B, T, like, ...(hyperparameters && { hyperparameters }) };
+    const recording = {
+      path: "device",
+      metadata: {},
+      dtype: undefined,
+      read: (name: string) => {
+        const tensor = tensors.get(name);
+        return tensor === undefined ? undefined : { tensor, dtype: "float32" as const };
+      },
+      close: () => {},
+    };
+    const instances = batches.flatMap((_, step) => instancesOf(shape, step));
+    const { faults, left, judged } = blame(instances, operations, recording, targets.wgsl);
+    expect(faults).toEqual([]);
+    expect(left).toEqual([]);
+    expect(judged.length).toBeGreaterThan(instances.length);
+  });
+});
 
 test("50 steps on real text under each policy: each loss is the reference's, and near it in mixed precision", async () => {
   const bytes = { vocabSize: 259, normEps: 1e-5, ropeTheta: 10_000, maxSeqLen: 16, tiedEmbeddings: false };

@@ -1,7 +1,7 @@
 // What the project writes, in other people's hands: an exported GGUF file loads in llama.cpp and computes the same. Run by
 // `npm run test:peers`; it installs from the registry, into this folder, so it is no part of `npm test`.
 import { execFileSync } from "node:child_process";
-import { existsSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -21,15 +21,17 @@ import { normal, streamOf } from "../../reference/random.ts";
 import { type Tensor, toStorage } from "../../reference/tensor.ts";
 import { bytePiece, llamaFlags, type Piece } from "../../reference/text/tokenizer-model.ts";
 import { initialWeights } from "../../reference/weights.ts";
+import { sharedData } from "../needs.ts";
 import { LLAMA_CPP_HALVES, LLAMA_CPP_LOGITS } from "../thresholds.ts";
 import { forwardAtTheirAngles } from "./angles.ts";
 
 const here = fileURLToPath(new URL(".", import.meta.url));
-const stories = join(here, "../../../shared/data/stories260K");
+const shared = sharedData("data/stories260K");
+const stories = shared.path;
 const positions = 200;
 
-if (!existsSync(stories)) {
-  process.stdout.write(`skipped: ${stories} is absent\n0 passed, 0 failed, 1 skipped\n`);
+if (shared.absent) {
+  process.stdout.write(`skipped: ../shared/data/stories260K is absent\n0 passed, 0 failed, 1 skipped\n`);
   process.exit(0);
 }
 

@@ -1,5 +1,4 @@
-import { existsSync, readFileSync } from "node:fs";
-import { fileURLToPath } from "node:url";
+import { readFileSync } from "node:fs";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { readTokenizer } from "../../formats/tokenizer.ts";
@@ -8,6 +7,7 @@ import { byteTokenizer } from "../../reference/text/tokenizer-bytes.ts";
 import { llamaFlags, type Piece, type TokenizerModel } from "../../reference/text/tokenizer-model.ts";
 import { sentencePiece } from "../../reference/text/tokenizer-sentencepiece.ts";
 import { fromUtf8, toUtf8 } from "../../reference/text/tokenizer-utf8.ts";
+import { sharedData } from "../needs.ts";
 import { llama, prose, variants } from "./prose.ts";
 import vectors from "./vectors.json" with { type: "json" };
 
@@ -15,7 +15,6 @@ const tokenizers: Readonly<Record<string, Tokenizer>> = {
   bytes: byteTokenizer,
   ...Object.fromEntries(Object.entries(variants).map(([name, model]) => [name, sentencePiece(model)])),
 };
-const shared = (path: string): string => fileURLToPath(new URL(`../../../shared/data/${path}`, import.meta.url));
 
 /** Any sequence of code units, half surrogate pairs included, and what tokenizers trip over. */
 const anyText = fc
@@ -63,11 +62,12 @@ describe("what sentencepiece gave, made by make-vectors.ts", () => {
   });
 });
 
-const openllama = shared("tokenizer/openllama.model");
-test.skipIf(!existsSync(openllama))("openllama (skipped where ../shared/data is absent)", () => {
-  const tokenizer = readTokenizer(openllama);
+const openllama = sharedData("data/tokenizer/openllama.model");
+const openllamaVectors = sharedData("data/tokenizer/openllama.vectors.json");
+test.skipIf(openllama.absent)(`openllama${openllama.note}`, () => {
+  const tokenizer = readTokenizer(openllama.path);
   expect(tokenizer).toMatchObject({ vocabSize: 32_000, unk: 0, bos: 1, eos: 2 });
-  const cases = JSON.parse(readFileSync(shared("tokenizer/openllama.vectors.json"), "utf8")) as {
+  const cases = JSON.parse(readFileSync(openllamaVectors.path, "utf8")) as {
     text: string;
     ids: number[];
     decoded: string;
@@ -79,11 +79,12 @@ test.skipIf(!existsSync(openllama))("openllama (skipped where ../shared/data is 
   }
 });
 
-const tok512 = shared("stories260K/tok512.bin");
-test.skipIf(!existsSync(tok512))("llama2.c's tok512 (skipped where ../shared/data is absent)", () => {
-  const tokenizer = readTokenizer(tok512);
+const tok512 = sharedData("data/stories260K/tok512.bin");
+const expectedStory = sharedData("data/stories260K/expected-200-greedy.txt");
+test.skipIf(tok512.absent)(`llama2.c's tok512${tok512.note}`, () => {
+  const tokenizer = readTokenizer(tok512.path);
   expect(tokenizer).toMatchObject({ vocabSize: 512, unk: 0, bos: 1, eos: 2 });
-  const story = readFileSync(shared("stories260K/expected-200-greedy.txt"), "utf8");
+  const story = readFileSync(expectedStory.path, "utf8");
   expect(tokenizer.decode(tokenizer.encode(story, { bos: true }))).toBe(story);
   expect([...tokenizer.encode("Once upon a time", { bos: true })]).toEqual([1, 403, 407, 261, 378]);
   // U+2581 is a character like any other there: three bytes.

@@ -1,4 +1,3 @@
-import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { openSafetensors, type SafetensorsFile } from "../../formats/safetensors.ts";
@@ -19,11 +18,13 @@ import * as ropeTable from "../../reference/ops/rope-table.ts";
 import * as rope from "../../reference/ops/rope.ts";
 import * as swiglu from "../../reference/ops/swiglu.ts";
 import type { Floats, Ints, Tensor } from "../../reference/tensor.ts";
+import { sharedData } from "../needs.ts";
 import { FLOAT32_REPLAY, FLOAT64_REPLAY, RECORDED_INSTANCE } from "../thresholds.ts";
 
-const folder = join(import.meta.dirname, "../../../shared/traces");
-const traces = existsSync(folder) ? readdirSync(folder).filter((name) => name.endsWith(".safetensors")) : [];
-const double = traces.filter((name) => name.includes(".f64."));
+// Named here, not listed from the folder: a trace that is missing is not a test less.
+const double = ["gqa", "mha", "mqa-tied", "stories260K"].map((name) => `${name}.f64.safetensors`);
+const traces = [...double, "gqa.f32.safetensors"];
+const { path: folder, absent, note } = sharedData("traces");
 
 /** Every tensor of the recording against what a replay gave, which must be the same set. */
 function expectWithin(got: Awaited<ReturnType<typeof replay>>, wanted: SafetensorsFile, threshold: number): void {
@@ -34,70 +35,65 @@ function expectWithin(got: Awaited<ReturnType<typeof replay>>, wanted: Safetenso
   }
 }
 
-describe.skipIf(traces.length === 0)(
-  `replays of the recorded traces${traces.length === 0 ? " (../shared is absent)" : ""}`,
-  () => {
-    test.each(double)("%s in float64", async (name) => {
-      const path = join(folder, name);
-      const file = openSafetensors(path);
-      expectWithin(await replay(readTraceInput(path), Float64Array, false), file, FLOAT64_REPLAY);
-      file.close();
-    });
+describe.skipIf(absent)(`replays of the recorded traces${note}`, () => {
+  test.each(double)("%s in float64", async (name) => {
+    const path = join(folder, name);
+    const file = openSafetensors(path);
+    expectWithin(await replay(readTraceInput(path), Float64Array, false), file, FLOAT64_REPLAY);
+    file.close();
+  });
 
-    test.each(traces)("%s in float32", async (name) => {
-      const path = join(folder, name);
-      const file = openSafetensors(path);
-      expectWithin(await replay(readTraceInput(path), Float32Array, false), file, FLOAT32_REPLAY);
-      file.close();
-    });
+  test.each(traces)("%s in float32", async (name) => {
+    const path = join(folder, name);
+    const file = openSafetensors(path);
+    expectWithin(await replay(readTraceInput(path), Float32Array, false), file, FLOAT32_REPLAY);
+    file.close();
+  });
 
-    test("a full trace holds what a plain one holds, with the same bits", async () => {
-      const input = readTraceInput(join(folder, "mqa-tied.f64.safetensors"));
-      const plain = await replay(input, Float32Array, false);
-      const full = await replay(input, Float32Array, true);
-      expect(full.size).toBeGreaterThan(plain.size);
-      for (const [name, t] of plain) expect(full.get(name), name).toEqual(t);
-    });
+  test("a full trace holds what a plain one holds, with the same bits", async () => {
+    const input = readTraceInput(join(folder, "mqa-tied.f64.safetensors"));
+    const plain = await replay(input, Float32Array, false);
+    const full = await replay(input, Float32Array, true);
+    expect(full.size).toBeGreaterThan(plain.size);
+    for (const [name, t] of plain) expect(full.get(name), name).toEqual(t);
+  });
 
-    const everyOp = new Set<string>();
-    test.each(double)("every instance of %s gives its recorded outputs from its recorded inputs", async (name) => {
-      const input = readTraceInput(join(folder, name));
-      const full = await replay(input, Float64Array, true);
-      const read = (tensor: string): Tensor<Floats | Ints> => {
-        const written = full.get(tensor);
-        if (written === undefined) throw new RangeError(`${tensor} is not in the trace`);
-        return "tensor" in written ? written.tensor : written;
-      };
-      const [B, T] = input.batches[0].tokens.shape;
-      const like = [...storedAs(input.weights, Float64Array).values()][0];
-      const used = new Set<string>();
-      for (let step = 0; step < input.batches.length; step++) {
-        for (const instance of instancesOf({ ...input, B, T, like }, step)) {
-          everyOp.add(instance.op);
-          const results = evaluate(instance, inputsOf(instance, read) as never);
-          expect(Object.keys(results).toSorted()).toEqual(Object.keys(instance.outputs).toSorted());
-          for (const [output, { name: recorded, shape }] of Object.entries(instance.outputs)) {
-            used.add(recorded);
-            const { relative } = distance(results[output], { data: read(recorded).data, shape });
-            expect(results[output].shape, recorded).toEqual(shape);
-            const where = `${instance.op} at ${instance.where}, ${output} = ${recorded}`;
-            expect(relative <= RECORDED_INSTANCE, `${where}: ${relative}`).toBe(true);
-          }
+  const everyOp = new Set<string>();
+  test.each(double)("every instance of %s gives its recorded outputs from its recorded inputs", async (name) => {
+    const input = readTraceInput(join(folder, name));
+    const full = await replay(input, Float64Array, true);
+    const read = (tensor: string): Tensor<Floats | Ints> => {
+      const written = full.get(tensor);
+      if (written === undefined) throw new RangeError(`${tensor} is not in the trace`);
+      return "tensor" in written ? written.tensor : written;
+    };
+    const [B, T] = input.batches[0].tokens.shape;
+    const like = [...storedAs(input.weights, Float64Array).values()][0];
+    const used = new Set<string>();
+    for (let step = 0; step < input.batches.length; step++) {
+      for (const instance of instancesOf({ ...input, B, T, like }, step)) {
+        everyOp.add(instance.op);
+        const results = evaluate(instance, inputsOf(instance, read) as never);
+        expect(Object.keys(results).toSorted()).toEqual(Object.keys(instance.outputs).toSorted());
+        for (const [output, { name: recorded, shape }] of Object.entries(instance.outputs)) {
+          used.add(recorded);
+          const { relative } = distance(results[output], { data: read(recorded).data, shape });
+          expect(results[output].shape, recorded).toEqual(shape);
+          const where = `${instance.op} at ${instance.where}, ${output} = ${recorded}`;
+          expect(relative <= RECORDED_INSTANCE, `${where}: ${relative}`).toBe(true);
         }
       }
-      // Whatever a step computed has an instance that says how.
-      const computed = [...full.keys()].filter((tensor) =>
-        /^(activation|gradientTerms|steps\.\d+\.[cwfs])/.test(tensor),
-      );
-      const notComputed = /^activationGradients\.(loss|layers\.\d+\.(attention_output|ffn_output))$/;
-      expect(computed.filter((tensor) => !used.has(tensor) && !notComputed.test(tensor))).toEqual([]);
-    });
+    }
+    // Whatever a step computed has an instance that says how.
+    const computed = [...full.keys()].filter((tensor) => /^(activation|gradientTerms|steps\.\d+\.[cwfs])/.test(tensor));
+    const notComputed = /^activationGradients\.(loss|layers\.\d+\.(attention_output|ffn_output))$/;
+    expect(computed.filter((tensor) => !used.has(tensor) && !notComputed.test(tensor))).toEqual([]);
+  });
 
-    test("the instances cover every op and direction", () => {
-      expect([...everyOp].toSorted()).toEqual(Object.keys(evaluators).toSorted());
-    });
-  },
-);
+  test("the instances cover every op and direction", () => {
+    expect([...everyOp].toSorted()).toEqual(Object.keys(evaluators).toSorted());
+  });
+});
 
 type Given = Record<string, Tensor<Float64Array> & Tensor<Ints>>;
 type Numbers = Record<string, never>;

@@ -1,6 +1,5 @@
 import fs from "node:fs";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
 import {
   type CheckpointFormat,
@@ -19,6 +18,7 @@ import { huggingfaceNames } from "../../../formats/huggingface.ts";
 import { headSize, presets } from "../../../reference/config.ts";
 import { sizeOf } from "../../../reference/tensor.ts";
 import { countParameters, weightShapes } from "../../../reference/weights.ts";
+import { sharedData } from "../../needs.ts";
 import {
   bitsOf,
   paramsOf,
@@ -32,9 +32,9 @@ import {
 } from "./files.ts";
 
 const at = scratch();
-const data = fileURLToPath(new URL("../../../../shared/data", import.meta.url));
-const stories = join(data, "stories260K");
-const without = fs.existsSync(data) ? undefined : `${data} is absent`;
+const stories = sharedData("data/stories260K");
+const demo = sharedData("data/demo_rand_params.pth");
+const trace = sharedData("traces/gqa.f32.safetensors");
 const suffix: Record<WrittenFormat, string> = {
   llama2c: ".bin",
   gguf: ".gguf",
@@ -43,10 +43,10 @@ const suffix: Record<WrittenFormat, string> = {
 };
 
 describe("real files", () => {
-  test("stories260K has the same weights in llama2.c's format and in GGUF", async (context) => {
-    if (without !== undefined) return context.skip(without);
-    const bin = await openCheckpoint(join(stories, "stories260K.bin"));
-    const gguf = await openCheckpoint(join(stories, "stories260K.gguf"));
+  const same = `stories260K has the same weights in llama2.c's format and in GGUF${stories.note}`;
+  test.skipIf(stories.absent)(same, async () => {
+    const bin = await openCheckpoint(join(stories.path, "stories260K.bin"));
+    const gguf = await openCheckpoint(join(stories.path, "stories260K.gguf"));
     expect(bin.format).toBe("llama2c");
     expect(gguf.format).toBe("gguf");
     expect(bin.config).toEqual({
@@ -71,9 +71,8 @@ describe("real files", () => {
     gguf.close();
   });
 
-  test("demo_rand_params.pth loads, by its own parameters", async (context) => {
-    if (without !== undefined) return context.skip(without);
-    const opened = await openCheckpoint(join(data, "demo_rand_params.pth"));
+  test.skipIf(demo.absent)(`demo_rand_params.pth loads, by its own parameters${demo.note}`, async () => {
+    const opened = await openCheckpoint(demo.path);
     expect(opened.format).toBe("meta");
     expect(opened.config).toMatchObject({ dim: 64, ffnDim: 172, nLayers: 5, nHeads: 8, nKvHeads: 8, vocabSize: 512 });
     expect(opened.ignored).toEqual([0, 1, 2, 3, 4].map((i) => `layers.${i}.attention.mask`));
@@ -97,10 +96,8 @@ describe("real files", () => {
     opened.close();
   });
 
-  test("a recorded step's weights are a checkpoint", async (context) => {
-    const trace = fileURLToPath(new URL("../../../../shared/traces/gqa.f32.safetensors", import.meta.url));
-    if (!fs.existsSync(trace)) return context.skip(`${trace} is absent`);
-    const { format, config, tensors, close } = await openCheckpoint(trace);
+  test.skipIf(trace.absent)(`a recorded step's weights are a checkpoint${trace.note}`, async () => {
+    const { format, config, tensors, close } = await openCheckpoint(trace.path);
     expect(format).toBe("touchstone");
     expect(tensors.map(({ name }) => name)).toEqual([...weightShapes(config).keys()]);
     close();
