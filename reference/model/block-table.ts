@@ -1,5 +1,5 @@
-// One block as a table: what each op of reference/model/block.ts reads, gives, and must have again for its backward.
-// Memory, arithmetic and time are all sums over these rows.
+// One block's forward as a table: what each op of block.ts reads and gives. Its backward is block-backward.ts.
+// Memory, arithmetic, time and the instances of a trace all follow from these rows.
 import type { LayerWeights } from "../weights.ts";
 import type { Sizes } from "./sizes.ts";
 
@@ -63,55 +63,48 @@ export const blockWeights = {
 } as const satisfies Record<keyof LayerWeights, readonly Axis[]>;
 export type WeightName = keyof LayerWeights;
 
+/** One op of the forward; its tensors by the op's argument names. */
 export interface OpRow {
   readonly op: "rmsnorm" | "linear" | "rope" | "attention" | "add" | "swiglu";
-  readonly inputs: readonly TensorName[];
-  readonly outputs: readonly TensorName[];
-  /** What the backward takes besides the gradient of the output and the weight. */
-  readonly backwardReads: readonly TensorName[];
+  readonly inputs: Readonly<Record<string, TensorName>>;
+  /** The argument w. */
   readonly weight?: WeightName;
+  readonly outputs: Readonly<Record<string, TensorName>>;
 }
 
-/** The ops in the order of the forward. */
+/** The ops in the order of the forward. `rope` also reads the model's table of cosines and sines. */
 export const blockOps: readonly OpRow[] = [
   norm("x", "attentionNorm"),
   linear("attentionNorm.y", "wq", "qProjection"),
   linear("attentionNorm.y", "wk", "kProjection"),
   linear("attentionNorm.y", "wv", "v"),
-  { op: "rope", inputs: ["qProjection"], outputs: ["q"], backwardReads: [] },
-  { op: "rope", inputs: ["kProjection"], outputs: ["k"], backwardReads: [] },
-  {
-    op: "attention",
-    inputs: ["q", "k", "v"],
-    outputs: ["attention.y", "attention.lse"],
-    backwardReads: ["q", "k", "v", "attention.y", "attention.lse"],
-  },
+  { op: "rope", inputs: { x: "qProjection" }, outputs: { y: "q" } },
+  { op: "rope", inputs: { x: "kProjection" }, outputs: { y: "k" } },
+  { op: "attention", inputs: { q: "q", k: "k", v: "v" }, outputs: { y: "attention.y", lse: "attention.lse" } },
   linear("attention.y", "wo", "attentionOutput"),
-  { op: "add", inputs: ["x", "attentionOutput"], outputs: ["attentionResidual"], backwardReads: [] },
+  { op: "add", inputs: { a: "x", b: "attentionOutput" }, outputs: { y: "attentionResidual" } },
   norm("attentionResidual", "ffnNorm"),
   linear("ffnNorm.y", "w1", "gate"),
   linear("ffnNorm.y", "w3", "up"),
-  { op: "swiglu", inputs: ["gate", "up"], outputs: ["swiglu"], backwardReads: ["gate", "up"] },
+  { op: "swiglu", inputs: { gate: "gate", up: "up" }, outputs: { y: "swiglu" } },
   linear("swiglu", "w2", "ffnOutput"),
-  { op: "add", inputs: ["attentionResidual", "ffnOutput"], outputs: ["ffnResidual"], backwardReads: [] },
+  { op: "add", inputs: { a: "attentionResidual", b: "ffnOutput" }, outputs: { y: "ffnResidual" } },
 ];
 
 /** The op that gives a tensor; none gives x. */
 export function opOf(name: TensorName): OpRow | undefined {
-  return blockOps.find(({ outputs }) => outputs.includes(name));
+  return blockOps.find(({ outputs }) => Object.values(outputs).includes(name));
+}
+
+/** The field of an object of tensors by a name with dots, such as "attention.lse". */
+export function fieldAt<T>(fields: unknown, name: string): T {
+  return name.split(".").reduce<unknown>((value, part) => (value as Record<string, unknown>)[part], fields) as T;
 }
 
 function norm(x: TensorName, weight: "attentionNorm" | "ffnNorm"): OpRow {
-  const statistic = `${weight}.rstd` as const;
-  return {
-    op: "rmsnorm",
-    inputs: [x],
-    outputs: [`${weight}.y`, statistic],
-    backwardReads: [x, statistic],
-    weight,
-  };
+  return { op: "rmsnorm", inputs: { x }, weight, outputs: { y: `${weight}.y`, rstd: `${weight}.rstd` } };
 }
 
 function linear(x: TensorName, weight: WeightName, y: TensorName): OpRow {
-  return { op: "linear", inputs: [x], outputs: [y], backwardReads: [x], weight };
+  return { op: "linear", inputs: { x }, weight, outputs: { y } };
 }

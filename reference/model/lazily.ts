@@ -1,5 +1,5 @@
 // A block's activations of which some were saved and each other one is computed when it is first read.
-import { blockTensors, type TensorName } from "./block-table.ts";
+import { blockTensors, fieldAt, type TensorName } from "./block-table.ts";
 
 /** What is kept of a block between the passes. */
 export type Saved<T> = ReadonlyMap<TensorName, T>;
@@ -12,7 +12,7 @@ export type Again<T> = (line: string, outputs: ReadonlyMap<TensorName, T>) => vo
 
 /** The tensors of those names. */
 export function saveOf<T>(names: readonly TensorName[], a: object): Saved<T> {
-  return new Map(names.map((name) => [name, at<T>(a, name)]));
+  return new Map(names.map((name) => [name, fieldAt<T>(a, name)]));
 }
 
 /** An object whose fields are what is saved, or else the results of their lines, which run at most once, when they are read. */
@@ -55,7 +55,7 @@ function define(a: object, line: string, saved: Saved<unknown>, run: () => unkno
   }
   const parts = {};
   for (const name of outputs) {
-    const get = (): unknown => (saved.has(name) ? saved.get(name) : at(run() as object, partOf(name)));
+    const get = (): unknown => (saved.has(name) ? saved.get(name) : fieldAt(run() as object, partOf(name)));
     Object.defineProperty(parts, partOf(name), { enumerable: true, get });
   }
   Object.defineProperty(a, line, { enumerable: true, value: parts });
@@ -64,7 +64,9 @@ function define(a: object, line: string, saved: Saved<unknown>, run: () => unkno
 /** What a line gave, tensor by tensor. */
 export function namedBy<T>(line: string, result: unknown): Map<TensorName, T> {
   const outputs = outputsOf(line);
-  return new Map(outputs.map((name) => [name, outputs.length === 1 ? (result as T) : at<T>(result, partOf(name))]));
+  return new Map(
+    outputs.map((name) => [name, outputs.length === 1 ? (result as T) : fieldAt<T>(result, partOf(name))]),
+  );
 }
 
 /** The tensors that a line gives: "attention" gives attention.y and attention.lse. */
@@ -74,9 +76,4 @@ function outputsOf(line: string): TensorName[] {
 
 function partOf(name: TensorName): string {
   return name.slice(name.indexOf(".") + 1);
-}
-
-/** The field of a name with dots. */
-function at<T>(a: unknown, name: string): T {
-  return name.split(".").reduce<unknown>((value, part) => (value as Record<string, unknown>)[part], a) as T;
 }

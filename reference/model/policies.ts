@@ -4,6 +4,7 @@
 //   selective  the outputs of linear layers (Touvron et al. 2023, section 2.4)
 //   full       only the block's input
 //   a list     of one's own, by the names of BlockActivations
+import { blockBackwardOps } from "./block-backward.ts";
 import { blockOps, blockTensors, type OpRow, opOf, type TensorName } from "./block-table.ts";
 
 export const policyNames = ["none", "selective", "full"] as const;
@@ -43,9 +44,9 @@ export function kept(policy: Policy): Kept {
     if (listed.has(name)) return;
     const op = opOf(name)!;
     again.add(op);
-    op.inputs.forEach(visit);
+    Object.values(op.inputs).forEach(visit);
   };
-  for (const op of blockOps) op.backwardReads.forEach(visit);
+  for (const { activations } of blockBackwardOps) Object.values(activations).forEach(visit);
   const saved = (Object.keys(blockTensors) as TensorName[]).filter((name) => needed.has(name) && listed.has(name));
   return { saved, recomputed: blockOps.filter((op) => again.has(op)) };
 }
@@ -54,5 +55,5 @@ function listedBy(policy: Policy): readonly TensorName[] {
   if (typeof policy !== "string") return policy;
   if (policy === "none") return Object.keys(blockTensors) as TensorName[];
   if (policy === "full") return [];
-  return blockOps.filter(({ op }) => op === "linear").flatMap(({ outputs }) => outputs);
+  return blockOps.filter(({ op }) => op === "linear").flatMap(({ outputs }) => Object.values(outputs));
 }

@@ -3,6 +3,13 @@
 //
 // Names: xᵢ is the input of block i, x_L what the last one gave; a block's others as in BlockActivations; what is computed
 // again has a name of its own; d… is the gradient at a tensor, with a + where it is one term of that gradient.
+import {
+  blockBackwardOps,
+  blockGradients,
+  type BackwardRow,
+  type GradientName,
+  type GradientRow,
+} from "./block-backward.ts";
 import { blockOps, type OpRow, opOf, type TensorName } from "./block-table.ts";
 import { kept, type Policy } from "./policies.ts";
 
@@ -61,11 +68,11 @@ export function schedule(nLayers: number, policy: Policy): Row[] {
   }
 
   function pushForward({ op, inputs, outputs }: OpRow, i: number): void {
-    const reads = [...inputs.map((name) => forwardName(name, i)), ...(op === "rope" ? ["table"] : [])];
-    push(op, i, reads, Object.fromEntries(outputs.map((name) => [forwardName(name, i), name])));
+    const reads = [...Object.values(inputs).map((name) => forwardName(name, i)), ...tableOf(op)];
+    push(op, i, reads, Object.fromEntries(Object.values(outputs).map((name) => [forwardName(name, i), name])));
   }
 
-  /** The backward of block i, read downwards; each op first has those of its inputs computed again that were not saved. */
+  /** The backward of block i; each op first has those of its inputs computed again that were not saved. */
   function pushBackward(i: number): void {
     const saved = new Set(kept(policy).saved);
     const there = new Set<TensorName>();
@@ -73,52 +80,53 @@ export function schedule(nLayers: number, policy: Policy): Row[] {
       if (saved.has(name)) return forwardName(name, i);
       if (!there.has(name)) {
         const { op, inputs, outputs } = opOf(name)!;
-        const reads = [...inputs.map(have), ...(op === "rope" ? ["table"] : [])];
-        push(`again ${op}`, i, reads, Object.fromEntries(outputs.map((output) => [`${i}.again ${output}`, output])));
-        for (const output of outputs) there.add(output);
+        const given = Object.values(outputs);
+        const reads = [...Object.values(inputs).map(have), ...tableOf(op)];
+        push(`again ${op}`, i, reads, Object.fromEntries(given.map((output) => [`${i}.again ${output}`, output])));
+        for (const output of given) there.add(output);
       }
       return `${i}.again ${name}`;
     };
-    const d = (name: string): string => `${i}.d${name}`;
-    const back = (
-      op: string,
-      gradients: readonly string[],
-      activations: readonly TensorName[],
-      gives: Readonly<Record<string, TensorName>>,
-    ): void => {
-      const reads = [...gradients, ...activations.map(have), ...(op === "rope" ? ["table"] : [])];
-      push(`${op}.backward`, i, reads, gives);
-    };
-    const sum = (a: string, b: string, name: string, like: TensorName): void =>
-      push("add", i, [a, b], { [name]: like });
-    const dy = `dx${i + 1}`;
-
-    back("linear", [dy], ["swiglu"], { [d("swiglu")]: "swiglu" });
-    back("swiglu", [d("swiglu")], ["gate", "up"], { [d("gate")]: "gate", [d("up")]: "up" });
-    back("linear", [d("gate")], ["ffnNorm.y"], { [d("ffnNorm+gate")]: "ffnNorm.y" });
-    back("linear", [d("up")], ["ffnNorm.y"], { [d("ffnNorm+up")]: "ffnNorm.y" });
-    sum(d("ffnNorm+gate"), d("ffnNorm+up"), d("ffnNorm"), "ffnNorm.y");
-    back("rmsnorm", [d("ffnNorm")], ["attentionResidual", "ffnNorm.rstd"], {
-      [d("attentionResidual+ffnNorm")]: "attentionResidual",
-    });
-    sum(dy, d("attentionResidual+ffnNorm"), d("attentionResidual"), "attentionResidual");
-
-    back("linear", [d("attentionResidual")], ["attention.y"], { [d("attention")]: "attention.y" });
-    for (const name of ["q", "k", "v", "attention.y", "attention.lse"] as const) have(name);
-    back("attention", [d("attention")], ["attention.y"], {}); // D, after which y is not read again
-    back("attention", [d("attention")], ["q", "k", "v", "attention.lse"], {
-      [d("q")]: "q",
-      [d("k")]: "k",
-      [d("v")]: "v",
-    });
-    back("rope", [d("q")], [], { [d("qProjection")]: "qProjection" });
-    back("rope", [d("k")], [], { [d("kProjection")]: "kProjection" });
-    back("linear", [d("qProjection")], ["attentionNorm.y"], { [d("attentionNorm+q")]: "attentionNorm.y" });
-    back("linear", [d("kProjection")], ["attentionNorm.y"], { [d("attentionNorm+k")]: "attentionNorm.y" });
-    back("linear", [d("v")], ["attentionNorm.y"], { [d("attentionNorm+v")]: "attentionNorm.y" });
-    sum(d("attentionNorm+q"), d("attentionNorm+k"), d("attentionNorm+qk"), "attentionNorm.y");
-    sum(d("attentionNorm+qk"), d("attentionNorm+v"), d("attentionNorm"), "attentionNorm.y");
-    back("rmsnorm", [d("attentionNorm")], ["x", "attentionNorm.rstd"], { [d("x+attentionNorm")]: "x" });
-    sum(d("attentionResidual"), d("x+attentionNorm"), `dx${i}`, "x");
+    const gradients = new Map<GradientName, string>([["ffnResidual", `dx${i + 1}`]]);
+    const gradientOf = (name: GradientName): string => gradients.get(name)!;
+    for (const row of blockBackwardOps) {
+      const given = Object.values(row.gives);
+      const from = Object.values(row.gradients).map(gradientOf);
+      if (row.op === "add.backward") {
+        for (const name of given) gradients.set(name, from[0]); // the same tensor
+        continue;
+      }
+      for (const name of given) gradients.set(name, gradientName(name, i));
+      const results = Object.fromEntries(given.map((name) => [gradientOf(name), blockGradients[name].like]));
+      pushGradient(row, i, from, have, results);
+    }
   }
+
+  function pushGradient(
+    { op, activations }: BackwardRow,
+    i: number,
+    from: readonly string[],
+    have: (name: TensorName) => string,
+    gives: Readonly<Record<string, TensorName>>,
+  ): void {
+    if (op === "add.forward") return push("add", i, from, gives);
+    let reads = Object.values(activations).map(have);
+    if (op === "attention.backward") {
+      const y = have("attention.y");
+      push(op, i, [...from, y], {}); // D, after which y is not read again
+      reads = reads.filter((name) => name !== y);
+    }
+    push(op, i, [...from, ...reads, ...tableOf(op)], gives);
+  }
+}
+
+/** RoPE turns by the model's table. */
+function tableOf(op: string): string[] {
+  return op.startsWith("rope") ? ["table"] : [];
+}
+
+function gradientName(name: GradientName, i: number): string {
+  const { sum, term }: GradientRow = blockGradients[name];
+  if (name === "x") return `dx${i}`;
+  return term === undefined ? `${i}.d${name}` : `${i}.d${sum}+${term}`;
 }

@@ -69,7 +69,7 @@ export function activationMemory(
 
 /** The outputs of ops that run again. */
 export function outputsOf(ops: readonly OpRow[]): TensorName[] {
-  return ops.flatMap(({ outputs }) => outputs);
+  return ops.flatMap(({ outputs }) => Object.values(outputs));
 }
 
 function gradientsOfBlock(bytes: (t: TensorRow) => number): number {

@@ -5,6 +5,7 @@
 // before each product that needs all positions; the backward gathers the product's input once more (Korthikanti et al.
 // 2022, section 4.2). The backward issues input gradients first, so their reduction runs beside the weight gradients.
 import { attentionBackwardFlops, forwardFlops } from "./arithmetic.ts";
+import { type BackwardRow, blockBackwardOps, blockGradients, type GradientName } from "../model/block-backward.ts";
 import {
   blockOps,
   blockTensors,
@@ -41,48 +42,86 @@ export function blockBackward(
   dy: Ready,
   weights: Ready,
 ): { dx: Ready; gradients: Ready } {
-  const { machine, sizes, kept } = work;
-  const again = run(issue, work, kept.recomputed, dy, weights, "again");
+  const again = run(issue, work, work.kept.recomputed, dy, weights, "again");
   const have = (name: TensorName): Ready => again.get(name) ?? [];
-  const dgrad = (weight: WeightName, ...after: Ready[]): Ready =>
-    issue.compute(`${weight} dx`, "product", productSeconds(work, weight), weights, ...after);
-  const wgrad = (weight: WeightName, ...after: Ready[]): Ready =>
-    issue.compute(`${weight} dw`, "product", productSeconds(work, weight), ...after);
-  const elementwise = (name: string, op: OpRow["op"], outputs: TensorName, ...after: Ready[]): Ready =>
-    issue.compute(name, "elementwise", machine.stream(backwardBytes(work, op, outputs)), ...after);
+  const there = new Map<GradientName, Ready>([["ffnResidual", dy]]);
+  const gradients: Ready[] = [];
+  const partial = new Set<GradientName>(); // sums over a rank's own heads or features, which reduce adds up
+  const leaving = new Map<WeightName, Ready>(); // products whose weight gradients follow the reduction of their inputs'
+  let input: Ready = []; // of those products, gathered
 
-  const dyAll = gather(issue, work, "dy", dy);
-  const dswiglu = dgrad("w2", dyAll);
-  const dw2 = wgrad("w2", dyAll, have("swiglu"));
-  const ffnIn = gather(issue, work, "ffn norm", dswiglu, have("ffnNorm.y"));
-  const dgate = elementwise("dSwiGLU", "swiglu", "swiglu", dswiglu);
-  const dffnNorm = reduce(issue, work, "dffn norm", dgrad("w1", dgate), dgrad("w3", dgate));
-  const dw1 = wgrad("w1", dgate, ffnIn);
-  const dw3 = wgrad("w3", dgate, ffnIn);
-  const dffn = elementwise("dffn norm", "rmsnorm", "ffnNorm.y", dffnNorm, have("ffnNorm.rstd"));
-  const dattentionResidual = elementwise("add", "add", "attentionResidual", dffn, dy);
+  const dgrad = (weight: WeightName, after: Ready): Ready =>
+    issue.compute(`${weight} dx`, "product", productSeconds(work, weight), weights, after);
+  const wgrad = (weight: WeightName, ...after: Ready[]): void =>
+    void gradients.push(issue.compute(`${weight} dw`, "product", productSeconds(work, weight), ...after));
 
-  const dresidualAll = gather(issue, work, "dresidual", dattentionResidual);
-  const dattention = dgrad("wo", dresidualAll);
-  const dwo = wgrad("wo", dresidualAll, have("attention.y"));
-  const attentionIn = gather(issue, work, "attention norm", dattention, have("attentionNorm.y"));
-  const seconds = machine.product(attentionBackwardFlops(sizes), attentionBytes(work, 2));
-  const dqkv = issue.compute("dattention", "attention", seconds, dattention, have("attention.lse"));
-  const dq = elementwise("dRoPE", "rope", "q", dqkv);
-  const dk = elementwise("dRoPE", "rope", "k", dqkv);
-  const dattentionNorm = reduce(issue, work, "dattention norm", dgrad("wq", dq), dgrad("wk", dk), dgrad("wv", dqkv));
-  const dwq = wgrad("wq", dq, attentionIn);
-  const dwk = wgrad("wk", dk, attentionIn);
-  const dwv = wgrad("wv", dqkv, attentionIn);
-  const dnorm = elementwise(
-    "dattention norm",
-    "rmsnorm",
-    "attentionNorm.y",
-    dattentionNorm,
-    have("attentionNorm.rstd"),
-  );
-  const dx = elementwise("add", "add", "attentionResidual", dnorm, dattentionResidual);
-  return { dx, gradients: [dw2, dw1, dw3, dwo, dwq, dwk, dwv, dnorm].flat() };
+  for (const row of blockBackwardOps) {
+    const from = Object.values(row.gradients).map((name) => there.get(name)!);
+    const [output] = Object.values(row.gives);
+    switch (kindOf(row, partial)) {
+      case "as it is":
+        there.set(output, from.flat());
+        break;
+      case "into the region": {
+        const dyAll = gather(issue, work, spokenGradient(row.gradients.dy), ...from);
+        there.set(output, dgrad(row.weight!, dyAll));
+        wgrad(row.weight!, dyAll, have(row.activations.x));
+        const next = nextInput(row);
+        input = gather(issue, work, spoken[next] ?? next, there.get(output)!, have(next));
+        break;
+      }
+      case "out of the region":
+        there.set(output, dgrad(row.weight!, from.flat()));
+        partial.add(output);
+        leaving.set(row.weight!, from.flat());
+        break;
+      case "partial sum":
+        partial.add(output);
+        there.set(output, from.flat());
+        break;
+      case "sum over ranks":
+        there.set(output, reduce(issue, work, spokenGradient(output), ...from));
+        for (const [weight, after] of leaving) wgrad(weight, after, input);
+        leaving.clear();
+        break;
+      case "computed": {
+        const result = computed(issue, work, row, [...from, ...Object.values(row.activations).map(have)]);
+        if (row.weight !== undefined) gradients.push(result);
+        for (const name of Object.values(row.gives)) there.set(name, result);
+      }
+    }
+  }
+  return { dx: there.get("x")!, gradients: gradients.flat() };
+}
+
+/** What a row of the backward comes to on a rank: products begin and end the region of its own heads or features. */
+function kindOf(row: BackwardRow, partial: ReadonlySet<GradientName>) {
+  if (row.op === "add.backward") return "as it is";
+  if (row.op === "linear.backward") return isSplit(row.gradients.dy) ? "out of the region" : "into the region";
+  if (!Object.values(row.gradients).every((name) => partial.has(name))) return "computed";
+  return "term" in blockGradients[row.gives.y] ? "partial sum" : "sum over ranks";
+}
+
+/** An op of the backward that is no product of a weight. */
+function computed(issue: Issue, work: BlockWork, row: BackwardRow, after: readonly Ready[]): Ready {
+  const { machine, sizes } = work;
+  if (row.op === "attention.backward") {
+    const seconds = machine.product(attentionBackwardFlops(sizes), attentionBytes(work, 2));
+    return issue.compute("dattention", "attention", seconds, ...after);
+  }
+  const name = row.op === "add.forward" ? "add" : spokenGradient(row.gradients.dy);
+  return issue.compute(name, "elementwise", machine.stream(backwardBytes(work, row)), ...after);
+}
+
+/** Whether a gradient is one rank's heads or features. */
+function isSplit(name: GradientName): boolean {
+  return blockTensors[blockGradients[name].like].region === "tensor";
+}
+
+/** The input of the products whose gradients follow those of `row`, which is gathered ahead of them. */
+function nextInput(row: BackwardRow): TensorName {
+  const following = blockBackwardOps.slice(blockBackwardOps.indexOf(row) + 1);
+  return following.find(({ op }) => op === "linear.backward")!.activations.x;
 }
 
 /** Ops in the order of the forward, with their collectives; a tensor that none of them gives has been saved. */
@@ -98,10 +137,11 @@ function run(
   const there = new Map<TensorName, Ready>([["x", x]]);
   const gathered = new Map<TensorName, Ready>();
   for (const op of ops) {
-    const [output] = op.outputs;
-    let inputs: Ready = op.inputs.flatMap((name) => there.get(name) ?? x);
+    const outputs = Object.values(op.outputs);
+    const [output] = outputs;
+    let inputs: Ready = Object.values(op.inputs).flatMap((name) => there.get(name) ?? x);
     if (op.op === "linear") {
-      const [input] = op.inputs;
+      const input = op.inputs.x;
       if (blockTensors[input].region === "sequence") {
         if (!gathered.has(input)) gathered.set(input, gather(issue, work, spoken[input] ?? input, inputs));
         inputs = gathered.get(input)!;
@@ -114,9 +154,9 @@ function run(
     const attention = op.op === "attention";
     const seconds = attention
       ? machine.product(forwardFlops(op, sizes), attentionBytes(work, 1))
-      : machine.stream(bytes(work, ...op.inputs, ...op.outputs));
+      : machine.stream(bytes(work, ...Object.values(op.inputs), ...outputs));
     const y = issue.compute(spoken[output] ?? op.op, as ?? (attention ? "attention" : "elementwise"), seconds, inputs);
-    for (const name of op.outputs) there.set(name, y);
+    for (const name of outputs) there.set(name, y);
   }
   return there;
 }
@@ -132,6 +172,13 @@ const spoken: Partial<Record<TensorName, string>> = {
   ffnOutput: "w2·y",
   swiglu: "SwiGLU",
 };
+
+function spokenGradient(name: GradientName): string {
+  if (name === "ffnOutput") return "dy";
+  if (name === "attentionOutput") return "dresidual";
+  const { like } = blockGradients[name];
+  return `d${spoken[like] ?? like}`;
+}
 
 function gather(issue: Issue, work: BlockWork, name: string, ...after: Ready[]): Ready {
   if (!work.group.sequence) return after.flat();
@@ -152,8 +199,8 @@ export function residualBytes({ sizes, dtype }: Pick<BlockWork, "sizes" | "dtype
 function productSeconds({ machine, sizes, dtype }: BlockWork, weight: WeightName): number {
   const op = blockOps.find((row) => row.weight === weight)!;
   const elements =
-    count(blockTensors[op.inputs[0]].shape, sizes) +
-    count(blockTensors[op.outputs[0]].shape, sizes) +
+    count(blockTensors[op.inputs.x].shape, sizes) +
+    count(blockTensors[op.outputs.y].shape, sizes) +
     count(blockWeights[weight], sizes);
   return machine.product(forwardFlops(op, sizes), elements * elementBytes({ stored: "activation" }, dtype));
 }
@@ -163,11 +210,10 @@ function attentionBytes(work: BlockWork, passes: number): number {
   return passes * bytes(work, "q", "k", "v", "attention.y", "attention.lse");
 }
 
-// An elementwise backward reads the output's gradient and what was saved, and writes a gradient for each input.
-function backwardBytes(work: BlockWork, op: OpRow["op"], output: TensorName): number {
-  const found = blockOps.find((row) => row.op === op && row.outputs.includes(output))!;
-  const { inputs, backwardReads } = found;
-  return bytes(work, output, ...inputs, ...backwardReads);
+// An elementwise backward reads gradients and activations, and writes gradients.
+function backwardBytes(work: BlockWork, { gradients, activations, gives }: BackwardRow): number {
+  const likes = [...Object.values(gradients), ...Object.values(gives)].map((name) => blockGradients[name].like);
+  return bytes(work, ...likes, ...Object.values(activations));
 }
 
 function bytes({ sizes, group, dtype }: BlockWork, ...names: readonly TensorName[]): number {

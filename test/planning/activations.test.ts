@@ -100,8 +100,8 @@ describe("the table of a block", () => {
   test("gives each tensor but x by one op, after its inputs", () => {
     const given = new Set<TensorName>(["x"]);
     for (const op of blockOps) {
-      for (const input of op.inputs) expect(given.has(input), input).toBe(true);
-      for (const output of op.outputs) {
+      for (const input of Object.values(op.inputs)) expect(given.has(input), input).toBe(true);
+      for (const output of Object.values(op.outputs)) {
         expect(given.has(output), output).toBe(false);
         expect(opOf(output)).toBe(op);
         given.add(output);
@@ -175,8 +175,8 @@ describe("policies", () => {
       const { saved, recomputed } = kept(list);
       const there = new Set<TensorName>(saved);
       for (const op of recomputed) {
-        for (const input of op.inputs) expect(there.has(input), `${list}: ${input}`).toBe(true);
-        for (const output of op.outputs) there.add(output);
+        for (const input of Object.values(op.inputs)) expect(there.has(input), `${list}: ${input}`).toBe(true);
+        for (const output of Object.values(op.outputs)) there.add(output);
       }
       for (const name of kept("none").saved) expect(there.has(name), `${list}: ${name}`).toBe(true);
     }
