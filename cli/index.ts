@@ -20,7 +20,7 @@ import * as train from "./train.ts";
 // 0 good, 1 finding, 2 bad input or no device, 3 internal error, 130 interrupted.
 const BAD_INPUT = 2;
 const INTERNAL_ERROR = 3;
-const badInput = new Set(["UserError", "RangeError", "FormatError", "NoDeviceError"]);
+const badInput = new Set(["UserError", "RangeError", "FormatError", "ProtocolError", "NoDeviceError"]);
 // What the engine itself throws under the name RangeError is a defect, not bad input.
 const engineErrors = /^(Invalid (array|typed array|string) length|Maximum call stack|Array buffer allocation)/;
 

@@ -6,7 +6,7 @@ import type { Target } from "../reference/targets.ts";
 import type { Floats, Ints, Tensor } from "../reference/tensor.ts";
 import type { Problem } from "./case.ts";
 import { type Profile } from "./profile.ts";
-import { type Candidate, Interrupted } from "../reference/candidate.ts";
+import { type Candidate, Interrupted, ProtocolError } from "../reference/candidate.ts";
 import { FormatError } from "../formats/error.ts";
 import { compare, type Comparison, describe } from "./compare.ts";
 
@@ -98,7 +98,8 @@ function sums(a: Errors<string>, b: Errors<string>): Errors<string> {
 
 /**
  * Runs the candidate on the problem and judges what comes back. Never throws for what the candidate does; throws FormatError
- * where the judge's own files cannot be written, and Interrupted.
+ * where the judge's own files cannot be written, ProtocolError where the candidate's client is of another version, and
+ * Interrupted.
  */
 export async function judge(
   operation: Operation,
@@ -129,7 +130,7 @@ export async function judge(
 
 /** Whether an error says nothing of the candidate. */
 export function isJudges(error: unknown): boolean {
-  return error instanceof FormatError || error instanceof Interrupted;
+  return error instanceof FormatError || error instanceof Interrupted || error instanceof ProtocolError;
 }
 
 /** The verdict on outputs that exist already, as of a candidate that was given the problem rounded to the dtype. */

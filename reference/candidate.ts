@@ -12,10 +12,15 @@ export class Interrupted extends Error {
   override readonly name = "Interrupted";
 }
 
+/** A candidate speaks another version of the judge's protocol: nothing is known of its kernel. */
+export class ProtocolError extends Error {
+  override readonly name = "ProtocolError";
+}
+
 export interface Candidate {
   /** What it is, for people. */
   readonly name: string;
-  /** Throws when it cannot compute: that is a finding too. FormatError and Interrupted are no word of the candidate's. */
+  /** Throws when it cannot compute: that is a finding too. FormatError, ProtocolError and Interrupted come from the judge. */
   readonly run: (inputs: Inputs, scalars: Scalars) => Promise<CandidateResult>;
   /** Keeps what the last case left behind, and says where; undefined where there is no room for it. */
   readonly keep?: () => string | undefined;

@@ -18,7 +18,7 @@ import {
 } from "../../reference/operation.ts";
 import type { Tensor } from "../../reference/tensor.ts";
 import { type DType, openSafetensors, writeSafetensors } from "../../formats/safetensors.ts";
-import { type Candidate, type CandidateResult, Interrupted } from "../../reference/candidate.ts";
+import { type Candidate, type CandidateResult, Interrupted, ProtocolError } from "../../reference/candidate.ts";
 
 export interface ProcessOptions {
   /** A line for the shell, such as "python3 mine.py". */
@@ -30,6 +30,9 @@ export interface ProcessOptions {
   /** Ends a case at once, and the process with it. */
   readonly signal?: AbortSignal;
 }
+
+/** The version of what is asked and answered, in every request and every answer. Version 1 had no number. */
+export const PROTOCOL = 2;
 
 const pythonClient = fileURLToPath(new URL("../../golden/clients/python", import.meta.url));
 /** How each dtype is written to a file. */
@@ -65,7 +68,15 @@ export function processCandidate(options: ProcessOptions): Candidate {
     const files = filesOf(++number);
     writeInputs(files.inputs, operation, dtype, inputs);
     worker ??= new Worker(command);
-    const request = { case: number, op: operation.name, dtype, scalars, float32Outputs, ...files };
+    const request: Request = {
+      protocol: PROTOCOL,
+      case: number,
+      op: operation.name,
+      dtype,
+      scalars,
+      float32Outputs,
+      ...files,
+    };
     try {
       await worker.ask(request, options.timeout, signal);
       return {
@@ -80,6 +91,7 @@ export function processCandidate(options: ProcessOptions): Candidate {
         worker = undefined;
       }
       if (error instanceof Interrupted) throw error;
+      if (error instanceof ProtocolError) throw new ProtocolError(`${command} ${message}`);
       const end = last === "" ? "" : `; its standard error ends: ${last.split("\n").slice(-3).join(" | ")}`;
       throw new Error(message + end, { cause: error });
     }
@@ -122,6 +134,7 @@ class Refusal extends Error {}
 
 /** What is asked of the process: one JSON line. */
 interface Request {
+  readonly protocol: typeof PROTOCOL;
   readonly case: number;
   readonly op: string;
   readonly dtype: DTypeName;
@@ -208,9 +221,9 @@ class Worker {
   }
 }
 
-/** `{"case":17}` is good; anything else is said. */
+/** `{"protocol":2,"case":17}` is good. Throws what is wrong with any other answer. */
 function checkAnswer(line: string, number: number): void {
-  const wrong = `answered ${JSON.stringify(line.slice(0, 80))}, expected {"case":${number}}`;
+  const wrong = `answered ${JSON.stringify(line.slice(0, 80))}, expected {"protocol":${PROTOCOL},"case":${number}}`;
   let answer: unknown;
   try {
     answer = JSON.parse(line);
@@ -219,6 +232,11 @@ function checkAnswer(line: string, number: number): void {
   }
   if (typeof answer !== "object" || answer === null || !("case" in answer) || answer.case !== number) {
     throw new Error(wrong);
+  }
+  const protocol = "protocol" in answer ? answer.protocol : 1;
+  if (protocol !== PROTOCOL) {
+    const spoken = String(protocol).slice(0, 20);
+    throw new ProtocolError(`speaks protocol ${spoken}, expected ${PROTOCOL}: take golden/clients of this version`);
   }
   if ("error" in answer) throw new Refusal(`said: ${String(answer.error).slice(0, 500).replaceAll(/\s+/g, " ")}`);
 }

@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { Interrupted } from "../../reference/candidate.ts";
+import { Interrupted, ProtocolError } from "../../reference/candidate.ts";
 import { processCandidate, type ProcessOptions } from "../../judge/candidates/process.ts";
 import { cases } from "../../judge/ops/index.ts";
 import { campaign, type Report } from "../../judge/campaign.ts";
@@ -111,7 +111,7 @@ describe.skipIf(python.absent)(`in the middle of a run${python.note}`, () => {
     ["leaves", /ended with exit status 0/, TIMEOUT],
     ["endless", /did not answer within 2 s/, 2000],
     ["garbage", /without ending a line/, TIMEOUT],
-    ["lines", /answered "xxx.*expected \{"case":2\}/, TIMEOUT],
+    ["lines", /answered "xxx.*expected \{"protocol":2,"case":2\}/, TIMEOUT],
   ])("a process is survived that is %s", { timeout: 2 * TIMEOUT }, async (fault, message, timeout) => {
     const candidate = candidateOf(inPython(fault), op, { timeout });
     try {
@@ -169,6 +169,59 @@ describe.skipIf(python.absent)(`in the middle of a run${python.note}`, () => {
       expect(stdout.trim()).toMatch(/^(Z.*)?$/); // gone, or dead and not yet collected
     },
     2 * TIMEOUT,
+  );
+});
+
+describe("a client of another version", () => {
+  const op = "add.forward";
+  const operation = operations.get(op)!;
+  const problem = cases.get(op)!.build({ N: 3 }, "unit", 1);
+  const answering = (answer: string): string => `read line; echo '${answer}'; sleep 60`;
+
+  test.each([
+    ['{"case":1}', 1],
+    ['{"case":1,"error":"no input w"}', 1],
+    ['{"protocol":3,"case":1}', 3],
+  ])("that answers %s is told so in one line, and is no finding", async (answer, version) => {
+    const command = answering(answer);
+    const candidate = candidateOf(command, op);
+    const told = new ProtocolError(
+      `${command} speaks protocol ${version}, expected 2: take golden/clients of this version`,
+    );
+    await expect(judge(operation, candidate, problem, targets.ieee, "unit")).rejects.toThrow(told);
+    await candidate.close?.();
+  });
+
+  test("ends touchstone check with exit status 2", { timeout: TIMEOUT }, () => {
+    const words = ["check", "--op", op, "--runs", "5", "--seed", "1", "--exec", answering('{"case":1}')];
+    const told = spawnSync(process.execPath, ["--import", "tsx", here("../../cli/index.ts"), ...words], {
+      encoding: "utf8",
+    });
+    expect(told.stderr).toMatch(
+      /^touchstone: .* speaks protocol 1, expected 2: take golden\/clients of this version$/m,
+    );
+    expect(told.status).toBe(2);
+  });
+
+  const request = JSON.stringify({ case: 1, op, dtype: "float32", scalars: {}, float32Outputs: [] });
+  test.skipIf(python.absent)(
+    `in Python: a client of today ends at an older judge's request, in one line${python.note}`,
+    () => {
+      const { status, stderr } = spawnSync("python3", [here("kernel.py"), "none"], {
+        input: request,
+        encoding: "utf8",
+      });
+      expect(stderr).toBe("touchstone.py speaks protocol 2, the judge 1: take golden/clients of the judge's version\n");
+      expect(status).toBe(1);
+    },
+  );
+  test.skipIf(compiler.absent)(
+    `in C: a client of today ends at an older judge's request, in one line${compiler.note}`,
+    () => {
+      const { status, stderr } = spawnSync(binary, ["none"], { input: request, encoding: "utf8" });
+      expect(stderr).toBe("touchstone.h: speaks protocol 2, the judge 1: take golden/clients of the judge's version\n");
+      expect(status).toBe(1);
+    },
   );
 });
 

@@ -29,6 +29,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define TS_PROTOCOL 2 /* the version of what the judge asks and is answered */
+#define TS_FIXTURE_FORMAT "touchstone-fixture/2"
 #define TS_MAX_TENSORS 64
 #define TS_MAX_RANK 8
 #define TS_NAME 64
@@ -332,6 +334,10 @@ static int ts_next(ts_case *c) {
     if (!fgets(c->line, sizeof c->line, stdin)) return 0;
     const char *number = ts_value(c->line, "case");
     if (!number) ts_die("the request has no case: %.80s", c->line);
+    const char *protocol = ts_value(c->line, "protocol");
+    long spoken = protocol ? strtol(protocol, NULL, 10) : 1;
+    if (spoken != TS_PROTOCOL)
+        ts_die("speaks protocol %d, the judge %ld: take golden/clients of the judge's version", TS_PROTOCOL, spoken);
     c->number = strtol(number, NULL, 10);
     ts_text(ts_value(c->line, "op"), c->op, sizeof c->op);
     ts_text(ts_value(c->line, "dtype"), c->dtype, sizeof c->dtype);
@@ -379,12 +385,12 @@ static void ts_answer(ts_case *c) {
     char path[4096];
     ts_text(ts_value(c->line, "outputs"), path, sizeof path);
     ts_write(path, &c->out);
-    printf("{\"case\":%ld}\n", c->number);
+    printf("{\"protocol\":%d,\"case\":%ld}\n", TS_PROTOCOL, c->number);
     fflush(stdout);
 }
 
 static void ts_refuse(ts_case *c, const char *why) {
-    printf("{\"case\":%ld,\"error\":\"", c->number);
+    printf("{\"protocol\":%d,\"case\":%ld,\"error\":\"", TS_PROTOCOL, c->number);
     for (; *why; why++) putchar(*why == '"' || *why == '\\' || (unsigned char)*why < ' ' ? '\'' : *why); /* keeps the line JSON */
     printf("\"}\n");
     fflush(stdout);
@@ -403,7 +409,11 @@ static size_t ts_check_fixture(const char *fixture, const char *outputs) {
     const char *metadata = ts_value(want.header, "__metadata__");
     char dtype[TS_NAME], wide[1024], name[2 * TS_NAME];
     size_t wrong = 0;
-    if (!metadata || !ts_value(metadata, "dtype")) ts_die("%s is no fixture", fixture);
+    if (!metadata || !ts_value(metadata, "format") || !ts_value(metadata, "dtype")) ts_die("%s is no fixture", fixture);
+    ts_text(ts_value(metadata, "format"), name, sizeof name);
+    if (strcmp(name, TS_FIXTURE_FORMAT))
+        ts_die("%s has format %s, expected %s: take the fixtures and golden/clients of one version", fixture, name,
+               TS_FIXTURE_FORMAT);
     ts_text(ts_value(metadata, "dtype"), dtype, sizeof dtype);
     ts_text(ts_value(metadata, "float32Outputs"), wide, sizeof wide);
     for (int n = 0; n < want.count; n++) {

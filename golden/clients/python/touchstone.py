@@ -24,6 +24,9 @@ import math
 import struct
 import sys
 
+PROTOCOL = 2  # the version of what the judge asks and is answered
+FIXTURE_FORMAT = "touchstone-fixture/2"
+
 _BYTES = {"F64": 8, "F32": 4, "BF16": 2, "F16": 2, "I64": 8, "I32": 4}
 _FILE_TYPES = {"float64": "F64", "float32": "F32", "bfloat16": "BF16", "float16": "F16"}
 
@@ -61,7 +64,10 @@ def serve(kernel, arrays="list"):
     answers, sys.stdout = sys.stdout, sys.stderr  # what the kernel prints is not an answer
     for line in sys.stdin:
         request = json.loads(line)
-        answer = {"case": request["case"]}
+        if request.get("protocol", 1) != PROTOCOL:
+            sys.exit(f"touchstone.py speaks protocol {PROTOCOL}, the judge {request.get('protocol', 1)}: "
+                     "take golden/clients of the judge's version")
+        answer = {"protocol": PROTOCOL, "case": request["case"]}
         try:
             inputs, _ = read(request["inputs"])
             given = {name: _convert(tensor, arrays) for name, tensor in inputs.items()}
@@ -83,8 +89,9 @@ class Fixture:
 
     def __init__(self, path):
         tensors, self.metadata = read(path)
-        if self.metadata.get("format") != "touchstone-fixture/1":
-            raise ValueError(f"{path} is no fixture of format touchstone-fixture/1")
+        if self.metadata.get("format") != FIXTURE_FORMAT:
+            raise ValueError(f"{path} has format {self.metadata.get('format', 'none')}, expected {FIXTURE_FORMAT}: "
+                             "take the fixtures and golden/clients of one version")
         self.op = self.metadata["op"]
         self.dtype = self.metadata["dtype"]
         self.scalars = json.loads(self.metadata["scalars"])
