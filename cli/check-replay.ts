@@ -2,6 +2,7 @@
 import { type Case, formatCase } from "../judge/case.ts";
 import { realInputs } from "../judge/real.ts";
 import { buildCase, failureOf } from "../judge/campaign.ts";
+import { unlessInterrupted } from "../judge/check.ts";
 import { describe } from "../judge/compare.ts";
 import { isFinding } from "../judge/examination.ts";
 import { relationsOf } from "../judge/relations/index.ts";
@@ -10,7 +11,7 @@ import { isJudges, judge } from "../judge/verdict.ts";
 import type { Operation } from "../reference/operation.ts";
 import type { CheckOptions } from "./check.ts";
 import { openCandidates } from "./check-candidates.ts";
-import { interruption, unlessInterrupted } from "./check-run.ts";
+import { interruption } from "./check-run.ts";
 import { type Chosen, choose } from "../judge/choose.ts";
 import { UserError } from "./errors.ts";
 import { INTERRUPTED } from "./signals.ts";
@@ -36,7 +37,7 @@ export async function replay(line: string, options: CheckOptions): Promise<numbe
     process.stdout.write(`${line}\n${candidates.where}, ${options.dtype}, target ${target.name}\n`);
     return replayRelation(relation, trial, options.bitwise === true);
   }
-  const verdict = await unlessInterrupted(judge(operation, candidate, problem, target, c.profile, options.dtype));
+  const verdict = await unlessInterrupted(judge(operation, candidate, problem, { target, dtype: options.dtype }));
   if (verdict === undefined) return INTERRUPTED;
   process.stdout.write(`${formatCase(c)}\n${candidates.where}, ${options.dtype}, target ${target.name}\n`);
   for (const { output, elements, unjudged, outside, worst, at } of verdict.comparisons) {

@@ -1,9 +1,8 @@
 // What `touchstone check` does: picks the ops, finds the candidate, runs a campaign for each op, shows them in a table.
-import { Interrupted } from "../reference/candidate.ts";
-import { type CaseSpec, exampleCases, longCases } from "../judge/case.ts";
 import { realInputs } from "../judge/real.ts";
-import { campaign, type Report } from "../judge/campaign.ts";
-import { type Examination, examine } from "../judge/examination.ts";
+import type { Report } from "../judge/campaign.ts";
+import { check as judge } from "../judge/check.ts";
+import type { Examination } from "../judge/examination.ts";
 import type { CheckOptions } from "./check.ts";
 import { openCandidates } from "./check-candidates.ts";
 import { writeReports } from "./check-json.ts";
@@ -32,45 +31,30 @@ export async function check(options: CheckOptions): Promise<number> {
   const seed = options.seed ?? Math.floor(Math.random() * 0x7fffffff);
   const interrupted = interruption();
   const candidates = await openCandidates(options, chosen, interrupted);
-  const runs = options.runs ?? DEFAULT_RUNS;
   process.stderr.write(
     `touchstone check: ${candidates.where}, ${options.dtype}, target ${target.name}, seed ${seed}\n`,
   );
   const progress = openProgress(chosen.length);
   const reports: Report[] = [];
   const examinations = new Map<string, Examination>();
-  for (const [i, { operation, spec }] of chosen.entries()) {
+  for (const [i, one] of chosen.entries()) {
     if (interrupted.aborted) break;
+    const { operation } = one;
     progress.begin(operation.name);
-    const candidate = candidates.of(operation);
-    const seconds = options.budget === undefined ? undefined : options.budget / chosen.length;
-    const started = performance.now();
-    const share = (done: number) =>
-      seconds === undefined ? done / (runs + fixedCases(spec)) : (performance.now() - started) / 1000 / seconds;
     const plan = {
-      runs,
+      runs: options.runs ?? DEFAULT_RUNS,
+      ...(options.budget === undefined ? {} : { seconds: options.budget / chosen.length }),
       seed,
-      dtype: options.dtype,
-      ...(seconds === undefined ? {} : { seconds }),
-      onCase: (done: number) => progress.advance(i, Math.min(1, share(done))),
+      nondeterministic: options.nondeterministic === true,
+      bitwise: options.bitwise === true,
+      onCase: (_: number, share: number) => progress.advance(i, share),
       signal: interrupted,
+      real: realInputs,
     };
-    const report = await campaign(operation, spec, candidate, target, plan, realInputs);
-    // A candidate that crashes or hangs has been told so; there are no numbers to examine.
-    const hasNumbers = report.failures.every(({ worst }) => worst !== undefined);
-    if (hasNumbers && !interrupted.aborted) {
-      const terms = {
-        dtype: options.dtype,
-        seed,
-        nondeterministic: options.nondeterministic === true,
-        bitwise: options.bitwise === true,
-      };
-      const examination = await unlessInterrupted(examine(operation, spec, candidate, target, terms));
-      if (examination !== undefined) examinations.set(operation.name, examination);
-    }
-    await candidate.close?.();
+    const terms = { target, dtype: options.dtype };
+    const { report, examination, passed } = await judge(one, candidates.of(operation), terms, plan);
+    if (examination !== undefined) examinations.set(operation.name, examination);
     reports.push(report);
-    const passed = report.failures.length === 0 && !examinations.get(operation.name)?.findings.length;
     progress.end(`${passed ? "pass" : "FAIL"} ${operation.name}, ${report.cases} cases`);
   }
   progress.close();
@@ -105,26 +89,11 @@ export async function check(options: CheckOptions): Promise<number> {
   return failed.length === 0 ? 0 : 1;
 }
 
-/** How many cases run whatever is drawn. */
-function fixedCases(spec: CaseSpec): number {
-  return exampleCases(spec, 0).length + longCases(spec, 0).length;
-}
-
 /** Told by the first signal, which ends a case; a second one ends everything. */
 export function interruption(): AbortSignal {
   const interrupted = new AbortController();
   for (const name of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.once(name, () => interrupted.abort());
   return interrupted.signal;
-}
-
-/** What a promise gives; undefined where a signal ended it. */
-export async function unlessInterrupted<T>(promise: Promise<T>): Promise<T | undefined> {
-  try {
-    return await promise;
-  } catch (error) {
-    if (error instanceof Interrupted) return undefined;
-    throw error;
-  }
 }
 
 /** The options that a replay needs to judge the same candidate on the same terms. */

@@ -1,9 +1,9 @@
 // The terms under which a candidate is judged: whose accuracies are allowed, and what the kernel declares.
 import { readFileSync, statSync } from "node:fs";
-import { type FormatName, formats } from "../reference/dtype.ts";
 import { customTarget } from "../reference/custom-target.ts";
 import type { Operation } from "../reference/operation.ts";
 import { type Target, targets } from "../reference/targets.ts";
+import { declareStores, parseStores } from "../judge/terms.ts";
 import { UserError } from "./errors.ts";
 
 const LARGEST_TARGET_FILE = 1 << 20;
@@ -32,20 +32,9 @@ export function chooseTarget(name: string | undefined, fallback: keyof typeof ta
 /** "P=bfloat16,x=tf32" as the target's declarations. Each name must be a store or an input of some chosen op. */
 export function declare(target: Target, list: string | undefined, chosen: readonly Operation[]): Target {
   if (list === undefined) return target;
-  const stores: Record<string, FormatName> = { ...target.stores };
-  const known = new Set(chosen.flatMap(({ stores: own, inputs }) => [...Object.keys(own), ...Object.keys(inputs)]));
-  for (const word of list.split(",")) {
-    const [name, format, ...rest] = word.split("=");
-    if (format === undefined || rest.length > 0) throw new UserError(`--store: "${word}" is not NAME=FORMAT`);
-    if (!known.has(name)) {
-      throw new UserError(
-        `--store: "${name}" is nothing that these ops store, expected one of ${[...known].join(", ")}`,
-      );
-    }
-    if (!Object.hasOwn(formats, format)) {
-      throw new UserError(`--store: "${format}" is no format, expected one of ${Object.keys(formats).join(", ")}`);
-    }
-    stores[name] = format as FormatName;
+  try {
+    return declareStores(target, parseStores(list), chosen);
+  } catch (error) {
+    throw new UserError(`--store: ${(error as Error).message}`, { cause: error });
   }
-  return { ...target, stores };
 }

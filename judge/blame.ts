@@ -100,10 +100,8 @@ export function blame(
       const comparison = compare(
         recorded.name,
         view(got.tensor as Tensor<Floats>, recorded.shape),
-        view(value, recorded.shape),
-        view(error, recorded.shape),
-        target,
-        storageIn(recording, operation, name, instance, got, low),
+        { want: view(value, recorded.shape), allowed: view(error, recorded.shape) },
+        { target, dtype: storageIn(recording, operation, name, instance, got, low) },
       );
       const segment = via.join(" + ");
       const { elements, unjudged, worst, outside, at } = comparison;

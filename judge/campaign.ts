@@ -1,12 +1,10 @@
 // Property-testing one candidate against one op: fast-check draws cases, the judge decides, a failure is shrunk to one line.
 import fc from "fast-check";
-import type { DTypeName } from "../reference/dtype.ts";
-import type { Operation } from "../reference/operation.ts";
-import type { Target } from "../reference/targets.ts";
 import { type Candidate, Interrupted } from "../reference/candidate.ts";
 import { arbitraryCase, type Case, type CaseSpec, exampleCases, formatCase, longCases, type Problem } from "./case.ts";
-import type { RealInputs } from "./real.ts";
+import type { Chosen } from "./choose.ts";
 import type { Comparison, Finding } from "./compare.ts";
+import type { Terms } from "./terms.ts";
 import { judge, type Verdict } from "./verdict.ts";
 
 export interface Failure {
@@ -42,34 +40,38 @@ export interface Plan {
   readonly runs: number;
   readonly seconds?: number;
   readonly seed: number;
-  /** In which dtype inputs are given and outputs expected; float32 without it. */
-  readonly dtype?: DTypeName;
-  readonly onCase?: (done: number) => void;
+  /** Called after each case, with the share of the campaign that is done, from 0 to 1. */
+  readonly onCase?: (done: number, share: number) => void;
   /** Stops between two cases. */
   readonly signal?: AbortSignal;
+  /** Where the profile "real" takes its inputs from; without it no case has it. */
+  readonly real?: RealInputs;
 }
+
+/** The recorded inputs of an op, those of another instance for another seed; undefined where the op has none. */
+export type RealInputs = (op: string, seed: number) => Problem | undefined;
 
 /** Shrinking ends after so many tries or milliseconds, whichever is first. */
 const MOST_SHRINKS = 300;
 const SHRINK_MS = 15_000;
 
 /** The inputs of a case, recorded ones for the profile "real". Throws RangeError where the op has none. */
-export function buildCase(spec: CaseSpec, c: Case, real: RealInputs | undefined): Problem {
-  if (c.profile !== "real") return spec.build(c.sizes, c.profile, c.seed);
+export function buildCase(spec: CaseSpec, c: Case, real?: RealInputs): Problem {
+  const { profile } = c;
+  if (profile !== "real") return { ...spec.build(c.sizes, profile, c.seed), profile };
   const problem = real?.(c.op, c.seed);
   if (problem === undefined) throw new RangeError(`${c.op} has no recorded inputs`);
-  return problem;
+  return { ...problem, profile };
 }
 
 /** Runs the examples and the drawn cases until one fails, then shrinks it. */
 export async function campaign(
-  operation: Operation,
-  spec: CaseSpec,
+  { operation, spec }: Chosen,
   candidate: Candidate,
-  target: Target,
+  terms: Terms,
   plan: Plan,
-  real?: RealInputs,
 ): Promise<Report> {
+  const { real } = plan;
   const start = performance.now();
   const tally = new Tally(operation.name);
   const longOnes = longCases(spec, plan.seed);
@@ -77,12 +79,17 @@ export async function campaign(
   let shrinking: { since: number; tries: number; readonly first: Failure } | undefined;
   const judgeCase = async (c: Case): Promise<Verdict | undefined> => {
     try {
-      return await judge(operation, candidate, buildCase(spec, c, real), target, c.profile, plan.dtype);
+      return await judge(operation, candidate, buildCase(spec, c, real), terms);
     } catch (error) {
       if (error instanceof Interrupted) return undefined;
       throw error;
     }
   };
+  const examples = [...exampleCases(spec, plan.seed), ...longOnes].map((c): [Case] => [c]);
+  const share = (): number =>
+    plan.seconds === undefined
+      ? tally.cases / (examples.length + plan.runs)
+      : (performance.now() - start) / (1000 * plan.seconds);
   const timeUp = () => plan.seconds !== undefined && performance.now() - start > 1000 * plan.seconds;
   const property = fc.asyncProperty(arbitraryCase(spec, real?.(spec.op, 0) !== undefined), async (c) => {
     if (plan.signal?.aborted === true) return true;
@@ -94,7 +101,7 @@ export async function campaign(
     if (verdict === undefined) return true; // interrupted
     if (shrinking === undefined) {
       tally.add(c, verdict, !long.has(formatCase(c)));
-      plan.onCase?.(tally.cases);
+      plan.onCase?.(tally.cases, Math.min(1, share()));
     }
     if (verdict.findings.length === 0) return true;
     shrinking ??= {
@@ -104,7 +111,6 @@ export async function campaign(
     };
     return false;
   });
-  const examples = [...exampleCases(spec, plan.seed), ...longOnes].map((c): [Case] => [c]);
   const found = await fc.check(property, {
     seed: plan.seed,
     examples,

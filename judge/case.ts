@@ -16,6 +16,8 @@ export interface Case {
 export interface Problem {
   readonly inputs: Inputs;
   readonly scalars: Scalars;
+  /** What its numbers are; on the lattice some outputs must be exact. Ordinary numbers unless given. */
+  readonly profile?: Profile;
 }
 
 /** What cases an op has, and how one becomes inputs. */

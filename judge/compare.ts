@@ -1,8 +1,8 @@
 // One output against the truth, element by element: inside its allowance, or not.
 import { type DTypeName, dtypes, round, ulpDistance } from "../reference/dtype.ts";
 import type { Allowance } from "../reference/bounds.ts";
-import type { Target } from "../reference/targets.ts";
 import type { Tensor } from "../reference/tensor.ts";
+import type { Terms } from "./terms.ts";
 
 export interface Finding {
   readonly output: string;
@@ -43,6 +43,12 @@ export interface Comparison {
  */
 export const INFLATION = 1 + dtypes.float32.u / 4;
 
+/** What an output should be: the truth, and how far a correct kernel may land from each element before it is stored. */
+export interface Expected {
+  readonly want: Tensor<Float64Array>;
+  readonly allowed: Allowance;
+}
+
 /**
  * got, want and allowed have one shape. −0 equals +0; NaN is outside every bound. A float32 output must lie within the
  * allowance, whose last rounding is in it; one of a lower dtype is rounded once more, so it must lie in
@@ -51,10 +57,8 @@ export const INFLATION = 1 + dtypes.float32.u / 4;
 export function compare(
   output: string,
   got: Tensor,
-  want: Tensor<Float64Array>,
-  allowed: Allowance,
-  target: Target,
-  dtype: DTypeName = "float32",
+  { want, allowed }: Expected,
+  { target, dtype }: Terms,
 ): Comparison {
   if (got.shape.join() !== want.shape.join()) {
     throw new RangeError(`${output} has shape [${got.shape}], expected [${want.shape}]`);
@@ -91,7 +95,7 @@ export function compare(
     const distance = ulpDistance(g, w, dtypes[dtype]);
     if (distance > ulp) ulp = distance;
   }
-  const at = worstAt < 0 ? undefined : finding(output, worstAt, got, want, allowed, dtype);
+  const at = worstAt < 0 ? undefined : finding(output, worstAt, got, { want, allowed }, dtype);
   return { output, elements: n, unjudged, nonFinite, worst, at, ulp, outside, power };
 }
 
@@ -111,7 +115,7 @@ function allowanceIn(want: number, allowance: number, dtype: DTypeName): number 
   return Math.max(high - want, want - low); // infinite where the dtype overflows: unjudged
 }
 
-function finding(output: string, i: number, got: Tensor, want: Tensor, allowed: Allowance, dtype: DTypeName): Finding {
+function finding(output: string, i: number, got: Tensor, { want, allowed }: Expected, dtype: DTypeName): Finding {
   const bound = allowanceIn(want.data[i], allowed.data[i], dtype);
   const ratio = Math.abs(got.data[i] - want.data[i]) / bound;
   return { output, index: indexOf(i, want.shape), got: got.data[i], want: want.data[i], bound, ratio };

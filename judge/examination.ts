@@ -1,9 +1,9 @@
 // What is found of a candidate beside its bound: precision, exactness, relations and hygiene.
-import type { DTypeName } from "../reference/dtype.ts";
 import type { Operation } from "../reference/operation.ts";
-import type { Target } from "../reference/targets.ts";
 import type { Candidate } from "../reference/candidate.ts";
-import { type Case, type CaseSpec, formatCase } from "./case.ts";
+import { buildCase } from "./campaign.ts";
+import { type Case, formatCase } from "./case.ts";
+import type { Chosen } from "./choose.ts";
 import type { Evaluation } from "../zoo/evaluation.ts";
 import { evaluationsOf } from "../zoo/index.ts";
 import { fuseEvaluations, partsOf } from "./fused.ts";
@@ -12,6 +12,7 @@ import { measurePrecision, type Precision } from "./precision.ts";
 import { LONG, ordinarySizes, precisionProbes } from "./probes.ts";
 import { relationsOf } from "./relations/index.ts";
 import type { Outcome, Trial } from "./relations/relation.ts";
+import type { Terms } from "./terms.ts";
 import { isJudges, judge } from "./verdict.ts";
 
 export interface Exactness {
@@ -46,9 +47,8 @@ export interface Examination {
   readonly ms: number;
 }
 
-export interface Terms {
-  readonly dtype: DTypeName;
-  readonly seed: number;
+/** What a candidate promises of its bits. */
+export interface Promises {
   /** The candidate does not promise the same bits twice. */
   readonly nondeterministic: boolean;
   /** The candidate promises that its bits do not depend on where a row stands: what is only rounded is a finding, too. */
@@ -59,15 +59,14 @@ const LATTICES = 3;
 
 /** Runs all parts; one that makes the candidate fail is a finding, and the next ones are left out. Throws as judge does. */
 export async function examine(
-  operation: Operation,
-  spec: CaseSpec,
+  { operation, spec }: Chosen,
   candidate: Candidate,
-  target: Target,
-  { dtype, seed, nondeterministic, bitwise }: Terms,
+  terms: Terms,
+  { seed, nondeterministic, bitwise }: Promises & { readonly seed: number },
 ): Promise<Examination> {
   const start = performance.now();
   const sizes = ordinarySizes(operation, spec);
-  const trial: Trial = { operation, spec, candidate, target, dtype, sizes, seed, deterministic: !nondeterministic };
+  const trial: Trial = { ...terms, operation, spec, candidate, sizes, seed, deterministic: !nondeterministic };
   const findings: string[] = [];
   const notes: string[] = [];
   const replays: string[] = [];
@@ -79,11 +78,11 @@ export async function examine(
   let evidence: string | undefined;
   try {
     const evaluations = correctEvaluations(operation);
-    const probes = precisionProbes(operation, LONG, dtype);
+    const probes = precisionProbes(operation, LONG, terms.dtype);
     if (probes.length === 0) unmeasured = "no probe";
     else if (evaluations.length === 0) unmeasured = "nothing in the zoo";
     else {
-      const measured = await measurePrecision(candidate, probes, { operation, spec, evaluations, target, dtype, seed });
+      const measured = await measurePrecision(candidate, probes, { ...terms, operation, spec, evaluations, seed });
       precision = measured.precision;
       findings.push(
         ...measured.findings.map(
@@ -137,12 +136,11 @@ export function correctEvaluations(operation: Operation): readonly Evaluation[] 
 
 /** On integers from −4 to 4 every partial sum is exact, in any order. */
 async function latticeExactness(trial: Trial, findings: string[], replays: string[]): Promise<Exactness> {
-  const { operation, spec, candidate, target, dtype, sizes, seed } = trial;
+  const { operation, spec, candidate, sizes, seed } = trial;
   let [elements, exact] = [0, 0];
   for (let draw = 0; draw < LATTICES; draw++) {
     const c: Case = { op: spec.op, sizes, profile: "lattice", seed: seed + draw };
-    const problem = spec.build(sizes, "lattice", c.seed);
-    const verdict = await judge(operation, candidate, problem, target, "lattice", dtype);
+    const verdict = await judge(operation, candidate, buildCase(spec, c), trial);
     for (const { output, power, outside } of verdict.comparisons) {
       if (!operation.exact.includes(output)) continue;
       elements += power.judged;

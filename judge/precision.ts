@@ -16,7 +16,6 @@
 import { type DTypeName, dtypes, round, ulp } from "../reference/dtype.ts";
 import { powerOfTwo } from "../reference/elementary.ts";
 import { type Operation, type Outputs, storageOf } from "../reference/operation.ts";
-import type { Target } from "../reference/targets.ts";
 import type { Tensor } from "../reference/tensor.ts";
 import type { Candidate } from "../reference/candidate.ts";
 import { type Case, type CaseSpec, type Problem } from "./case.ts";
@@ -24,6 +23,7 @@ import type { Evaluation } from "../zoo/evaluation.ts";
 import { difference, explained, type Named, nameClass, rms, SPREAD } from "./classify.ts";
 import { classesFor, emulate, type PrecisionClass, precisionClasses } from "./emulation.ts";
 import type { Probe } from "./probes.ts";
+import type { Terms } from "./terms.ts";
 import { judgeOutputs, roundProblem, truth, widen } from "./verdict.ts";
 
 export interface Precision extends Named {
@@ -53,13 +53,11 @@ export interface Measured {
 }
 
 /** What a candidate is measured as. */
-export interface Terms {
+export interface Setup extends Terms {
   readonly operation: Operation;
   readonly spec: CaseSpec;
   /** Correct evaluations of the op. */
   readonly evaluations: readonly Evaluation[];
-  readonly target: Target;
-  readonly dtype: DTypeName;
   readonly seed: number;
 }
 
@@ -70,9 +68,9 @@ const SMALL = powerOfTwo(-20);
 export async function measurePrecision(
   candidate: Candidate,
   probes: readonly Probe[],
-  terms: Terms,
+  setup: Setup,
 ): Promise<Measured> {
-  const { operation, spec, target, dtype, seed } = terms;
+  const { operation, spec, dtype, seed } = setup;
   const seen = new Map<string, Seen[]>();
   const findings: ProbeFinding[] = [];
   for (const { sizes, outputs, draws = 1, profile = "unit", change } of probes) {
@@ -83,19 +81,19 @@ export async function measurePrecision(
       const problem =
         change === undefined ? plain : roundProblem(operation, change.of(operation, plain, c.seed), dtype);
       const got = await outputsOf(candidate, problem);
-      const verdict = judgeOutputs(operation, got, problem, target, "unit", [], dtype);
+      const verdict = judgeOutputs(operation, got, problem, setup);
       const told = change === undefined ? {} : { change: change.name };
       findings.push(...verdict.findings.map((message) => ({ case: c, ...told, message })));
       if (
         outputs.every((name) => verdict.comparisons.some((comparison) => comparison.output === name)) // none of another shape
       ) {
-        samples.push(new Sample({ ...terms, seed: c.seed }, problem, got, classesFor(operation, dtype)));
+        samples.push(new Sample({ ...setup, seed: c.seed }, problem, got, classesFor(operation, dtype)));
       }
     }
     if (samples.length < draws) continue;
     for (const output of outputs) {
-      const found = classify(output, samples, terms);
-      const named = await settled(found.named, output, candidate, sizes, terms);
+      const found = classify(output, samples, setup);
+      const named = await settled(found.named, output, candidate, sizes, setup);
       seen.set(output, [...(seen.get(output) ?? []), { ...found, named }]);
     }
   }
@@ -118,15 +116,15 @@ async function outputsOf(candidate: Candidate, { inputs, scalars }: Problem): Pr
 /** One run: the errors of the candidate and of every emulation, each as a share of its allowance. */
 class Sample {
   readonly got: Outputs;
-  private readonly terms: Terms;
+  private readonly setup: Setup;
   private readonly want: Outputs;
   private readonly scale: Outputs;
   private readonly evaluations: ReadonlyMap<PrecisionClass, readonly Outputs[]>;
 
-  constructor(terms: Terms, problem: Problem, got: Outputs, classes: readonly PrecisionClass[]) {
-    const { operation, evaluations, target, dtype, seed } = terms;
+  constructor(setup: Setup, problem: Problem, got: Outputs, classes: readonly PrecisionClass[]) {
+    const { operation, evaluations, target, dtype, seed } = setup;
     this.got = got;
-    this.terms = terms;
+    this.setup = setup;
     this.want = truth(operation, problem);
     this.scale = operation.bound(widen(problem.inputs), problem.scalars, { ...target, stores: {} });
     const thorough = dtype !== "float32";
@@ -165,7 +163,7 @@ class Sample {
   }
 
   private storage(output: string): DTypeName {
-    return storageOf(this.terms.operation, output, this.terms.dtype);
+    return storageOf(this.setup.operation, output, this.setup.dtype);
   }
 
   private stored(output: string, x: number): number {
@@ -194,7 +192,7 @@ interface Seen {
   readonly shows: ReadonlyMap<PrecisionClass, readonly boolean[]>;
 }
 
-function classify(output: string, samples: readonly Sample[], { operation, dtype }: Terms): Seen {
+function classify(output: string, samples: readonly Sample[], { operation, dtype }: Setup): Seen {
   const joined = (lists: readonly (readonly number[][])[]): number[][] =>
     lists[0].map((_, i) => lists.flatMap((list) => list[i]));
   const classes = classesFor(operation, dtype);
@@ -270,9 +268,9 @@ async function settled(
   output: string,
   candidate: Candidate,
   sizes: Probe["sizes"],
-  terms: Terms,
+  setup: Setup,
 ): Promise<Named> {
-  const { operation, spec, dtype, seed } = terms;
+  const { operation, spec, dtype, seed } = setup;
   if (named.between.toSorted().join() !== "float16 inputs,tf32 inputs") return named;
   const { inputs, scalars } = roundProblem(operation, spec.build(sizes, "unit", seed), dtype);
   const small = Object.entries(inputs).map(([name, t]) => [
@@ -283,7 +281,7 @@ async function settled(
   ]);
   const problem: Problem = { inputs: Object.fromEntries(small), scalars };
   const got = await outputsOf(candidate, problem);
-  const sample = new Sample(terms, problem, got, named.between);
+  const sample = new Sample(setup, problem, got, named.between);
   const errors = sample.errors(output);
   const measured = rms(errors);
   const explaining = named.between.filter((name) =>

@@ -12,10 +12,8 @@ import { checkWeights, weightShapes } from "../reference/weights.ts";
 import { readSafetensors } from "../formats/safetensors.ts";
 import { readTokenizer } from "../formats/tokenizer.ts";
 import { inputsOf, instancesOf } from "../trace/instances.ts";
+import type { RealInputs } from "./campaign.ts";
 import type { Problem } from "./case.ts";
-
-/** The recorded inputs of an op, those of another instance for another seed; undefined where the op has none. */
-export type RealInputs = (op: string, seed: number) => Problem | undefined;
 
 const hyperparameters = {
   learningRate: 1e-3,

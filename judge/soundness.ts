@@ -1,11 +1,12 @@
 // The zoo against the bounds: correct evaluations in every manner must stay inside (sound), and adversarial ones come near
 // (tight).
 import fc from "fast-check";
-import type { Operation } from "../reference/operation.ts";
 import { bits } from "../reference/random.ts";
 import type { Target } from "../reference/targets.ts";
-import { arbitraryCase, type Case, type CaseSpec, exampleCases, formatCase } from "./case.ts";
-import { judgeOutputs, roundScalars } from "./verdict.ts";
+import { buildCase } from "./campaign.ts";
+import { arbitraryCase, type Case, exampleCases, formatCase } from "./case.ts";
+import type { Chosen } from "./choose.ts";
+import { judgeOutputs, roundProblem } from "./verdict.ts";
 import type { Evaluation } from "../zoo/evaluation.ts";
 import { Float32Arithmetic, type Habits, orders, roundings } from "../zoo/arithmetic.ts";
 
@@ -30,8 +31,7 @@ export interface Soundness {
 
 /** Evaluates an op's evaluations on drawn cases until `elements` have been compared; the same for the same seed. */
 export function soundness(
-  operation: Operation,
-  spec: CaseSpec,
+  { operation, spec }: Chosen,
   evaluations: readonly Evaluation[],
   target: Target,
   { elements, seed }: { readonly elements: number; readonly seed: number },
@@ -44,13 +44,12 @@ export function soundness(
     round === 0 ? exampleCases(spec, seed) : fc.sample(arbitrary, { numRuns: 20, seed: bits(seed, 4, round) | 0 });
   for (let round = 0, n = 0; compared < elements || round < 2; round++) {
     for (const c of drawn(round)) {
-      const built = spec.build(c.sizes, c.profile as never, c.seed);
-      const problem = { inputs: built.inputs, scalars: roundScalars(operation, built.scalars) };
+      const problem = roundProblem(operation, buildCase(spec, c), "float32");
       for (const evaluation of evaluations) {
         const habits = habitsOf(target, seed, n++);
         const f = new Float32Arithmetic(target, habits);
         const outputs = evaluation.evaluate(f, problem.inputs, problem.scalars);
-        const verdict = judgeOutputs(operation, outputs, problem, target, c.profile);
+        const verdict = judgeOutputs(operation, outputs, problem, { target, dtype: "float32" });
         for (const comparison of verdict.comparisons) {
           compared += comparison.power.judged;
           unjudged += comparison.unjudged;

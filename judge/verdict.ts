@@ -5,10 +5,10 @@ import { type Inputs, type Operation, type Outputs, type Scalars, storageOf } fr
 import type { Target } from "../reference/targets.ts";
 import type { Floats, Ints, Tensor } from "../reference/tensor.ts";
 import type { Problem } from "./case.ts";
-import { type Profile } from "./profile.ts";
 import { type Candidate, Interrupted, ProtocolError } from "../reference/candidate.ts";
 import { FormatError } from "../formats/error.ts";
 import { compare, type Comparison, describe } from "./compare.ts";
+import type { Terms } from "./terms.ts";
 
 export interface Verdict {
   readonly comparisons: readonly Comparison[];
@@ -45,14 +45,14 @@ export function roundScalars(operation: Operation, scalars: Scalars): Scalars {
 }
 
 /** The problem as a candidate of that dtype gets it: inputs rounded to it, real scalars to float32. */
-export function roundProblem(operation: Operation, { inputs, scalars }: Problem, dtype: DTypeName): Problem {
-  const rounded = Object.entries(inputs).map(([name, t]): [string, Tensor<Floats | Ints>] => {
+export function roundProblem(operation: Operation, given: Problem, dtype: DTypeName): Problem {
+  const rounded = Object.entries(given.inputs).map(([name, t]): [string, Tensor<Floats | Ints>] => {
     const format = dtypes[storageOf(operation, name, dtype)];
     return t.data instanceof Int32Array || format.name === "float32"
       ? [name, t]
       : [name, { data: (t.data as Floats).map((x) => round(x, format)) as Floats, shape: t.shape }];
   });
-  return { inputs: Object.fromEntries(rounded), scalars: roundScalars(operation, scalars) };
+  return { ...given, inputs: Object.fromEntries(rounded), scalars: roundScalars(operation, given.scalars) };
 }
 
 /**
@@ -61,9 +61,8 @@ export function roundProblem(operation: Operation, { inputs, scalars }: Problem,
  */
 export function allowancesOf(
   operation: Operation,
-  { inputs, scalars }: Problem,
+  { inputs, scalars, profile }: Problem,
   target: Target,
-  profile: Profile,
   errors: Errors<string> = {},
 ): Record<string, Allowance> {
   const given = roundScalars(operation, scalars);
@@ -105,11 +104,9 @@ export async function judge(
   operation: Operation,
   candidate: Candidate,
   given: Problem,
-  target: Target,
-  profile: Profile,
-  dtype: DTypeName = "float32",
+  terms: Terms,
 ): Promise<Verdict> {
-  const problem = roundProblem(operation, given, dtype);
+  const problem = roundProblem(operation, given, terms.dtype);
   const copies = Object.entries(problem.inputs).map(([name, t]) => ({ name, t, before: t.data.slice() }));
   let outputs: Outputs;
   const findings: string[] = [];
@@ -125,7 +122,7 @@ export async function judge(
     if (!sameBits(t.data, before)) findings.push(`input ${name} was changed`);
     t.data.set(before as never);
   }
-  return judgeOutputs(operation, outputs, problem, target, profile, findings, dtype);
+  return judgeOutputs(operation, outputs, problem, terms, findings);
 }
 
 /** Whether an error says nothing of the candidate. */
@@ -138,15 +135,13 @@ export function judgeOutputs(
   operation: Operation,
   outputs: Outputs,
   given: Problem,
-  target: Target,
-  profile: Profile,
+  { target, dtype }: Terms,
   complaints: readonly string[] = [],
-  dtype: DTypeName = "float32",
 ): Verdict {
   const problem = roundProblem(operation, given, dtype);
   const findings = [...complaints];
   const want = truth(operation, problem);
-  const allowed = allowancesOf(operation, problem, target, profile);
+  const allowed = allowancesOf(operation, problem, target);
   const comparisons: Comparison[] = [];
   for (const name of Object.keys(operation.outputs)) {
     const got = outputs[name];
@@ -158,7 +153,12 @@ export function judgeOutputs(
       findings.push(`output ${name} has shape [${got.shape}], expected [${want[name].shape}]`);
       continue;
     }
-    const comparison = compare(name, got, want[name], allowed[name], target, storageOf(operation, name, dtype));
+    const comparison = compare(
+      name,
+      got,
+      { want: want[name], allowed: allowed[name] },
+      { target, dtype: storageOf(operation, name, dtype) },
+    );
     comparisons.push(comparison);
     if (comparison.outside > 0 && comparison.at !== undefined) findings.push(describe(comparison.at));
   }

@@ -24,7 +24,7 @@ const TIGHT = 0.1;
 export function testBound(op: string): void {
   describe(`${op}: the bound`, () => {
     const found = () =>
-      soundness(operations.get(op)!, cases.get(op)!, evaluationsOf(op), targets.wgsl, {
+      soundness({ operation: operations.get(op)!, spec: cases.get(op)! }, evaluationsOf(op), targets.wgsl, {
         elements: ZOO_ELEMENTS,
         seed: SEED,
       });
@@ -88,7 +88,12 @@ async function firstFinding(
   const spec = cases.get(op)!;
   for (const c of tried) {
     const problem = spec.build(c.sizes, c.profile as "unit", c.seed);
-    const { findings } = await judge(operations.get(op)!, candidate, problem, targets.wgsl, c.profile, dtype);
+    const { findings } = await judge(
+      operations.get(op)!,
+      candidate,
+      { ...problem, profile: c.profile },
+      { target: targets.wgsl, dtype },
+    );
     if (findings.length > 0) return `${formatCase(c)}: ${findings[0]}`;
   }
   return undefined;

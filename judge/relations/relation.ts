@@ -1,20 +1,18 @@
 // A relation compares runs of a candidate with each other. It needs no oracle: what it says holds whatever the numbers are.
 import type { Allowance, Errors } from "../../reference/bounds.ts";
-import { type DTypeName, dtypes, ulp } from "../../reference/dtype.ts";
+import { dtypes, ulp } from "../../reference/dtype.ts";
 import { axesOf, type Operation, type Outputs, storageOf } from "../../reference/operation.ts";
-import type { Target } from "../../reference/targets.ts";
 import type { Floats, Ints, Tensor } from "../../reference/tensor.ts";
 import type { Candidate } from "../../reference/candidate.ts";
 import { type Case, type CaseSpec, formatCase, parseCase, type Problem, type Sizes } from "../case.ts";
 import { indexOf } from "../compare.ts";
+import type { Terms } from "../terms.ts";
 import { allowancesOf, roundProblem, roundScalars } from "../verdict.ts";
 
-export interface Trial {
+export interface Trial extends Terms {
   readonly operation: Operation;
   readonly spec: CaseSpec;
   readonly candidate: Candidate;
-  readonly target: Target;
-  readonly dtype: DTypeName;
   readonly sizes: Sizes;
   readonly seed: number;
   /** Whether the candidate promises the same bits twice for the same inputs. */
@@ -89,11 +87,9 @@ export class Run {
   /** How far each element of an output may land, the last rounding of a low dtype included; `errors` are those of the inputs. */
   allowance(output: string, errors?: Errors<string>): Allowance {
     const { operation, target, dtype } = this.trial;
-    this.allowed ??= allowancesOf(operation, this.problem, target, "unit");
+    this.allowed ??= allowancesOf(operation, this.problem, target);
     const format = storageOf(operation, output, dtype);
-    const own = (errors === undefined ? this.allowed : allowancesOf(operation, this.problem, target, "unit", errors))[
-      output
-    ];
+    const own = (errors === undefined ? this.allowed : allowancesOf(operation, this.problem, target, errors))[output];
     if (format === "float32") return own;
     const rounding = (y: number): number => ulp(y, dtypes[format]);
     return { data: own.data.map((e, i) => e + rounding(this.outputs[output].data[i])), shape: own.shape };

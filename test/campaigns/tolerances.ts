@@ -14,6 +14,7 @@ import { operations } from "../../reference/ops/index.ts";
 import { targets } from "../../reference/targets.ts";
 import type { Tensor } from "../../reference/tensor.ts";
 import { kernelCandidate, wgsl } from "../device.ts";
+import { float32 } from "../terms.ts";
 
 const SEED = 20_230_227;
 const target = targets.wgsl;
@@ -61,7 +62,7 @@ for (const [op, spec] of cases) {
       const got = evaluation.evaluate(new Float32Arithmetic(target, habits), problem.inputs, problem.scalars);
       correct++;
       for (const [name, rule] of Object.entries(rules)) if (!passes(rule, op, got, want)) counts.get(name)!.accused++;
-      if (judgeOutputs(operation, got, problem, target, c.profile).findings.length > 0)
+      if (judgeOutputs(operation, got, { ...problem, profile: c.profile }, float32(target)).findings.length > 0)
         counts.get("Touchstone")!.accused++;
     }
   }
@@ -73,7 +74,13 @@ for (const [op, spec] of cases) {
     for (const { c, problem, want } of problems) {
       const { outputs, complaints } = await candidate.run(problem.inputs, problem.scalars);
       for (const [name, rule] of Object.entries(rules)) if (!passes(rule, op, outputs, want)) rejected.add(name);
-      const { findings } = judgeOutputs(operation, outputs, problem, target, c.profile, complaints);
+      const { findings } = judgeOutputs(
+        operation,
+        outputs,
+        { ...problem, profile: c.profile },
+        float32(target),
+        complaints,
+      );
       if (findings.length > 0) rejected.add("Touchstone");
       if (rejected.size === counts.size) break;
     }

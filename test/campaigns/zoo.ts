@@ -22,7 +22,10 @@ for (const [op, spec] of cases) {
   if (only.length > 0 && !only.includes(op)) continue;
   const start = performance.now();
   const evaluations = evaluationsOf(op);
-  const found = soundness(operations.get(op)!, spec, evaluations, target, { elements: Number(elements), seed: 1 });
+  const found = soundness({ operation: operations.get(op)!, spec }, evaluations, target, {
+    elements: Number(elements),
+    seed: 1,
+  });
   alarms += found.alarms.length;
   for (const { variant, replay, finding } of found.alarms.slice(0, 3)) {
     process.stdout.write(`ALARM ${op}, ${variant}: ${replay}: ${finding}\n`);

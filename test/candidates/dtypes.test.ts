@@ -32,14 +32,16 @@ function rounding(op: string, dtype: DTypeName, factor = 1): Candidate {
 describe.each(["bfloat16", "float16"] as const)("in %s", (dtype) => {
   test.each([...cases.keys()])("%s", async (op) => {
     const [operation, spec] = [operations.get(op)!, cases.get(op)!];
-    const plan = { runs: 5, seed: 1, dtype };
+    const plan = { runs: 5, seed: 1 };
     const right = rounding(op, dtype);
     for (const target of [targets.ieee, targets.wgsl]) {
-      expect((await examine(operation, spec, right, target, { ...terms, dtype })).findings).toEqual([]);
-      expect((await campaign(operation, spec, right, target, plan)).failures).toEqual([]);
+      expect((await examine({ operation, spec }, right, { target, dtype }, terms)).findings).toEqual([]);
+      expect((await campaign({ operation, spec }, right, { target, dtype }, plan)).failures).toEqual([]);
     }
     const wrong = rounding(op, dtype, 1 + 4 * dtypes[dtype].u); // two units in the last place, or four
-    expect((await campaign(operation, spec, wrong, targets.ieee, plan)).failures).toHaveLength(1);
+    expect((await campaign({ operation, spec }, wrong, { target: targets.ieee, dtype }, plan)).failures).toHaveLength(
+      1,
+    );
   });
 });
 
@@ -86,11 +88,12 @@ test.each([
     name: op,
     run: async (inputs, scalars) => ({ outputs: kernel(inputs, scalars), complaints: [] }),
   };
-  const plan = { runs: 15, seed: 1, dtype: "bfloat16" } as const;
+  const plan = { runs: 15, seed: 1 };
+  const dtype = "bfloat16";
   for (const target of [targets.ieee, targets.wgsl]) {
-    const declared = { ...target, stores };
-    expect((await campaign(operation, spec, candidate, declared, plan)).failures).toEqual([]);
-    expect((await examine(operation, spec, candidate, declared, { ...terms, dtype: "bfloat16" })).findings).toEqual([]);
-    expect((await campaign(operation, spec, candidate, target, plan)).failures).toHaveLength(1);
+    const declared = { target: { ...target, stores }, dtype } as const;
+    expect((await campaign({ operation, spec }, candidate, declared, plan)).failures).toEqual([]);
+    expect((await examine({ operation, spec }, candidate, declared, terms)).findings).toEqual([]);
+    expect((await campaign({ operation, spec }, candidate, { target, dtype }, plan)).failures).toHaveLength(1);
   }
 });

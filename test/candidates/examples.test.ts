@@ -21,8 +21,13 @@ async function failures(command: string, dtype: "float32" | "bfloat16" | "float1
   const operation = operations.get("rmsnorm.forward")!;
   const candidate = processCandidate({ command, operation, dtype, timeout: 30_000 });
   try {
-    const plan = { runs: 10, seed: 1, dtype };
-    const report = await campaign(operation, cases.get(operation.name)!, candidate, targets.ieee, plan);
+    const plan = { runs: 10, seed: 1 };
+    const report = await campaign(
+      { operation, spec: cases.get(operation.name)! },
+      candidate,
+      { target: targets.ieee, dtype },
+      plan,
+    );
     expect(report.elements).toBeGreaterThan(0);
     return report.failures;
   } finally {

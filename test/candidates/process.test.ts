@@ -15,6 +15,7 @@ import type { DTypeName } from "../../reference/dtype.ts";
 import { operations } from "../../reference/ops/index.ts";
 import { type Target, targets } from "../../reference/targets.ts";
 import { program } from "../needs.ts";
+import { ieeeTerms } from "../terms.ts";
 
 const here = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
 const [python, compiler, ps] = ["python3", "cc", "ps"].map(program);
@@ -52,7 +53,12 @@ function candidateOf(command: string, op: string, more: Partial<ProcessOptions> 
 async function check(command: string, op: string, dtype: DTypeName, target: Target = targets.ieee): Promise<Report> {
   const candidate = candidateOf(command, op, { dtype });
   try {
-    return await campaign(operations.get(op)!, cases.get(op)!, candidate, target, { runs: 15, seed: 1, dtype });
+    return await campaign(
+      { operation: operations.get(op)!, spec: cases.get(op)! },
+      candidate,
+      { target, dtype },
+      { runs: 15, seed: 1 },
+    );
   } finally {
     await candidate.close?.();
   }
@@ -104,7 +110,7 @@ describe.skipIf(python.absent)(`in the middle of a run${python.note}`, () => {
   const operation = operations.get(op)!;
   const problem = cases.get(op)!.build({ R: 3, C: 5, eps: "1e-5" }, "unit", 1);
   const judged = async (candidate: ReturnType<typeof candidateOf>) =>
-    (await judge(operation, candidate, problem, targets.ieee, "unit")).findings;
+    (await judge(operation, candidate, problem, ieeeTerms)).findings;
 
   test.each([
     ["killed", /ended by SIGKILL|exit status 137/, TIMEOUT],

@@ -14,13 +14,14 @@ import { operations } from "../../reference/ops/index.ts";
 import { targets } from "../../reference/targets.ts";
 import type { Tensor } from "../../reference/tensor.ts";
 import { candidate, mistaken } from "./candidates.ts";
+import { float32, ieeeTerms, wgslTerms } from "../terms.ts";
 
 const op = "swiglu.forward";
 const [operation, spec] = [operations.get(op)!, cases.get(op)!];
 const problem = spec.build({ R: 3, F: 5 }, "unit", 1);
 
 async function findingsOf(tried: Candidate): Promise<readonly string[]> {
-  return (await judge(operation, tried, problem, targets.wgsl, "unit")).findings;
+  return (await judge(operation, tried, problem, wgslTerms)).findings;
 }
 
 describe("one element against its bound", () => {
@@ -33,7 +34,7 @@ describe("one element against its bound", () => {
     want: number,
     bound: number,
     target = targets.wgsl as typeof targets.wgsl | typeof targets.ieee,
-  ) => compare("y", row(got), row(want), row(bound), target).outside;
+  ) => compare("y", row(got), { want: row(want), allowed: row(bound) }, float32(target)).outside;
 
   test("0.99 bounds off is inside, 1.01 is not, on either side", () => {
     for (const [want, bound] of [
@@ -60,7 +61,11 @@ describe("one element against its bound", () => {
   });
 
   test("what has no bound is counted as unjudged, whatever it is", () => {
-    const { unjudged, outside: out, power } = compare("y", row(NaN, 5), row(1, 1), row(Infinity, NaN), targets.wgsl);
+    const {
+      unjudged,
+      outside: out,
+      power,
+    } = compare("y", row(NaN, 5), { want: row(1, 1), allowed: row(Infinity, NaN) }, wgslTerms);
     expect([unjudged, out, power.judged]).toEqual([2, 0, 0]);
   });
 
@@ -68,12 +73,14 @@ describe("one element against its bound", () => {
     for (const want of [NaN, Infinity]) {
       expect(outside(1, want, 1, targets.ieee)).toBe(1);
       expect(outside(want, want, 1, targets.ieee)).toBe(0);
-      expect(compare("y", row(1), row(want), row(1), targets.wgsl).nonFinite).toBe(1);
+      expect(compare("y", row(1), { want: row(want), allowed: row(1) }, wgslTerms).nonFinite).toBe(1);
     }
   });
 
   test("shapes must be equal", () => {
-    expect(() => compare("y", row(1, 2), row(1), row(1), targets.wgsl)).toThrow("y has shape [2], expected [1]");
+    expect(() => compare("y", row(1, 2), { want: row(1), allowed: row(1) }, wgslTerms)).toThrow(
+      "y has shape [2], expected [1]",
+    );
   });
 });
 
@@ -111,7 +118,7 @@ describe("rejected", () => {
       return outputs(before, y.shape);
     });
     expect(await findingsOf(stale)).not.toEqual([]);
-    const { failures } = await campaign(operation, spec, stale, targets.wgsl, { runs: 20, seed: 1 });
+    const { failures } = await campaign({ operation, spec }, stale, wgslTerms, { runs: 20, seed: 1 });
     expect(failures).toHaveLength(1);
   });
 
@@ -121,16 +128,15 @@ describe("rejected", () => {
 });
 
 describe("an examination", () => {
-  const terms = { dtype: "float32", seed: 1, nondeterministic: false, bitwise: false } as const;
+  const promises = { seed: 1, nondeterministic: false, bitwise: false };
 
   test("of a correct candidate finds nothing and counts what it compared", async () => {
     const linear = operations.get("linear.forward")!;
     const found = await examine(
-      linear,
-      cases.get(linear.name)!,
+      { operation: linear, spec: cases.get(linear.name)! },
       mistaken(linear.name, () => undefined),
-      targets.ieee,
-      terms,
+      ieeeTerms,
+      promises,
     );
     expect([found.findings, found.notes]).toEqual([[], []]);
     expect(found.exactness!.exact).toBe(found.exactness!.elements);
@@ -142,7 +148,7 @@ describe("an examination", () => {
   test("of integers that are rounded finds it", async () => {
     const linear = operations.get("linear.forward")!;
     const off = mistaken(linear.name, ({ y }) => (y.data[0] *= 1 + 2 ** -22));
-    const found = await examine(linear, cases.get(linear.name)!, off, targets.wgsl, terms);
+    const found = await examine({ operation: linear, spec: cases.get(linear.name)! }, off, wgslTerms, promises);
     expect(found.exactness!.exact).toBeLessThan(found.exactness!.elements);
     expect(found.findings.some((line) => line.includes("profile=lattice"))).toBe(true);
   });
@@ -157,7 +163,7 @@ describe("an examination", () => {
       },
       keep: () => "a folder",
     };
-    const found = await examine(operation, spec, failing, targets.wgsl, terms);
+    const found = await examine({ operation, spec }, failing, wgslTerms, promises);
     expect(found.findings).toEqual(["failing failed: device lost"]);
     expect(found.evidence).toBe("a folder");
     expect(found.hygiene).toBeUndefined();
@@ -165,7 +171,7 @@ describe("an examination", () => {
 
   test("in bfloat16 measures precision, too", async () => {
     const stored = mistaken(op, ({ y }) => y.data.forEach((x, i) => (y.data[i] = round(x, dtypes.bfloat16))));
-    const found = await examine(operation, spec, stored, targets.wgsl, { ...terms, dtype: "bfloat16" });
+    const found = await examine({ operation, spec }, stored, { target: targets.wgsl, dtype: "bfloat16" }, promises);
     expect(found.unmeasured).toBeUndefined();
     expect(found.precision.map((p) => p.class)).toEqual(found.precision.map(() => "float32"));
     expect(found.precision.length).toBeGreaterThan(0);
@@ -176,17 +182,17 @@ describe("an examination", () => {
       const F = y.shape[1];
       for (let i = 0; i < y.data.length; i++) if (Math.floor(i / F) % 2 === 1) y.data[i] *= 1 + 2 ** -23;
     });
-    const loose = await examine(operation, spec, uneven, targets.wgsl, terms);
+    const loose = await examine({ operation, spec }, uneven, wgslTerms, promises);
     expect(loose.findings).toEqual([]);
     expect(loose.relations.some(({ state }) => state === "rounded")).toBe(true);
-    const strict = await examine(operation, spec, uneven, targets.wgsl, { ...terms, bitwise: true });
+    const strict = await examine({ operation, spec }, uneven, wgslTerms, { ...promises, bitwise: true });
     expect(strict.findings).toHaveLength(1);
   });
 });
 
 describe("nothing seen is no pass", () => {
   test("a zoo without evaluations", () => {
-    expect(() => soundness(operation, spec, [], targets.wgsl, { elements: 1, seed: 1 })).toThrow(RangeError);
+    expect(() => soundness({ operation, spec }, [], targets.wgsl, { elements: 1, seed: 1 })).toThrow(RangeError);
   });
 
   const touchstone = (...words: string[]) =>
@@ -212,7 +218,9 @@ test("a finding says how far off, also where nothing is allowed, and that NaN is
   const want = { data: Float64Array.of(1), shape: [1] };
   const told = (got: number, allowed: number): string => {
     const result = { data: Float64Array.of(got), shape: [1] };
-    return inWords(compare("y", result, want, { data: Float64Array.of(allowed), shape: [1] }, targets.ieee).at!);
+    return inWords(
+      compare("y", result, { want, allowed: { data: Float64Array.of(allowed), shape: [1] } }, ieeeTerms).at!,
+    );
   };
   expect(told(1.5, 0.125)).toMatch(/^y\[0\]: got 1\.5, want 1, off by 4\.0 × the bound/);
   expect(told(1.5, 0)).toBe("y[0]: got 1.5, want 1, off by 0.50 where nothing is allowed");

@@ -10,6 +10,7 @@ import { evaluationsOf } from "../../zoo/index.ts";
 import { operations } from "../../reference/ops/index.ts";
 import { type Target, targets } from "../../reference/targets.ts";
 import { candidate, mistaken, type Zoo, zooCandidate } from "./candidates.ts";
+import { float32 } from "../terms.ts";
 
 const SEED = 7;
 
@@ -83,7 +84,7 @@ describe(`linear.forward, sums of ${LONG} products`, () => {
     const [operation, spec] = [operations.get(op)!, cases.get(op)!];
     const tf32 = zooCandidate(op, { habits: { operands: "tf32" }, inputs: "tf32" });
     const problem = spec.build({ R: 3, O: 5, C: 7 }, "unit", SEED);
-    const findingsFor = async (target: Target) => (await judge(operation, tf32, problem, target, "unit")).findings;
+    const findingsFor = async (target: Target) => (await judge(operation, tf32, problem, float32(target))).findings;
     expect(await findingsFor(targets.wgsl)).not.toEqual([]);
     expect(await findingsFor({ ...targets.wgsl, stores: { x: "tf32", w: "tf32" } })).toEqual([]);
   });

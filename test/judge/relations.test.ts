@@ -6,10 +6,10 @@ import { cases } from "../../judge/ops/index.ts";
 import { evaluationsOf } from "../../zoo/index.ts";
 import type { Operation, Outputs } from "../../reference/operation.ts";
 import { operations } from "../../reference/ops/index.ts";
-import { targets } from "../../reference/targets.ts";
 import type { Floats, Ints, Tensor } from "../../reference/tensor.ts";
 import { gather } from "../../judge/relations/relation.ts";
 import { candidate, mistaken, trialOf, tryRelation, zooCandidate } from "./candidates.ts";
+import { wgslTerms } from "../terms.ts";
 
 const SLIGHT = Math.fround(2 ** -26);
 
@@ -49,7 +49,7 @@ describe("attention", () => {
       expect(NH).toBeGreaterThan(0);
     });
     const { operation, spec, sizes } = trialOf(op, leaking);
-    const verdict = await judge(operation, leaking, spec.build(sizes, "unit", 1), targets.wgsl, "unit");
+    const verdict = await judge(operation, leaking, spec.build(sizes, "unit", 1), wgslTerms);
     expect(verdict.findings).toEqual([]);
     const { state, message } = await tryRelation(op, "later tokens", leaking);
     expect(state).toBe("broken");

@@ -5,6 +5,7 @@ import { operations } from "../../reference/ops/index.ts";
 import { targets } from "../../reference/targets.ts";
 import { tensor } from "../../reference/tensor.ts";
 import { candidate } from "./candidates.ts";
+import { ieeeTerms } from "../terms.ts";
 
 const operation = operations.get("rmsnorm.forward")!;
 /** A row of zeros: rstd is 1 / √eps and nothing else, so half the rounding of eps is its error. */
@@ -24,17 +25,15 @@ describe("an eps that is no float32 number", () => {
   test("gives the truth and the allowances of the rounded one", () => {
     expect(truth(operation, whole)).toEqual(truth(operation, rounded));
     expect(truth(operation, whole).rstd.data[0]).not.toBe(1 / Math.sqrt(eps));
-    expect(allowancesOf(operation, whole, targets.ieee, "unit")).toEqual(
-      allowancesOf(operation, rounded, targets.ieee, "unit"),
-    );
+    expect(allowancesOf(operation, whole, targets.ieee)).toEqual(allowancesOf(operation, rounded, targets.ieee));
   });
 
   test("gives the same verdict on outputs as on the candidate that made them", async () => {
     const correct = candidate((given, scalars) => operation.evaluate(given, scalars, Float32Array));
     const { outputs } = await correct.run(inputs, roundScalars(operation, whole.scalars));
-    const onOutputs = judgeOutputs(operation, outputs, whole, targets.ieee, "unit");
-    expect(onOutputs).toEqual(await judge(operation, correct, whole, targets.ieee, "unit"));
-    expect(onOutputs).toEqual(judgeOutputs(operation, outputs, rounded, targets.ieee, "unit"));
+    const onOutputs = judgeOutputs(operation, outputs, whole, ieeeTerms);
+    expect(onOutputs).toEqual(await judge(operation, correct, whole, ieeeTerms));
+    expect(onOutputs).toEqual(judgeOutputs(operation, outputs, rounded, ieeeTerms));
     expect(onOutputs.findings).toEqual([]);
   });
 });

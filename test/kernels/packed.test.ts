@@ -150,10 +150,8 @@ describe("what is wrong in 16 bits is found", () => {
       const { findings: found } = await judge(
         operation,
         candidate,
-        spec.build(c.sizes, c.profile as "unit", c.seed),
-        targets.wgsl,
-        c.profile,
-        "bfloat16",
+        { ...spec.build(c.sizes, c.profile as "unit", c.seed), profile: c.profile },
+        { target: targets.wgsl, dtype: "bfloat16" },
       );
       findings.push(...found);
     }

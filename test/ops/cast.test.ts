@@ -17,7 +17,12 @@ testErrors("cast.forward");
 test("the bound accuses no copy, and is zero but for a subnormal number where it may become zero", () => {
   const op = "cast.forward";
   const plan = { elements: 20_000, seed: 20_230_227 };
-  const found = soundness(operations.get(op)!, cases.get(op)!, evaluationsOf(op), targets.wgsl, plan);
+  const found = soundness(
+    { operation: operations.get(op)!, spec: cases.get(op)! },
+    evaluationsOf(op),
+    targets.wgsl,
+    plan,
+  );
   expect(found.alarms).toEqual([]);
   expect(found.compared).toBeGreaterThanOrEqual(plan.elements);
   expect(found.unjudged).toBe(0);
@@ -40,7 +45,7 @@ test("to bfloat16 it is rounded to nearest, ties to even, and in no other way", 
     const y = tensor(Float32Array.from(values, rounded), [values.length]);
     const operation = operations.get("cast.forward")!;
     const problem = { inputs: { x }, scalars: {} };
-    const { comparisons } = judgeOutputs(operation, { y }, problem, targets.ieee, "unit", [], "bfloat16");
+    const { comparisons } = judgeOutputs(operation, { y }, problem, { target: targets.ieee, dtype: "bfloat16" });
     return comparisons[0].outside;
   };
   const format = dtypes.bfloat16;

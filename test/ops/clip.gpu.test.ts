@@ -2,9 +2,9 @@ import { expect, test } from "vitest";
 import { fill } from "../../judge/profile.ts";
 import { judge } from "../../judge/verdict.ts";
 import { operations } from "../../reference/ops/index.ts";
-import { targets } from "../../reference/targets.ts";
 import { kernelCandidate } from "../device.ts";
 import { testKernel } from "../rows.ts";
+import { wgslTerms } from "../terms.ts";
 
 testKernel("clip.forward");
 
@@ -14,7 +14,7 @@ const scalar = (value: number) => ({ data: Float32Array.of(value), shape: [] });
 test("more than 65,535 workgroups", async () => {
   const problem = { inputs: { g: fill("unit", 1, "g", [65_601]), norm: scalar(256) }, scalars: { maxNorm: 1 } };
   const candidate = await kernelCandidate("clip.forward", { overrides: { WG: 1 } });
-  const { findings } = await judge(operation, candidate, problem, targets.wgsl, "unit");
+  const { findings } = await judge(operation, candidate, problem, wgslTerms);
   expect(findings).toEqual([]);
 });
 

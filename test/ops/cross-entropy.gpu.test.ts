@@ -8,6 +8,7 @@ import { targets } from "../../reference/targets.ts";
 import type { Tensor } from "../../reference/tensor.ts";
 import { kernelCandidate, testDevice } from "../device.ts";
 import { testKernel } from "../rows.ts";
+import { wgslTerms } from "../terms.ts";
 
 testKernel("cross-entropy.forward");
 testKernel("cross-entropy.backward");
@@ -19,7 +20,7 @@ test.each(both)("%s: a vocabulary of 32,003", async (op) => {
   const candidate = await kernelCandidate(op);
   for (const profile of ["unit", "large"] as const) {
     const problem = cases.get(op)!.build({ R: 3, V: 32_003, ...common }, profile, 1);
-    const { findings } = await judge(operations.get(op)!, candidate, problem, targets.wgsl, profile);
+    const { findings } = await judge(operations.get(op)!, candidate, { ...problem, profile }, wgslTerms);
     expect(findings).toEqual([]);
   }
 });
@@ -28,7 +29,7 @@ test.each([1, 2, 7, 256])("cross-entropy: workgroups of %d", async (WG) => {
   for (const op of both) {
     const candidate = await kernelCandidate(op, { overrides: { WG } });
     const problem = cases.get(op)!.build({ R: 300, V: 19, ...common }, "unit", 1);
-    const { findings } = await judge(operations.get(op)!, candidate, problem, targets.wgsl, "unit");
+    const { findings } = await judge(operations.get(op)!, candidate, problem, wgslTerms);
     expect(findings).toEqual([]);
   }
 });

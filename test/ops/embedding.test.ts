@@ -22,8 +22,7 @@ describe("embedding.forward: the bound", () => {
     const plan = { elements: 20_000, seed: 20_230_227 };
     const op = "embedding.forward";
     const { alarms, compared, unjudged } = soundness(
-      operations.get(op)!,
-      cases.get(op)!,
+      { operation: operations.get(op)!, spec: cases.get(op)! },
       evaluationsOf(op),
       targets.wgsl,
       plan,

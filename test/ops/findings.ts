@@ -7,6 +7,7 @@ import type { LaunchOptions } from "../../kernels-gpu/device/launch.ts";
 import { operations } from "../../reference/ops/index.ts";
 import { type Target, targets } from "../../reference/targets.ts";
 import { kernelCandidate } from "../device.ts";
+import { float32 } from "../terms.ts";
 
 const SEED = 20_230_227; // the paper's date
 
@@ -19,5 +20,5 @@ export async function findings(
   const { profile = "unit", target = targets.wgsl, ...launch } = options;
   const candidate = await kernelCandidate(op, launch);
   const problem = cases.get(op)!.build(sizes, profile, SEED);
-  return (await judge(operations.get(op)!, candidate, problem, target, profile)).findings;
+  return (await judge(operations.get(op)!, candidate, { ...problem, profile }, float32(target))).findings;
 }

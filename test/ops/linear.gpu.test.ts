@@ -2,12 +2,12 @@ import { expect, test } from "vitest";
 import { cases } from "../../judge/ops/index.ts";
 import { judge } from "../../judge/verdict.ts";
 import { operations } from "../../reference/ops/index.ts";
-import { targets } from "../../reference/targets.ts";
 import type { Tensor } from "../../reference/tensor.ts";
 import { kernels } from "../../kernels-gpu/index.ts";
 import { launch } from "../../kernels-gpu/device/launch.ts";
 import { kernelCandidate, testDevice } from "../device.ts";
 import { testKernel } from "../rows.ts";
+import { wgslTerms } from "../terms.ts";
 
 testKernel("linear.forward");
 testKernel("linear.backward");
@@ -24,7 +24,7 @@ test.each([
       [{ R: 65, O: 17, C: 33 }, "unit"],
     ] as const) {
       const problem = cases.get(op)!.build(sizes, profile, 1);
-      const { findings } = await judge(operations.get(op)!, candidate, problem, targets.wgsl, profile);
+      const { findings } = await judge(operations.get(op)!, candidate, { ...problem, profile }, wgslTerms);
       expect(findings).toEqual([]);
     }
   }

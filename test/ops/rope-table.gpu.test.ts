@@ -6,6 +6,7 @@ import { operations } from "../../reference/ops/index.ts";
 import { type Target, targets } from "../../reference/targets.ts";
 import { kernelCandidate } from "../device.ts";
 import { testKernel } from "../rows.ts";
+import { float32, wgslTerms } from "../terms.ts";
 
 const op = "rope-table.forward";
 const operation = operations.get(op)!;
@@ -22,12 +23,12 @@ test("the kernel needs nothing of the device's sine and cosine", async () => {
   for (const start of [0, 100, 4000, 131072, 1000000]) {
     for (const theta of [10000, 500000, 2]) {
       const problem = spec.build({ theta, HS: 46, start, T: 21 }, "unit", 1);
-      const { findings } = await judge(operation, candidate, problem, precise, "unit");
+      const { findings } = await judge(operation, candidate, problem, float32(precise));
       expect(findings, `theta=${theta} start=${start}`).toEqual([]);
     }
   }
   for (const c of exampleCases(spec, 1)) {
-    const { findings } = await judge(operation, candidate, spec.build(c.sizes, "unit", 1), precise, "unit");
+    const { findings } = await judge(operation, candidate, spec.build(c.sizes, "unit", 1), float32(precise));
     expect(findings).toEqual([]);
   }
 });
@@ -35,7 +36,7 @@ test("the kernel needs nothing of the device's sine and cosine", async () => {
 test("more than 65,535 workgroups", async () => {
   const candidate = await kernelCandidate(op, { overrides: { WG: 1 } });
   const scalars = { theta: 10000, HS: 256, start: 0, T: 515 }; // 65,920 angles, one a workgroup
-  const { findings } = await judge(operation, candidate, { inputs: {}, scalars }, targets.wgsl, "unit");
+  const { findings } = await judge(operation, candidate, { inputs: {}, scalars }, wgslTerms);
   expect(findings).toEqual([]);
 });
 

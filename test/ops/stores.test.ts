@@ -29,7 +29,12 @@ function outside(
   const allowed = operation.bound(inputs, {}, { ...targets.ieee, stores });
   return Object.entries(got).map(([name, data]) => {
     const { shape } = want[name];
-    return compare(name, { data, shape }, want[name], allowed[name], targets.ieee, "bfloat16").outside;
+    return compare(
+      name,
+      { data, shape },
+      { want: want[name], allowed: allowed[name] },
+      { target: targets.ieee, dtype: "bfloat16" },
+    ).outside;
   });
 }
 

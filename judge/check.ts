@@ -1,0 +1,47 @@
+// All that is said of one candidate for one op: a campaign against the bound, then the examination.
+import { type Candidate, Interrupted } from "../reference/candidate.ts";
+import { campaign, type Plan, type Report } from "./campaign.ts";
+import type { Chosen } from "./choose.ts";
+import { type Examination, examine, type Promises } from "./examination.ts";
+import type { Terms } from "./terms.ts";
+
+export interface Checked {
+  readonly report: Report;
+  /** Absent where the candidate gave no numbers in the campaign, and where the check was interrupted. */
+  readonly examination?: Examination;
+  /** Nothing was found that no correct kernel does. */
+  readonly passed: boolean;
+}
+
+/** Runs the campaign and the examination, and closes the candidate. Throws what the judge itself throws. */
+export async function check(
+  chosen: Chosen,
+  candidate: Candidate,
+  terms: Terms,
+  plan: Plan & Partial<Promises>,
+): Promise<Checked> {
+  try {
+    const report = await campaign(chosen, candidate, terms, plan);
+    // A crash or a hang has already been reported, and left no numbers to examine.
+    const hasNumbers = report.failures.every(({ worst }) => worst !== undefined);
+    const { seed, nondeterministic = false, bitwise = false } = plan;
+    const examination =
+      hasNumbers && plan.signal?.aborted !== true
+        ? await unlessInterrupted(examine(chosen, candidate, terms, { seed, nondeterministic, bitwise }))
+        : undefined;
+    const passed = report.failures.length === 0 && !examination?.findings.length;
+    return { report, ...(examination === undefined ? {} : { examination }), passed };
+  } finally {
+    await candidate.close?.();
+  }
+}
+
+/** What a promise gives; undefined where a signal ended it. */
+export async function unlessInterrupted<T>(promise: Promise<T>): Promise<T | undefined> {
+  try {
+    return await promise;
+  } catch (error) {
+    if (error instanceof Interrupted) return undefined;
+    throw error;
+  }
+}

@@ -1,0 +1,47 @@
+// The terms under which a kernel is judged: whose accuracies are allowed, how tensors are stored, what the kernel declares.
+import { type DTypeName, type FormatName, formats } from "../reference/dtype.ts";
+import type { Operation } from "../reference/operation.ts";
+import type { Target } from "../reference/targets.ts";
+
+/** What a judge needs to know; what the kernel declares as stored low stands in the target. */
+export interface Terms {
+  /** Whose accuracies are allowed. */
+  readonly target: Target;
+  /** How inputs and outputs are stored. Statistics and losses stay float32. */
+  readonly dtype: DTypeName;
+}
+
+/** Intermediates and inputs by name, each with the format that it is stored or read in. */
+export type Stores = Readonly<Record<string, FormatName>>;
+
+/** "P=bfloat16,x=tf32" → { P: "bfloat16", x: "tf32" }. Throws RangeError that names the word that is wrong. */
+export function parseStores(list: string): Stores {
+  const stores: Record<string, FormatName> = {};
+  for (const word of list.split(",")) {
+    const [name, format, ...rest] = word.split("=");
+    if (format === undefined || rest.length > 0) throw new RangeError(`"${word}" is not NAME=FORMAT`);
+    stores[name] = format as FormatName;
+  }
+  return stores;
+}
+
+/**
+ * The target with the kernel's declarations. Throws RangeError where a name is neither a store nor an input of one of the ops,
+ * or a format is unknown.
+ */
+export function declareStores(target: Target, stores: Stores, operations: readonly Operation[]): Target {
+  const known = new Set(operations.flatMap((op) => [...Object.keys(op.stores), ...floatInputs(op)]));
+  for (const [name, format] of Object.entries(stores)) {
+    if (!known.has(name)) {
+      throw new RangeError(`"${name}" is nothing that these ops store, expected one of ${[...known].join(", ")}`);
+    }
+    if (!Object.hasOwn(formats, format)) {
+      throw new RangeError(`"${format}" is no format, expected one of ${Object.keys(formats).join(", ")}`);
+    }
+  }
+  return { ...target, stores: { ...target.stores, ...stores } };
+}
+
+function floatInputs({ inputs, integers }: Operation): string[] {
+  return Object.keys(inputs).filter((name) => !integers.includes(name));
+}
