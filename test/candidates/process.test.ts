@@ -194,7 +194,7 @@ describe("a client of another version", () => {
     const told = new ProtocolError(
       `${command} speaks protocol ${version}, expected 2: take golden/clients of this version`,
     );
-    await expect(judge(operation, candidate, problem, targets.ieee, "unit")).rejects.toThrow(told);
+    await expect(judge(operation, candidate, problem, ieeeTerms)).rejects.toThrow(told);
     await candidate.close?.();
   });
 
