@@ -11,6 +11,7 @@ import { type Approx, Arithmetic, gamma, Sum } from "../../reference/rounding.ts
 import { type Target, targets } from "../../reference/targets.ts";
 import { type Tensor, tensor } from "../../reference/tensor.ts";
 import { figure, figuresOf, power, sectionsOf } from "./page.ts";
+import { float32 } from "../terms.ts";
 
 const { ieee, wgsl } = targets;
 const sections = sectionsOf("docs/bounds.md");
@@ -102,7 +103,12 @@ function example(): string[] {
     ...p.flatMap((q, t) => [figure(inU(q, [ieee, wgsl][t])), figure(q.error)]),
   ];
   const ratio = (values: Float32Array, target: Target): number =>
-    compare("y", tensor(values, [1, 4]), exact.y, bound.forward.bound({ x, w }, { eps }, target).y, target).worst;
+    compare(
+      "y",
+      tensor(values, [1, 4]),
+      { want: exact.y, allowed: bound.forward.bound({ x, w }, { eps }, target).y },
+      float32(target),
+    ).worst;
   const [uneven, withoutEps] = [plain(x, w, 3), plain(x, w, 4, 0)];
   const off = Math.abs(plain(x, w)[0] - y0);
   const figures = `0.5 0.5 1.25 ${figure(eps, 16)} 0.25 14.25 14.25
@@ -254,7 +260,7 @@ describe("docs/bounds.md", () => {
     const allowed = linearBound.forward.bound({ x: wide(a), w: wide(b) }, {}, ieee).y;
     const got = linear.forward(low(a), low(b)).y;
     expect(got.data[0]).not.toBe(y.data[0]);
-    expect(inWords(compare("y", got, y, allowed, ieee).at!)).toMatch(/off by 0\.\d+ × the bound/);
+    expect(inWords(compare("y", got, { want: y, allowed }, float32(ieee)).at!)).toMatch(/off by 0\.\d+ × the bound/);
   });
 
   test("section 6 has the targets' tables", () => {
