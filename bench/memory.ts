@@ -1,8 +1,10 @@
 // What attention's kernels hold, both directions, against the length of the sequence: linear, where a matrix of scores would
 // be quadratic.
-import { type Device, openDevice } from "../kernels-gpu/device/device.ts";
+import { openDevice } from "../kernels-gpu/device/dawn.ts";
+import type { Device } from "../kernels-gpu/device/device.ts";
 import * as attention from "../kernels-gpu/attention.ts";
-import { type DeviceTensor, Recorder } from "../kernels-gpu/device/recorder.ts";
+import { KernelRecorder } from "../kernels-gpu/device/recorder.ts";
+import type { DeviceTensor } from "../kernels-gpu/device/tensors.ts";
 import { normal, streamOf } from "../reference/random.ts";
 
 const [B, NH, HS] = [1, 1, 4];
@@ -30,7 +32,7 @@ export async function benchMemory(): Promise<void> {
 
 /** Bytes of all buffers, of the forward and of the backward behind it. */
 export async function attentionMemory(device: Device, T: number): Promise<[number, number]> {
-  const run = new Recorder(device);
+  const run = new KernelRecorder(device);
   const input = (name: string): DeviceTensor => {
     const stream = streamOf(name);
     const data = Float32Array.from({ length: B * T * NH * HS }, (_, i) => normal(1, stream, i));

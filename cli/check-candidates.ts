@@ -2,9 +2,9 @@
 import type { Candidate } from "../reference/candidate.ts";
 import { functionCandidate, loadModule } from "../judge/candidates/module.ts";
 import { processCandidate } from "../judge/candidates/process.ts";
-import { openDevice } from "../kernels-gpu/device/device.ts";
+import { openDevice } from "../kernels-gpu/device/dawn.ts";
 import { kernels } from "../kernels-gpu/index.ts";
-import type { Program } from "../kernels-gpu/device/kernel.ts";
+import type { KernelProgram } from "../kernels-gpu/device/program.ts";
 import type { Inputs, Operation, Outputs, Scalars } from "../reference/operation.ts";
 import type { CheckOptions } from "./check.ts";
 import type { Chosen } from "../judge/choose.ts";
@@ -37,8 +37,8 @@ export async function openCandidates(
   if (module !== undefined && !isProgram(module)) {
     throw new UserError(`--kernel: the default export of ${kernel} is neither a function nor made by defineKernel`);
   }
-  const programOf = (operation: Operation): Program | undefined =>
-    module === undefined ? kernels[operation.name] : (module as unknown as Program);
+  const programOf = (operation: Operation): KernelProgram | undefined =>
+    module === undefined ? kernels[operation.name] : (module as unknown as KernelProgram);
   for (const { operation } of chosen) {
     const program = programOf(operation);
     if (program === undefined)
@@ -53,11 +53,11 @@ export async function openCandidates(
 }
 
 function isProgram(exported: unknown): boolean {
-  return typeof (exported as Partial<Program>).record === "function";
+  return typeof (exported as Partial<KernelProgram>).record === "function";
 }
 
 /** A kernel of someone else must take and give what the op does. */
-function checkDeclaration(path: string, program: Program, operation: Operation): void {
+function checkDeclaration(path: string, program: KernelProgram, operation: Operation): void {
   for (const part of ["inputs", "outputs"] as const) {
     const [got, wanted] = [
       Object.keys(program[part]).toSorted().join(", "),

@@ -17,7 +17,7 @@ async function openReference(config: LlamaConfig, state: TrainingState, options?
 }
 
 async function openOnDevice(config: LlamaConfig, state: TrainingState, options?: StepOptions): Promise<StepEngine> {
-  const { openDevice } = await import("../kernels-gpu/device/device.ts");
+  const { openDevice } = await import("../kernels-gpu/device/dawn.ts");
   const { deviceEngine } = await import("../kernels-gpu/engine.ts");
   return deviceEngine(await openDevice(), config, state, options);
 }

@@ -57,7 +57,7 @@ export async function openModel(checkpoint: string | undefined, options: ModelOp
 
 async function readerOf(device: EngineName, opened: Checkpoint): Promise<Reader> {
   if (device === "cpu") return referenceReader(opened.config, opened.readWeights());
-  const { openDevice } = await import("../kernels-gpu/device/device.ts");
+  const { openDevice } = await import("../kernels-gpu/device/dawn.ts");
   const { deviceReader } = await import("../kernels-gpu/reader.ts");
   return deviceReader(await openDevice(), opened.config, opened.readWeights());
 }

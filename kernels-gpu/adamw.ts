@@ -1,5 +1,7 @@
 // AdamW:  the next w, m, v from w, g, m, v.
-import { defineKernel, defineProgram, spread } from "./device/kernel.ts";
+import { spread } from "./device/declaration.ts";
+import { defineKernel, defineProgram } from "./device/kernel.ts";
+import { wgsl } from "./texts.ts";
 
 const inputs = { w: "N", g: "N", m: "N", v: "N" } as const;
 const scalars = [
@@ -15,7 +17,7 @@ const scalars = [
 ] as const;
 
 const kernel = defineKernel({
-  file: new URL("adamw.forward.wgsl", import.meta.url),
+  ...wgsl("adamw.forward"),
   inputs,
   outputs: { wNext: "N", mNext: "N", vNext: "N" },
   wide: ["wNext", "mNext", "vNext"],

@@ -1,9 +1,11 @@
 // Addition, the residual stream:  y = a + b.
-import { defineKernel, spread } from "./device/kernel.ts";
+import { spread } from "./device/declaration.ts";
+import { defineKernel } from "./device/kernel.ts";
+import { wgsl } from "./texts.ts";
 
 /** a, b: [N] → y: [N]. */
 export const forward = defineKernel({
-  file: new URL("add.forward.wgsl", import.meta.url),
+  ...wgsl("add.forward"),
   inputs: { a: "N", b: "N" },
   outputs: { y: "N" },
   overrides: { WG: 64 },

@@ -1,13 +1,15 @@
 // Causal attention with grouped queries (Vaswani et al. 2017; Ainslie et al. 2023), tile by tile (Dao et al. 2022): the
 // matrix of scores is never stored.
-import { defineKernel, defineProgram, spread } from "./device/kernel.ts";
+import { spread } from "./device/declaration.ts";
+import { defineKernel, defineProgram } from "./device/kernel.ts";
+import { wgsl } from "./texts.ts";
 
 const DIMS = 4; // as in both files
 const overrides = { ROWS: 4, TILE: 16 };
 const queries = "B,T,NH,HS";
 const keys = "B,S,NKV,HS";
 const statistics = "B,NH,T";
-const file = new URL("attention.backward.wgsl", import.meta.url);
+const file = wgsl("attention.backward");
 
 /** One workgroup for each tile of ROWS × (TILE · DIMS) elements of `vectors` vectors of length HS, counted `times`. */
 function tiles(times: number, vectors: number, HS: number, ROWS: number, TILE: number): [number, number] {
@@ -16,7 +18,7 @@ function tiles(times: number, vectors: number, HS: number, ROWS: number, TILE: n
 
 /** q: [B, T, NH, HS], k, v: [B, S, NKV, HS] → y: [B, T, NH, HS], lse: [B, NH, T]. */
 export const forward = defineKernel({
-  file: new URL("attention.forward.wgsl", import.meta.url),
+  ...wgsl("attention.forward"),
   inputs: { q: queries, k: keys, v: keys },
   outputs: { y: queries, lse: statistics },
   wide: ["lse"],
@@ -26,7 +28,7 @@ export const forward = defineKernel({
 });
 
 const rowSums = defineKernel({
-  file,
+  ...file,
   entry: "rowSums",
   inputs: { dy: queries, y: queries },
   outputs: { D: statistics },
@@ -37,7 +39,7 @@ const rowSums = defineKernel({
 });
 
 const gradientOfQ = defineKernel({
-  file,
+  ...file,
   entry: "gradientOfQ",
   inputs: { dy: queries, q: queries, k: keys, v: keys, lse: statistics, D: statistics },
   outputs: { dq: queries },
@@ -46,7 +48,7 @@ const gradientOfQ = defineKernel({
 });
 
 const gradientOfKV = defineKernel({
-  file,
+  ...file,
   entry: "gradientOfKV",
   inputs: { dy: queries, q: queries, k: keys, v: keys, lse: statistics, D: statistics },
   outputs: { dk: keys, dv: keys },

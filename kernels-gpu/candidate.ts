@@ -1,8 +1,8 @@
 // A kernel of this project as a candidate for the judge.
 import type { Candidate } from "../reference/candidate.ts";
 import type { Device } from "./device/device.ts";
-import type { Program } from "./device/kernel.ts";
-import { offences } from "./device/hygiene.ts";
+import type { KernelProgram } from "./device/program.ts";
+import { offences } from "./device/guards.ts";
 import { launch, type LaunchOptions } from "./device/launch.ts";
 import { type LowType, lowTypes } from "./device/packed.ts";
 import type { DTypeName } from "../reference/dtype.ts";
@@ -14,7 +14,7 @@ import { type Operation, type Scalars, storageOf } from "../reference/operation.
  */
 export function deviceCandidate(
   device: Device,
-  program: Program,
+  program: KernelProgram,
   operation: Operation,
   options: LaunchOptions = {},
   dtype: DTypeName = "float32",

@@ -1,8 +1,10 @@
 // Clipping by the global norm:  g · min(1, maxNorm / (norm + 10⁻⁶)).
-import { defineKernel, defineProgram, spread } from "./device/kernel.ts";
+import { spread } from "./device/declaration.ts";
+import { defineKernel, defineProgram } from "./device/kernel.ts";
+import { wgsl } from "./texts.ts";
 
 const kernel = defineKernel({
-  file: new URL("clip.forward.wgsl", import.meta.url),
+  ...wgsl("clip.forward"),
   inputs: { g: "N", norm: "" },
   outputs: { clipped: "N" },
   scalars: ["maxNorm"],

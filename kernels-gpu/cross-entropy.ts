@@ -1,12 +1,14 @@
 // Cross-entropy, mean over the n targets that are not ignored, and its gradient.
-import { defineKernel, defineProgram, spread } from "./device/kernel.ts";
+import { spread } from "./device/declaration.ts";
+import { defineKernel, defineProgram } from "./device/kernel.ts";
+import { wgsl } from "./texts.ts";
 
-const forwardFile = new URL("cross-entropy.forward.wgsl", import.meta.url);
-const backwardFile = new URL("cross-entropy.backward.wgsl", import.meta.url);
+const forwardFile = wgsl("cross-entropy.forward");
+const backwardFile = wgsl("cross-entropy.backward");
 const overrides = { WG: 64 };
 
 const rows = defineKernel({
-  file: forwardFile,
+  ...forwardFile,
   entry: "rows",
   inputs: { logits: "R,V", targets: "R" },
   outputs: { lse: "R", rowLosses: "R" },
@@ -17,7 +19,7 @@ const rows = defineKernel({
 });
 
 const mean = defineKernel({
-  file: forwardFile,
+  ...forwardFile,
   entry: "mean",
   inputs: { rowLosses: "R", targets: "R" },
   outputs: { loss: "" },
@@ -43,7 +45,7 @@ export const forward = defineProgram({
 });
 
 const count = defineKernel({
-  file: backwardFile,
+  ...backwardFile,
   entry: "count",
   inputs: { targets: "R" },
   outputs: { n: "" },
@@ -54,7 +56,7 @@ const count = defineKernel({
 });
 
 const gradient = defineKernel({
-  file: backwardFile,
+  ...backwardFile,
   entry: "gradient",
   inputs: { dloss: "", logits: "R,V", targets: "R", lse: "R", n: "" },
   outputs: { dlogits: "R,V" },

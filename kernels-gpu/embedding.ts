@@ -1,9 +1,11 @@
 // Embedding:  y[r] = w[tokens[r]]; and the gradient of its table.
-import { defineKernel, defineProgram, spread } from "./device/kernel.ts";
+import { spread } from "./device/declaration.ts";
+import { defineKernel, defineProgram } from "./device/kernel.ts";
+import { wgsl } from "./texts.ts";
 
 /** tokens: [R] ids below V, w: [V, C] → y: [R, C]. */
 export const forward = defineKernel({
-  file: new URL("embedding.forward.wgsl", import.meta.url),
+  ...wgsl("embedding.forward"),
   inputs: { tokens: "R", w: "V,C" },
   outputs: { y: "R,C" },
   overrides: { WG: 64 },
@@ -11,7 +13,7 @@ export const forward = defineKernel({
 });
 
 const chain = defineKernel({
-  file: new URL("embedding.backward.wgsl", import.meta.url),
+  ...wgsl("embedding.backward"),
   entry: "chain",
   inputs: { tokens: "R" },
   outputs: { first: "V", next: "R" },
@@ -21,7 +23,7 @@ const chain = defineKernel({
 });
 
 const gather = defineKernel({
-  file: new URL("embedding.backward.wgsl", import.meta.url),
+  ...wgsl("embedding.backward"),
   inputs: { dy: "R,C", first: "V", next: "R" },
   outputs: { dw: "V,C" },
   overrides: { WG: 64 },

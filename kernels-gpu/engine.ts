@@ -17,7 +17,8 @@ import type { Device } from "./device/device.ts";
 import { overAll } from "./gradient-norm.ts";
 import { as, backward, forward, type OnDevice } from "./model.ts";
 import { lowTypes, type StoredType } from "./device/packed.ts";
-import { type DeviceTensor, Recorder } from "./device/recorder.ts";
+import { KernelRecorder } from "./device/recorder.ts";
+import type { DeviceTensor } from "./device/tensors.ts";
 
 /** What a target must be not to count (PyTorch's). */
 const IGNORE_INDEX = -100;
@@ -47,7 +48,7 @@ export function deviceEngine(
   { recompute = "none", microBatches = 1, memoryLimit, dtype = "float32" }: StepOptions = {},
 ): DeviceEngine {
   const low = dtype === "float32" ? undefined : lowTypes[dtype];
-  const run = new Recorder(device, memoryLimit === undefined ? {} : { memoryLimit });
+  const run = new KernelRecorder(device, memoryLimit === undefined ? {} : { memoryLimit });
   const upload = (tensors: ReadonlyMap<string, Tensor>): Named =>
     new Map([...tensors].map(([name, t]) => [name, run.upload(float32(t), name)]));
   let weights = upload(initial.weights);
@@ -182,7 +183,7 @@ function float32(t: Tensor): Tensor<Float32Array> {
 }
 
 /** The sums of two parts' gradients, in float32 whatever they are stored as: the more parts, the smaller each beside the sum. */
-function added(run: Recorder, sum: Named, more: Named): Named {
+function added(run: KernelRecorder, sum: Named, more: Named): Named {
   return new Map(
     [...sum].map(([name, dw]) => {
       const [a, b] = [dw, more.get(name)!].map((t) => as(t, sizeOf(t.shape)));
@@ -192,7 +193,11 @@ function added(run: Recorder, sum: Named, more: Named): Named {
 }
 
 /** The same form with the tensors read back, all in one submission; how each was stored goes to `recordedAs`. */
-async function onHost<T>(run: Recorder, form: unknown, recordedAs: WeakMap<Floats | Ints, StoredType>): Promise<T> {
+async function onHost<T>(
+  run: KernelRecorder,
+  form: unknown,
+  recordedAs: WeakMap<Floats | Ints, StoredType>,
+): Promise<T> {
   const tensors = tensorsIn(form);
   const read = await run.readAll(tensors);
   for (const [i, { data }] of read.entries()) recordedAs.set(data, tensors[i].type);

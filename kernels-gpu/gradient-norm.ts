@@ -1,13 +1,15 @@
 // The gradient norm:  norm = √(Σ g²), in two dispatches: the sums of P shares, then the sum of those and its root.
-import type { DeviceTensor, Recorder } from "./device/recorder.ts";
+import type { KernelRecorder } from "./device/recorder.ts";
+import type { DeviceTensor } from "./device/tensors.ts";
 import { defineKernel, defineProgram } from "./device/kernel.ts";
+import { wgsl } from "./texts.ts";
 
-const file = new URL("gradient-norm.forward.wgsl", import.meta.url);
+const file = wgsl("gradient-norm.forward");
 const MOST_SHARES = 1024; // enough to fill any device; a workgroup's lanes walk on until the elements end
 const SMALLEST_SHARE = 256;
 
 const squares = defineKernel({
-  file,
+  ...file,
   entry: "squares",
   inputs: { g: "N" },
   outputs: { sums: "P" },
@@ -18,7 +20,7 @@ const squares = defineKernel({
 });
 
 const total = defineKernel({
-  file,
+  ...file,
   entry: "total",
   inputs: { parts: "P" },
   outputs: { norm: "" },
@@ -42,7 +44,7 @@ export const forward = defineProgram({
 });
 
 /** The norm over several tensors of any shape, as over one: the sums of all their shares, then the sum of those. → []. */
-export function overAll(run: Recorder, tensors: readonly DeviceTensor[]): DeviceTensor {
+export function overAll(run: KernelRecorder, tensors: readonly DeviceTensor[]): DeviceTensor {
   const flat = tensors.map((t) => ({ ...t, shape: [t.shape.reduce((n, length) => n * length, 1)] }));
   const sums = flat.map((g) => run.dispatch(squares, { g }, sharesOf(g)).sums);
   const parts = run.concatenate(sums, "gradient-norm.forward parts");

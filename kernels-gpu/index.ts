@@ -1,5 +1,5 @@
 // Every kernel by its name, "op.direction": what check, the judge and the tests walk.
-import type { Program } from "./device/kernel.ts";
+import type { KernelProgram } from "./device/program.ts";
 import * as adamw from "./adamw.ts";
 import * as cast from "./cast.ts";
 import * as clip from "./clip.ts";
@@ -14,7 +14,7 @@ import * as rmsnorm from "./rmsnorm.ts";
 import * as attention from "./attention.ts";
 import * as swiglu from "./swiglu.ts";
 
-export const kernels: Readonly<Record<string, Program>> = {
+export const kernels: Readonly<Record<string, KernelProgram>> = {
   "embedding.forward": embedding.forward,
   "embedding.backward": embedding.backward,
   "rmsnorm.forward": rmsnorm.forward,

@@ -1,7 +1,9 @@
 // Linear layer without bias:  y = x · wᵀ,   dx = dy · w,   dw = dyᵀ · x.
-import { defineKernel, defineProgram, spread } from "./device/kernel.ts";
+import { spread } from "./device/declaration.ts";
+import { defineKernel, defineProgram } from "./device/kernel.ts";
+import { wgsl } from "./texts.ts";
 
-const file = new URL("linear.backward.wgsl", import.meta.url);
+const file = wgsl("linear.backward");
 const overrides = { SIDE: 8, DEPTH: 16 };
 
 /** One workgroup for each tile of 4 SIDE × 4 SIDE outputs. */
@@ -11,7 +13,7 @@ function tiles(rows: number, columns: number, SIDE: number): [number, number] {
 
 /** x: [R, C], w: [O, C] → y: [R, O]. */
 export const forward = defineKernel({
-  file: new URL("linear.forward.wgsl", import.meta.url),
+  ...wgsl("linear.forward"),
   inputs: { x: "R,C", w: "O,C" },
   outputs: { y: "R,O" },
   overrides,
@@ -19,7 +21,7 @@ export const forward = defineKernel({
 });
 
 const gradientOfX = defineKernel({
-  file,
+  ...file,
   entry: "gradientOfX",
   inputs: { dy: "R,O", w: "O,C" },
   outputs: { dx: "R,C" },
@@ -28,7 +30,7 @@ const gradientOfX = defineKernel({
 });
 
 const gradientOfW = defineKernel({
-  file,
+  ...file,
   entry: "gradientOfW",
   inputs: { dy: "R,O", x: "R,C" },
   outputs: { dw: "O,C" },

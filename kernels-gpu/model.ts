@@ -11,7 +11,8 @@ import * as add from "./add.ts";
 import * as attention from "./attention.ts";
 import * as embedding from "./embedding.ts";
 import * as linear from "./linear.ts";
-import type { DeviceTensor, Recorder } from "./device/recorder.ts";
+import type { KernelRecorder } from "./device/recorder.ts";
+import type { DeviceTensor } from "./device/tensors.ts";
 import * as rmsnorm from "./rmsnorm.ts";
 import * as ropeTable from "./rope-table.ts";
 import * as rope from "./rope.ts";
@@ -40,7 +41,7 @@ export interface DevicePast {
 
 /** tokens: [B, T], which follow the positions of `past` → every activation of the T positions. */
 export function forward(
-  run: Recorder,
+  run: KernelRecorder,
   config: LlamaConfig,
   weights: DeviceWeights,
   tokens: DeviceTensor,
@@ -71,7 +72,7 @@ export function forward(
  * dispatch reads again gives its memory to others.
  */
 export function backward(
-  run: Recorder,
+  run: KernelRecorder,
   config: LlamaConfig,
   weights: DeviceWeights,
   a: OnDevice<ModelActivations>,
@@ -115,7 +116,7 @@ export function backward(
 
 /** reference/model/block.ts and recompute.ts, line by line. */
 function blockLines(
-  run: Recorder,
+  run: KernelRecorder,
   config: LlamaConfig,
   w: OnDevice<LayerWeights>,
   table: OnDevice<RopeTable>,
@@ -145,7 +146,7 @@ function blockLines(
 }
 
 function blockBackward(
-  run: Recorder,
+  run: KernelRecorder,
   w: OnDevice<LayerWeights>,
   table: OnDevice<RopeTable>,
   a: OnDevice<BlockActivations>,
@@ -229,7 +230,7 @@ export function as(t: DeviceTensor, ...shape: number[]): DeviceTensor {
   return { ...t, shape };
 }
 
-export function plus(run: Recorder, a: DeviceTensor, b: DeviceTensor): DeviceTensor {
+export function plus(run: KernelRecorder, a: DeviceTensor, b: DeviceTensor): DeviceTensor {
   const N = sizeOf(a.shape);
   return as(add.forward.record(run, { a: as(a, N), b: as(b, N) }, {}).y, ...a.shape);
 }

@@ -5,7 +5,8 @@ import type { Reader } from "../reference/model/reader.ts";
 import type { Tensor } from "../reference/tensor.ts";
 import type { Device } from "./device/device.ts";
 import { as, forward, type OnDevice } from "./model.ts";
-import { type DeviceTensor, Recorder } from "./device/recorder.ts";
+import { KernelRecorder } from "./device/recorder.ts";
+import type { DeviceTensor } from "./device/tensors.ts";
 
 /** Positions by which the cache grows, so that few sizes of buffers are in use. */
 const STRIDE = 64;
@@ -16,7 +17,7 @@ export function deviceReader(
   config: LlamaConfig,
   weights: ReadonlyMap<string, Tensor<Float32Array>>,
 ): Reader {
-  const run = new Recorder(device);
+  const run = new KernelRecorder(device);
   const held = new Map([...weights].map(([name, w]) => [name, run.upload(w, name)]));
   const { nKvHeads, vocabSize, maxSeqLen } = config;
   const HS = headSize(config);

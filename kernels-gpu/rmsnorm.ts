@@ -1,9 +1,11 @@
 // RMSNorm (Zhang & Sennrich 2019):  rstd = 1 / √(mean over c of x² + eps),  y = x · rstd · w; and its gradients.
-import { defineKernel, defineProgram, spread } from "./device/kernel.ts";
+import { spread } from "./device/declaration.ts";
+import { defineKernel, defineProgram } from "./device/kernel.ts";
+import { wgsl } from "./texts.ts";
 
 /** x: [R, C], w: [C] → y: [R, C], rstd: [R]. */
 export const forward = defineKernel({
-  file: new URL("rmsnorm.forward.wgsl", import.meta.url),
+  ...wgsl("rmsnorm.forward"),
   inputs: { x: "R,C", w: "C" },
   outputs: { y: "R,C", rstd: "R" },
   wide: ["rstd"],
@@ -12,14 +14,14 @@ export const forward = defineKernel({
 });
 
 const rows = defineKernel({
-  file: new URL("rmsnorm.backward.wgsl", import.meta.url),
+  ...wgsl("rmsnorm.backward"),
   inputs: { dy: "R,C", x: "R,C", w: "C", rstd: "R" },
   outputs: { dx: "R,C" },
   workgroups: ({ R }) => spread(R),
 });
 
 const columns = defineKernel({
-  file: new URL("rmsnorm.backward.wgsl", import.meta.url),
+  ...wgsl("rmsnorm.backward"),
   entry: "gain",
   inputs: { dy: "R,C", x: "R,C", rstd: "R" },
   outputs: { dw: "C" },

@@ -1,9 +1,11 @@
 // RoPE's table:  cos and sin of (start + t) · theta^(−2i / HS).
-import { defineKernel, spread } from "./device/kernel.ts";
+import { spread } from "./device/declaration.ts";
+import { defineKernel } from "./device/kernel.ts";
+import { wgsl } from "./texts.ts";
 
 /** theta: base of the frequencies, HS: head size (even), start: position of the first row, T: rows → cos, sin: [T, HS/2]. */
 export const forward = defineKernel({
-  file: new URL("rope-table.forward.wgsl", import.meta.url),
+  ...wgsl("rope-table.forward"),
   inputs: {},
   outputs: { cos: "T,HS/2", sin: "T,HS/2" },
   wide: ["cos", "sin"],

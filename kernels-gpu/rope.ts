@@ -1,8 +1,10 @@
 // RoPE:  each pair of a head turns by the angle of its position and its index; the gradients turn back.
-import { defineKernel, defineProgram, spread } from "./device/kernel.ts";
+import { spread } from "./device/declaration.ts";
+import { defineKernel, defineProgram } from "./device/kernel.ts";
+import { wgsl } from "./texts.ts";
 
 const turn = defineKernel({
-  file: new URL("rope.forward.wgsl", import.meta.url),
+  ...wgsl("rope.forward"),
   inputs: { x: "B,T,NH,HS", cos: "T,HS/2", sin: "T,HS/2" },
   outputs: { y: "B,T,NH,HS" },
   scalars: ["halfSplit"],
@@ -11,7 +13,7 @@ const turn = defineKernel({
 });
 
 const turnBack = defineKernel({
-  file: new URL("rope.backward.wgsl", import.meta.url),
+  ...wgsl("rope.backward"),
   inputs: { dy: "B,T,NH,HS", cos: "T,HS/2", sin: "T,HS/2" },
   outputs: { dx: "B,T,NH,HS" },
   scalars: ["halfSplit"],

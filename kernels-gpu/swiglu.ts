@@ -1,9 +1,11 @@
 // SwiGLU (Shazeer 2020):  y = silu(gate) · up,  silu(z) = z · σ(z); and its gradients.
-import { defineKernel, spread } from "./device/kernel.ts";
+import { spread } from "./device/declaration.ts";
+import { defineKernel } from "./device/kernel.ts";
+import { wgsl } from "./texts.ts";
 
 /** gate, up: [R, F] → y: [R, F]. */
 export const forward = defineKernel({
-  file: new URL("swiglu.forward.wgsl", import.meta.url),
+  ...wgsl("swiglu.forward"),
   inputs: { gate: "R,F", up: "R,F" },
   outputs: { y: "R,F" },
   overrides: { WG: 64 },
@@ -12,7 +14,7 @@ export const forward = defineKernel({
 
 /** dy, gate, up: [R, F] → dgate, dup: [R, F]. */
 export const backward = defineKernel({
-  file: new URL("swiglu.backward.wgsl", import.meta.url),
+  ...wgsl("swiglu.backward"),
   inputs: { dy: "R,F", gate: "R,F", up: "R,F" },
   outputs: { dgate: "R,F", dup: "R,F" },
   overrides: { WG: 64 },

@@ -2,7 +2,8 @@
 import { readFileSync } from "node:fs";
 import type { Candidate } from "../reference/candidate.ts";
 import { deviceCandidate } from "../kernels-gpu/candidate.ts";
-import { type Device, openDevice } from "../kernels-gpu/device/device.ts";
+import { openDevice } from "../kernels-gpu/device/dawn.ts";
+import type { Device } from "../kernels-gpu/device/device.ts";
 import type { LaunchOptions } from "../kernels-gpu/device/launch.ts";
 import { kernels } from "../kernels-gpu/index.ts";
 import type { DTypeName } from "../reference/dtype.ts";

@@ -1,9 +1,8 @@
 // The buffers of a recorder: made, given to the tensors of a submission by when each is needed, and counted.
-import { globals } from "webgpu";
+import { bufferUsage } from "./flags.ts";
 import { place, type Span } from "./placement.ts";
 
-const { GPUBufferUsage } = globals as typeof globalThis;
-const USAGE = GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST;
+const USAGE = bufferUsage.STORAGE | bufferUsage.COPY_SRC | bufferUsage.COPY_DST;
 
 /** Where a tensor's numbers are; tensors of several shapes may have the same. */
 export interface Memory {
@@ -47,7 +46,7 @@ export class Buffers {
    * submission is still to be encoded. Throws RangeError beyond the limit.
    */
   place({ spans, fresh, released }: Use, isIdle: boolean): GPUBuffer[] {
-    const pieces = [...released]
+    const vacancies = [...released]
       .filter(([{ buffer }]) => buffer !== undefined)
       .map(([memory, isUpload]) => ({ buffer: memory.buffer!, isUpload, freeFrom: (spans.get(memory)?.to ?? -1) + 1 }));
     const memories = [...fresh].filter((memory) => spans.has(memory) || !released.has(memory));
@@ -57,7 +56,7 @@ export class Buffers {
     });
     const { taken, added } = place(
       wanted,
-      pieces.map(({ buffer, freeFrom }) => ({ bytes: buffer.size, freeFrom })),
+      vacancies.map(({ buffer, freeFrom }) => ({ bytes: buffer.size, freeFrom })),
     );
     // Earlier buffers serve where one of their size is wanted. The plan does not lean on them, so that steps that are alike
     // have the same plan, and what it leaves over would only pile up.
@@ -69,7 +68,7 @@ export class Buffers {
     if (isIdle) for (const buffer of this.#free) this.destroy(buffer);
     this.#check(added.reduce((sum, bytes, i) => sum + (found[i] === undefined ? bytes : 0), 0));
     const buffers = [
-      ...pieces.map(({ buffer }) => buffer),
+      ...vacancies.map(({ buffer }) => buffer),
       ...added.map((bytes, i) => found[i] ?? this.#create("tensors", bytes)),
     ];
     const kept = new Set<GPUBuffer>();
@@ -78,7 +77,7 @@ export class Buffers {
       if (!released.has(memory)) kept.add(memory.buffer);
     }
     // What the host filled is in buffers of its own sizes.
-    const isUpload = (i: number): boolean => pieces[i]?.isUpload ?? false;
+    const isUpload = (i: number): boolean => vacancies[i]?.isUpload ?? false;
     const rest = buffers
       .map((buffer, i) => ({ buffer, isUpload: isUpload(i) }))
       .filter(({ buffer }) => !kept.has(buffer));

@@ -1,4 +1,4 @@
-/** No device of the wanted kind: one line that says what was wanted and what is missing. */
+/** No device of the kind that was asked for: one line that says what is missing. */
 export class NoDeviceError extends Error {
   override readonly name = "NoDeviceError";
 }

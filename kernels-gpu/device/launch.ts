@@ -3,15 +3,17 @@ import type { Floats, Ints, Tensor } from "../../reference/tensor.ts";
 import { resolveAxes, shapeOf } from "./axes.ts";
 import type { Device } from "./device.ts";
 import { KernelError } from "./errors.ts";
-import { type Hygiene, offences } from "./hygiene.ts";
-import type { Named, Program } from "./kernel.ts";
+import { type MemoryReport, offences } from "./guards.ts";
+import { type ByName, sameNames } from "./names.ts";
 import type { LowType } from "./packed.ts";
-import { Recorder, type RecorderOptions, asTensor, sameNames } from "./recorder.ts";
+import type { KernelProgram } from "./program.ts";
+import { KernelRecorder, type RecorderOptions } from "./recorder.ts";
+import { asTensor } from "./tensors.ts";
 
 /** The outputs of a checked run, what it did to memory, and how long it took. */
 export interface Launched {
   readonly outputs: Readonly<Record<string, Tensor<Float32Array>>>;
-  readonly hygiene: Hygiene;
+  readonly hygiene: MemoryReport;
   /** compile: waiting for pipelines, 0 when they were ready; run: all the rest, copies included. */
   readonly milliseconds: { readonly compile: number; readonly run: number };
 }
@@ -27,10 +29,10 @@ export interface LaunchOptions extends Omit<RecorderOptions, "mode"> {
  * not fit the declaration, KernelError for what the device refuses.
  */
 export async function launch(
-  device: Device,
-  program: Program,
-  inputs: Named<string, Tensor<Floats | Ints>>,
-  scalars: Named<string, number> = {},
+  device: GPUDevice | Device,
+  program: KernelProgram,
+  inputs: ByName<string, Tensor<Floats | Ints>>,
+  scalars: ByName<string, number> = {},
   options: LaunchOptions = {},
 ): Promise<Launched> {
   const { id } = program;
@@ -41,7 +43,7 @@ export async function launch(
 
   const [low] = Object.keys(program.outputs).flatMap((name) => options.low?.get(name) ?? []);
   const start = performance.now();
-  const run = new Recorder(device, { ...options, mode: "checked", ...(low && { outputs: low }) });
+  const run = new KernelRecorder(device, { ...options, mode: "checked", ...(low && { outputs: low }) });
   try {
     const uploads = Object.fromEntries(
       Object.entries(inputs).map(([name, tensor]) => [name, run.upload(tensor, name, options.low?.get(name))]),
@@ -61,7 +63,7 @@ export async function launch(
     }
     const { hygiene, words } = await run.inspect(recorded);
     const outputs = Object.fromEntries(
-      Object.entries(recorded).map(([name, tensor]) => [name, asTensor(tensor, words.get(tensor)!)]),
+      Object.entries(recorded).map(([name, tensor]) => [name, asTensor(tensor, words.get(tensor.memory)!)]),
     ) as Record<string, Tensor<Float32Array>>;
     const compile = run.compileMilliseconds;
     return { outputs, hygiene, milliseconds: { compile, run: performance.now() - start - compile } };
@@ -72,9 +74,9 @@ export async function launch(
 
 /** The typed face of a program: inputs and scalars under their names, outputs back. Throws KernelError on any offence. */
 export async function call(
-  device: Device,
-  program: Program,
-  values: Named<string, Tensor<Floats | Ints> | number>,
+  device: GPUDevice | Device,
+  program: KernelProgram,
+  values: ByName<string, Tensor<Floats | Ints> | number>,
 ): Promise<Launched["outputs"]> {
   const inputs: Record<string, Tensor<Floats | Ints>> = {};
   const scalars: Record<string, number> = {};

@@ -3,13 +3,14 @@ import { readFileSync, readdirSync } from "node:fs";
 import { join, relative } from "node:path";
 import { argv, exit } from "node:process";
 import { fileURLToPath, pathToFileURL } from "node:url";
-import { create } from "webgpu";
+import { dawn } from "./dawn.ts";
 import { NoDeviceError } from "./errors.ts";
 import { oneLine } from "./pipelines.ts";
 import { parseWgsl } from "./wgsl.ts";
 
 /** A device that compiles and never runs; its limits are WebGPU's defaults. */
 export async function nullDevice(): Promise<{ device: GPUDevice; close: () => void }> {
+  const { create } = await dawn();
   let gpu: GPU | undefined = create(["backend=null"]);
   const adapter = await gpu.requestAdapter();
   if (adapter === null) throw new NoDeviceError("Dawn has no null backend here");

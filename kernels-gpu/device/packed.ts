@@ -5,7 +5,7 @@
 // nearest, ties to even. In between everything is float32.
 import { decodeBfloat16, decodeFloat16, encodeBfloat16, encodeFloat16 } from "../../reference/halves.ts";
 import type { Floats } from "../../reference/tensor.ts";
-import type { Source } from "./pipelines.ts";
+import type { KernelText } from "./substitutes.ts";
 import type { ElementType } from "./wgsl.ts";
 
 export type LowType = "bf16" | "f16";
@@ -20,7 +20,7 @@ export function isLow(type: StoredType): type is LowType {
 }
 
 /** Bytes of an element. */
-export function elementBytes(type: StoredType): number {
+export function storedBytes(type: StoredType): number {
   return isLow(type) ? 2 : 4;
 }
 
@@ -79,7 +79,11 @@ const narrow = {
  * A kernel's text for tensors of which some are stored low. Throws SyntaxError for a use of such a tensor that is neither a read
  * nor a plain assignment of one element, such as `y[i] += x` or `arrayLength(&y)`.
  */
-export function packedSource(file: string, { text, module }: Source, types: ReadonlyMap<string, LowType>): Source {
+export function packedSource(
+  file: string,
+  { text, module }: KernelText,
+  types: ReadonlyMap<string, LowType>,
+): KernelText {
   if (types.size === 0) return { text, module };
   const code = blanked(file, text);
   const declarations = module.bindings.flatMap(({ name, access, type }) => {
@@ -133,7 +137,7 @@ function blanked(file: string, text: string): string {
   return out + rest;
 }
 
-/** Behind the block comment that begins there. */
+/** The end of the block comment that begins there. */
 function endOfBlock(file: string, text: string, start: number): number {
   let depth = 0;
   BLOCK_MARK.lastIndex = start;

@@ -1,22 +1,14 @@
 // From a kernel's text to a compute pipeline: explicit layout, compiled once for each device, text and overrides.
-import { globals } from "webgpu";
-import type { Device } from "./device.ts";
+import type { KernelDeclaration } from "./declaration.ts";
 import { KernelError } from "./errors.ts";
-import type { KernelDeclaration } from "./kernel.ts";
+import { shaderStage } from "./flags.ts";
+import type { KernelText } from "./substitutes.ts";
 import type { Binding, WgslModule } from "./wgsl.ts";
-
-const { GPUShaderStage } = globals as typeof globalThis;
 
 /** A kernel that is ready to be dispatched. */
 export interface Compiled {
   readonly pipeline: GPUComputePipeline;
   readonly layout: GPUBindGroupLayout;
-}
-
-/** A text and what it declares: a kernel's own, or its replacement. */
-export interface Source {
-  readonly text: string;
-  readonly module: WgslModule;
 }
 
 const cache = new WeakMap<GPUDevice, Map<string, Promise<Compiled>>>();
@@ -29,29 +21,28 @@ export function bindingsOf(kernel: KernelDeclaration, module: WgslModule): Bindi
 
 /** Compiles, or finds what was compiled before. Rejects with KernelError: "swiglu.forward.wgsl:14:3 …". */
 export function pipelineOf(
-  device: Device,
+  device: GPUDevice,
   kernel: KernelDeclaration,
-  source: Source,
+  source: KernelText,
   constants: Readonly<Record<string, number>>,
 ): Promise<Compiled> {
   const bindings = bindingsOf(kernel, source.module);
   const key = JSON.stringify([kernel.id, bindings, constants, source.text]);
-  let compiled = cache.get(device.device);
-  if (compiled === undefined) cache.set(device.device, (compiled = new Map()));
+  let compiled = cache.get(device);
+  if (compiled === undefined) cache.set(device, (compiled = new Map()));
   let pipeline = compiled.get(key);
-  if (pipeline === undefined)
-    compiled.set(key, (pipeline = compile(device.device, kernel, source, bindings, constants)));
+  if (pipeline === undefined) compiled.set(key, (pipeline = compile(device, kernel, source, bindings, constants)));
   return pipeline;
 }
 
 async function compile(
   device: GPUDevice,
   kernel: KernelDeclaration,
-  { text, module: { dimsIndex } }: Source,
+  { text, module: { dimsIndex } }: KernelText,
   bindings: readonly Binding[],
   constants: Readonly<Record<string, number>>,
 ): Promise<Compiled> {
-  const visibility = GPUShaderStage.COMPUTE;
+  const visibility = shaderStage.COMPUTE;
   const entries: GPUBindGroupLayoutEntry[] = bindings.map(({ index, access }) => ({
     binding: index,
     visibility,

@@ -12,20 +12,20 @@ export interface Span {
   readonly to: number;
 }
 
-/** A buffer that is there, and the first step at which it is free. */
-export interface Piece {
+/** A buffer that exists, and the first step at which it is free. */
+export interface Vacancy {
   readonly bytes: number;
   readonly freeFrom: number;
 }
 
 /**
- * For each span the buffer that it takes: an index of `pieces`, or beyond them one of the new ones, whose sizes are in
+ * For each span the buffer that it takes: an index of `vacancies`, or beyond them one of the new ones, whose sizes are in
  * `added`.
  */
-export function place(spans: readonly Span[], pieces: readonly Piece[]): { taken: number[]; added: number[] } {
+export function place(spans: readonly Span[], vacancies: readonly Vacancy[]): { taken: number[]; added: number[] } {
   const taken: number[] = Array.from({ length: spans.length });
   const added: number[] = [];
-  const buffers = pieces.map(({ bytes, freeFrom }) => ({ bytes, freeFrom, spans: [] as Span[] }));
+  const buffers = vacancies.map(({ bytes, freeFrom }) => ({ bytes, freeFrom, spans: [] as Span[] }));
   const isKept = ({ to }: Span): boolean => to === Infinity;
   const order = spans
     .map((_, i) => i)

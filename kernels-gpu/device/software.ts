@@ -2,7 +2,7 @@
 // @sparticuz/chromium carries it as bin/swiftshader.tar.br: the driver, the Vulkan loader and the driver's manifest.
 import { constants, homedir, tmpdir } from "node:os";
 import { createReadStream } from "node:fs";
-import { lstat, mkdir, mkdtemp, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { lstat, mkdir, mkdtemp, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { dirname, join, resolve } from "node:path";
 import { buffer } from "node:stream/consumers";
@@ -98,7 +98,7 @@ async function findOrUnpack(): Promise<string> {
     const folder = join(cache, `swiftshader-${version}`);
     try {
       if (await isComplete(folder)) return folder;
-      await mkdir(cache, { recursive: true, mode: 0o700 });
+      await makeFolder(cache);
       await unpack(join(root, "bin", "swiftshader.tar.br"), folder);
       return folder;
     } catch (error) {
@@ -108,11 +108,26 @@ async function findOrUnpack(): Promise<string> {
   throw failure;
 }
 
+/** Makes a folder and those it lies in, by hand: mkdir's `recursive` never returns below /proc, which refuses with ENOENT. */
+export async function makeFolder(path: string): Promise<void> {
+  const found = await stat(path).catch((error: NodeJS.ErrnoException) => {
+    if (error.code !== "ENOENT") throw error;
+  });
+  if (found?.isDirectory()) return;
+  if (found === undefined && dirname(path) !== path) await makeFolder(dirname(path));
+  await mkdir(path, { mode: 0o700 }).catch(async (error: NodeJS.ErrnoException) => {
+    // Another process may have been faster.
+    if (error.code !== "EEXIST" || !(await stat(path)).isDirectory()) throw error;
+  });
+}
+
 function packageFolder(): string {
   try {
     return resolve(dirname(createRequire(import.meta.url).resolve(PACKAGE)), "..", "..");
   } catch {
-    throw new NoDeviceError(`the software adapter is in the optional package ${PACKAGE}, which is not installed`);
+    throw new NoDeviceError(
+      `the software adapter is in the optional package ${PACKAGE}, which is not installed: npm install ${PACKAGE} tar-stream`,
+    );
   }
 }
 

@@ -1,11 +1,10 @@
 // What goes to the device at once: dispatches and copies, one after another.
-import { globals } from "webgpu";
 import type { Memory } from "./buffers.ts";
 import { KernelError } from "./errors.ts";
+import { bufferUsage } from "./flags.ts";
 import { type Compiled, oneLine } from "./pipelines.ts";
 import type { Span } from "./placement.ts";
 
-const { GPUBufferUsage } = globals as typeof globalThis;
 const UNIFORM_ALIGNMENT = 256;
 
 export interface Dispatch {
@@ -60,7 +59,7 @@ export async function submitSteps(
   const uniforms = device.createBuffer({
     label: "dims",
     size: Math.max(1, pipelines.length) * UNIFORM_ALIGNMENT,
-    usage: GPUBufferUsage.UNIFORM | GPUBufferUsage.COPY_DST,
+    usage: bufferUsage.UNIFORM | bufferUsage.COPY_DST,
   });
   const encoder = device.createCommandEncoder({ label });
   let pass: GPUComputePassEncoder | undefined;

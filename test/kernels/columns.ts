@@ -1,8 +1,12 @@
 // An op of two dispatches, to test programs with.
-import { defineKernel, defineProgram, spread } from "../../kernels-gpu/device/kernel.ts";
+import { spread } from "../../kernels-gpu/device/declaration.ts";
+import { readFileSync } from "node:fs";
+import { defineKernel, defineProgram } from "../../kernels-gpu/device/kernel.ts";
+
+const text = { id: "columns", source: readFileSync(new URL("columns.wgsl", import.meta.url), "utf8") };
 
 export const accumulate = defineKernel({
-  file: new URL("columns.wgsl", import.meta.url),
+  ...text,
   entry: "accumulate",
   inputs: { x: "R,C" },
   outputs: { partial: "P,C", counts: "P" },
@@ -12,7 +16,7 @@ export const accumulate = defineKernel({
 });
 
 export const finish = defineKernel({
-  file: new URL("columns.wgsl", import.meta.url),
+  ...text,
   entry: "finish",
   inputs: { partial: "P,C" },
   outputs: { y: "C" },

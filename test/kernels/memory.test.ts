@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { attentionMemory } from "../../bench/memory.ts";
 import { type DeviceEngine, deviceEngine } from "../../kernels-gpu/engine.ts";
-import { mostAtOnce, type Piece, place, type Span } from "../../kernels-gpu/device/placement.ts";
+import { mostAtOnce, place, type Span, type Vacancy } from "../../kernels-gpu/device/placement.ts";
 import { ledgerOf } from "../../reference/model/ledger.ts";
 import { type Policy, policyNames } from "../../reference/model/policies.ts";
 import type { Tensor } from "../../reference/tensor.ts";
@@ -199,7 +199,7 @@ describe("placement", () => {
       from: Math.min(a, b),
       to: kept ? Infinity : Math.max(a, b),
     }));
-  const piece: fc.Arbitrary<Piece> = fc
+  const piece: fc.Arbitrary<Vacancy> = fc
     .record({ bytes: fc.integer({ min: 1, max: 5 }), freeFrom: fc.nat(12) })
     .map(({ bytes, freeFrom }) => ({ bytes: 16 * bytes, freeFrom }));
 

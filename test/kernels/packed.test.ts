@@ -9,7 +9,7 @@ import { cast } from "../../kernels-gpu/cast.ts";
 import { kernels } from "../../kernels-gpu/index.ts";
 import { launch } from "../../kernels-gpu/device/launch.ts";
 import { fromHalves, type LowType, packedSource, toHalves } from "../../kernels-gpu/device/packed.ts";
-import { Recorder } from "../../kernels-gpu/device/recorder.ts";
+import { KernelRecorder } from "../../kernels-gpu/device/recorder.ts";
 import { parseWgsl } from "../../kernels-gpu/device/wgsl.ts";
 import { dtypes, round } from "../../reference/dtype.ts";
 import { operations } from "../../reference/ops/index.ts";
@@ -54,7 +54,7 @@ describe.each(formats)("$dtype", ({ dtype, low }) => {
     }
     const smallest = dtypes.float32.minNormal; // WGSL may flush what is below
     const data = Float32Array.from(around.filter((one) => one === 0 || Math.abs(one) >= smallest));
-    const run = new Recorder(device);
+    const run = new KernelRecorder(device);
     const y = cast(run, run.upload({ data, shape: [data.length] }), low);
     expect(y.type).toBe(low);
     const back = cast(run, y, "f32");

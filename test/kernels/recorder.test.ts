@@ -1,10 +1,11 @@
 import { expect, test } from "vitest";
 import { KernelError } from "../../kernels-gpu/device/errors.ts";
 import { kernels } from "../../kernels-gpu/index.ts";
-import { defineKernel, defineProgram, spread } from "../../kernels-gpu/device/kernel.ts";
-import { offences } from "../../kernels-gpu/device/hygiene.ts";
+import { spread } from "../../kernels-gpu/device/declaration.ts";
+import { defineKernel, defineProgram } from "../../kernels-gpu/device/kernel.ts";
+import { offences } from "../../kernels-gpu/device/guards.ts";
 import { launch } from "../../kernels-gpu/device/launch.ts";
-import { Recorder } from "../../kernels-gpu/device/recorder.ts";
+import { KernelRecorder } from "../../kernels-gpu/device/recorder.ts";
 import * as swiglu from "../../kernels-gpu/swiglu.ts";
 import type { Tensor } from "../../reference/tensor.ts";
 import { accumulate, columns, finish } from "./columns.ts";
@@ -50,7 +51,7 @@ test("an intermediate tensor's guard is inspected too", async () => {
 });
 
 test("integers come back as they are", async () => {
-  const run = new Recorder(device, { mode: "checked" });
+  const run = new KernelRecorder(device, { mode: "checked" });
   const x = run.upload(whole([10, 3]), "x");
   const { counts } = run.dispatch(accumulate, { x }, { P: 4, scale: 1 });
   expect(counts.type).toBe("u32");
@@ -59,7 +60,7 @@ test("integers come back as they are", async () => {
 });
 
 test("fast mode reuses released buffers in order, and keeps tensors across submissions", async () => {
-  const run = new Recorder(device);
+  const run = new KernelRecorder(device);
   const kept = run.upload(whole([8, 16]), "x");
   const buffers = new Set<GPUBuffer>();
   const results: Promise<Tensor<Float32Array | Int32Array>>[] = [];
@@ -88,7 +89,7 @@ test("fast mode reuses released buffers in order, and keeps tensors across submi
 });
 
 test("a released or destroyed tensor is refused", async () => {
-  const run = new Recorder(device);
+  const run = new KernelRecorder(device);
   const gate = run.upload(whole([2, 2]), "gate");
   const { y } = run.dispatch(swiglu.forward, { gate, up: gate });
   run.release(y);
@@ -121,7 +122,7 @@ test("arguments that do not fit are named", async () => {
 });
 
 test("scalars must fit their type in the uniform struct", () => {
-  const run = new Recorder(device);
+  const run = new KernelRecorder(device);
   const x = run.upload(whole([2, 3]), "x");
   for (const P of [-1, 1.5, Number.NaN, 2 ** 32]) {
     expect(() => run.dispatch(accumulate, { x }, { P, scale: 1 })).toThrow(/columns:accumulate: (P is|workgroups are)/);
@@ -130,15 +131,15 @@ test("scalars must fit their type in the uniform struct", () => {
 });
 
 test("a tensor that the device cannot bind is refused by name", () => {
-  const run = new Recorder(device);
+  const run = new KernelRecorder(device);
   const x = run.upload(whole([2, 3]), "x");
   expect(() => run.dispatch(accumulate, { x }, { P: 2 ** 30, scale: 1 })).toThrow(/workgroups|binds at most/);
   run.destroy();
 });
 
-const swigluFile = new URL("../../kernels-gpu/swiglu.forward.wgsl", import.meta.url);
 const good = {
-  file: swigluFile,
+  id: "swiglu.forward",
+  source: swiglu.forward.source,
   inputs: { gate: "R,F", up: "R,F" },
   outputs: { y: "R,F" },
   workgroups: () => spread(1),
@@ -156,8 +157,14 @@ test("a declaration that contradicts its file is refused when it is defined", ()
     [{ scalars: ["eps"] }, "scalar eps is not a field"],
   ];
   for (const [change, message] of bad) expect(() => defineKernel({ ...good, ...change })).toThrow(message);
-  const file = new URL("columns.wgsl", import.meta.url);
-  const lone = { file, entry: "finish", inputs: { partial: "P,C" }, outputs: { y: "C" }, workgroups: () => spread(1) };
+  const lone = {
+    id: "columns",
+    source: finish.source,
+    entry: "finish",
+    inputs: { partial: "P,C" },
+    outputs: { y: "C" },
+    workgroups: () => spread(1),
+  };
   expect(() => defineKernel(lone)).toThrow("columns:finish: columns.wgsl has the field R, which is neither");
 });
 
@@ -169,7 +176,7 @@ test("the compiler knows axes, tensors and scalars", async () => {
   await expect(swiglu.forward(device, { gate })).rejects.toThrow("missing up");
   // @ts-expect-error scale is missing
   await expect(columns(device, { x: gate })).rejects.toThrow("missing scale");
-  const run = new Recorder(device);
+  const run = new KernelRecorder(device);
   // @ts-expect-error R is missing
   expect(() => run.dispatch(finish, { partial: run.upload(gate) }, { scale: 1 })).toThrow("missing R");
   run.destroy();
@@ -206,7 +213,7 @@ test("outputs of another shape than the program declares are refused", async () 
 
 test("too many workgroups are refused", () => {
   const kernel = defineKernel({ ...good, workgroups: () => [70_000] });
-  const run = new Recorder(device);
+  const run = new KernelRecorder(device);
   const gate = run.upload(whole([1, 1]));
   expect(() => run.dispatch(kernel, { gate, up: gate })).toThrow("workgroups are [70000]");
   run.destroy();

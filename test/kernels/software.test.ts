@@ -3,7 +3,7 @@ import { mkdtempSync, readdirSync, rmSync, statSync, truncateSync, writeFileSync
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
-import { openDevice } from "../../kernels-gpu/device/device.ts";
+import { openDevice } from "../../kernels-gpu/device/dawn.ts";
 import { NoDeviceError } from "../../kernels-gpu/device/errors.ts";
 
 const scratch = mkdtempSync(join(tmpdir(), "touchstone-test-"));
@@ -11,7 +11,7 @@ afterAll(() => rmSync(scratch, { recursive: true }));
 
 const module = (name: string): string => JSON.stringify(new URL(`../../kernels-gpu/${name}`, import.meta.url).href);
 const OPEN = `
-  const { openDevice } = await import(${module("device/device.ts")});
+  const { openDevice } = await import(${module("device/dawn.ts")});
   const device = await openDevice({ adapter: "software" }).catch((error) => error);
   console.log(device.name, device.isSoftware ?? device.message);
   device.close?.();`;
@@ -90,7 +90,7 @@ test("a worker thread is told that it cannot have the software adapter", async (
 
 test("a kernel that never returns is given up, and the process can end", async () => {
   const text = `
-    const { openDevice } = await import(${module("device/device.ts")});
+    const { openDevice } = await import(${module("device/dawn.ts")});
     const { launch } = await import(${module("device/launch.ts")});
     const { forward } = await import(${module("swiglu.ts")});
     const device = await openDevice({ adapter: "software" });

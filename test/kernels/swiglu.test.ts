@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
-import { offences } from "../../kernels-gpu/device/hygiene.ts";
+import { offences } from "../../kernels-gpu/device/guards.ts";
 import { launch } from "../../kernels-gpu/device/launch.ts";
 import * as swiglu from "../../kernels-gpu/swiglu.ts";
 import type { Tensor } from "../../reference/tensor.ts";

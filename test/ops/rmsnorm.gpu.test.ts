@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { mutantsOf } from "../../zoo/mutants/index.ts";
 import { mutate } from "../../zoo/mutants/mutant.ts";
-import { offences } from "../../kernels-gpu/device/hygiene.ts";
+import { offences } from "../../kernels-gpu/device/guards.ts";
 import { launch } from "../../kernels-gpu/device/launch.ts";
 import { backward, forward } from "../../kernels-gpu/rmsnorm.ts";
 import { targets } from "../../reference/targets.ts";

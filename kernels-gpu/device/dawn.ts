@@ -1,0 +1,85 @@
+// Opens a WebGPU device of Dawn's: the machine's GPU, or the software adapter. In Node alone.
+import { existsSync, readdirSync } from "node:fs";
+import { homedir } from "node:os";
+import { join } from "node:path";
+import { type Device, nameOf, watch } from "./device.ts";
+import { NoDeviceError } from "./errors.ts";
+import { oneLine } from "./pipelines.ts";
+import { withSoftwareAdapter, withVulkanLoader } from "./software.ts";
+
+/** auto: a GPU where there is one, else the software adapter. */
+export type AdapterChoice = "auto" | "gpu" | "software";
+
+/** Opens a device. Throws NoDeviceError, in one line, when there is none of that kind. */
+export async function openDevice(options: { adapter?: AdapterChoice } = {}): Promise<Device> {
+  const { adapter = "auto" } = options;
+  if (!["auto", "gpu", "software"].includes(adapter)) {
+    throw new RangeError(`adapter "${String(adapter)}" is unknown, expected auto, gpu or software`);
+  }
+  if (adapter !== "software") {
+    // Without a driver Dawn would only print a warning of its own.
+    const gpu = mayHaveGpu() ? await withVulkanLoader(() => open(false)) : undefined;
+    if (gpu !== undefined) return gpu;
+    if (adapter === "gpu") {
+      throw new NoDeviceError("no GPU found: Dawn sees none here; the software adapter needs no GPU");
+    }
+  }
+  // Windows has a software adapter of its own (WARP).
+  const software = process.platform === "win32" ? await open(true) : await withSoftwareAdapter(() => open(true));
+  if (software === undefined) throw new NoDeviceError("no software adapter found: Dawn refuses SwiftShader here");
+  return software;
+}
+
+/** The package that binds Dawn. Throws NoDeviceError where it is not installed. */
+export async function dawn(): Promise<typeof import("webgpu")> {
+  try {
+    return await import("webgpu");
+  } catch (error) {
+    const isMissing = (error as NodeJS.ErrnoException).code === "ERR_MODULE_NOT_FOUND";
+    const why = isMissing
+      ? "the optional package webgpu is not installed: npm install webgpu"
+      : `the package webgpu cannot be loaded: ${oneLine((error as Error).message)}`;
+    throw new NoDeviceError(`no device: ${why}`);
+  }
+}
+
+function mayHaveGpu(): boolean {
+  if (process.platform !== "linux") return true;
+  const { env } = process;
+  if (env["VK_ICD_FILENAMES"] || env["VK_DRIVER_FILES"] || env["VK_ADD_DRIVER_FILES"]) return true;
+  const folders = [
+    ...(env["XDG_CONFIG_DIRS"] || "/etc/xdg").split(":"),
+    ...(env["XDG_DATA_DIRS"] || "/usr/local/share:/usr/share").split(":"),
+    env["XDG_CONFIG_HOME"] || join(homedir(), ".config"),
+    env["XDG_DATA_HOME"] || join(homedir(), ".local", "share"),
+    "/etc",
+    "/usr/local/etc",
+    "/usr/share",
+  ];
+  return folders
+    .map((folder) => join(folder, "vulkan", "icd.d"))
+    .some((folder) => existsSync(folder) && readdirSync(folder).length > 0);
+}
+
+// With the extension, SwiftShader compiles one store for each word of workgroup memory: up to 2 s a kernel. Without it Dawn
+// zeroes that memory in a loop of its own, and the same kernel compiles in 0.1 s.
+const SOFTWARE_OPTIONS = ["disable-dawn-features=use_vulkan_zero_initialize_workgroup_memory_extension"];
+
+const instances = new Set<GPU>();
+
+async function open(isSoftware: boolean): Promise<Device | undefined> {
+  const { create } = await dawn();
+  const gpu = create(isSoftware ? SOFTWARE_OPTIONS : []);
+  const adapter = await gpu.requestAdapter({ powerPreference: "high-performance", forceFallbackAdapter: isSoftware });
+  if (adapter === null || adapter.info.isFallbackAdapter !== isSoftware) return undefined;
+  const { maxBufferSize, maxStorageBufferBindingSize } = adapter.limits;
+  const device = await adapter.requestDevice({ requiredLimits: { maxBufferSize, maxStorageBufferBindingSize } });
+  instances.add(gpu); // Dawn lives as long as this object is referred to
+  return watch(device, nameOf(adapter.info), isSoftware, {
+    isShared: false,
+    close() {
+      device.destroy();
+      instances.delete(gpu);
+    },
+  });
+}

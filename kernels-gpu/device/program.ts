@@ -1,0 +1,50 @@
+// A program is what computes an op in one direction: a kernel, or several.
+import type { Floats, Ints, Tensor } from "../../reference/tensor.ts";
+import type { AxisLetters, Specs } from "./axes.ts";
+import type { KernelDeclaration } from "./declaration.ts";
+import type { Device } from "./device.ts";
+import type { ByName } from "./names.ts";
+import type { KernelRecorder } from "./recorder.ts";
+import type { DeviceTensor } from "./tensors.ts";
+
+/** An op in one direction, as the judge and a larger program see it. */
+export interface KernelProgram {
+  /** "swiglu.forward". */
+  readonly id: string;
+  readonly inputs: Specs;
+  readonly outputs: Specs;
+  readonly scalars: readonly string[];
+  /** Records its dispatches, returns its outputs; nothing has run yet. */
+  record(
+    run: KernelRecorder,
+    inputs: ByName<string, DeviceTensor>,
+    scalars: ByName<string, number>,
+  ): ByName<string, DeviceTensor>;
+}
+
+/** A program whose names the compiler knows. Called, it runs alone: `await forward(device, { gate, up })` → `{ y }`. */
+export interface TypedProgram<I extends Specs, O extends Specs, S extends string> {
+  (
+    device: GPUDevice | Device,
+    inputsAndScalars: ByName<keyof I, Tensor<Floats | Ints>> & ByName<S, number>,
+  ): Promise<ByName<keyof O, Tensor<Float32Array>>>;
+  readonly id: string;
+  readonly inputs: I;
+  readonly outputs: O;
+  readonly scalars: readonly S[];
+  record(
+    run: KernelRecorder,
+    inputs: ByName<keyof I, DeviceTensor>,
+    scalars: ByName<S, number>,
+  ): ByName<keyof O, DeviceTensor>;
+}
+
+/** A kernel is a program of one dispatch. */
+export type Kernel<I extends Specs, O extends Specs, S extends string> = TypedProgram<I, O, S> &
+  KernelDeclaration & { readonly inputs: I; readonly outputs: O; readonly scalars: readonly S[] };
+
+/** The lengths of all axes, the scalars and the overrides. */
+export type KernelSizes<I extends Specs, O extends Specs, S extends string, V> = ByName<
+  AxisLetters<I[keyof I]> | AxisLetters<O[keyof O]> | S | (keyof V & string),
+  number
+>;
