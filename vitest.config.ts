@@ -1,9 +1,10 @@
 import { defineConfig } from "vitest/config";
+import ListSkipped from "./test/reporter.ts";
 
 export default defineConfig({
   test: {
     include: ["test/**/*.test.ts"],
-    reporters: ["default", "./test/reporter.ts"],
+    reporters: ["default", new ListSkipped()],
     // Processes, not threads: the Vulkan driver reads a process's environment.
     pool: "forks",
     maxWorkers: 2,

@@ -47,17 +47,19 @@ export function ulp(x: number, dtype: DType): number {
   return powerOfTwo(exponentOf(magnitude) - dtype.precision + 1);
 }
 
+const WHOLE = 1.5 * powerOfTwo(52);
+
 /** x rounded to the format, to nearest with ties to even; beyond the largest number, an infinity (IEEE 754-2019, 4.3.1). */
 export function round(x: number, dtype: DType): number {
   if (dtype.name === "float64" || !Number.isFinite(x) || x === 0) return x;
   if (dtype.name === "float32") return Math.fround(x);
+  const magnitude = Math.abs(x);
+  if (magnitude >= 2 * dtype.max) return x > 0 ? Infinity : -Infinity;
   const spacing =
-    Math.abs(x) < dtype.minNormal ? dtype.minSubnormal : powerOfTwo(exponentOf(Math.abs(x)) - dtype.precision + 1);
-  const steps = x / spacing; // exact: a power of two
-  const floor = Math.floor(steps);
-  const rest = steps - floor;
-  const up = rest > 0.5 || (rest === 0.5 && floor % 2 !== 0);
-  const rounded = (up ? floor + 1 : floor) * spacing;
+    magnitude < dtype.minNormal ? dtype.minSubnormal : powerOfTwo(exponentOf(magnitude) - dtype.precision + 1);
+  // Around 1.5 · 2⁵² spacings the doubles are one spacing apart, so this addition rounds to whole spacings, ties to even.
+  const shift = WHOLE * spacing;
+  const rounded = x + shift - shift;
   if (Math.abs(rounded) > dtype.max) return x > 0 ? Infinity : -Infinity;
   return rounded === 0 && x < 0 ? -0 : rounded;
 }

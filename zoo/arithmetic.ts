@@ -1,6 +1,6 @@
 // Float32 as some correct device might compute it: any rounding, fusing, flushing, order of summation, and functions that
 // err as far as the target lets them. The zoo evaluates every op in it; none of these may be accused.
-import { dtypes, type FormatName, formats, round, truncate, ulp } from "../reference/dtype.ts";
+import { type DType, dtypes, type FormatName, formats, round, truncate, ulp } from "../reference/dtype.ts";
 import { cos, exp, log, power, sin } from "../reference/elementary.ts";
 import { bits, uniform } from "../reference/random.ts";
 import { Arithmetic } from "../reference/rounding.ts";
@@ -54,6 +54,11 @@ export class Float32Arithmetic {
   readonly habits: Habits;
   readonly target: Target;
   private readonly accuracy: Arithmetic;
+  private readonly operands: DType | undefined;
+  private readonly accumulator: DType | undefined;
+  private readonly intermediates: DType | undefined;
+  /** Results are rounded to nearest: so asked, or since the target has no other rounding. */
+  private readonly toNearest: boolean;
   private drawn = 0;
   private isSumming = false;
 
@@ -61,6 +66,11 @@ export class Float32Arithmetic {
     this.target = target;
     this.habits = habits;
     this.accuracy = new Arithmetic(target);
+    const formatOf = (name: FormatName | undefined) => (name === undefined ? undefined : formats[name]);
+    this.operands = formatOf(habits.operands);
+    this.accumulator = formatOf(habits.accumulator);
+    this.intermediates = formatOf(habits.intermediates);
+    this.toNearest = habits.rounding === "nearest" || target.u < dtypes.float32.u * 2;
   }
 
   /** A constant of the formula as float32. */
@@ -176,7 +186,8 @@ export class Float32Arithmetic {
   }
 
   private products(a: readonly number[], b: readonly number[]): number {
-    const { order, fused, operands, accumulator } = this.habits;
+    const { order, fused } = this.habits;
+    const { operands, accumulator } = this;
     if (fused && (order === "sequential" || order === "reversed")) {
       let total = 0;
       for (let i = 0; i < a.length; i++) {
@@ -188,7 +199,11 @@ export class Float32Arithmetic {
       }
       return total;
     }
-    return this.ordered(a.map((x, i) => this.multiply(this.narrow(x, operands), this.narrow(b[i], operands))));
+    const terms: number[] = [];
+    for (let i = 0; i < a.length; i++) {
+      terms.push(this.multiply(this.narrow(a[i], operands), this.narrow(b[i], operands)));
+    }
+    return this.ordered(terms);
   }
 
   /** A sum is one step: only what it ends in is brought to the format of intermediates. */
@@ -196,7 +211,7 @@ export class Float32Arithmetic {
     this.isSumming = true;
     const sum = total();
     this.isSumming = false;
-    return this.narrow(sum, this.habits.intermediates);
+    return this.narrow(sum, this.intermediates);
   }
 
   /** A random choice below n, for an evaluation that varies more than the habits do. */
@@ -224,12 +239,12 @@ export class Float32Arithmetic {
 
   /** One addition of a sum. */
   private partial(a: number, b: number): number {
-    return this.narrow(this.add(a, b), this.habits.accumulator);
+    return this.narrow(this.add(a, b), this.accumulator);
   }
 
-  private narrow(x: number, format: FormatName | undefined): number {
+  private narrow(x: number, format: DType | undefined): number {
     if (format === undefined) return x;
-    return this.habits.narrowing === "truncating" ? truncate(x, formats[format]) : round(x, formats[format]);
+    return this.habits.narrowing === "truncating" ? truncate(x, format) : round(x, format);
   }
 
   private shuffle(terms: readonly number[]): number[] {
@@ -255,17 +270,17 @@ export class Float32Arithmetic {
 
   /** What a step gives, as the next one reads it. */
   private step(x: number): number {
-    return this.isSumming ? x : this.narrow(x, this.habits.intermediates);
+    return this.isSumming ? x : this.narrow(x, this.intermediates);
   }
 
   private neighbour(exact: number): number {
     const nearest = Math.fround(exact);
-    const { rounding } = this.habits;
-    if (nearest === exact || rounding === "nearest") return nearest;
-    if (this.target.u < dtypes.float32.u * 2 || !Number.isFinite(nearest)) return nearest;
-    const [below, above] = nearest < exact ? [nearest, next(nearest, 1)] : [next(nearest, -1), nearest];
-    const [inner, outer] = exact > 0 ? [below, above] : [above, below];
-    switch (rounding) {
+    if (nearest === exact || this.toNearest || !Number.isFinite(nearest)) return nearest;
+    const below = nearest < exact ? nearest : next(nearest, -1);
+    const above = nearest < exact ? next(nearest, 1) : nearest;
+    const inner = exact > 0 ? below : above;
+    const outer = exact > 0 ? above : below;
+    switch (this.habits.rounding) {
       case "truncating":
         return inner;
       case "away":
