@@ -47,7 +47,7 @@ export function register(program: Command): void {
     .addOption(
       new Option(
         "--exec <command>",
-        "judge a process of your own in place of the kernels here (golden/README.md)",
+        "judge a process of your own in place of the kernels here (docs/protocol.md)",
       ).conflicts(["kernel", "adapter"]),
     )
     .option("--kernel <module>", "judge a module: its default export is a kernel's declaration or a function")

@@ -1,4 +1,4 @@
-// A candidate in a process of its own, in any language: golden/README.md specifies what it reads and writes.
+// A candidate in a process of its own, in any language: docs/protocol.md specifies what it reads and writes.
 //
 // The process lives for the whole run. Nothing that it says or writes is trusted: a crash, a hang, a wrong line, a missing,
 // misshapen, truncated or mistyped file is a finding; the process is started again for the next case.

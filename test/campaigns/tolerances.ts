@@ -19,7 +19,7 @@ import { float32 } from "../terms.ts";
 const SEED = 20_230_227;
 const target = targets.wgsl;
 
-/** Whether an output passes; the sources are listed in golden/README.md. */
+/** Whether an output passes. */
 type Rule = (op: string, got: Tensor, want: Tensor) => boolean;
 const elementwise =
   (absolute: number, relative: number): Rule =>

@@ -15,7 +15,8 @@
  *
  * Numbers are floats whatever the file's dtype is: bfloat16 and float16 are widened exactly when read, and rounded once,
  * to nearest with ties to even, when written. Integers (tokens, targets) are floats too, exact below 2^24, and as
- * int32 in `ints`. golden/README.md specifies the protocol, the files, and the rule by which an output is accepted.
+ * int32 in `ints`. Touchstone's docs/protocol.md specifies the protocol, docs/fixtures.md the files and the rule by which an
+ * output is accepted.
  *
  * What cannot be read ends the program with a line on standard error: the judge reports it. Little-endian hosts only.
  */

@@ -15,7 +15,7 @@ Tensors come as Tensor (a shape and a flat list), or with serve(kernel, arrays="
 arrays="torch" as torch tensors. bfloat16 and float16 numbers come widened to float32, which is exact; what a kernel
 returns is rounded once to the dtype that the judge expects, to nearest with ties to even.
 
-golden/README.md specifies the protocol, the files, and the rule by which an output is accepted.
+Touchstone's docs/protocol.md specifies the protocol, docs/fixtures.md the files and the rule by which an output is accepted.
 """
 
 import array

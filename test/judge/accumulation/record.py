@@ -1,4 +1,4 @@
-"""A step with gradient accumulation in PyTorch, recorded under the names of golden/README.md.
+"""A step with gradient accumulation in PyTorch, recorded under the names of trace/README.md.
 
     python3 record.py sound OUT.safetensors    losses are sums over targets, divided by those of the whole batch
     python3 record.py means OUT.safetensors    the mean of the micro-batches' means (transformers 34191)
