@@ -3,7 +3,7 @@ import type { Candidate } from "../reference/candidate.ts";
 import { functionCandidate, loadModule } from "../judge/candidates/module.ts";
 import { processCandidate } from "../judge/candidates/process.ts";
 import { openDevice } from "../kernels-gpu/device/dawn.ts";
-import { kernels } from "../kernels-gpu/index.ts";
+import { kernelOf } from "../kernels-gpu/index.ts";
 import type { KernelProgram } from "../kernels-gpu/device/program.ts";
 import type { Inputs, Operation, Outputs, Scalars } from "../reference/operation.ts";
 import type { CheckOptions } from "./check.ts";
@@ -38,7 +38,7 @@ export async function openCandidates(
     throw new UserError(`--kernel: the default export of ${kernel} is neither a function nor made by defineKernel`);
   }
   const programOf = (operation: Operation): KernelProgram | undefined =>
-    module === undefined ? kernels[operation.name] : (module as unknown as KernelProgram);
+    module === undefined ? kernelOf(operation.name) : (module as unknown as KernelProgram);
   for (const { operation } of chosen) {
     const program = programOf(operation);
     if (program === undefined)

@@ -1,6 +1,6 @@
 // A kernel of this project as a candidate for the judge.
 import type { Candidate } from "../reference/candidate.ts";
-import type { Device } from "./device/device.ts";
+import { type Device, deviceOf } from "./device/device.ts";
 import type { KernelProgram } from "./device/program.ts";
 import { offences } from "./device/guards.ts";
 import { launch, type LaunchOptions } from "./device/launch.ts";
@@ -10,15 +10,17 @@ import { type Operation, type Scalars, storageOf } from "../reference/operation.
 
 /**
  * Runs a program on the device in checked mode; what it does to memory that is not its own becomes a complaint. In a dtype of 16
- * bits its tensors lie packed on the device.
+ * bits its tensors lie packed on the device. Throws RangeError for a program that does not take and give what the op does.
  */
 export function deviceCandidate(
-  device: Device,
+  device: GPUDevice | Device,
   program: KernelProgram,
   operation: Operation,
   options: LaunchOptions = {},
   dtype: DTypeName = "float32",
 ): Candidate {
+  checkProgram(program, operation);
+  deviceOf(device); // refuses what is no device at once
   const launching = { ...options, low: lowTensors(operation, dtype) };
   return {
     name: operation.name,
@@ -27,6 +29,16 @@ export function deviceCandidate(
       return { outputs, complaints: offences(hygiene) };
     },
   };
+}
+
+function checkProgram(program: KernelProgram, operation: Operation): void {
+  const listed = (names: readonly string[]): string => names.toSorted().join(", ") || "none";
+  for (const part of ["inputs", "outputs"] as const) {
+    const [got, expected] = [program[part], operation[part]].map((specs) => listed(Object.keys(specs)));
+    if (got !== expected) {
+      throw new RangeError(`${program.id}: the ${part} are ${got}, expected ${expected} as of ${operation.name}`);
+    }
+  }
 }
 
 /** Which inputs and outputs of an op are stored in 16 bits. */

@@ -13,7 +13,7 @@ import * as add from "./add.ts";
 import { cast } from "./cast.ts";
 import * as clip from "./clip.ts";
 import * as crossEntropy from "./cross-entropy.ts";
-import type { Device } from "./device/device.ts";
+import { type Device, deviceOf } from "./device/device.ts";
 import { overAll } from "./gradient-norm.ts";
 import { as, backward, forward, type OnDevice } from "./model.ts";
 import { lowTypes, type StoredType } from "./device/packed.ts";
@@ -23,7 +23,7 @@ import type { DeviceTensor } from "./device/tensors.ts";
 /** What a target must be not to count (PyTorch's). */
 const IGNORE_INDEX = -100;
 
-type Named = Map<string, DeviceTensor>;
+type DeviceTensors = Map<string, DeviceTensor>;
 
 export interface DeviceEngine extends StepEngine {
   measured(): Measured;
@@ -33,28 +33,40 @@ export interface DeviceEngine extends StepEngine {
 interface Recorded {
   readonly shares: readonly number[];
   readonly losses: readonly DeviceTensor[];
-  readonly weights: Named;
+  readonly weights: DeviceTensors;
   readonly norm: DeviceTensor;
   readonly passes: OnDevice<Omit<PassesInParts, "loss">>;
   /** What the passes read in the place of the weights, in mixed precision. */
-  readonly copies: Named | undefined;
+  readonly copies: DeviceTensors | undefined;
 }
 
-/** An engine that starts from a state, rounded to float32. Closing it closes the device. */
+/**
+ * The training step on a device: forward, loss, backward, norm, clipping and AdamW in one submission, from a state that is
+ * rounded to float32. Closing it closes what openDevice returned, while a plain GPUDevice stays open.
+ *
+ *     const engine = deviceEngine(device, config, initialState(weights), { recompute: "full", microBatches: 2 });
+ *     const { loss, gradientNorm } = await engine.step(batch, hyperparameters, 1); // AdamW's step 1
+ *     const { activations, buffers } = engine.measured(); // bytes
+ *     engine.close();
+ *
+ * Options: recompute "none", microBatches 1, dtype "float32" and no memory limit if left out. A step that needs more memory
+ * than the limit rejects with RangeError, what the device refuses with KernelError.
+ */
 export function deviceEngine(
-  device: Device,
+  gpu: GPUDevice | Device,
   config: LlamaConfig,
   initial: TrainingState,
   { recompute = "none", microBatches = 1, memoryLimit, dtype = "float32" }: StepOptions = {},
 ): DeviceEngine {
   const low = dtype === "float32" ? undefined : lowTypes[dtype];
+  const device = deviceOf(gpu);
   const run = new KernelRecorder(device, memoryLimit === undefined ? {} : { memoryLimit });
-  const upload = (tensors: ReadonlyMap<string, Tensor>): Named =>
+  const upload = (tensors: ReadonlyMap<string, Tensor>): DeviceTensors =>
     new Map([...tensors].map(([name, t]) => [name, run.upload(float32(t), name)]));
   let weights = upload(initial.weights);
   let firstMoment = upload(initial.firstMoment);
   let secondMoment = upload(initial.secondMoment);
-  let gradients: { weights: Named; norm: DeviceTensor } | undefined;
+  let gradients: { weights: DeviceTensors; norm: DeviceTensor } | undefined;
   let held: readonly DeviceTensor[] = []; // activations and their gradients, of the first micro-batch
   let activations = 0;
   const recordedAs = new WeakMap<Floats | Ints, StoredType>();
@@ -73,7 +85,7 @@ export function deviceEngine(
     const shares = sharesOf(parts, IGNORE_INDEX);
     const stored = low === undefined ? weights : new Map([...weights].map(([name, w]) => [name, cast(run, w, low)]));
     const passes: ReturnType<typeof passOver>[] = [];
-    const sums: Named[] = [];
+    const sums: DeviceTensors[] = [];
     for (const [i, part] of parts.entries()) {
       const pass = passOver(stored, part, shares[i]);
       const { weights: ofPart } = pass.gradients;
@@ -88,7 +100,7 @@ export function deviceEngine(
     return { shares, losses: passes.map(({ loss }) => loss), weights: total, norm, passes: all, copies };
   }
 
-  function passOver(stored: Named, { tokens, targets: ids }: Batch, share: number) {
+  function passOver(stored: DeviceTensors, { tokens, targets: ids }: Batch, share: number) {
     const targets = as(run.upload(ids, "targets"), sizeOf(ids.shape));
     const activated = forward(run, config, stored, run.upload(tokens, "tokens"));
     const { logits } = activated;
@@ -105,12 +117,16 @@ export function deviceEngine(
   }
 
   /** Records clipping and AdamW at step t; the state is what they give. Returns the clipped gradients. */
-  function move(g: { weights: Named; norm: DeviceTensor }, h: Hyperparameters, t: number): Named {
-    const clipped: Named = new Map();
-    const next = { weights: new Map() as Named, firstMoment: new Map() as Named, secondMoment: new Map() as Named };
+  function move(g: { weights: DeviceTensors; norm: DeviceTensor }, h: Hyperparameters, t: number): DeviceTensors {
+    const clipped: DeviceTensors = new Map();
+    const next = {
+      weights: new Map() as DeviceTensors,
+      firstMoment: new Map() as DeviceTensors,
+      secondMoment: new Map() as DeviceTensors,
+    };
     for (const [name, w] of weights) {
       const N = sizeOf(w.shape);
-      const flat = (from: Named): DeviceTensor => as(from.get(name)!, N);
+      const flat = (from: DeviceTensors): DeviceTensor => as(from.get(name)!, N);
       const cut = clip.forward.record(run, { g: flat(g.weights), norm: g.norm }, { maxNorm: h.maxGradientNorm });
       const scalars = adamwScalars(h, t, { data: new Float32Array(0), shape: w.shape });
       const moments = { m: flat(firstMoment), v: flat(secondMoment) };
@@ -173,7 +189,7 @@ export function deviceEngine(
 
     close() {
       run.destroy();
-      device.close();
+      if (gpu === device) device.close(); // a GPUDevice stays open
     },
   };
 }
@@ -183,7 +199,7 @@ function float32(t: Tensor): Tensor<Float32Array> {
 }
 
 /** The sums of two parts' gradients, in float32 whatever they are stored as: the more parts, the smaller each beside the sum. */
-function added(run: KernelRecorder, sum: Named, more: Named): Named {
+function added(run: KernelRecorder, sum: DeviceTensors, more: DeviceTensors): DeviceTensors {
   return new Map(
     [...sum].map(([name, dw]) => {
       const [a, b] = [dw, more.get(name)!].map((t) => as(t, sizeOf(t.shape)));

@@ -1,4 +1,5 @@
 // Every kernel by its name, "op.direction": what check, the judge and the tests walk.
+import type { OpName } from "../reference/ops/index.ts";
 import type { KernelProgram } from "./device/program.ts";
 import * as adamw from "./adamw.ts";
 import * as cast from "./cast.ts";
@@ -14,7 +15,17 @@ import * as rmsnorm from "./rmsnorm.ts";
 import * as attention from "./attention.ts";
 import * as swiglu from "./swiglu.ts";
 
-export const kernels: Readonly<Record<string, KernelProgram>> = {
+/**
+ * The project's own kernels, one for each op and direction. Called with a device, one runs alone, checked: inputs and scalars
+ * in float32 under the op's names, outputs back. A choice such as RoPE's layout is its place in the op's list.
+ *
+ *     const gate = { data: new Float32Array([1, 2]), shape: [1, 2] };
+ *     const up = { data: new Float32Array([3, 4]), shape: [1, 2] };
+ *     const { y } = await kernels["swiglu.forward"](device, { gate, up }); // [1, 2]
+ *
+ * The promise rejects with RangeError or TypeError for arguments that do not fit, with KernelError for what the device refuses.
+ */
+export const kernels = {
   "embedding.forward": embedding.forward,
   "embedding.backward": embedding.backward,
   "rmsnorm.forward": rmsnorm.forward,
@@ -35,4 +46,9 @@ export const kernels: Readonly<Record<string, KernelProgram>> = {
   "gradient-norm.forward": gradientNorm.forward,
   "clip.forward": clip.forward,
   "adamw.forward": adamw.forward,
-};
+} as const satisfies Readonly<Record<OpName, KernelProgram>>;
+
+/** The kernel of an op that only the run knows; undefined where there is none. */
+export function kernelOf(op: string): KernelProgram | undefined {
+  return Object.hasOwn(kernels, op) ? kernels[op as OpName] : undefined;
+}

@@ -3,7 +3,7 @@ import { type LlamaConfig, headSize } from "../reference/config.ts";
 import type { KeysAndValues } from "../reference/model/block.ts";
 import type { Reader } from "../reference/model/reader.ts";
 import type { Tensor } from "../reference/tensor.ts";
-import type { Device } from "./device/device.ts";
+import { type Device, deviceOf } from "./device/device.ts";
 import { as, forward, type OnDevice } from "./model.ts";
 import { KernelRecorder } from "./device/recorder.ts";
 import type { DeviceTensor } from "./device/tensors.ts";
@@ -11,12 +11,22 @@ import type { DeviceTensor } from "./device/tensors.ts";
 /** Positions by which the cache grows, so that few sizes of buffers are in use. */
 const STRIDE = 64;
 
-/** A reader with these weights. Closing it closes the device. */
+/**
+ * Reads token after token on a device, with a cache of keys and values there, up to the model's maxSeqLen.
+ *
+ *     const reader = deviceReader(device, config, weights);
+ *     const logits = await reader.read(new Int32Array([1, 2, 3])); // [3, V]
+ *     reader.cut(1); // forgets all positions but the first
+ *     reader.close();
+ *
+ * Closing it closes what openDevice returned, while a plain GPUDevice stays open.
+ */
 export function deviceReader(
-  device: Device,
+  gpu: GPUDevice | Device,
   config: LlamaConfig,
   weights: ReadonlyMap<string, Tensor<Float32Array>>,
 ): Reader {
+  const device = deviceOf(gpu);
   const run = new KernelRecorder(device);
   const held = new Map([...weights].map(([name, w]) => [name, run.upload(w, name)]));
   const { nKvHeads, vocabSize, maxSeqLen } = config;
@@ -67,7 +77,7 @@ export function deviceReader(
     },
     close() {
       run.destroy();
-      device.close();
+      if (gpu === device) device.close(); // a GPUDevice stays open
     },
   };
 }

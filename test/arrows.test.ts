@@ -1,35 +1,11 @@
 // Who may import whom: the folders' arrows, and the reference's independence of every engine's own functions.
 import { readdirSync, readFileSync } from "node:fs";
-import { dirname, join, relative, sep } from "node:path";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
+import { circlesIn, filesOf, importsOf } from "./imports.ts";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
-
-interface Import {
-  readonly from: string;
-  /** A path from the root, or a package's name. */
-  readonly to: string;
-  readonly typesOnly: boolean;
-}
-
-function filesOf(folder: string): string[] {
-  return readdirSync(join(root, folder), { recursive: true, withFileTypes: true })
-    .filter((entry) => entry.isFile() && entry.name.endsWith(".ts"))
-    .map((entry) => relative(root, join(entry.parentPath, entry.name)).split(sep).join("/"));
-}
-
-function importsOf(folder: string): Import[] {
-  return filesOf(folder).flatMap((from) => {
-    const text = readFileSync(join(root, from), "utf8");
-    const statements = text.matchAll(/^(?:import|export)\s(?:([^;"]*?)\sfrom\s)?"([^"]+)";$|import\("([^"]+)"\)/gm);
-    return [...statements].map(([, clause = "", named, dynamic]) => {
-      const target = named ?? dynamic;
-      const path = join(dirname(from), target).split(sep).join("/");
-      return { from, to: target.startsWith(".") ? path : target, typesOnly: clause.startsWith("type ") };
-    });
-  });
-}
 
 const within = (to: string, ...folders: string[]): boolean => folders.some((folder) => to.startsWith(`${folder}/`));
 
@@ -64,6 +40,35 @@ describe("arrows", () => {
       ({ to, typesOnly }) => !typesOnly && judges.some((path) => to.startsWith(path)),
     );
     expect(runs).toEqual([]);
+  });
+});
+
+/** Entries and scripts at the top of the tree. */
+const entries = readdirSync(root).filter((name) => name.endsWith(".ts"));
+
+/** To be opened; the list only shrinks. */
+const known = [["cli/train-run.ts", "cli/train.ts"]];
+
+describe("circles", () => {
+  test("no room imports one that stands above it", () => {
+    const order = Object.keys(arrows);
+    for (const [room, below] of Object.entries(arrows)) {
+      for (const other of below)
+        expect(order.indexOf(other), `${room} imports ${other}`).toBeLessThan(order.indexOf(room));
+    }
+  });
+
+  test("no file is imported by what it imports, but by types alone", () => {
+    expect(circlesIn([...rooms, ...entries].flatMap(importsOf))).toEqual(known);
+  });
+
+  test("a circle of two or three files is found, and one of types is none", () => {
+    const [a, b, c] = ["a.ts", "b.ts", "c.ts"];
+    const value = (from: string, to: string) => ({ from, to, typesOnly: false });
+    expect(circlesIn([value(a, b), value(b, c)])).toEqual([]);
+    expect(circlesIn([value(a, b), value(b, a), value(b, c)])).toEqual([[a, b]]);
+    expect(circlesIn([value(a, b), value(b, c), value(c, a)])).toEqual([[a, b, c]]);
+    expect(circlesIn([value(a, b), { from: b, to: a, typesOnly: true }])).toEqual([]);
   });
 });
 

@@ -5,7 +5,7 @@ import { deviceCandidate } from "../kernels-gpu/candidate.ts";
 import { openDevice } from "../kernels-gpu/device/dawn.ts";
 import type { Device } from "../kernels-gpu/device/device.ts";
 import type { LaunchOptions } from "../kernels-gpu/device/launch.ts";
-import { kernels } from "../kernels-gpu/index.ts";
+import { kernelOf } from "../kernels-gpu/index.ts";
 import type { DTypeName } from "../reference/dtype.ts";
 import { operations } from "../reference/ops/index.ts";
 
@@ -23,7 +23,7 @@ export async function kernelCandidate(
   options: LaunchOptions = {},
   dtype: DTypeName = "float32",
 ): Promise<Candidate> {
-  return deviceCandidate(await testDevice(), kernels[op], operations.get(op)!, options, dtype);
+  return deviceCandidate(await testDevice(), kernelOf(op)!, operations.get(op)!, options, dtype);
 }
 
 /** The text of a kernel's file. */

@@ -13,14 +13,17 @@ export interface Device {
   check(kernels: string): void;
   /** Marks the device unusable, e.g. because a kernel never returned. */
   fail(reason: string): void;
-  /** Ends a device that openDevice opened; any other is left to whoever has opened it. */
+  /** Ends a device that openDevice opened; leaves any other to whoever has opened it. */
   close(): void;
 }
 
 const watched = new WeakMap<GPUDevice, Device>();
 
-/** The device, watched; always the same object for one GPUDevice. */
+/** The device, watched; always the same object for one GPUDevice. Throws TypeError for anything else. */
 export function deviceOf(device: GPUDevice | Device): Device {
+  if (typeof device !== "object" || device === null || !("check" in device || "createShaderModule" in device)) {
+    throw new TypeError("the device is no GPUDevice, expected one");
+  }
   if ("check" in device) return device;
   return (
     watched.get(device) ?? watch(device, nameOf(device.adapterInfo), device.adapterInfo?.isFallbackAdapter ?? false)

@@ -6,7 +6,7 @@ import { arbitraryCase, exampleCases } from "../../judge/case.ts";
 import { cases } from "../../judge/ops/index.ts";
 import { judge } from "../../judge/verdict.ts";
 import { cast } from "../../kernels-gpu/cast.ts";
-import { kernels } from "../../kernels-gpu/index.ts";
+import { kernelOf, kernels } from "../../kernels-gpu/index.ts";
 import { launch } from "../../kernels-gpu/device/launch.ts";
 import { fromHalves, type LowType, packedSource, toHalves } from "../../kernels-gpu/device/packed.ts";
 import { KernelRecorder } from "../../kernels-gpu/device/recorder.ts";
@@ -142,7 +142,7 @@ describe("what is wrong in 16 bits is found", () => {
     expect(text).toContain(replace[0]);
     const sources = new Map([[file, text.replace(...replace)]]);
     const operation = operations.get(op)!;
-    const candidate = deviceCandidate(device, kernels[op], operation, { sources }, "bfloat16");
+    const candidate = deviceCandidate(device, kernelOf(op)!, operation, { sources }, "bfloat16");
     const spec = cases.get(op)!;
     const tried = [...exampleCases(spec, 1), ...fc.sample(arbitraryCase(spec, false), { numRuns: 20, seed: 1 })];
     const findings: string[] = [];

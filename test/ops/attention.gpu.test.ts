@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { cases } from "../../judge/ops/index.ts";
-import { kernels } from "../../kernels-gpu/index.ts";
+import { kernelOf } from "../../kernels-gpu/index.ts";
 import { launch } from "../../kernels-gpu/device/launch.ts";
 import type { Tensor } from "../../reference/tensor.ts";
 import { testDevice } from "../device.ts";
@@ -13,7 +13,7 @@ testKernel("attention.backward");
 type Tensors = Record<string, Tensor<Float32Array>>;
 
 async function outputsOf(op: string, inputs: Tensors): Promise<Tensors> {
-  const { outputs, hygiene } = await launch(await testDevice(), kernels[op], inputs);
+  const { outputs, hygiene } = await launch(await testDevice(), kernelOf(op)!, inputs);
   expect(hygiene).toEqual({ writtenBeyondEnd: [], inputsChanged: [], neverWritten: [] });
   return outputs;
 }

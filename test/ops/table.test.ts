@@ -6,7 +6,7 @@ import { cases } from "../../judge/ops/index.ts";
 import { evaluationsOf } from "../../zoo/index.ts";
 import { mutants } from "../../zoo/mutants/index.ts";
 import { mutate } from "../../zoo/mutants/mutant.ts";
-import { kernels } from "../../kernels-gpu/index.ts";
+import { kernelOf } from "../../kernels-gpu/index.ts";
 import { operations } from "../../reference/ops/index.ts";
 
 const folder = (path: string): string => fileURLToPath(new URL(`../../${path}`, import.meta.url));
@@ -16,7 +16,7 @@ describe.each([...operations.keys()])("%s", (op) => {
   const stem = op.split(".")[0];
   test("has cases, a kernel, correct evaluations, what its bound covers, and tests of both", () => {
     expect(cases.has(op), `${op} has no cases`).toBe(true);
-    expect(kernels[op], `${op} has no kernel`).toBeDefined();
+    expect(kernelOf(op), `${op} has no kernel`).toBeDefined();
     expect(evaluationsOf(op).length, `${op} has no correct evaluation in the zoo`).toBeGreaterThan(0);
     expect(operations.get(op)!.covered.length, `${op} does not say what its bound covers`).toBeGreaterThan(0);
     expect(tests).toContain(`${stem}.test.ts`);
@@ -24,7 +24,7 @@ describe.each([...operations.keys()])("%s", (op) => {
   });
 
   test("the kernel takes and gives what the op does", () => {
-    const [operation, kernel] = [operations.get(op)!, kernels[op]];
+    const [operation, kernel] = [operations.get(op)!, kernelOf(op)!];
     const bare = (specs: Readonly<Record<string, string>>) => Object.fromEntries(Object.entries(specs).toSorted());
     expect(bare(kernel.inputs)).toEqual(bare(operation.inputs));
     expect(bare(kernel.outputs)).toEqual(bare(operation.outputs));
