@@ -55,6 +55,13 @@ export interface Promises {
   readonly bitwise: boolean;
 }
 
+/** What the candidate is examined on. */
+export interface Draws {
+  readonly seed: number;
+  /** About how many terms the longest sums have that its precision is measured on; 4,096 by default. */
+  readonly longest?: number;
+}
+
 const LATTICES = 3;
 
 /** Runs all parts; one that makes the candidate fail is a finding, and the next ones are left out. Throws as judge does. */
@@ -62,7 +69,7 @@ export async function examine(
   { operation, spec }: Chosen,
   candidate: Candidate,
   terms: Terms,
-  { seed, nondeterministic, bitwise }: Promises & { readonly seed: number },
+  { seed, nondeterministic, bitwise, longest = LONG }: Promises & Draws,
 ): Promise<Examination> {
   const start = performance.now();
   const sizes = ordinarySizes(operation, spec);
@@ -78,7 +85,7 @@ export async function examine(
   let evidence: string | undefined;
   try {
     const evaluations = correctEvaluations(operation);
-    const probes = precisionProbes(operation, LONG, terms.dtype);
+    const probes = precisionProbes(operation, longest, terms.dtype);
     if (probes.length === 0) unmeasured = "no probe";
     else if (evaluations.length === 0) unmeasured = "nothing in the zoo";
     else {

@@ -13,18 +13,16 @@
 // Of an output that is stored in 16 bits, errors are taken from the rounded truth: float32 shows none but where the truth
 // lies next to a tie. Most of a sum's errors are lost in the rounding, so there are further probes (cancelling.ts), and
 // each rules out what it can. A class whose errors no probe shows stays possible beside float32, and is told.
-import { type DTypeName, dtypes, round, ulp } from "../reference/dtype.ts";
+import type { DTypeName } from "../reference/dtype.ts";
 import { powerOfTwo } from "../reference/elementary.ts";
-import { type Operation, type Outputs, storageOf } from "../reference/operation.ts";
-import type { Tensor } from "../reference/tensor.ts";
+import { type Outputs, storageOf } from "../reference/operation.ts";
 import type { Candidate } from "../reference/candidate.ts";
-import { type Case, type CaseSpec, type Problem } from "./case.ts";
-import type { Evaluation } from "../zoo/evaluation.ts";
+import { type Case, formatCase, type Problem } from "./case.ts";
 import { difference, explained, type Named, nameClass, rms, SPREAD } from "./classify.ts";
-import { classesFor, emulate, type PrecisionClass, precisionClasses } from "./emulation.ts";
+import { classesFor, type PrecisionClass, precisionClasses } from "./emulation.ts";
 import type { Probe } from "./probes.ts";
-import type { Terms } from "./terms.ts";
-import { judgeOutputs, roundProblem, truth, widen } from "./verdict.ts";
+import { Ruler, Sample, type Setup } from "./sample.ts";
+import { judgeOutputs, roundProblem } from "./verdict.ts";
 
 export interface Precision extends Named {
   readonly output: string;
@@ -52,15 +50,6 @@ export interface Measured {
   readonly findings: readonly ProbeFinding[];
 }
 
-/** What a candidate is measured as. */
-export interface Setup extends Terms {
-  readonly operation: Operation;
-  readonly spec: CaseSpec;
-  /** Correct evaluations of the op. */
-  readonly evaluations: readonly Evaluation[];
-  readonly seed: number;
-}
-
 /** Brings unit numbers to where float16 has four bits left, and float32 and TF32 have all of theirs. */
 const SMALL = powerOfTwo(-20);
 
@@ -70,24 +59,23 @@ export async function measurePrecision(
   probes: readonly Probe[],
   setup: Setup,
 ): Promise<Measured> {
-  const { operation, spec, dtype, seed } = setup;
+  const { operation, dtype, seed } = setup;
   const seen = new Map<string, Seen[]>();
   const findings: ProbeFinding[] = [];
-  for (const { sizes, outputs, draws = 1, profile = "unit", change } of probes) {
+  for (const probe of probes) {
+    const { sizes, outputs, draws = 1, profile = "unit", change } = probe;
     const samples: Sample[] = [];
     for (let draw = 0; draw < draws; draw++) {
       const c: Case = { op: operation.name, sizes, profile, seed: seed + draw };
-      const plain = roundProblem(operation, spec.build(sizes, profile, c.seed), dtype);
-      const problem =
-        change === undefined ? plain : roundProblem(operation, change.of(operation, plain, c.seed), dtype);
-      const got = await outputsOf(candidate, problem);
-      const verdict = judgeOutputs(operation, got, problem, setup);
+      const ruler = rulerOf(setup, probe, c);
+      const got = await outputsOf(candidate, ruler.problem);
+      const verdict = judgeOutputs(operation, got, ruler.problem, setup);
       const told = change === undefined ? {} : { change: change.name };
       findings.push(...verdict.findings.map((message) => ({ case: c, ...told, message })));
       if (
         outputs.every((name) => verdict.comparisons.some((comparison) => comparison.output === name)) // none of another shape
       ) {
-        samples.push(new Sample({ ...setup, seed: c.seed }, problem, got, classesFor(operation, dtype)));
+        samples.push(new Sample(ruler, got));
       }
     }
     if (samples.length < draws) continue;
@@ -104,6 +92,26 @@ export async function measurePrecision(
   return { precision, findings };
 }
 
+/** The problem of a probe's case, in the dtype. */
+export function problemOf(
+  { operation, spec, dtype }: Pick<Setup, "operation" | "spec" | "dtype">,
+  { sizes, profile = "unit", change }: Probe,
+  seed: number,
+): Problem {
+  const plain = roundProblem(operation, spec.build(sizes, profile, seed), dtype);
+  return change === undefined ? plain : roundProblem(operation, change.of(operation, plain, seed), dtype);
+}
+
+/** The ruler of a probe's case: one that the setup keeps, or a new one. */
+function rulerOf(setup: Setup, probe: Probe, c: Case): Ruler {
+  const key = [formatCase(c), probe.change?.name].join();
+  const kept = setup.rulers?.get(key);
+  if (kept !== undefined) return kept;
+  const ruler = new Ruler(setup, problemOf(setup, probe, c.seed), c.seed);
+  setup.rulers?.set(key, ruler);
+  return ruler;
+}
+
 /** Copies, of what it is given and what it gives: a candidate may use both again. */
 async function outputsOf(candidate: Candidate, { inputs, scalars }: Problem): Promise<Outputs> {
   const copies = Object.entries(inputs).map(([name, t]) => [name, { data: t.data.slice(), shape: t.shape }]);
@@ -111,77 +119,6 @@ async function outputsOf(candidate: Candidate, { inputs, scalars }: Problem): Pr
   return Object.fromEntries(
     Object.entries(outputs).map(([name, t]) => [name, { data: t.data.slice(), shape: t.shape }]),
   ) as Outputs;
-}
-
-/** One run: the errors of the candidate and of every emulation, each as a share of its allowance. */
-class Sample {
-  readonly got: Outputs;
-  private readonly setup: Setup;
-  private readonly want: Outputs;
-  private readonly scale: Outputs;
-  private readonly evaluations: ReadonlyMap<PrecisionClass, readonly Outputs[]>;
-
-  constructor(setup: Setup, problem: Problem, got: Outputs, classes: readonly PrecisionClass[]) {
-    const { operation, evaluations, target, dtype, seed } = setup;
-    this.got = got;
-    this.setup = setup;
-    this.want = truth(operation, problem);
-    this.scale = operation.bound(widen(problem.inputs), problem.scalars, { ...target, stores: {} });
-    const thorough = dtype !== "float32";
-    this.evaluations = new Map(
-      classes.map((name) => [name, emulate(operation, evaluations, problem, target, name, seed, thorough)]),
-    );
-  }
-
-  /** Error ÷ allowance of the candidate, where an element has a scale. */
-  errors(output: string): number[] {
-    return this.each(output, (want, scale, i) => (this.got[output].data[i] - this.stored(output, want)) / scale);
-  }
-
-  /** The same of each evaluation of a class. */
-  emulated(output: string, name: PrecisionClass): number[][] {
-    return this.evaluations.get(name)!.map(({ [output]: { data } }) => {
-      const given = (i: number): number => this.stored(output, data[i]);
-      return this.each(output, (want, scale, i) => (given(i) - this.stored(output, want)) / scale);
-    });
-  }
-
-  /** The same before anything is rounded to fewer bits than float32. */
-  unrounded(output: string, name: PrecisionClass): number[][] {
-    return this.evaluations
-      .get(name)!
-      .map(({ [output]: { data } }) => this.each(output, (want, scale, i) => (data[i] - want) / scale));
-  }
-
-  /**
-   * The distance of two stored numbers ÷ allowance. Errors of size e move a result to the other side of a tie in a share
-   * e ÷ distance of all elements, and then by that distance.
-   */
-  steps(output: string): number[] {
-    const format = dtypes[this.storage(output)];
-    return this.each(output, (want, scale) => (format.name === "float32" ? 0 : ulp(want, format) / scale));
-  }
-
-  private storage(output: string): DTypeName {
-    return storageOf(this.setup.operation, output, this.setup.dtype);
-  }
-
-  private stored(output: string, x: number): number {
-    const format = this.storage(output);
-    return format === "float32" ? x : round(x, dtypes[format]);
-  }
-
-  private each(output: string, of: (want: number, scale: number, i: number) => number): number[] {
-    const [want, scale]: Tensor["data"][] = [this.want[output].data, this.scale[output].data];
-    const list: number[] = [];
-    const format = dtypes[this.storage(output)];
-    for (let i = 0; i < want.length; i++) {
-      if (!(scale[i] > 0 && scale[i] < Infinity && Number.isFinite(want[i]))) continue;
-      // What a rounding to fewer bits may move a result by is allowed, too.
-      list.push(of(want[i], format.name === "float32" ? scale[i] : scale[i] + ulp(want[i], format), i));
-    }
-    return list;
-  }
 }
 
 /** What one probe says of an output. */
@@ -281,7 +218,7 @@ async function settled(
   ]);
   const problem: Problem = { inputs: Object.fromEntries(small), scalars };
   const got = await outputsOf(candidate, problem);
-  const sample = new Sample(setup, problem, got, named.between);
+  const sample = new Sample(new Ruler(setup, problem, seed), got);
   const errors = sample.errors(output);
   const measured = rms(errors);
   const explaining = named.between.filter((name) =>

@@ -5,6 +5,9 @@ import type { Candidate } from "../../reference/candidate.ts";
 import { cases } from "../../judge/ops/index.ts";
 import { campaign } from "../../judge/campaign.ts";
 import { examine } from "../../judge/examination.ts";
+import { problemOf } from "../../judge/precision.ts";
+import { LONG, precisionProbes } from "../../judge/probes.ts";
+import { judge } from "../../judge/verdict.ts";
 import { type Inputs, type Outputs, type Scalars, storageOf } from "../../reference/operation.ts";
 import { type DTypeName, dtypes, round } from "../../reference/dtype.ts";
 import type { Floats, Tensor } from "../../reference/tensor.ts";
@@ -13,7 +16,8 @@ import { sigmoid } from "../../reference/ops/swiglu.ts";
 import { operations } from "../../reference/ops/index.ts";
 import { targets } from "../../reference/targets.ts";
 
-const terms = { seed: 1, nondeterministic: false, bitwise: true };
+// The emulations of long sums would take most of the time, and tell nothing of findings: those sums are judged by the bound.
+const terms = { seed: 1, nondeterministic: false, bitwise: true, longest: 256 };
 
 function rounding(op: string, dtype: DTypeName, factor = 1): Candidate {
   const operation = operations.get(op)!;
@@ -36,6 +40,10 @@ describe.each(["bfloat16", "float16"] as const)("in %s", (dtype) => {
     const right = rounding(op, dtype);
     for (const target of [targets.ieee, targets.wgsl]) {
       expect((await examine({ operation, spec }, right, { target, dtype }, terms)).findings).toEqual([]);
+      for (const probe of precisionProbes(operation, LONG, dtype)) {
+        const problem = problemOf({ operation, spec, dtype }, probe, terms.seed);
+        expect((await judge(operation, right, problem, { target, dtype })).findings).toEqual([]);
+      }
       expect((await campaign({ operation, spec }, right, { target, dtype }, plan)).failures).toEqual([]);
     }
     const wrong = rounding(op, dtype, 1 + 4 * dtypes[dtype].u); // two units in the last place, or four

@@ -3,6 +3,7 @@ import type { Candidate } from "../../reference/candidate.ts";
 import { cases } from "../../judge/ops/index.ts";
 import { ordinarySizes } from "../../judge/probes.ts";
 import { relationsOf } from "../../judge/relations/index.ts";
+import type { Ruler } from "../../judge/sample.ts";
 import type { Outcome, Trial } from "../../judge/relations/relation.ts";
 import { Float32Arithmetic, type Habits } from "../../zoo/arithmetic.ts";
 import { evaluationsOf } from "../../zoo/index.ts";
@@ -82,6 +83,16 @@ export function trialOf(op: string, tried: Candidate, seed = 1): Trial {
     seed,
     deterministic: true,
   };
+}
+
+const kept = new Map<string, Map<string, Ruler>>();
+
+/** The rulers of one setup, which every candidate of a test file is measured by: most of the time goes into their emulations. */
+export function rulersFor(...setup: readonly string[]): Map<string, Ruler> {
+  const key = setup.join(" ");
+  const rulers = kept.get(key) ?? new Map<string, Ruler>();
+  kept.set(key, rulers);
+  return rulers;
 }
 
 /** What one relation says of a candidate. */

@@ -18,7 +18,7 @@ import type { Inputs, Outputs, Scalars } from "../../reference/operation.ts";
 import { operations } from "../../reference/ops/index.ts";
 import { targets } from "../../reference/targets.ts";
 import type { Floats, Tensor } from "../../reference/tensor.ts";
-import { candidate } from "./candidates.ts";
+import { candidate, rulersFor } from "./candidates.ts";
 import { ieeeTerms } from "../terms.ts";
 
 const op = (name: string) => operations.get(name)!;
@@ -165,7 +165,8 @@ describe("the precision of rmsnorm.forward+linear.forward", () => {
   const { operation, spec } = fused("rmsnorm.forward", "linear.forward");
   const classOf = async (n: number, habits: Partial<Habits>) => {
     const evaluations = correctEvaluations(operation);
-    const terms = { operation, spec, evaluations, target: targets.wgsl, dtype: "float32", seed: 7 } as const;
+    const rulers = rulersFor(operation.name);
+    const terms = { operation, spec, evaluations, target: targets.wgsl, dtype: "float32", seed: 7, rulers } as const;
     const tried = evaluation(operation, n, habits);
     const { precision } = await measurePrecision(tried, precisionProbes(operation), terms);
     const { class: name, between } = summarise(precision)!;

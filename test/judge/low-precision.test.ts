@@ -12,7 +12,7 @@ import { evaluationsOf } from "../../zoo/index.ts";
 import { dtypes, round } from "../../reference/dtype.ts";
 import { operations } from "../../reference/ops/index.ts";
 import { targets } from "../../reference/targets.ts";
-import { candidate } from "./candidates.ts";
+import { candidate, rulersFor } from "./candidates.ts";
 
 /** Shorter sums than `touchstone check` has, that take a quarter of its time. */
 const TERMS = 1024;
@@ -45,7 +45,8 @@ function stored(op: string, dtype: Low, variant: number, habits: Partial<Habits>
 
 async function measured(op: string, dtype: Low, tried: Candidate): Promise<readonly Precision[]> {
   const [operation, spec] = [operations.get(op)!, cases.get(op)!];
-  const terms = { operation, spec, evaluations: evaluationsOf(op), target: targets.wgsl, dtype, seed: 5 };
+  const rulers = rulersFor(op, dtype);
+  const terms = { operation, spec, evaluations: evaluationsOf(op), target: targets.wgsl, dtype, seed: 5, rulers };
   return (await measurePrecision(tried, precisionProbes(operation, TERMS, dtype), terms)).precision;
 }
 

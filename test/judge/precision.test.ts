@@ -9,14 +9,16 @@ import { orders } from "../../zoo/arithmetic.ts";
 import { evaluationsOf } from "../../zoo/index.ts";
 import { operations } from "../../reference/ops/index.ts";
 import { type Target, targets } from "../../reference/targets.ts";
-import { candidate, mistaken, type Zoo, zooCandidate } from "./candidates.ts";
+import { candidate, mistaken, rulersFor, type Zoo, zooCandidate } from "./candidates.ts";
 import { float32 } from "../terms.ts";
 
 const SEED = 7;
 
 function measure(op: string, tried: Candidate, n = LONG, target: Target = targets.wgsl): Promise<Measured> {
   const [operation, spec] = [operations.get(op)!, cases.get(op)!];
-  const terms = { operation, spec, evaluations: evaluationsOf(op), target, dtype: "float32", seed: SEED } as const;
+  const rulers = rulersFor(op, target.name);
+  const setup = { operation, spec, evaluations: evaluationsOf(op), target, seed: SEED, rulers };
+  const terms = { ...setup, dtype: "float32" } as const;
   return measurePrecision(tried, precisionProbes(operation, n), terms);
 }
 
