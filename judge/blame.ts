@@ -8,10 +8,10 @@ import { type Inputs, type Operation, storageOf } from "../reference/operation.t
 import { Arithmetic, gamma } from "../reference/rounding.ts";
 import type { Target } from "../reference/targets.ts";
 import { type Floats, type Ints, sizeOf, type Tensor, view } from "../reference/tensor.ts";
-import { type Instance, type Recorded } from "../trace/instance.ts";
+import type { Instance, Recorded } from "../trace/instance.ts";
 import { compare, type Finding } from "./compare.ts";
 import { dtypeOf, type Recording } from "./recording.ts";
-import { identity, stepOps } from "./step-ops.ts";
+import { stepOps } from "./step-ops.ts";
 import { roundScalars } from "./verdict.ts";
 
 export interface Fault {
@@ -72,7 +72,8 @@ export function blame(
     return known === undefined ? undefined : shaped(known, recorded.shape);
   };
 
-  for (const instance of instances.flatMap((one) => [...unscalings(one, recording), ...withIdentities(one)])) {
+  for (const instance of instances) {
+    if (instance.ifRecorded && !isRecorded(instance, recording)) continue;
     const operation = stepOps.get(instance.op) ?? operations.get(instance.op)!;
     const inputs: Record<string, Known> = {};
     let missing: string | undefined;
@@ -87,7 +88,7 @@ export function blame(
       left.push({ op: instance.op, where: instance.where, reason: `${missing} is not recorded` });
       continue;
     }
-    if (isOfPass(instance)) for (const name in inputs) inputs[name] = asRead(name, inputs[name], target);
+    if (instance.stage === "pass") for (const name in inputs) inputs[name] = asRead(name, inputs[name], target);
     const results = evaluate(operation, instance, inputs, target, sumStorage(recording, operation, instance, low));
     const via = [...new Set([...Object.values(inputs).flatMap((known) => known.via), placeOf(instance)])];
     for (const [name, recorded] of Object.entries(instance.outputs)) {
@@ -114,42 +115,14 @@ export function blame(
   return { faults, judged, left };
 }
 
-/** Where an op is; the optimizer's ops are at weights, so their own names tell them apart. */
-export function placeOf({ op, where }: Instance): string {
-  return /^(clip|adamw)\./.test(op) ? `${op.split(".")[0]} of ${where}` : where;
+/** Where an op is; clipping and AdamW are at weights, so their own names tell them apart. */
+export function placeOf({ op, where, stage }: Instance): string {
+  return stage === "update" ? `${op.split(".")[0]} of ${where}` : where;
 }
 
-const outputGradient = /^(.*activationGradients\.)layers\.(\d+)\.(ffn|attention)_output$/;
-
-/** An instance, and before it the identity that its gradient came through. */
-function withIdentities(instance: Instance): Instance[] {
-  const identities = Object.values(instance.inputs).flatMap((recorded) => {
-    if (!("name" in recorded)) return [];
-    const [, at, layer, branch] = outputGradient.exec(recorded.name) ?? [];
-    if (layer === undefined) return [];
-    const dy = { name: `${at}layers.${layer}.${branch}_residual`, shape: recorded.shape };
-    const [part] = /^micro-batch \d+, /.exec(instance.where) ?? [""];
-    const where = `${part}layer ${layer}, gradient of ${branch}_output`;
-    return [{ op: identity.name, where, inputs: { dy }, scalars: {}, outputs: { da: recorded } }];
-  });
-  return [...identities, instance];
-}
-
-/**
- * Before the norm, the gradients of the passes divided by the scale of the loss, which is the gradient at it: 1, or what keeps
- * small gradients inside the range of float16 (Micikevicius et al. 2018). Only where a recording has both.
- */
-function unscalings({ op, inputs }: Instance, { read }: Recording): Instance[] {
-  if (op !== "gradient-norm.forward" || inputs.g === undefined || "name" in inputs.g) return [];
-  const scale = { name: "activationGradients.loss", shape: [] };
-  return inputs.g.flatMap((y) => {
-    const [, name] = /^steps\.0\.(gradients\..*)$/.exec(y.name) ?? [];
-    if (name === undefined || [name, y.name, scale.name].some((one) => read(one) === undefined)) return [];
-    const where = `unscaling of ${name.replace("gradients.", "")}`;
-    return [
-      { op: "unscale.forward", where, inputs: { g: { name, shape: y.shape }, scale }, scalars: {}, outputs: { y } },
-    ];
-  });
+function isRecorded({ inputs, outputs }: Instance, { read }: Recording): boolean {
+  const tensors = [...Object.values(inputs), ...Object.values(outputs)].flat();
+  return tensors.every(({ name }) => read(name) !== undefined);
 }
 
 interface Result {
@@ -223,15 +196,8 @@ function storageIn(
   const widest = storageOf(operation, name, low);
   if (widest === "float32") return recording.dtype === undefined ? got.dtype : "float32";
   if (got.dtype !== "float32") return got.dtype;
-  if (recording.dtype === undefined && !isOfPass(instance) && instance.op !== "cast.forward") return "float32";
+  if (recording.dtype === undefined && instance.stage !== "pass" && instance.stage !== "cast") return "float32";
   return got.tensor.data.every((x) => Object.is(x, round(x, dtypes[widest]))) ? widest : "float32";
-}
-
-/** Whether an op computes from the copies of the weights and in their dtype, not what makes them or what gathers gradients. */
-function isOfPass({ op, inputs }: Instance): boolean {
-  const accumulates =
-    inputs.b !== undefined && "name" in inputs.b && /^microBatches\.\d+\.gradients\./.test(inputs.b.name);
-  return !accumulates && !/^(cast|unscale|gradient-norm|clip|adamw)\./.test(op);
 }
 
 /** An input as the op read it: in a lower format, where the recording's author declares so (`--store x=bfloat16`). */

@@ -8,7 +8,7 @@ import type { Floats, Ints, Tensor } from "../reference/tensor.ts";
 const none = { integers: [], scalars: {}, stores: {}, covered: [], exact: [], wide: [], none: {} } as const;
 
 /** The backward of an addition: its gradient goes on unchanged, so a recording may hold it under two names. */
-export const identity: Operation = {
+const identity: Operation = {
   ...none,
   name: "add.backward",
   summary: "da = dy",

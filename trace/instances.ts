@@ -5,9 +5,8 @@ import { IGNORE_INDEX } from "../reference/ops/cross-entropy.ts";
 import { type Floats, type Ints, roundScalar, sizeOf, type Tensor, view, zeros } from "../reference/tensor.ts";
 import { adamwScalars } from "../reference/training/schedule.ts";
 import { weightShapes } from "../reference/weights.ts";
-import { flat, type Instance, micro, type Recorded, recorded, type TraceShape, words } from "./instance.ts";
-import { backwardInstances } from "./instances-backward.ts";
-import { forwardInstances } from "./instances-forward.ts";
+import { flat, type Instance, micro, type Recorded, recorded, type TraceShape } from "./instance.ts";
+import { backwardInstances, forwardInstances } from "./pass.ts";
 
 export type { Instance, Recorded, TraceShape };
 
@@ -17,7 +16,8 @@ export type { Instance, Recorded, TraceShape };
  */
 export function instancesOf(shape: TraceShape, step = 0): Instance[] {
   const passes = step === 0 ? [...(shape.mixed ? castInstances(shape) : []), ...passInstances(shape)] : [];
-  return [...passes, ...optimizerInstances(shape, step)];
+  const unscalings = step === 0 ? unscaleInstances(shape) : [];
+  return [...passes, ...unscalings, ...optimizerInstances(shape, step)];
 }
 
 /** The weights as the passes read them. */
@@ -25,6 +25,7 @@ function castInstances({ config }: TraceShape): Instance[] {
   return [...weightShapes(config)].map(([name, shape]) => ({
     op: "cast.forward",
     where: `cast of ${name}`,
+    stage: "cast",
     inputs: { x: flat(recorded(`weights.${name}`, ...shape)) },
     scalars: {},
     outputs: { y: flat(recorded(`castWeights.${name}`, ...shape)) },
@@ -35,45 +36,44 @@ function castInstances({ config }: TraceShape): Instance[] {
 function passInstances(shape: TraceShape): Instance[] {
   const { microBatches = 1 } = shape;
   if (microBatches === 1) return [...forwardInstances(shape), ...backwardInstances(shape)];
-  const { targets: all, act } = words(shape);
   const part = { ...shape, B: shape.B / microBatches };
+  const all = recorded("steps.0.targets", shape.B * shape.T);
+  const parts = Array.from({ length: microBatches }, (_, i) => ({
+    own: recorded(`${micro(i)}targets`, part.B * part.T),
+    share: `${micro(i)}activationGradients.loss`,
+    loss: `${micro(i)}activations.loss`,
+  }));
   const list: Instance[] = [];
-  const shares: Recorded[] = [];
-  const losses: Recorded[] = [];
-  for (let i = 0; i < microBatches; i++) {
-    const at = micro(i);
-    const ofPart = words(part, at);
-    const share = ofPart.grad("loss");
-    const own = ofPart.targets;
-    const ignoreIndex = { ignoreIndex: IGNORE_INDEX };
+  for (const [i, { own, share }] of parts.entries()) {
     const passes: Instance[] = [
       {
         op: "share.forward",
         where: "share of the targets",
+        stage: "pass",
         inputs: { own, all },
-        scalars: ignoreIndex,
-        outputs: { share },
+        scalars: { ignoreIndex: IGNORE_INDEX },
+        outputs: { share: recorded(share) },
       },
-      ...forwardInstances(part, at),
-      ...backwardInstances(part, at),
+      ...forwardInstances(part, micro(i)),
+      ...backwardInstances(part, micro(i)),
       ...(i > 0 ? accumulationInstances(shape, i) : []),
     ];
     for (const instance of passes) list.push({ ...instance, where: `micro-batch ${i}, ${instance.where}` });
-    shares.push(recorded(share.name, 1));
-    losses.push(recorded(ofPart.act("loss").name, 1));
   }
-  const inputs = { losses, shares };
+  const losses = parts.map(({ loss }) => recorded(loss, 1));
+  const shares = parts.map(({ share }) => recorded(share, 1));
   list.push({
     op: "mean-loss.forward",
     where: "loss of the batch",
-    inputs,
+    stage: "pass",
+    inputs: { losses, shares },
     scalars: {},
-    outputs: { loss: act("loss") },
+    outputs: { loss: recorded("activations.loss") },
   });
   return list;
 }
 
-/** The gradients of micro-batch i > 0 added to the sum of those before it; behind the last they are the batch's. */
+/** The gradients of micro-batch i > 0 added to the sum of those before it; after the last they are the batch's. */
 function accumulationInstances({ config, microBatches = 1 }: TraceShape, i: number): Instance[] {
   return [...weightShapes(config)].map(([name, shape]) => {
     const sum = (upTo: number): Recorded => {
@@ -83,6 +83,7 @@ function accumulationInstances({ config, microBatches = 1 }: TraceShape, i: numb
     return {
       op: "add.forward",
       where: `sum of the gradients of ${name}`,
+      stage: "accumulation",
       inputs: { a: flat(sum(i - 1)), b: flat(recorded(`${micro(i)}gradients.${name}`, ...shape)) },
       scalars: {},
       outputs: { y: flat(sum(i)) },
@@ -112,6 +113,22 @@ function endToEnd(tensors: readonly Tensor[]): Tensor {
   return all;
 }
 
+/**
+ * The gradients of the passes divided by the scale of the loss, which is the gradient at it: 1, or what keeps small gradients
+ * inside the range of float16 (Micikevicius et al. 2018).
+ */
+function unscaleInstances({ config }: TraceShape): Instance[] {
+  return [...weightShapes(config)].map(([name, shape]) => ({
+    op: "unscale.forward",
+    where: `unscaling of ${name}`,
+    stage: "norm",
+    ifRecorded: true,
+    inputs: { g: flat(recorded(`gradients.${name}`, ...shape)), scale: recorded("activationGradients.loss") },
+    scalars: {},
+    outputs: { y: flat(recorded(`steps.0.gradients.${name}`, ...shape)) },
+  }));
+}
+
 /** The global norm, then clipping and AdamW weight by weight. */
 function optimizerInstances({ config, hyperparameters, like }: TraceShape, step: number): Instance[] {
   const at = `steps.${step}`;
@@ -119,7 +136,14 @@ function optimizerInstances({ config, hyperparameters, like }: TraceShape, step:
   const norm = { name: `${at}.gradientNorm`, shape: [] };
   const gradients = shapes.map(({ name, N }) => ({ name: `${at}.gradients.${name}`, shape: N }));
   const list: Instance[] = [
-    { op: "gradient-norm.forward", where: "gradients", inputs: { g: gradients }, scalars: {}, outputs: { norm } },
+    {
+      op: "gradient-norm.forward",
+      where: "gradients",
+      stage: "norm",
+      inputs: { g: gradients },
+      scalars: {},
+      outputs: { norm },
+    },
   ];
   if (hyperparameters === undefined) return list;
   const before = (what: string, name: string): string => {
@@ -131,6 +155,7 @@ function optimizerInstances({ config, hyperparameters, like }: TraceShape, step:
     list.push({
       op: "clip.forward",
       where: name,
+      stage: "update",
       inputs: { g: { name: `${at}.gradients.${name}`, shape: N }, norm },
       scalars: { maxNorm: roundScalar(hyperparameters.maxGradientNorm, like) },
       outputs: { g },
@@ -138,6 +163,7 @@ function optimizerInstances({ config, hyperparameters, like }: TraceShape, step:
     list.push({
       op: "adamw.forward",
       where: name,
+      stage: "update",
       inputs: {
         w: { name: before("weights", name), shape: N },
         g,

@@ -2,9 +2,9 @@
 //
 //   held at an op = Σ bytes of the tensors given by then that this op or a later one reads or gives
 import type { LlamaConfig } from "../config.ts";
-import { modelTensors } from "../planning/activations.ts";
-import { forwardFlops } from "../planning/arithmetic.ts";
 import { blockTensors, type TensorName } from "./block-table.ts";
+import { forwardFlops } from "./flops.ts";
+import { modelTensors } from "./model-table.ts";
 import { kept, type Policy } from "./policies.ts";
 import { count, type Sizes, sizesOf } from "./sizes.ts";
 import { elementBytes, type StorageName } from "./storage.ts";

@@ -11,21 +11,26 @@ import {
   type GradientRow,
 } from "./block-backward.ts";
 import { blockOps, type OpRow, opOf, type TensorName } from "./block-table.ts";
+import {
+  modelBackwardOps,
+  type ModelBackwardRow,
+  type ModelOperand,
+  modelOps,
+  type ModelRow,
+  type ModelTensorName,
+} from "./model-table.ts";
 import { kept, type Policy } from "./policies.ts";
 
 /** A tensor of the schedule: which it is like in shape, and where it belongs. */
 export interface Held {
   readonly name: string;
   /** The tensor of the block, or of the model, whose shape it has. */
-  readonly like: TensorName | ModelTensor;
+  readonly like: TensorName | ModelTensorName;
   /** Of a block, or undefined. */
   readonly layer: number | undefined;
   /** The op that gave it, such as "linear", "again linear" or "linear.backward"; "input" for what the caller gave. */
   readonly op: string;
 }
-
-/** cos and sin together count as the table. */
-export type ModelTensor = "tokens" | "targets" | "table" | "norm.y" | "norm.rstd" | "logits" | "crossEntropy.lse";
 
 /** One op of a pass; its inputs by name. */
 export interface Row {
@@ -42,25 +47,41 @@ export function schedule(nLayers: number, policy: Policy): Row[] {
     op: string,
     layer: number | undefined,
     reads: readonly string[],
-    gives: Readonly<Record<string, TensorName | ModelTensor>>,
+    gives: Readonly<Record<string, TensorName | ModelTensorName>>,
   ): void => {
     const given = Object.entries(gives).map(([name, like]) => ({ name, like, layer, op }));
     rows.push({ op, layer, reads, gives: given });
   };
   push("input", undefined, [], { tokens: "tokens", targets: "targets" });
-  push("rope-table", undefined, [], { table: "table" });
-  push("embedding", undefined, ["tokens"], { x0: "x" });
+  for (const row of modelOps.before) pushOutside(row);
   for (let i = 0; i < nLayers; i++) for (const op of blockOps) pushForward(op, i);
-  push("rmsnorm", undefined, [`x${nLayers}`], { "norm.y": "norm.y", "norm.rstd": "norm.rstd" });
-  push("linear", undefined, ["norm.y"], { logits: "logits" });
-  push("cross-entropy", undefined, ["logits", "targets"], { lse: "crossEntropy.lse" });
+  for (const row of modelOps.after) pushOutside(row);
 
-  push("cross-entropy.backward", undefined, ["logits", "targets", "lse"], { dlogits: "logits" });
-  push("linear.backward", undefined, ["dlogits", "norm.y"], { dnorm: "norm.y" });
-  push("rmsnorm.backward", undefined, ["dnorm", `x${nLayers}`, "norm.rstd"], { [`dx${nLayers}`]: "x" });
+  for (const row of modelBackwardOps.before) pushOutsideBackward(row);
   for (let i = nLayers - 1; i >= 0; i--) pushBackward(i);
-  push("embedding.backward", undefined, ["dx0", "tokens"], {});
+  for (const row of modelBackwardOps.after) pushOutsideBackward(row);
   return rows;
+
+  function pushOutside({ op, inputs, outputs }: ModelRow): void {
+    const given = tensors(outputs).map((name) => [outsideName(name), likeOf(name)]);
+    push(op, undefined, tensors(inputs).map(outsideName), Object.fromEntries(given));
+  }
+
+  function pushOutsideBackward({ op, gradients, activations, gives }: ModelBackwardRow): void {
+    const reads = [...tensors(gradients).map(outsideGradient), ...tensors(activations).map(outsideName)];
+    const given = tensors(gives).map((name) => [outsideGradient(name), likeOf(name)]);
+    push(op, undefined, reads, Object.fromEntries(given));
+  }
+
+  function outsideName(name: ModelOperand): string {
+    if (name === "embedding") return "x0";
+    if (name === "last") return `x${nLayers}`;
+    return name === "crossEntropy.lse" ? "lse" : name;
+  }
+
+  function outsideGradient(name: ModelOperand): string {
+    return `d${outsideName(name).replace(".y", "")}`;
+  }
 
   function forwardName(name: TensorName, i: number): string {
     if (name === "x") return `x${i}`;
@@ -118,6 +139,15 @@ export function schedule(nLayers: number, policy: Policy): Row[] {
     }
     push(op, i, [...from, ...reads, ...tableOf(op)], gives);
   }
+}
+
+/** The loss is one number, and stands outside. */
+function tensors(operands: Readonly<Record<string, ModelOperand>>): Exclude<ModelOperand, "loss">[] {
+  return Object.values(operands).filter((name) => name !== "loss");
+}
+
+function likeOf(name: Exclude<ModelOperand, "loss">): TensorName | ModelTensorName {
+  return name === "embedding" || name === "last" ? "x" : name;
 }
 
 /** RoPE turns by the model's table. */

@@ -1,7 +1,8 @@
 // What one rank holds between its passes over a micro-batch, and what its backward computes again, in bytes: counted from the
 // tensors that are there, where planning/activations.ts has a formula.
 import type { Saved } from "../model/lazily.ts";
-import type { ActivationMemory, ModelTensorName } from "../planning/activations.ts";
+import type { ModelTensorName } from "../model/model-table.ts";
+import type { ActivationMemory } from "../planning/activations.ts";
 import type { TensorName } from "../model/block-table.ts";
 import type { Floats, Ints, Tensor } from "../tensor.ts";
 import type { RankPass } from "./step.ts";

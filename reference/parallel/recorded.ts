@@ -3,13 +3,14 @@
 // Left out are sums that no rank has: the terms of the gradients at the inputs of the products (attention_norm, ffn_norm), which
 // every rank adds up for its own heads and columns before they leave; of a batch in parts, a part's mean loss, and its
 // gradients of the weights, which a rank adds up for its own sequences before they are summed over the ranks.
+import { blockGradients, type GradientName, type GradientRow } from "../model/block-backward.ts";
+import { blockTensors, fieldAt, type TensorName } from "../model/block-table.ts";
 import { type Tensor, view } from "../tensor.ts";
-import type { Recorder } from "../training/recorded.ts";
+import { activationName, gradientName } from "../training/recorded-names.ts";
+import { asRecorded, type Recorder } from "../training/recorded.ts";
 import type { Weights } from "../weights.ts";
-import type { BlockActivations } from "./block.ts";
 import { join } from "./cut.ts";
 import type { Layout } from "./layout.ts";
-import type { LayerGradients } from "./model.ts";
 import { gatherTable, type Table } from "./shards.ts";
 import type { RankPass, RankStep } from "./step.ts";
 
@@ -74,86 +75,56 @@ function recordTogether(
   }
 }
 
-/** The ways in which an activation lies over the tensor ranks. */
-function placing({ activations }: RankPass, sequence: boolean, put: Put) {
-  const [B, T] = activations.tokens.shape;
-  const asSequences = (t: Tensor): Tensor => view(t, [B, t.shape[0] / B, ...t.shape.slice(1)]);
-  return {
-    /** [R, …], or with sequence parallelism this rank's positions of each sequence. */
-    rows: (name: string, t: Tensor): void => put(name, asSequences(t), sequence ? 1 : undefined),
-    /** [R, own columns]. */
-    columns: (name: string, t: Tensor): void => put(name, asSequences(t), 2),
-    /** [B, T, own heads, HS]. */
-    heads: (name: string, t: Tensor): void => put(name, t, 2),
-    /** [B, T, own heads, HS], recorded as [B, T, own heads · HS]. */
-    headsAsColumns: (name: string, t: Tensor): void => put(name, view(t, [B, T, t.shape[2] * t.shape[3]]), 2),
-    /** [B, own heads, T]. */
-    statistics: (name: string, t: Tensor): void => put(name, t, 1),
-    /** [R], the same on every tensor rank. */
-    replicated: (name: string, t: Tensor): void => put(name, asSequences(t), undefined),
-  };
-}
-type Placing = ReturnType<typeof placing>;
-
-function putForward(passes: RankPass, sequence: boolean, put: Put): void {
-  const { activations: a, lse } = passes;
-  const place = placing(passes, sequence, put);
-  place.rows("activations.embedding", a.embedding);
-  for (const [i, layer] of a.layers.entries()) putBlock(`activations.layers.${i}`, layer, place);
-  place.rows("activations.norm", a.norm.y);
-  place.rows("activations.norm.rstd", a.norm.rstd);
-  place.columns("activations.logits", a.logits);
-  place.replicated("activations.lse", lse);
+/** Puts the rows of a rank as sequences: [R, …] → [B, T, …], cut along an axis of the result. */
+function rowsOf({ activations }: RankPass, put: Put): Put {
+  const [B] = activations.tokens.shape;
+  return (name, t, axis) => put(name, view(t, [B, t.shape[0] / B, ...t.shape.slice(1)]), axis);
 }
 
-function putBlock(at: string, a: BlockActivations, place: Placing): void {
-  place.rows(`${at}.attention_norm`, a.attentionNorm.y);
-  place.rows(`${at}.attention_norm.rstd`, a.attentionNorm.rstd);
-  place.heads(`${at}.q_projection`, a.qProjection);
-  place.heads(`${at}.k_projection`, a.kProjection);
-  place.heads(`${at}.v`, a.v);
-  place.heads(`${at}.q`, a.q);
-  place.heads(`${at}.k`, a.k);
-  place.headsAsColumns(`${at}.attention`, a.attention.y);
-  place.statistics(`${at}.lse`, a.attention.lse);
-  place.rows(`${at}.attention_output`, a.attentionOutput);
-  place.rows(`${at}.attention_residual`, a.attentionResidual);
-  place.rows(`${at}.ffn_norm`, a.ffnNorm.y);
-  place.rows(`${at}.ffn_norm.rstd`, a.ffnNorm.rstd);
-  place.columns(`${at}.gate`, a.gate);
-  place.columns(`${at}.up`, a.up);
-  place.columns(`${at}.swiglu`, a.swiglu);
-  place.rows(`${at}.ffn_output`, a.ffnOutput);
-  place.rows(`${at}.ffn_residual`, a.ffnResidual);
+function putForward(pass: RankPass, sequence: boolean, put: Put): void {
+  const { activations: a, lse } = pass;
+  const rows = rowsOf(pass, put);
+  const positions = sequence ? 1 : undefined;
+  rows("activations.embedding", a.embedding, positions);
+  for (const [i, layer] of a.layers.entries()) {
+    for (const name of Object.keys(blockTensors) as TensorName[]) {
+      if (name !== "x") putOfBlock(pass, sequence, put, activationName(i, name), name, fieldAt(layer, name));
+    }
+  }
+  rows("activations.norm", a.norm.y, positions);
+  rows("activations.norm.rstd", a.norm.rstd, positions);
+  rows("activations.logits", a.logits, 2);
+  rows("activations.lse", lse, undefined);
 }
 
-function putBackward(passes: RankPass, sequence: boolean, put: Put): void {
-  const d = passes.gradients;
-  const place = placing(passes, sequence, put);
-  place.columns("activationGradients.logits", d.logits);
-  place.rows("activationGradients.norm", d.norm);
-  for (let i = d.layers.length - 1; i >= 0; i--) putBlockGradients(i, d.layers[i], place);
-  place.rows("activationGradients.embedding", d.embedding);
+function putBackward(pass: RankPass, sequence: boolean, put: Put): void {
+  const d = pass.gradients;
+  const rows = rowsOf(pass, put);
+  rows("activationGradients.logits", d.logits, 2);
+  rows("activationGradients.norm", d.norm, sequence ? 1 : undefined);
+  for (let i = d.layers.length - 1; i >= 0; i--) {
+    for (const [name, { like, sum }] of Object.entries(blockGradients) as [GradientName, GradientRow][]) {
+      if (name === "x" || (sum !== undefined && addedByRank.has(sum))) continue;
+      putOfBlock(pass, sequence, put, gradientName(i, name), like, fieldAt(d.layers[i], name));
+    }
+  }
+  rows("activationGradients.embedding", d.embedding, sequence ? 1 : undefined);
 }
 
-function putBlockGradients(i: number, d: LayerGradients, place: Placing): void {
-  const at = `activationGradients.layers.${i}`;
-  const terms = `activationGradientTerms.layers.${i}`;
-  place.rows(`${at}.ffn_residual`, d.ffnResidual);
-  place.rows(`${at}.ffn_output`, d.ffnOutput);
-  place.columns(`${at}.swiglu`, d.swiglu);
-  place.columns(`${at}.gate`, d.gate);
-  place.columns(`${at}.up`, d.up);
-  place.rows(`${at}.ffn_norm`, d.ffnNorm);
-  place.rows(`${terms}.attention_residual.ffn_norm`, d.terms.attentionResidual.ffnNorm);
-  place.rows(`${at}.attention_residual`, d.attentionResidual);
-  place.rows(`${at}.attention_output`, d.attentionOutput);
-  place.headsAsColumns(`${at}.attention`, d.attention);
-  place.heads(`${at}.q`, d.q);
-  place.heads(`${at}.k`, d.k);
-  place.heads(`${at}.v`, d.v);
-  place.heads(`${at}.q_projection`, d.qProjection);
-  place.heads(`${at}.k_projection`, d.kProjection);
-  place.rows(`${at}.attention_norm`, d.attentionNorm);
-  place.rows(`${terms}.input.attention_norm`, d.terms.x.attentionNorm);
+/** Gradients whose terms a rank has for its own heads and columns only. */
+const addedByRank: ReadonlySet<string> = new Set(["attentionNorm", "ffnNorm"]);
+
+/** A tensor of a block: its own heads or columns, its own positions, or all that there is. */
+function putOfBlock(
+  { activations }: RankPass,
+  sequence: boolean,
+  put: Put,
+  name: string,
+  like: TensorName,
+  t: Tensor,
+): void {
+  const { shape, region } = blockTensors[like];
+  const whole = sequence ? 1 : undefined;
+  const axis = region === "tensor" ? shape.findIndex((letter) => ["NH", "NKV", "F"].includes(letter)) : whole;
+  put(name, asRecorded(activations.tokens.shape[0], like, t), axis);
 }

@@ -5,28 +5,10 @@
 //   + one block's recomputed tensors       there while that block's backward runs
 import type { LlamaConfig } from "../config.ts";
 import { blockTensors, type OpRow, type TensorName, type TensorRow } from "../model/block-table.ts";
+import { modelTensors, type ModelTensorName } from "../model/model-table.ts";
 import { kept, type Policy } from "../model/policies.ts";
 import { localCount, localSizes, type Sizes, sizesOf, type TensorGroup } from "../model/sizes.ts";
 import { elementBytes, type StorageName } from "../model/storage.ts";
-
-const row = { shape: ["B", "T"], stored: "statistic", region: "whole" } as const;
-const halfHeads = { shape: ["T", "HS"], stored: "statistic", region: "whole" } as const;
-
-/**
- * What the model keeps outside its blocks, under every policy; names are those of ModelActivations and of the loss.
- * The embedding is the first block's x. The table is given by both of its halves at once: cos and sin are [T, HS/2] each.
- */
-export const modelTensors = {
-  tokens: { shape: ["B", "T"], stored: "integer", region: "whole" },
-  targets: { shape: ["B", "T"], stored: "integer", region: "whole" },
-  table: halfHeads,
-  last: { shape: ["B", "T", "C"], stored: "activation", region: "sequence" },
-  "norm.y": { shape: ["B", "T", "C"], stored: "activation", region: "sequence" },
-  "norm.rstd": { shape: ["B", "T"], stored: "statistic", region: "sequence" },
-  logits: { shape: ["B", "T", "V"], stored: "activation", region: "tensor" },
-  "crossEntropy.lse": row,
-} as const satisfies Record<string, TensorRow>;
-export type ModelTensorName = keyof typeof modelTensors;
 
 /** Of one rank: bytes of each tensor, and what they come to. */
 export interface ActivationMemory {

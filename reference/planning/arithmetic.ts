@@ -7,9 +7,10 @@
 // The gradient of a memory-efficient attention computes the scores once more, whatever the policy (Dao et al. 2022): that
 // product counts as spent again. Norms, RoPE, SwiGLU and sums are below a thousandth of the products at the paper's sizes.
 import type { LlamaConfig } from "../config.ts";
-import { blockWeights, type OpRow } from "../model/block-table.ts";
+import { blockWeights } from "../model/block-table.ts";
+import { attentionProduct, forwardFlops, linearFlops } from "../model/flops.ts";
 import { kept, type Policy } from "../model/policies.ts";
-import { count, type Sizes, sizesOf } from "../model/sizes.ts";
+import { count, sizesOf } from "../model/sizes.ts";
 
 export interface TokenArithmetic {
   readonly forward: { readonly linear: number; readonly attention: number };
@@ -41,25 +42,4 @@ export function tokenArithmetic(config: LlamaConfig, T: number, policy: Policy):
     again: again + scores,
     hardware: model + again + scores,
   };
-}
-
-/** Of an op of a block on these sizes: the forward's products. */
-export function forwardFlops({ op, weight }: OpRow, sizes: Sizes): number {
-  if (op === "linear") return linearFlops(count(blockWeights[weight!], sizes), sizes.B * sizes.T);
-  return op === "attention" ? 2 * attentionProduct(sizes) : 0;
-}
-
-/** Of the attention's backward: dv, dp, dq, dk, and the scores again. */
-export function attentionBackwardFlops(sizes: Sizes): number {
-  return 5 * attentionProduct(sizes);
-}
-
-/** A product of a matrix of so many weights with so many rows. */
-export function linearFlops(weights: number, rows: number): number {
-  return 2 * weights * rows;
-}
-
-// One product over all visible pairs: 2 · HS · T (T + 1) / 2 for each sequence and head.
-function attentionProduct({ B, T, NH, HS }: Sizes): number {
-  return B * NH * HS * T * (T + 1);
 }

@@ -4,7 +4,7 @@
 // before them in the backward (Shoeybi et al. 2019, section 3). With it each is a reduce-scatter, and an all-gather stands
 // before each product that needs all positions; the backward gathers the product's input once more (Korthikanti et al.
 // 2022, section 4.2). The backward issues input gradients first, so their reduction runs beside the weight gradients.
-import { attentionBackwardFlops, forwardFlops } from "./arithmetic.ts";
+import { attentionBackwardFlops, forwardFlops } from "../model/flops.ts";
 import { type BackwardRow, blockBackwardOps, blockGradients, type GradientName } from "../model/block-backward.ts";
 import {
   blockOps,

@@ -8,7 +8,7 @@
 // A block's gradients are sent as soon as they are there, and its weights ahead of their use: at stage 3, which gives them
 // back after it, at most one block ahead.
 import type { LlamaConfig } from "../config.ts";
-import { linearFlops } from "./arithmetic.ts";
+import { linearFlops } from "../model/flops.ts";
 import { blockBackward, blockForward, type BlockWork, residualBytes } from "./block-step.ts";
 import { type Issue, newIssue, type Ready } from "./issue.ts";
 import type { Layout } from "./layout.ts";

@@ -11,10 +11,13 @@
 //
 //   microBatches.i.accumulated.…   the gradients of the weights from the parts 0 … i
 //   activations.loss  gradients.…   of the whole batch
-import type { BlockActivations, BlockGradients } from "../model/block.ts";
+import { blockGradients, type GradientName } from "../model/block-backward.ts";
+import { blockTensors, fieldAt, type TensorName } from "../model/block-table.ts";
+import type { BlockGradients } from "../model/block.ts";
 import type { ModelActivations } from "../model/model.ts";
 import { type Tensor, view } from "../tensor.ts";
 import type { Weights } from "../weights.ts";
+import { activationName, gradientName } from "./recorded-names.ts";
 import type { Pass, Passes, PassesInParts, TrainingState } from "./step.ts";
 
 /** Takes a tensor under its name; called in the order of computation. */
@@ -50,7 +53,7 @@ function recordPass({ activations, loss, lse, dloss, gradients }: Pass, record: 
   record("activationGradients.loss", dloss);
   rows("activationGradients.logits", gradients.logits);
   rows("activationGradients.norm", gradients.norm);
-  for (let i = gradients.layers.length - 1; i >= 0; i--) recordBlockGradients(i, gradients.layers[i], record, rows);
+  for (let i = gradients.layers.length - 1; i >= 0; i--) recordBlockGradients(B, i, gradients.layers[i], record);
   rows("activationGradients.embedding", gradients.embedding);
 
   if (gradients.terms !== undefined) {
@@ -74,71 +77,33 @@ export function recordUpdate(clipped: Weights, state: TrainingState, record: Rec
 }
 
 function recordForward(a: ModelActivations, record: Recorder, rows: Recorder): void {
+  const [B] = a.tokens.shape;
   record("activations.rope.cos", a.table.cos);
   record("activations.rope.sin", a.table.sin);
   rows("activations.embedding", a.embedding);
-  for (const [i, layer] of a.layers.entries()) recordBlock(i, layer, record, rows);
+  for (const [i, layer] of a.layers.entries()) {
+    for (const name of Object.keys(blockTensors) as TensorName[]) {
+      if (name !== "x") record(activationName(i, name), asRecorded(B, name, fieldAt(layer, name)));
+    }
+  }
   rows("activations.norm", a.norm.y);
   rows("activations.norm.rstd", a.norm.rstd);
   rows("activations.logits", a.logits);
 }
 
-function recordBlock(i: number, a: BlockActivations, record: Recorder, rows: Recorder): void {
-  const at = `activations.layers.${i}`;
-  rows(`${at}.attention_norm`, a.attentionNorm.y);
-  rows(`${at}.attention_norm.rstd`, a.attentionNorm.rstd);
-  record(`${at}.q_projection`, a.qProjection);
-  record(`${at}.k_projection`, a.kProjection);
-  record(`${at}.v`, a.v);
-  record(`${at}.q`, a.q);
-  record(`${at}.k`, a.k);
-  rows(`${at}.attention`, headsAsRows(a.attention.y));
-  record(`${at}.lse`, a.attention.lse);
-  rows(`${at}.attention_output`, a.attentionOutput);
-  rows(`${at}.attention_residual`, a.attentionResidual);
-  rows(`${at}.ffn_norm`, a.ffnNorm.y);
-  rows(`${at}.ffn_norm.rstd`, a.ffnNorm.rstd);
-  rows(`${at}.gate`, a.gate);
-  rows(`${at}.up`, a.up);
-  rows(`${at}.swiglu`, a.swiglu);
-  rows(`${at}.ffn_output`, a.ffnOutput);
-  rows(`${at}.ffn_residual`, a.ffnResidual);
+function recordBlockGradients(B: number, i: number, d: BlockGradients, record: Recorder): void {
+  for (const name of Object.keys(blockGradients) as GradientName[]) {
+    if (name !== "x") record(gradientName(i, name), asRecorded(B, blockGradients[name].like, fieldAt(d, name)));
+  }
 }
 
-function recordBlockGradients(i: number, d: BlockGradients, record: Recorder, rows: Recorder): void {
-  const at = `activationGradients.layers.${i}`;
-  const terms = `activationGradientTerms.layers.${i}`;
-  rows(`${at}.ffn_residual`, d.ffnResidual);
-  rows(`${at}.ffn_output`, d.ffnOutput);
-  rows(`${at}.swiglu`, d.swiglu);
-  rows(`${at}.gate`, d.gate);
-  rows(`${at}.up`, d.up);
-  rows(`${terms}.ffn_norm.gate`, d.terms.ffnNorm.gate);
-  rows(`${terms}.ffn_norm.up`, d.terms.ffnNorm.up);
-  rows(`${at}.ffn_norm`, d.ffnNorm);
-  rows(`${terms}.attention_residual.ffn_norm`, d.terms.attentionResidual.ffnNorm);
-  rows(`${at}.attention_residual`, d.attentionResidual);
-  rows(`${at}.attention_output`, d.attentionOutput);
-  rows(`${at}.attention`, headsAsRows(d.attention));
-  record(`${at}.q`, d.q);
-  record(`${at}.k`, d.k);
-  record(`${at}.v`, d.v);
-  record(`${at}.q_projection`, d.qProjection);
-  record(`${at}.k_projection`, d.kProjection);
-  rows(`${terms}.attention_norm.q`, d.terms.attentionNorm.q);
-  rows(`${terms}.attention_norm.k`, d.terms.attentionNorm.k);
-  rows(`${terms}.attention_norm.qk`, d.terms.attentionNorm.qk);
-  rows(`${terms}.attention_norm.v`, d.terms.attentionNorm.v);
-  rows(`${at}.attention_norm`, d.attentionNorm);
-  rows(`${terms}.input.attention_norm`, d.terms.x.attentionNorm);
+/** A tensor of a block as it is recorded: rows [R, …] as [B, T, …], and so the attention's result; other heads as they are. */
+export function asRecorded(B: number, like: TensorName, t: Tensor): Tensor {
+  if (like === "attention.y") return view(t, [B, t.shape[1], t.shape[2] * t.shape[3]]);
+  const { shape } = blockTensors[like];
+  return shape.length === 4 || shape[1] !== "T" ? t : view(t, [B, t.shape[0] / B, ...t.shape.slice(1)]);
 }
 
 function recordAll(prefix: string, tensors: Weights, record: Recorder): void {
   for (const [name, t] of tensors) record(`${prefix}.${name}`, t);
-}
-
-/** [B, T, NH, HS] → [R, NH·HS], the same numbers. */
-function headsAsRows(t: Tensor): Tensor {
-  const [B, T, NH, HS] = t.shape;
-  return view(t, [B * T, NH * HS]);
 }

@@ -164,6 +164,7 @@ describe("a replay", () => {
       const used = new Set<string>();
       const double = { data: new Float64Array(0), shape: [0] };
       for (const instance of instancesOf({ ...given, B: 4, T, like: double })) {
+        if (instance.ifRecorded) continue; // there is no gradient at the loss of the whole batch
         const operation = stepOps.get(instance.op) ?? operations.get(instance.op)!;
         const results = operation.evaluate(inputsOf(instance, read), instance.scalars, Float64Array);
         for (const [output, { name, shape: axes }] of Object.entries(instance.outputs)) {
@@ -173,8 +174,7 @@ describe("a replay", () => {
         }
       }
       const computed = [...full.keys()].filter((name) => /activation|accumulated|^gradients|gradientTerms/.test(name));
-      const alias = /activationGradients\.layers\.\d+\.(attention_output|ffn_output)$/;
-      expect(computed.filter((name) => !used.has(name) && !alias.test(name))).toEqual([]);
+      expect(computed.filter((name) => !used.has(name))).toEqual([]);
       expect(computed.length).toBeGreaterThan(parts * 70);
     },
   );

@@ -66,8 +66,8 @@ export function recordStep(
   });
   if (microBatches > 1) targets.data.fill(-100, 1, T); // the first sequence has one target that counts
   for (const [name, ids] of Object.entries({ tokens, targets })) tensors.set(`steps.0.${name}`, ids);
-  if (microBatches === 1) tensors.set("activationGradients.loss", { data: Float32Array.of(1), shape: [] });
-  else {
+  tensors.set("activationGradients.loss", { data: Float32Array.of(1), shape: [] });
+  if (microBatches > 1) {
     for (const [i, part] of splitBatch({ tokens, targets }, microBatches).entries()) {
       for (const [name, ids] of Object.entries(part)) tensors.set(`${micro(i)}${name}`, ids);
     }
@@ -81,9 +81,6 @@ export function recordStep(
       const right = { data: outputs[output].data, shape };
       const stored = store(corrupt(instance, n, output, right, tensors), format);
       tensors.set(name, stored);
-      // The backward of an addition goes on unchanged, under a second name.
-      const [, gradient, branch] = /^(.*activationGradients\..*)\.(ffn|attention)_residual$/.exec(name) ?? [];
-      if (gradient !== undefined) tensors.set(`${gradient}.${branch}_output`, stored);
       if (name.startsWith("gradients.")) tensors.set(`steps.0.${name}`, stored); // the pass's name and the step's
     }
   }

@@ -2,7 +2,8 @@
 import { describe, expect, test } from "vitest";
 import { headSize, type LlamaConfig, presets } from "../../reference/config.ts";
 import * as block from "../../reference/model/block.ts";
-import { activationMemory, type ModelTensorName, modelTensors } from "../../reference/planning/activations.ts";
+import { type ModelTensorName, modelTensors } from "../../reference/model/model-table.ts";
+import { activationMemory } from "../../reference/planning/activations.ts";
 import {
   blockOps,
   blockTensors,
