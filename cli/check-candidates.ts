@@ -1,6 +1,7 @@
 // Who is checked: the kernels of this project, a module, or a process.
 import type { Candidate } from "../reference/candidate.ts";
-import { functionCandidate, loadModule } from "../judge/candidates/module.ts";
+import { functionCandidate } from "../judge/candidates/function.ts";
+import { loadModule } from "../judge/candidates/module.ts";
 import { processCandidate } from "../judge/candidates/process.ts";
 import { openDevice } from "../kernels-gpu/device/dawn.ts";
 import { kernelOf } from "../kernels-gpu/index.ts";

@@ -1,5 +1,5 @@
 // One output against the truth, element by element: inside its allowance, or not.
-import { type DTypeName, dtypes, round, ulpDistance } from "../reference/dtype.ts";
+import { type DType, type DTypeName, dtypes, round, ulpDistance } from "../reference/dtype.ts";
 import type { Allowance } from "../reference/bounds.ts";
 import type { Tensor } from "../reference/tensor.ts";
 import type { Terms } from "./terms.ts";
@@ -69,7 +69,7 @@ export function compare(
   for (let i = 0; i < n; i++) {
     const w = want.data[i];
     const g = got.data[i];
-    const bound = allowanceIn(w, allowed.data[i], dtype);
+    const bound = boundIn(w, allowed.data[i], dtypes[dtype]);
     if (!Number.isFinite(w)) {
       nonFinite++;
       if (!target.promisesNonFinite || Object.is(g, w)) continue;
@@ -107,16 +107,16 @@ function isAccepted(got: number, want: number, allowance: number, dtype: DTypeNa
 }
 
 /** How far a number of that dtype may lie from `want`, on the wider of its two sides. */
-function allowanceIn(want: number, allowance: number, dtype: DTypeName): number {
+export function boundIn(want: number, allowance: number, dtype: DType): number {
   const bound = allowance * INFLATION;
-  if (dtype === "float32" || !(bound < Infinity)) return bound;
-  const low = round(want - bound, dtypes[dtype]);
-  const high = round(want + bound, dtypes[dtype]);
+  if (dtype.name === "float32" || !(bound < Infinity)) return bound;
+  const low = round(want - bound, dtype);
+  const high = round(want + bound, dtype);
   return Math.max(high - want, want - low); // infinite where the dtype overflows: unjudged
 }
 
 function finding(output: string, i: number, got: Tensor, { want, allowed }: Expected, dtype: DTypeName): Finding {
-  const bound = allowanceIn(want.data[i], allowed.data[i], dtype);
+  const bound = boundIn(want.data[i], allowed.data[i], dtypes[dtype]);
   const ratio = Math.abs(got.data[i] - want.data[i]) / bound;
   return { output, index: indexOf(i, want.shape), got: got.data[i], want: want.data[i], bound, ratio };
 }

@@ -1,5 +1,7 @@
 // A candidate is whatever claims to compute an op: inputs and scalars in, outputs out.
-import type { Inputs, Outputs, Scalars } from "./operation.ts";
+import type { DTypeName } from "./dtype.ts";
+import type { Inputs, Operation, Outputs, Scalars } from "./operation.ts";
+import type { Target } from "./targets.ts";
 
 export interface CandidateResult {
   readonly outputs: Outputs;
@@ -26,4 +28,8 @@ export interface Candidate {
   readonly keep?: () => string | undefined;
   /** Ends it. */
   readonly close?: () => Promise<void>;
+  /** Whose accuracies it is judged by, where nobody says otherwise. */
+  readonly target?: Target;
+  /** The same for one op and dtype, where it must know them: how tensors lie on a device, what a process is asked. */
+  readonly under?: (operation: Operation, dtype: DTypeName, signal?: AbortSignal) => Candidate;
 }

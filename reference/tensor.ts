@@ -5,7 +5,16 @@ export type Floats = Float32Array | Float64Array;
 /** Storage of token ids and targets. */
 export type Ints = Int32Array;
 
-/** data.length is the product of shape. */
+/**
+ * Numbers and a shape: contiguous, row-major; data.length is the product of shape, which is [] for a scalar.
+ *
+ * @example
+ * ```ts
+ * import type { Tensor } from "touchstone-llama";
+ *
+ * const scalar: Tensor<Float32Array> = { data: Float32Array.of(0.5), shape: [] };
+ * ```
+ */
 export interface Tensor<D extends Floats | Ints = Floats> {
   readonly data: D;
   readonly shape: readonly number[];
@@ -18,8 +27,27 @@ export function sizeOf(shape: readonly number[]): number {
   return product;
 }
 
-/** Numbers with a shape. Throws RangeError unless there are exactly as many numbers as the shape holds. */
+/**
+ * Numbers with a shape (not a copy). Throws TypeError for what is no typed array of them, RangeError for a length that is no
+ * whole number, and unless there are exactly as many numbers as the shape holds.
+ *
+ * @example
+ * ```ts
+ * import { tensor } from "touchstone-llama";
+ *
+ * const x = tensor(new Float32Array([1, 2, 3, 4, 5, 6]), [2, 3]); // two rows of three
+ * const tokens = tensor(Int32Array.of(7, 1, 7), [3]);
+ * ```
+ */
 export function tensor<D extends Floats | Ints>(data: D, shape: readonly number[]): Tensor<D> {
+  if (!(data instanceof Float32Array || data instanceof Float64Array || data instanceof Int32Array)) {
+    throw new TypeError("tensor: data is no Float32Array, Float64Array or Int32Array, expected one of them");
+  }
+  if (!Array.isArray(shape)) throw new TypeError("tensor: shape is no array, expected the length of each axis");
+  for (const length of shape as readonly unknown[]) {
+    if (Number.isSafeInteger(length) && (length as number) >= 0) continue;
+    throw new RangeError(`tensor: shape has the length ${String(length)}, expected whole numbers of at least 0`);
+  }
   if (data.length !== sizeOf(shape)) {
     throw new RangeError(`${data.length} numbers do not fill shape [${shape}], which holds ${sizeOf(shape)}`);
   }
@@ -67,6 +95,9 @@ export function checkShapes<const S extends string>(
     const spec = specs[name][1];
     const axes = axesOf(spec);
     hasHalves ||= spec.includes("/2");
+    if (t?.data === undefined || !Array.isArray(t.shape)) {
+      throw new TypeError(`${name} is ${t === null ? "null" : typeof t}, expected a tensor [${spec}]`);
+    }
     let fits = t.shape.length === axes.length;
     for (let i = 0; fits && i < axes.length; i++) fits = (lengths[axes[i]] ??= t.shape[i]) === t.shape[i];
     if (!fits) throw new RangeError(shapeMessage(name, t.shape, spec, axes, lengths));

@@ -2,8 +2,7 @@
 import { existsSync } from "node:fs";
 import { extname, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
-import type { Inputs, Operation, Outputs, Scalars } from "../../reference/operation.ts";
-import type { Candidate } from "../../reference/candidate.ts";
+import type { Inputs, Outputs, Scalars } from "../../reference/operation.ts";
 
 /** What a module may export by default: an async function, or a declaration of a kernel, which the caller can launch. */
 export type Exported = ((inputs: Inputs, scalars: Scalars) => Promise<Outputs> | Outputs) | object;
@@ -28,30 +27,4 @@ export async function loadModule(path: string): Promise<Exported> {
     throw new RangeError(`--kernel: ${path} has no default export that is a function or a kernel's declaration`);
   }
   return exported;
-}
-
-/** A function as a candidate. What it returns is judged like the files of a process. */
-export function functionCandidate(
-  name: string,
-  operation: Operation,
-  compute: (inputs: Inputs, scalars: Scalars) => Promise<Outputs> | Outputs,
-): Candidate {
-  return {
-    name,
-    run: async (inputs, scalars) => {
-      const outputs: unknown = await compute(inputs, scalars);
-      for (const output of Object.keys(operation.outputs))
-        checkTensor(output, (outputs as Outputs | undefined)?.[output]);
-      return { outputs: outputs as Outputs, complaints: [] };
-    },
-  };
-}
-
-function checkTensor(name: string, t: unknown): void {
-  const { data, shape } = (t ?? {}) as { data?: unknown; shape?: unknown };
-  if (!(data instanceof Float32Array || data instanceof Float64Array) || !Array.isArray(shape)) {
-    throw new Error(
-      `returned ${name} as ${t === undefined ? "nothing" : typeof t}, expected { data: Float32Array, shape }`,
-    );
-  }
 }

@@ -1,0 +1,74 @@
+// One printed line tried again: a case, or a relation at a case.
+import type { Candidate } from "../../reference/candidate.ts";
+import { buildCase, type Failure, failureOf, type RealInputs } from "../campaign.ts";
+import { isFinding, type Promises } from "../examination.ts";
+import type { Replayed } from "../replay.ts";
+import type { Terms } from "../terms.ts";
+import { isJudges, judge as judgeProblem } from "../verdict.ts";
+import type { JudgeResult } from "./judge.ts";
+
+type Plan = Promises & { readonly real?: RealInputs };
+
+/** Closes the candidate. Throws as the judge does. */
+export async function checkAgain(
+  replayed: Replayed,
+  candidate: Candidate,
+  terms: Terms,
+  plan: Plan,
+): Promise<JudgeResult> {
+  try {
+    return { ...nothing, ...(await tried(replayed, candidate, terms, plan)) };
+  } catch (error) {
+    if (isJudges(error)) throw error;
+    return { ...nothing, passed: false, findings: [`${candidate.name} failed: ${(error as Error).message}`] };
+  } finally {
+    await candidate.close?.();
+  }
+}
+
+const nothing: JudgeResult = {
+  passed: true,
+  cases: 1,
+  elements: 0,
+  unjudged: 0,
+  worst: 0,
+  power: { zero: 0, neighbour: 0, percent: 0 },
+  findings: [],
+  replays: [],
+  precision: [],
+  relations: [],
+  notes: [],
+};
+
+async function tried(
+  { chosen: { operation, spec }, case: c, relation }: Replayed,
+  candidate: Candidate,
+  terms: Terms,
+  { nondeterministic, bitwise, real }: Plan,
+): Promise<Partial<JudgeResult>> {
+  if (relation === undefined) {
+    const verdict = await judgeProblem(operation, candidate, buildCase(spec, c, real), terms);
+    const { comparisons } = verdict;
+    const counts = {
+      elements: comparisons.reduce((n, { elements }) => n + elements, 0),
+      unjudged: comparisons.reduce((n, { unjudged, nonFinite }) => n + unjudged + nonFinite, 0),
+      worst: Math.max(0, ...comparisons.map(({ worst }) => worst)),
+    };
+    if (verdict.findings.length === 0) return counts;
+    const failure = failureOf(c, verdict, candidate.keep?.());
+    return { ...counts, passed: false, findings: [lineOf(failure)], replays: [failure.replay] };
+  }
+  const { sizes, seed } = c;
+  const trial = { ...terms, operation, spec, candidate, sizes, seed, deterministic: !nondeterministic };
+  const outcome = await relation.run(trial);
+  const { name, statement } = relation;
+  const relations = [{ name, statement, ...outcome }];
+  if (!isFinding(outcome, bitwise)) return { relations };
+  const replays = outcome.replay === undefined ? [] : [outcome.replay];
+  return { relations, passed: false, findings: [`${outcome.message}. ${statement}`], replays };
+}
+
+/** A failure in one line. */
+export function lineOf({ replay, message, evidence }: Failure): string {
+  return `${replay}: ${message}${evidence === undefined ? "" : ` (files kept in ${evidence})`}`;
+}

@@ -1,0 +1,211 @@
+// All that `touchstone check` says of one kernel.
+import type { Candidate } from "../../reference/candidate.ts";
+import type { Plan, RealInputs, Report } from "../campaign.ts";
+import { functionCandidate } from "../candidates/function.ts";
+import { type Checked, check } from "../check.ts";
+import type { Chosen } from "../choose.ts";
+import type { Exactness, Examination, RelationResult } from "../examination.ts";
+import type { Precision } from "../precision.ts";
+import { parseReplay, type Replayed } from "../replay.ts";
+import { checkAgain, lineOf } from "./again.ts";
+import { checkFields, checkWhole, fieldsOf, shown } from "./input.ts";
+import { chosenOf } from "./ops.ts";
+import { type TermsOptions, termsFields, termsOf } from "./terms.ts";
+import type { AnyOp, KernelFunction } from "./types.ts";
+
+/**
+ * How a candidate is judged, and under which terms.
+ *
+ * @example
+ * ```ts
+ * import { judge, type JudgeOptions, ops, targets } from "touchstone-llama";
+ *
+ * const options: JudgeOptions = { runs: 20, seed: 7, target: targets.cuda, signal: AbortSignal.timeout(60_000) };
+ * const { passed } = await judge("add.forward", ops["add.forward"].reference, options);
+ * ```
+ */
+export interface JudgeOptions extends TermsOptions {
+  /** Cases that are drawn, besides the examples that always run; 100 if left out. */
+  readonly runs?: number;
+  /** Seconds to spend on cases, in place of a number of them. */
+  readonly seconds?: number;
+  /** From 0 to 2³¹ − 1; 1 if left out: the same cases every time. */
+  readonly seed?: number;
+  /** Two runs need not agree in every bit; false if left out. */
+  readonly nondeterministic?: boolean;
+  /** Bits must not depend on where a row stands; false if left out. */
+  readonly bitwise?: boolean;
+  /** One printed line, a case or a relation, in place of all others. */
+  readonly replay?: string;
+  /** Stops between two cases: `judge` then rejects with the signal's reason. */
+  readonly signal?: AbortSignal;
+  /** Called after each case, with the share of the campaign that is done, from 0 to 1. */
+  readonly onCase?: (cases: number, share: number) => void;
+  /** Adds recorded inputs to what is drawn, such as `realInputs` of touchstone-llama/node. */
+  readonly real?: RealInputs;
+}
+
+/**
+ * What is said of a kernel.
+ *
+ * @example
+ * ```ts
+ * import { judge, type JudgeResult, ops } from "touchstone-llama";
+ *
+ * const result: JudgeResult = await judge("swiglu.forward", ops["swiglu.forward"].reference, { runs: 20 });
+ * result.precision; // [{ output: "y", class: "float32", … }]
+ * result.relations.every(({ state }) => state === "holds"); // true
+ * ```
+ */
+export interface JudgeResult {
+  /** Nothing was found that no correct kernel does. */
+  readonly passed: boolean;
+  readonly cases: number;
+  readonly elements: number;
+  /** Elements at which a correct kernel has no bound. */
+  readonly unjudged: number;
+  /** The largest error as a fraction of its bound. */
+  readonly worst: number;
+  /** The shares of judged elements at which zero, the neighbour's value, and an error of 1 % would have been rejected. */
+  readonly power: Report["power"];
+  /** What no correct kernel does, a line each; empty where the kernel passed. */
+  readonly findings: readonly string[];
+  /** Lines that show single findings again, for `replay` and the option of that name. */
+  readonly replays: readonly string[];
+  /** Each output's precision class: "float32", "tf32 inputs", …; "undecidable" between several. Empty where not measured. */
+  readonly precision: readonly Precision[];
+  /** How many elements were exact that must be; absent where the op is no sum of products. */
+  readonly exactness?: Exactness;
+  /** What holds of a correct kernel whatever the numbers are. */
+  readonly relations: readonly RelationResult[];
+  /** Whether two runs on the same inputs gave the same bits; absent where the kernel failed before that was tried. */
+  readonly repeatable?: boolean;
+  /** What a correct kernel may do, and its user should know. */
+  readonly notes: readonly string[];
+}
+
+/**
+ * Judges a kernel: draws cases, shrinks a failure to one line, then measures its precision and tries exactness, relations and
+ * hygiene. What the candidate throws is a finding. A candidate that has `close` is closed. Throws TypeError or RangeError for
+ * an op, a candidate or options that are none; rejects with the signal's reason where it is aborted.
+ *
+ * @example
+ * ```ts
+ * import { judge, tensor } from "touchstone-llama";
+ *
+ * const { passed, findings } = await judge("swiglu.forward", ({ gate, up }) => ({
+ *   y: tensor(gate.data.map((z, i) => (z / (1 + Math.exp(-z))) * up.data[i]), gate.shape),
+ * }));
+ * if (!passed) throw new Error(findings.join("\n"));
+ * ```
+ */
+export async function judge<Op extends AnyOp>(
+  op: Op,
+  candidate: KernelFunction<Op> | Candidate,
+  options: JudgeOptions = {},
+): Promise<JudgeResult> {
+  const chosen = chosenOf(op);
+  const plan = planOf(options);
+  const judged = candidateOf(chosen, candidate);
+  const { target, dtype, stores } = options;
+  const given = Object.fromEntries(
+    Object.entries({ target, dtype, stores }).filter(([, value]) => value !== undefined),
+  );
+  const terms = termsOf(chosen.operation, given, "options", judged.target);
+  const replayed = options.replay === undefined ? undefined : replayOf(options.replay, chosen);
+  const ready = judged.under?.(chosen.operation, terms.dtype, plan.signal) ?? judged;
+  const result = await (
+    replayed === undefined ? check(chosen, ready, terms, plan).then(resultOf) : checkAgain(replayed, ready, terms, plan)
+  ).catch((error: unknown) => {
+    plan.signal?.throwIfAborted();
+    throw error;
+  });
+  plan.signal?.throwIfAborted();
+  return result;
+}
+
+const planFields = [
+  "runs",
+  "seconds",
+  "seed",
+  "nondeterministic",
+  "bitwise",
+  "replay",
+  "signal",
+  "onCase",
+  "real",
+] as const;
+
+/** Checks the options that are no terms, and fills in what is left out. */
+function planOf(options: unknown): Plan & { readonly nondeterministic: boolean; readonly bitwise: boolean } {
+  const fields = fieldsOf(options, "options", "an object");
+  checkFields(fields, "options", [...termsFields, ...planFields]);
+  const given = Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined));
+  const { runs = 100, seed = 1, seconds, nondeterministic = false, bitwise = false, signal, onCase, real } = given;
+  checkWhole(runs, "options.runs", 1, 1_000_000);
+  checkWhole(seed, "options.seed", 0, 0x7fffffff);
+  for (const [name, value] of Object.entries({ nondeterministic, bitwise })) {
+    if (typeof value !== "boolean") throw new TypeError(`options.${name}: got ${shown(value)}, expected a boolean`);
+  }
+  for (const [name, value] of Object.entries({ onCase, real })) {
+    if (value !== undefined && typeof value !== "function") {
+      throw new TypeError(`options.${name}: got ${shown(value)}, expected a function`);
+    }
+  }
+  if (signal !== undefined && !(signal instanceof AbortSignal)) {
+    throw new TypeError(`options.signal: got ${shown(signal)}, expected an AbortSignal`);
+  }
+  if (seconds !== undefined && typeof seconds !== "number") {
+    throw new TypeError(`options.seconds: got ${shown(seconds)}, expected a number`);
+  }
+  if (seconds !== undefined && !((seconds as number) > 0 && (seconds as number) < Infinity)) {
+    throw new RangeError(`options.seconds: got ${shown(seconds)}, expected a positive number`);
+  }
+  const optional = Object.entries({ seconds, signal, onCase, real }).filter(([, value]) => value !== undefined);
+  return { runs, seed, nondeterministic, bitwise, ...Object.fromEntries(optional) } as ReturnType<typeof planOf>;
+}
+
+function candidateOf({ operation }: Chosen, candidate: unknown): Candidate {
+  if (typeof candidate === "function") {
+    return functionCandidate(candidate.name || "the kernel", operation, candidate as never);
+  }
+  const { name, run } = (candidate ?? {}) as Partial<Candidate>;
+  if (typeof name !== "string" || typeof run !== "function") {
+    throw new TypeError(`candidate: got ${shown(candidate)}, expected a function or { name, run }`);
+  }
+  return candidate as Candidate;
+}
+
+function replayOf(line: unknown, { operation }: Chosen): Replayed {
+  if (typeof line !== "string") throw new TypeError(`options.replay: got ${shown(line)}, expected a printed line`);
+  const replayed = parseReplay(line);
+  const { name } = replayed.chosen.operation;
+  if (name !== operation.name) throw new RangeError(`options.replay: is of ${name}, expected ${operation.name}`);
+  return replayed;
+}
+
+function resultOf({ report, examination, passed }: Checked): JudgeResult {
+  const { cases, elements, unjudged, nonFinite, worst, power, failures } = report;
+  return {
+    passed,
+    cases,
+    elements,
+    unjudged: unjudged + nonFinite,
+    worst,
+    power,
+    findings: [...failures.map(lineOf), ...(examination?.findings ?? [])],
+    replays: [...failures.map(({ replay }) => replay), ...(examination?.replays ?? [])],
+    precision: examination?.precision ?? [],
+    relations: examination?.relations ?? [],
+    notes: examination?.notes ?? [],
+    ...examined(examination),
+  };
+}
+
+function examined(examination: Examination | undefined): Pick<JudgeResult, "exactness" | "repeatable"> {
+  const { exactness, hygiene } = examination ?? {};
+  return {
+    ...(exactness === undefined ? {} : { exactness }),
+    ...(hygiene === undefined ? {} : { repeatable: hygiene.repeatable }),
+  };
+}

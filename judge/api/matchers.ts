@@ -1,0 +1,82 @@
+// Matchers for vitest, and for any runner whose `expect.extend` takes the same form.
+import type { Candidate } from "../../reference/candidate.ts";
+import { judge, type JudgeOptions } from "./judge.ts";
+import { compare } from "./oracle.ts";
+import type { TermsOptions } from "./terms.ts";
+import type { AnyOp, KernelFunction, OutputsOf, ProblemOf } from "./types.ts";
+
+/**
+ * What a matcher says.
+ *
+ * @example
+ * ```ts
+ * import { ops, tensor } from "touchstone-llama";
+ * import { type MatcherResult, matchers } from "touchstone-llama/vitest";
+ *
+ * const inputs = { x: tensor(new Float32Array([1]), [1]) };
+ * const outputs = ops["cast.forward"].reference(inputs, {});
+ * const result: MatcherResult = matchers.toBeWithinBound(outputs, { op: "cast.forward", inputs, scalars: {} });
+ * result.pass; // true
+ * ```
+ */
+export interface MatcherResult {
+  readonly pass: boolean;
+  readonly message: () => string;
+}
+
+/**
+ * The matchers, for `expect.extend`.
+ *
+ * - `expect(outputs).toBeWithinBound(problem, terms?)`: outputs that exist already, against the oracle. Takes what `compare`
+ *   takes, and throws what it throws.
+ * - `await expect(kernel).toPassTouchstone(op, options?)`: everything that `judge` does. Takes what `judge` takes.
+ *
+ * A failure's message ends with the line that shows it again.
+ *
+ * @example
+ * ```ts
+ * import { ops, tensor } from "touchstone-llama";
+ * import { matchers } from "touchstone-llama/vitest";
+ * import { expect } from "vitest";
+ *
+ * expect.extend(matchers);
+ * const a = tensor(new Float32Array([1, 2]), [2]);
+ * const kernel = ops["add.forward"].reference;
+ * expect(kernel({ a, b: a }, {})).toBeWithinBound({ op: "add.forward", inputs: { a, b: a }, scalars: {} });
+ * await expect(kernel).toPassTouchstone("add.forward", { runs: 20 });
+ * ```
+ */
+export const matchers = {
+  toBeWithinBound<Op extends AnyOp>(
+    outputs: OutputsOf<Op>,
+    problem: ProblemOf<Op>,
+    terms?: TermsOptions,
+  ): MatcherResult {
+    const { passed, findings, elements, worst } = compare(problem, outputs, terms);
+    const { op, replay } = problem;
+    const again = replay === undefined ? "" : `\nreplay(${JSON.stringify(replay)}) makes this problem again`;
+    return {
+      pass: passed,
+      message: () =>
+        passed
+          ? `${op}: ${elements} elements are within their bounds, the worst at ${worst.toPrecision(2)} of its own${again}`
+          : `${op}: ${findings.join("\n")}${again}`,
+    };
+  },
+
+  async toPassTouchstone<Op extends AnyOp>(
+    candidate: KernelFunction<Op> | Candidate,
+    op: Op,
+    options?: JudgeOptions,
+  ): Promise<MatcherResult> {
+    const { passed, findings, replays, cases, elements } = await judge(op, candidate, options);
+    const again = replays.map((line) => `\njudge(${JSON.stringify(op)}, …, { replay: ${JSON.stringify(line)} })`);
+    return {
+      pass: passed,
+      message: () =>
+        passed
+          ? `${op}: passed ${cases} cases, ${elements} elements, and everything else that Touchstone tries`
+          : `${op}: ${findings.join("\n")}${again.length === 0 ? "" : `\nshown again by:${again.join("")}`}`,
+    };
+  },
+};

@@ -1,0 +1,149 @@
+// The oracle, and outputs that exist already against it.
+import { dtypes } from "../../reference/dtype.ts";
+import { type Operation, storageOf } from "../../reference/operation.ts";
+import type { Tensor } from "../../reference/tensor.ts";
+import type { Problem } from "../case.ts";
+import { boundIn, type Comparison } from "../compare.ts";
+import { type Profile, profiles } from "../profile.ts";
+import type { Terms } from "../terms.ts";
+import { allowancesOf, judgeOutputs, roundProblem, truth } from "../verdict.ts";
+import { checkFields, checkInputs, checkScalars, checkTensor, fieldsOf, shown } from "./input.ts";
+import { chosenOf } from "./ops.ts";
+import { type TermsOptions, termsOf } from "./terms.ts";
+import type { AnyOp, OutputsOf, ProblemOf } from "./types.ts";
+
+/**
+ * What an output should be. Both tensors have its shape.
+ *
+ * @example
+ * ```ts
+ * import type { Expectation } from "touchstone-llama";
+ *
+ * const isWithin = ({ truth, bound }: Expectation, i: number, got: number) =>
+ *   Math.abs(got - truth.data[i]) <= bound.data[i];
+ * ```
+ */
+export interface Expectation {
+  /** The exact output, in float64. */
+  readonly truth: Tensor<Float64Array>;
+  /**
+   * How far a correct kernel may land from each element. Infinite where a correct kernel has no bound: an intermediate may
+   * overflow, or the truth is infinite or NaN and the target promises nothing of those. In bfloat16 and float16 the wider of
+   * two sides, which may differ: `compare` takes each for itself.
+   */
+  readonly bound: Tensor<Float64Array>;
+}
+
+/**
+ * The exact outputs for these inputs, and how far a correct kernel may land from each element: in any order of summation, any
+ * tiling, with the accuracies that the target's specification allows. Throws TypeError or RangeError for a problem or terms
+ * that are none.
+ *
+ * @example
+ * ```ts
+ * import { oracle, tensor } from "touchstone-llama";
+ *
+ * const gate = tensor(new Float32Array([1, -2, 0.5]), [1, 3]);
+ * const up = tensor(new Float32Array([3, 1, -1]), [1, 3]);
+ * const { y } = oracle({ op: "swiglu.forward", inputs: { gate, up }, scalars: {} });
+ * const mine = new Float32Array([2.1931758, -0.23840584, -0.31122968]);
+ * mine.every((got, i) => Math.abs(got - y.truth.data[i]) <= y.bound.data[i]); // true
+ * ```
+ */
+export function oracle<Op extends AnyOp>(
+  problem: ProblemOf<Op>,
+  terms?: TermsOptions,
+): { readonly [Output in keyof OutputsOf<Op>]: Expectation } {
+  const { operation, given, settled } = settle(problem, terms);
+  const rounded = roundProblem(operation, given, settled.dtype);
+  const want = truth(operation, rounded);
+  const allowed = allowancesOf(operation, rounded, settled.target);
+  const expectations = Object.keys(operation.outputs).map((name) => {
+    const dtype = storageOf(operation, name, settled.dtype);
+    const bound = want[name].data.map((w, i) => {
+      if (Number.isFinite(w)) return boundIn(w, allowed[name].data[i], dtypes[dtype]);
+      return settled.target.promisesNonFinite ? 0 : Infinity;
+    });
+    return [name, { truth: want[name], bound: { data: bound, shape: want[name].shape } }];
+  });
+  return Object.fromEntries(expectations);
+}
+
+/**
+ * What is said of outputs on one problem.
+ *
+ * @example
+ * ```ts
+ * import { type CompareResult, compare, ops, tensor } from "touchstone-llama";
+ *
+ * const x = tensor(new Float32Array([1, 2]), [2]);
+ * const y = ops["cast.forward"].reference({ x }, {});
+ * const result: CompareResult = compare({ op: "cast.forward", inputs: { x }, scalars: {} }, y);
+ * result.worst; // 0: the largest error as a fraction of its bound
+ * ```
+ */
+export interface CompareResult {
+  /** Every judged element is within its bound, and every output is there. */
+  readonly passed: boolean;
+  readonly elements: number;
+  /** Elements at which a correct kernel has no bound. */
+  readonly unjudged: number;
+  /** The largest error as a fraction of its bound; above 1 outside. */
+  readonly worst: number;
+  /** One line for each output that is outside: "y[0,65]: got 0.5, want -0.2195, off by 3.0e6 × the bound 7.5e-8". */
+  readonly findings: readonly string[];
+  /** Output by output: counts, the worst element with its index, and what the comparison would have noticed. */
+  readonly outputs: readonly Comparison[];
+}
+
+/**
+ * Outputs that exist already, against the oracle. An output that is missing or misshapen is a finding; what is no tensor
+ * throws TypeError.
+ *
+ * @example
+ * ```ts
+ * import { compare, tensor } from "touchstone-llama";
+ *
+ * const a = tensor(new Float32Array([1, 2]), [2]);
+ * const problem = { op: "add.forward", inputs: { a, b: a }, scalars: {} } as const;
+ * compare(problem, { y: tensor(new Float32Array([2, 4]), [2]) }).passed; // true
+ * compare(problem, { y: tensor(new Float32Array([2, 5]), [2]) }).findings; // ["y[1]: got 5, want 4, off by …"]
+ * ```
+ */
+export function compare<Op extends AnyOp>(
+  problem: ProblemOf<Op>,
+  outputs: OutputsOf<Op>,
+  terms?: TermsOptions,
+): CompareResult {
+  const { operation, given, settled } = settle(problem, terms);
+  const names = Object.keys(operation.outputs);
+  const fields = fieldsOf(outputs, "outputs", `the outputs of ${operation.name}: ${names.join(", ")}`);
+  for (const name of names) {
+    if (fields[name] !== undefined) checkTensor(fields[name], `outputs.${name}`, [Float32Array, Float64Array]);
+  }
+  const { comparisons, findings } = judgeOutputs(operation, outputs, given, settled);
+  const sum = (of: (comparison: Comparison) => number): number => comparisons.reduce((n, one) => n + of(one), 0);
+  return {
+    passed: findings.length === 0,
+    elements: sum(({ elements }) => elements),
+    unjudged: sum(({ unjudged, nonFinite }) => unjudged + nonFinite),
+    worst: Math.max(0, ...comparisons.map(({ worst }) => worst)),
+    findings,
+    outputs: comparisons,
+  };
+}
+
+/** A checked problem and its terms. */
+function settle(problem: unknown, terms: unknown): { operation: Operation; given: Problem; settled: Terms } {
+  const fields = fieldsOf(problem, "problem", "{ op, inputs, scalars }");
+  checkFields(fields, "problem", ["op", "inputs", "scalars", "profile", "replay"]);
+  const { op, inputs, scalars, profile = "unit" } = fields;
+  const { operation } = chosenOf(op, "problem.op");
+  checkInputs(operation, inputs);
+  checkScalars(operation, scalars);
+  if (!profiles.includes(profile as Profile)) {
+    throw new RangeError(`problem.profile: got ${shown(profile)}, expected one of ${profiles.join(", ")}`);
+  }
+  const given = { inputs, scalars, profile } as Problem;
+  return { operation, given, settled: termsOf(operation, terms) };
+}

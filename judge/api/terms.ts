@@ -1,0 +1,71 @@
+// Terms as a user gives them: each has a default.
+import { type DTypeName, type FormatName, formats } from "../../reference/dtype.ts";
+import type { Operation } from "../../reference/operation.ts";
+import { type FunctionName, functionNames, type Target, targets } from "../../reference/targets.ts";
+import { declareStores, type Stores, type Terms } from "../terms.ts";
+import { checkFields, fieldsOf, shown } from "./input.ts";
+
+/**
+ * Under which promises a kernel is judged.
+ *
+ * @example
+ * ```ts
+ * import { targets, type TermsOptions } from "touchstone-llama";
+ *
+ * // A CUDA kernel on bfloat16 tensors that rounds the softmax's weights P to bfloat16 before the second product.
+ * const terms: TermsOptions = { target: targets.cuda, dtype: "bfloat16", stores: { P: "bfloat16" } };
+ * ```
+ */
+export interface TermsOptions {
+  /** Whose accuracies are allowed; `targets.ieee` if left out, or what the candidate names, such as WGSL's for a WGSL kernel. */
+  readonly target?: Target;
+  /**
+   * How inputs and outputs are stored; "float32" if left out. Inputs are rounded to it before anything is computed.
+   * Statistics and losses stay float32.
+   */
+  readonly dtype?: "float32" | "bfloat16" | "float16";
+  /** Intermediates that the kernel stores, and inputs that it reads, in a lower format: `{ P: "bfloat16", x: "tf32" }`. */
+  readonly stores?: Stores;
+}
+
+export const termsFields = ["target", "dtype", "stores"] as const satisfies readonly (keyof TermsOptions)[];
+const dtypeNames: readonly DTypeName[] = ["float32", "bfloat16", "float16"];
+
+/** The terms with their defaults. Throws TypeError or RangeError for a term that is none. */
+export function termsOf(
+  operation: Operation,
+  options: unknown = {},
+  where = "terms",
+  fallback: Target = targets.ieee,
+): Terms {
+  const fields = fieldsOf(options, where, `an object of ${termsFields.join(", ")}`);
+  checkFields(fields, where, termsFields);
+  const { target = fallback, dtype = "float32", stores = {} } = fields;
+  checkTarget(target, `${where}.target`);
+  if (!dtypeNames.includes(dtype as DTypeName)) {
+    throw new RangeError(`${where}.dtype: got ${shown(dtype)}, expected one of ${dtypeNames.join(", ")}`);
+  }
+  checkStores(stores, `${where}.stores`);
+  try {
+    return { target: declareStores(target, stores, [operation]), dtype: dtype as DTypeName };
+  } catch (error) {
+    throw new RangeError(`${where}.stores: ${(error as Error).message}`, { cause: error });
+  }
+}
+
+function checkTarget(target: unknown, where: string): asserts target is Target {
+  const expected = "one of `targets`, such as targets.wgsl, or what customTarget returns";
+  if (typeof target === "string") throw new TypeError(`${where}: got ${shown(target)}, expected ${expected}`);
+  const { u, functions } = fieldsOf(target, where, expected) as Partial<Target>;
+  const isWhole =
+    typeof u === "number" && u > 0 && functionNames.every((name: FunctionName) => Array.isArray(functions?.[name]));
+  if (!isWhole) throw new TypeError(`${where}: got ${shown(target)}, expected ${expected}`);
+}
+
+function checkStores(stores: unknown, where: string): asserts stores is Stores {
+  const fields = fieldsOf(stores, where, 'an object such as { P: "bfloat16" }');
+  for (const [name, format] of Object.entries(fields)) {
+    if (typeof format === "string" && Object.hasOwn(formats, format as FormatName)) continue;
+    throw new RangeError(`${where}.${name}: got ${shown(format)}, expected one of ${Object.keys(formats).join(", ")}`);
+  }
+}

@@ -1,0 +1,60 @@
+// A printed line as what it stands for: one case of an op, or one relation at a case.
+import type { Operation } from "../reference/operation.ts";
+import type { Case } from "./case.ts";
+import { type Chosen, choose } from "./choose.ts";
+import { relationsOf } from "./relations/index.ts";
+import { parseRelation, type Relation } from "./relations/relation.ts";
+
+export interface Replayed {
+  readonly chosen: Chosen;
+  readonly case: Case;
+  /** Absent where the line is a case. */
+  readonly relation?: Relation;
+}
+
+/** Throws RangeError that names the word that is wrong. */
+export function parseReplay(line: string): Replayed {
+  const { of: c, name } = parseRelation(line);
+  const [chosen] = choose([c.op]);
+  if (chosen.operation.name !== c.op) {
+    throw new RangeError(`replay: "${c.op}" is not an op and direction, such as swiglu.forward`);
+  }
+  checkSizes(chosen, c);
+  return { chosen, case: c, ...(name === undefined ? {} : { relation: relationOf(chosen.operation, c, name) }) };
+}
+
+function relationOf(operation: Operation, { profile }: Case, name: string): Relation {
+  const relations = relationsOf(operation);
+  const found = relations.find((relation) => relation.name === name);
+  if (found === undefined) {
+    const known = relations.map((relation) => `"${relation.name}"`).join(", ");
+    throw new RangeError(`replay: ${operation.name} has no relation "${name}", expected one of ${known}`);
+  }
+  if (profile !== "unit") throw new RangeError(`replay: profile is ${profile}, relations are tried on unit`);
+  return found;
+}
+
+const LONGEST = 1 << 20;
+const LARGEST = 1 << 28;
+
+/** A line may come from anywhere: its sizes must be those of the op, and as small as cases are. */
+function checkSizes({ spec }: Chosen, { sizes, profile }: Case): void {
+  const expected = profile === "real" ? [] : Object.keys(spec.sizes);
+  const given = Object.keys(sizes);
+  if (expected.toSorted().join() !== given.toSorted().join()) {
+    throw new RangeError(
+      `replay: ${spec.op} has the sizes ${expected.join(", ") || "none"}, got ${given.join(", ") || "none"}`,
+    );
+  }
+  for (const [name, value] of Object.entries(sizes)) {
+    if (typeof value === "number" && !(Math.abs(value) <= LONGEST)) {
+      throw new RangeError(`replay: ${name} is ${value}, expected at most ${LONGEST}`);
+    }
+  }
+  // Lengths may be fine one by one and too large together: nothing is allocated before their product is known.
+  const product = Object.values(sizes).reduce<number>(
+    (n, value) => n * (typeof value === "number" && value > 0 ? value : 1),
+    1,
+  );
+  if (!(product <= LARGEST)) throw new RangeError(`replay: sizes of ${product} together, expected at most ${LARGEST}`);
+}
