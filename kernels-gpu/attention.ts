@@ -23,7 +23,7 @@ export const forward = defineKernel({
   outputs: { y: queries, lse: statistics },
   wide: ["lse"],
   overrides,
-  // Vectors of no elements have an lse all the same.
+  // Even vectors of no elements have an lse.
   workgroups: ({ B, T, NH, HS, ROWS, TILE }) => tiles(B * NH, T, Math.max(1, HS), ROWS, TILE),
 });
 

@@ -9,7 +9,7 @@ import type { DTypeName } from "../reference/dtype.ts";
 import { type Operation, type Scalars, storageOf } from "../reference/operation.ts";
 
 /**
- * Runs a program on the device in checked mode; what it does to memory that is not its own becomes a complaint. In a dtype of 16
+ * Runs a program on the device in checked mode; whatever it does to memory that is not its own becomes a complaint. In a dtype of 16
  * bits its tensors lie packed on the device. Throws RangeError for a program that does not take and give what the op does.
  */
 export function deviceCandidate(
@@ -53,7 +53,7 @@ function lowTensors(operation: Operation, dtype: DTypeName): ReadonlyMap<string,
   );
 }
 
-/** Words become their place in the operation's list: a uniform holds numbers only. */
+/** A word becomes its index in the operation's list, because a uniform holds only numbers. */
 function numbersOf(operation: Operation, scalars: Scalars): Record<string, number> {
   return Object.fromEntries(
     Object.entries(scalars).map(([name, value]) => {

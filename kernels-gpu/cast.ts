@@ -15,7 +15,7 @@ export const forward = defineKernel({
   workgroups: ({ N, WG }) => spread(Math.ceil(N / WG)),
 });
 
-/** The same numbers and shape, stored as named. */
+/** The same numbers and shape, stored in the given type. */
 export function cast(run: KernelRecorder, x: DeviceTensor, stored: LowType | "f32"): DeviceTensor {
   const N = x.shape.reduce((n, length) => n * length, 1);
   return { ...run.dispatchAs(stored, forward, { x: { ...x, shape: [N] } }).y, shape: x.shape };

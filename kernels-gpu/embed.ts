@@ -1,4 +1,4 @@
-// What the build puts in the place of texts.ts: the same function, with every WGSL file's text in it.
+// Generates the module that replaces texts.ts in the build: the same function, with every WGSL file's text in it.
 import { readdirSync, readFileSync } from "node:fs";
 
 /** The text of the module. */

@@ -20,7 +20,7 @@ import { lowTypes, type StoredType } from "./device/packed.ts";
 import { KernelRecorder } from "./device/recorder.ts";
 import type { DeviceTensor } from "./device/tensors.ts";
 
-/** What a target must be not to count (PyTorch's). */
+/** The target that does not count (PyTorch's). */
 const IGNORE_INDEX = -100;
 
 type DeviceTensors = Map<string, DeviceTensor>;
@@ -29,14 +29,14 @@ export interface DeviceEngine extends StepEngine {
   measured(): Measured;
 }
 
-/** Gradients that have been recorded: nothing has to have run yet. */
+/** Gradients that have been recorded, and may not have been computed yet. */
 interface Recorded {
   readonly shares: readonly number[];
   readonly losses: readonly DeviceTensor[];
   readonly weights: DeviceTensors;
   readonly norm: DeviceTensor;
   readonly passes: OnDevice<Omit<PassesInParts, "loss">>;
-  /** What the passes read in the place of the weights, in mixed precision. */
+  /** The low copies that the passes read instead of the weights, in mixed precision. */
   readonly copies: DeviceTensors | undefined;
 }
 
@@ -198,7 +198,7 @@ function float32(t: Tensor): Tensor<Float32Array> {
   return { data: t.data instanceof Float32Array ? t.data : new Float32Array(t.data), shape: t.shape };
 }
 
-/** The sums of two parts' gradients, in float32 whatever they are stored as: the more parts, the smaller each beside the sum. */
+/** The sums of two parts' gradients, in float32 whatever they are stored as: the more parts, the smaller each against the sum. */
 function added(run: KernelRecorder, sum: DeviceTensors, more: DeviceTensors): DeviceTensors {
   return new Map(
     [...sum].map(([name, dw]) => {

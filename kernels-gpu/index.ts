@@ -17,13 +17,13 @@ import * as swiglu from "./swiglu.ts";
 
 /**
  * The project's own kernels, one for each op and direction. Called with a device, one runs alone, checked: inputs and scalars
- * in float32 under the op's names, outputs back. A choice such as RoPE's layout is its place in the op's list.
+ * in float32 under the op's names, outputs back. A choice, such as RoPE's layout, is given as its index in the op's list.
  *
  *     const gate = { data: new Float32Array([1, 2]), shape: [1, 2] };
  *     const up = { data: new Float32Array([3, 4]), shape: [1, 2] };
  *     const { y } = await kernels["swiglu.forward"](device, { gate, up }); // [1, 2]
  *
- * The promise rejects with RangeError or TypeError for arguments that do not fit, with KernelError for what the device refuses.
+ * The promise rejects with RangeError or TypeError if arguments do not fit, and with KernelError if the device refuses.
  */
 export const kernels = {
   "embedding.forward": embedding.forward,
@@ -48,7 +48,7 @@ export const kernels = {
   "adamw.forward": adamw.forward,
 } as const satisfies Readonly<Record<OpName, KernelProgram>>;
 
-/** The kernel of an op that only the run knows; undefined where there is none. */
+/** The kernel of an op whose name is known only at run time; undefined if there is none. */
 export function kernelOf(op: string): KernelProgram | undefined {
   return Object.hasOwn(kernels, op) ? kernels[op as OpName] : undefined;
 }

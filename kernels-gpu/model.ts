@@ -68,7 +68,7 @@ export function forward(
 
 /**
  * dlogits: [R, V]; a: what the forward returned → every gradient. Of a block's activations the backward reads those that the
- * policy saves; the others are computed again and added to `recomputed`. Nothing has to be dropped for that: what no
+ * policy saves; the others are computed again and added to `recomputed`. Nothing has to be dropped by hand: a tensor that no
  * dispatch reads again gives its memory to others.
  */
 export function backward(
@@ -120,7 +120,7 @@ function blockLines(
   config: LlamaConfig,
   w: OnDevice<LayerWeights>,
   table: OnDevice<RopeTable>,
-  behind: (fresh: OnDevice<KeysAndValues>) => OnDevice<KeysAndValues> = (fresh) => fresh,
+  follow: (fresh: OnDevice<KeysAndValues>) => OnDevice<KeysAndValues> = (fresh) => fresh,
 ): Lines<OnDevice<BlockActivations>> {
   const T = table.cos.shape[0];
   const eps = { eps: config.normEps };
@@ -132,7 +132,7 @@ function blockLines(
     v: (a) => heads(product(a.attentionNorm.y, w.wv), T, config.nKvHeads),
     q: (a) => rope.forward.record(run, { x: a.qProjection, ...table }, ADJACENT).y,
     k: (a) => rope.forward.record(run, { x: a.kProjection, ...table }, ADJACENT).y,
-    attention: (a) => attention.forward.record(run, { q: a.q, ...behind({ k: a.k, v: a.v }) }, {}),
+    attention: (a) => attention.forward.record(run, { q: a.q, ...follow({ k: a.k, v: a.v }) }, {}),
     attentionOutput: (a) => product(rows(a.attention.y), w.wo),
     attentionResidual: (a) => plus(run, a.x, a.attentionOutput),
 

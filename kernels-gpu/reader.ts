@@ -52,7 +52,7 @@ export function deviceReader(
     async read(tokens) {
       const T = tokens.length;
       if (!(length + T <= maxSeqLen)) {
-        throw new RangeError(`${T} tokens behind ${length} positions, expected at most maxSeqLen=${maxSeqLen} in all`);
+        throw new RangeError(`${T} tokens after ${length} positions, expected at most maxSeqLen=${maxSeqLen} in all`);
       }
       const wrong = tokens.findIndex((id) => !(id >= 0 && id < vocabSize));
       if (wrong >= 0) throw new RangeError(`tokens[${wrong}] is ${tokens[wrong]}, expected an id in [0, ${vocabSize})`);
@@ -69,11 +69,11 @@ export function deviceReader(
       length += T;
       return read;
     },
-    cut(wanted) {
-      if (!(Number.isInteger(wanted) && wanted >= 0 && wanted <= length)) {
-        throw new RangeError(`the cache holds ${length} positions, cannot keep ${wanted}`);
+    cut(kept) {
+      if (!(Number.isInteger(kept) && kept >= 0 && kept <= length)) {
+        throw new RangeError(`the cache holds ${length} positions, cannot keep ${kept}`);
       }
-      length = wanted;
+      length = kept;
     },
     close() {
       run.destroy();

@@ -82,3 +82,14 @@ test("reference uses no function whose bits an engine may choose, and no ** (ECM
     expect([file, chosen.exec(code)?.[0]]).toEqual([file, undefined]);
   }
 });
+
+test("kernels-gpu/device is layered as its README lists it: each file imports values from files above it only", () => {
+  const readme = readFileSync(join(root, "kernels-gpu/README.md"), "utf8");
+  const table = readme.slice(readme.indexOf("The machinery, in `device/`"), readme.indexOf("## Writing a kernel"));
+  const order = [...table.matchAll(/`([\w-]+\.ts)`/g)].map(([, name]) => `kernels-gpu/device/${name}`);
+  expect(order.toSorted()).toEqual(filesOf("kernels-gpu/device").toSorted());
+  const upwards = importsOf("kernels-gpu/device").filter(
+    ({ from, to, typesOnly }) => !typesOnly && within(to, "kernels-gpu") && order.indexOf(to) >= order.indexOf(from),
+  );
+  expect(upwards).toEqual([]);
+});

@@ -18,7 +18,7 @@ export type AxisLetters<S extends string> = S extends `${infer Axis},${infer Res
   : Letter<S>;
 
 /** The axes of a spec, spaces removed. */
-export function axesOf(spec: string): string[] {
+export function splitAxes(spec: string): string[] {
   const bare = spec.replaceAll(/\s/g, "");
   return bare === "" ? [] : bare.split(",");
 }
@@ -43,7 +43,7 @@ function parseAxis(axis: string): ParsedAxis {
 
 /** The letters in a spec: "T,HS/2" → ["T", "HS"]. */
 export function lettersOf(spec: string): string[] {
-  return axesOf(spec).flatMap((axis) => parseAxis(axis).letter ?? []);
+  return splitAxes(spec).flatMap((axis) => parseAxis(axis).letter ?? []);
 }
 
 /**
@@ -57,19 +57,19 @@ export function resolveAxes(
 ): Record<string, number> {
   const lengths: Record<string, number> = { ...known };
   for (const [name, spec] of Object.entries(specs)) {
-    const axes = axesOf(spec);
+    const axes = splitAxes(spec);
     if (shapes[name]!.length !== axes.length) throw misfit(name, shapes[name]!, axes, lengths);
     for (const [i, axis] of axes.entries()) if (parseAxis(axis).letter === axis) lengths[axis] ??= shapes[name]![i]!;
   }
   // A letter that never stands alone has the length that its expressions imply.
   for (const [name, spec] of Object.entries(specs)) {
-    for (const [i, axis] of axesOf(spec).entries()) {
+    for (const [i, axis] of splitAxes(spec).entries()) {
       const { letter, divisor, factor } = parseAxis(axis);
       if (letter !== undefined) lengths[letter] ??= (shapes[name]![i]! * divisor) / factor;
     }
   }
   for (const [name, spec] of Object.entries(specs)) {
-    const axes = axesOf(spec);
+    const axes = splitAxes(spec);
     const whole = lettersOf(spec).every((letter) => Number.isInteger(lengths[letter]));
     if (!whole || !axes.every((axis, i) => axisLength(axis, lengths) === shapes[name]![i])) {
       throw misfit(name, shapes[name]!, axes, lengths);
@@ -79,8 +79,8 @@ export function resolveAxes(
 }
 
 /** The shape of a spec once its letters are known. Throws RangeError when a letter is unknown or a length not whole. */
-export function shapeOf(name: string, spec: string, lengths: Readonly<Record<string, number>>): number[] {
-  return axesOf(spec).map((axis) => {
+export function shapeFrom(name: string, spec: string, lengths: Readonly<Record<string, number>>): number[] {
+  return splitAxes(spec).map((axis) => {
     const length = axisLength(axis, lengths);
     if (!Number.isInteger(length) || length < 0) {
       const { letter } = parseAxis(axis);

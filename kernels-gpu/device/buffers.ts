@@ -1,14 +1,14 @@
-// The buffers of a recorder: made, given to the tensors of a submission by when each is needed, and counted.
+// The buffers of a recorder: they are made, shared among the tensors of a submission by when each is needed, and counted.
 import { bufferUsage } from "./flags.ts";
 import { place, type Span } from "./placement.ts";
 
 const USAGE = bufferUsage.STORAGE | bufferUsage.COPY_SRC | bufferUsage.COPY_DST;
 
-/** Where a tensor's numbers are; tensors of several shapes may have the same. */
+/** Where a tensor's numbers are; tensors of different shapes may share one. */
 export interface Memory {
-  /** Of the whole buffer that it needs. */
+  /** Size of the buffer that it needs. */
   readonly bytes: number;
-  /** None until the submission that computes it; it may be longer. */
+  /** Undefined until the submission that computes it; it may be longer than `bytes`. */
   buffer?: GPUBuffer;
 }
 
@@ -23,7 +23,7 @@ export interface Use {
 }
 
 export class Buffers {
-  /** Bytes of all that exist. */
+  /** Bytes of all existing buffers. */
   allocated = 0;
   readonly #device: GPUDevice;
   readonly #limit: number;
@@ -42,23 +42,23 @@ export class Buffers {
   }
 
   /**
-   * Gives every fresh memory of a submission its buffer; returns the buffers that nothing needs after it. `isIdle`: no earlier
-   * submission is still to be encoded. Throws RangeError beyond the limit.
+   * Gives every fresh memory of a submission its buffer; returns the buffers that nothing needs after it. `isIdle`: every
+   * earlier submission has been encoded. Throws RangeError beyond the limit.
    */
   place({ spans, fresh, released }: Use, isIdle: boolean): GPUBuffer[] {
     const vacancies = [...released]
       .filter(([{ buffer }]) => buffer !== undefined)
       .map(([memory, isUpload]) => ({ buffer: memory.buffer!, isUpload, freeFrom: (spans.get(memory)?.to ?? -1) + 1 }));
     const memories = [...fresh].filter((memory) => spans.has(memory) || !released.has(memory));
-    const wanted = memories.map((memory): Span => {
+    const needed = memories.map((memory): Span => {
       const { from, to } = spans.get(memory) ?? { from: 0, to: 0 };
       return { bytes: memory.bytes, from, to: released.has(memory) ? to : Infinity };
     });
     const { taken, added } = place(
-      wanted,
+      needed,
       vacancies.map(({ buffer, freeFrom }) => ({ bytes: buffer.size, freeFrom })),
     );
-    // Earlier buffers serve where one of their size is wanted. The plan does not lean on them, so that steps that are alike
+    // Earlier buffers serve where one of their size is needed. The plan does not count on them, so that steps that are alike
     // have the same plan, and what it leaves over would only pile up.
     const found = added.map((bytes) => {
       const i = this.#free.findIndex(({ size }) => size === bytes);
@@ -76,7 +76,7 @@ export class Buffers {
       memory.buffer = buffers[taken[i]!]!;
       if (!released.has(memory)) kept.add(memory.buffer);
     }
-    // What the host filled is in buffers of its own sizes.
+    // Buffers that the host filled have sizes of their own, which nothing else would find again.
     const isUpload = (i: number): boolean => vacancies[i]?.isUpload ?? false;
     const rest = buffers
       .map((buffer, i) => ({ buffer, isUpload: isUpload(i) }))
@@ -90,7 +90,7 @@ export class Buffers {
     buffer.destroy();
   }
 
-  /** Destroys those of these memories, and those that wait to serve again. */
+  /** Destroys the buffers of these memories, and those that wait to be reused. */
   destroyAll(memories: Iterable<Memory>): void {
     for (const buffer of [...this.#free, ...[...memories].map((memory) => memory.buffer)]) {
       if (buffer !== undefined) this.destroy(buffer);

@@ -1,8 +1,8 @@
-// Opens a WebGPU device of Dawn's: the machine's GPU, or the software adapter. In Node alone.
+// Opens a WebGPU device of Dawn's, in Node: the machine's GPU, or the software adapter.
 import { existsSync, readdirSync } from "node:fs";
 import { homedir } from "node:os";
 import { join } from "node:path";
-import { type Device, nameOf, watch } from "./device.ts";
+import { type Device, adapterName, watch } from "./device.ts";
 import { NoDeviceError } from "./errors.ts";
 import { oneLine } from "./pipelines.ts";
 import { withSoftwareAdapter, withVulkanLoader } from "./software.ts";
@@ -10,7 +10,15 @@ import { withSoftwareAdapter, withVulkanLoader } from "./software.ts";
 /** auto: a GPU where there is one, else the software adapter. */
 export type AdapterChoice = "auto" | "gpu" | "software";
 
-/** Opens a device. Throws NoDeviceError, in one line, when there is none of that kind. */
+/**
+ * Opens a device: a GPU where there is one, else the software adapter, unless the options choose.
+ *
+ *     const device = await openDevice({ adapter: "software" });
+ *     console.log(device.name); // SwiftShader Device (Subzero), …
+ *     device.close();
+ *
+ * Throws RangeError for an unknown adapter, NoDeviceError, in one line, when there is none of that kind.
+ */
 export async function openDevice(options: { adapter?: AdapterChoice } = {}): Promise<Device> {
   const { adapter = "auto" } = options;
   if (!["auto", "gpu", "software"].includes(adapter)) {
@@ -75,7 +83,7 @@ async function open(isSoftware: boolean): Promise<Device | undefined> {
   const { maxBufferSize, maxStorageBufferBindingSize } = adapter.limits;
   const device = await adapter.requestDevice({ requiredLimits: { maxBufferSize, maxStorageBufferBindingSize } });
   instances.add(gpu); // Dawn lives as long as this object is referred to
-  return watch(device, nameOf(adapter.info), isSoftware, {
+  return watch(device, adapterName(adapter.info), isSoftware, {
     isShared: false,
     close() {
       device.destroy();

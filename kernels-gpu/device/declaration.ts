@@ -1,5 +1,5 @@
 // What a kernel declares of itself, and the check of that against its text.
-import { type Specs, axesOf, lettersOf } from "./axes.ts";
+import { type Specs, splitAxes, lettersOf } from "./axes.ts";
 import type { ByName } from "./names.ts";
 import type { WgslModule } from "./wgsl.ts";
 
@@ -56,7 +56,7 @@ function checkBindings({ id, file, inputs, outputs }: KernelDeclaration, module:
     const bindings = module.bindings.filter((binding) => binding.name === name);
     if (bindings.length !== 1) throw wrong(id, `${file} has ${bindings.length} bindings ${name}, expected 1`);
     const { axes, access, line } = bindings[0]!;
-    const declared = axesOf(spec).join(",");
+    const declared = splitAxes(spec).join(",");
     if (axes !== declared) {
       throw wrong(id, `${file}:${line} ${name} is commented [${axes ?? "nothing"}], declared [${declared}]`);
     }

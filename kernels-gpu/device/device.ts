@@ -1,7 +1,7 @@
 // A WebGPU device, a browser's or Dawn's, and what went wrong on it.
 import { KernelError } from "./errors.ts";
 
-/** A device that is watched: once it is lost or hangs, whatever asks it for more gets the reason. */
+/** A device that is watched: once it is lost or hangs, every later use throws the reason. */
 export interface Device {
   readonly device: GPUDevice;
   /** The adapter's own name, e.g. "SwiftShader Device (Subzero)". */
@@ -26,12 +26,13 @@ export function deviceOf(device: GPUDevice | Device): Device {
   }
   if ("check" in device) return device;
   return (
-    watched.get(device) ?? watch(device, nameOf(device.adapterInfo), device.adapterInfo?.isFallbackAdapter ?? false)
+    watched.get(device) ??
+    watch(device, adapterName(device.adapterInfo), device.adapterInfo?.isFallbackAdapter ?? false)
   );
 }
 
 /** What an adapter calls itself. */
-export function nameOf(info: GPUAdapterInfo | undefined): string {
+export function adapterName(info: GPUAdapterInfo | undefined): string {
   const parts = [info?.device, info?.description].filter((part) => part !== undefined && part !== "");
   return parts.join(", ") || info?.vendor || "WebGPU device";
 }

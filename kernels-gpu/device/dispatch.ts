@@ -1,5 +1,5 @@
 // A dispatch before it is recorded: do the inputs fit the kernel, how are its outputs stored, how many workgroups run?
-import { resolveAxes, shapeOf } from "./axes.ts";
+import { resolveAxes, shapeFrom } from "./axes.ts";
 import { type KernelDeclaration, MOST_WORKGROUPS } from "./declaration.ts";
 import { type ByName, sameNames } from "./names.ts";
 import { isLow, type LowType, packedSource, type StoredType } from "./packed.ts";
@@ -53,7 +53,7 @@ export function planDispatch(kernel: KernelDeclaration, given: Given): DispatchP
     const isWide = declared !== "f32" || kernel.wide.includes(name);
     const type = isWide ? declared : (given.stored ?? ofInputs ?? given.otherwise ?? declared);
     if (isLow(type)) low.set(name, type);
-    outputs[name] = { shape: within(id, () => shapeOf(name, spec, lengths)), type };
+    outputs[name] = { shape: within(id, () => shapeFrom(name, spec, lengths)), type };
   }
   return { bindings, outputs, source: within(id, () => packedSource(kernel.file, text, low)), groups, dims };
 }

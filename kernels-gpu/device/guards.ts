@@ -14,7 +14,7 @@ export interface Offence {
 
 /** What a checked run found; all empty when the kernels kept to their tensors. */
 export interface MemoryReport {
-  /** Tensors after whose end something was written; the index counts from the tensor's start. */
+  /** Tensors past whose end something was written; the index counts from the tensor's start. */
   readonly writtenBeyondEnd: readonly Offence[];
   /** Inputs that the kernels changed. */
   readonly inputsChanged: readonly Offence[];
@@ -32,7 +32,7 @@ export const unwrittenOf = (serial: number, type: StoredType): number =>
   isLow(type) ? 0x7fe0 + (serial % HALF_PAYLOADS) : 0x7fd5_0000 + (serial % PAYLOADS);
 
 // The guard takes one workgroup's overhang (256 invocations at most) or one row. Dawn clamps an index beyond the binding
-// to its last element, so a write however far behind the end lands in the guard too.
+// to its last element, so a write however far past the end lands in the guard too.
 export const guardLength = (shape: readonly number[]): number => 256 + (shape.at(-1) ?? 0);
 
 /** What is known of a tensor before the kernels run. */
@@ -84,10 +84,10 @@ function noteOffence(
   if (count > 0) list.push({ tensor, elements: count, first });
 }
 
-/** One line for each offence, e.g. "swiglu.forward y: 3 elements written behind its end, first at [130]"; none when clean. */
+/** One line for each offence, e.g. "swiglu.forward y: 3 elements written past its end, first at [130]"; none when clean. */
 export function offences(report: MemoryReport): string[] {
   return [
-    ...lines(report.writtenBeyondEnd, "written behind its end"),
+    ...lines(report.writtenBeyondEnd, "written past its end"),
     ...lines(report.inputsChanged, "of the input changed"),
     ...lines(report.neverWritten, "never written"),
   ];

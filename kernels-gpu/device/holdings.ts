@@ -1,5 +1,5 @@
-// The tensors that a recorder owns: put on the device or allocated, and alive until they are released. In checked mode each is
-// followed by a guard, and outputs start as NaN.
+// The tensors that a recorder owns, uploaded or allocated, until they are released. In checked mode a guard follows each, and
+// outputs start as NaN.
 import { type Floats, type Ints, type Tensor, sizeOf } from "../../reference/tensor.ts";
 import type { Buffers, Memory } from "./buffers.ts";
 import { guardLength, guardOf, unwrittenOf } from "./guards.ts";
@@ -7,7 +7,7 @@ import { elementsIn, type LowType, type StoredType } from "./packed.ts";
 import { type DeviceTensor, type Elements, elementsOf, wordsFor } from "./tensors.ts";
 
 /** A tensor that a recorder owns. */
-export interface Held {
+export interface Holding {
   readonly tensor: DeviceTensor;
   /** Whether the host put it there, and in checked mode as which elements. */
   readonly upload: Elements | boolean;
@@ -16,7 +16,7 @@ export interface Held {
 }
 
 export class Holdings {
-  readonly #held = new Map<Memory, Held>();
+  readonly #held = new Map<Memory, Holding>();
   readonly #released = new WeakSet<Memory>();
   readonly #buffers: Buffers;
   readonly #isChecked: boolean;
@@ -60,13 +60,13 @@ export class Holdings {
   }
 
   /** Throws RangeError for a tensor that is not held. */
-  find({ memory, label }: DeviceTensor): Held {
+  find({ memory, label }: DeviceTensor): Holding {
     const held = this.#held.get(memory);
     if (held === undefined) throw new RangeError(`${label} does not belong to this recorder, or was released`);
     return held;
   }
 
-  all(): Held[] {
+  all(): Holding[] {
     return [...this.#held.values()];
   }
 
@@ -82,7 +82,7 @@ export class Holdings {
     return Math.max(4, Math.ceil(words / 4) * 4); // a whole vec4, and never an empty binding
   }
 
-  #hold(tensor: DeviceTensor, upload: Held["upload"], serial: number): DeviceTensor {
+  #hold(tensor: DeviceTensor, upload: Holding["upload"], serial: number): DeviceTensor {
     this.#held.set(tensor.memory, { tensor, upload, serial });
     return tensor;
   }

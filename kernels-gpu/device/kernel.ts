@@ -8,9 +8,9 @@ import type { ByName } from "./names.ts";
 import type { Kernel, KernelProgram, KernelSizes, TypedProgram } from "./program.ts";
 import { parseWgsl } from "./wgsl.ts";
 
-/** What is said of a kernel when it is defined. */
+/** The declaration of a kernel. */
 export interface KernelOptions<I extends Specs, O extends Specs, S extends string, V> {
-  /** The op that it computes, "swiglu.forward", or what else the text is called in messages, without ".wgsl". */
+  /** The op that it computes, "swiglu.forward", or another name for its messages; the text is then called `${id}.wgsl`. */
   readonly id: string;
   /** The WGSL text. */
   readonly source: string;

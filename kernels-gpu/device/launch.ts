@@ -1,6 +1,6 @@
-// One program, alone, on host tensors: what the judge and the tests run.
+// Runs one program on host tensors, checked: the way the judge and the tests run it.
 import type { Floats, Ints, Tensor } from "../../reference/tensor.ts";
-import { resolveAxes, shapeOf } from "./axes.ts";
+import { resolveAxes, shapeFrom } from "./axes.ts";
 import type { Device } from "./device.ts";
 import { KernelError } from "./errors.ts";
 import { type MemoryReport, offences } from "./guards.ts";
@@ -10,11 +10,11 @@ import type { KernelProgram } from "./program.ts";
 import { KernelRecorder, type RecorderOptions } from "./recorder.ts";
 import { asTensor } from "./tensors.ts";
 
-/** The outputs of a checked run, what it did to memory, and how long it took. */
+/** The outputs of a checked run, its effects on memory, and how long it took. */
 export interface Launched {
   readonly outputs: Readonly<Record<string, Tensor<Float32Array>>>;
   readonly hygiene: MemoryReport;
-  /** compile: waiting for pipelines, 0 when they were ready; run: all the rest, copies included. */
+  /** compile: waiting for pipelines, 0 when they were ready; run: everything else, copies included. */
   readonly milliseconds: { readonly compile: number; readonly run: number };
 }
 
@@ -54,7 +54,7 @@ export async function launch(
     if (unused.length > 0) throw new RangeError(`${id} does not use ${unused.join(", ")}`);
     for (const [name, spec] of Object.entries(program.outputs)) {
       const { shape, type } = recorded[name]!;
-      const expected = shapeOf(name, spec, lengths);
+      const expected = shapeFrom(name, spec, lengths);
       const stored = options.low?.get(name) ?? "f32";
       if (type !== stored || expected.join() !== shape.join()) {
         const advice = stored === "f32" && type !== stored ? `; name it in the kernel's "wide"` : "";
@@ -72,7 +72,7 @@ export async function launch(
   }
 }
 
-/** The typed face of a program: inputs and scalars under their names, outputs back. Throws KernelError on any offence. */
+/** Runs a program with inputs and scalars in one object, and returns its outputs. Throws KernelError on any offence. */
 export async function call(
   device: GPUDevice | Device,
   program: KernelProgram,

@@ -39,7 +39,7 @@ export async function lintWgsl(device: GPUDevice, file: string, text: string): P
       if (axes === undefined) found.push(`${file}:${line}:1 error: ${name} has no shape comment, expected // [R, C]`);
     }
     if (entries.length === 0) found.push(`${file}:1:1 error: no compute entry point`);
-    // Overrides get their values here: only now are workgroup sizes and memory held against the limits.
+    // Overrides get their values here: only now are workgroup sizes and memory checked against the limits.
     for (const entryPoint of entries) {
       const pipeline = device.createComputePipelineAsync({ layout: "auto", compute: { module, entryPoint } });
       await pipeline.catch((error: Error) => found.push(`${file}:1:1 error: ${entryPoint}: ${oneLine(error.message)}`));

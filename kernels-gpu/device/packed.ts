@@ -12,7 +12,7 @@ export type LowType = "bf16" | "f16";
 /** How a tensor's elements are stored. */
 export type StoredType = ElementType | LowType;
 
-/** By the names of the dtypes. */
+/** The low type of each dtype. */
 export const lowTypes = { bfloat16: "bf16", float16: "f16" } as const satisfies Record<string, LowType>;
 
 export function isLow(type: StoredType): type is LowType {
@@ -20,7 +20,7 @@ export function isLow(type: StoredType): type is LowType {
 }
 
 /** Bytes of an element. */
-export function storedBytes(type: StoredType): number {
+export function elementSize(type: StoredType): number {
   return isLow(type) ? 2 : 4;
 }
 
@@ -50,8 +50,8 @@ const widen = {
 }`,
 };
 
-// To nearest, ties to even: half a unit less one, and one more where the last bit that stays is odd, is added to what is
-// cut off. All of it in integers, which no implementation may reassociate or flush.
+// To nearest, ties to even: half a unit less one is added, and one more where the last bit kept is odd; then the lower bits
+// are cut off. All of it is in integers, which no implementation may reassociate or flush.
 const narrow = {
   bf16: `fn narrow_bf16(value: f32) -> u32 {
   let bits = bitcast<u32>(value);
@@ -105,9 +105,8 @@ export function packedSource(
   return { text: [changed, ...helpers, ...accessors, ""].join("\n"), module };
 }
 
-// Two invocations may write the two halves of a word, so each changes its own half only. Their order does not matter: the
-// bits that one touches are no business of the other.
-// The arguments are called after the tensor, so none can hide it, whatever it is called.
+// Two invocations may write the two halves of a word, so each changes its own half only. Their order does not matter,
+// because neither touches the other's bits. The arguments' names begin with the tensor's, so none can shadow it.
 function accessor(name: string, low: LowType, isWritten: boolean): string {
   const [at, value, shift] = [`${name}_at`, `${name}_value`, `${name}_shift`];
   const word = isWritten ? `atomicLoad(&${name}[${at} / 2])` : `${name}[${at} / 2]`;
@@ -125,7 +124,7 @@ fn ${name}_set(${at}: u32, ${value}: f32) {
 const COMMENT = /\/\/[^\n\v\f\r\u0085\u2028\u2029]*|\/\*/;
 const BLOCK_MARK = /\/\*|\*\//g;
 
-/** The text without its comments, line for line. */
+/** The text without its comments, with all its line breaks. */
 function blanked(file: string, text: string): string {
   let out = "";
   let rest = text;
@@ -150,7 +149,7 @@ function endOfBlock(file: string, text: string, start: number): number {
 
 const OPENING: Record<string, number> = { "(": 1, "[": 1, "{": 1, ")": -1, "]": -1, "}": -1 };
 
-/** Puts the accessors in the place of `name[index]` and `name[index] = value;`. */
+/** Replaces `name[index]` and `name[index] = value;` by calls of the accessors. */
 class Rewriter {
   readonly #file: string;
   readonly #code: string;
@@ -181,8 +180,8 @@ class Rewriter {
       const closing = this.#closing(opening + 1);
       if (code[closing] !== "]") throw new SyntaxError(`${this.#file}: a [ without its ]`);
       const index = this.rewrite(opening + 1, closing);
-      const behind = code.slice(closing + 1);
-      const assigned = /^\s*=(?!=)/.exec(behind);
+      const rest = code.slice(closing + 1);
+      const assigned = /^\s*=(?!=)/.exec(rest);
       if (assigned !== null) {
         const start = closing + 1 + assigned[0].length;
         const end = this.#closing(start, ";"); // or where the head of a for ends
@@ -190,7 +189,7 @@ class Rewriter {
         out += `${name}_set(u32(${index}), ${this.rewrite(start, end).trim()})`;
         at = end;
       } else {
-        const isChanged = /^\s*([-+*/%&|^]|<<|>>)=(?!=)|^\s*(\+\+|--|\.|\[)/.test(behind);
+        const isChanged = /^\s*([-+*/%&|^]|<<|>>)=(?!=)|^\s*(\+\+|--|\.|\[)/.test(rest);
         if (isChanged || /(?<!&)&\s*$/.test(out)) throw this.#wrong(found.index, name);
         out += `${name}_get(u32(${index}))`;
         at = closing + 1;
@@ -200,7 +199,7 @@ class Rewriter {
     return out + code.slice(at, to);
   }
 
-  /** Where the brackets that are open at `from` close, or the first `mark` outside of others; -1 where the code ends before. */
+  /** Where the brackets that are open at `from` close, or the first `mark` outside of others; -1 if the code ends first. */
   #closing(from: number, mark?: string): number {
     let depth = 1;
     for (let i = from; i < this.#code.length; i++) {

@@ -19,7 +19,7 @@ export function bindingsOf(kernel: KernelDeclaration, module: WgslModule): Bindi
   return names.map((name) => module.bindings.find((binding) => binding.name === name)!);
 }
 
-/** Compiles, or finds what was compiled before. Rejects with KernelError: "swiglu.forward.wgsl:14:3 …". */
+/** Compiles a kernel, or returns the pipeline that was compiled before. Rejects with KernelError: "swiglu.forward.wgsl:14:3 …". */
 export function pipelineOf(
   device: GPUDevice,
   kernel: KernelDeclaration,
@@ -50,7 +50,7 @@ async function compile(
   }));
   if (dimsIndex !== undefined) entries.push({ binding: dimsIndex, visibility, buffer: { type: "uniform" } });
 
-  // No await stands between push and pop, so the scope holds these calls and no others.
+  // No await stands between push and pop, so the scope covers these calls and no others.
   device.pushErrorScope("validation");
   const module = device.createShaderModule({ label: kernel.file, code: text });
   const layout = device.createBindGroupLayout({ label: kernel.id, entries });
@@ -73,7 +73,7 @@ async function compile(
   throw new KernelError(`${kernel.id}: ${oneLine(refused?.message ?? (result as Error).message)}`);
 }
 
-/** Dawn's messages take several lines. */
+/** A message in one line; Dawn's take several. */
 export function oneLine(message: string): string {
   return message.trim().replaceAll(/\s*\n\s*/g, " ");
 }

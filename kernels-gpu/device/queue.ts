@@ -1,10 +1,11 @@
-// What has been recorded and not run yet, and its way to the device: buffers are placed, pipelines awaited, commands submitted.
+// Steps that have been recorded and have not run yet, and their way to the device: buffers are placed, pipelines awaited,
+// commands submitted.
 import { sizeOf } from "../../reference/tensor.ts";
 import type { Buffers, Memory } from "./buffers.ts";
 import type { Device } from "./device.ts";
-import { storedBytes } from "./packed.ts";
+import { elementSize } from "./packed.ts";
 import { mostAtOnce, type Span } from "./placement.ts";
-import { dispatchesOf, nameOf, spansOf, type Step, submitSteps } from "./submission.ts";
+import { dispatchesOf, kernelNames, spansOf, type Step, submitSteps } from "./submission.ts";
 import type { DeviceTensor } from "./tensors.ts";
 
 interface Recorded {
@@ -82,7 +83,7 @@ export class SubmissionQueue {
 
   async #encode(steps: readonly Step[], doomed: readonly GPUBuffer[]): Promise<void> {
     if (steps.length > 0) {
-      this.recent = nameOf(steps);
+      this.recent = kernelNames(steps);
       const start = performance.now();
       const pipelines = await Promise.all(dispatchesOf(steps).map(({ compiled }) => compiled));
       this.compileMilliseconds += performance.now() - start;
@@ -96,7 +97,7 @@ export class SubmissionQueue {
   /** The most bytes that these tensors held at once in the last submission, each from the first step that needs it to the last. */
   peakOf(tensors: Iterable<DeviceTensor>): number {
     const memories = new Map(
-      [...tensors].map(({ memory, shape, type }) => [memory, storedBytes(type) * sizeOf(shape)]),
+      [...tensors].map(({ memory, shape, type }) => [memory, elementSize(type) * sizeOf(shape)]),
     );
     const spans = [...memories].flatMap(([memory, bytes]) => {
       const span = this.#spans.get(memory);

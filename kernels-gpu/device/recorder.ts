@@ -1,4 +1,5 @@
-// A recorder takes dispatches down, submits them in order, and owns every buffer that they need.
+// A recorder notes dispatches, submits them in order, and owns every buffer that they need. Its parts do the work: dispatch.ts,
+// substitutes.ts, holdings.ts, queue.ts, read-back.ts, guards.ts.
 import { type Floats, type Ints, type Tensor, sizeOf } from "../../reference/tensor.ts";
 import type { Specs } from "./axes.ts";
 import { Buffers, type Memory } from "./buffers.ts";
@@ -89,7 +90,7 @@ export class KernelRecorder {
     return this.#dispatch(kernel, inputs as ByName<string, DeviceTensor>, scalars ?? {}) as never;
   }
 
-  /** The same with every output of float32 stored as named, whatever the inputs are. */
+  /** The same with every output of float32 stored in the given type, whatever the inputs are. */
   dispatchAs<I extends Specs, O extends Specs>(
     stored: LowType | "f32",
     kernel: Kernel<I, O, never>,
@@ -180,8 +181,7 @@ export class KernelRecorder {
   }
 
   /**
-   * Gives a tensor back: what is recorded from now on must not use it. In fast mode its memory serves others from its last
-   * use on.
+   * Gives a tensor back; nothing that is recorded later may use it. In fast mode its memory serves others after its last use.
    */
   release(tensor: DeviceTensor): void {
     const { upload } = this.#holdings.find(tensor);
@@ -204,7 +204,7 @@ export class KernelRecorder {
   }
 
   /**
-   * What the kernels did to memory that was not theirs, and the words of every tensor, inputs and intermediate ones too.
+   * Reports what the kernels did to memory that was not theirs, and the words of every tensor, inputs and intermediate ones too.
    * Those named in `outputs` must be fully written. Throws TypeError unless the mode is checked.
    */
   async inspect(

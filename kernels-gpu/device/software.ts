@@ -18,7 +18,7 @@ const PACKAGE = "@sparticuz/chromium";
 
 /**
  * The environment of a process whose Vulkan device is the software adapter, unpacked on first use into a cache folder.
- * `withSoftwareAdapter` does without it; other programs are started with it. Throws NoDeviceError.
+ * `withSoftwareAdapter` works without it; it is for other programs. Throws NoDeviceError.
  */
 export async function softwareEnvironment(): Promise<Record<string, string>> {
   const folder = await softwareFolder();
@@ -48,7 +48,7 @@ export async function withSoftwareAdapter<T>(open: () => Promise<T>): Promise<T>
   }
 }
 
-/** Brings the packaged Vulkan loader where a driver is installed but no loader is. Does nothing elsewhere. */
+/** Loads the packaged Vulkan loader where a driver is installed but no loader is. Does nothing elsewhere. */
 export async function withVulkanLoader<T>(open: () => Promise<T>): Promise<T> {
   if (process.platform === "linux" && !isLoaded(LOADER)) {
     const folder = await softwareFolder().catch(() => undefined);
@@ -98,7 +98,7 @@ async function findOrUnpack(): Promise<string> {
     const folder = join(cache, `swiftshader-${version}`);
     try {
       if (await isComplete(folder)) return folder;
-      await makeFolder(cache);
+      await makeCacheFolder(cache);
       await unpack(join(root, "bin", "swiftshader.tar.br"), folder);
       return folder;
     } catch (error) {
@@ -109,12 +109,12 @@ async function findOrUnpack(): Promise<string> {
 }
 
 /** Makes a folder and those it lies in, by hand: mkdir's `recursive` never returns below /proc, which refuses with ENOENT. */
-export async function makeFolder(path: string): Promise<void> {
+export async function makeCacheFolder(path: string): Promise<void> {
   const found = await stat(path).catch((error: NodeJS.ErrnoException) => {
     if (error.code !== "ENOENT") throw error;
   });
   if (found?.isDirectory()) return;
-  if (found === undefined && dirname(path) !== path) await makeFolder(dirname(path));
+  if (found === undefined && dirname(path) !== path) await makeCacheFolder(dirname(path));
   await mkdir(path, { mode: 0o700 }).catch(async (error: NodeJS.ErrnoException) => {
     // Another process may have been faster.
     if (error.code !== "EEXIST" || !(await stat(path)).isDirectory()) throw error;
@@ -139,7 +139,7 @@ function cacheFolders(): string[] {
   ];
 }
 
-// The sizes are written down when the files are unpacked. Files and folders of another user are not trusted: the
+// The sizes are recorded when the files are unpacked. Files and folders of another user are not trusted: the
 // temporary folder is everyone's.
 const SIZES = "sizes.json";
 
@@ -154,7 +154,7 @@ async function isComplete(folder: string): Promise<boolean> {
   }
 }
 
-// Unpacked under a temporary name, then renamed: two processes at once do not meet.
+// Unpacked under a temporary name, then renamed, so two processes at once do not disturb each other.
 async function unpack(archive: string, folder: string): Promise<void> {
   const { extract } = await import("tar-stream");
   const partial = await mkdtemp(`${folder}.`);

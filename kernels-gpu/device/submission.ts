@@ -10,7 +10,7 @@ const UNIFORM_ALIGNMENT = 256;
 export interface Dispatch {
   readonly id: string;
   readonly compiled: Promise<Compiled>;
-  /** By binding. */
+  /** Each with the index of its binding. */
   readonly buffers: readonly (readonly [number, Memory])[];
   readonly dims: ArrayBuffer | undefined;
   readonly dimsIndex: number | undefined;
@@ -30,7 +30,7 @@ export function dispatchesOf(steps: readonly Step[]): Dispatch[] {
 }
 
 /** "swiglu.forward, add.forward, rope.forward and 5 more". */
-export function nameOf(steps: readonly Step[]): string {
+export function kernelNames(steps: readonly Step[]): string {
   const ids = [...new Set(dispatchesOf(steps).map(({ id }) => id))];
   return ids.length > 3 ? `${ids.slice(0, 3).join(", ")} and ${ids.length - 3} more` : ids.join(", ");
 }
@@ -47,13 +47,13 @@ export function spansOf(steps: readonly Step[]): Map<Memory, Span> {
   return spans;
 }
 
-/** Submits steps whose buffers are there; `pipelines` are those of the dispatches. Throws KernelError for what is refused. */
+/** Submits steps whose buffers exist; `pipelines` are those of the dispatches. Throws KernelError if the device refuses. */
 export async function submitSteps(
   device: GPUDevice,
   steps: readonly Step[],
   pipelines: readonly Compiled[],
 ): Promise<void> {
-  const label = nameOf(steps);
+  const label = kernelNames(steps);
   device.pushErrorScope("out-of-memory");
   device.pushErrorScope("validation");
   const uniforms = device.createBuffer({

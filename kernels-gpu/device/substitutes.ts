@@ -1,4 +1,4 @@
-// What stands in for a kernel's own text and overrides: mutants, other tile sizes.
+// Texts and overrides that stand in for a kernel's own: mutants, other tile sizes.
 import { checkKernel, type KernelDeclaration } from "./declaration.ts";
 import { parseWgsl, type WgslModule } from "./wgsl.ts";
 

@@ -1,7 +1,7 @@
-// Tensors on the device, and the words that they are to the host.
+// Tensors on the device, and the words by which the host writes and reads them.
 import { type Floats, type Ints, type Tensor, sizeOf } from "../../reference/tensor.ts";
 import type { Memory } from "./buffers.ts";
-import { elementsIn, fromHalves, isLow, type LowType, storedBytes, type StoredType, toHalves } from "./packed.ts";
+import { elementsIn, fromHalves, isLow, type LowType, elementSize, type StoredType, toHalves } from "./packed.ts";
 
 /** A tensor on the device: contiguous, row-major. */
 export interface DeviceTensor {
@@ -17,7 +17,7 @@ export type Elements = Uint32Array | Uint16Array;
 
 /** Words of 4 bytes that so many elements take. */
 export function wordsFor(elements: number, type: StoredType): number {
-  return Math.ceil((elements * storedBytes(type)) / 4);
+  return Math.ceil((elements * elementSize(type)) / 4);
 }
 
 /** A host tensor's elements as they are stored. Throws TypeError for other storage, RangeError unless they fill the shape. */

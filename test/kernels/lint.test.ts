@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { basename } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, describe, expect, test } from "vitest";
-import { lettersOf, resolveAxes, shapeOf } from "../../kernels-gpu/device/axes.ts";
+import { lettersOf, resolveAxes, shapeFrom } from "../../kernels-gpu/device/axes.ts";
 import { kernels } from "../../kernels-gpu/index.ts";
 import { lintWgsl, nullDevice, wgslFiles } from "../../kernels-gpu/device/lint.ts";
 import { parseWgsl } from "../../kernels-gpu/device/wgsl.ts";
@@ -86,7 +86,7 @@ describe("axes", () => {
     expect(resolveAxes({ q: "T,HS", cos: "T,HS/2" }, { q: [3, 8], cos: [3, 4] })).toEqual({ T: 3, HS: 8 });
     expect(resolveAxes({ cos: "T,HS/2", n: "2,C*3" }, { cos: [3, 4], n: [2, 15] })).toEqual({ T: 3, HS: 8, C: 5 });
     expect(resolveAxes({ s: "" }, { s: [] }, { V: 7 })).toEqual({ V: 7 });
-    expect(shapeOf("cos", "T,HS/2,1", { T: 0, HS: 8 })).toEqual([0, 4, 1]);
+    expect(shapeFrom("cos", "T,HS/2,1", { T: 0, HS: 8 })).toEqual([0, 4, 1]);
     expect(lettersOf("T,HS/2,4")).toEqual(["T", "HS"]);
   });
 
@@ -101,7 +101,7 @@ describe("axes", () => {
   });
 
   test("an output's length must be whole", () => {
-    expect(() => shapeOf("cos", "HS/2", { HS: 5 })).toThrow("cos: axis HS/2 with HS=5 is not a length");
-    expect(() => shapeOf("y", "V", {})).toThrow("y: axis V with V=undefined is not a length");
+    expect(() => shapeFrom("cos", "HS/2", { HS: 5 })).toThrow("cos: axis HS/2 with HS=5 is not a length");
+    expect(() => shapeFrom("y", "V", {})).toThrow("y: axis V with V=undefined is not a length");
   });
 });

@@ -169,9 +169,9 @@ describe("what is wrong in 16 bits is found", () => {
     const findings = await judged(["if (i >= dims.R * dims.F)", "if (i + 1 >= dims.R * dims.F)"]);
     expect(findings.join("\n")).toMatch(/1 elements never written/);
   });
-  test("a write behind the end", async () => {
+  test("a write past the end", async () => {
     const findings = await judged(["if (i >= dims.R * dims.F)", "if (i > dims.R * dims.F)"]);
-    expect(findings.join("\n")).toMatch(/1 elements written behind its end/);
+    expect(findings.join("\n")).toMatch(/1 elements written past its end/);
   });
 });
 

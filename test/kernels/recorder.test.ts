@@ -46,7 +46,7 @@ test("an intermediate tensor's guard is inspected too", async () => {
   const sources = new Map([["columns.wgsl", text]]);
   const { hygiene } = await launch(device, columns, { x: whole([3, 3]) }, { scale: 1 }, { sources });
   expect(offences(hygiene).join("; ")).toMatch(
-    /columns:accumulate partial: 20 elements written behind its end, first at \[12\]/,
+    /columns:accumulate partial: 20 elements written past its end, first at \[12\]/,
   );
 });
 

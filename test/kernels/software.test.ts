@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
 import { openDevice } from "../../kernels-gpu/device/dawn.ts";
 import { NoDeviceError } from "../../kernels-gpu/device/errors.ts";
-import { makeFolder } from "../../kernels-gpu/device/software.ts";
+import { makeCacheFolder } from "../../kernels-gpu/device/software.ts";
 
 const scratch = mkdtempSync(join(tmpdir(), "touchstone-test-"));
 afterAll(() => rmSync(scratch, { recursive: true }));
@@ -59,16 +59,16 @@ test("where the cache folder cannot be made, the temporary folder serves; where 
 });
 
 test("a cache folder that nobody can make, below /proc, is refused, not waited for", async () => {
-  await expect(makeFolder("/proc/touchstone/cache")).rejects.toThrow(/ENOENT|EACCES|EPERM/);
+  await expect(makeCacheFolder("/proc/touchstone/cache")).rejects.toThrow(/ENOENT|EACCES|EPERM/);
   expect(await script(OPEN, { XDG_CACHE_HOME: "/proc/touchstone" })).toMatch(/true exit 0$/);
 });
 
 test("folders are made by several at once", async () => {
   const path = join(scratch, "a", "b", "c");
-  await Promise.all([makeFolder(path), makeFolder(path), makeFolder(path)]);
+  await Promise.all([makeCacheFolder(path), makeCacheFolder(path), makeCacheFolder(path)]);
   expect(statSync(path).isDirectory()).toBe(true);
   writeFileSync(join(path, "file"), "");
-  await expect(makeFolder(join(path, "file"))).rejects.toThrow(/EEXIST/);
+  await expect(makeCacheFolder(join(path, "file"))).rejects.toThrow(/EEXIST/);
 });
 
 test("softwareEnvironment serves a process that is started with it", async () => {

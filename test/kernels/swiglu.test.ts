@@ -145,15 +145,15 @@ test.each([
   expect((await mutant(from, to)).verdict).toMatch(/RangeError: \[\d+\]: got/);
 });
 
-test("a kernel that writes behind the end is caught, and its results are right", async () => {
+test("a kernel that writes past the end is caught, and its results are right", async () => {
   const { verdict, clean } = await mutant("if (i >= dims.R * dims.F) { return; }", "");
   expect(verdict).toBe("accepted");
-  expect(clean).toEqual(["swiglu.forward y: 55 elements written behind its end, first at [201]"]);
+  expect(clean).toEqual(["swiglu.forward y: 55 elements written past its end, first at [201]"]);
 });
 
-test("a write far behind the end is caught", async () => {
+test("a write far past the end is caught", async () => {
   const { clean } = await mutant("y[i] = ", "y[i + 1000000u] = 7.0; y[i] = ");
-  expect(clean.join()).toMatch(/^swiglu.forward y: 1 elements written behind its end/);
+  expect(clean.join()).toMatch(/^swiglu.forward y: 1 elements written past its end/);
 });
 
 test("an element that is never written is caught", async () => {
