@@ -1,7 +1,7 @@
 // What `touchstone blame` does.
 import { describe } from "../judge/compare.ts";
 import { blame, type Blame, type Fault } from "../judge/blame.ts";
-import { isMixed, openRecording } from "../judge/recording.ts";
+import { isMixed, openRecording } from "../trace/recording.ts";
 import { readTraceInput, type TraceInput } from "../trace/input.ts";
 import { instancesOf } from "../trace/instances.ts";
 import { operations } from "../reference/ops/index.ts";
@@ -58,8 +58,7 @@ function leftInWords(left: Blame["left"]): string[] {
   if (left.length === 0) return [];
   const steps = new Set<number>();
   const reasons = new Map<string, string[]>();
-  for (const { op, where, reason } of left) {
-    const step = Number(/^steps\.(\d+)\./.exec(reason)?.[1] ?? 0);
+  for (const { op, where, step, reason } of left) {
     if (step > 0) steps.add(step);
     else reasons.set(reason, [...(reasons.get(reason) ?? []), `${op} at ${where}`]);
   }

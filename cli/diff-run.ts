@@ -1,6 +1,6 @@
 // What `touchstone diff` does.
 import { openSafetensors } from "../formats/safetensors.ts";
-import { compareFiles } from "../trace/compare.ts";
+import { diffFiles } from "../trace/difference.ts";
 
 /** Compares tensor by tensor; 1 where one is beyond the limit, otherwise 0. */
 export function diff(a: string, b: string, maxRelative: number): number {
@@ -11,7 +11,7 @@ export function diff(a: string, b: string, maxRelative: number): number {
       const beyond: string[] = [];
       let worst = { relative: 0, name: "" };
       let count = 0;
-      for (const result of compareFiles(fileA, fileB)) {
+      for (const result of diffFiles(fileA, fileB)) {
         count++;
         const far = "mismatch" in result || !(result.relative <= maxRelative);
         const text = "mismatch" in result ? result.mismatch : distances(result);

@@ -9,8 +9,9 @@ import { Arithmetic, gamma } from "../reference/rounding.ts";
 import type { Target } from "../reference/targets.ts";
 import { type Floats, type Ints, sizeOf, type Tensor, view } from "../reference/tensor.ts";
 import type { Instance, Recorded } from "../trace/instance.ts";
+import { traceTensor } from "../trace/names.ts";
 import { compare, type Finding } from "./compare.ts";
-import { dtypeOf, type Recording } from "./recording.ts";
+import { dtypeOf, type Recording } from "../trace/recording.ts";
 import { stepOps } from "./step-ops.ts";
 import { roundScalars } from "./verdict.ts";
 
@@ -35,12 +36,21 @@ export interface Judged {
   readonly worst: number;
 }
 
+/** An instance that could not be judged: which tensor neither it nor an op before it gives. */
+export interface Left {
+  readonly op: string;
+  readonly where: string;
+  /** The step of that tensor, counted from 0. */
+  readonly step: number;
+  readonly reason: string;
+}
+
 export interface Blame {
   /** In the order of execution; the first is the culprit. */
   readonly faults: readonly Fault[];
   readonly judged: readonly Judged[];
   /** What could not be judged, and why. */
-  readonly left: readonly { readonly op: string; readonly where: string; readonly reason: string }[];
+  readonly left: readonly Left[];
 }
 
 /** An input with its error: recorded and exact, or computed because it was left out. */
@@ -62,7 +72,7 @@ export function blame(
 ): Blame {
   const faults: Fault[] = [];
   const judged: Judged[] = [];
-  const left: { op: string; where: string; reason: string }[] = [];
+  const left: Left[] = [];
   const carried = new Map<string, Known>();
   const low = dtypeOf(recording);
   const find = (recorded: Recorded): Known | undefined => {
@@ -85,7 +95,8 @@ export function blame(
       else inputs[argument] = known.length === 1 ? (known[0] as Known) : endToEnd(known as Known[]);
     }
     if (missing !== undefined) {
-      left.push({ op: instance.op, where: instance.where, reason: `${missing} is not recorded` });
+      const { step = 0 } = traceTensor(missing);
+      left.push({ op: instance.op, where: instance.where, step, reason: `${missing} is not recorded` });
       continue;
     }
     if (instance.stage === "pass") for (const name in inputs) inputs[name] = asRead(name, inputs[name], target);

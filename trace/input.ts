@@ -11,6 +11,7 @@ import type { Batch } from "../reference/training/step.ts";
 import { weightShapes } from "../reference/weights.ts";
 import { FormatError, quote } from "../formats/error.ts";
 import { openSafetensors, type SafetensorsFile } from "../formats/safetensors.ts";
+import { traceTensor } from "./names.ts";
 
 export interface TraceInput {
   readonly config: LlamaConfig;
@@ -171,10 +172,9 @@ function readMicroBatches({ path, metadata, names }: SafetensorsFile, B: number)
     const wanted = `wanted a divisor of the ${B} sequences of a batch`;
     throw new FormatError(path, `metadata "microBatches" is ${quote(text)}, ${wanted}`);
   }
-  const parts = new Set(Array.from({ length: value > 1 ? value : 0 }, (_, i) => String(i)));
   for (const name of names) {
-    const [, part] = /^microBatches\.([^.]*)/.exec(name) ?? [];
-    if (part === undefined || parts.has(part)) continue;
+    const { microBatch } = traceTensor(name);
+    if (microBatch === undefined || (value > 1 && microBatch >= 0 && microBatch < value)) continue;
     const said = metadata.microBatches === undefined ? 'metadata has no "microBatches"' : `there are ${value}`;
     throw new FormatError(path, `tensor ${quote(name)} is of no micro-batch: ${said}`);
   }

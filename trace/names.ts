@@ -1,31 +1,54 @@
-// The names of a trace: which every trace holds, which only a full one, and when in a step each is computed.
+// The names of a trace: what each says of its tensor, which names every trace holds, and when in a step each is computed.
+import { blockTensors, type TensorName } from "../reference/model/block-table.ts";
+import { nameInLayer } from "../reference/training/recorded-names.ts";
 
-/** What the forward records of a layer. */
-export const layerNames = [
-  "attention_norm",
-  "q_projection",
-  "k_projection",
-  "v",
-  "q",
-  "k",
-  "lse",
-  "attention",
-  "attention_output",
-  "attention_residual",
-  "ffn_norm",
-  "gate",
-  "up",
-  "swiglu",
-  "ffn_output",
-  "ffn_residual",
-];
-const always = new RegExp(
-  `^(microBatches\\.\\d+\\.)?(gradients\\..*|activation(s|Gradients)\\.(embedding|norm|logits|layers\\.\\d+\\.(${layerNames.join("|")})))$`,
-);
+/** What the forward records of a layer, its statistics under their tensors' names aside. */
+export const layerNames = (Object.keys(blockTensors) as TensorName[])
+  .filter((name) => name !== "x")
+  .map(nameInLayer)
+  .filter((name) => !name.includes("."));
 
-/** Whether what a pass records under that name belongs into every trace; the rest belongs into a full one. */
+/** What a tensor of a trace is, as its name says. */
+export interface TraceTensor {
+  /** Of a tensor under steps.N. NaN where that is no number, as is microBatch. */
+  readonly step: number | undefined;
+  /** Of a tensor under microBatches.N. */
+  readonly microBatch: number | undefined;
+  /** Such as "activations", "gradients", "weights". */
+  readonly kind: string;
+  /** What follows: such as ["layers", "0", "ffn_norm", "rstd"]. */
+  readonly path: readonly string[];
+}
+
+/** "steps.0.gradients.norm.weight" → step 0, kind "gradients", path ["norm", "weight"]. */
+export function traceTensor(name: string): TraceTensor {
+  const [first, number, ...path] = name.split(".");
+  const rest = [number, ...path].filter((part) => part !== undefined);
+  if (first !== "steps" && first !== "microBatches") {
+    return { step: undefined, microBatch: undefined, kind: first, path: rest };
+  }
+  const index = String(Number(number)) === number ? Number(number) : NaN;
+  const [kind = "", ...inKind] = path;
+  const [step, microBatch] = first === "steps" ? [index, undefined] : [undefined, index];
+  return { step, microBatch, kind, path: inKind };
+}
+
+const passKinds: ReadonlySet<string> = new Set(["activations", "activationGradients", "gradients"]);
+
+/** Whether a tensor is what a pass computed, in the dtype that it computed in. */
+export function isOfPass({ step, kind, path }: TraceTensor): boolean {
+  return step === undefined && passKinds.has(kind) && path.length > 0;
+}
+
+/** Whether what a pass records under that name belongs in every trace; the rest only in a full one. */
 export function isAlwaysRecorded(name: string): boolean {
-  return always.test(name);
+  const tensor = traceTensor(name);
+  if (!isOfPass(tensor)) return false;
+  const { kind, path } = tensor;
+  if (kind === "gradients") return true;
+  const [part, , inLayer] = path;
+  if (part === "layers") return path.length === 3 && layerNames.includes(inLayer);
+  return path.length === 1 && ["embedding", "norm", "logits"].includes(part);
 }
 
 const stages = [
@@ -53,26 +76,28 @@ const parts = ["rope", "tok_embeddings", "embedding", "layers", "norm", "output"
 /** The names sorted by when a step computes them, so that the first that differs is the first in time. */
 export function inOrderOfComputation(names: Iterable<string>): string[] {
   const ranked = [...names].map((name, i) => ({ name, rank: [...rankOf(name), i] }));
-  return ranked.toSorted((a, b) => compare(a.rank, b.rank)).map(({ name }) => name);
+  return ranked.toSorted((a, b) => byRank(a.rank, b.rank)).map(({ name }) => name);
 }
 
 function rankOf(name: string): number[] {
-  const [first, ...path] = name.split(".");
-  if (first === "microBatches") return [stages.indexOf(first), Number(path[0]), ...rankOf(path.slice(1).join("."))];
-  const stage = first === "activationGradientTerms" ? "activationGradients" : first;
-  const step = stage === "steps" ? Number(path.shift()) : 0;
+  const { step, microBatch, kind, path } = traceTensor(name);
+  if (microBatch !== undefined) {
+    return [stages.indexOf("microBatches"), microBatch, ...rankOf([kind, ...path].join("."))];
+  }
+  const ofPass = kind === "activationGradientTerms" ? "activationGradients" : kind;
+  const stage = step === undefined ? ofPass : "steps";
   const direction = stage === "activationGradients" ? -1 : 1;
-  const [part, layer, inLayer] = path;
+  const [part, layer, inLayer] = step === undefined ? path : [kind]; // a step's are in the order in which they were recorded
   return [
     stages.includes(stage) ? stages.indexOf(stage) : stages.length,
-    step,
+    step ?? 0,
     direction * parts.indexOf(part),
     direction * (part === "layers" ? Number(layer) : 0),
     direction * layerNames.indexOf(inLayer),
   ];
 }
 
-function compare(a: readonly number[], b: readonly number[]): number {
+function byRank(a: readonly number[], b: readonly number[]): number {
   const i = a.findIndex((x, j) => x !== b[j]);
   return i < 0 ? 0 : a[i] - b[i];
 }

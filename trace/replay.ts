@@ -9,7 +9,7 @@ import { initialState, type TrainingState } from "../reference/training/step.ts"
 import type { DType, TensorToWrite } from "../formats/safetensors.ts";
 import { storedAs, type TraceInput } from "./input.ts";
 import { micro } from "./instance.ts";
-import { isAlwaysRecorded } from "./names.ts";
+import { isAlwaysRecorded, traceTensor } from "./names.ts";
 
 type Named = ReadonlyMap<string, Tensor>;
 
@@ -89,7 +89,7 @@ export async function replay<P extends Floats>(
       }
       const record = (name: string, t: Tensor): void => {
         if (s === 0 && (full || isAlwaysRecorded(name)) && name !== "gradientNorm") put(name, t);
-        if (full && (name.startsWith("gradients.") || name === "gradientNorm")) put(`${at}.${name}`, t);
+        if (full && ["gradients", "gradientNorm"].includes(traceTensor(name).kind)) put(`${at}.${name}`, t);
       };
       const recorded = s === 0 || full ? record : undefined;
       const { loss, gradientNorm } = await engine.differentiate(batch, recorded);

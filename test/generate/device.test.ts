@@ -1,6 +1,6 @@
 // Reading on the device with its cache: the logits of the reference, within what float32 sums in another order may differ.
 import { expect, test } from "vitest";
-import { distance } from "../../trace/compare.ts";
+import { distance } from "../../trace/difference.ts";
 import { openDevice } from "../../kernels-gpu/device/dawn.ts";
 import { deviceReader } from "../../kernels-gpu/reader.ts";
 import { referenceReader } from "../../reference/model/reader.ts";

@@ -2,7 +2,7 @@
 // names that op, every time, and nothing where there is no fault.
 import { describe, expect, test } from "vitest";
 import { type Blame, blame, placeOf } from "../../judge/blame.ts";
-import { openRecording, type Recording } from "../../judge/recording.ts";
+import { openRecording, type Recording } from "../../trace/recording.ts";
 import { readTraceInput } from "../../trace/input.ts";
 import { instancesOf } from "../../trace/instances.ts";
 import type { DTypeName } from "../../reference/dtype.ts";

@@ -1,7 +1,7 @@
 // Recordings of mixed precision as libraries make them: what is judged in which dtype, and what a left-out tensor may have been.
 import { describe, expect, test } from "vitest";
 import { type Blame, blame } from "../../judge/blame.ts";
-import { dtypeOf, isMixed, type Recording } from "../../judge/recording.ts";
+import { dtypeOf, isMixed, type Recording } from "../../trace/recording.ts";
 import { instancesOf } from "../../trace/instances.ts";
 import { type DTypeName, dtypes, round } from "../../reference/dtype.ts";
 import { operations } from "../../reference/ops/index.ts";

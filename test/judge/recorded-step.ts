@@ -1,7 +1,7 @@
 // A whole step computed instance by instance, each from what those before it stored: where one is made wrong, everything
 // after it follows from the wrong numbers, as in a real recording.
 import { stepOps } from "../../judge/step-ops.ts";
-import type { Recording } from "../../judge/recording.ts";
+import type { Recording } from "../../trace/recording.ts";
 import { roundScalars } from "../../judge/verdict.ts";
 import { type Instance, inputsOf, type TraceShape } from "../../trace/instances.ts";
 import { micro } from "../../trace/instance.ts";

@@ -2,7 +2,7 @@
 // memory; and what goes wrong in mixed precision is named.
 import { describe, expect, test } from "vitest";
 import { blame, type Blame } from "../../judge/blame.ts";
-import { isMixed, type Recording } from "../../judge/recording.ts";
+import { isMixed, type Recording } from "../../trace/recording.ts";
 import type { TraceInput } from "../../trace/input.ts";
 import { instancesOf } from "../../trace/instances.ts";
 import { replay } from "../../trace/replay.ts";

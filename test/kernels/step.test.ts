@@ -3,7 +3,7 @@
 import { describe, expect, test } from "vitest";
 import { blame } from "../../judge/blame.ts";
 import { readSafetensors } from "../../formats/safetensors.ts";
-import { distance } from "../../trace/compare.ts";
+import { distance } from "../../trace/difference.ts";
 import { readTraceInput } from "../../trace/input.ts";
 import { instancesOf } from "../../trace/instances.ts";
 import { replay } from "../../trace/replay.ts";

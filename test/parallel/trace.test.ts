@@ -1,7 +1,7 @@
 // What the ranks compute, put together, is the dense trace: in float64 the same numbers, in float32 clean under blame.
 import { describe, expect, test } from "vitest";
 import { blame } from "../../judge/blame.ts";
-import type { Recording } from "../../judge/recording.ts";
+import type { Recording } from "../../trace/recording.ts";
 import { micro } from "../../trace/instance.ts";
 import { instancesOf } from "../../trace/instances.ts";
 import { operations } from "../../reference/ops/index.ts";

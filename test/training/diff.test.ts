@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { readSafetensors, type TensorToWrite, writeSafetensors } from "../../formats/safetensors.ts";
-import { distance } from "../../trace/compare.ts";
+import { distance } from "../../trace/difference.ts";
 import { readTraceInput } from "../../trace/input.ts";
 import { inOrderOfComputation, isAlwaysRecorded } from "../../trace/names.ts";
 import { replay } from "../../trace/replay.ts";

@@ -2,7 +2,7 @@ import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { stepOps } from "../../judge/step-ops.ts";
 import { openSafetensors, type SafetensorsFile } from "../../formats/safetensors.ts";
-import { distance } from "../../trace/compare.ts";
+import { distance } from "../../trace/difference.ts";
 import { type Instance, inputsOf, instancesOf } from "../../trace/instances.ts";
 import { readTraceInput, storedAs } from "../../trace/input.ts";
 import { replay } from "../../trace/replay.ts";

@@ -12,7 +12,7 @@ export type Difference =
   | { readonly name: string; readonly mismatch: string };
 
 /** Compares a with b, in the order of computation. Reads one tensor of each at a time. */
-export function* compareFiles(a: SafetensorsFile, b: SafetensorsFile): Generator<Difference> {
+export function* diffFiles(a: SafetensorsFile, b: SafetensorsFile): Generator<Difference> {
   for (const name of inOrderOfComputation(new Set([...b.names, ...a.names]))) {
     const inA = a.tensors.get(name);
     const inB = b.tensors.get(name);

@@ -1,10 +1,10 @@
-// A recorded step as blame reads it: tensors by the names of a full trace, whatever the recording calls them.
+// A recorded step: tensors by the names of a full trace, whatever the recording calls them.
 import type { DTypeName } from "../reference/dtype.ts";
 import type { Floats, Ints, Tensor } from "../reference/tensor.ts";
 import { FormatError } from "../formats/error.ts";
-import { micro } from "../trace/instance.ts";
-import { layerNames } from "../trace/names.ts";
 import { openSafetensors, type SafetensorsFile } from "../formats/safetensors.ts";
+import { micro } from "./instance.ts";
+import { isOfPass, layerNames, traceTensor } from "./names.ts";
 
 /** What a recording's activations are stored in: the lower dtype, where only some are (norms and logits may stay float32). */
 export function dtypeOf({ dtype, read: tensor }: Recording): DTypeName {
@@ -41,7 +41,7 @@ export function openRecording(path: string, dtype?: DTypeName): Recording {
   const file = openSafetensors(path);
   try {
     for (const [name, entry] of file.tensors) {
-      if (entry.dtype === "F64" && /^(microBatches\.\d+\.)?(activations|activationGradients|gradients)\./.test(name)) {
+      if (entry.dtype === "F64" && isOfPass(traceTensor(name))) {
         throw new FormatError(
           path,
           `tensor "${name}" is float64, wanted a recording in float32, bfloat16 or float16: the truth is computed in float64, so nothing could judge it (touchstone trace --dtype float32 records one that can be)`,
@@ -58,21 +58,26 @@ export function openRecording(path: string, dtype?: DTypeName): Recording {
 function read(file: SafetensorsFile, name: string): ReturnType<Recording["read"]> {
   const entry = file.tensors.get(name);
   if (entry !== undefined) return { tensor: file.read(name), dtype: storages[entry.dtype] ?? "float32" };
-  if (name === "activationGradients.loss") return known(1, []);
-  if (name === "activations.loss") return scalarOfStep(file, "losses", 0);
-  const [, part, batch] = /^microBatches\.(\d+)\.(tokens|targets)$/.exec(name) ?? [];
-  if (part !== undefined) return idsOfPart(file, batch, Number(part));
-  const [, step, rest] = /^steps\.(\d+)\.(.+)$/.exec(name) ?? [];
-  if (step === undefined) {
-    const [, weight] = /^initial\.(?:first|second)Moment\.(.+)$/.exec(name) ?? [];
-    const shape = weight === undefined ? undefined : file.tensors.get(`weights.${weight}`)?.shape;
-    return shape === undefined ? undefined : known(0, shape);
-  }
-  if (rest === "tokens" || rest === "targets") return ids(file, rest, Number(step));
-  if (rest === "gradientNorm") return scalarOfStep(file, "gradientNorms", Number(step));
-  if (step !== "0") return undefined;
-  const alias = rest.startsWith("gradients.") ? rest : `firstStep.${rest}`;
+  const { step, microBatch, kind, path } = traceTensor(name);
+  const isIds = path.length === 0 && (kind === "tokens" || kind === "targets");
+  if (microBatch !== undefined) return isIds ? idsOfPart(file, kind, microBatch) : undefined;
+  if (step === undefined) return derived(file, kind, path);
+  if (isIds) return ids(file, kind, step);
+  if (kind === "gradientNorm") return scalarOfStep(file, "gradientNorms", step);
+  if (step !== 0) return undefined;
+  const rest = [kind, ...path].join(".");
+  const alias = kind === "gradients" ? rest : `firstStep.${rest}`;
   return file.tensors.has(alias) ? read(file, alias) : undefined;
+}
+
+/** What is known of a step without a recording of it, or recorded with that of other steps. */
+function derived(file: SafetensorsFile, kind: string, path: readonly string[]): ReturnType<Recording["read"]> {
+  const [first, ...rest] = path;
+  if (first === "loss" && kind === "activationGradients") return known(1, []);
+  if (first === "loss" && kind === "activations") return scalarOfStep(file, "losses", 0);
+  if (kind !== "initial" || (first !== "firstMoment" && first !== "secondMoment")) return undefined;
+  const shape = file.tensors.get(`weights.${rest.join(".")}`)?.shape;
+  return shape === undefined ? undefined : known(0, shape);
 }
 
 /** A tensor that every recording starts from. */
