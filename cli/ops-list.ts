@@ -14,6 +14,20 @@ export function listOperations(names: readonly string[], asJson: boolean): strin
   return `${chosen.map(inFull).join("\n\n")}\n`;
 }
 
+/** What the rows of the ops leave empty: the field, and the reason that stands there. */
+export function listNone(names: readonly string[], asJson: boolean): string {
+  const reasons = choose(names).map(({ operation, spec }) => ({
+    name: operation.name,
+    none: { ...operation.none, ...spec.none },
+  }));
+  if (asJson) return `${JSON.stringify(reasons, null, 2)}\n`;
+  const width = Math.max(...reasons.flatMap(({ none }) => Object.keys(none).map((field) => field.length)));
+  const sections = reasons.map(({ name, none }) =>
+    [name, ...orNone(Object.entries(none).map(([field, why]) => `  ${field.padEnd(width)}  ${why}`))].join("\n"),
+  );
+  return `${sections.join("\n\n")}\n`;
+}
+
 function plain({ name, summary, inputs, integers, scalars, outputs, exact, wide, stores, covered }: Operation) {
   return { name, summary, inputs, integers, scalars, outputs, exact, wide, stores, covered };
 }

@@ -9,8 +9,10 @@ export function register(program: Command): void {
     )
     .argument("[name...]", "such as attention or attention.forward")
     .option("--json", "as JSON")
-    .action(async (names: string[], options: { readonly json?: boolean }) => {
-      const { listOperations } = await import("./ops-list.ts");
-      process.stdout.write(listOperations(names, options.json === true));
+    .option("--none", "what an op has none of, and why: no relation of a kind, no probe, no fixture at scale")
+    .action(async (names: string[], options: { readonly json?: boolean; readonly none?: boolean }) => {
+      const { listNone, listOperations } = await import("./ops-list.ts");
+      const list = options.none === true ? listNone : listOperations;
+      process.stdout.write(list(names, options.json === true));
     });
 }

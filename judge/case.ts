@@ -21,12 +21,12 @@ export interface Problem {
 }
 
 /** What cases an op has, and how one becomes inputs. */
-export interface CaseSpec {
+export interface CaseSpec<P = Problem> {
   readonly op: string;
   /** One arbitrary for each size or choice. */
   readonly sizes: Readonly<Record<string, fc.Arbitrary<number | string>>>;
   /** Whether sizes go together (NKV divides NH) and are small enough to run by the hundred. */
-  readonly fits?: (sizes: Sizes) => boolean;
+  readonly fits: (sizes: Sizes) => boolean;
   /** Profiles of made-up numbers that make sense for the op. */
   readonly profiles: readonly MadeUp[];
   /** Cases that always run first: awkward shapes that drawing might miss. */
@@ -35,9 +35,9 @@ export interface CaseSpec {
    * Cases that a check runs once: one axis as long as in a real model, and the others short. Drawn cases have fewer tiles,
    * rows and workgroups.
    */
-  readonly long?: readonly { readonly sizes: Sizes; readonly profile: MadeUp }[];
+  readonly long: readonly { readonly sizes: Sizes; readonly profile: MadeUp }[];
   /** The inputs; the same for the same case. */
-  readonly build: (sizes: Sizes, profile: MadeUp, seed: number) => Problem;
+  readonly build: (sizes: Sizes, profile: MadeUp, seed: number) => P;
 }
 
 /** Such as "swiglu.forward R=3 F=5 profile=unit seed=17". */
@@ -70,10 +70,9 @@ export function parseCase(line: string): Case {
 
 /** Cases of one op, shrinking towards small sizes and the first profile. `withReal` adds the recorded inputs. */
 export function arbitraryCase(spec: CaseSpec, withReal: boolean): fc.Arbitrary<Case> {
-  const fits = spec.fits ?? (() => true);
   const drawn = fc.record({
     op: fc.constant(spec.op),
-    sizes: fc.record(spec.sizes).filter(fits),
+    sizes: fc.record(spec.sizes).filter(spec.fits),
     profile: fc.constantFrom<Profile>(...spec.profiles),
     seed: fc.nat(0x7fffffff),
   });
@@ -96,7 +95,7 @@ export function exampleCases(spec: CaseSpec, seed: number): Case[] {
 
 /** The cases that a check runs once. */
 export function longCases(spec: CaseSpec, seed: number): Case[] {
-  return (spec.long ?? []).map(({ sizes, profile }) => ({ op: spec.op, sizes, profile, seed }));
+  return spec.long.map(({ sizes, profile }) => ({ op: spec.op, sizes, profile, seed }));
 }
 
 /** A length: mostly small, sometimes next to a power of two, where tiles end. Shrinks towards `min`. */

@@ -1,13 +1,14 @@
 // Ops by the names that people type.
-import { type CaseSpec } from "./case.ts";
 import { cases } from "./ops/index.ts";
-import { fuse, fuseCases } from "./fused.ts";
+import { fuse } from "./fused.ts";
+import { fuseRows } from "./fused-row.ts";
+import type { JudgeRow } from "./row.ts";
 import type { Operation } from "../reference/operation.ts";
 import { operations } from "../reference/ops/index.ts";
 
 export interface Chosen {
   readonly operation: Operation;
-  readonly spec: CaseSpec;
+  readonly spec: JudgeRow;
 }
 
 /**
@@ -43,10 +44,10 @@ function fused(name: string): Chosen {
         throw new RangeError(`${name}: "${part}" is not an op and direction, such as rmsnorm.forward`);
       return withCases(operation);
     })
-    .reduce((a, b) => ({
-      operation: fuse(a.operation, b.operation),
-      spec: fuseCases(a.operation, b.operation, a.spec, b.spec),
-    }));
+    .reduce((a, b) => {
+      const operation = fuse(a.operation, b.operation);
+      return { operation, spec: fuseRows(operation, a.spec, b.spec) };
+    });
 }
 
 function withCases(operation: Operation): Chosen {

@@ -9,7 +9,7 @@ import { evaluationsOf } from "../zoo/index.ts";
 import { fuseEvaluations, partsOf } from "./fused.ts";
 import { type Hygiene, inspectHygiene } from "./hygiene.ts";
 import { measurePrecision, type Precision } from "./precision.ts";
-import { LONG, ordinarySizes, precisionProbes } from "./probes.ts";
+import { LONG, precisionProbes } from "./probes.ts";
 import { relationsOf } from "./relations/index.ts";
 import type { Outcome, Trial } from "./relations/relation.ts";
 import type { Terms } from "./terms.ts";
@@ -72,7 +72,7 @@ export async function examine(
   { seed, nondeterministic, bitwise, longest = LONG }: Promises & Draws,
 ): Promise<Examination> {
   const start = performance.now();
-  const sizes = ordinarySizes(operation, spec);
+  const sizes = spec.ordinary;
   const trial: Trial = { ...terms, operation, spec, candidate, sizes, seed, deterministic: !nondeterministic };
   const findings: string[] = [];
   const notes: string[] = [];
@@ -85,7 +85,7 @@ export async function examine(
   let evidence: string | undefined;
   try {
     const evaluations = correctEvaluations(operation);
-    const probes = precisionProbes(operation, longest, terms.dtype);
+    const probes = precisionProbes(spec, longest, terms.dtype);
     if (probes.length === 0) unmeasured = "no probe";
     else if (evaluations.length === 0) unmeasured = "nothing in the zoo";
     else {
@@ -98,7 +98,7 @@ export async function examine(
       );
     }
     if (operation.exact.length > 0) exactness = await latticeExactness(trial, findings, replays);
-    for (const { name, statement, run } of relationsOf(operation)) {
+    for (const { name, statement, run } of relationsOf(operation, spec)) {
       const outcome = await run(trial);
       relations.push({ name, statement, ...outcome });
       const { message, replay } = outcome;

@@ -3,7 +3,6 @@
 import type { Inputs, Operation, Outputs, Scalars } from "../reference/operation.ts";
 import { axesOf } from "../reference/operation.ts";
 import type { Tensor } from "../reference/tensor.ts";
-import { type CaseSpec, size, type Sizes } from "./case.ts";
 import type { Evaluation } from "../zoo/evaluation.ts";
 
 /** A fused op and what it is made of. */
@@ -36,7 +35,7 @@ export function partsOf(operation: Operation): Parts | undefined {
 }
 
 /** What the second op's names are called in the fused one. */
-interface Renaming {
+export interface Renaming {
   readonly inputs: ReadonlyMap<string, string>;
   readonly scalars: ReadonlyMap<string, string>;
   readonly axes: ReadonlyMap<string, string>;
@@ -120,80 +119,6 @@ export function fuse(a: Operation, b: Operation): Fused {
   };
 }
 
-/** Cases for a fused op, drawn from those of its two parts. */
-export function fuseCases(a: Operation, b: Operation, first: CaseSpec, second: CaseSpec): CaseSpec {
-  const names = renaming(a, b);
-  const own = ownNames(a, b);
-  const main = Object.keys(a.outputs)[0];
-  const fed = new Map(axesOf(b.inputs[names.fed]).map((axis, i) => [axis, axesOf(a.outputs[main])[i]]));
-  const outer = outerSize(b, names);
-  const free = Object.keys(second.sizes).filter((name) => !fed.has(name));
-  const secondSizes = (sizes: Sizes): Sizes =>
-    Object.fromEntries(Object.keys(second.sizes).map((name) => [name, sizes[fed.get(name) ?? outer(name)]]));
-  const isGrouped = areHeadsGrouped(b, names, first.sizes, second.sizes);
-  const firstSizes = (sizes: Sizes): Sizes =>
-    isGrouped ? { ...sizes, NH: size(sizes, outer("NKV")) * size(sizes, outer("groups")) } : sizes;
-  const example = second.examples.find(({ sizes }) => Object.values(sizes).every((n) => n !== 0));
-  return {
-    op: `${a.name}+${b.name}`,
-    sizes: {
-      ...(isGrouped ? without(first.sizes, "NH") : first.sizes),
-      ...Object.fromEntries(free.map((name) => [outer(name), second.sizes[name]])),
-    },
-    fits: (sizes) => (first.fits?.(firstSizes(sizes)) ?? true) && (second.fits?.(secondSizes(sizes)) ?? true),
-    profiles: first.profiles.filter((profile) => second.profiles.includes(profile)),
-    examples: first.examples.map(({ sizes, profile }) => ({
-      sizes: {
-        ...(isGrouped ? without(sizes, "NH") : sizes),
-        ...Object.fromEntries(free.map((name) => [outer(name), example?.sizes[name] ?? 1])),
-      },
-      ...(profile === undefined ? {} : { profile }),
-    })),
-    build: (sizes, profile, seed) => {
-      const one = first.build(firstSizes(sizes), profile, seed);
-      const two = second.build(secondSizes(sizes), profile, seed + 1);
-      return {
-        inputs: {
-          ...rename(one.inputs, own),
-          ...Object.fromEntries(
-            Object.entries(two.inputs)
-              .filter(([name]) => name !== names.fed)
-              .map(([name, t]) => [names.inputs.get(name)!, t]),
-          ),
-        },
-        scalars: { ...rename(one.scalars, own), ...rename(two.scalars, names.scalars) },
-      };
-    },
-  };
-}
-
-/** Sizes of a fused op from those of its parts: the second's count where the first's main output does not decide them. */
-export function joinSizes({ a, b, fed }: Parts, first: Sizes, second: Sizes): Sizes {
-  const decided = new Set(axesOf(b.inputs[fed]));
-  const outer = outerSize(b, renaming(a, b));
-  const free = Object.entries(second).filter(([name]) => !decided.has(name));
-  const isGrouped = areHeadsGrouped(b, renaming(a, b), first, second);
-  return {
-    ...(isGrouped ? without(first, "NH") : first),
-    ...Object.fromEntries(free.map(([name, length]) => [outer(name), length])),
-  };
-}
-
-/** Whether the first op's heads are query heads of the second, whose sizes say how many there are for each key/value head. */
-function areHeadsGrouped(b: Operation, names: Renaming, first: object, second: object): boolean {
-  const passesHeads = axesOf(b.inputs[names.fed]).includes("NH") && names.axes.get("NH") === "NH";
-  return passesHeads && "NH" in first && "groups" in second;
-}
-
-function without<V>(values: Readonly<Record<string, V>>, name: string): Record<string, V> {
-  return Object.fromEntries(Object.entries(values).filter(([other]) => other !== name));
-}
-
-/** What a size of the second op is called. */
-function outerSize(b: Operation, names: Renaming): (name: string) => string {
-  return (name) => (name in b.scalars ? names.scalars.get(name)! : renamedAxis(names.axes, name));
-}
-
 /** The axes of what passes between the parts: letter in the fused op and in a, and letter in b. */
 export function axesPassed({ a, b, main, fed }: Parts): Map<string, string> {
   const taken = axesOf(b.inputs[fed]);
@@ -234,7 +159,7 @@ export function fuseEvaluations(
   });
 }
 
-function renaming(a: Operation, b: Operation): Renaming {
+export function renaming(a: Operation, b: Operation): Renaming {
   const [fed, fedSpec] = Object.entries(b.inputs)[0] ?? [];
   const [main, mainSpec] = Object.entries(a.outputs)[0];
   if (fed === undefined || fedSpec === undefined || axesOf(fedSpec).length !== axesOf(mainSpec).length) {
@@ -268,7 +193,7 @@ function renaming(a: Operation, b: Operation): Renaming {
 }
 
 /** What the first op's names are called where the second has the same one. */
-function ownNames(a: Operation, b: Operation): Map<string, string> {
+export function ownNames(a: Operation, b: Operation): Map<string, string> {
   const { fed } = renaming(a, b);
   const clash = new Set([...Object.keys(b.inputs).filter((name) => name !== fed), ...Object.keys(b.scalars)]);
   return new Map(
@@ -278,11 +203,11 @@ function ownNames(a: Operation, b: Operation): Map<string, string> {
   );
 }
 
-function renamedAxis(axes: ReadonlyMap<string, string>, axis: string): string {
+export function renamedAxis(axes: ReadonlyMap<string, string>, axis: string): string {
   return axis.endsWith("/2") ? `${axes.get(axis.slice(0, -2)) ?? axis.slice(0, -2)}/2` : (axes.get(axis) ?? axis);
 }
 
-function rename<V>(values: Readonly<Record<string, V>>, names: ReadonlyMap<string, string>): Record<string, V> {
+export function rename<V>(values: Readonly<Record<string, V>>, names: ReadonlyMap<string, string>): Record<string, V> {
   return Object.fromEntries(Object.entries(values).map(([name, value]) => [names.get(name) ?? name, value]));
 }
 

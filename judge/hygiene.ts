@@ -6,7 +6,6 @@ import type { Inputs, Operation, Outputs } from "../reference/operation.ts";
 import type { Floats, Ints, Tensor } from "../reference/tensor.ts";
 import { formatCase, type Problem } from "./case.ts";
 import { indexOf } from "./compare.ts";
-import { partsOf } from "./fused.ts";
 import { poisonElsewhere } from "./relations/independence.ts";
 import { ordinary, Run, type Trial } from "./relations/relation.ts";
 import { truth } from "./verdict.ts";
@@ -45,8 +44,8 @@ export async function inspectHygiene(trial: Trial): Promise<Hygiene> {
     ["NaN", NaN],
     ["infinity", Infinity],
   ] as const) {
-    for (const input of poisoned(operation)) {
-      const place = visiblePlace(operation, input, problem);
+    for (const input of poisoned(trial)) {
+      const place = visiblePlace(trial, input, problem);
       if (place === undefined) continue;
       const given = withNumbers(problem, input, [place], value);
       const want = truth(operation, given);
@@ -59,7 +58,7 @@ export async function inspectHygiene(trial: Trial): Promise<Hygiene> {
   const through = (masked: boolean): string[] =>
     poisonings.flatMap((p) => (p.masked === masked && p.reached !== undefined ? [`${p.name} → ${p.reached}`] : []));
   const spread = through(false);
-  const leaked = [...through(true), ...(await ignoredRows(trial, problem))];
+  const leaked = [...through(true), ...(await unreadNumbers(trial, problem))];
   const judged = target.promisesNonFinite ? findings : notes;
   judged.push(...swallowed.map((where) => `${line}: not passed on: ${where}`));
   judged.push(...spread.map((where) => `${line}: NaN comes through from ${where}`));
@@ -67,58 +66,26 @@ export async function inspectHygiene(trial: Trial): Promise<Hygiene> {
   return { repeatable: changed === undefined, swallowed, spread, leaked, findings, notes };
 }
 
-/** What a correct kernel may compute anew instead of reading it, or only compare with a limit. */
-const overlooked: Readonly<Record<string, readonly string[]>> = {
-  "attention.backward": ["y", "lse"],
-  "cross-entropy.backward": ["lse"],
-  "clip.forward": ["norm"],
-};
-
-function poisoned(operation: Operation): string[] {
-  const { name, inputs, integers } = operation;
-  const parts = partsOf(operation);
-  if (parts !== undefined) {
-    const { a, b, fed, ofA, ofB } = parts;
-    return [
-      ...poisoned(a).map(ofA),
-      ...poisoned(b)
-        .filter((input) => input !== fed)
-        .map(ofB),
-    ];
-  }
-  return Object.keys(inputs).filter((input) => !integers.includes(input) && !overlooked[name]?.includes(input));
+function poisoned({ operation, spec }: Trial): string[] {
+  const { inputs, integers } = operation;
+  return Object.keys(inputs).filter((input) => !integers.includes(input) && !spec.overlooked.includes(input));
 }
 
 /** The flat index of a number that some output shows. */
-function visiblePlace(operation: Operation, input: string, problem: Problem): number | undefined {
-  const parts = partsOf(operation);
-  const inner = parts && Object.keys(parts.a.inputs).find((name) => parts.ofA(name) === input);
-  if (inner !== undefined) return visiblePlace(parts!.a, inner, parts!.first(problem.inputs, problem.scalars));
-  const { name } = operation;
-  const { inputs, scalars } = problem;
-  if (inputs[input].data.length === 0) return undefined;
-  if (name === "embedding.forward") return inputs.tokens.data[0] * inputs.w.shape[1];
-  if (name.startsWith("cross-entropy") && input === "logits") {
-    const row = inputs.targets.data.findIndex((target) => target !== scalars.ignoreIndex);
-    return row < 0 ? undefined : row * inputs.logits.shape[1];
-  }
-  return 0;
+function visiblePlace({ spec }: Trial, input: string, problem: Problem): number | undefined {
+  return problem.inputs[input].data.length === 0 ? undefined : spec.shown(input, problem);
 }
 
-/** Where the logits of an ignored row come through to a loss or a gradient that does not contain them. */
-async function ignoredRows(trial: Trial, problem: Problem): Promise<string[]> {
-  const { operation } = trial;
-  const { inputs, scalars } = problem;
-  if (!operation.name.startsWith("cross-entropy")) return [];
-  const row = inputs.targets.data.findIndex((target) => target === scalars.ignoreIndex);
-  if (row < 0) return [];
-  const V = inputs.logits.shape[1];
-  const places = Array.from({ length: V }, (_, v) => row * V + v);
-  const given = withNumbers(problem, "logits", places, NaN);
+/** Where numbers that the formula does not contain come through all the same. */
+async function unreadNumbers(trial: Trial, problem: Problem): Promise<string[]> {
+  const { operation, spec } = trial;
+  const unread = spec.unread(problem);
+  if (unread === undefined) return [];
+  const given = withNumbers(problem, unread.input, unread.places, NaN);
   const { outputs } = await Run.of(trial, given);
   const hides = (w: number, g: number): boolean => Number.isFinite(w) && !Number.isFinite(g);
   const reached = firstWhere(operation, truth(operation, given), outputs, hides);
-  return reached === undefined ? [] : [`the logits of an ignored row → ${reached}`];
+  return reached === undefined ? [] : [`${unread.name} → ${reached}`];
 }
 
 function withNumbers({ inputs, scalars }: Problem, input: string, places: readonly number[], value: number): Problem {

@@ -1,5 +1,4 @@
 // A printed line as what it stands for: one case of an op, or one relation at a case.
-import type { Operation } from "../reference/operation.ts";
 import type { Case } from "./case.ts";
 import { type Chosen, choose } from "./choose.ts";
 import { relationsOf } from "./relations/index.ts";
@@ -20,11 +19,11 @@ export function parseReplay(line: string): Replayed {
     throw new RangeError(`replay: "${c.op}" is not an op and direction, such as swiglu.forward`);
   }
   checkSizes(chosen, c);
-  return { chosen, case: c, ...(name === undefined ? {} : { relation: relationOf(chosen.operation, c, name) }) };
+  return { chosen, case: c, ...(name === undefined ? {} : { relation: relationOf(chosen, c, name) }) };
 }
 
-function relationOf(operation: Operation, { profile }: Case, name: string): Relation {
-  const relations = relationsOf(operation);
+function relationOf({ operation, spec }: Chosen, { profile }: Case, name: string): Relation {
+  const relations = relationsOf(operation, spec);
   const found = relations.find((relation) => relation.name === name);
   if (found === undefined) {
     const known = relations.map((relation) => `"${relation.name}"`).join(", ");

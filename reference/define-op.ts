@@ -19,7 +19,7 @@ export type InputTensors<I extends Axes, Int, P extends Floats> = {
 };
 /** The scalars of a row by name: numbers, or one of the words that the row lists. */
 export type ScalarValues<S extends Kinds> = {
-  readonly [Name in keyof S]: S[Name] extends readonly (infer Word)[] ? Word : number;
+  readonly [Name in keyof S]: S[Name] extends readonly (infer Word extends string)[] ? Word : number;
 };
 export type OutputTensors<O extends Axes, P extends Floats> = { readonly [Name in keyof O]: Tensor<P> };
 

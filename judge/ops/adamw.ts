@@ -1,16 +1,20 @@
 import fc from "fast-check";
 import { power } from "../../reference/elementary.ts";
 import { streamOf, uniform } from "../../reference/random.ts";
-import { axis, type CaseSpec, size } from "../case.ts";
+import { axis, size } from "../case.ts";
 import { fill, madeUp } from "../profile.ts";
+import { none } from "../../reference/none.ts";
+import { allAs, MATRIX, sampled, SAMPLES, vectorOf } from "../at-scale.ts";
+import { alone } from "../relations/independence.ts";
+import { along } from "../relations/permutation.ts";
+import { judgeRow } from "../row.ts";
 
 /** What is decayed, and what is not. */
 const parameters = ["matrix", "gain"] as const;
 const learningRates = [3e-4, 0.01, 1]; // a large one shows errors of the direction beside w's own rounding
 const secondBetas = [0.95, 0.999]; // LLaMA's, and Adam's own
 
-export const forward: CaseSpec = {
-  op: "adamw.forward",
+export const forward = judgeRow("adamw.forward", {
   sizes: {
     N: axis(200),
     step: fc.oneof(
@@ -20,6 +24,7 @@ export const forward: CaseSpec = {
     ),
     parameter: fc.constantFrom(...parameters),
   },
+  fits: none("every size goes with every other"),
   profiles: madeUp,
   examples: [
     { sizes: { N: 0, step: 1, parameter: "matrix" }, profile: "unit" },
@@ -57,4 +62,38 @@ export const forward: CaseSpec = {
       },
     };
   },
-};
+  ordinary: { N: 200, step: 7, parameter: "matrix" },
+  probes: () => [{ sizes: { N: 256, step: 10, parameter: "matrix" }, outputs: ["w", "m", "v"] }],
+  lowProbes: none("the state stays float32"),
+  cancelling: none("no sum of many terms"),
+  independence: [alone("N", ["w", "m", "v"])],
+  symmetry: [along("N")],
+  scaling: none("eps is added to the root"),
+  shift: none("no input is free of eps and decay"),
+  overlooked: none("every input is read"),
+  shown: none("the first number of every input shows"),
+  unread: none("every number is part of the formula"),
+  atScale: () => ({
+    inputs: {
+      w: { kind: "normal", shape: [MATRIX], scale: 1 / 64 },
+      g: { kind: "normal", shape: [MATRIX], scale: 1 / 1024 },
+      m: { kind: "normal", shape: [MATRIX], scale: 1 / 1024 },
+      v: { kind: "uniform", shape: [MATRIX], scale: 1 / 1048576 },
+    },
+    scalars: {
+      learningRate: 3e-4,
+      beta1: 0.9,
+      beta2: 0.95,
+      oneMinusBeta1: 1 - 0.9,
+      oneMinusBeta2: 1 - 0.95,
+      correction1: 1 - power(0.9, 10),
+      correction2: 1 - power(0.95, 10),
+      eps: 1e-8,
+      weightDecay: 0.1,
+    },
+    parts: (seed) => {
+      const vector = vectorOf(sampled(seed, "element", SAMPLES, MATRIX));
+      return [{ inputs: allAs(["w", "g", "m", "v"], vector), outputs: allAs(["w", "m", "v"], vector.at) }];
+    },
+  }),
+});

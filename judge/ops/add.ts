@@ -1,9 +1,14 @@
-import { axis, type CaseSpec, size } from "../case.ts";
+import { axis, size } from "../case.ts";
 import { fill, madeUp } from "../profile.ts";
+import { none } from "../../reference/none.ts";
+import { alone } from "../relations/independence.ts";
+import { along } from "../relations/permutation.ts";
+import { linearIn } from "../relations/scaling.ts";
+import { judgeRow } from "../row.ts";
 
-export const forward: CaseSpec = {
-  op: "add.forward",
+export const forward = judgeRow("add.forward", {
   sizes: { N: axis(1500) },
+  fits: none("every size goes with every other"),
   profiles: madeUp,
   examples: [{ sizes: { N: 0 }, profile: "unit" }, { sizes: { N: 131 } }],
   long: [{ sizes: { N: 65_601 }, profile: "unit" }],
@@ -11,4 +16,16 @@ export const forward: CaseSpec = {
     const shape = [size(sizes, "N")];
     return { inputs: { a: fill(profile, seed, "a", shape), b: fill(profile, seed, "b", shape) }, scalars: {} };
   },
-};
+  ordinary: { N: 200 },
+  probes: () => [{ sizes: { N: 512 }, outputs: ["y"] }],
+  lowProbes: none("elements do not share an error"),
+  cancelling: none("one addition: no sum of many terms"),
+  independence: [alone("N", ["y"])],
+  symmetry: [along("N")],
+  scaling: [linearIn(["a", "b"], ["y"])],
+  shift: none("linear in each input, which its scaling says"),
+  overlooked: none("every input is read"),
+  shown: none("the first number of every input shows"),
+  unread: none("every number is part of the formula"),
+  atScale: none("one operation an element, at any size"),
+});

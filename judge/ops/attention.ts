@@ -1,7 +1,16 @@
 import * as attention from "../../reference/ops/attention.ts";
-import type { Tensor } from "../../reference/tensor.ts";
 import { axis, type CaseSpec, size, type Sizes } from "../case.ts";
 import { fill, type MadeUp, madeUp } from "../profile.ts";
+import { none } from "../../reference/none.ts";
+import { integer, streamOf } from "../../reference/random.ts";
+import { allAs, type Cut, sampled } from "../at-scale.ts";
+import { alikeKeys, both, counted, mirrored, savedAgain } from "../cancelling.ts";
+import { COUNTED, zeroSum } from "../probes.ts";
+import { alone, causal, groupsOfHeads } from "../relations/independence.ts";
+import { along, headsWithinGroups } from "../relations/permutation.ts";
+import { linearIn } from "../relations/scaling.ts";
+import { scores } from "../relations/shifts.ts";
+import { judgeRow } from "../row.ts";
 
 /** Of the work of all pairs of a query and a key: a case takes a few milliseconds. */
 const MOST_WORK = 30_000;
@@ -47,13 +56,17 @@ const shared = {
   ],
 } as const satisfies Partial<CaseSpec>;
 
+const ordinary = { B: 2, NKV: 2, groups: 2, T: 19, S: 21, HS: 10 };
+const one = { B: 1, NKV: 1, groups: 1 };
+/** How many queries see a sampled key: those after it are part of its gradient. */
+const QUERIES = [1, 24] as const;
+
 function work(sizes: Sizes): number {
   const [B, NKV, groups, T, S, HS] = ["B", "NKV", "groups", "T", "S", "HS"].map((name) => size(sizes, name));
   return B * NKV * groups * T * S * (HS + PAIR);
 }
 
-export const forward: CaseSpec = {
-  op: "attention.forward",
+export const forward = judgeRow("attention.forward", {
   ...shared,
   build(sizes, profile, seed) {
     const [B, NKV, groups, T, S, HS] = ["B", "NKV", "groups", "T", "S", "HS"].map((name) => size(sizes, name));
@@ -66,14 +79,102 @@ export const forward: CaseSpec = {
     };
     return { inputs, scalars: {} };
   },
-};
+  ordinary,
+  probes: (n) => [{ sizes: { ...one, T: 2, S: Math.ceil(n / 16), HS: 64 }, outputs: ["y", "lse"] }],
+  lowProbes: (n) => [{ sizes: { ...one, T: 4, S: Math.ceil(n / 16), HS: 64 }, outputs: ["y", "lse"] }],
+  cancelling: (n) => [
+    { sizes: { ...one, T: 1, S: Math.ceil(n / 16), HS: 64 }, outputs: ["y"], change: zeroSum("S", ["v"]) },
+    {
+      sizes: { ...one, T: 1, S: COUNTED, HS: 64 },
+      outputs: ["y"],
+      profile: "lattice",
+      change: { name: "equal keys and whole numbers", of: both(counted, alikeKeys) },
+    },
+  ],
+  independence: [alone("B", ["y", "lse"]), groupsOfHeads(["y", "lse"]), causal(["y", "lse"])],
+  symmetry: [along("B"), headsWithinGroups(), along("HS", { sums: ["y"] })],
+  scaling: [linearIn(["v"], ["y"])],
+  shift: [scores],
+  overlooked: none("every input is read"),
+  shown: none("the first number of every input shows"),
+  unread: none("every number is part of the formula"),
+  atScale: ({ T, NH, HS }) => ({
+    inputs: allAs(["q", "k", "v"], { kind: "normal", shape: [1, T, NH, HS] }),
+    scalars: {},
+    // Query t is the last of T = 1 queries on S = t + 1 keys.
+    parts: (seed) =>
+      sampled(seed, "query", 4, T).map((t, n) => {
+        const h = integer(seed, streamOf("head"), n, NH);
+        const [query, keys] = [tokensOfHead(h, NH, HS, t, 1), tokensOfHead(h, NH, HS, 0, t + 1)];
+        return { inputs: { q: query, k: keys, v: keys }, outputs: { y: query.at, lse: () => h * T + t } };
+      }),
+  }),
+});
 
-export const backward: CaseSpec = {
-  op: "attention.backward",
+export const backward = judgeRow("attention.backward", {
   ...shared,
   build(sizes, profile, seed) {
-    const { q, k, v } = forward.build(sizes, profile, seed).inputs as Record<string, Tensor<Float32Array>>;
+    const { q, k, v } = forward.build(sizes, profile, seed).inputs;
     const { y, lse } = attention.forward(q, k, v); // rounded once: what a good forward leaves
     return { inputs: { dy: fill(profile, seed, "dy", q.shape), q, k, v, y, lse }, scalars: {} };
   },
-};
+  ordinary,
+  probes: (n) => [
+    { sizes: { ...one, T: Math.ceil(n / 128), S: Math.ceil(n / 128), HS: 32 }, outputs: ["dq", "dk", "dv"] },
+  ],
+  lowProbes: none("many queries and keys already"),
+  cancelling: (n) => [
+    {
+      sizes: { ...one, T: 1, S: Math.ceil(n / 16), HS: 32 },
+      outputs: ["dq"],
+      change: { name: "keys in pairs that cancel", of: both(mirrored("S", ["v"]), savedAgain) },
+    },
+    {
+      sizes: { ...one, groups: Math.ceil(n / 32), T: 1, S: 2, HS: 32 },
+      outputs: ["dk", "dv"],
+      change: zeroSum("NH", ["dy"]),
+    },
+  ],
+  independence: [alone("B", ["dq", "dk", "dv"]), groupsOfHeads(["dq", "dk", "dv"]), causal(["dq"])],
+  symmetry: [along("B"), headsWithinGroups(["dk", "dv"]), along("HS", { sums: ["dq", "dk", "dv"] })],
+  scaling: [linearIn(["dy"], ["dq", "dk", "dv"])],
+  shift: none("the forward's, whose lse it is given"),
+  overlooked: ["y", "lse"], // may be computed anew
+  shown: none("the first number of every input shows"),
+  unread: none("every number is part of the formula"),
+  atScale: ({ T, NH, HS }) => ({
+    inputs: {
+      ...allAs(["dy", "q", "k", "v"], { kind: "normal", shape: [1, T, NH, HS] }),
+      y: { kind: "forward", shape: [1, T, NH, HS], op: "attention.forward" },
+      lse: { kind: "forward", shape: [1, NH, T], op: "attention.forward" },
+    },
+    scalars: {},
+    // dq of a query as above; dk and dv of key s need the queries from s to T − 1, the last ones on S = T keys.
+    parts: (seed) => {
+      const head = (n: number) => integer(seed, streamOf("head"), n, NH);
+      const queries = sampled(seed, "query", 4, T).map((t, n) => {
+        const [query, keys] = [tokensOfHead(head(n), NH, HS, t, 1), tokensOfHead(head(n), NH, HS, 0, t + 1)];
+        return { inputs: { dy: query, q: query, k: keys, v: keys }, outputs: { dq: query.at } };
+      });
+      const keyed = QUERIES.map((count, n) => {
+        const h = head(queries.length + n);
+        const [after, keys] = [tokensOfHead(h, NH, HS, T - count, count), tokensOfHead(h, NH, HS, 0, T)];
+        const row = Array.from({ length: HS }, (_, i) => (T - count) * HS + i);
+        return {
+          inputs: { dy: after, q: after, k: keys, v: keys },
+          outputs: { dk: keys.at, dv: keys.at },
+          keep: { dk: row, dv: row },
+        };
+      });
+      return [...queries, ...keyed];
+    },
+  }),
+});
+
+/** Tokens of one head, of [1, T, NH, HS]. */
+function tokensOfHead(h: number, NH: number, HS: number, from: number, count: number): Cut {
+  return {
+    shape: [1, count, 1, HS],
+    at: (i) => ((from + Math.floor(i / HS)) * NH + h) * HS + (i % HS),
+  };
+}

@@ -1,11 +1,16 @@
 import * as gradientNorm from "../../reference/ops/gradient-norm.ts";
 import { streamOf, uniform } from "../../reference/random.ts";
-import { axis, type CaseSpec, size } from "../case.ts";
+import { axis, size } from "../case.ts";
 import { fill, madeUp } from "../profile.ts";
+import { none } from "../../reference/none.ts";
+import { alone } from "../relations/independence.ts";
+import { along } from "../relations/permutation.ts";
+import { unclipped } from "../relations/shifts.ts";
+import { judgeRow } from "../row.ts";
 
-export const forward: CaseSpec = {
-  op: "clip.forward",
+export const forward = judgeRow("clip.forward", {
   sizes: { N: axis(200) },
+  fits: none("every size goes with every other"),
   profiles: madeUp,
   examples: [{ sizes: { N: 0 }, profile: "unit" }, { sizes: { N: 1 } }, { sizes: { N: 193 } }],
   long: [{ sizes: { N: 65_601 }, profile: "unit" }],
@@ -19,4 +24,16 @@ export const forward: CaseSpec = {
     const ratio = draw("side") < 0.5 ? 0.01 + 0.99 * draw("ratio") : 1 + 2 * draw("ratio");
     return { inputs: { g, norm: whole }, scalars: { maxNorm: whole.data[0] > 0 ? whole.data[0] * ratio : 1 } };
   },
-};
+  ordinary: { N: 200 },
+  probes: () => [{ sizes: { N: 256 }, outputs: ["g"], draws: 4 }],
+  lowProbes: none("elements do not share an error"),
+  cancelling: none("no sum"),
+  independence: [alone("N", ["g"])],
+  symmetry: [along("N")],
+  scaling: none("10⁻⁶ is added to the norm"),
+  shift: [unclipped],
+  overlooked: ["norm"], // only compared with a limit
+  shown: none("the first number of every input shows"),
+  unread: none("every number is part of the formula"),
+  atScale: none("one operation an element, at any size"),
+});

@@ -1,9 +1,16 @@
 import fc from "fast-check";
 import * as crossEntropy from "../../reference/ops/cross-entropy.ts";
-import { bits, streamOf } from "../../reference/random.ts";
+import { bits, integer, streamOf } from "../../reference/random.ts";
 import type { Tensor } from "../../reference/tensor.ts";
-import { axis, type CaseSpec, type Sizes, size } from "../case.ts";
+import { axis, type CaseSpec, type Problem, type Sizes, size } from "../case.ts";
 import { fill, fillIds, madeUp, type MadeUp } from "../profile.ts";
+import { none } from "../../reference/none.ts";
+import { PER_ROW, rowsOf, sampled, vectorOf, whole } from "../at-scale.ts";
+import { alone } from "../relations/independence.ts";
+import { along } from "../relations/permutation.ts";
+import { linearIn } from "../relations/scaling.ts";
+import { logits as logitsShifted } from "../relations/shifts.ts";
+import { judgeRow, type Unread } from "../row.ts";
 
 /** Logits in all: a case takes a few milliseconds. */
 const MOST_LOGITS = 2500;
@@ -34,27 +41,91 @@ const shared = {
   ],
 } as const satisfies Partial<CaseSpec>;
 
-export const forward: CaseSpec = {
-  op: "cross-entropy.forward",
+const ordinary = { R: 19, V: 70, ignored: "some", ignoreIndex: -100 };
+const LOSS_ROWS = 256;
+/** Sampled rows of logits: a power of two, so that a share of the mean over 2,048 rows is one of theirs exactly. */
+const GRADIENT_ROWS = 4;
+
+export const forward = judgeRow("cross-entropy.forward", {
   ...shared,
   build(sizes, profile, seed) {
     const ignoreIndex = size(sizes, "ignoreIndex");
     const logits = fill(profile, seed, "logits", [size(sizes, "R"), size(sizes, "V")]);
     return { inputs: { logits, targets: targetsOf(sizes, logits, seed, ignoreIndex) }, scalars: { ignoreIndex } };
   },
-};
+  ordinary,
+  probes: (n) => [{ sizes: { R: 1, V: n, ignored: "none", ignoreIndex: -100 }, outputs: ["loss", "lse"], draws: 4 }],
+  lowProbes: none("loss and lse stay float32"),
+  cancelling: none("loss and lse stay float32"),
+  independence: [alone("R", ["lse"])],
+  symmetry: [along("R"), along("V", { ids: { targets: "V" } })],
+  scaling: none("exponentials do not scale"),
+  shift: [logitsShifted],
+  overlooked: none("every input is read"),
+  shown,
+  unread: ignoredLogits,
+  atScale: ({ V, T: R }) => ({
+    inputs: {
+      logits: { kind: "normal", shape: [R, V], scale: 4 },
+      targets: { kind: "integer", shape: [R], below: V },
+    },
+    scalars: { ignoreIndex: -100 },
+    parts: () => [
+      {
+        inputs: { logits: whole(LOSS_ROWS, V), targets: whole(LOSS_ROWS) },
+        outputs: { loss: () => 0, lse: (i) => i },
+        keep: { loss: [0], lse: [...Array(LOSS_ROWS).keys()] },
+      },
+    ],
+  }),
+});
 
-export const backward: CaseSpec = {
-  op: "cross-entropy.backward",
+export const backward = judgeRow("cross-entropy.backward", {
   ...shared,
   build(sizes, profile, seed) {
     const { inputs, scalars } = forward.build(sizes, profile, seed);
-    const logits = inputs.logits as Tensor<Float32Array>;
-    const targets = inputs.targets as Tensor<Int32Array>;
+    const { logits, targets } = inputs;
     const { lse } = crossEntropy.forward(logits, targets, size(sizes, "ignoreIndex"));
     return { inputs: { dloss: upstream(profile, seed), logits, targets, lse }, scalars };
   },
-};
+  ordinary,
+  probes: (n) => [{ sizes: { R: 1, V: n, ignored: "none", ignoreIndex: -100 }, outputs: ["dlogits"] }],
+  lowProbes: none("elements do not share an error"),
+  cancelling: none("no output is a sum"),
+  independence: [alone("R", ["dlogits"], ["targets"])], // how many targets count is part of every gradient
+  symmetry: [along("R"), along("V", { ids: { targets: "V" } })],
+  scaling: [linearIn(["dloss"], ["dlogits"])],
+  shift: none("the forward's, whose lse it is given"),
+  overlooked: ["lse"], // may be computed anew
+  shown,
+  unread: ignoredLogits,
+  atScale: ({ V, T: R }) => ({
+    inputs: {
+      dloss: { kind: "uniform", shape: [] },
+      logits: { kind: "normal", shape: [R, V], scale: 4 },
+      targets: { kind: "integer", shape: [R], below: V },
+      lse: { kind: "forward", shape: [R], op: "cross-entropy.forward" },
+    },
+    scalars: { ignoreIndex: -100 },
+    parts: (seed) => {
+      const r = sampled(seed, "row", GRADIENT_ROWS, R);
+      const keep = r.flatMap((row, n) => {
+        const target = integer(seed, streamOf("targets"), row, V);
+        const columns = new Set([...sampled(seed + n, "class", PER_ROW, V), target]);
+        return [...columns].toSorted((a, b) => a - b).map((v) => n * V + v);
+      });
+      // The mean is over R rows, that of the small problem over its own.
+      const share = { shape: [], at: () => 0, value: (x: number) => (x * r.length) / R };
+      return [
+        {
+          inputs: { dloss: share, logits: rowsOf(r, V), targets: vectorOf(r) },
+          outputs: { dlogits: rowsOf(r, V).at },
+          keep: { dlogits: keep },
+        },
+      ];
+    },
+  }),
+});
 
 /** Classes, a quarter of them the likeliest one, so that p − 1 cancels; some, all or none of them ignored. */
 function targetsOf(sizes: Sizes, logits: Tensor, seed: number, ignoreIndex: number): Tensor<Int32Array> {
@@ -73,4 +144,23 @@ function targetsOf(sizes: Sizes, logits: Tensor, seed: number, ignoreIndex: numb
 /** dloss is one number; under these profiles it would often be zero, and every gradient with it. */
 function upstream(profile: MadeUp, seed: number): Tensor<Float32Array> {
   return fill(profile === "one-hot" || profile === "lattice" ? "unit" : profile, seed, "dloss", []);
+}
+
+/** A logit of a row that counts. */
+function shown(input: string, { inputs, scalars }: Problem): number | undefined {
+  if (input !== "logits") return 0;
+  const row = inputs.targets.data.findIndex((target) => target !== scalars.ignoreIndex);
+  return row < 0 ? undefined : row * inputs.logits.shape[1];
+}
+
+/** No loss and no gradient contains them. */
+function ignoredLogits({ inputs, scalars }: Problem): Unread | undefined {
+  const row = inputs.targets.data.findIndex((target) => target === scalars.ignoreIndex);
+  if (row < 0) return undefined;
+  const V = inputs.logits.shape[1];
+  return {
+    name: "the logits of an ignored row",
+    input: "logits",
+    places: Array.from({ length: V }, (_, v) => row * V + v),
+  };
 }

@@ -1,9 +1,17 @@
-import { axis, type CaseSpec, size } from "../case.ts";
+import { axis, size } from "../case.ts";
 import { fill, fillIds, madeUp } from "../profile.ts";
+import { none } from "../../reference/none.ts";
+import { integer, streamOf } from "../../reference/random.ts";
+import { gridOf, PER_ROW, sampled, vectorOf } from "../at-scale.ts";
+import { COUNTED, wholeNumbers, zeroSum } from "../probes.ts";
+import { alone } from "../relations/independence.ts";
+import { along } from "../relations/permutation.ts";
+import { linearIn } from "../relations/scaling.ts";
+import { judgeRow } from "../row.ts";
 
-export const forward: CaseSpec = {
-  op: "embedding.forward",
+export const forward = judgeRow("embedding.forward", {
   sizes: { R: axis(70), V: axis(100), C: axis(70) },
+  fits: none("every size goes with every other"),
   profiles: madeUp,
   examples: [
     { sizes: { R: 0, V: 3, C: 5 }, profile: "unit" },
@@ -20,10 +28,21 @@ export const forward: CaseSpec = {
       scalars: {},
     };
   },
-};
+  ordinary: { R: 37, V: 11, C: 19 },
+  probes: () => [{ sizes: { R: 16, V: 9, C: 16 }, outputs: ["y"] }],
+  lowProbes: none("elements do not share an error"),
+  cancelling: none("a copy: no sum"),
+  independence: [alone("R", ["y"])],
+  symmetry: [along("R"), along("V", { ids: { tokens: "V" } })],
+  scaling: [linearIn(["w"], ["y"])],
+  shift: none("a copy, which its scaling says"),
+  overlooked: none("every input is read"),
+  shown: (_, { inputs }) => inputs.tokens.data[0] * inputs.w.shape[1], // of the row that is copied first
+  unread: none("every number is part of the formula"),
+  atScale: none("a copy, at any size"),
+});
 
-export const backward: CaseSpec = {
-  op: "embedding.backward",
+export const backward = judgeRow("embedding.backward", {
   sizes: { R: axis(300), V: axis(60), C: axis(100) },
   fits: (sizes) => size(sizes, "R") * size(sizes, "C") <= 10_000 && size(sizes, "V") * size(sizes, "C") <= 4000,
   profiles: madeUp,
@@ -48,4 +67,39 @@ export const backward: CaseSpec = {
       scalars: { V },
     };
   },
-};
+  ordinary: { R: 37, V: 11, C: 19 },
+  probes: (n) => [{ sizes: { R: n, V: 1, C: 8 }, outputs: ["dw"] }],
+  lowProbes: none("every element is a sum of its own"),
+  cancelling: (n) => [
+    { sizes: { R: n, V: 1, C: 16 }, outputs: ["dw"], change: zeroSum("R", ["dy"]) },
+    { sizes: { R: COUNTED, V: 1, C: 64 }, outputs: ["dw"], profile: "lattice", change: wholeNumbers },
+  ],
+  independence: none("any row may be one of any token"),
+  symmetry: [along("R"), along("V", { ids: { tokens: "V" } })],
+  scaling: [linearIn(["dy"], ["dw"])],
+  shift: none("linear in dy, which its scaling says"),
+  overlooked: none("every input is read"),
+  shown: none("the first number of every input shows"),
+  unread: none("every number is part of the formula"),
+  atScale: ({ C, V, T: R }) => ({
+    inputs: { dy: { kind: "normal", shape: [R, C] }, tokens: { kind: "integer", shape: [R], below: V } },
+    scalars: { V },
+    // The ids that occur most often, each as the only one of a small vocabulary.
+    parts: (seed) => {
+      const places = new Map<number, number[]>();
+      for (let r = 0; r < R; r++) {
+        const id = integer(seed, streamOf("tokens"), r, V);
+        places.set(id, [...(places.get(id) ?? []), r]);
+      }
+      const often = [...places].toSorted((a, b) => b[1].length - a[1].length || a[0] - b[0]).slice(0, 4);
+      return often.map(([id, r], n) => {
+        const c = sampled(seed + n, "column", PER_ROW, C);
+        return {
+          inputs: { dy: gridOf(r, c, C), tokens: { ...vectorOf(r), value: () => 0 } },
+          outputs: { dw: (i) => id * C + c[i] },
+          scalars: { V: 1 },
+        };
+      });
+    },
+  }),
+});

@@ -1,15 +1,21 @@
 import fc from "fast-check";
-import { axis, type CaseSpec, size } from "../case.ts";
+import { axis, size } from "../case.ts";
 import { fill, madeUp } from "../profile.ts";
+import { none } from "../../reference/none.ts";
+import { MATRIX, whole } from "../at-scale.ts";
+import { COUNTED, wholeNumbers } from "../probes.ts";
+import { along } from "../relations/permutation.ts";
+import { linearIn } from "../relations/scaling.ts";
+import { judgeRow } from "../row.ts";
 
-export const forward: CaseSpec = {
-  op: "gradient-norm.forward",
+export const forward = judgeRow("gradient-norm.forward", {
   sizes: {
     N: fc.oneof(
       { weight: 29, arbitrary: axis(70) },
       { weight: 1, arbitrary: fc.integer({ min: 71, max: 3000 }) }, // more than one workgroup, and than one round of it
     ),
   },
+  fits: none("every size goes with every other"),
   profiles: madeUp,
   examples: [
     { sizes: { N: 0 }, profile: "unit" },
@@ -22,4 +28,22 @@ export const forward: CaseSpec = {
   ],
   long: [{ sizes: { N: 65_601 }, profile: "sorted" }], // the last elements count most
   build: (sizes, profile, seed) => ({ inputs: { g: fill(profile, seed, "g", [size(sizes, "N")]) }, scalars: {} }),
-};
+  ordinary: { N: 700 },
+  probes: (n) => [{ sizes: { N: n }, outputs: ["norm"], draws: 12 }],
+  lowProbes: none("one sum: several draws are its errors"),
+  cancelling: () => [
+    { sizes: { N: COUNTED / 2 }, outputs: ["norm"], profile: "lattice", change: wholeNumbers, draws: 12 },
+  ],
+  independence: none("one number of all"),
+  symmetry: [along("N")],
+  scaling: [linearIn(["g"], ["norm"])],
+  shift: none("its scaling says all"),
+  overlooked: none("every input is read"),
+  shown: none("the first number of every input shows"),
+  unread: none("every number is part of the formula"),
+  atScale: () => ({
+    inputs: { g: { kind: "normal", shape: [MATRIX], scale: 1 / 1024 } },
+    scalars: {},
+    parts: () => [{ inputs: { g: whole(MATRIX) }, outputs: { norm: () => 0 } }],
+  }),
+});

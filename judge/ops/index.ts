@@ -1,40 +1,41 @@
-// Every op's cases; one line a row.
-import type { CaseSpec } from "../case.ts";
+// The judge's rows: a line for each op and direction. One that is missing, or another op's, does not compile.
+import type { OpName } from "../../reference/ops/index.ts";
+import type { JudgeRow, ProblemOf } from "../row.ts";
 import * as adamw from "./adamw.ts";
+import * as add from "./add.ts";
+import * as attention from "./attention.ts";
 import * as cast from "./cast.ts";
 import * as clip from "./clip.ts";
-import * as gradientNorm from "./gradient-norm.ts";
-import * as attention from "./attention.ts";
-import * as ropeTable from "./rope-table.ts";
-import * as rope from "./rope.ts";
-import * as add from "./add.ts";
 import * as crossEntropy from "./cross-entropy.ts";
 import * as embedding from "./embedding.ts";
+import * as gradientNorm from "./gradient-norm.ts";
 import * as linear from "./linear.ts";
 import * as rmsnorm from "./rmsnorm.ts";
+import * as rope from "./rope.ts";
+import * as ropeTable from "./rope-table.ts";
 import * as swiglu from "./swiglu.ts";
 
-const specs: readonly CaseSpec[] = [
-  rmsnorm.forward,
-  rmsnorm.backward,
-  embedding.forward,
-  embedding.backward,
-  add.forward,
-  cast.forward,
-  linear.forward,
-  linear.backward,
-  ropeTable.forward,
-  rope.forward,
-  rope.backward,
-  attention.forward,
-  attention.backward,
-  swiglu.forward,
-  swiglu.backward,
-  crossEntropy.forward,
-  crossEntropy.backward,
-  gradientNorm.forward,
-  clip.forward,
-  adamw.forward,
-];
+const rows: { readonly [Op in OpName]: JudgeRow<Op, ProblemOf<Op>> } = {
+  "rmsnorm.forward": rmsnorm.forward,
+  "rmsnorm.backward": rmsnorm.backward,
+  "embedding.forward": embedding.forward,
+  "embedding.backward": embedding.backward,
+  "add.forward": add.forward,
+  "cast.forward": cast.forward,
+  "linear.forward": linear.forward,
+  "linear.backward": linear.backward,
+  "rope-table.forward": ropeTable.forward,
+  "rope.forward": rope.forward,
+  "rope.backward": rope.backward,
+  "attention.forward": attention.forward,
+  "attention.backward": attention.backward,
+  "swiglu.forward": swiglu.forward,
+  "swiglu.backward": swiglu.backward,
+  "cross-entropy.forward": crossEntropy.forward,
+  "cross-entropy.backward": crossEntropy.backward,
+  "gradient-norm.forward": gradientNorm.forward,
+  "clip.forward": clip.forward,
+  "adamw.forward": adamw.forward,
+};
 
-export const cases: ReadonlyMap<string, CaseSpec> = new Map(specs.map((spec) => [spec.op, spec]));
+export const cases: ReadonlyMap<string, JudgeRow> = new Map(Object.entries(rows));

@@ -1,5 +1,13 @@
 import { axis, type CaseSpec, size } from "../case.ts";
 import { fill, madeUp } from "../profile.ts";
+import { none } from "../../reference/none.ts";
+import { columnsOf, gridOf, PER_AXIS, rowsOf, sampled } from "../at-scale.ts";
+import { COUNTED, wholeNumbers, zeroSum } from "../probes.ts";
+import { alone } from "../relations/independence.ts";
+import { along } from "../relations/permutation.ts";
+import { linearIn } from "../relations/scaling.ts";
+import { zeroRow } from "../relations/shifts.ts";
+import { judgeRow } from "../row.ts";
 
 /** Products that are added in all: a case takes a few milliseconds. */
 const MOST_PRODUCTS = 60_000;
@@ -28,20 +36,86 @@ const shared = {
   ],
 } as const satisfies Partial<CaseSpec>;
 
-export const forward: CaseSpec = {
-  op: "linear.forward",
+const ordinary = { R: 37, O: 35, C: 41 };
+
+export const forward = judgeRow("linear.forward", {
   ...shared,
   build(sizes, profile, seed) {
     const [R, O, C] = [size(sizes, "R"), size(sizes, "O"), size(sizes, "C")];
     return { inputs: { x: fill(profile, seed, "x", [R, C]), w: fill(profile, seed, "w", [O, C]) }, scalars: {} };
   },
-};
+  ordinary,
+  probes: (n) => [{ sizes: { R: 3, O: 4, C: n }, outputs: ["y"] }],
+  lowProbes: (n) => [{ sizes: { R: 8, O: 8, C: n }, outputs: ["y"] }],
+  cancelling: (n) => [
+    { sizes: { R: 4, O: 6, C: n }, outputs: ["y"], change: zeroSum("C", ["w"]) },
+    { sizes: { R: 8, O: 8, C: COUNTED }, outputs: ["y"], profile: "lattice", change: wholeNumbers },
+  ],
+  independence: [alone("R", ["y"]), alone("O", ["y"])],
+  symmetry: [along("R"), along("O"), along("C")],
+  scaling: [linearIn(["x"], ["y"]), linearIn(["w"], ["y"])],
+  shift: [zeroRow],
+  overlooked: none("every input is read"),
+  shown: none("the first number of every input shows"),
+  unread: none("every number is part of the formula"),
+  atScale: ({ C, F, T: R }) => ({
+    inputs: { x: { kind: "normal", shape: [R, C] }, w: { kind: "normal", shape: [F, C], scale: 1 / 64 } },
+    scalars: {},
+    parts: (seed) => {
+      const [r, o] = [sampled(seed, "row", PER_AXIS, R), sampled(seed, "output", PER_AXIS, F)];
+      return [{ inputs: { x: rowsOf(r, C), w: rowsOf(o, C) }, outputs: { y: gridOf(r, o, F).at } }];
+    },
+  }),
+});
 
-export const backward: CaseSpec = {
-  op: "linear.backward",
+export const backward = judgeRow("linear.backward", {
   ...shared,
   build(sizes, profile, seed) {
     const { inputs } = forward.build(sizes, profile, seed);
     return { inputs: { dy: fill(profile, seed, "dy", [size(sizes, "R"), size(sizes, "O")]), ...inputs }, scalars: {} };
   },
-};
+  ordinary,
+  probes: (n) => [
+    { sizes: { R: 8, O: n, C: 1 }, outputs: ["dx"] },
+    { sizes: { R: n, O: 8, C: 1 }, outputs: ["dw"] },
+  ],
+  lowProbes: (n) => [
+    { sizes: { R: 8, O: n, C: 8 }, outputs: ["dx"] },
+    { sizes: { R: n, O: 8, C: 8 }, outputs: ["dw"] },
+  ],
+  cancelling: (n) => [
+    { sizes: { R: 6, O: n, C: 4 }, outputs: ["dx"], change: zeroSum("O", ["dy"]) },
+    { sizes: { R: n, O: 6, C: 4 }, outputs: ["dw"], change: zeroSum("R", ["dy"]) },
+    { sizes: { R: 8, O: COUNTED, C: 8 }, outputs: ["dx"], profile: "lattice", change: wholeNumbers },
+    { sizes: { R: COUNTED, O: 8, C: 8 }, outputs: ["dw"], profile: "lattice", change: wholeNumbers },
+  ],
+  independence: [alone("R", ["dx"]), alone("O", ["dw"]), alone("C", ["dx", "dw"])],
+  symmetry: [along("R"), along("O"), along("C")],
+  scaling: [linearIn(["dy"], ["dx", "dw"])],
+  shift: none("linear in dy, which its scaling says"),
+  overlooked: none("every input is read"),
+  shown: none("the first number of every input shows"),
+  unread: none("every number is part of the formula"),
+  atScale: ({ C, F, T: R }) => ({
+    inputs: {
+      dy: { kind: "normal", shape: [R, F] },
+      x: { kind: "normal", shape: [R, C] },
+      w: { kind: "normal", shape: [F, C], scale: 1 / 64 },
+    },
+    scalars: {},
+    parts: (seed) => {
+      const [r, o] = [sampled(seed, "row", PER_AXIS, R), sampled(seed, "output", PER_AXIS, F)];
+      const c = sampled(seed, "column", PER_AXIS, C);
+      return [
+        {
+          inputs: { dy: rowsOf(r, F), x: gridOf(r, c, C), w: columnsOf(c, F, C) },
+          outputs: { dx: gridOf(r, c, C).at },
+        },
+        {
+          inputs: { dy: columnsOf(o, R, F), x: columnsOf(c, R, C), w: gridOf(o, c, C) },
+          outputs: { dw: gridOf(o, c, C).at },
+        },
+      ];
+    },
+  }),
+});

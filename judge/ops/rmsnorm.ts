@@ -2,6 +2,16 @@ import fc from "fast-check";
 import { forward as rmsnorm } from "../../reference/ops/rmsnorm.ts";
 import { axis, type CaseSpec, size, type Sizes } from "../case.ts";
 import { fill, type MadeUp, madeUp } from "../profile.ts";
+import { none } from "../../reference/none.ts";
+import { normal, streamOf } from "../../reference/random.ts";
+import type { Tensor } from "../../reference/tensor.ts";
+import { columnsOf, PER_ROW, rowsOf, sampled, vectorOf, whole } from "../at-scale.ts";
+import { alongTheNorm } from "../cancelling.ts";
+import { COUNTED, wholeNumbers, zeroSum } from "../probes.ts";
+import { alone } from "../relations/independence.ts";
+import { along } from "../relations/permutation.ts";
+import { linearIn } from "../relations/scaling.ts";
+import { judgeRow } from "../row.ts";
 
 const MOST_ELEMENTS = 4000;
 
@@ -26,6 +36,10 @@ const shared = {
   long: [{ sizes: { R: 65_537, C: 1, eps: "1e-5" }, profile: "unit" }], // more rows than workgroups along an axis
 } as const satisfies Partial<CaseSpec>;
 
+const usual = { eps: "1e-5" };
+const ordinary = { R: 9, C: 70, ...usual };
+const SCALE_EPS = 1e-6;
+
 function scalarEps(sizes: Sizes): number {
   const eps = Number(sizes.eps);
   if (!(eps >= 0)) throw new RangeError(`eps is ${sizes.eps ?? "missing"}, expected a number that is not negative`);
@@ -37,8 +51,7 @@ function gainProfile(profile: MadeUp): MadeUp {
   return profile === "large" || profile === "tiny" || profile === "subnormal" ? "unit" : profile;
 }
 
-export const forward: CaseSpec = {
-  op: "rmsnorm.forward",
+export const forward = judgeRow("rmsnorm.forward", {
   ...shared,
   build(sizes, profile, seed) {
     const [R, C] = [size(sizes, "R"), size(sizes, "C")];
@@ -47,17 +60,108 @@ export const forward: CaseSpec = {
       scalars: { eps: scalarEps(sizes) },
     };
   },
-};
+  ordinary,
+  probes: (n) => [{ sizes: { R: 1, C: n, ...usual }, outputs: ["y", "rstd"], draws: 3 }],
+  lowProbes: (n) => [{ sizes: { R: 32, C: Math.ceil(n / 4), ...usual }, outputs: ["y", "rstd"] }],
+  cancelling: () => [
+    { sizes: { R: 32, C: COUNTED / 2, ...usual }, outputs: ["y", "rstd"], profile: "lattice", change: wholeNumbers },
+  ],
+  independence: [alone("R", ["y", "rstd"])],
+  symmetry: [along("R"), along("C", { sums: ["y"] })],
+  scaling: [
+    {
+      name: "x times 8, eps times 64",
+      statement: "RMSNorm depends on the scale of x only through eps.",
+      by: { x: 3, eps: 6 },
+      outputs: { rstd: -3 },
+    },
+    linearIn(["w"], ["y"]),
+  ],
+  shift: none("its scalings say all"),
+  overlooked: none("every input is read"),
+  shown: none("the first number of every input shows"),
+  unread: none("every number is part of the formula"),
+  atScale: ({ C, T: R }) => ({
+    inputs: { x: { kind: "normal", shape: [R, C] }, w: { kind: "normal", shape: [C] } },
+    scalars: { eps: SCALE_EPS },
+    parts: (seed) =>
+      sampled(seed, "row", 4, R).map((r, n) => ({
+        inputs: { x: rowsOf([r], C), w: whole(C) },
+        outputs: { y: (i) => r * C + i, rstd: () => r },
+        keep: { y: sampled(seed + n, "column", PER_ROW, C), rstd: [0] },
+      })),
+  }),
+});
 
-export const backward: CaseSpec = {
-  op: "rmsnorm.backward",
+export const backward = judgeRow("rmsnorm.backward", {
   ...shared,
   // The forward has no such case: the mean of nothing is undefined.
   examples: [...shared.examples, { sizes: { R: 3, C: 0, eps: "1e-5" }, profile: "unit" }],
   build(sizes, profile, seed) {
     const { inputs, scalars } = forward.build(sizes, profile, seed);
-    const { x, w } = inputs as Record<string, ReturnType<typeof fill>>;
-    const { rstd } = rmsnorm(x, w, Math.fround(Number(scalars.eps)));
+    const { x, w } = inputs;
+    const { rstd } = rmsnorm(x, w, Math.fround(scalars.eps));
     return { inputs: { dy: fill(profile, seed, "dy", x.shape), x, w, rstd }, scalars: {} };
   },
-};
+  ordinary,
+  probes: (n) => [
+    { sizes: { R: 1, C: n, ...usual }, outputs: ["dx"] },
+    { sizes: { R: n, C: 4, ...usual }, outputs: ["dw"] },
+  ],
+  lowProbes: (n) => [
+    { sizes: { R: 8, C: Math.ceil(n / 8), ...usual }, outputs: ["dx"] },
+    { sizes: { R: Math.ceil(n / 8), C: 128, ...usual }, outputs: ["dw"] },
+  ],
+  cancelling: (n) => [
+    {
+      sizes: { R: 32, C: Math.ceil(n / 8), eps: "1e-30" },
+      outputs: ["dx"],
+      change: { name: "dy along the norm", of: alongTheNorm },
+    },
+    { sizes: { R: n, C: 8, ...usual }, outputs: ["dw"], change: zeroSum("R", ["dy"]) },
+  ],
+  independence: [alone("R", ["dx"]), alone("C", ["dw"])],
+  symmetry: [along("R"), along("C", { sums: ["dx"] })],
+  scaling: [linearIn(["dy"], ["dx", "dw"])],
+  shift: none("linear in dy, which its scaling says"),
+  overlooked: none("every input is read"),
+  shown: none("the first number of every input shows"),
+  unread: none("every number is part of the formula"),
+  atScale: ({ C, T: R }) => ({
+    inputs: {
+      dy: { kind: "normal", shape: [R, C] },
+      x: { kind: "normal", shape: [R, C] },
+      w: { kind: "normal", shape: [C] },
+      rstd: { kind: "stored", shape: [R] },
+    },
+    scalars: {},
+    stored: (seed) => ({ rstd: rstdAtScale(seed, R, C) }),
+    parts: (seed) => {
+      const c = sampled(seed, "column", PER_ROW, C);
+      return [
+        ...sampled(seed, "row", 4, R).map((r, n) => ({
+          inputs: { dy: rowsOf([r], C), x: rowsOf([r], C), w: whole(C), rstd: vectorOf([r]) },
+          outputs: { dx: (i: number) => r * C + i },
+          keep: { dx: sampled(seed + n, "column", PER_ROW, C) },
+        })),
+        {
+          inputs: { dy: columnsOf(c, R, C), x: columnsOf(c, R, C), w: vectorOf(c), rstd: whole(R) },
+          outputs: { dw: (i: number) => c[i] },
+        },
+      ];
+    },
+  }),
+});
+
+/** What the forward leaves of rows of x, eight at a time. */
+function rstdAtScale(seed: number, R: number, C: number): Tensor<Float32Array> {
+  const rstd = new Float32Array(R);
+  const gains: Tensor<Float32Array> = { data: new Float32Array(C), shape: [C] };
+  const [stream, some] = [streamOf("x"), 8];
+  for (let r = 0; r < R; r += some) {
+    const count = Math.min(some, R - r);
+    const data = Float32Array.from({ length: count * C }, (_, i) => normal(seed, stream, r * C + i));
+    rstd.set(rmsnorm({ data, shape: [count, C] }, gains, Math.fround(SCALE_EPS)).rstd.data, r);
+  }
+  return { data: rstd, shape: [R] };
+}

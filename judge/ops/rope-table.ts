@@ -1,11 +1,13 @@
 import fc from "fast-check";
-import { axis, type CaseSpec, size } from "../case.ts";
+import { axis, size } from "../case.ts";
+import { none } from "../../reference/none.ts";
+import { table } from "../relations/shifts.ts";
+import { judgeRow } from "../row.ts";
 
 // The bases of LLaMA 1 and 2, Code Llama, Llama 3, and one that hardly turns slower from pair to pair.
 const bases = [10000, 1000000, 500000, 2];
 
-export const forward: CaseSpec = {
-  op: "rope-table.forward",
+export const forward = judgeRow("rope-table.forward", {
   sizes: {
     theta: fc.constantFrom(...bases),
     HS: axis(66).map((half) => 2 * half),
@@ -41,4 +43,16 @@ export const forward: CaseSpec = {
       T: size(sizes, "T"),
     },
   }),
-};
+  ordinary: { theta: 10000, HS: 34, start: 17, T: 9 },
+  probes: () => [{ sizes: { theta: 10000, HS: 32, start: 3, T: 8 }, outputs: ["cos", "sin"] }],
+  lowProbes: none("angles stay float32"),
+  cancelling: none("no sum"),
+  independence: none("no input"),
+  symmetry: none("no input"),
+  scaling: none("no input"),
+  shift: [table],
+  overlooked: none("no input"),
+  shown: none("no input"),
+  unread: none("no input"),
+  atScale: none("angles at large positions have a bound as wide as they are"),
+});

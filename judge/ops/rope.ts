@@ -1,8 +1,16 @@
 import fc from "fast-check";
 import * as ropeTable from "../../reference/ops/rope-table.ts";
-import { layouts } from "../../reference/ops/rope.ts";
-import { axis, type CaseSpec, size } from "../case.ts";
+import { type Layout, layouts } from "../../reference/ops/rope.ts";
+import { axis, type CaseSpec, size, type Sizes } from "../case.ts";
 import { fill, madeUp } from "../profile.ts";
+import { none } from "../../reference/none.ts";
+import { integer, streamOf } from "../../reference/random.ts";
+import { type Cut, sampled } from "../at-scale.ts";
+import { alone } from "../relations/independence.ts";
+import { along } from "../relations/permutation.ts";
+import { linearIn } from "../relations/scaling.ts";
+import { positions } from "../relations/shifts.ts";
+import { judgeRow } from "../row.ts";
 
 const THETA = 10000; // of LLaMA's first version
 
@@ -30,8 +38,27 @@ const shared = {
   ],
 } as const satisfies Partial<CaseSpec>;
 
-export const forward: CaseSpec = {
-  op: "rope.forward",
+const ordinary = { B: 2, T: 9, NH: 3, HS: 10, start: 5, layout: "adjacent" };
+
+function layoutOf({ layout }: Sizes): Layout {
+  const found = layouts.find((known) => known === layout);
+  if (found === undefined)
+    throw new RangeError(`layout is ${layout ?? "missing"}, expected one of ${layouts.join(", ")}`);
+  return found;
+}
+
+/** One head at each of three positions. */
+function headsOf(seed: number, T: number, NH: number, HS: number): { head: Cut; table: Cut }[] {
+  return sampled(seed, "position", 3, T).map((t, n) => {
+    const h = integer(seed, streamOf("head"), n, NH);
+    return {
+      head: { shape: [1, 1, 1, HS], at: (i) => (t * NH + h) * HS + i },
+      table: { shape: [1, HS / 2], at: (i) => (t * HS) / 2 + i },
+    };
+  });
+}
+
+export const forward = judgeRow("rope.forward", {
   ...shared,
   build(sizes, profile, seed) {
     const [B, T, NH, HS] = ["B", "T", "NH", "HS"].map((name) => size(sizes, name));
@@ -42,17 +69,64 @@ export const forward: CaseSpec = {
       : ropeTable.forward(THETA, HS, size(sizes, "start"), T);
     return {
       inputs: { x: fill(profile, seed, "x", [B, T, NH, HS]), cos, sin },
-      scalars: { layout: sizes.layout },
+      scalars: { layout: layoutOf(sizes) },
     };
   },
-};
+  ordinary,
+  probes: () => [{ sizes: { B: 1, T: 8, NH: 2, HS: 32, start: 3, layout: "adjacent" }, outputs: ["y"] }],
+  lowProbes: none("elements do not share an error"),
+  cancelling: none("sums of two terms"),
+  independence: [alone("B", ["y"]), alone("T", ["y"]), alone("NH", ["y"])],
+  symmetry: [along("B"), along("T"), along("NH")],
+  scaling: [linearIn(["x"], ["y"])],
+  shift: [positions],
+  overlooked: none("every input is read"),
+  shown: none("the first number of every input shows"),
+  unread: none("every number is part of the formula"),
+  atScale: ({ T, NH, HS }) => ({
+    inputs: {
+      x: { kind: "normal", shape: [1, T, NH, HS] },
+      cos: { kind: "normal", shape: [T, HS / 2] },
+      sin: { kind: "normal", shape: [T, HS / 2] },
+    },
+    scalars: { layout: "adjacent" as const },
+    parts: (seed) =>
+      headsOf(seed, T, NH, HS).map(({ head, table }) => ({
+        inputs: { x: head, cos: table, sin: table },
+        outputs: { y: head.at },
+      })),
+  }),
+});
 
-export const backward: CaseSpec = {
-  op: "rope.backward",
+export const backward = judgeRow("rope.backward", {
   ...shared,
   build(sizes, profile, seed) {
     const { inputs, scalars } = forward.build(sizes, profile, seed);
     const { x, cos, sin } = inputs;
     return { inputs: { dy: fill(profile, seed, "dy", x.shape), cos, sin }, scalars };
   },
-};
+  ordinary,
+  probes: () => [{ sizes: { B: 1, T: 8, NH: 2, HS: 32, start: 3, layout: "adjacent" }, outputs: ["dx"] }],
+  lowProbes: none("elements do not share an error"),
+  cancelling: none("sums of two terms"),
+  independence: [alone("B", ["dx"]), alone("T", ["dx"]), alone("NH", ["dx"])],
+  symmetry: [along("B"), along("T"), along("NH")],
+  scaling: [linearIn(["dy"], ["dx"])],
+  shift: none("the forward's with the sine negated"),
+  overlooked: none("every input is read"),
+  shown: none("the first number of every input shows"),
+  unread: none("every number is part of the formula"),
+  atScale: ({ T, NH, HS }) => ({
+    inputs: {
+      dy: { kind: "normal", shape: [1, T, NH, HS] },
+      cos: { kind: "normal", shape: [T, HS / 2] },
+      sin: { kind: "normal", shape: [T, HS / 2] },
+    },
+    scalars: { layout: "half-split" as const },
+    parts: (seed) =>
+      headsOf(seed, T, NH, HS).map(({ head, table }) => ({
+        inputs: { dy: head, cos: table, sin: table },
+        outputs: { dx: head.at },
+      })),
+  }),
+});

@@ -1,5 +1,12 @@
 import { axis, type CaseSpec, size } from "../case.ts";
 import { fill, madeUp } from "../profile.ts";
+import { none } from "../../reference/none.ts";
+import { allAs, elementwise } from "../at-scale.ts";
+import { alone } from "../relations/independence.ts";
+import { along } from "../relations/permutation.ts";
+import { linearIn } from "../relations/scaling.ts";
+import { mirrored } from "../relations/shifts.ts";
+import { judgeRow } from "../row.ts";
 
 const shared = {
   sizes: { R: axis(70), F: axis(300) },
@@ -11,20 +18,54 @@ const shared = {
   ],
 } as const satisfies Partial<CaseSpec>;
 
-export const forward: CaseSpec = {
-  op: "swiglu.forward",
+const ordinary = { R: 9, F: 70 };
+
+export const forward = judgeRow("swiglu.forward", {
   ...shared,
+  fits: none("every size goes with every other"),
   build(sizes, profile, seed) {
     const shape = [size(sizes, "R"), size(sizes, "F")];
     return { inputs: { gate: fill(profile, seed, "gate", shape), up: fill(profile, seed, "up", shape) }, scalars: {} };
   },
-};
+  ordinary,
+  probes: () => [{ sizes: { R: 4, F: 128 }, outputs: ["y"] }],
+  lowProbes: none("elements do not share an error"),
+  cancelling: none("no sum of many terms"),
+  independence: [alone("R", ["y"]), alone("F", ["y"])],
+  symmetry: [along("R"), along("F")],
+  scaling: [linearIn(["up"], ["y"])],
+  shift: [mirrored],
+  overlooked: none("every input is read"),
+  shown: none("the first number of every input shows"),
+  unread: none("every number is part of the formula"),
+  atScale: ({ F, T: R }) => ({
+    inputs: allAs(["gate", "up"], { kind: "normal", shape: [R, F] }),
+    scalars: {},
+    parts: (seed) => elementwise(seed, [R, F], ["gate", "up"], ["y"]),
+  }),
+});
 
-export const backward: CaseSpec = {
-  op: "swiglu.backward",
+export const backward = judgeRow("swiglu.backward", {
   ...shared,
+  fits: none("every size goes with every other"),
   build(sizes, profile, seed) {
     const { inputs } = forward.build(sizes, profile, seed);
     return { inputs: { dy: fill(profile, seed, "dy", inputs.gate.shape), ...inputs }, scalars: {} };
   },
-};
+  ordinary,
+  probes: () => [{ sizes: { R: 4, F: 128 }, outputs: ["dgate", "dup"] }],
+  lowProbes: none("elements do not share an error"),
+  cancelling: none("no sum of many terms"),
+  independence: [alone("R", ["dgate", "dup"]), alone("F", ["dgate", "dup"])],
+  symmetry: [along("R"), along("F")],
+  scaling: [linearIn(["dy"], ["dgate", "dup"])],
+  shift: none("linear in dy, which its scaling says"),
+  overlooked: none("every input is read"),
+  shown: none("the first number of every input shows"),
+  unread: none("every number is part of the formula"),
+  atScale: ({ F, T: R }) => ({
+    inputs: allAs(["dy", "gate", "up"], { kind: "normal", shape: [R, F] }),
+    scalars: {},
+    parts: (seed) => elementwise(seed, [R, F], ["dy", "gate", "up"], ["dgate", "dup"]),
+  }),
+});

@@ -6,7 +6,8 @@ import { axesOf, type Inputs, type Operation } from "../../reference/operation.t
 import { bits } from "../../reference/random.ts";
 import type { Floats, Ints, Tensor } from "../../reference/tensor.ts";
 import { indexOf } from "../compare.ts";
-import { axesPassed, lengthsOfB, partsOf, renamedOrders } from "../fused.ts";
+import { axesPassed, lengthsOfB, type Parts, renamedOrders } from "../fused.ts";
+import type { JudgeRow } from "../row.ts";
 import {
   compareSides,
   gather,
@@ -20,18 +21,23 @@ import {
   type Trial,
 } from "./relation.ts";
 
-interface Independence {
+/** Places that do not matter to outputs. */
+export interface Independence<
+  Axis extends string = string,
+  Output extends string = string,
+  Input extends string = string,
+> {
   readonly name: string;
   /** Of these outputs, in words. */
   readonly statement: (outputs: readonly string[]) => string;
   /** The axes of which places are kept; where it is one, any of its places may be. */
-  readonly axes: readonly string[];
+  readonly axes: readonly Axis[];
   /** The places that are kept, by axis; the others are overwritten. */
   readonly kept: (lengths: ReadonlyMap<string, number>, seed: number) => Orders;
   /** The outputs that must not change at the kept places. */
-  readonly outputs: readonly string[];
+  readonly outputs: readonly Output[];
   /** Inputs that stay whole: a count of them is part of the formula. */
-  readonly whole?: readonly string[];
+  readonly whole?: readonly Input[];
   /** What stands elsewhere may be read and given the weight 0. */
   readonly masked?: true;
 }
@@ -44,7 +50,12 @@ function some(n: number, seed: number): number[] {
   );
 }
 
-function alone(axis: string, outputs: readonly string[], whole: readonly string[] = []): Independence {
+/** Of the outputs, places along the axis do not see each other. */
+export function alone<Axis extends string, Output extends string, Input extends string = never>(
+  axis: Axis,
+  outputs: readonly Output[],
+  whole: readonly Input[] = [],
+): Independence<Axis, Output, Input> {
   return {
     name: `the rest of ${axis}`,
     statement: (changed) => `What stands elsewhere along ${axis} changes no bit of ${changed.join(", ")} here.`,
@@ -56,7 +67,9 @@ function alone(axis: string, outputs: readonly string[], whole: readonly string[
 }
 
 /** Query heads go with their key/value head. */
-const heads = (outputs: readonly string[]): Independence => ({
+export const groupsOfHeads = <Output extends string>(
+  outputs: readonly Output[],
+): Independence<"NKV" | "NH", Output, never> => ({
   name: "the rest of the heads",
   statement: (changed) => `Other groups of heads change no bit of ${changed.join(", ")} here.`,
   axes: ["NKV", "NH"],
@@ -68,7 +81,7 @@ const heads = (outputs: readonly string[]): Independence => ({
   outputs,
 });
 
-const causal = (outputs: readonly string[]): Independence => ({
+export const causal = <Output extends string>(outputs: readonly Output[]): Independence<"T" | "S", Output, never> => ({
   name: "later tokens",
   masked: true,
   statement: (changed) => `A later token changes no bit of ${changed.join(", ")} before it.`,
@@ -82,37 +95,18 @@ const causal = (outputs: readonly string[]): Independence => ({
   outputs,
 });
 
-const independences: Readonly<Record<string, readonly Independence[]>> = {
-  "embedding.forward": [alone("R", ["y"])],
-  "rmsnorm.forward": [alone("R", ["y", "rstd"])],
-  "rmsnorm.backward": [alone("R", ["dx"]), alone("C", ["dw"])],
-  "add.forward": [alone("N", ["y"])],
-  "cast.forward": [alone("N", ["y"])],
-  "linear.forward": [alone("R", ["y"]), alone("O", ["y"])],
-  "linear.backward": [alone("R", ["dx"]), alone("O", ["dw"]), alone("C", ["dx", "dw"])],
-  "rope.forward": ["B", "T", "NH"].map((axis) => alone(axis, ["y"])),
-  "rope.backward": ["B", "T", "NH"].map((axis) => alone(axis, ["dx"])),
-  "attention.forward": [alone("B", ["y", "lse"]), heads(["y", "lse"]), causal(["y", "lse"])],
-  "attention.backward": [alone("B", ["dq", "dk", "dv"]), heads(["dq", "dk", "dv"]), causal(["dq"])],
-  "swiglu.forward": [alone("R", ["y"]), alone("F", ["y"])],
-  "swiglu.backward": [alone("R", ["dgate", "dup"]), alone("F", ["dgate", "dup"])],
-  "cross-entropy.forward": [alone("R", ["lse"])],
-  "cross-entropy.backward": [alone("R", ["dlogits"], ["targets"])], // how many targets count is part of every gradient
-  "clip.forward": [alone("N", ["g"])],
-  "adamw.forward": [alone("N", ["w", "m", "v"])],
-};
-
 /**
  * What one part of a fused op does not depend on, the other does not either, if it may keep the same places of each axis
  * that passes between them: so row-wise parts make a row-wise op, and row-wise and causal ones a causal one.
  */
-function independencesOf(operation: Operation): readonly Independence[] {
-  const parts = partsOf(operation);
-  if (parts === undefined) return independences[operation.name] ?? [];
-  const { a, b, main, ofA, ofB, axisOfB } = parts;
+export function fuseIndependence(
+  parts: Parts,
+  ofFirst: readonly Independence[],
+  seconds: readonly Independence[],
+): readonly Independence[] {
+  const { b, main, ofA, ofB, axisOfB } = parts;
   const passed = axesPassed(parts);
-  const firsts = independencesOf(a).filter(({ outputs }) => outputs.includes(main));
-  const seconds = independencesOf(b);
+  const firsts = ofFirst.filter(({ outputs }) => outputs.includes(main));
   const alongOne = (list: readonly Independence[], axis: string) =>
     list.find(({ axes }) => axes.length === 1 && axes[0] === axis);
   const found: Independence[] = [];
@@ -145,8 +139,8 @@ function independencesOf(operation: Operation): readonly Independence[] {
   });
 }
 
-export function independenceOf(operation: Operation): Relation[] {
-  return independencesOf(operation).map(({ name, statement, kept, outputs, whole = [] }) => ({
+export function independenceOf(operation: Operation, row: JudgeRow): Relation[] {
+  return row.independence.map(({ name, statement, kept, outputs, whole = [] }) => ({
     name,
     statement: statement(outputs),
     run: async (trial) => {
@@ -211,7 +205,7 @@ export async function poisonElsewhere(trial: Trial): Promise<Poisoning[]> {
   const { operation, seed } = trial;
   const problem = ordinary(trial);
   const list: Poisoning[] = [];
-  for (const { name, kept, outputs, whole = [], masked = false } of independencesOf(operation)) {
+  for (const { name, kept, outputs, whole = [], masked = false } of trial.spec.independence) {
     const orders = kept(lengthsOf(operation, problem), seed);
     const inputs = Object.entries(problem.inputs).map(([input, t]) => {
       const poison = { data: new Float64Array(t.data.length).fill(NaN), shape: t.shape };

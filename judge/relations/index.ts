@@ -1,5 +1,6 @@
 // The relations of each op; of a fused one, those that follow from its parts'.
 import type { Operation } from "../../reference/operation.ts";
+import type { JudgeRow } from "../row.ts";
 import type { Relation } from "./relation.ts";
 import { independenceOf } from "./independence.ts";
 import { permutationsOf } from "./permutation.ts";
@@ -7,11 +8,6 @@ import { scalingsOf } from "./scaling.ts";
 import { shiftsOf } from "./shifts.ts";
 
 /** All relations that an op has. */
-export function relationsOf(operation: Operation): Relation[] {
-  return [
-    ...independenceOf(operation),
-    ...permutationsOf(operation),
-    ...scalingsOf(operation),
-    ...shiftsOf(operation.name),
-  ];
+export function relationsOf(operation: Operation, row: JudgeRow): Relation[] {
+  return [...independenceOf(operation, row), ...permutationsOf(row), ...scalingsOf(row), ...shiftsOf(row)];
 }

@@ -3,10 +3,11 @@
 // A correct kernel may add in another order at another place: at the edge of a tile, in a remainder after vectors, on another
 // share of the work. So the bits of what is no sum over the axis are compared and reported, and only what no two correct
 // runs could differ by is a finding.
-import { axesOf, type Inputs, type Operation } from "../../reference/operation.ts";
+import { axesOf, type Inputs } from "../../reference/operation.ts";
 import { bits } from "../../reference/random.ts";
 import type { Floats, Ints, Tensor } from "../../reference/tensor.ts";
-import { axesPassed, lengthsOfB, partsOf, renamedOrders } from "../fused.ts";
+import { axesPassed, lengthsOfB, type Parts, renamedOrders } from "../fused.ts";
+import type { JudgeRow } from "../row.ts";
 import {
   compareSides,
   gather,
@@ -19,15 +20,16 @@ import {
   sideOf,
 } from "./relation.ts";
 
-interface Symmetry {
+/** Axes along which the same numbers may stand in another order. */
+export interface Symmetry<Axis extends string = string, Output extends string = string, Input extends string = string> {
   readonly name: string;
   /** The axes that are permuted; where it is one, in any order. */
-  readonly axes: readonly string[];
+  readonly axes: readonly Axis[];
   readonly orders: (lengths: ReadonlyMap<string, number>, seed: number) => Orders;
   /** Inputs whose numbers are places along an axis, and go with it. */
-  readonly ids?: Readonly<Record<string, string>>;
+  readonly ids?: { readonly [name in Input]?: Axis };
   /** Outputs that contain sums over the axis; one that lacks the axis is such a sum anyway. */
-  readonly sums?: readonly string[];
+  readonly sums?: readonly Output[];
 }
 
 function permutation(n: number, seed: number): number[] {
@@ -39,7 +41,11 @@ function permutation(n: number, seed: number): number[] {
   return order;
 }
 
-function along(axis: string, { ids = {}, sums = [] }: Pick<Symmetry, "ids" | "sums"> = {}): Symmetry {
+/** Any order along one axis. */
+export function along<Axis extends string, Output extends string = never, Input extends string = never>(
+  axis: Axis,
+  { ids = {}, sums = [] }: Pick<Symmetry<Axis, Output, Input>, "ids" | "sums"> = {},
+): Symmetry<Axis, Output, Input> {
   const orders = (lengths: ReadonlyMap<string, number>, seed: number): Orders => ({
     [axis]: permutation(lengths.get(axis)!, seed),
   });
@@ -47,7 +53,9 @@ function along(axis: string, { ids = {}, sums = [] }: Pick<Symmetry, "ids" | "su
 }
 
 /** Groups of heads change places, and the query heads within each group. */
-const heads: Symmetry = {
+export const headsWithinGroups = <Output extends string = never>(
+  sums: readonly Output[] = [],
+): Symmetry<"NKV" | "NH", Output, never> => ({
   name: "heads",
   axes: ["NKV", "NH"],
   orders: (lengths, seed) => {
@@ -55,46 +63,25 @@ const heads: Symmetry = {
     const size = lengths.get("NH")! / lengths.get("NKV")!;
     return { NKV, NH: NKV.flatMap((g) => permutation(size, seed + g).map((i) => g * size + i)) };
   },
-  sums: ["dk", "dv"],
-};
-
-const symmetries: Readonly<Record<string, readonly Symmetry[]>> = {
-  "embedding.forward": [along("R"), along("V", { ids: { tokens: "V" } })],
-  "embedding.backward": [along("R"), along("V", { ids: { tokens: "V" } })],
-  "rmsnorm.forward": [along("R"), along("C", { sums: ["y"] })],
-  "rmsnorm.backward": [along("R"), along("C", { sums: ["dx"] })],
-  "add.forward": [along("N")],
-  "cast.forward": [along("N")],
-  "linear.forward": [along("R"), along("O"), along("C")],
-  "linear.backward": [along("R"), along("O"), along("C")],
-  "rope.forward": [along("B"), along("T"), along("NH")],
-  "rope.backward": [along("B"), along("T"), along("NH")],
-  "attention.forward": [along("B"), heads, along("HS", { sums: ["y"] })],
-  "attention.backward": [along("B"), heads, along("HS", { sums: ["dq", "dk", "dv"] })],
-  "swiglu.forward": [along("R"), along("F")],
-  "swiglu.backward": [along("R"), along("F")],
-  "cross-entropy.forward": [along("R"), along("V", { ids: { targets: "V" } })],
-  "cross-entropy.backward": [along("R"), along("V", { ids: { targets: "V" } })],
-  "gradient-norm.forward": [along("N")],
-  "clip.forward": [along("N")],
-  "adamw.forward": [along("N")],
-};
+  sums,
+});
 
 /**
  * Another order of an axis in one part of a fused op is one in the other, if it passes between them; where it does not, what
  * passes is a sum over it and stays.
  */
-function symmetriesOf(operation: Operation): readonly Symmetry[] {
-  const parts = partsOf(operation);
-  if (parts === undefined) return symmetries[operation.name] ?? [];
-  const { a, b, main, ofA, ofB, axisOfB } = parts;
+export function fuseSymmetry(
+  parts: Parts,
+  firsts: readonly Symmetry[],
+  seconds: readonly Symmetry[],
+): readonly Symmetry[] {
+  const { b, main, ofA, ofB, axisOfB } = parts;
   const passed = axesPassed(parts);
   const taken = new Map([...passed].map(([outer, inner]) => [inner, outer]));
-  const [firsts, seconds] = [symmetriesOf(a), symmetriesOf(b)];
   const alongOne = (list: readonly Symmetry[], axis: string) =>
     list.find(({ axes }) => axes.length === 1 && axes[0] === axis);
   const renamedIds = ({ ids = {} }: Symmetry, name: (input: string) => string, axis: (axis: string) => string) =>
-    Object.entries(ids).map(([input, letter]) => [name(input), axis(letter)]);
+    Object.entries(ids).map(([input, letter]) => [name(input), axis(letter!)]);
   const all = Object.keys(b.outputs);
   // What passes with another rounding changes all that is made of it.
   const isRounded = ({ axes, sums = [] }: Symmetry): boolean =>
@@ -123,8 +110,8 @@ function symmetriesOf(operation: Operation): readonly Symmetry[] {
   return found.filter(({ axes }) => !seen.has(axes.join()) && seen.add(axes.join()));
 }
 
-export function permutationsOf(of: Operation): Relation[] {
-  return symmetriesOf(of).map(({ name: what, orders: draw, ids = {}, sums = [] }) => {
+export function permutationsOf(row: JudgeRow): Relation[] {
+  return row.symmetry.map(({ name: what, orders: draw, ids = {}, sums = [] }) => {
     const name = `another order of ${what}`;
     return {
       name,
@@ -135,7 +122,8 @@ export function permutationsOf(of: Operation): Relation[] {
         const orders = draw(lengthsOf(operation, problem), seed);
         const inputs = Object.entries(problem.inputs).map(([input, t]) => {
           const permuted = gather(t, operation.inputs[input], orders);
-          return [input, ids[input] === undefined ? permuted : renumbered(permuted, orders[ids[input]])];
+          const places = ids[input];
+          return [input, places === undefined ? permuted : renumbered(permuted, orders[places])];
         });
         const before = await Run.of(trial, problem);
         const after = await Run.of(trial, { inputs: Object.fromEntries(inputs) as Inputs, scalars: problem.scalars });

@@ -4,14 +4,15 @@ import { dtypes, ulp } from "../../reference/dtype.ts";
 import { axesOf, type Operation, type Outputs, storageOf } from "../../reference/operation.ts";
 import type { Floats, Ints, Tensor } from "../../reference/tensor.ts";
 import type { Candidate } from "../../reference/candidate.ts";
-import { type Case, type CaseSpec, formatCase, parseCase, type Problem, type Sizes } from "../case.ts";
+import { type Case, formatCase, parseCase, type Problem, type Sizes } from "../case.ts";
 import { indexOf } from "../compare.ts";
+import type { JudgeRow } from "../row.ts";
 import type { Terms } from "../terms.ts";
 import { allowancesOf, roundProblem, roundScalars } from "../verdict.ts";
 
 export interface Trial extends Terms {
   readonly operation: Operation;
-  readonly spec: CaseSpec;
+  readonly spec: JudgeRow;
   readonly candidate: Candidate;
   readonly sizes: Sizes;
   readonly seed: number;

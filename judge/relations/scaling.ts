@@ -1,77 +1,58 @@
 // Inputs multiplied by powers of two: the outputs follow by powers of two, and no number is rounded otherwise.
 //
 // For RMSNorm: x · 2^k with eps · 4^k gives the same y, so its scale matters only through eps.
-import { type Inputs, type Operation, type Scalars, storageOf } from "../../reference/operation.ts";
+import { type Inputs, type Scalars, storageOf } from "../../reference/operation.ts";
 import { dtypes } from "../../reference/dtype.ts";
 import { powerOfTwo } from "../../reference/elementary.ts";
 import type { Floats, Ints, Tensor } from "../../reference/tensor.ts";
 import type { Problem } from "../case.ts";
-import { partsOf } from "../fused.ts";
+import { allAs } from "../at-scale.ts";
+import type { Parts } from "../fused.ts";
+import type { JudgeRow } from "../row.ts";
 import { compareSides, ordinary, outcomeOf, type Relation, Run, sideOf } from "./relation.ts";
 
-interface Scaling {
+/** Powers of two by which inputs, scalars and outputs grow together. */
+export interface Scaling<Name extends string = string, Output extends string = string> {
   readonly name: string;
   readonly statement: string;
   /** The exponent of each input and scalar that is scaled. */
-  readonly by: Readonly<Record<string, number>>;
+  readonly by: { readonly [name in Name]?: number };
   /** The exponent of each output; 0 where it is not named. */
-  readonly outputs: Readonly<Record<string, number>>;
+  readonly outputs: { readonly [name in Output]?: number };
 }
 
-function linearIn(names: readonly string[], outputs: readonly string[]): Scaling {
+/** The outputs are linear in these inputs taken together. */
+export function linearIn<Name extends string, Output extends string>(
+  names: readonly Name[],
+  outputs: readonly Output[],
+): Scaling<Name, Output> {
   const what = names.join(" and ");
   return {
     name: `${what} times 8`,
     statement: `${outputs.join(", ")} grows with ${what}: eight times as large for eight times as much.`,
-    by: Object.fromEntries(names.map((name) => [name, 3])),
-    outputs: Object.fromEntries(outputs.map((name) => [name, 3])),
+    by: allAs(names, 3),
+    outputs: allAs(outputs, 3),
   };
 }
 
-const scalings: Readonly<Record<string, readonly Scaling[]>> = {
-  "embedding.forward": [linearIn(["w"], ["y"])],
-  "embedding.backward": [linearIn(["dy"], ["dw"])],
-  "rmsnorm.forward": [
-    {
-      name: "x times 8, eps times 64",
-      statement: "RMSNorm depends on the scale of x only through eps.",
-      by: { x: 3, eps: 6 },
-      outputs: { rstd: -3 },
-    },
-    linearIn(["w"], ["y"]),
-  ],
-  "rmsnorm.backward": [linearIn(["dy"], ["dx", "dw"])],
-  "add.forward": [linearIn(["a", "b"], ["y"])],
-  "cast.forward": [linearIn(["x"], ["y"])],
-  "linear.forward": [linearIn(["x"], ["y"]), linearIn(["w"], ["y"])],
-  "linear.backward": [linearIn(["dy"], ["dx", "dw"])],
-  "rope.forward": [linearIn(["x"], ["y"])],
-  "rope.backward": [linearIn(["dy"], ["dx"])],
-  "attention.forward": [linearIn(["v"], ["y"])],
-  "attention.backward": [linearIn(["dy"], ["dq", "dk", "dv"])],
-  "swiglu.forward": [linearIn(["up"], ["y"])],
-  "swiglu.backward": [linearIn(["dy"], ["dgate", "dup"])],
-  "cross-entropy.backward": [linearIn(["dloss"], ["dlogits"])],
-  "gradient-norm.forward": [linearIn(["g"], ["norm"])],
-};
-
 /** What passes between the parts of a fused op stays, or grows as an input in which the second part is linear. */
-function scalingsIn(operation: Operation): readonly Scaling[] {
-  const parts = partsOf(operation);
-  if (parts === undefined) return scalings[operation.name] ?? [];
-  const { a, b, main, fed, ofA, ofB } = parts;
-  const [firsts, seconds] = [scalingsIn(a), scalingsIn(b)];
-  const others = (by: Scaling["by"]) => Object.entries(by).filter(([name]) => name !== fed);
+export function fuseScaling(
+  { main, fed, ofA, ofB }: Parts,
+  firsts: readonly Scaling[],
+  seconds: readonly Scaling[],
+): readonly Scaling[] {
+  const exponents = (by: Scaling["by"]) => Object.entries(by).map(([name, k]): [string, number] => [name, k ?? 0]);
+  const others = (by: Scaling["by"]) => exponents(by).filter(([name]) => name !== fed);
   const found: Scaling[] = [];
   for (const one of firsts) {
     const grown = one.outputs[main] ?? 0;
     const two = seconds.find(({ by }) => by[fed] === grown);
     if (grown !== 0 && two === undefined) continue;
     const [more, outputs] = grown === 0 ? [[], {}] : [others(two!.by), two!.outputs];
-    found.push(composed([...renamed(Object.entries(one.by), ofA), ...renamed(more, ofB)], outputs));
+    found.push(composed([...renamed(exponents(one.by), ofA), ...renamed(more, ofB)], outputs));
   }
   for (const two of seconds) {
-    if (two.by[fed] === undefined) found.push(composed(renamed(Object.entries(two.by), ofB), two.outputs));
+    if (two.by[fed] === undefined) found.push(composed(renamed(exponents(two.by), ofB), two.outputs));
   }
   return found;
 }
@@ -83,7 +64,7 @@ function renamed(by: readonly (readonly [string, number])[], to: (name: string) 
 function composed(by: readonly (readonly [string, number])[], outputs: Scaling["outputs"]): Scaling {
   const growth = (exponents: readonly (readonly [string, number])[]): string =>
     exponents.map(([name, exponent]) => `${name} times ${powerOfTwo(exponent)}`).join(", ");
-  const then = growth(Object.entries(outputs));
+  const then = growth(Object.entries(outputs).map(([name, exponent]) => [name, exponent ?? 0]));
   const name = growth(by);
   return {
     name,
@@ -93,8 +74,8 @@ function composed(by: readonly (readonly [string, number])[], outputs: Scaling["
   };
 }
 
-export function scalingsOf(operation: Operation): Relation[] {
-  return scalingsIn(operation).map(({ name, statement, by, outputs }) => ({
+export function scalingsOf(row: JudgeRow): Relation[] {
+  return row.scaling.map(({ name, statement, by, outputs }) => ({
     name,
     statement,
     run: async (trial) => {
@@ -120,7 +101,7 @@ function multiplied({ inputs, scalars }: Problem, by: Scaling["by"]): Problem {
     scalars: Object.fromEntries(
       Object.entries(scalars).map(([name, value]) => [
         name,
-        typeof value === "number" && by[name] !== undefined ? value * powerOfTwo(by[name]) : value,
+        typeof value === "number" ? value * powerOfTwo(by[name] ?? 0) : value,
       ]),
     ) as Scalars,
   };

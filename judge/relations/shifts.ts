@@ -6,6 +6,7 @@ import { dtypes } from "../../reference/dtype.ts";
 import type { Inputs } from "../../reference/operation.ts";
 import type { Floats, Tensor } from "../../reference/tensor.ts";
 import type { Problem } from "../case.ts";
+import type { JudgeRow } from "../row.ts";
 import {
   compareSides,
   type Difference,
@@ -33,14 +34,15 @@ function withInputs({ inputs, scalars }: Problem, changed: Readonly<Record<strin
   return { inputs: { ...inputs, ...changed } as Inputs, scalars };
 }
 
-interface Shift {
+/** A relation of one op's own. */
+export interface Shift {
   readonly name: string;
   readonly statement: string;
   readonly differences: (trial: Trial) => Promise<readonly Difference[]>;
 }
 
 /** k + c for every key gives s + scale · q · c for every score of a query: the softmax stays. */
-const scores: Shift = {
+export const scores: Shift = {
   name: "a constant added to a query's scores",
   statement: "A number added to all scores of a query changes nothing but lse, by that number.",
   differences: async (trial) => {
@@ -74,7 +76,7 @@ const scores: Shift = {
   },
 };
 
-const logits: Shift = {
+export const logits: Shift = {
   name: "a constant added to a row's logits",
   statement: "A number added to all logits of a row changes nothing but lse, by that number.",
   differences: async (trial) => {
@@ -96,7 +98,7 @@ const logits: Shift = {
  * One query and one key turned to every position: their product depends on the difference of positions alone. The table
  * is rounded, so no exact rotation: its rounding is an error of the inputs.
  */
-const positions: Shift = {
+export const positions: Shift = {
   name: "equal differences of positions",
   statement: "The product of a turned query and a turned key depends on the difference of their positions.",
   differences: async (trial) => {
@@ -142,7 +144,7 @@ const positions: Shift = {
 };
 
 /** silu(z) − silu(−z) = z. */
-const mirrored: Shift = {
+export const mirrored: Shift = {
   name: "gate mirrored",
   statement: "y for gate less y for −gate is gate · up.",
   differences: async (trial) => {
@@ -162,7 +164,7 @@ const mirrored: Shift = {
 };
 
 /** A limit above the norm leaves the gradient as it is. */
-const unclipped: Shift = {
+export const unclipped: Shift = {
   name: "a limit of twice the norm",
   statement: "Gradients within the limit stay as they are.",
   differences: async (trial) => {
@@ -176,7 +178,7 @@ const unclipped: Shift = {
 };
 
 /** Zero in, zero out: nothing is left over from an earlier run or from a neighbour. */
-const zeroRow: Shift = {
+export const zeroRow: Shift = {
   name: "a row of zeros",
   statement: "A row of zeros gives a row of zeros, in every bit.",
   differences: async (trial) => {
@@ -202,7 +204,7 @@ const zeroRow: Shift = {
 };
 
 /** Row t of a table that starts at s is row 0 of one that starts at s + t; and each pair lies on the unit circle. */
-const table: Shift = {
+export const table: Shift = {
   name: "the same position",
   statement: "A position's row is the same wherever the table starts, and cos² + sin² = 1.",
   differences: async (trial) => {
@@ -242,18 +244,8 @@ const table: Shift = {
   },
 };
 
-const shifts: Readonly<Record<string, readonly Shift[]>> = {
-  "attention.forward": [scores],
-  "cross-entropy.forward": [logits],
-  "rope-table.forward": [table],
-  "rope.forward": [positions],
-  "swiglu.forward": [mirrored],
-  "linear.forward": [zeroRow],
-  "clip.forward": [unclipped],
-};
-
-export function shiftsOf(op: string): Relation[] {
-  return (shifts[op] ?? []).map(({ name, statement, differences }) => ({
+export function shiftsOf(row: JudgeRow): Relation[] {
+  return row.shift.map(({ name, statement, differences }) => ({
     name,
     statement,
     run: async (trial) => outcomeOf(name, trial, await differences(trial)),

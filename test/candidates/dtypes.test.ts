@@ -40,7 +40,7 @@ describe.each(["bfloat16", "float16"] as const)("in %s", (dtype) => {
     const right = rounding(op, dtype);
     for (const target of [targets.ieee, targets.wgsl]) {
       expect((await examine({ operation, spec }, right, { target, dtype }, terms)).findings).toEqual([]);
-      for (const probe of precisionProbes(operation, LONG, dtype)) {
+      for (const probe of precisionProbes(spec, LONG, dtype)) {
         const problem = problemOf({ operation, spec, dtype }, probe, terms.seed);
         expect((await judge(operation, right, problem, { target, dtype })).findings).toEqual([]);
       }

@@ -5,10 +5,11 @@ import { arbitraryCase, exampleCases } from "../../judge/case.ts";
 import { cases } from "../../judge/ops/index.ts";
 import type { Candidate } from "../../reference/candidate.ts";
 import { correctEvaluations } from "../../judge/examination.ts";
-import { fuse, fuseCases, type Fused } from "../../judge/fused.ts";
+import { fuse, type Fused } from "../../judge/fused.ts";
+import { fuseRows } from "../../judge/fused-row.ts";
 import { inspectHygiene } from "../../judge/hygiene.ts";
 import { measurePrecision, summarise } from "../../judge/precision.ts";
-import { ordinarySizes, precisionProbes } from "../../judge/probes.ts";
+import { precisionProbes } from "../../judge/probes.ts";
 import { relationsOf } from "../../judge/relations/index.ts";
 import type { Trial } from "../../judge/relations/relation.ts";
 import { judgeOutputs, roundScalars } from "../../judge/verdict.ts";
@@ -22,10 +23,10 @@ import { candidate, rulersFor } from "./candidates.ts";
 import { ieeeTerms } from "../terms.ts";
 
 const op = (name: string) => operations.get(name)!;
-const fused = (a: string, b: string) => ({
-  operation: fuse(op(a), op(b)),
-  spec: fuseCases(op(a), op(b), cases.get(a)!, cases.get(b)!),
-});
+const fused = (a: string, b: string) => {
+  const operation = fuse(op(a), op(b));
+  return { operation, spec: fuseRows(operation, cases.get(a)!, cases.get(b)!) };
+};
 
 /** Both ops in float32, with something done to what passes between them. */
 function twoSteps(inputs: Inputs, scalars: Scalars, between: (x: number) => number): Outputs {
@@ -92,7 +93,7 @@ const pairs = [
 
 function trial(pair: readonly [string, string], tried: Candidate): Trial {
   const { operation, spec } = fused(...pair);
-  const sizes = ordinarySizes(operation, spec);
+  const sizes = spec.ordinary;
   return {
     operation,
     spec,
@@ -107,7 +108,10 @@ function trial(pair: readonly [string, string], tried: Candidate): Trial {
 
 describe("relations that follow from those of the parts", () => {
   test("row-wise parts make a row-wise op, and what a row-wise part feeds a causal one does not see later tokens", () => {
-    const names = (pair: readonly [string, string]) => relationsOf(fused(...pair).operation).map(({ name }) => name);
+    const names = (pair: readonly [string, string]) => {
+      const { operation, spec } = fused(...pair);
+      return relationsOf(operation, spec).map(({ name }) => name);
+    };
     expect(names(["rmsnorm.forward", "linear.forward"])).toEqual([
       "the rest of R",
       "the rest of O",
@@ -124,11 +128,11 @@ describe("relations that follow from those of the parts", () => {
   });
 
   test.each(pairs)("%s+%s: correct ones keep them", async (...pair) => {
-    const { operation } = fused(...pair);
+    const { operation, spec } = fused(...pair);
     const variants = correctEvaluations(operation).length;
     for (const [i, order] of (["sequential", "pairwise", "strided"] as const).entries()) {
       const tried = trial(pair, evaluation(operation, (3 * i) % variants, { order }));
-      for (const { name, run } of relationsOf(operation)) {
+      for (const { name, run } of relationsOf(operation, spec)) {
         const { state, message } = await run(tried);
         expect(state, `${name}, ${order}: ${message}`).not.toBe("broken");
       }
@@ -139,8 +143,8 @@ describe("relations that follow from those of the parts", () => {
 
   test("a row that sees its neighbour, a token that sees the next one, and a part left out", async () => {
     const says = async (pair: readonly [string, string], name: string, change: (inputs: Inputs) => Inputs) => {
-      const { operation } = fused(...pair);
-      const relation = relationsOf(operation).find((one) => one.name === name)!;
+      const { operation, spec } = fused(...pair);
+      const relation = relationsOf(operation, spec).find((one) => one.name === name)!;
       return (await relation.run(trial(pair, evaluation(operation, 0, {}, change)))).state;
     };
     const shifted = (input: string, by: number) => (inputs: Inputs) => {
@@ -168,7 +172,7 @@ describe("the precision of rmsnorm.forward+linear.forward", () => {
     const rulers = rulersFor(operation.name);
     const terms = { operation, spec, evaluations, target: targets.wgsl, dtype: "float32", seed: 7, rulers } as const;
     const tried = evaluation(operation, n, habits);
-    const { precision } = await measurePrecision(tried, precisionProbes(operation), terms);
+    const { precision } = await measurePrecision(tried, precisionProbes(spec), terms);
     const { class: name, between } = summarise(precision)!;
     return name === "undecidable" ? between.join(" or ") : name;
   };

@@ -47,7 +47,7 @@ async function measured(op: string, dtype: Low, tried: Candidate): Promise<reado
   const [operation, spec] = [operations.get(op)!, cases.get(op)!];
   const rulers = rulersFor(op, dtype);
   const terms = { operation, spec, evaluations: evaluationsOf(op), target: targets.wgsl, dtype, seed: 5, rulers };
-  return (await measurePrecision(tried, precisionProbes(operation, TERMS, dtype), terms)).precision;
+  return (await measurePrecision(tried, precisionProbes(spec, TERMS, dtype), terms)).precision;
 }
 
 async function classOf(op: string, dtype: Low, habits: Partial<Habits>, variant = 0): Promise<string> {

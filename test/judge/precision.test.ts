@@ -19,7 +19,7 @@ function measure(op: string, tried: Candidate, n = LONG, target: Target = target
   const rulers = rulersFor(op, target.name);
   const setup = { operation, spec, evaluations: evaluationsOf(op), target, seed: SEED, rulers };
   const terms = { ...setup, dtype: "float32" } as const;
-  return measurePrecision(tried, precisionProbes(operation, n), terms);
+  return measurePrecision(tried, precisionProbes(spec, n), terms);
 }
 
 async function classOf(op: string, zoo: Zoo): Promise<string> {

@@ -15,13 +15,13 @@ const SLIGHT = Math.fround(2 ** -26);
 
 describe("correct evaluations keep every relation", () => {
   test.each([...operations.keys()])("%s", async (op) => {
-    expect(relationsOf(operations.get(op)!).length).toBeGreaterThan(0);
+    expect(relationsOf(operations.get(op)!, cases.get(op)!).length).toBeGreaterThan(0);
     const variants = evaluationsOf(op).length;
     for (const [i, order] of (["sequential", "descending", "pairwise", "strided"] as const).entries()) {
       // Functions that err at random would give other bits for the same argument.
       const habits = { order, fused: i % 2 === 0, functions: "low" } as const;
       const tried = zooCandidate(op, { habits, variant: (3 * i) % variants });
-      for (const { name, run } of relationsOf(operations.get(op)!)) {
+      for (const { name, run } of relationsOf(operations.get(op)!, cases.get(op)!)) {
         const { state, message } = await run(trialOf(op, tried, i));
         expect(state, `${name}, ${order}: ${message}`).not.toBe("broken");
       }
@@ -58,7 +58,7 @@ describe("attention", () => {
     const loose = { ...trialOf(op, leaking), deterministic: false };
     expect(
       (
-        await relationsOf(operations.get(op)!)
+        await relationsOf(operations.get(op)!, cases.get(op)!)
           .find(({ name }) => name === "later tokens")!
           .run(loose)
       ).state,
@@ -213,7 +213,7 @@ describe("rows, places and scales", () => {
 
 test("every op of the table has relations, and each relation a sentence", () => {
   for (const [op, operation] of operations as ReadonlyMap<string, Operation>) {
-    const list = relationsOf(operations.get(op)!);
+    const list = relationsOf(operations.get(op)!, cases.get(op)!);
     expect(list.length, operation.name).toBeGreaterThan(0);
     for (const { name, statement } of list) expect(statement, name).toMatch(/^[A-Za-z].*\.$/);
     expect(new Set(list.map(({ name }) => name)).size).toBe(list.length);

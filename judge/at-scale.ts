@@ -1,0 +1,105 @@
+// How a fixture at the shapes of a real model is made: which inputs it has, and from which of their numbers each sampled
+// output is computed, as a small problem of the same op.
+import type { Scalars } from "../reference/operation.ts";
+import { integer, streamOf } from "../reference/random.ts";
+import type { Tensor } from "../reference/tensor.ts";
+
+/** The lengths of a model's axes; R = T rows, one sequence. */
+export interface Lengths {
+  readonly C: number;
+  readonly F: number;
+  readonly V: number;
+  readonly NH: number;
+  readonly HS: number;
+  readonly T: number;
+}
+
+/**
+ * How an input is made: element i is scale · normal(seed, stream, i), uniform likewise, or integer(seed, stream, i, below).
+ * stored: it is in the file. forward: it is what the forward op leaves for the other inputs, of the name that it has there; the
+ * kernel's own will do, for the bound holds for any correct one.
+ */
+export interface Generated {
+  readonly kind: "normal" | "uniform" | "integer" | "stored" | "forward";
+  readonly shape: readonly number[];
+  /** A power of two, so that nothing is rounded. */
+  readonly scale?: number;
+  readonly below?: number;
+  /** Whose output it is. */
+  readonly op?: string;
+}
+
+/** A small input: its shape, where its element i lies in the large one, and what becomes of the number that lies there. */
+export interface Cut {
+  readonly shape: readonly number[];
+  readonly at: (i: number) => number;
+  readonly value?: (x: number) => number;
+}
+
+/** A small problem of the same op that yields some of the large one's outputs. */
+export interface Part<Input extends string = string, Output extends string = string> {
+  /** The inputs but for those that a forward leaves. */
+  readonly inputs: { readonly [name in Input]?: Cut };
+  /** Where element i of a small output lies in the large one; outputs left out are not whole in this part. */
+  readonly outputs: { readonly [name in Output]?: (i: number) => number };
+  /** Which elements of a small output are sampled, where not all are. */
+  readonly keep?: { readonly [name in Output]?: readonly number[] };
+  /** Scalars that differ in the small problem. */
+  readonly scalars?: Scalars;
+}
+
+export interface AtScale<Input extends string = string, Output extends string = string, S = Scalars> {
+  readonly inputs: { readonly [name in Input]: Generated };
+  /** The inputs of kind "stored", made of the others. */
+  readonly stored?: (seed: number) => { readonly [name in Input]?: Tensor };
+  readonly scalars: S;
+  readonly parts: (seed: number) => readonly Part<Input, Output>[];
+}
+
+/** Of an op that takes an element at a time. */
+export const SAMPLES = 300;
+/** Sampled rows and columns of a matrix: their outputs together are a few hundred. */
+export const PER_AXIS = 17;
+/** Of one long row. */
+export const PER_ROW = 80;
+/** One matrix of 7B's feed-forward layer: what the norm and AdamW run over. */
+export const MATRIX = 11_008 * 4096;
+
+/** `count` different indices below `below`, the last one among them, ascending. */
+export function sampled(seed: number, name: string, count: number, below: number): number[] {
+  const chosen = new Set([0, below - 1]);
+  for (let i = 0; chosen.size < Math.min(count, below); i++)
+    chosen.add(integer(seed, streamOf(`sample ${name}`), i, below));
+  return [...chosen].toSorted((a, b) => a - b);
+}
+
+/** Rows of a matrix with `width` columns. */
+export const rowsOf = (rows: readonly number[], width: number): Cut => ({
+  shape: [rows.length, width],
+  at: (i) => rows[Math.floor(i / width)] * width + (i % width),
+});
+/** Some rows and columns of it. */
+export const gridOf = (rows: readonly number[], columns: readonly number[], width: number): Cut => ({
+  shape: [rows.length, columns.length],
+  at: (i) => rows[Math.floor(i / columns.length)] * width + columns[i % columns.length],
+});
+export const columnsOf = (columns: readonly number[], height: number, width: number): Cut =>
+  gridOf([...Array(height).keys()], columns, width);
+export const vectorOf = (indices: readonly number[]): Cut => ({ shape: [indices.length], at: (i) => indices[i] });
+export const whole = (...shape: number[]): Cut => ({ shape, at: (i) => i });
+
+/** Some rows and columns, of an op that takes matrices of one shape element by element. */
+export function elementwise<Input extends string, Output extends string>(
+  seed: number,
+  [height, width]: readonly [number, number],
+  inputs: readonly Input[],
+  outputs: readonly Output[],
+): Part<Input, Output>[] {
+  const grid = gridOf(sampled(seed, "row", PER_AXIS, height), sampled(seed, "column", PER_AXIS, width), width);
+  return [{ inputs: allAs(inputs, grid), outputs: allAs(outputs, grid.at) }];
+}
+
+/** The same value under each of these names. */
+export function allAs<Name extends string, V>(names: readonly Name[], value: V): { readonly [name in Name]: V } {
+  return Object.fromEntries(names.map((name) => [name, value])) as { readonly [name in Name]: V };
+}
