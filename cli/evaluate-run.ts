@@ -26,7 +26,7 @@ interface Group {
 export async function evaluateFiles(checkpoint: string | undefined, options: EvaluateOptions): Promise<number> {
   const { tasks = [], text = [], seed, device, json = false } = options;
   const items = [...tasks.flatMap(readTasks), ...text.map(textItem)];
-  if (items.length === 0) throw new UserError("there is nothing to measure, wanted --tasks FILE or --text FILE");
+  if (items.length === 0) throw new UserError("there is nothing to measure, expected --tasks FILE or --text FILE");
   const groups = grouped(items);
   const ks = kOf(items, options.k);
   const { path, tokenizer, reader } = await openModel(checkpoint, options);
@@ -89,7 +89,7 @@ function kOf(items: readonly Item[], asked: readonly number[] | undefined): read
   const fewest = Math.min(...passes.map(({ samples }) => samples));
   const short = passes.find(({ samples }) => asked?.some((k) => k > samples));
   if (short !== undefined) {
-    throw new UserError(`${short.where} has ${short.samples} samples, wanted at least --k ${Math.max(...asked!)}`);
+    throw new UserError(`${short.where} has ${short.samples} samples, expected at least --k ${Math.max(...asked!)}`);
   }
   return asked ?? USUAL_K.filter((k) => k <= fewest);
 }

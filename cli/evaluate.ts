@@ -39,5 +39,5 @@ export function register(program: Command): void {
 function listOfK(text: string): number[] {
   const list = text.split(",").map((word) => (/^[1-9]\d{0,8}$/.test(word) ? Number(word) : NaN));
   if (!list.some(Number.isNaN)) return list;
-  throw new UserError(`--k ${text}: wanted positive integers such as 1,10`);
+  throw new UserError(`--k ${text}: expected positive integers such as 1,10`);
 }

@@ -34,9 +34,9 @@ async function run(
   const { bos, eos } = tokenizer;
   const ids = tokenizer.encode(prompt, { bos: bos >= 0 });
   const { maxSeqLen } = reader.config;
-  if (ids.length === 0) throw new UserError("--prompt is empty, wanted a text: the vocabulary has no begin token");
+  if (ids.length === 0) throw new UserError("--prompt is empty, expected a text: the vocabulary has no begin token");
   if (ids.length > maxSeqLen) {
-    throw new UserError(`--prompt has ${ids.length} tokens, wanted at most the model's context of ${maxSeqLen}`);
+    throw new UserError(`--prompt has ${ids.length} tokens, expected at most the model's context of ${maxSeqLen}`);
   }
   note(`${path}: ${countParameters(reader.config).toLocaleString("en")} parameters, context ${maxSeqLen}, ${device}`);
 

@@ -38,6 +38,6 @@ function numberFrom(option: string, least: number, most: number): (text: string)
   return (text) => {
     const value = /^\d*\.?\d+(e-?\d+)?$/i.test(text) ? Number(text) : NaN;
     if (value >= least && value <= most) return value;
-    throw new UserError(`${option} ${text}: wanted a number from ${least} to ${most}`);
+    throw new UserError(`${option} ${text}: expected a number from ${least} to ${most}`);
   };
 }

@@ -41,7 +41,7 @@ export async function openModel(checkpoint: string | undefined, options: ModelOp
     const { config } = opened;
     const tokenizer = tokenizerOf(opened, options.tokenizer);
     if (tokenizer.vocabSize !== config.vocabSize) {
-      const wanted = `the model's vocabulary has ${config.vocabSize}, wanted the same`;
+      const wanted = `the model's vocabulary has ${config.vocabSize}, expected the same`;
       throw new UserError(`${options.tokenizer ?? path}: the tokenizer has ${tokenizer.vocabSize} pieces, ${wanted}`);
     }
     const bytes = countParameters(config) * Float32Array.BYTES_PER_ELEMENT;
@@ -70,5 +70,5 @@ function tokenizerOf({ path, config, metadata }: Checkpoint, named: string | und
   const beside = tokenizerIn(folder);
   if (beside !== undefined) return readTokenizer(beside);
   if (config.vocabSize === BYTE_VOCABULARY) return byteTokenizer;
-  throw new UserError(`${path}: has no tokenizer with it, wanted --tokenizer FILE with ${config.vocabSize} pieces`);
+  throw new UserError(`${path}: has no tokenizer with it, expected --tokenizer FILE with ${config.vocabSize} pieces`);
 }

@@ -23,12 +23,12 @@ export async function print(text: string): Promise<boolean> {
 export function checkWritable(option: string, path: string): void {
   const found = statSync(path, { throwIfNoEntry: false });
   if (found !== undefined && !found.isFile()) {
-    throw new UserError(`${option} ${path}: is no regular file, wanted the path of a file to write`);
+    throw new UserError(`${option} ${path}: is no regular file, expected the path of a file to write`);
   }
   try {
     accessSync(dirname(path), constants.W_OK | constants.X_OK);
   } catch (error) {
-    throw new UserError(`${option} ${path}: wanted a writable folder ${dirname(path)}`, { cause: error });
+    throw new UserError(`${option} ${path}: expected a writable folder ${dirname(path)}`, { cause: error });
   }
 }
 

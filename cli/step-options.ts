@@ -45,7 +45,7 @@ export function addStepOptions(command: Command): Command {
 export function countOf(text: string): number {
   const value = /^\d{1,9}$/.test(text) ? Number(text) : 0;
   if (value >= 1) return value;
-  throw new UserError(`--micro-batches ${text}: wanted an integer of at least 1`);
+  throw new UserError(`--micro-batches ${text}: expected an integer of at least 1`);
 }
 
 /** What an engine is told of them. */
@@ -56,7 +56,9 @@ export function stepOptions({ recompute, microBatches = 1, memoryLimit, dtype = 
 /** Throws UserError for a storage that only the kernels have. */
 export function checkDType(dtype: StepDType, device: EngineName): void {
   if (dtype === "float32" || device === "gpu") return;
-  throw new UserError(`--dtype ${dtype}: the reference computes in float32 and float64; wanted --device gpu beside it`);
+  throw new UserError(
+    `--dtype ${dtype}: the reference computes in float32 and float64; expected --device gpu beside it`,
+  );
 }
 
 /** Bytes that a step holds by the ledger: weights, gradients, moments and in mixed precision master weights; activations and their gradients at the peak. */
@@ -82,7 +84,7 @@ export function stepMemory(
 /** Throws UserError unless the micro-batches divide the batch. */
 export function checkMicroBatches(microBatches: number, batchSize: number): void {
   if (batchSize % microBatches === 0) return;
-  throw new UserError(`--micro-batches ${microBatches}: wanted a divisor of the ${batchSize} sequences of a batch`);
+  throw new UserError(`--micro-batches ${microBatches}: expected a divisor of the ${batchSize} sequences of a batch`);
 }
 
 /** Throws UserError unless the micro-batches divide the batch and a step of one fits into the limit. */

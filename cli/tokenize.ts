@@ -26,7 +26,7 @@ export function register(program: Command): void {
         return;
       }
       for (const text of texts.length > 0 ? texts : [await standardInput()]) {
-        if (text === "") throw new UserError("the text is empty, wanted at least one character");
+        if (text === "") throw new UserError("the text is empty, expected at least one character");
         const ids = tokenizer.encode(text, { bos: options.bos === true, eos: options.eos === true });
         await print(`${ids.join(" ")}\n`);
       }
@@ -35,9 +35,9 @@ export function register(program: Command): void {
 
 function idsOf(text: string): number[] {
   const words = text.split(/[\s,]+/).filter((word) => word !== "");
-  if (words.length === 0) throw new UserError("there are no token ids, wanted at least one");
+  if (words.length === 0) throw new UserError("there are no token ids, expected at least one");
   return words.map((word) => {
-    if (!/^\d+$/.test(word)) throw new UserError(`token id ${JSON.stringify(word)} is no number, wanted integers`);
+    if (!/^\d+$/.test(word)) throw new UserError(`token id ${JSON.stringify(word)} is no number, expected integers`);
     return Number(word);
   });
 }

@@ -49,7 +49,7 @@ async function run({ text: paths, vocabSize, out }: Options): Promise<void> {
       bytes += size;
       progress.end(`${path}: ${size} bytes`);
     }
-    if (bytes === 0) throw new UserError(`the text is empty (${paths.join(", ")}), wanted at least one character`);
+    if (bytes === 0) throw new UserError(`the text is empty (${paths.join(", ")}), expected at least one character`);
     const words = counter.finish();
     progress.begin(`${words.size} different words`);
     const model = train(words, { vocabSize, ...trainingDefaults }, (share) => progress.advance(paths.length, share));

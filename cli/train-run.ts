@@ -43,7 +43,9 @@ export async function run(options: TrainOptions): Promise<void> {
   const out = options.out ?? options.resume;
   if (out !== undefined) {
     if (options.resume === undefined && options.overwrite !== true && hasCheckpoint(out)) {
-      throw new UserError(`--out ${out}: holds a checkpoint; wanted --resume ${out} to go on with it, or --overwrite`);
+      throw new UserError(
+        `--out ${out}: holds a checkpoint; expected --resume ${out} to go on with it, or --overwrite`,
+      );
     }
     makeFolder(out); // before any step is computed
     keepVocabulary(out, vocabulary);
@@ -152,7 +154,9 @@ function resumed(options: TrainOptions, folder: string, sha256: string, vocabula
   const { plan } = checkpoint;
   const { config, hyperparameters, seed } = plan;
   const refuse = (option: string, was: string | number): never => {
-    throw new UserError(`${option}: the checkpoint in ${folder} belongs to a run with ${was}, wanted the same or none`);
+    throw new UserError(
+      `${option}: the checkpoint in ${folder} belongs to a run with ${was}, expected the same or none`,
+    );
   };
   if (options.config !== undefined && !sameConfig(presetOf(options.config), config)) {
     refuse(`--config ${options.config}`, `dim ${config.dim} and ${config.nLayers} layers`);
@@ -194,7 +198,7 @@ function configOf(
 
 function presetOf(name: string): LlamaConfig {
   if (Object.hasOwn(presets, name)) return presets[name as keyof typeof presets];
-  throw new UserError(`--config ${name}: no such configuration, wanted one of ${Object.keys(presets).join(", ")}`);
+  throw new UserError(`--config ${name}: no such configuration, expected one of ${Object.keys(presets).join(", ")}`);
 }
 
 function sameConfig(a: LlamaConfig, b: LlamaConfig): boolean {

@@ -60,7 +60,7 @@ function positive(option: string): (text: string) => number {
   return (text) => {
     const value = /^\d*\.?\d+(e-?\d+)?$/i.test(text) ? Number(text) : NaN;
     if (value > 0 && value < Infinity) return value;
-    throw new UserError(`${option} ${text}: wanted a number above 0`);
+    throw new UserError(`${option} ${text}: expected a number above 0`);
   };
 }
 
@@ -70,6 +70,6 @@ function integerFrom(option: string, least: number, most: number = Number.MAX_SA
     if (value >= least && value <= most) return value;
     const wanted =
       most === Number.MAX_SAFE_INTEGER ? `an integer of at least ${least}` : `an integer from ${least} to ${most}`;
-    throw new UserError(`${option} ${text}: wanted ${wanted}`);
+    throw new UserError(`${option} ${text}: expected ${wanted}`);
   };
 }

@@ -32,11 +32,11 @@ export function writeFolderAtomically(path: string, fill: (folder: string) => vo
 function checkFree(path: string): void {
   const found = statSync(path, { throwIfNoEntry: false });
   if (found === undefined) return;
-  if (!found.isDirectory()) throw new FormatError(path, "is a file, wanted a free name for a folder");
+  if (!found.isDirectory()) throw new FormatError(path, "is a file, expected a free name for a folder");
   const [first] = readdirSync(path);
   if (first === undefined) return;
   throw new FormatError(
     path,
-    `is a folder with ${readdirSync(path).length} entries, wanted a free name or an empty one`,
+    `is a folder with ${readdirSync(path).length} entries, expected a free name or an empty one`,
   );
 }

@@ -43,8 +43,8 @@ function replaceable(path: string): string {
   throw new FormatError(
     path,
     found.isDirectory()
-      ? "cannot be written, illegal operation on a directory (EISDIR), wanted a file's path"
-      : "cannot be written, it is a device or a pipe, wanted a regular file or a free name",
+      ? "cannot be written, illegal operation on a directory (EISDIR), expected a file's path"
+      : "cannot be written, it is a device or a pipe, expected a regular file or a free name",
   );
 }
 

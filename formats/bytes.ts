@@ -3,7 +3,7 @@ import { readSync, writeSync } from "node:fs";
 import { endianness } from "node:os";
 
 // The formats are little-endian, and typed arrays have the machine's order.
-if (endianness() !== "LE") throw new TypeError("this machine is big-endian, wanted a little-endian one");
+if (endianness() !== "LE") throw new TypeError("this machine is big-endian, expected a little-endian one");
 
 const largestCall = 2 ** 30;
 

@@ -44,15 +44,15 @@ export function checkTable(
   for (const [name, shape] of shapes) {
     const found = weights.get(name);
     if (found === undefined) {
-      throw new FormatError(path, `${both(name, nameInFile(name))} is missing, wanted shape [${shape}]`);
+      throw new FormatError(path, `${both(name, nameInFile(name))} is missing, expected shape [${shape}]`);
     }
     if (found.shape.join() !== shape.join()) {
-      throw new FormatError(path, `${both(name, found.fileName)} has shape [${found.shape}], wanted [${shape}]`);
+      throw new FormatError(path, `${both(name, found.fileName)} has shape [${found.shape}], expected [${shape}]`);
     }
   }
   for (const [name, { fileName, shape }] of weights) {
     if (shapes.has(name)) continue;
-    const wanted = `wanted the ${shapes.size} weights of this configuration alone`;
+    const wanted = `expected the ${shapes.size} weights of this configuration alone`;
     throw new FormatError(path, `${quote(fileName)} of shape [${shape}] is none of the weights, ${wanted}`);
   }
 }

@@ -141,7 +141,7 @@ function detectFolder(path: string): { format: CheckpointFormat; place: string }
   if (existsSync(own)) return { format: "touchstone", place: own };
   throw new FormatError(
     path,
-    "is no checkpoint, wanted a folder with config.json, params.json or checkpoint.safetensors",
+    "is no checkpoint, expected a folder with config.json, params.json or checkpoint.safetensors",
   );
 }
 

@@ -1,8 +1,8 @@
-// One class for every file that cannot be used: what, where, and what was wanted, in one line.
+// One class for every file that cannot be used: what, where, and what was expected, in one line.
 
 /**
  * A file that cannot be read, or written, as what it should be. The message is one line, `PATH: what, where, what was
- * wanted`; control characters that came from the file itself are escaped.
+ * expected`; control characters that came from the file itself are escaped.
  */
 export class FormatError extends Error {
   override readonly name = "FormatError";

@@ -92,13 +92,13 @@ export function readGgufHeader(file: RangeFile): GgufHeader {
   const { path } = file;
   const read = scanner(file);
   const found = String.fromCharCode(...read.bytes(4, "the magic number"));
-  if (found !== magic) throw new FormatError(path, `begins with ${quote(found)}, wanted "GGUF"`);
+  if (found !== magic) throw new FormatError(path, `begins with ${quote(found)}, expected "GGUF"`);
   const version = read.uint32();
   if (!versions.has(version)) {
     const isSwapped = version > 0 && version % 2 ** 24 === 0;
     const what = isSwapped
-      ? "is a big-endian GGUF file, wanted a little-endian one"
-      : `is GGUF version ${version}, wanted 2 or 3`;
+      ? "is a big-endian GGUF file, expected a little-endian one"
+      : `is GGUF version ${version}, expected 2 or 3`;
     throw new FormatError(path, what);
   }
   // The least that a tensor or a field takes: an empty name and a number.
@@ -107,19 +107,19 @@ export function readGgufHeader(file: RangeFile): GgufHeader {
   const metadata = new Map<string, GgufField>();
   for (let i = 0; i < fieldCount; i++) {
     const key = read.string(`the key of field ${i}`);
-    if (metadata.has(key)) throw new FormatError(path, `has the field ${quote(key)} twice, wanted it once`);
+    if (metadata.has(key)) throw new FormatError(path, `has the field ${quote(key)} twice, expected it once`);
     metadata.set(key, readField(read, key, path));
   }
   const tensors = new Map<string, GgufTensor>();
   for (let i = 0; i < tensorCount; i++) {
     const name = read.string(`the name of tensor ${i}`);
-    if (tensors.has(name)) throw new FormatError(path, `has the tensor ${quote(name)} twice, wanted it once`);
+    if (tensors.has(name)) throw new FormatError(path, `has the tensor ${quote(name)} twice, expected it once`);
     tensors.set(name, readTensor(read, name, path));
   }
   const alignment = alignmentOf(path, metadata);
   for (const [name, { offset }] of tensors) {
     if (offset % alignment === 0) continue;
-    throw new FormatError(path, `tensor ${quote(name)} lies at offset ${offset}, wanted a multiple of ${alignment}`);
+    throw new FormatError(path, `tensor ${quote(name)} lies at offset ${offset}, expected a multiple of ${alignment}`);
   }
   return { metadata, tensors, dataStart: alignedUp(read.position(), alignment) };
 }
@@ -129,7 +129,7 @@ function alignmentOf(path: string, metadata: GgufMetadata): number {
   if (field === undefined) return defaultAlignment;
   const { type, value } = field;
   if (type === "uint32" && typeof value === "number" && value > 0 && Number.isInteger(Math.log2(value))) return value;
-  throw new FormatError(path, `general.alignment is ${describeField(field)}, wanted a power of two (uint32)`);
+  throw new FormatError(path, `general.alignment is ${describeField(field)}, expected a power of two (uint32)`);
 }
 
 export function alignedUp(position: number, alignment: number): number {
@@ -152,7 +152,7 @@ function scanner(file: RangeFile) {
       const end = limit === file.size ? "where the file ends" : "beyond which no header is read";
       throw new FormatError(
         path,
-        `has ${length} bytes of ${what} at byte ${at}, wanted them before byte ${limit}, ${end}`,
+        `has ${length} bytes of ${what} at byte ${at}, expected them before byte ${limit}, ${end}`,
       );
     }
     if (at < windowStart || at + length > windowStart + window.length) {
@@ -173,7 +173,7 @@ function scanner(file: RangeFile) {
   function natural(what: string): number {
     const value = view(8, what).getBigUint64(0, true);
     if (value > BigInt(Number.MAX_SAFE_INTEGER))
-      throw new FormatError(path, `${what} is ${value}, wanted at most 2⁵³ − 1`);
+      throw new FormatError(path, `${what} is ${value}, expected at most 2⁵³ − 1`);
     return Number(value);
   }
   /** How many follow, of at least `least` bytes each: no more than the header has room for. */
@@ -182,7 +182,7 @@ function scanner(file: RangeFile) {
     if (value * least > limit - at) {
       throw new FormatError(
         path,
-        `has ${value} ${what} from byte ${at} on, wanted at most ${Math.floor((limit - at) / least)}`,
+        `has ${value} ${what} from byte ${at} on, expected at most ${Math.floor((limit - at) / least)}`,
       );
     }
     return value;
@@ -201,7 +201,7 @@ function scanner(file: RangeFile) {
 function typeName(path: string, key: string, type: number): (typeof scalarTypes)[number] {
   const name = scalarTypes[type];
   if (name !== undefined) return name;
-  throw new FormatError(path, `the field ${quote(key)} has type ${type}, wanted 0 to ${scalarTypes.length - 1}`);
+  throw new FormatError(path, `the field ${quote(key)} has type ${type}, expected 0 to ${scalarTypes.length - 1}`);
 }
 
 function readField(read: Scanner, key: string, path: string): GgufField {
@@ -240,9 +240,9 @@ function readScalar(read: Scanner, key: string, type: GgufType): GgufField["valu
 function readTensor(read: Scanner, name: string, path: string): GgufTensor {
   const what = `tensor ${quote(name)}`;
   if (name.length > longestName)
-    throw new FormatError(path, `${what} has a name of ${name.length} characters, wanted ${longestName}`);
+    throw new FormatError(path, `${what} has a name of ${name.length} characters, expected ${longestName}`);
   const axes = read.uint32();
-  if (axes > mostAxes) throw new FormatError(path, `${what} has ${axes} axes, wanted at most ${mostAxes}`);
+  if (axes > mostAxes) throw new FormatError(path, `${what} has ${axes} axes, expected at most ${mostAxes}`);
   const shape = Array.from({ length: axes }, () => read.natural(`an axis of ${what}`)).toReversed();
   const type = read.uint32();
   return { type, shape, offset: read.natural(`the offset of ${what}`) };

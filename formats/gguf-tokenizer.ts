@@ -43,7 +43,7 @@ export function tokenizerFields(model: TokenizerModel): GgufMetadata {
 export function tokenizerModelOf(path: string, metadata: GgufMetadata): TokenizerModel {
   const field = (key: string): GgufField | undefined => metadata.get(prefix + key);
   const fail = (key: string, wanted: string): never => {
-    throw new FormatError(path, `${prefix}${key} is ${describeField(field(key))}, wanted ${wanted}`);
+    throw new FormatError(path, `${prefix}${key} is ${describeField(field(key))}, expected ${wanted}`);
   };
   if (field("model")?.value !== "llama") fail("model", '"llama", a SentencePiece vocabulary');
   const tokens = field("tokens")?.value;
@@ -59,7 +59,7 @@ export function tokenizerModelOf(path: string, metadata: GgufMetadata): Tokenize
   const pieces = tokens.map((text: string, id): Piece => {
     const type = types[tokenTypes[id] - 1];
     if (type !== undefined) return { text, score: scores[id], type };
-    throw new FormatError(path, `${prefix}token_type is ${tokenTypes[id]} at ${id}, wanted 1 to ${types.length}`);
+    throw new FormatError(path, `${prefix}token_type is ${tokenTypes[id]} at ${id}, expected 1 to ${types.length}`);
   });
   /** The text of the piece that a field names by its id. */
   const pieceOf = (key: string, otherwise: string): string => {

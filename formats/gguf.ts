@@ -100,7 +100,7 @@ function storedWeight(file: RangeFile, fileName: string, tensor: GgufTensor, dat
   if (!(position + bytes <= file.size)) {
     throw new FormatError(
       file.path,
-      `${what} ends at byte ${position + bytes}, wanted at most ${file.size}, the file's end`,
+      `${what} ends at byte ${position + bytes}, expected at most ${file.size}, the file's end`,
     );
   }
   function read(): Float32Array {
@@ -116,12 +116,12 @@ function dtypeOf(path: string, fileName: string, { type, shape }: GgufTensor): S
   if (dtype === undefined) {
     const name = typeNames[type] ?? `ggml's type ${type}`;
     const wanted = [...types.values()].join(", ");
-    throw new FormatError(path, `tensor ${quote(fileName)} is stored as ${name}, wanted one of ${wanted}`);
+    throw new FormatError(path, `tensor ${quote(fileName)} is stored as ${name}, expected one of ${wanted}`);
   }
   if (dtype === "q8_0" && (shape.at(-1) ?? 1) % q8Numbers !== 0) {
     throw new FormatError(
       path,
-      `tensor ${quote(fileName)} has rows of ${shape.at(-1)}, wanted whole blocks of ${q8Numbers}`,
+      `tensor ${quote(fileName)} has rows of ${shape.at(-1)}, expected whole blocks of ${q8Numbers}`,
     );
   }
   return dtype;
@@ -135,7 +135,7 @@ function checkApart(path: string, tensors: ReadonlyMap<string, GgufTensor>): voi
     if (tensor.offset < end) {
       throw new FormatError(
         path,
-        `tensor ${quote(name)} lies at offset ${tensor.offset}, inside ${quote(last)}, wanted ${end}`,
+        `tensor ${quote(name)} lies at offset ${tensor.offset}, inside ${quote(last)}, expected ${end}`,
       );
     }
     end = tensor.offset + storedBytes(dtypeOf(path, name, tensor), sizeOf(tensor.shape));
@@ -146,7 +146,7 @@ function checkApart(path: string, tensors: ReadonlyMap<string, GgufTensor>): voi
 function checkArchitecture(path: string, metadata: GgufMetadata): void {
   const architecture = metadata.get("general.architecture");
   if (architecture?.value !== "llama") {
-    throw new FormatError(path, `general.architecture is ${describeField(architecture)}, wanted "llama"`);
+    throw new FormatError(path, `general.architecture is ${describeField(architecture)}, expected "llama"`);
   }
 }
 
@@ -160,7 +160,7 @@ function configOf(path: string, metadata: GgufMetadata, weights: ReadonlyMap<str
     const field = metadata.get(key);
     if (field === undefined && otherwise !== undefined) return otherwise;
     const value = field === undefined ? undefined : numberOf(field);
-    if (value === undefined) throw new FormatError(path, `${key} is ${describeField(field)}, wanted a number`);
+    if (value === undefined) throw new FormatError(path, `${key} is ${describeField(field)}, expected a number`);
     return value;
   }
   /** A field that must have this value, or be absent. */
@@ -168,10 +168,10 @@ function configOf(path: string, metadata: GgufMetadata, weights: ReadonlyMap<str
     seen.add(key);
     const field = metadata.get(key);
     if (field === undefined || (numberOf(field) ?? field.value) === wanted) return;
-    throw new FormatError(path, `${key} is ${describeField(field)}, which is not supported, wanted ${wanted}`);
+    throw new FormatError(path, `${key} is ${describeField(field)}, which is not supported, expected ${wanted}`);
   }
   const embedding = weights.get("tok_embeddings.weight");
-  if (embedding === undefined) throw new FormatError(path, 'has no tensor "token_embd.weight", wanted one');
+  if (embedding === undefined) throw new FormatError(path, 'has no tensor "token_embd.weight", expected one');
   const dim = number("llama.embedding_length");
   const nHeads = number("llama.attention.head_count");
   const config: LlamaConfig = {
@@ -205,7 +205,7 @@ function configOf(path: string, metadata: GgufMetadata, weights: ReadonlyMap<str
   if (Array.isArray(tokens) && tokens.length !== config.vocabSize) {
     throw new FormatError(
       path,
-      `tokenizer.ggml.tokens holds ${tokens.length} pieces, wanted ${config.vocabSize}, the embedding's rows`,
+      `tokenizer.ggml.tokens holds ${tokens.length} pieces, expected ${config.vocabSize}, the embedding's rows`,
     );
   }
   return config;

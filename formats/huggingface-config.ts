@@ -27,18 +27,18 @@ const defaults = { max_position_embeddings: 2048, rms_norm_eps: 1e-6, rope_theta
 
 /** The configuration of a parsed config.json. Throws FormatError naming the field. */
 export function parseConfig(path: string, json: unknown): LlamaConfig {
-  if (!isObject(json)) throw new FormatError(path, `holds ${describe(json)}, wanted an object`);
+  if (!isObject(json)) throw new FormatError(path, `holds ${describe(json)}, expected an object`);
   for (const [field, allowed] of Object.entries(neutral)) {
     const value = json[field];
     if (value === undefined || value === null || allowed.includes(value)) continue;
     if (isEmpty(value)) continue;
     const wanted = allowed.length > 0 ? allowed.map((v) => describe(v)).join(" or ") : "null";
-    throw new FormatError(path, `${field} is ${describe(value)}, which is not supported, wanted ${wanted}`);
+    throw new FormatError(path, `${field} is ${describe(value)}, which is not supported, expected ${wanted}`);
   }
   const number = (field: string, otherwise?: number): number => {
     const value = json[field] ?? otherwise;
     if (typeof value === "number") return value;
-    throw new FormatError(path, `${field} is ${describe(value)}, wanted a number`);
+    throw new FormatError(path, `${field} is ${describe(value)}, expected a number`);
   };
   const dim = number("hidden_size");
   const nHeads = number("num_attention_heads");
@@ -46,12 +46,12 @@ export function parseConfig(path: string, json: unknown): LlamaConfig {
   if (head !== dim / nHeads) {
     throw new FormatError(
       path,
-      `head_dim is ${head}, which is not supported, wanted hidden_size ÷ heads = ${dim / nHeads}`,
+      `head_dim is ${head}, which is not supported, expected hidden_size ÷ heads = ${dim / nHeads}`,
     );
   }
   const tied = json.tie_word_embeddings ?? false;
   if (typeof tied !== "boolean") {
-    throw new FormatError(path, `tie_word_embeddings is ${describe(tied)}, wanted true or false`);
+    throw new FormatError(path, `tie_word_embeddings is ${describe(tied)}, expected true or false`);
   }
   return {
     dim,
@@ -74,23 +74,23 @@ function theta(path: string, json: Json): number {
   for (const field of ["rope_scaling", "rope_parameters"]) {
     const value = json[field];
     if (value === undefined || value === null) continue;
-    if (!isObject(value)) throw new FormatError(path, `${field} is ${describe(value)}, wanted an object or null`);
+    if (!isObject(value)) throw new FormatError(path, `${field} is ${describe(value)}, expected an object or null`);
     for (const [key, setting] of Object.entries(value)) {
       const name = `${field}.${key}`;
       if (key === "rope_theta") given.set(name, setting);
       else if (key === "rope_type" || key === "type") {
         if (setting === "default") continue;
-        throw new FormatError(path, `${name} is ${describe(setting)}, which is not supported, wanted "default"`);
+        throw new FormatError(path, `${name} is ${describe(setting)}, which is not supported, expected "default"`);
       } else if (key !== "partial_rotary_factor" || setting !== 1) {
-        throw new FormatError(path, `${name} is ${describe(setting)}, which is not supported, wanted plain RoPE`);
+        throw new FormatError(path, `${name} is ${describe(setting)}, which is not supported, expected plain RoPE`);
       }
     }
   }
   const bases = [...given];
   for (const [name, value] of bases) {
-    if (typeof value !== "number") throw new FormatError(path, `${name} is ${describe(value)}, wanted a number`);
+    if (typeof value !== "number") throw new FormatError(path, `${name} is ${describe(value)}, expected a number`);
     if (value !== bases[0][1]) {
-      throw new FormatError(path, `${name} is ${value}, wanted ${describe(bases[0][1])}, as ${bases[0][0]} says`);
+      throw new FormatError(path, `${name} is ${value}, expected ${describe(bases[0][1])}, as ${bases[0][0]} says`);
     }
   }
   return bases.length > 0 ? (bases[0][1] as number) : defaults.rope_theta;

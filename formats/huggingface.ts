@@ -87,19 +87,19 @@ function openFiles(folder: string, files: Map<string, SafetensorsFile>): Map<str
   const json = parseJson(indexPath, "an index of shards", longestIndex);
   const map = typeof json === "object" && json !== null && "weight_map" in json ? json.weight_map : undefined;
   if (typeof map !== "object" || map === null || Array.isArray(map)) {
-    throw new FormatError(indexPath, `weight_map is ${describe(map)}, wanted an object of names and files`);
+    throw new FormatError(indexPath, `weight_map is ${describe(map)}, expected an object of names and files`);
   }
   for (const [name, fileName] of Object.entries(map)) {
     if (typeof fileName !== "string" || !/^[\w.-]+\.safetensors$/.test(fileName)) {
       throw new FormatError(
         indexPath,
-        `${quote(name)} is in ${describe(fileName)}, wanted a .safetensors file beside it`,
+        `${quote(name)} is in ${describe(fileName)}, expected a .safetensors file beside it`,
       );
     }
     const file = files.get(fileName) ?? openSafetensors(join(folder, fileName));
     files.set(fileName, file);
     if (!file.tensors.has(name)) {
-      throw new FormatError(file.path, `has no tensor ${quote(name)}, which ${index} says is in it, wanted one`);
+      throw new FormatError(file.path, `has no tensor ${quote(name)}, which ${index} says is in it, expected one`);
     }
     placed.set(name, file);
   }
@@ -116,7 +116,7 @@ function parseJson(path: string, wanted: string, most: number): unknown {
   try {
     return JSON.parse(text);
   } catch (error) {
-    throw new FormatError(path, `is not JSON (${(error as Error).message}), wanted ${wanted}`, { cause: error });
+    throw new FormatError(path, `is not JSON (${(error as Error).message}), expected ${wanted}`, { cause: error });
   }
 }
 

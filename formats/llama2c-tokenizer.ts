@@ -20,19 +20,19 @@ const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 /** The vocabulary in the bytes of such a file. Throws FormatError for a file that is cut, or whose pieces are others. */
 export function parseLlama2cTokenizer(path: string, bytes: Uint8Array): TokenizerModel {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  if (bytes.length < 4) throw new FormatError(path, `has ${bytes.length} bytes, wanted the longest piece as int32`);
+  if (bytes.length < 4) throw new FormatError(path, `has ${bytes.length} bytes, expected the longest piece as int32`);
   const longest = view.getInt32(0, true);
   const pieces: Piece[] = [];
   for (let at = 4; at < bytes.length;) {
     const id = pieces.length;
     const where = `piece ${id} at byte ${at}`;
-    if (at + 8 > bytes.length) throw new FormatError(path, `${where} is cut, wanted its score and length`);
+    if (at + 8 > bytes.length) throw new FormatError(path, `${where} is cut, expected its score and length`);
     const score = view.getFloat32(at, true);
     const length = view.getInt32(at + 4, true);
     at += 8;
     if (!(length > 0 && length <= longest && at + length <= bytes.length)) {
       const most = Math.min(longest, bytes.length - at);
-      throw new FormatError(path, `${where} has length ${length}, wanted 1 to ${most}`);
+      throw new FormatError(path, `${where} has length ${length}, expected 1 to ${most}`);
     }
     pieces.push({ text: textOf(path, where, bytes.subarray(at, at + length)), score, type: typeOf(id) });
     at += length;
@@ -40,13 +40,13 @@ export function parseLlama2cTokenizer(path: string, bytes: Uint8Array): Tokenize
   if (pieces.length < FIRST_NORMAL) {
     throw new FormatError(
       path,
-      `has ${pieces.length} pieces, wanted at least ${FIRST_NORMAL}: three specials and 256 bytes`,
+      `has ${pieces.length} pieces, expected at least ${FIRST_NORMAL}: three specials and 256 bytes`,
     );
   }
   for (let byte = 0; byte < 256; byte++) {
     const { text } = pieces[FIRST_BYTE + byte];
     if (text !== bytePiece(byte)) {
-      throw new FormatError(path, `piece ${FIRST_BYTE + byte} is ${JSON.stringify(text)}, wanted ${bytePiece(byte)}`);
+      throw new FormatError(path, `piece ${FIRST_BYTE + byte} is ${JSON.stringify(text)}, expected ${bytePiece(byte)}`);
     }
   }
   const model: TokenizerModel = {
@@ -74,6 +74,6 @@ function textOf(path: string, where: string, bytes: Uint8Array): string {
   try {
     return utf8.decode(bytes);
   } catch (error) {
-    throw new FormatError(path, `${where} is no UTF-8, wanted text`, { cause: error });
+    throw new FormatError(path, `${where} is no UTF-8, expected text`, { cause: error });
   }
 }

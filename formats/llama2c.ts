@@ -60,13 +60,16 @@ function storedWeight(file: RangeFile, name: string, shape: readonly number[], p
 
 function readHeader(file: RangeFile): LlamaConfig {
   if (file.size < headerBytes) {
-    throw new FormatError(file.path, `is ${file.size} bytes long, wanted llama2.c's header of ${headerBytes}`);
+    throw new FormatError(file.path, `is ${file.size} bytes long, expected llama2.c's header of ${headerBytes}`);
   }
   const header = new Uint8Array(headerBytes);
   file.read(0, header);
   const field = (i: number): number => new DataView(header.buffer).getInt32(4 * i, true);
   if (field(0) === laterMagic) {
-    throw new FormatError(file.path, `is llama2.c's version ${field(1)}, wanted version 0, which has no magic number`);
+    throw new FormatError(
+      file.path,
+      `is llama2.c's version ${field(1)}, expected version 0, which has no magic number`,
+    );
   }
   const config: LlamaConfig = {
     dim: field(0),
@@ -85,7 +88,7 @@ function readHeader(file: RangeFile): LlamaConfig {
   if (file.size !== wanted) {
     throw new FormatError(
       file.path,
-      `is ${file.size} bytes long, wanted ${wanted} for llama2.c's version 0 of dim ${config.dim}, ffnDim ${config.ffnDim}, ` +
+      `is ${file.size} bytes long, expected ${wanted} for llama2.c's version 0 of dim ${config.dim}, ffnDim ${config.ffnDim}, ` +
         `${config.nLayers} layers, ${config.nHeads} heads, ${config.nKvHeads} key/value heads, ` +
         `vocabulary ${field(5)}, ${config.maxSeqLen} positions`,
     );

@@ -70,7 +70,7 @@ function filesOf(path: string): { shards: string[]; paramsPath: string } {
     }
     const folder = isFolder ? path : dirname(path);
     const names = readdirSync(folder).filter((name) => shardName.test(name));
-    if (names.length === 0) throw new FormatError(folder, "has no consolidated.00.pth, wanted Meta's checkpoint");
+    if (names.length === 0) throw new FormatError(folder, "has no consolidated.00.pth, expected Meta's checkpoint");
     const shards = names.toSorted().map((name) => join(folder, name));
     return { shards, paramsPath: join(folder, "params.json") };
   } catch (error) {
@@ -106,19 +106,19 @@ export function parseParams(path: string, vocabulary: number): LlamaConfig {
   try {
     json = JSON.parse(text);
   } catch (error) {
-    throw new FormatError(path, `is not JSON (${(error as Error).message}), wanted params.json`, { cause: error });
+    throw new FormatError(path, `is not JSON (${(error as Error).message}), expected params.json`, { cause: error });
   }
   if (typeof json !== "object" || json === null || Array.isArray(json)) {
-    throw new FormatError(path, "holds no object, wanted params.json");
+    throw new FormatError(path, "holds no object, expected params.json");
   }
   const unknown = Object.keys(json).find((name) => !fields.has(name));
   if (unknown !== undefined) {
-    throw new FormatError(path, `${quote(unknown)} is not supported, wanted no fields but ${[...fields].join(", ")}`);
+    throw new FormatError(path, `${quote(unknown)} is not supported, expected no fields but ${[...fields].join(", ")}`);
   }
   if ((json.use_scaled_rope ?? false) !== false) {
     throw new FormatError(
       path,
-      `use_scaled_rope is ${String(json.use_scaled_rope)}, which is not supported, wanted false`,
+      `use_scaled_rope is ${String(json.use_scaled_rope)}, which is not supported, expected false`,
     );
   }
   const number = (name: string, otherwise?: number): number => {
@@ -126,18 +126,18 @@ export function parseParams(path: string, vocabulary: number): LlamaConfig {
     if (typeof value === "number") return value;
     throw new FormatError(
       path,
-      `${name} is ${value === undefined ? "missing" : quote(String(value))}, wanted a number`,
+      `${name} is ${value === undefined ? "missing" : quote(String(value))}, expected a number`,
     );
   };
   const dim = number("dim");
   const nHeads = number("n_heads");
   const vocabSize = number("vocab_size", -1);
   if (vocabSize === -1 && vocabulary === 0) {
-    throw new FormatError(path, 'vocab_size is -1, wanted a number, or a tensor "output.weight" whose rows count it');
+    throw new FormatError(path, 'vocab_size is -1, expected a number, or a tensor "output.weight" whose rows count it');
   }
   const multipleOf = number("multiple_of", 256);
   if (!(Number.isSafeInteger(multipleOf) && multipleOf > 0)) {
-    throw new FormatError(path, `multiple_of is ${multipleOf}, wanted a positive integer`);
+    throw new FormatError(path, `multiple_of is ${multipleOf}, expected a positive integer`);
   }
   const width = Math.floor(number("ffn_dim_multiplier", 1) * Math.floor((2 * 4 * dim) / 3));
   return {
@@ -183,7 +183,7 @@ function merged(name: string, files: readonly TorchFile[], config: LlamaConfig):
     if (tensor !== undefined) return { file, tensor };
     throw new FormatError(
       file.path,
-      `has no tensor ${quote(name)}, which ${basename(files[0].file.path)} has, wanted one`,
+      `has no tensor ${quote(name)}, which ${basename(files[0].file.path)} has, expected one`,
     );
   });
   const [first] = shards;
@@ -195,7 +195,7 @@ function merged(name: string, files: readonly TorchFile[], config: LlamaConfig):
     const { path } = shard.file;
     throw new FormatError(
       path,
-      `${quote(name)} has shape [${shard.tensor.shape}], wanted ${dtype} of [${shape}] as ${basename(first.file.path)} has`,
+      `${quote(name)} has shape [${shard.tensor.shape}], expected ${dtype} of [${shape}] as ${basename(first.file.path)} has`,
     );
   }
   const split = splitOf(name, shape, config.dim);
@@ -222,7 +222,7 @@ function dtypeOf(name: string, { file, tensor }: Shard): FloatDType {
   const { type } = tensor.storage;
   if (Object.hasOwn(dtypeOfStorage, type)) return dtypeOfStorage[type];
   const wanted = Object.keys(dtypeOfStorage).join(", ");
-  throw new FormatError(file.path, `${quote(name)} is stored as ${type}, wanted one of ${wanted}`);
+  throw new FormatError(file.path, `${quote(name)} is stored as ${type}, expected one of ${wanted}`);
 }
 
 function readShard(name: string, shard: Shard): Float32Array {

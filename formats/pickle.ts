@@ -70,11 +70,11 @@ const mostAxes = 64;
 export function unpickleTensors(path: string, bytes: Uint8Array): Map<string, PickledTensor> {
   const result = run(path, bytes);
   if (!is(result, "dictionary"))
-    throw new FormatError(path, `the pickle holds ${describe(result)}, wanted a dictionary`);
+    throw new FormatError(path, `the pickle holds ${describe(result)}, expected a dictionary`);
   const tensors = new Map<string, PickledTensor>();
   for (const [name, value] of result.entries) {
     if (!is(value, "tensor")) {
-      throw new FormatError(path, `the pickle holds ${describe(value)} under ${quote(name)}, wanted a tensor`);
+      throw new FormatError(path, `the pickle holds ${describe(value)} under ${quote(name)}, expected a tensor`);
     }
     tensors.set(name, value);
   }
@@ -137,7 +137,7 @@ function run(path: string, bytes: Uint8Array): Value {
     if (!is(target, "dictionary")) return fail("items set in what is no dictionary");
     for (let i = 0; i < pairs.length; i += 2) {
       const [key, value] = [pairs[i], pairs[i + 1]];
-      if (typeof key !== "string" || value === undefined) fail(`${describe(key)} as a key, wanted a string`);
+      if (typeof key !== "string" || value === undefined) fail(`${describe(key)} as a key, expected a string`);
       target.entries.set(key, value);
     }
   }
@@ -150,7 +150,7 @@ function run(path: string, bytes: Uint8Array): Value {
   function long(length: number): number {
     let value = 0n;
     const from = take(length);
-    if (length > 8) fail(`an integer of ${length} bytes, wanted at most 8`);
+    if (length > 8) fail(`an integer of ${length} bytes, expected at most 8`);
     for (let i = length - 1; i >= 0; i--) value = value * 256n + BigInt(bytes[from + i]);
     return Number(BigInt.asIntN(8 * length, value));
   }
@@ -184,13 +184,13 @@ function run(path: string, bytes: Uint8Array): Value {
       // GLOBAL
       const name = `${line()}.${line()}`;
       if (!globals.has(name))
-        fail(`a global ${quote(name)}, wanted only what builds tensors: it is refused, not called`);
+        fail(`a global ${quote(name)}, expected only what builds tensors: it is refused, not called`);
       stack.push({ kind: "global", name });
     },
     0x52: () => {
       // REDUCE
       const [values, what] = [pop(), pop()];
-      if (!is(what, "global") || !is(values, "tuple")) return fail(`a call of ${describe(what)}, wanted a global`);
+      if (!is(what, "global") || !is(values, "tuple")) return fail(`a call of ${describe(what)}, expected a global`);
       stack.push(called(what.name, values.values, fail));
     },
     0x51: () => stack.push(storage(pop(), fail)), // BINPERSID
@@ -198,19 +198,19 @@ function run(path: string, bytes: Uint8Array): Value {
       // BUILD: an OrderedDict's attributes, such as a state dictionary's _metadata, which holds versions of modules
       const attributes = pop();
       if (!is(attributes, "dictionary") || !is(stack.at(-1), "dictionary")) {
-        fail(`attributes given to ${describe(stack.at(-1))}, wanted a dictionary's`);
+        fail(`attributes given to ${describe(stack.at(-1))}, expected a dictionary's`);
       }
     },
   };
 
-  if (bytes[take(1)] !== 0x80) fail(`${hex(bytes[0])} for a first byte, wanted 0x80, which names the protocol`);
-  if (bytes[take(1)] !== 2) fail(`protocol ${bytes[1]}, wanted 2`);
+  if (bytes[take(1)] !== 0x80) fail(`${hex(bytes[0])} for a first byte, expected 0x80, which names the protocol`);
+  if (bytes[take(1)] !== 2) fail(`protocol ${bytes[1]}, expected 2`);
   for (;;) {
     begin = at;
     const opcode = bytes[take(1)];
     if (opcode === 0x2e) break; // STOP
     const operation = Object.hasOwn(operations, opcode) ? operations[opcode] : undefined;
-    if (operation === undefined) fail(`opcode ${opcodeName(opcode)}, wanted those of protocol 2 that build tensors`);
+    if (operation === undefined) fail(`opcode ${opcodeName(opcode)}, expected those of protocol 2 that build tensors`);
     operation();
   }
   if (at < bytes.length) fail(`${bytes.length - at} bytes behind its end`);
@@ -228,7 +228,7 @@ function called(name: string, values: readonly Value[], fail: Fail): Value {
   // (storage, storage_offset, size, stride, requires_grad, backward_hooks[, metadata])
   const [held, offset, size, stride] = values;
   if (values.length < 6 || values.length > 7 || !is(held, "storage")) {
-    return fail(`a tensor of ${values.length} arguments from ${describe(held)}, wanted 6 from a storage`);
+    return fail(`a tensor of ${values.length} arguments from ${describe(held)}, expected 6 from a storage`);
   }
   const shape = naturals(size, "a tensor's size", fail);
   const strides = naturals(stride, "a tensor's stride", fail);
@@ -250,14 +250,14 @@ function storage(id: Value, fail: Fail): PickledStorage {
 
 function naturals(value: Value, what: string, fail: Fail): number[] {
   if (!is(value, "tuple") || value.values.length > mostAxes) {
-    return fail(`${describe(value)} as ${what}, wanted a tuple of at most ${mostAxes}`);
+    return fail(`${describe(value)} as ${what}, expected a tuple of at most ${mostAxes}`);
   }
   return value.values.map((v) => natural(v, what, fail));
 }
 
 function natural(value: Value | undefined, what: string, fail: Fail): number {
   if (typeof value === "number" && Number.isSafeInteger(value) && value >= 0) return value;
-  return fail(`${describe(value)} as ${what}, wanted an integer from 0 to 2⁵³ − 1`);
+  return fail(`${describe(value)} as ${what}, expected an integer from 0 to 2⁵³ − 1`);
 }
 
 function is<K extends string>(value: Value | undefined, kind: K): value is Extract<Value, { kind: K }> {

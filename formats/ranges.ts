@@ -14,13 +14,13 @@ export interface RangeFile {
   close(): void;
 }
 
-/** Opens a regular file; `wanted` is what the messages say it should be. Throws FormatError. */
+/** Opens a regular file; `expected` is what the messages say it should be. Throws FormatError. */
 export function openRanges(path: string, wanted: string): RangeFile {
   let file: number;
   let size: number;
   try {
     // Before opening, because opening a pipe would wait for its writer.
-    if (!statSync(path).isFile()) throw new FormatError(path, `is not a regular file, wanted ${wanted}`);
+    if (!statSync(path).isFile()) throw new FormatError(path, `is not a regular file, expected ${wanted}`);
     file = openSync(path, "r");
     size = fstatSync(file).size;
   } catch (error) {
@@ -28,10 +28,10 @@ export function openRanges(path: string, wanted: string): RangeFile {
   }
   let isOpen = true;
   function read(position: number, into: Uint8Array): void {
-    if (!isOpen) throw new FormatError(path, "is closed, wanted an open file");
+    if (!isOpen) throw new FormatError(path, "is closed, expected an open file");
     // Written so that a position that is not a number is refused too.
     if (!(position >= 0 && position + into.length <= size)) {
-      throw new FormatError(path, `is ${size} bytes long, wanted ${into.length} bytes from byte ${position} on`);
+      throw new FormatError(path, `is ${size} bytes long, expected ${into.length} bytes from byte ${position} on`);
     }
     let count: number;
     try {
@@ -40,7 +40,10 @@ export function openRanges(path: string, wanted: string): RangeFile {
       throw asFormatError(error, path, "cannot be read", wanted);
     }
     if (count < into.length) {
-      throw new FormatError(path, `ends at byte ${position + count}, wanted ${position + into.length}: it has shrunk`);
+      throw new FormatError(
+        path,
+        `ends at byte ${position + count}, expected ${position + into.length}: it has shrunk`,
+      );
     }
   }
   const close = (): void => {
@@ -54,12 +57,13 @@ export function openRanges(path: string, wanted: string): RangeFile {
 export function readText(path: string, wanted: string, most: number): string {
   const file = openRanges(path, wanted);
   try {
-    if (file.size > most) throw new FormatError(path, `is ${file.size} bytes long, wanted ${wanted}, at most ${most}`);
+    if (file.size > most)
+      throw new FormatError(path, `is ${file.size} bytes long, expected ${wanted}, at most ${most}`);
     const bytes = new Uint8Array(file.size);
     file.read(0, bytes);
     return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
   } catch (error) {
-    if (error instanceof TypeError) throw new FormatError(path, `is not UTF-8, wanted ${wanted}`, { cause: error });
+    if (error instanceof TypeError) throw new FormatError(path, `is not UTF-8, expected ${wanted}`, { cause: error });
     throw error;
   } finally {
     file.close();

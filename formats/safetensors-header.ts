@@ -30,12 +30,12 @@ export interface Header {
 /** The header's length from a file's first 8 bytes. Throws FormatError unless that many bytes can follow. */
 export function headerLength(path: string, prefix: Uint8Array, fileLength: number): number {
   if (fileLength < 8)
-    throw new FormatError(path, `is ${fileLength} bytes long, wanted at least 8, the header's length`);
+    throw new FormatError(path, `is ${fileLength} bytes long, expected at least 8, the header's length`);
   const length = new DataView(prefix.buffer, prefix.byteOffset, 8).getBigUint64(0, true);
   const room = Math.min(fileLength - 8, longestHeader);
   if (length < 2n || length > BigInt(room)) {
     const why = room === longestHeader ? "the format's limit" : "what follows in the file";
-    throw new FormatError(path, `header length is ${length}, at byte 0, wanted 2 to ${room}, ${why}`);
+    throw new FormatError(path, `header length is ${length}, at byte 0, expected 2 to ${room}, ${why}`);
   }
   return Number(length);
 }
@@ -48,7 +48,7 @@ export function parseHeader(path: string, bytes: Uint8Array, dataLength: number)
   const metadata: Record<string, string> = Object.create(null);
   const tensors = new Map<string, TensorEntry>();
   const text = decodeText(bytes, fail);
-  if (!text.startsWith("{")) fail(`header begins with ${quote(text.slice(0, 1))}, at byte 8, wanted "{"`);
+  if (!text.startsWith("{")) fail(`header begins with ${quote(text.slice(0, 1))}, at byte 8, expected "{"`);
   const read = scanner(text, fail);
   read.object("the header", (name) => {
     if (name === "__metadata__") {
@@ -72,7 +72,7 @@ function decodeText(bytes: Uint8Array, fail: Fail): string {
   try {
     return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
   } catch {
-    return fail("header is not UTF-8, from byte 8, wanted JSON in UTF-8");
+    return fail("header is not UTF-8, from byte 8, expected JSON in UTF-8");
   }
 }
 
@@ -83,20 +83,20 @@ function readEntry(read: Scanner, name: string, fail: Fail): TensorEntry {
     if (key === "dtype") dtype = read.string(`the dtype of ${what}`);
     else if (key === "shape") shape = read.integers(`the shape of ${what}`, mostAxes);
     else if (key === "data_offsets") offsets = read.integers(`the data_offsets of ${what}`, 2);
-    else fail(`${what} has a field ${quote(key)}, wanted dtype, shape and data_offsets`);
+    else fail(`${what} has a field ${quote(key)}, expected dtype, shape and data_offsets`);
   });
-  if (dtype === undefined) return fail(`${what} has no dtype, wanted one of ${dtypeNames}`);
-  if (!isDType(dtype)) return fail(`${what} has dtype ${quote(dtype)}, wanted one of ${dtypeNames}`);
-  if (shape === undefined) return fail(`${what} has no shape, wanted an array of integers`);
-  if (offsets?.length !== 2) return fail(`${what} has ${offsets?.length ?? 0} data_offsets, wanted 2, begin and end`);
+  if (dtype === undefined) return fail(`${what} has no dtype, expected one of ${dtypeNames}`);
+  if (!isDType(dtype)) return fail(`${what} has dtype ${quote(dtype)}, expected one of ${dtypeNames}`);
+  if (shape === undefined) return fail(`${what} has no shape, expected an array of integers`);
+  if (offsets?.length !== 2) return fail(`${what} has ${offsets?.length ?? 0} data_offsets, expected 2, begin and end`);
   const [begin, end] = offsets;
   let bytes = dtypes[dtype].size;
   for (const length of shape) {
     bytes *= length;
-    if (!Number.isSafeInteger(bytes)) fail(`${what} has a shape of more than 2⁵³ bytes, wanted ${end - begin}`);
+    if (!Number.isSafeInteger(bytes)) fail(`${what} has a shape of more than 2⁵³ bytes, expected ${end - begin}`);
   }
   if (end - begin !== bytes) {
-    fail(`${what} has data_offsets [${begin},${end}], wanted ${bytes} bytes, ${dtype} of shape [${shape}]`);
+    fail(`${what} has data_offsets [${begin},${end}], expected ${bytes} bytes, ${dtype} of shape [${shape}]`);
   }
   return { dtype, shape, begin, end };
 }
@@ -108,14 +108,14 @@ function checkCoverage(tensors: Map<string, TensorEntry>, dataLength: number, fa
   let last = "the header";
   for (const [name, { begin, end }] of placed) {
     const what = `tensor ${quote(name)}`;
-    if (begin < at) fail(`${what} begins at data byte ${begin}, inside ${last}, wanted ${at}`);
-    if (begin > at) fail(`${what} begins at data byte ${begin}, after a hole behind ${last}, wanted ${at}`);
-    if (end > dataLength) fail(`${what} ends at data byte ${end}, wanted at most ${dataLength}, the end of the file`);
+    if (begin < at) fail(`${what} begins at data byte ${begin}, inside ${last}, expected ${at}`);
+    if (begin > at) fail(`${what} begins at data byte ${begin}, after a hole behind ${last}, expected ${at}`);
+    if (end > dataLength) fail(`${what} ends at data byte ${end}, expected at most ${dataLength}, the end of the file`);
     at = end;
     last = what;
   }
   if (at < dataLength) {
-    fail(`${dataLength - at} bytes belong to no tensor, from data byte ${at}, wanted the file to end with ${last}`);
+    fail(`${dataLength - at} bytes belong to no tensor, from data byte ${at}, expected the file to end with ${last}`);
   }
 }
 
@@ -131,7 +131,7 @@ function scanner(text: string, fail: Fail) {
 
   function refuse(wanted: string): never {
     const found = at < text.length ? quote(text.slice(at, at + 12)) : "its end";
-    return fail(`header has ${found} at character ${at}, wanted ${wanted}`);
+    return fail(`header has ${found} at character ${at}, expected ${wanted}`);
   }
 
   function take(character: string, wanted: string): void {
@@ -143,13 +143,13 @@ function scanner(text: string, fail: Fail) {
     if (peek() !== '"') refuse(wanted);
     const begin = at++;
     while (at < text.length && text[at] !== '"') at += text[at] === "\\" ? 2 : 1;
-    if (at >= text.length) fail(`header has no closing quotation mark for character ${begin}, wanted ${wanted}`);
+    if (at >= text.length) fail(`header has no closing quotation mark for character ${begin}, expected ${wanted}`);
     at++;
     let value: string;
     try {
       value = JSON.parse(text.slice(begin, at));
     } catch {
-      return fail(`header has an ill-formed string at character ${begin}, wanted ${wanted}`);
+      return fail(`header has an ill-formed string at character ${begin}, expected ${wanted}`);
     }
     if (/\p{Surrogate}/u.test(value)) fail(`header has half a surrogate pair in the string at character ${begin}`);
     return value;
@@ -189,7 +189,7 @@ function scanner(text: string, fail: Fail) {
     const keys = new Set<string>();
     function pair(): void {
       const key = string(`a name in ${what}`);
-      if (keys.has(key)) fail(`header names ${quote(key)} twice in ${what}, before character ${at}, wanted one`);
+      if (keys.has(key)) fail(`header names ${quote(key)} twice in ${what}, before character ${at}, expected one`);
       keys.add(key);
       take(":", `: after the name ${quote(key)}`);
       member(key);

@@ -49,7 +49,7 @@ export function openSafetensors(path: string): SafetensorsFile {
   let file: number | undefined;
   try {
     // Before opening, because opening a pipe would wait for its writer.
-    if (!statSync(path).isFile()) throw new FormatError(path, `is not a regular file, wanted ${wanted}`);
+    if (!statSync(path).isFile()) throw new FormatError(path, `is not a regular file, expected ${wanted}`);
     file = openSync(path, "r");
     return opened(path, file);
   } catch (error) {
@@ -104,10 +104,13 @@ type ReadBytes = (position: number, into: Uint8Array) => void;
 function opened(path: string, file: number): SafetensorsFile {
   let isOpen = true;
   const read: ReadBytes = (position, into) => {
-    if (!isOpen) throw new FormatError(path, "is closed, wanted an open file");
+    if (!isOpen) throw new FormatError(path, "is closed, expected an open file");
     const count = readAt(file, position, into);
     if (count < into.length) {
-      throw new FormatError(path, `ends at byte ${position + count}, wanted ${position + into.length}: it has shrunk`);
+      throw new FormatError(
+        path,
+        `ends at byte ${position + count}, expected ${position + into.length}: it has shrunk`,
+      );
     }
   };
   const close = (): void => {
@@ -128,7 +131,7 @@ function reader(path: string, length: number, readBytes: ReadBytes): Safetensors
   function read(name: string): Tensor<Floats | Ints> {
     const entry = tensors.get(name);
     if (entry === undefined) {
-      throw new FormatError(path, `has no tensor ${quote(name)} among its ${tensors.size}, wanted one`);
+      throw new FormatError(path, `has no tensor ${quote(name)} among its ${tensors.size}, expected one`);
     }
     try {
       return readTensor(path, name, entry, (position, into) => readBytes(dataStart + position, into));
@@ -139,12 +142,12 @@ function reader(path: string, length: number, readBytes: ReadBytes): Safetensors
   function readFloats(name: string): Tensor {
     const { data, shape } = read(name);
     if (!(data instanceof Int32Array)) return { data, shape };
-    throw new FormatError(path, `tensor ${quote(name)} has dtype ${tensors.get(name)?.dtype}, wanted real numbers`);
+    throw new FormatError(path, `tensor ${quote(name)} has dtype ${tensors.get(name)?.dtype}, expected real numbers`);
   }
   function readInts(name: string): Tensor<Ints> {
     const { data, shape } = read(name);
     if (data instanceof Int32Array) return { data, shape };
-    throw new FormatError(path, `tensor ${quote(name)} has dtype ${tensors.get(name)?.dtype}, wanted integers`);
+    throw new FormatError(path, `tensor ${quote(name)} has dtype ${tensors.get(name)?.dtype}, expected integers`);
   }
   return { path, metadata, tensors, names: [...tensors.keys()], read, readFloats, readInts, close: () => {} };
 }
@@ -185,7 +188,7 @@ function allocate<T>(path: string, name: string, Memory: new (length: number) =>
   try {
     return new Memory(length);
   } catch (error) {
-    throw new FormatError(path, `tensor ${quote(name)} has ${length} elements, wanted few enough for one array`, {
+    throw new FormatError(path, `tensor ${quote(name)} has ${length} elements, expected few enough for one array`, {
       cause: error,
     });
   }
@@ -198,7 +201,7 @@ function outOfRange(
   dtype: DType,
   [least, largest]: readonly [number, number],
 ): string {
-  return `tensor ${quote(name)} holds ${value} at element ${index}, wanted ${least} to ${largest} (${dtype} as int32)`;
+  return `tensor ${quote(name)} holds ${value} at element ${index}, expected ${least} to ${largest} (${dtype} as int32)`;
 }
 
 interface Plan {
@@ -232,7 +235,7 @@ function layOut(tensors: ReadonlyMap<string, TensorToWrite>, metadata: Readonly<
   const header = new TextEncoder().encode(`{${[...(text === "" ? [] : [text]), ...fields].join(",")}}`);
   const padded = new Uint8Array(Math.ceil(header.length / 8) * 8).fill(0x20);
   if (padded.length > longestHeader) {
-    throw new RangeError(`the header would be ${padded.length} bytes long, wanted at most ${longestHeader}`);
+    throw new RangeError(`the header would be ${padded.length} bytes long, expected at most ${longestHeader}`);
   }
   padded.set(header);
   return { header: padded, parts };
@@ -240,17 +243,17 @@ function layOut(tensors: ReadonlyMap<string, TensorToWrite>, metadata: Readonly<
 
 function checkedPart(name: string, what: TensorToWrite): Part {
   if (name === "__metadata__")
-    throw new TypeError(`a tensor is named ${quote(name)}, wanted a name that is not reserved`);
+    throw new TypeError(`a tensor is named ${quote(name)}, expected a name that is not reserved`);
   const { data, shape } = "tensor" in what ? what.tensor : what;
   const dtype = "tensor" in what ? what.dtype : dtypeOf(data);
   if (!shape.every((length) => Number.isSafeInteger(length) && length >= 0)) {
-    throw new RangeError(`tensor ${quote(name)} has shape [${shape}], wanted non-negative integers`);
+    throw new RangeError(`tensor ${quote(name)} has shape [${shape}], expected non-negative integers`);
   }
   if (data.length !== sizeOf(shape)) {
     throw new RangeError(`tensor ${quote(name)} has shape [${shape}] but holds ${data.length} numbers`);
   }
   if (!isStorableAs(data, dtype)) {
-    throw new TypeError(`tensor ${quote(name)} is ${dtypeOf(data)}, wanted what ${dtype} can store`);
+    throw new TypeError(`tensor ${quote(name)} is ${dtypeOf(data)}, expected what ${dtype} can store`);
   }
   return { name, data, shape, dtype };
 }
@@ -258,7 +261,8 @@ function checkedPart(name: string, what: TensorToWrite): Part {
 function metadataText(metadata: Readonly<Record<string, string>>): string {
   const pairs = Object.entries(metadata).toSorted(([a], [b]) => (a < b ? -1 : 1));
   const fields = pairs.map(([name, value]) => {
-    if (typeof value !== "string") throw new TypeError(`metadata ${quote(name)} is a ${typeof value}, wanted a string`);
+    if (typeof value !== "string")
+      throw new TypeError(`metadata ${quote(name)} is a ${typeof value}, expected a string`);
     return `${key(name)}:${key(value)}`;
   });
   return fields.length > 0 ? `"__metadata__":{${fields.join(",")}}` : "";
@@ -267,7 +271,7 @@ function metadataText(metadata: Readonly<Record<string, string>>): string {
 // Half a surrogate pair has no UTF-8, so no other reader could take it.
 function key(text: string): string {
   if (/\p{Surrogate}/u.test(text))
-    throw new TypeError(`${quote(text)} holds half a surrogate pair, wanted Unicode text`);
+    throw new TypeError(`${quote(text)} holds half a surrogate pair, expected Unicode text`);
   return JSON.stringify(text);
 }
 

@@ -53,7 +53,7 @@ export function parseSentencePiece(path: string, bytes: Uint8Array): TokenizerMo
     (name: string) =>
     (reader: BinaryReader): void => {
       const { length } = reader.bytes();
-      if (length > 0) throw new FormatError(path, `${name} has ${length} bytes, wanted none (identity)`);
+      if (length > 0) throw new FormatError(path, `${name} has ${length} bytes, expected none (identity)`);
     };
   const trainer: Fields = {
     3: [Varint, (r) => (modelType = modelTypes[r.int32()] ?? modelType)],
@@ -80,10 +80,10 @@ export function parseSentencePiece(path: string, bytes: Uint8Array): TokenizerMo
   } catch (error) {
     if (error instanceof FormatError) throw error;
     const why = (error as Error).message;
-    throw new FormatError(path, `is no SentencePiece model (${why}), wanted a whole ModelProto`, { cause: error });
+    throw new FormatError(path, `is no SentencePiece model (${why}), expected a whole ModelProto`, { cause: error });
   }
   if (modelType !== "BPE") {
-    throw new FormatError(path, `trainer_spec.model_type is ${modelType}, wanted BPE`);
+    throw new FormatError(path, `trainer_spec.model_type is ${modelType}, expected BPE`);
   }
   model.pieces = pieces;
   try {
@@ -98,7 +98,7 @@ export function parseSentencePiece(path: string, bytes: Uint8Array): TokenizerMo
 export function encodeSentencePiece(model: TokenizerModel, trained: TrainerSpec): Uint8Array {
   checkModel(model);
   if (model.space !== llamaFlags.space) {
-    throw new RangeError(`a space is written ${JSON.stringify(model.space)} in the pieces, wanted U+2581`);
+    throw new RangeError(`a space is written ${JSON.stringify(model.space)} in the pieces, expected U+2581`);
   }
   const idOf = (name: string): number =>
     model.pieces.findIndex(({ text, type }) => text === name && type === "control");

@@ -22,7 +22,7 @@ export const safetensorsNames = { float32: "F32", float16: "F16", bfloat16: "BF1
 export function floatDTypeOf(path: string, fileName: string, stored: string): FloatDType {
   for (const [dtype, name] of Object.entries(safetensorsNames)) if (name === stored) return dtype as FloatDType;
   const wanted = Object.values(safetensorsNames).join(", ");
-  throw new FormatError(path, `${quote(fileName)} has dtype ${stored}, wanted one of ${wanted}`);
+  throw new FormatError(path, `${quote(fileName)} has dtype ${stored}, expected one of ${wanted}`);
 }
 
 /** Numbers in a block of q8_0, and its bytes. */
@@ -72,7 +72,7 @@ export function allocateWeight(path: string, name: string, count: number): Float
   try {
     return new Float32Array(count);
   } catch (error) {
-    throw new FormatError(path, `${name} has ${count} numbers, wanted few enough for one array`, { cause: error });
+    throw new FormatError(path, `${name} has ${count} numbers, expected few enough for one array`, { cause: error });
   }
 }
 
@@ -103,7 +103,7 @@ export function checkFits(name: string, { data }: Tensor, dtype: FloatDType): vo
   for (let i = 0; i < data.length; i++) {
     const magnitude = Math.abs(data[i]);
     if (magnitude >= least && magnitude < Infinity) {
-      throw new RangeError(`${name} holds ${data[i]} at element ${i}, wanted what ${dtype} can hold`);
+      throw new RangeError(`${name} holds ${data[i]} at element ${i}, expected what ${dtype} can hold`);
     }
   }
 }

@@ -6,5 +6,5 @@ import { FormatError } from "./error.ts";
 export function asFormatError(error: unknown, path: string, what: string, wanted: string): unknown {
   if (!(error instanceof Error && "errno" in error && typeof error.errno === "number")) return error;
   const [code, meaning] = getSystemErrorMap().get(error.errno) ?? [String(error.errno), "unknown system error"];
-  return new FormatError(path, `${what}, ${meaning} (${code}), wanted ${wanted}`, { cause: error });
+  return new FormatError(path, `${what}, ${meaning} (${code}), expected ${wanted}`, { cause: error });
 }

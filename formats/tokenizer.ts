@@ -25,8 +25,8 @@ export function readTokenizer(path: string): Tokenizer {
 /** The vocabulary in such a file. Throws FormatError. */
 export function readTokenizerModel(path: string): TokenizerModel {
   const bytes = readWhole(path);
-  if (bytes.length === 0) throw new FormatError(path, "is empty, wanted a tokenizer");
-  if (bytes[0] === 0x7b) throw new FormatError(path, "is JSON, wanted a SentencePiece .model or a llama2.c .bin");
+  if (bytes.length === 0) throw new FormatError(path, "is empty, expected a tokenizer");
+  if (bytes[0] === 0x7b) throw new FormatError(path, "is JSON, expected a SentencePiece .model or a llama2.c .bin");
   // llama2.c's file begins with a small int32; a .model with a field and its length, then a field within.
   const isLlama2c = bytes.length < 4 || (bytes[2] === 0 && bytes[3] === 0);
   return isLlama2c ? parseLlama2cTokenizer(path, bytes) : parseSentencePiece(path, bytes);
@@ -37,8 +37,8 @@ function readWhole(path: string): Uint8Array {
     const file = openSync(path, "r");
     try {
       const found = fstatSync(file);
-      if (!found.isFile()) throw new FormatError(path, "is no regular file, wanted a tokenizer");
-      if (found.size > LARGEST) throw new FormatError(path, `has ${found.size} bytes, wanted at most ${LARGEST}`);
+      if (!found.isFile()) throw new FormatError(path, "is no regular file, expected a tokenizer");
+      if (found.size > LARGEST) throw new FormatError(path, `has ${found.size} bytes, expected at most ${LARGEST}`);
       const bytes = new Uint8Array(found.size);
       return bytes.subarray(0, readAt(file, 0, bytes));
     } finally {

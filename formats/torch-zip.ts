@@ -35,7 +35,8 @@ export async function openTorch(path: string): Promise<TorchFile> {
   try {
     const zip = await openZip(file);
     const pickle = [...zip.names].filter((name) => /^[^/]+\/data\.pkl$/.test(name));
-    if (pickle.length !== 1) throw new FormatError(path, `has ${pickle.length} entries data.pkl, wanted 1 in a folder`);
+    if (pickle.length !== 1)
+      throw new FormatError(path, `has ${pickle.length} entries data.pkl, expected 1 in a folder`);
     const folder = pickle[0].slice(0, -"data.pkl".length);
     await checkByteOrder(zip, `${folder}byteorder`);
     const bytes = await zip.bytes(pickle[0], longestPickle);
@@ -58,7 +59,7 @@ export async function openTorch(path: string): Promise<TorchFile> {
 async function checkByteOrder(zip: Zip, name: string): Promise<void> {
   if (!zip.names.has(name)) return; // older than the entry, and little-endian then
   const order = new TextDecoder().decode(await zip.bytes(name, 16));
-  if (order !== "little") throw new FormatError(zip.path, `${name} says ${quote(order)}, wanted "little"`);
+  if (order !== "little") throw new FormatError(zip.path, `${name} says ${quote(order)}, expected "little"`);
 }
 
 // The last number that a tensor reaches is at offset + Σ (size − 1) · stride.
@@ -66,7 +67,10 @@ function checkInside(path: string, name: string, tensor: PickledTensor, place: S
   const { storage, offset, shape, strides } = tensor;
   const bytes = storage.length * storageTypes[storage.type];
   if (bytes !== place.size) {
-    throw new FormatError(path, `${quote(name)} has a storage of ${place.size} bytes, wanted ${bytes}: ${of(storage)}`);
+    throw new FormatError(
+      path,
+      `${quote(name)} has a storage of ${place.size} bytes, expected ${bytes}: ${of(storage)}`,
+    );
   }
   const count = shape.reduce((product, length) => product * length, 1);
   let last = offset;
@@ -75,7 +79,7 @@ function checkInside(path: string, name: string, tensor: PickledTensor, place: S
   if (!fits || !isDense(shape, strides)) {
     throw new FormatError(
       path,
-      `${quote(name)} has shape [${shape}], strides [${strides}] from ${offset} on, wanted numbers of its own, each once, in ${of(storage)}`,
+      `${quote(name)} has shape [${shape}], strides [${strides}] from ${offset} on, expected numbers of its own, each once, in ${of(storage)}`,
     );
   }
 }
@@ -149,7 +153,7 @@ async function openZip(file: RangeFile): Promise<Zip> {
   const { path } = file;
   const refuse = (error: unknown): never => {
     if (error instanceof FormatError) throw error;
-    throw new FormatError(path, `is not a zip that can be read (${(error as Error).message}), wanted ${wanted}`, {
+    throw new FormatError(path, `is not a zip that can be read (${(error as Error).message}), expected ${wanted}`, {
       cause: error,
     });
   };
@@ -159,7 +163,7 @@ async function openZip(file: RangeFile): Promise<Zip> {
   try {
     for await (const entry of zip.eachEntry()) {
       if (entries.has(entry.fileName))
-        throw new FormatError(path, `has two entries ${quote(entry.fileName)}, wanted one`);
+        throw new FormatError(path, `has two entries ${quote(entry.fileName)}, expected one`);
       if (entries.size === mostEntries) throw new FormatError(path, `has more than ${mostEntries} entries`);
       entries.set(entry.fileName, entry);
     }
@@ -169,16 +173,17 @@ async function openZip(file: RangeFile): Promise<Zip> {
 
   async function find(name: string): Promise<Stored> {
     const entry = entries.get(name);
-    if (entry === undefined) throw new FormatError(path, `has no entry ${quote(name)}, wanted one`);
+    if (entry === undefined) throw new FormatError(path, `has no entry ${quote(name)}, expected one`);
     if (entry.compressionMethod !== 0 || entry.isEncrypted()) {
-      throw new FormatError(path, `entry ${quote(name)} is compressed or encrypted, wanted it stored as it is`);
+      throw new FormatError(path, `entry ${quote(name)} is compressed or encrypted, expected it stored as it is`);
     }
     const { fileDataStart } = await zip.readLocalFileHeaderPromise(entry, { minimal: true }).catch(refuse);
     return { position: fileDataStart, size: entry.uncompressedSize };
   }
   async function bytes(name: string, most: number): Promise<Uint8Array> {
     const { position, size } = await find(name);
-    if (size > most) throw new FormatError(path, `entry ${quote(name)} is ${size} bytes long, wanted at most ${most}`);
+    if (size > most)
+      throw new FormatError(path, `entry ${quote(name)} is ${size} bytes long, expected at most ${most}`);
     const into = new Uint8Array(size);
     file.read(position, into);
     return into;

@@ -42,11 +42,11 @@ function configOf({ path, metadata, tensors }: SafetensorsFile): LlamaConfig {
     // the same complaint as for JSON that is no object
   }
   if (typeof json !== "object" || Array.isArray(json)) {
-    throw new FormatError(path, `metadata "config" is ${quote(metadata.config ?? "missing")}, wanted a JSON object`);
+    throw new FormatError(path, `metadata "config" is ${quote(metadata.config ?? "missing")}, expected a JSON object`);
   }
   const rope = metadata.rope ?? "adjacent pairs";
   if (rope !== "adjacent pairs")
-    throw new FormatError(path, `metadata "rope" is ${quote(rope)}, wanted "adjacent pairs"`);
+    throw new FormatError(path, `metadata "rope" is ${quote(rope)}, expected "adjacent pairs"`);
   // A recording need not say how long its sequences could have been: [step, B, T].
   const T = tensors.get("tokens")?.shape.at(-1);
   const { dim, nLayers, nHeads, nKvHeads, ffnDim, vocabSize, normEps, ropeTheta, tiedEmbeddings } =

@@ -42,7 +42,7 @@ export function headSize(config: LlamaConfig): number {
   return config.dim / config.nHeads;
 }
 
-/** Throws RangeError, in one line that names the field and what was wanted, unless the configuration makes a model. */
+/** Throws RangeError, in one line that names the field and what was expected, unless the configuration makes a model. */
 export function checkConfig(config: LlamaConfig): void {
   const counts = ["dim", "nLayers", "nHeads", "nKvHeads", "ffnDim", "vocabSize", "maxSeqLen"] as const;
   for (const name of counts) {

@@ -31,7 +31,7 @@ export function customTarget(json: unknown): Target {
   const fields = record(json, "target");
   only(fields, "target", ["name", "source", "u", "flushes", "promisesNonFinite", "functions", "stores"]);
   const u = number(fields.u, "u");
-  if (!(u > 0 && u < 1)) throw new RangeError(`u: got ${shown(fields.u)}, wanted a number between 0 and 1`);
+  if (!(u > 0 && u < 1)) throw new RangeError(`u: got ${shown(fields.u)}, expected a number between 0 and 1`);
   const regions = record(fields.functions, "functions");
   only(regions, "functions", functionNames);
   const functions = {} as Record<FunctionName, readonly Region[]>;
@@ -52,7 +52,7 @@ export function customTarget(json: unknown): Target {
 const FIGURES = ["ulp", "ulpPerArgument", "absolute", "relative"] as const;
 
 function regionsOf(json: unknown, field: string): readonly Region[] {
-  if (!Array.isArray(json)) throw new TypeError(`${field}: got ${shown(json)}, wanted an array of regions`);
+  if (!Array.isArray(json)) throw new TypeError(`${field}: got ${shown(json)}, expected an array of regions`);
   let end = -Infinity;
   return json.map((item: unknown, i) => {
     const at = `${field}[${i}]`;
@@ -62,19 +62,19 @@ function regionsOf(json: unknown, field: string): readonly Region[] {
     const to = number(fields.to, `${at}.to`);
     if (!(from >= end)) {
       throw new RangeError(
-        `${at}.from: got ${shown(fields.from)}, wanted at least ${end}, where the region before ends`,
+        `${at}.from: got ${shown(fields.from)}, expected at least ${end}, where the region before ends`,
       );
     }
-    if (!(to >= from)) throw new RangeError(`${at}.to: got ${shown(fields.to)}, wanted at least from, ${from}`);
+    if (!(to >= from)) throw new RangeError(`${at}.to: got ${shown(fields.to)}, expected at least from, ${from}`);
     end = to;
     const figures: Partial<Record<(typeof FIGURES)[number], number>> = {};
     for (const figure of FIGURES) {
       if (fields[figure] === undefined) continue;
       const value = number(fields[figure], `${at}.${figure}`);
-      if (!(value >= 0)) throw new RangeError(`${at}.${figure}: got ${shown(fields[figure])}, wanted 0 or more`);
+      if (!(value >= 0)) throw new RangeError(`${at}.${figure}: got ${shown(fields[figure])}, expected 0 or more`);
       figures[figure] = value;
     }
-    if (Object.keys(figures).length === 0) throw new TypeError(`${at}: wanted at least one of ${FIGURES.join(", ")}`);
+    if (Object.keys(figures).length === 0) throw new TypeError(`${at}: expected at least one of ${FIGURES.join(", ")}`);
     return { from, to, ...figures };
   });
 }
@@ -84,7 +84,7 @@ function storesOf(json: unknown): Readonly<Record<string, FormatName>> {
   const stores: Record<string, FormatName> = {};
   for (const [name, dtype] of Object.entries(record(json, "stores"))) {
     if (!(typeof dtype === "string" && names.includes(dtype))) {
-      throw new TypeError(`stores.${name}: got ${shown(dtype)}, wanted one of ${names.join(", ")}`);
+      throw new TypeError(`stores.${name}: got ${shown(dtype)}, expected one of ${names.join(", ")}`);
     }
     stores[name] = dtype as FormatName;
   }
@@ -93,14 +93,15 @@ function storesOf(json: unknown): Readonly<Record<string, FormatName>> {
 
 function record(json: unknown, field: string): Record<string, unknown> {
   if (typeof json !== "object" || json === null || Array.isArray(json)) {
-    throw new TypeError(`${field}: got ${shown(json)}, wanted an object`);
+    throw new TypeError(`${field}: got ${shown(json)}, expected an object`);
   }
   return json as Record<string, unknown>;
 }
 
 function only(fields: Record<string, unknown>, at: string, known: readonly string[]): void {
   for (const field of Object.keys(fields)) {
-    if (!known.includes(field)) throw new TypeError(`${at}: unknown ${shown(field)}, wanted only ${known.join(", ")}`);
+    if (!known.includes(field))
+      throw new TypeError(`${at}: unknown ${shown(field)}, expected only ${known.join(", ")}`);
   }
 }
 
@@ -110,11 +111,11 @@ const NUMERAL = new RegExp(String.raw`^(?:(${DECIMAL})|(?:(${DECIMAL})\*|([+-]?)
 /** A finite number, or a string that is a decimal number, 2^k or a*2^k. */
 function number(json: unknown, field: string): number {
   if (typeof json !== "number" && typeof json !== "string") {
-    throw new TypeError(`${field}: got ${shown(json)}, wanted a number or a string such as "2^-23"`);
+    throw new TypeError(`${field}: got ${shown(json)}, expected a number or a string such as "2^-23"`);
   }
   const value = typeof json === "number" ? json : numeral(json.replaceAll(" ", ""));
   if (!Number.isFinite(value)) {
-    throw new RangeError(`${field}: got ${shown(json)}, wanted a finite number or a string such as "2^-23"`);
+    throw new RangeError(`${field}: got ${shown(json)}, expected a finite number or a string such as "2^-23"`);
   }
   return value;
 }
@@ -132,12 +133,12 @@ function numeral(source: string): number {
 
 function text(json: unknown, field: string): string {
   if (typeof json === "string" && json !== "") return json;
-  throw new TypeError(`${field}: got ${shown(json)}, wanted a text that is not empty`);
+  throw new TypeError(`${field}: got ${shown(json)}, expected a text that is not empty`);
 }
 
 function boolean(json: unknown, field: string): boolean {
   if (typeof json === "boolean") return json;
-  throw new TypeError(`${field}: got ${shown(json)}, wanted true or false`);
+  throw new TypeError(`${field}: got ${shown(json)}, expected true or false`);
 }
 
 /** A value as it stands in an error message: one line, and not a long one. */

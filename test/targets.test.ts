@@ -226,7 +226,7 @@ describe("customTarget", () => {
       /^functions\.exp\[0\]\.from: got -Infinity/,
     ],
     ["to before from", withExp({ from: 1, to: 0, ulp: 3 }), RangeError, /^functions\.exp\[0\]\.to: got 0/],
-    ["no figure", withExp({ from: 0, to: 1 }), TypeError, /^functions\.exp\[0\]: wanted at least one/],
+    ["no figure", withExp({ from: 0, to: 1 }), TypeError, /^functions\.exp\[0\]: expected at least one/],
     ["a negative figure", withExp({ from: 0, to: 1, ulp: -1 }), RangeError, /^functions\.exp\[0\]\.ulp: got -1/],
     [
       "a figure that is NaN",
@@ -239,7 +239,7 @@ describe("customTarget", () => {
       "regions that overlap",
       withExp({ from: 0, to: 2, ulp: 1 }, { from: 1, to: 3, ulp: 1 }),
       RangeError,
-      /^functions\.exp\[1\]\.from: got 1, wanted at least 2/,
+      /^functions\.exp\[1\]\.from: got 1, expected at least 2/,
     ],
     [
       "regions that descend",

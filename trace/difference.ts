@@ -19,7 +19,7 @@ export function* diffFiles(a: SafetensorsFile, b: SafetensorsFile): Generator<Di
     if (inA === undefined) yield { name, mismatch: `missing in ${a.path}` };
     else if (inB === undefined) yield { name, mismatch: `missing in ${b.path}` };
     else if (inA.shape.join() !== inB.shape.join()) {
-      yield { name, mismatch: `shape [${inA.shape}], wanted [${inB.shape}]` };
+      yield { name, mismatch: `shape [${inA.shape}], expected [${inB.shape}]` };
     } else yield { name, ...distance(a.read(name), b.read(name)) };
   }
 }

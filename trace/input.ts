@@ -27,13 +27,13 @@ export interface TraceInput {
   readonly microBatches: number;
 }
 
-/** Reads and checks the inputs in a trace file. Throws FormatError: the path, what, where and what was wanted. */
+/** Reads and checks the inputs in a trace file. Throws FormatError: the path, what, where and what was expected. */
 export function readTraceInput(path: string): TraceInput {
   const file = openSafetensors(path);
   try {
     const configText = file.metadata.config;
     if (configText === undefined)
-      throw new FormatError(path, 'metadata has no "config", wanted a configuration in JSON');
+      throw new FormatError(path, 'metadata has no "config", expected a configuration in JSON');
     const fields = parseObject(path, configText);
     checkRope(path, file.metadata.rope);
     const { batches, T } = readBatches(file);
@@ -46,7 +46,7 @@ export function readTraceInput(path: string): TraceInput {
       return { ...input, hyperparameters: readHyperparameters(path, fields) };
     }
     if (batches.length === 1) return input;
-    const wanted = "wanted learningRate and the others, or one step";
+    const wanted = "expected learningRate and the others, or one step";
     throw new FormatError(path, `tokens hold ${batches.length} steps but there are no hyperparameters, ${wanted}`);
   } finally {
     file.close();
@@ -64,10 +64,10 @@ function parseObject(path: string, text: string): Record<string, unknown> {
   try {
     value = JSON.parse(text);
   } catch {
-    throw new FormatError(path, `metadata "config" is ${quote(text)}, wanted JSON`);
+    throw new FormatError(path, `metadata "config" is ${quote(text)}, expected JSON`);
   }
   if (typeof value !== "object" || value === null || Array.isArray(value)) {
-    throw new FormatError(path, `metadata "config" is ${quote(text)}, wanted a JSON object`);
+    throw new FormatError(path, `metadata "config" is ${quote(text)}, expected a JSON object`);
   }
   return value as Record<string, unknown>;
 }
@@ -91,7 +91,7 @@ function numberIn(path: string, fields: Record<string, unknown>, name: string): 
   const value = fields[name];
   if (typeof value === "number") return value;
   const what = value === undefined ? "is missing" : `is ${quote(JSON.stringify(value))}`;
-  throw new FormatError(path, `configuration: ${name} ${what}, wanted a number`);
+  throw new FormatError(path, `configuration: ${name} ${what}, expected a number`);
 }
 
 function checked<T>(path: string, value: T, check: (value: T) => void): T {
@@ -106,7 +106,7 @@ function checked<T>(path: string, value: T, check: (value: T) => void): T {
 
 function checkRope(path: string, rope: string | undefined): void {
   if (rope !== undefined && rope !== "adjacent pairs") {
-    throw new FormatError(path, `metadata "rope" is ${quote(rope)}, wanted "adjacent pairs" or nothing`);
+    throw new FormatError(path, `metadata "rope" is ${quote(rope)}, expected "adjacent pairs" or nothing`);
   }
 }
 
@@ -118,17 +118,17 @@ export function readWeights(file: SafetensorsFile, config: LlamaConfig, prefix: 
   const held = file.names.filter((name) => name.startsWith(`${prefix}.`));
   if (config.nLayers > held.length) {
     // Before the table of weights is made, which would be as long as the configuration says.
-    const wanted = `wanted at least one ${prefix} tensor a layer, found ${held.length}`;
+    const wanted = `expected at least one ${prefix} tensor a layer, found ${held.length}`;
     throw new FormatError(file.path, `configuration: nLayers is ${config.nLayers}, ${wanted}`);
   }
   const shapes = weightShapes(config);
   for (const [name, shape] of shapes) {
     const entry = file.tensors.get(`${prefix}.${name}`);
     if (entry === undefined) {
-      throw new FormatError(file.path, `tensor "${prefix}.${name}" is missing, wanted shape [${shape}]`);
+      throw new FormatError(file.path, `tensor "${prefix}.${name}" is missing, expected shape [${shape}]`);
     }
     if (entry.shape.join() !== shape.join()) {
-      throw new FormatError(file.path, `tensor "${prefix}.${name}" has shape [${entry.shape}], wanted [${shape}]`);
+      throw new FormatError(file.path, `tensor "${prefix}.${name}" has shape [${entry.shape}], expected [${shape}]`);
     }
   }
   for (const name of held) {
@@ -142,9 +142,9 @@ export function readWeights(file: SafetensorsFile, config: LlamaConfig, prefix: 
 function readBatches(file: SafetensorsFile): { batches: Batch[]; T: number } {
   for (const name of ["tokens", "targets"]) {
     const shape = file.tensors.get(name)?.shape;
-    if (shape === undefined) throw new FormatError(file.path, `tensor "${name}" is missing, wanted shape [step,B,T]`);
+    if (shape === undefined) throw new FormatError(file.path, `tensor "${name}" is missing, expected shape [step,B,T]`);
     if (shape.length !== 3 || shape.includes(0)) {
-      throw new FormatError(file.path, `tensor "${name}" has shape [${shape}], wanted [step,B,T] with no length 0`);
+      throw new FormatError(file.path, `tensor "${name}" has shape [${shape}], expected [step,B,T] with no length 0`);
     }
   }
   const tokens = file.readInts("tokens");
@@ -152,7 +152,7 @@ function readBatches(file: SafetensorsFile): { batches: Batch[]; T: number } {
   if (tokens.shape.join() !== targets.shape.join()) {
     throw new FormatError(
       file.path,
-      `tensor "targets" has shape [${targets.shape}], wanted [${tokens.shape}] as "tokens"`,
+      `tensor "targets" has shape [${targets.shape}], expected [${tokens.shape}] as "tokens"`,
     );
   }
   const [S, B, T] = tokens.shape;
@@ -169,7 +169,7 @@ function readMicroBatches({ path, metadata, names }: SafetensorsFile, B: number)
   const text = metadata.microBatches ?? "1";
   const value = /^\d{1,9}$/.test(text) ? Number(text) : 0;
   if (!(value > 0 && B % value === 0)) {
-    const wanted = `wanted a divisor of the ${B} sequences of a batch`;
+    const wanted = `expected a divisor of the ${B} sequences of a batch`;
     throw new FormatError(path, `metadata "microBatches" is ${quote(text)}, ${wanted}`);
   }
   for (const name of names) {
@@ -189,7 +189,7 @@ function checkIds(path: string, batches: readonly Batch[], V: number): void {
       if (at < 0) continue;
       const where = `${name}[${s},${Math.floor(at / shape[1])},${at % shape[1]}]`;
       const or = name === "targets" ? ` or ${IGNORE_INDEX}` : "";
-      throw new FormatError(path, `${where} is ${data[at]}, wanted an id in [0, ${V})${or}`);
+      throw new FormatError(path, `${where} is ${data[at]}, expected an id in [0, ${V})${or}`);
     }
   }
 }

@@ -44,7 +44,7 @@ export function openRecording(path: string, dtype?: DTypeName): Recording {
       if (entry.dtype === "F64" && isOfPass(traceTensor(name))) {
         throw new FormatError(
           path,
-          `tensor "${name}" is float64, wanted a recording in float32, bfloat16 or float16: the truth is computed in float64, so nothing could judge it (touchstone trace --dtype float32 records one that can be)`,
+          `tensor "${name}" is float64, expected a recording in float32, bfloat16 or float16: the truth is computed in float64, so nothing could judge it (touchstone trace --dtype float32 records one that can be)`,
         );
       }
     }

@@ -88,25 +88,28 @@ export function loadCheckpoint(folder: string): Checkpoint {
       ["seed", seed, 0],
     ] as const) {
       if (!(Number.isSafeInteger(value) && value >= least)) {
-        throw new FormatError(path, `metadata: ${name} is ${value}, wanted an integer of at least ${least}`);
+        throw new FormatError(path, `metadata: ${name} is ${value}, expected an integer of at least ${least}`);
       }
     }
     if (batchSize % microBatches !== 0) {
       throw new FormatError(
         path,
-        `metadata: microBatches is ${microBatches}, wanted a divisor of batchSize=${batchSize}`,
+        `metadata: microBatches is ${microBatches}, expected a divisor of batchSize=${batchSize}`,
       );
     }
     if (!(step <= hyperparameters.totalSteps)) {
-      throw new FormatError(path, `metadata: step is ${step}, wanted at most totalSteps=${hyperparameters.totalSteps}`);
+      throw new FormatError(
+        path,
+        `metadata: step is ${step}, expected at most totalSteps=${hyperparameters.totalSteps}`,
+      );
     }
     if (next !== step * batchSize) {
-      throw new FormatError(path, `metadata: next is ${next}, wanted step · batchSize = ${step * batchSize}`);
+      throw new FormatError(path, `metadata: next is ${next}, expected step · batchSize = ${step * batchSize}`);
     }
     const text = metadata.text ?? "";
     const { tokenizer, dtype } = metadata;
     if (dtype !== undefined && dtype !== "bfloat16") {
-      throw new FormatError(path, `metadata: dtype is ${quote(dtype)}, wanted "bfloat16", or none for float32`);
+      throw new FormatError(path, `metadata: dtype is ${quote(dtype)}, expected "bfloat16", or none for float32`);
     }
     const named: Pick<RunPlan, "tokenizer" | "dtype"> = {
       ...(tokenizer !== undefined && { tokenizer }),
@@ -135,7 +138,7 @@ function mixtureIn(path: string, text: string): MixtureState {
     return counts.every((name) => Number.isSafeInteger(fields[name]) && (fields[name] as number) >= 0);
   };
   if (Array.isArray(sources) && sources.length > 0 && sources.every(isSource)) return { sources };
-  throw new FormatError(path, `metadata "mixture" is ${quote(text)}, wanted each source's name and place`);
+  throw new FormatError(path, `metadata "mixture" is ${quote(text)}, expected each source's name and place`);
 }
 
 /** The same text for the same fields, in whatever order they were set. */
@@ -148,14 +151,14 @@ function readFloat32(file: SafetensorsFile, config: LlamaConfig, prefix: string)
   const tensors = readWeights(file, config, prefix);
   for (const name of tensors.keys()) {
     const dtype = file.tensors.get(`${prefix}.${name}`)?.dtype;
-    if (dtype !== "F32") throw new FormatError(file.path, `tensor "${prefix}.${name}" is ${dtype}, wanted F32`);
+    if (dtype !== "F32") throw new FormatError(file.path, `tensor "${prefix}.${name}" is ${dtype}, expected F32`);
   }
   return tensors;
 }
 
 function inMetadata({ path, metadata }: SafetensorsFile, key: string): string {
   const text = metadata[key];
-  if (text === undefined) throw new FormatError(path, `metadata has no "${key}", wanted the checkpoint of a run`);
+  if (text === undefined) throw new FormatError(path, `metadata has no "${key}", expected the checkpoint of a run`);
   return text;
 }
 
@@ -163,7 +166,7 @@ function parseNumbers(path: string, key: string, text: string): Record<string, n
   const fields = parseObject(path, key, text);
   for (const [name, value] of Object.entries(fields)) {
     if (typeof value !== "number") {
-      throw new FormatError(path, `metadata "${key}": ${name} is ${quote(JSON.stringify(value))}, wanted a number`);
+      throw new FormatError(path, `metadata "${key}": ${name} is ${quote(JSON.stringify(value))}, expected a number`);
     }
   }
   return fields as Record<string, number>;
@@ -176,5 +179,5 @@ function parseObject(path: string, key: string, text: string): Record<string, un
   } catch {
     // the same complaint as for JSON that is no object
   }
-  throw new FormatError(path, `metadata "${key}" is ${quote(text)}, wanted a JSON object`);
+  throw new FormatError(path, `metadata "${key}" is ${quote(text)}, expected a JSON object`);
 }

@@ -46,7 +46,7 @@ export function textData(
   if (!(tokens.length > sequenceLength && heldOut.length >= 2)) {
     const bytes = training.length + heldOut.length;
     const wanted = `more than ${sequenceLength} tokens to learn and at least 2 bytes to hold out`;
-    throw new RangeError(`the text has ${bytes} bytes, ${heldOut.length} of them held out, wanted ${wanted}`);
+    throw new RangeError(`the text has ${bytes} bytes, ${heldOut.length} of them held out, expected ${wanted}`);
   }
   return {
     summary: [`${training.length} bytes to learn, ${tokens.length} tokens, ${heldOut.length} bytes held out`],
@@ -74,7 +74,7 @@ export function mixtureData(
 ): TrainingData {
   const { sources } = opened;
   if (tokenizer.bos < 0 || tokenizer.eos < 0) {
-    throw new RangeError("the vocabulary has no begin or no end token, wanted both around documents");
+    throw new RangeError("the vocabulary has no begin or no end token, expected both around documents");
   }
   const drawn = mixture(learnedSources(opened, tokenizer), sequenceLength, seed, from);
   const width = Math.max(...sources.map(({ name }) => name.length));

@@ -158,7 +158,7 @@ function indexFile(
     let at = 0;
     function finish(end: number, next: number): void {
       if (longest !== undefined && end - begin > longest) {
-        throw new FormatError(path, `the line at byte ${begin} is longer than ${longest} bytes, wanted shorter ones`);
+        throw new FormatError(path, `the line at byte ${begin} is longer than ${longest} bytes, expected shorter ones`);
       }
       if (ink < end) {
         if (longest !== undefined) textOf(path, begin, readRange(path, handle, begin, end));
@@ -176,7 +176,7 @@ function indexFile(
       try {
         utf8.decode(bytes, { stream: length === CHUNK });
       } catch (error) {
-        throw new FormatError(path, "is not UTF-8, wanted text in UTF-8", { cause: error });
+        throw new FormatError(path, "is not UTF-8, expected text in UTF-8", { cause: error });
       }
       for (let i = 0; i < length; i++) {
         const byte = bytes[i];
@@ -230,7 +230,7 @@ function textOf(path: string, begin: number, line: Uint8Array): string {
   if (typeof text === "string") return text;
   throw new FormatError(
     path,
-    `the line at byte ${begin} is ${quote(fromUtf8(line.subarray(0, 400)))}, wanted JSON with a "text"`,
+    `the line at byte ${begin} is ${quote(fromUtf8(line.subarray(0, 400)))}, expected JSON with a "text"`,
   );
 }
 
@@ -238,7 +238,7 @@ function withFile<T>(path: string, use: (handle: number) => T): T {
   try {
     const handle = openSync(path, "r");
     try {
-      if (!fstatSync(handle).isFile()) throw new FormatError(path, "is no regular file, wanted a text");
+      if (!fstatSync(handle).isFile()) throw new FormatError(path, "is no regular file, expected a text");
       return use(handle);
     } finally {
       closeSync(handle);
@@ -251,7 +251,7 @@ function withFile<T>(path: string, use: (handle: number) => T): T {
 function readRange(path: string, handle: number, from: number, to: number): Uint8Array {
   const bytes = new Uint8Array(to - from);
   if (readAt(handle, from, bytes) < bytes.length) {
-    throw new FormatError(path, `has become shorter than ${to} bytes, wanted the file as it was`);
+    throw new FormatError(path, `has become shorter than ${to} bytes, expected the file as it was`);
   }
   return bytes;
 }

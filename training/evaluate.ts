@@ -72,7 +72,7 @@ async function score(reader: Reader, where: string, ids: Int32Array, from: numbe
   const { maxSeqLen, vocabSize } = reader.config;
   if (ids.length - 1 > maxSeqLen) {
     throw new RangeError(
-      `${where} has ${ids.length} tokens, wanted at most ${maxSeqLen + 1}: the model's context and one`,
+      `${where} has ${ids.length} tokens, expected at most ${maxSeqLen + 1}: the model's context and one`,
     );
   }
   const { data } = await reader.read(ids.slice(from, -1));
@@ -116,7 +116,7 @@ async function continued(
   const ids = tokenizer.encode(prompt, { bos: bos >= 0 });
   const { maxSeqLen } = reader.config;
   if (ids.length > maxSeqLen) {
-    throw new RangeError(`${where} has ${ids.length} tokens, wanted at most the model's context of ${maxSeqLen}`);
+    throw new RangeError(`${where} has ${ids.length} tokens, expected at most the model's context of ${maxSeqLen}`);
   }
   reader.cut(0);
   const decoder = tokenizer.decoder();
@@ -134,7 +134,7 @@ async function continued(
 
 async function perplexity({ reader, tokenizer }: Evaluated, { where, text }: Perplexity, tick: Tick): Promise<Outcome> {
   const ids = tokenizer.encode(text, { bos: tokenizer.bos >= 0 });
-  if (ids.length < 2) throw new RangeError(`${where}: the text has ${ids.length} tokens, wanted one to predict`);
+  if (ids.length < 2) throw new RangeError(`${where}: the text has ${ids.length} tokens, expected one to predict`);
   const { maxSeqLen } = reader.config;
   let nats = 0;
   // Windows of the context, each beginning with the last token of the one before.

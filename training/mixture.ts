@@ -42,19 +42,19 @@ export interface OpenedMixture {
   readonly sha256: string;
 }
 
-/** The sources that a mixture.json names. Throws FormatError: what, where, what was wanted. */
+/** The sources that a mixture.json names. Throws FormatError: what, where, what was expected. */
 export function readMixture(path: string): SourceSpec[] {
   let json: unknown;
   try {
     if (statSync(path).size > LARGEST_FILE) throw new FormatError(path, `is larger than ${LARGEST_FILE} bytes`);
     json = JSON.parse(readFileSync(path, "utf8"));
   } catch (error) {
-    if (error instanceof SyntaxError) throw new FormatError(path, `is no JSON (${error.message}), wanted a mixture`);
+    if (error instanceof SyntaxError) throw new FormatError(path, `is no JSON (${error.message}), expected a mixture`);
     throw asFormatError(error, path, "cannot be read", "a mixture in JSON");
   }
   const sources = isObject(json) ? json.sources : undefined;
   if (!Array.isArray(sources) || sources.length === 0) {
-    throw new FormatError(path, 'has no "sources", wanted { "sources": [{ "name", "weight", "files" }, …] }');
+    throw new FormatError(path, 'has no "sources", expected { "sources": [{ "name", "weight", "files" }, …] }');
   }
   const specs = sources.map((source, i) => sourceOf(path, `sources[${i}]`, source));
   for (const [i, { name }] of specs.entries()) {
@@ -79,7 +79,7 @@ export function openMixture(path: string): OpenedMixture {
     const files = openDocuments({ paths, ...(separator !== undefined && { separator }) });
     if (files.count === 0) {
       const where = `${files.files} ${files.files === 1 ? "file" : "files"} of ${files.bytes} bytes`;
-      throw new FormatError(path, `source ${quote(name)} has no documents in ${where}, wanted at least one`);
+      throw new FormatError(path, `source ${quote(name)} has no documents in ${where}, expected at least one`);
     }
     hash.update(JSON.stringify([name, weight, separator ?? null, files.sha256]));
     const heldOut = Math.min(MOST_HELD_OUT, Math.floor(files.count / HELD_OUT_SHARE));
@@ -101,18 +101,19 @@ function sourceOf(path: string, where: string, source: unknown): SourceSpec {
   const fail = (what: string): never => {
     throw new FormatError(path, `${where}${what}`);
   };
-  if (!isObject(source)) return fail(` is ${quote(JSON.stringify(source))}, wanted an object`);
+  if (!isObject(source)) return fail(` is ${quote(JSON.stringify(source))}, expected an object`);
   const { name, weight, files, separator } = source;
   for (const field of Object.keys(source)) {
-    if (!fieldNames.includes(field)) fail(` has ${quote(field)}, wanted ${fieldNames.join(", ")} alone`);
+    if (!fieldNames.includes(field)) fail(` has ${quote(field)}, expected ${fieldNames.join(", ")} alone`);
   }
-  if (typeof name !== "string" || name === "") return fail(`.name is ${say(name)}, wanted a text`);
-  if (typeof weight !== "number") return fail(`.weight is ${say(weight)}, wanted a number`);
+  if (typeof name !== "string" || name === "") return fail(`.name is ${say(name)}, expected a text`);
+  if (typeof weight !== "number") return fail(`.weight is ${say(weight)}, expected a number`);
   if (!Array.isArray(files) || files.length === 0 || !files.every((file) => typeof file === "string")) {
-    return fail(`.files is ${say(files)}, wanted at least one path`);
+    return fail(`.files is ${say(files)}, expected at least one path`);
   }
   if (separator === undefined) return { name, weight, files };
-  if (typeof separator !== "string" || separator === "") return fail(`.separator is ${say(separator)}, wanted a text`);
+  if (typeof separator !== "string" || separator === "")
+    return fail(`.separator is ${say(separator)}, expected a text`);
   return { name, weight, files, separator };
 }
 

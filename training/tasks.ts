@@ -51,27 +51,27 @@ export interface Perplexity extends Common {
 export type Item = Choice | Exact | Pass | Perplexity;
 export const kinds = ["choice", "exact", "pass", "perplexity"] as const satisfies Item["kind"][];
 
-/** The items of a .jsonl file. Throws FormatError naming the line, the field and what was wanted. */
+/** The items of a .jsonl file. Throws FormatError naming the line, the field and what was expected. */
 export function readTasks(path: string): Item[] {
   const name = basename(path, extname(path));
   const items = readText(path)
     .split("\n")
     .flatMap((line, i) => (line.trim() === "" ? [] : [itemOf(path, i + 1, name, line)]));
-  if (items.length === 0) throw new FormatError(path, "has no items, wanted a JSON object a line");
+  if (items.length === 0) throw new FormatError(path, "has no items, expected a JSON object a line");
   return items;
 }
 
 /** A text file as one item. Throws FormatError for an empty one. */
 export function textItem(path: string): Perplexity {
   const text = readText(path);
-  if (text === "") throw new FormatError(path, "is empty, wanted a text");
+  if (text === "") throw new FormatError(path, "is empty, expected a text");
   return { kind: "perplexity", task: basename(path, extname(path)), where: path, text };
 }
 
 function readText(path: string): string {
   try {
     const { size } = statSync(path);
-    if (size > LARGEST_FILE) throw new FormatError(path, `has ${size} bytes, wanted at most ${LARGEST_FILE}`);
+    if (size > LARGEST_FILE) throw new FormatError(path, `has ${size} bytes, expected at most ${LARGEST_FILE}`);
     return fromUtf8(readFileSync(path));
   } catch (error) {
     throw asFormatError(error, path, "cannot be read", "a readable text");
@@ -87,7 +87,7 @@ function itemOf(path: string, line: number, name: string, text: string): Item {
     json = undefined;
   }
   if (typeof json !== "object" || json === null || Array.isArray(json)) {
-    throw new FormatError(path, `line ${line} is ${quote(text)}, wanted a JSON object`);
+    throw new FormatError(path, `line ${line} is ${quote(text)}, expected a JSON object`);
   }
   const fields = fieldsOf(path, line, json as Record<string, unknown>);
   const common = { task: fields.text("task", name), where };
@@ -147,7 +147,7 @@ function fieldsOf(path: string, line: number, json: Record<string, unknown>) {
   };
   const fail = (name: string, wanted: string): never => {
     const value = json[name] === undefined ? "is missing" : `is ${quote(JSON.stringify(json[name]))}`;
-    throw new FormatError(path, `line ${line}: "${name}" ${value}, wanted ${wanted}`);
+    throw new FormatError(path, `line ${line}: "${name}" ${value}, expected ${wanted}`);
   };
   function number(name: string, least: number, most: number, otherwise?: number): number {
     const value = get(name) ?? otherwise;
@@ -179,7 +179,7 @@ function fieldsOf(path: string, line: number, json: Record<string, unknown>) {
     nothingElse(): void {
       const left = Object.keys(json).find((name) => !asked.has(name) && name !== "id");
       if (left === undefined) return;
-      throw new FormatError(path, `line ${line} has ${quote(left)}, wanted ${[...asked, "id"].join(", ")} alone`);
+      throw new FormatError(path, `line ${line} has ${quote(left)}, expected ${[...asked, "id"].join(", ")} alone`);
     },
   };
 }

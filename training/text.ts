@@ -32,7 +32,8 @@ function readUtf8(path: string): Buffer {
     new TextDecoder("utf-8", { fatal: true }).decode(bytes);
     return bytes;
   } catch (error) {
-    if (error instanceof TypeError) throw new FormatError(path, "is not UTF-8, wanted text in UTF-8", { cause: error });
+    if (error instanceof TypeError)
+      throw new FormatError(path, "is not UTF-8, expected text in UTF-8", { cause: error });
     throw asFormatError(error, path, "cannot be read", "a readable text");
   }
 }

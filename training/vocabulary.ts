@@ -40,12 +40,12 @@ export function keepVocabulary(folder: string, { file }: Vocabulary): void {
   const there = tokenizerIn(folder);
   if (file === undefined) {
     if (there === undefined) return;
-    throw new FormatError(there, "lies where a run with bytes as tokens is to be kept, wanted another --out");
+    throw new FormatError(there, "lies where a run with bytes as tokens is to be kept, expected another --out");
   }
   // A .model begins with a field and its length, a .bin with a small int32.
   const name = file.bytes[2] === 0 && file.bytes[3] === 0 ? "tokenizer.bin" : "tokenizer.model";
   if (there !== undefined && there !== join(folder, name)) {
-    throw new FormatError(there, `lies where ${name} is to be kept, wanted another --out`);
+    throw new FormatError(there, `lies where ${name} is to be kept, expected another --out`);
   }
   writeAtomically(join(folder, name), (write) => write(file.bytes));
 }

@@ -77,7 +77,7 @@ function splits(texts: readonly (string | undefined)[], symbols: ReadonlyMap<str
       if (left >= 0 && right >= 0) found.push(left, right, piece);
     }
     if (found.length > MOST_SPLITS * 3)
-      throw new RangeError(`pieces are joined in over ${MOST_SPLITS} ways, wanted fewer`);
+      throw new RangeError(`pieces are joined in over ${MOST_SPLITS} ways, expected fewer`);
   }
   return found;
 }

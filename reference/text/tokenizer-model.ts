@@ -74,28 +74,29 @@ export function checkModel({ pieces, byteFallback }: TokenizerModel): void {
     // A character has at most three bytes for each code unit, so a short text needs no measuring.
     const problem =
       text === ""
-        ? "is empty, wanted a text"
+        ? "is empty, expected a text"
         : text.includes("\0")
-          ? "holds a null character, wanted none"
+          ? "holds a null character, expected none"
           : text.length * 3 > LONGEST_PIECE && toUtf8(text).length > LONGEST_PIECE
-            ? `is ${toUtf8(text).length} bytes long, wanted at most ${LONGEST_PIECE}`
+            ? `is ${toUtf8(text).length} bytes long, expected at most ${LONGEST_PIECE}`
             : Number.isNaN(score)
-              ? "has score NaN, wanted a number"
+              ? "has score NaN, expected a number"
               : undefined;
     if (problem !== undefined) throw new RangeError(`piece ${id} ${problem}`);
     const seen = isOrdinary(piece) ? ordinary : reserved;
-    if (seen.has(text)) throw new RangeError(`piece ${id} repeats ${named(text)}, wanted each once`);
+    if (seen.has(text)) throw new RangeError(`piece ${id} repeats ${named(text)}, expected each once`);
     seen.add(text);
-    if (type === "unknown" && ++unknowns > 1) throw new RangeError(`piece ${id} is a second unknown piece, wanted one`);
+    if (type === "unknown" && ++unknowns > 1)
+      throw new RangeError(`piece ${id} is a second unknown piece, expected one`);
     if (type === "byte") {
-      if (!byteFallback) throw new RangeError(`piece ${id} is a byte, wanted none without byte_fallback`);
-      if (byteOf(text) < 0) throw new RangeError(`byte piece ${id} is ${named(text)}, wanted <0x00> to <0xFF>`);
+      if (!byteFallback) throw new RangeError(`piece ${id} is a byte, expected none without byte_fallback`);
+      if (byteOf(text) < 0) throw new RangeError(`byte piece ${id} is ${named(text)}, expected <0x00> to <0xFF>`);
       bytes.add(byteOf(text));
     }
   }
-  if (unknowns === 0) throw new RangeError(`none of ${pieces.length} pieces is the unknown one, wanted one`);
+  if (unknowns === 0) throw new RangeError(`none of ${pieces.length} pieces is the unknown one, expected one`);
   if (byteFallback && bytes.size < 256) {
-    throw new RangeError(`${bytes.size} of the 256 byte pieces are there, wanted all with byte_fallback`);
+    throw new RangeError(`${bytes.size} of the 256 byte pieces are there, expected all with byte_fallback`);
   }
 }
 

@@ -39,8 +39,8 @@ export function between(
   ids: Int32Array,
   ends: { readonly bos?: boolean; readonly eos?: boolean } = {},
 ): Int32Array {
-  if (ends.bos === true && bos < 0) throw new RangeError("the vocabulary has no begin token, wanted one");
-  if (ends.eos === true && eos < 0) throw new RangeError("the vocabulary has no end token, wanted one");
+  if (ends.bos === true && bos < 0) throw new RangeError("the vocabulary has no begin token, expected one");
+  if (ends.eos === true && eos < 0) throw new RangeError("the vocabulary has no end token, expected one");
   const before = ends.bos === true ? 1 : 0;
   const all = new Int32Array(before + ids.length + (ends.eos === true ? 1 : 0)).fill(eos);
   if (ends.bos === true) all[0] = bos;
@@ -51,6 +51,6 @@ export function between(
 /** Throws RangeError unless id is an integer in [0, vocabSize). */
 export function checkId(id: number, vocabSize: number): void {
   if (!(Number.isInteger(id) && id >= 0 && id < vocabSize)) {
-    throw new RangeError(`token id ${id} is outside the vocabulary, wanted an integer from 0 to ${vocabSize - 1}`);
+    throw new RangeError(`token id ${id} is outside the vocabulary, expected an integer from 0 to ${vocabSize - 1}`);
   }
 }

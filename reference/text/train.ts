@@ -50,14 +50,14 @@ export function train(
   const wanted = options.vocabSize - fixed;
   if (!(wanted >= 0)) {
     throw new RangeError(
-      `a vocabulary of ${options.vocabSize} pieces is too small, wanted at least ${fixed}: ` +
+      `a vocabulary of ${options.vocabSize} pieces is too small, expected at least ${fixed}: ` +
         `${SPECIALS} specials, 256 bytes, ${characters.length} characters`,
     );
   }
   const learnt = learn(words, characters, wanted, options.longestPiece, progress);
   if (learnt.length < wanted) {
     throw new RangeError(
-      `a vocabulary of ${options.vocabSize} pieces is too large for the text, wanted at most ${fixed + learnt.length}`,
+      `a vocabulary of ${options.vocabSize} pieces is too large for the text, expected at most ${fixed + learnt.length}`,
     );
   }
   const pieces: Piece[] = [
@@ -90,7 +90,7 @@ function coveredCharacters(words: ReadonlyMap<string, number>, coverage: number)
   return kept.map(([character]) => character);
 }
 
-/** At most `wanted` joined texts, in the order in which they are found. */
+/** At most `expected` joined texts, in the order in which they are found. */
 function learn(
   words: ReadonlyMap<string, number>,
   characters: readonly string[],

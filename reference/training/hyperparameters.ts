@@ -20,7 +20,7 @@ export const hyperparameterNames = [
   ...(["beta1", "beta2", "adamEps", "maxGradientNorm"] as const),
 ] as const satisfies readonly (keyof Hyperparameters)[];
 
-/** Throws RangeError, in one line that names the field and what was wanted, unless a run can be made of it. */
+/** Throws RangeError, in one line that names the field and what was expected, unless a run can be made of it. */
 export function checkHyperparameters(h: Hyperparameters): void {
   const wanted: Record<keyof Hyperparameters, [(x: number) => boolean, string]> = {
     learningRate: [(x) => x >= 0 && x < Infinity, "a number of at least 0"],

@@ -1,4 +1,4 @@
-// Every command answers bad input with one line that says what, where and what was wanted, exit status 2, and no trace of
+// Every command answers bad input with one line that says what, where and what was expected, exit status 2, and no trace of
 // the stack.
 import { execFile } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
@@ -47,7 +47,7 @@ const cases: [args: string[], says: RegExp][] = [
   [["check", "--replay", "swiglu R=1 F=1 profile=unit seed=1"], /not an op and direction/],
   [["check", "--exec", "true"], /--op NAME is missing/],
   [["check", "--op", "add", "--target", "cdua"], /"cdua" is none of wgsl/],
-  [["check", "--op", "add", "--target", at("target.json")], /target.json.*wanted/],
+  [["check", "--op", "add", "--target", at("target.json")], /target.json.*expected/],
   [["check", "--op", "add", "--store", "Q=bfloat16"], /"Q" is nothing that these ops store/],
   [["check", "--op", "add", "--store", "a=float8"], /"float8" is no format/],
   [["check", "--op", "add", "--json", folder], /--json .*: is no regular file/],
@@ -69,7 +69,7 @@ const cases: [args: string[], says: RegExp][] = [
   [["golden", "verify", at("nowhere"), folder], /nowhere: does not exist/],
   [["golden", "list", folder], /corrupt.safetensors: header length/],
   [["golden", "check", folder], /manifest.json/],
-  [["golden", "generate", "--out", folder], /holds .*, wanted an empty folder/],
+  [["golden", "generate", "--out", folder], /holds .*, expected an empty folder/],
   [["golden", "generate", "--scale", "7B"], /--out FOLDER is missing/],
   [
     ["golden", "generate", "--scale", "7B", "--out", folder, "--op", "rope-table"],

@@ -59,16 +59,16 @@ test("what does not fit is one line and exit status 2", { timeout: 2 * CHILD }, 
   const long = write(choice, { ...choice, context: "word ".repeat(200) });
   const few = write.bind(undefined, { kind: "pass", samples: 3, correct: 1 });
   for (const [args, message] of [
-    [["--tasks", long], /tasks\.jsonl: line 2 has \d+ tokens, wanted at most 129/],
-    [[], /there is nothing to measure, wanted --tasks FILE or --text FILE/],
-    [["--k", "0"], /--k 0: wanted positive integers/],
+    [["--tasks", long], /tasks\.jsonl: line 2 has \d+ tokens, expected at most 129/],
+    [[], /there is nothing to measure, expected --tasks FILE or --text FILE/],
+    [["--k", "0"], /--k 0: expected positive integers/],
   ] as const) {
     const { code, err } = await touchstone("evaluate", ...args);
     expect(err).toMatch(message);
     expect(code).toBe(2);
   }
   const { code, err } = await touchstone("evaluate", "--tasks", few(), "--k", "10");
-  expect(err).toMatch(/line 1 has 3 samples, wanted at least --k 10\n$/);
+  expect(err).toMatch(/line 1 has 3 samples, expected at least --k 10\n$/);
   expect(code).toBe(2);
 });
 

@@ -70,7 +70,7 @@ describe("choice", () => {
     const full = { context: "x".repeat(27), choices: ["abcd", "b"] };
     expect(await scores(full)).toHaveLength(2);
     await expect(scores({ ...full, context: "x".repeat(28) })).rejects.toThrow(
-      "t.jsonl: line 1 has 34 tokens, wanted at most 33: the model's context and one",
+      "t.jsonl: line 1 has 34 tokens, expected at most 33: the model's context and one",
     );
   });
 });
@@ -146,7 +146,7 @@ describe("generated answers", () => {
     const long = await run("x".repeat(99), { tokens: 99 });
     expect(long).toMatchObject({ generated: "x".repeat(64 - encode(prompt).length + 1) });
     await expect(run("", { prompt: "x".repeat(64) })).rejects.toThrow(
-      "line 1 has 65 tokens, wanted at most the model's context of 64",
+      "line 1 has 65 tokens, expected at most the model's context of 64",
     );
   });
 
@@ -227,18 +227,18 @@ describe("JSON lines", () => {
   });
 
   test.each([
-    [["{"], /line 1 is "\{", wanted a JSON object/],
-    [["[]"], /line 1 is "\[\]", wanted a JSON object/],
-    [[choice, { kind: "quiz" }], /line 2: "kind" is .*quiz.*, wanted one of choice, exact, pass, perplexity/],
-    [[{ ...choice, answer: 2 }], /line 1: "answer" is "2", wanted a number from 0 to 1/],
-    [[{ ...choice, answer: 0.5 }], /"answer" is "0\.5", wanted an integer/],
-    [[{ ...choice, choices: ["a"] }], /"choices" is .*, wanted at least 2 texts/],
-    [[{ ...choice, choices: ["a", ""] }], /"choices" is .*, wanted at least 2 texts/],
-    [[{ ...choice, normalize: "length" }], /"normalize" is .*, wanted one of characters, answer, none/],
-    [[{ ...choice, label: 1 }], /line 1 has "label", wanted/],
-    [[{ kind: "exact", answers: ["x"] }], /"prompt" is missing, wanted a text/],
-    [[{ kind: "pass", samples: 3, correct: 4 }], /"correct" is "4", wanted a number from 0 to 3/],
-    [[{ kind: "perplexity", text: "" }], /"text" is .*, wanted a text/],
+    [["{"], /line 1 is "\{", expected a JSON object/],
+    [["[]"], /line 1 is "\[\]", expected a JSON object/],
+    [[choice, { kind: "quiz" }], /line 2: "kind" is .*quiz.*, expected one of choice, exact, pass, perplexity/],
+    [[{ ...choice, answer: 2 }], /line 1: "answer" is "2", expected a number from 0 to 1/],
+    [[{ ...choice, answer: 0.5 }], /"answer" is "0\.5", expected an integer/],
+    [[{ ...choice, choices: ["a"] }], /"choices" is .*, expected at least 2 texts/],
+    [[{ ...choice, choices: ["a", ""] }], /"choices" is .*, expected at least 2 texts/],
+    [[{ ...choice, normalize: "length" }], /"normalize" is .*, expected one of characters, answer, none/],
+    [[{ ...choice, label: 1 }], /line 1 has "label", expected/],
+    [[{ kind: "exact", answers: ["x"] }], /"prompt" is missing, expected a text/],
+    [[{ kind: "pass", samples: 3, correct: 4 }], /"correct" is "4", expected a number from 0 to 3/],
+    [[{ kind: "perplexity", text: "" }], /"text" is .*, expected a text/],
     [[" "], /has no items/],
   ])("%j is refused", (lines, message) => {
     expect(() => readTasks(write("bad.jsonl", ...lines))).toThrow(message);
@@ -246,7 +246,7 @@ describe("JSON lines", () => {
 
   test("a text file is an item, unless it is empty or missing", () => {
     expect(textItem(write("text.txt", "so"))).toMatchObject({ kind: "perplexity", task: "text", text: "so" });
-    expect(() => textItem(write("text.txt", ""))).toThrow("text.txt: is empty, wanted a text");
+    expect(() => textItem(write("text.txt", ""))).toThrow("text.txt: is empty, expected a text");
     expect(() => readTasks(join(folder, "none"))).toThrow(/none: cannot be read, no such file/);
   });
 });

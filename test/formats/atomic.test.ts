@@ -139,7 +139,7 @@ test("a file size limit reached by a real process: one line, and the earlier fil
   if (child.error !== undefined || child.status === 77) context.skip("no shell that can limit the size of files");
   expect(child.stderr).toBe("");
   expect(child.stdout).toBe(
-    `FormatError: ${path}: cannot be written, file too large (EFBIG), wanted room in a writable folder ${folder}\n`,
+    `FormatError: ${path}: cannot be written, file too large (EFBIG), expected room in a writable folder ${folder}\n`,
   );
   expectUntouched();
 });
@@ -170,7 +170,7 @@ test("an unwritable folder", (context) => {
   expectUntouched();
 });
 
-test("a missing folder, a file where a folder is wanted, a folder", () => {
+test("a missing folder, a file where a folder is expected, a folder", () => {
   const missing = join(folder, "missing", "file");
   expectRefusal(
     failure(() => writeAtomically(missing, fill)),
@@ -196,7 +196,7 @@ test("what is not a regular file is never replaced", (context) => {
   const pipe = join(folder, "pipe");
   if (spawnSync("mkfifo", [pipe]).status !== 0) context.skip("no mkfifo here");
   expect(failure(() => writeAtomically(pipe, fill)).message).toBe(
-    `${pipe}: cannot be written, it is a device or a pipe, wanted a regular file or a free name`,
+    `${pipe}: cannot be written, it is a device or a pipe, expected a regular file or a free name`,
   );
   expect(fs.statSync(pipe).isFIFO()).toBe(true);
 });

@@ -209,9 +209,9 @@ describe("writing", () => {
       ["x", { data: new Float32Array(2), shape: [-1, -2] }, /"x" has shape \[-1,-2\]/],
       ["x", { data: new Float32Array(1), shape: [0.5, 2] }, /"x" has shape/],
       ["x", { data: new Float32Array(0), shape: [NaN] }, /"x" has shape/],
-      ["x", { tensor: a, dtype: "I32" }, /"x" is F32, wanted what I32/],
-      ["x", { tensor: ints(1), dtype: "F32" }, /"x" is I32, wanted what F32/],
-      ["x", { tensor: ints(0, 256), dtype: "U8" }, /"x" holds 256 at element 1, wanted 0 to 255/],
+      ["x", { tensor: a, dtype: "I32" }, /"x" is F32, expected what I32/],
+      ["x", { tensor: ints(1), dtype: "F32" }, /"x" is I32, expected what F32/],
+      ["x", { tensor: ints(0, 256), dtype: "U8" }, /"x" holds 256 at element 1, expected 0 to 255/],
       ["x", { tensor: ints(-1), dtype: "U64" }, /"x" holds -1 at element 0/],
       ["x", { tensor: ints(2), dtype: "BOOL" }, /"x" holds 2 at element 0/],
       ["__metadata__", a, /__metadata__/],
@@ -239,81 +239,85 @@ const good = (name: string, begin: number, end: number): string =>
 
 describe("refusals", () => {
   const cases: [string, Uint8Array, RegExp][] = [
-    ["an empty file", new Uint8Array(), /is 0 bytes long, wanted at least 8/],
+    ["an empty file", new Uint8Array(), /is 0 bytes long, expected at least 8/],
     ["a file of 7 bytes", new Uint8Array(7), /is 7 bytes long/],
-    ["a header of length 0", new Uint8Array(16), /header length is 0, at byte 0, wanted 2 to 8/],
+    ["a header of length 0", new Uint8Array(16), /header length is 0, at byte 0, expected 2 to 8/],
     ["a header of one byte", file("{", 0), /header length is 1/],
-    ["a header longer than the file", file("{}", 0, 3n), /header length is 3, at byte 0, wanted 2 to 2/],
+    ["a header longer than the file", file("{}", 0, 3n), /header length is 3, at byte 0, expected 2 to 2/],
     ["a header of 2⁶⁴ − 1 bytes", file("{}", 0, 2n ** 64n - 1n), /header length is 18446744073709551615/],
     ["a header that is not UTF-8", file(Uint8Array.of(0x7b, 0xff, 0x7d)), /not UTF-8/],
-    ["a byte order mark", file("\ufeff{}"), /wanted "\{"/],
+    ["a byte order mark", file("\ufeff{}"), /expected "\{"/],
     ["a space before the header", file(" {}"), /header begins with " "/],
     ["an array", file("[]"), /header begins with "\["/],
-    ["NUL bytes", file("\0\0"), /wanted "\{"/],
-    ["half a header", file('{"a"'), /wanted : after the name "a"/],
+    ["NUL bytes", file("\0\0"), /expected "\{"/],
+    ["half a header", file('{"a"'), /expected : after the name "a"/],
     ["a string that does not end", file('{"a'), /no closing quotation mark for character 1/],
     ["a string that ends in a backslash", file('{"a\\'), /no closing quotation mark/],
     ["a wrong escape", file('{"\\x":1}'), /ill-formed string at character 1/],
     ["a raw control character", file('{"\n":1}'), /ill-formed string/],
     ["half a surrogate pair", file('{"\\ud800":1}'), /surrogate/],
-    ["a trailing comma", file(`{${good("a", 0, 1)},}`, 1), /wanted a name in the header/],
-    ["text after the header", file("{} x"), /has "x" at character 3, wanted nothing but spaces/],
-    ["NUL padding", file("{}\0\0"), /wanted nothing but spaces/],
-    ["a comment", file("{/**/}"), /wanted a name/],
-    ["an unquoted name", file("{a:1}"), /wanted a name/],
+    ["a trailing comma", file(`{${good("a", 0, 1)},}`, 1), /expected a name in the header/],
+    ["text after the header", file("{} x"), /has "x" at character 3, expected nothing but spaces/],
+    ["NUL padding", file("{}\0\0"), /expected nothing but spaces/],
+    ["a comment", file("{/**/}"), /expected a name/],
+    ["an unquoted name", file("{a:1}"), /expected a name/],
     ["two tensors of one name", file(`{${good("a", 0, 1)},${good("a", 0, 1)}}`, 1), /names "a" twice in the header/],
     ["one name, escaped", file(`{${good("a", 0, 1)},${good("\\u0061", 1, 2)}}`, 2), /names "a" twice/],
     ["__proto__ twice", file(`{${good("__proto__", 0, 1)},${good("__proto__", 0, 1)}}`, 1), /"__proto__" twice/],
     ["metadata twice", file('{"__metadata__":{},"__metadata__":{}}'), /"__metadata__" twice/],
     ["a metadata key twice", file('{"__metadata__":{"k":"1","k":"2"}}'), /"k" twice in __metadata__/],
     ["a field twice", file(entry(`"dtype":"F64",${two}`), 8), /"dtype" twice in tensor "a"/],
-    ["metadata that is a number", file('{"__metadata__":{"k":1}}'), /wanted text as the value of metadata "k"/],
-    ["metadata that is null", file('{"__metadata__":null}'), /wanted \{, __metadata__/],
+    ["metadata that is a number", file('{"__metadata__":{"k":1}}'), /expected text as the value of metadata "k"/],
+    ["metadata that is null", file('{"__metadata__":null}'), /expected \{, __metadata__/],
     ["metadata that nests", file('{"__metadata__":{"k":{"l":"m"}}}'), /metadata "k"/],
-    ["a tensor that is a string", file('{"a":"b"}'), /wanted \{, tensor "a"/],
+    ["a tensor that is a string", file('{"a":"b"}'), /expected \{, tensor "a"/],
     ["a field too many", file(entry(`${two},"stride":[1]`), 8), /tensor "a" has a field "stride"/],
-    ["no dtype", file(entry('"shape":[2],"data_offsets":[0,8]'), 8), /tensor "a" has no dtype, wanted one of F64/],
+    ["no dtype", file(entry('"shape":[2],"data_offsets":[0,8]'), 8), /tensor "a" has no dtype, expected one of F64/],
     ["no shape", file(entry('"dtype":"F32","data_offsets":[0,8]'), 8), /tensor "a" has no shape/],
-    ["no offsets", file(entry('"dtype":"F32","shape":[2]'), 8), /tensor "a" has 0 data_offsets, wanted 2/],
+    ["no offsets", file(entry('"dtype":"F32","shape":[2]'), 8), /tensor "a" has 0 data_offsets, expected 2/],
     ["one offset", file(entry('"dtype":"F32","shape":[2],"data_offsets":[8]'), 8), /has 1 data_offsets/],
     [
       "three offsets",
       file(entry('"dtype":"F32","shape":[2],"data_offsets":[0,4,8]'), 8),
-      /wanted \], at most 2 integers in the data_offsets/,
+      /expected \], at most 2 integers in the data_offsets/,
     ],
-    ["an unknown dtype", file(entry(two.replace("F32", "F8_E4M3")), 8), /dtype "F8_E4M3", wanted one of F64, F32/],
+    ["an unknown dtype", file(entry(two.replace("F32", "F8_E4M3")), 8), /dtype "F8_E4M3", expected one of F64, F32/],
     ["a dtype in lower case", file(entry(two.replace("F32", "f32")), 8), /dtype "f32"/],
     ["a dtype that every object has", file(entry(two.replace("F32", "constructor")), 8), /dtype "constructor"/],
     ["a dtype named __proto__", file(entry(two.replace("F32", "__proto__")), 8), /dtype "__proto__"/],
-    ["a dtype that is a number", file(entry(two.replace('"F32"', "32")), 8), /wanted the dtype of tensor "a"/],
-    ["a negative length", file(entry(two.replace("[2]", "[-2]")), 8), /has "-2\].* wanted an integer .* shape/],
-    ["two negative lengths", file(entry(two.replace("[2]", "[-1,-2]")), 8), /wanted an integer/],
-    ["a fraction", file(entry(two.replace("[2]", "[2.0]")), 8), /wanted an integer/],
-    ["an exponent", file(entry(two.replace("[2]", "[2e0]")), 8), /wanted an integer/],
-    ["a leading zero", file(entry(two.replace("[2]", "[02]")), 8), /wanted an integer/],
-    ["a length in quotation marks", file(entry(two.replace("[2]", '["2"]')), 8), /wanted an integer/],
-    ["a length of null", file(entry(two.replace("[2]", "[null]")), 8), /wanted an integer/],
-    ["an empty place in a shape", file(entry(two.replace("[2]", "[2,]")), 8), /wanted an integer/],
-    ["a shape that is a number", file(entry(two.replace("[2]", "2")), 8), /wanted \[, the shape of tensor "a"/],
-    ["a shape in a shape", file(entry(two.replace("[2]", "[[2]]")), 8), /wanted an integer/],
+    ["a dtype that is a number", file(entry(two.replace('"F32"', "32")), 8), /expected the dtype of tensor "a"/],
+    ["a negative length", file(entry(two.replace("[2]", "[-2]")), 8), /has "-2\].* expected an integer .* shape/],
+    ["two negative lengths", file(entry(two.replace("[2]", "[-1,-2]")), 8), /expected an integer/],
+    ["a fraction", file(entry(two.replace("[2]", "[2.0]")), 8), /expected an integer/],
+    ["an exponent", file(entry(two.replace("[2]", "[2e0]")), 8), /expected an integer/],
+    ["a leading zero", file(entry(two.replace("[2]", "[02]")), 8), /expected an integer/],
+    ["a length in quotation marks", file(entry(two.replace("[2]", '["2"]')), 8), /expected an integer/],
+    ["a length of null", file(entry(two.replace("[2]", "[null]")), 8), /expected an integer/],
+    ["an empty place in a shape", file(entry(two.replace("[2]", "[2,]")), 8), /expected an integer/],
+    ["a shape that is a number", file(entry(two.replace("[2]", "2")), 8), /expected \[, the shape of tensor "a"/],
+    ["a shape in a shape", file(entry(two.replace("[2]", "[[2]]")), 8), /expected an integer/],
     [
       "65 axes",
       file(entry(two.replace("[2]", `[${"1,".repeat(64)}2]`)), 8),
       /at most 64 integers in the shape of tensor "a"/,
     ],
-    ["2⁵³", file(entry(two.replace("[2]", "[9007199254740992]")), 8), /wanted an integer from 0 to 2⁵³ − 1/],
-    ["a number beyond a double", file(entry(two.replace("[2]", `[1${"0".repeat(400)}]`)), 8), /wanted an integer/],
+    ["2⁵³", file(entry(two.replace("[2]", "[9007199254740992]")), 8), /expected an integer from 0 to 2⁵³ − 1/],
+    ["a number beyond a double", file(entry(two.replace("[2]", `[1${"0".repeat(400)}]`)), 8), /expected an integer/],
     ["a product beyond 2⁵³", file(entry(two.replace("[2]", "[4294967296,4294967296]")), 8), /more than 2⁵³ bytes/],
-    ["a product that wraps to 2", file(entry(two.replace("[2]", "[2,4611686018427387905]")), 8), /wanted an integer/],
+    ["a product that wraps to 2", file(entry(two.replace("[2]", "[2,4611686018427387905]")), 8), /expected an integer/],
     ["an overflow before a zero", file(entry(two.replace("[2]", "[4294967296,4294967296,0]")), 8), /more than 2⁵³/],
-    ["fewer bytes than the shape", file(entry(two.replace("[2]", "[3]")), 8), /\[0,8\], wanted 12 bytes, F32 of shape/],
-    ["more bytes than the shape", file(entry(two.replace("[2]", "[1]")), 8), /\[0,8\], wanted 4 bytes/],
-    ["an end before its begin", file(entry(two.replace("[0,8]", "[8,0]")), 8), /\[8,0\], wanted 8 bytes/],
-    ["an end behind the file", file(entry(two), 7), /tensor "a" ends at data byte 8, wanted at most 7/],
+    [
+      "fewer bytes than the shape",
+      file(entry(two.replace("[2]", "[3]")), 8),
+      /\[0,8\], expected 12 bytes, F32 of shape/,
+    ],
+    ["more bytes than the shape", file(entry(two.replace("[2]", "[1]")), 8), /\[0,8\], expected 4 bytes/],
+    ["an end before its begin", file(entry(two.replace("[0,8]", "[8,0]")), 8), /\[8,0\], expected 8 bytes/],
+    ["an end behind the file", file(entry(two), 7), /tensor "a" ends at data byte 8, expected at most 7/],
     ["a place behind the file", file(entry(two.replace("[0,8]", "[8,16]")), 8), /after a hole behind the header/],
     ["an overlap", file(`{${good("a", 0, 4)},${good("b", 3, 6)}}`, 6), /"b" begins at data byte 3, inside tensor "a"/],
     ["two tensors in one place", file(`{${good("a", 0, 4)},${good("b", 0, 4)}}`, 4), /"b" .* inside tensor "a"/],
-    ["a hole", file(`{${good("a", 0, 4)},${good("b", 5, 6)}}`, 6), /"b" begins .* hole behind tensor "a", wanted 4/],
+    ["a hole", file(`{${good("a", 0, 4)},${good("b", 5, 6)}}`, 6), /"b" begins .* hole behind tensor "a", expected 4/],
     ["an empty tensor inside another", file(`{${good("a", 0, 4)},${good("b", 2, 2)}}`, 4), /inside tensor "a"/],
     ["an empty tensor behind the end", file(`{${good("a", 0, 4)},${good("b", 9, 9)}}`, 4), /hole/],
     ["bytes behind the last tensor", file(`{${good("a", 0, 4)}}`, 6), /2 bytes belong to no tensor, from data byte 4/],
@@ -330,8 +334,10 @@ describe("refusals", () => {
 
   test("a deep header costs no stack", () => {
     const deep = 1_000_000;
-    expect(refusal(() => parseSafetensors(file(`{"a":${"[".repeat(deep)}`)))).toMatch(/wanted \{, tensor "a"/);
-    expect(refusal(() => parseSafetensors(file('{"a":'.repeat(deep))))).toMatch(/wanted a string|wanted \{|field "a"/);
+    expect(refusal(() => parseSafetensors(file(`{"a":${"[".repeat(deep)}`)))).toMatch(/expected \{, tensor "a"/);
+    expect(refusal(() => parseSafetensors(file('{"a":'.repeat(deep))))).toMatch(
+      /expected a string|expected \{|field "a"/,
+    );
     expect(refusal(() => parseSafetensors(file(entry(two.replace("[2]", "[".repeat(deep))))))).toMatch(/an integer/);
   });
 
@@ -353,7 +359,7 @@ describe("refusals", () => {
       const header = `{"tokens":{"dtype":"${dtype}","shape":[2],"data_offsets":[0,${2 * size}]}}`;
       const bytes = file(header, 2 * size);
       bytes.set(Buffer.from(hex, "hex"), bytes.length - size);
-      expect(refusal(() => parseSafetensors(bytes))).toContain(`tensor "tokens" holds ${value} at element 1, wanted`);
+      expect(refusal(() => parseSafetensors(bytes))).toContain(`tensor "tokens" holds ${value} at element 1, expected`);
     }
   });
 });
@@ -456,21 +462,21 @@ describe("opening", () => {
     fs.writeFileSync(path, file("", 0, 100_000_001n));
     fs.truncateSync(path, 1e9);
     expect(refusal(() => openSafetensors(path))).toContain(
-      "header length is 100000001, at byte 0, wanted 2 to 100000000",
+      "header length is 100000001, at byte 0, expected 2 to 100000000",
     );
     fs.rmSync(path);
   });
 
   test("a missing file, a folder, a pipe, a name that is not there, a closed file", (context) => {
     expect(refusal(() => openSafetensors(at("missing")))).toBe(
-      `${at("missing")}: cannot be read, no such file or directory (ENOENT), wanted a readable safetensors file`,
+      `${at("missing")}: cannot be read, no such file or directory (ENOENT), expected a readable safetensors file`,
     );
     expect(refusal(() => openSafetensors(folder))).toContain(`${folder}: is not a regular file`);
     const path = at("small");
     writeSafetensors(path, new Map([["a", { data: Float32Array.of(1), shape: [] }]]));
     const small = openSafetensors(path);
-    expect(refusal(() => small.read("b"))).toBe(`${path}: has no tensor "b" among its 1, wanted one`);
-    expect(refusal(() => small.readInts("a"))).toContain('tensor "a" has dtype F32, wanted integers');
+    expect(refusal(() => small.read("b"))).toBe(`${path}: has no tensor "b" among its 1, expected one`);
+    expect(refusal(() => small.readInts("a"))).toContain('tensor "a" has dtype F32, expected integers');
     expect(small.readFloats("a")).toEqual({ data: Float32Array.of(1), shape: [] });
     small.close();
     small.close();

@@ -87,15 +87,15 @@ describe.skipIf(stories.absent)(`stories260K${stories.note}`, () => {
     [
       "a prompt longer than the context",
       ["--prompt", "a b c d ".repeat(200)],
-      /--prompt has \d+ tokens, wanted at most the model's context of 512/,
+      /--prompt has \d+ tokens, expected at most the model's context of 512/,
     ],
     [
       "a tokenizer of another size",
       ["--tokenizer", otherTokenizer.path],
       /openllama\.model: the tokenizer has 32000 pieces, the model's vocabulary has 512/,
     ],
-    ["no tokenizer", [], /stories260K\.bin: has no tokenizer with it, wanted --tokenizer FILE with 512 pieces/],
-    ["top-p above 1", ["--top-p", "1.5"], /--top-p 1\.5: wanted a number from 0 to 1/],
+    ["no tokenizer", [], /stories260K\.bin: has no tokenizer with it, expected --tokenizer FILE with 512 pieces/],
+    ["top-p above 1", ["--top-p", "1.5"], /--top-p 1\.5: expected a number from 0 to 1/],
   ])("%s is one line and exit status 2", { timeout: CHILD }, async (_, args, message) => {
     const hasTokenizer = args.includes("--tokenizer") || message.source.includes("no tokenizer");
     const tokenizer = hasTokenizer ? [] : ["--tokenizer", file("tok512.bin")];

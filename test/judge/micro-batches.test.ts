@@ -317,13 +317,13 @@ describe("on the command line", () => {
     const refused = touchstone("trace", "--micro-batches", "3", "--replay", path("input"), "--out", path("none"));
     expect([refused.status, refused.stderr]).toEqual([
       2,
-      "touchstone: --micro-batches 3: wanted a divisor of the 4 sequences of a batch\n",
+      "touchstone: --micro-batches 3: expected a divisor of the 4 sequences of a batch\n",
     ]);
     const file = openSafetensors(path("input"));
     const tensors = new Map<string, TensorToWrite>(file.names.map((name) => [name, file.read(name)]));
     for (const count of ["0", "3", "2.0", "-1", ""]) {
       writeSafetensors(path("bad"), tensors, { ...file.metadata, microBatches: count });
-      expect(() => readTraceInput(path("bad"))).toThrow(`"microBatches" is "${count}", wanted a divisor of the 4`);
+      expect(() => readTraceInput(path("bad"))).toThrow(`"microBatches" is "${count}", expected a divisor of the 4`);
     }
     tensors.set("microBatches.2.gradients.norm.weight", { data: new Float32Array(12), shape: [12] });
     for (const [count, message] of [

@@ -96,9 +96,9 @@ describe("documents", () => {
   test.each([
     ["no UTF-8", "bad.txt", Uint8Array.of(0x61, 0xff), /bad\.txt: is not UTF-8/],
     ["UTF-8 that is cut", "bad.txt", Uint8Array.of(0x61, 0xc3), /bad\.txt: is not UTF-8/],
-    ["no JSON", "bad.jsonl", '{"text":"a"}\nnothing\n', /bad\.jsonl: the line at byte 13 is "nothing", wanted JSON/],
-    ["JSON without a text", "bad.jsonl", '{"text":3}', /wanted JSON with a "text"/],
-    ["JSON that is no object", "bad.jsonl", "null", /wanted JSON with a "text"/],
+    ["no JSON", "bad.jsonl", '{"text":"a"}\nnothing\n', /bad\.jsonl: the line at byte 13 is "nothing", expected JSON/],
+    ["JSON without a text", "bad.jsonl", '{"text":3}', /expected JSON with a "text"/],
+    ["JSON that is no object", "bad.jsonl", "null", /expected JSON with a "text"/],
   ])("%s is refused", (_, name, content, message) => {
     expect(() => openDocuments({ paths: [write(name, content)] })).toThrow(message);
   });

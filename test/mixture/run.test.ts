@@ -103,22 +103,22 @@ test(
   },
 );
 
-describe("is refused with what was wanted:", () => {
+describe("is refused with what was expected:", () => {
   const source = { name: "a", weight: 1, files: ["a"] };
   test.each([
     ["no sources", [], /has no "sources"/],
     ["weights that sum to nothing", [{ ...source, weight: 0 }], /the weights sum to 0, expected a number above 0/],
     ["a negative weight", [{ ...source, weight: -1 }], /source "a" has weight -1/],
-    ["a weight that is no number", [{ ...source, weight: "1" }], /sources\[0\]\.weight is .*, wanted a number/],
+    ["a weight that is no number", [{ ...source, weight: "1" }], /sources\[0\]\.weight is .*, expected a number/],
     ["two of a name", [source, source], /sources\[1\] is named "a" as sources\[0\] is/],
-    ["no files", [{ ...source, files: [] }], /sources\[0\]\.files is "\[\]", wanted at least one path/],
+    ["no files", [{ ...source, files: [] }], /sources\[0\]\.files is "\[\]", expected at least one path/],
     [
       "an unknown field",
       [{ ...source, epochs: 2 }],
-      /sources\[0\] has "epochs", wanted name, weight, files, separator/,
+      /sources\[0\] has "epochs", expected name, weight, files, separator/,
     ],
-    ["an empty separator", [{ ...source, separator: "" }], /separator is .*, wanted a text/],
-    ["a source that is no object", [3], /sources\[0\] is "3", wanted an object/],
+    ["an empty separator", [{ ...source, separator: "" }], /separator is .*, expected a text/],
+    ["a source that is no object", [3], /sources\[0\] is "3", expected an object/],
   ])("%s", (_, sources, message) => {
     expect(() => readMixture(mixtureFile("bad.json", sources))).toThrow(message);
   });
@@ -135,7 +135,7 @@ describe("is refused with what was wanted:", () => {
       const empty = mixtureFile("empty.json", [{ ...source, files: ["blank.txt"] }]);
       const { code, err } = await train(["--mixture", empty]);
       expect(err).toMatch(
-        /^touchstone: .*empty\.json: source "a" has no documents in 1 file of 4 bytes, wanted at least one\n$/,
+        /^touchstone: .*empty\.json: source "a" has no documents in 1 file of 4 bytes, expected at least one\n$/,
       );
       expect(code).toBe(2);
       const other = mixtureFile("other.json", [source]);

@@ -37,7 +37,7 @@ test("a copy lies with the run, under the name of its format, and no run mixes t
   keepVocabulary(at("bytes"), openVocabulary(undefined));
   expect(readdirSync(at("bytes"))).toEqual([]);
   expect(tokenizerIn(at("bytes"))).toBeUndefined();
-  expect(() => keepVocabulary(at("model"), openVocabulary(undefined))).toThrow("wanted another --out");
+  expect(() => keepVocabulary(at("model"), openVocabulary(undefined))).toThrow("expected another --out");
   writeFileSync(at("bytes/tokenizer.bin"), "");
   expect(() => keepVocabulary(at("bytes"), vocabulary)).toThrow(
     "tokenizer.bin: lies where tokenizer.model is to be kept",
@@ -66,7 +66,7 @@ describe("the held-out loss", () => {
     const bytes = Buffer.from("short");
     const cut = { training: bytes.subarray(0, 3), heldOut: bytes.subarray(3), sha256: "" };
     expect(() => textData(cut, byteTokenizer, placement)).toThrow(
-      "the text has 5 bytes, 2 of them held out, wanted more",
+      "the text has 5 bytes, 2 of them held out, expected more",
     );
   });
 });
@@ -80,7 +80,7 @@ test("a text is never cut within a character", () => {
 test("a mixture needs begin and end tokens", () => {
   const opened = openMixture(join(DEFAULT_MODEL, "../mixture.json"));
   for (const none of ["bos", "eos"]) {
-    expect(() => mixtureData(opened, { ...byteTokenizer, [none]: -1 }, placement, undefined)).toThrow("wanted both");
+    expect(() => mixtureData(opened, { ...byteTokenizer, [none]: -1 }, placement, undefined)).toThrow("expected both");
   }
 });
 

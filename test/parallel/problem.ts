@@ -151,7 +151,7 @@ export function difference(p: Problem, options?: ParallelOptions): Difference {
   return { worst, where };
 }
 
-/** ‖got − wanted‖ / ‖whole‖; 0 where nothing differs. */
+/** ‖got − expected‖ / ‖whole‖; 0 where nothing differs. */
 export function relative(got: ArrayLike<number>, wanted: ArrayLike<number>, whole = wanted): number {
   if (got.length !== wanted.length) return NaN;
   let off = 0;

@@ -130,14 +130,14 @@ describe("a .model's fields", () => {
     const map = (field: number): Uint8Array =>
       message(field, (w) => w.tag(2, WireType.LengthDelimited).bytes(Uint8Array.of(1, 2, 3)));
     expect(refusal(() => parseSentencePiece("file", and(map(3))))).toBe(
-      "file: normalizer_spec.precompiled_charsmap has 3 bytes, wanted none (identity)",
+      "file: normalizer_spec.precompiled_charsmap has 3 bytes, expected none (identity)",
     );
     expect(refusal(() => parseSentencePiece("file", and(map(5))))).toBe(
-      "file: denormalizer_spec.precompiled_charsmap has 3 bytes, wanted none (identity)",
+      "file: denormalizer_spec.precompiled_charsmap has 3 bytes, expected none (identity)",
     );
     const unigram = message(2, (w) => w.tag(3, WireType.Varint).int32(1));
     expect(refusal(() => parseSentencePiece("file", and(unigram)))).toBe(
-      "file: trainer_spec.model_type is UNIGRAM, wanted BPE",
+      "file: trainer_spec.model_type is UNIGRAM, expected BPE",
     );
   });
 
@@ -150,7 +150,7 @@ describe("a .model's fields", () => {
 });
 
 test("a vocabulary that a .model cannot say is not written", () => {
-  expect(() => encoded({ ...llama, space: " " })).toThrow('a space is written " " in the pieces, wanted U+2581');
+  expect(() => encoded({ ...llama, space: " " })).toThrow('a space is written " " in the pieces, expected U+2581');
   expect(() => encoded({ ...llama, pieces: [] })).toThrow("none of 0 pieces is the unknown one");
 });
 
@@ -169,7 +169,7 @@ describe.each([
       tokenizer.decode(ids);
     } catch (error) {
       if (!(error instanceof FormatError)) throw error;
-      expect(error.message).toMatch(/^file: [^\n\r]+, wanted [^\n\r]+$|^file: is no SentencePiece model/);
+      expect(error.message).toMatch(/^file: [^\n\r]+, expected [^\n\r]+$|^file: is no SentencePiece model/);
       refused++;
     }
   }
@@ -191,14 +191,14 @@ describe.each([
 
 test("other files are refused in one line", () => {
   const wrong: [string, string | Uint8Array, string][] = [
-    ["empty", "", "is empty, wanted a tokenizer"],
-    ["json", '{"model": {}}', "is JSON, wanted a SentencePiece .model or a llama2.c .bin"],
+    ["empty", "", "is empty, expected a tokenizer"],
+    ["json", '{"model": {}}', "is JSON, expected a SentencePiece .model or a llama2.c .bin"],
     ["text", "A plain text.", "is no SentencePiece model (premature EOF)"],
-    ["short", "abc", "has 3 bytes, wanted the longest piece as int32"],
-    ["longest", llama2c(small, 3), "piece 0 at byte 4 has length 5, wanted 1 to 3"],
+    ["short", "abc", "has 3 bytes, expected the longest piece as int32"],
+    ["longest", llama2c(small, 3), "piece 0 at byte 4 has length 5, expected 1 to 3"],
     ["negative", Uint8Array.of(5, 0, 0, 0, 0, 0, 0, 0, 255, 255, 255, 255), "piece 0 at byte 4 has length -1"],
-    ["few", llama2c({ ...small, pieces: small.pieces.slice(0, 9) }), "has 9 pieces, wanted at least 259"],
-    ["others", llama2c({ ...small, pieces: small.pieces.slice(1) }), 'piece 3 is "<0x01>", wanted <0x00>'],
+    ["few", llama2c({ ...small, pieces: small.pieces.slice(0, 9) }), "has 9 pieces, expected at least 259"],
+    ["others", llama2c({ ...small, pieces: small.pieces.slice(1) }), 'piece 3 is "<0x01>", expected <0x00>'],
   ];
   for (const [name, content, message] of wrong) {
     fs.writeFileSync(at(name), content);
@@ -245,14 +245,17 @@ describe("touchstone", () => {
       return ["tokenizer", "train", "--text", at(text), "--vocab-size", size, "--out", at("never.model")];
     };
     const cases: [string[], string][] = [
-      [[...tokenize, ""], "touchstone: the text is empty, wanted at least one character\n"],
-      [tokenize, "touchstone: the text is empty, wanted at least one character\n"],
-      [[...tokenize, "--decode"], "touchstone: there are no token ids, wanted at least one\n"],
-      [[...tokenize, "--decode", "1 480"], "token id 480 is outside the vocabulary, wanted an integer from 0 to 479\n"],
-      [[...tokenize, "--decode", "one"], 'touchstone: token id "one" is no number, wanted integers\n'],
-      [train("nothing.txt", "400"), `the text is empty (${at("nothing.txt")}), wanted at least one character\n`],
-      [train("prose.txt", "300"), "a vocabulary of 300 pieces is too small, wanted at least "],
-      [train("prose.txt", "30000"), "a vocabulary of 30000 pieces is too large for the text, wanted at most "],
+      [[...tokenize, ""], "touchstone: the text is empty, expected at least one character\n"],
+      [tokenize, "touchstone: the text is empty, expected at least one character\n"],
+      [[...tokenize, "--decode"], "touchstone: there are no token ids, expected at least one\n"],
+      [
+        [...tokenize, "--decode", "1 480"],
+        "token id 480 is outside the vocabulary, expected an integer from 0 to 479\n",
+      ],
+      [[...tokenize, "--decode", "one"], 'touchstone: token id "one" is no number, expected integers\n'],
+      [train("nothing.txt", "400"), `the text is empty (${at("nothing.txt")}), expected at least one character\n`],
+      [train("prose.txt", "300"), "a vocabulary of 300 pieces is too small, expected at least "],
+      [train("prose.txt", "30000"), "a vocabulary of 30000 pieces is too large for the text, expected at most "],
       [train("absent.txt", "300"), "absent.txt: cannot be read, no such file or directory (ENOENT)"],
     ];
     for (const [args, message] of cases) {

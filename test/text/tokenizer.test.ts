@@ -205,7 +205,7 @@ test.each<[string, TokenizerModel, string]>([
   ["nothing", { ...llamaFlags, pieces: [] }, "none of 0 pieces is the unknown one"],
   ["an empty piece", withPieces(["", "normal"]), "piece 259 is empty"],
   ["a null character", withPieces(["a\0", "normal"]), "piece 259 holds a null character"],
-  ["a long piece", withPieces(["é".repeat(4000), "normal"]), "piece 259 is 8000 bytes long, wanted at most 7999"],
+  ["a long piece", withPieces(["é".repeat(4000), "normal"]), "piece 259 is 8000 bytes long, expected at most 7999"],
   ["no number", withPieces(["a", "normal", NaN]), "piece 259 has score NaN"],
   ["a repeated piece", withPieces(["a", "normal"], ["a", "unused"]), 'piece 260 repeats "a"'],
   ["a repeated control piece", withPieces(["<s>", "control"]), 'piece 259 repeats "<s>"'],
@@ -214,7 +214,7 @@ test.each<[string, TokenizerModel, string]>([
   [
     "bytes without the flag",
     { ...withPieces(), byteFallback: false },
-    "piece 3 is a byte, wanted none without byte_fallback",
+    "piece 3 is a byte, expected none without byte_fallback",
   ],
   [
     "255 bytes",

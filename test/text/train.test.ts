@@ -62,7 +62,7 @@ describe("learning", () => {
         const plain = plainTraining(counts, wanted);
         if (plain.length < wanted) {
           expect(() => learnt(given, 259 + characters + wanted)).toThrow(
-            `wanted at most ${259 + characters + plain.length}`,
+            `expected at most ${259 + characters + plain.length}`,
           );
         } else {
           expect(learnt(given, 259 + characters + wanted).slice(0, wanted)).toEqual(plain);
@@ -101,10 +101,10 @@ describe("learning", () => {
 
   test("says what a vocabulary too small or too large would need", () => {
     expect(() => train(words("ab"), { ...options, vocabSize: 261 })).toThrow(
-      "a vocabulary of 261 pieces is too small, wanted at least 262: 3 specials, 256 bytes, 3 characters",
+      "a vocabulary of 261 pieces is too small, expected at least 262: 3 specials, 256 bytes, 3 characters",
     );
     expect(() => train(words("ab"), { ...options, vocabSize: 265 })).toThrow(
-      "a vocabulary of 265 pieces is too large for the text, wanted at most 264",
+      "a vocabulary of 265 pieces is too large for the text, expected at most 264",
     );
     expect(train(words("ab"), { ...options, vocabSize: 264 }).pieces).toHaveLength(264);
     expect(() => train(words("ab"), { ...options, vocabSize: NaN })).toThrow(RangeError);

@@ -204,21 +204,21 @@ describe("a recording that cannot be replayed is refused with one line", () => {
     ["an odd head", set("nHeads", 4), /head size 12 \/ 4 = 3 is odd/],
     ["heads that do not divide dim", set("nHeads", 5), /dim 12 is not divisible by nHeads 5/],
     ["NH no multiple of NKV", set("nKvHeads", 3), /nHeads 2 is not a multiple of nKvHeads 3/],
-    ["a billion layers", set("nLayers", 1e9), /nLayers is 1000000000, wanted at least one weights tensor a layer/],
-    ["a number as text", set("normEps", "1e-5"), /normEps is .*1e-5.*, wanted a number/],
-    ["no dim", set("dim", undefined), /dim is missing, wanted a number/],
+    ["a billion layers", set("nLayers", 1e9), /nLayers is 1000000000, expected at least one weights tensor a layer/],
+    ["a number as text", set("normEps", "1e-5"), /normEps is .*1e-5.*, expected a number/],
+    ["no dim", set("dim", undefined), /dim is missing, expected a number/],
     ["a beta of 1", set("beta1", 1), /beta1 is 1, expected a number from 0 to below 1/],
     ["half of the hyperparameters", set("adamEps", undefined), /adamEps is missing/],
     ["tied, neither true nor false", set("tiedEmbeddings", 1), /tiedEmbeddings is 1, expected true or false/],
     [
       "untied without a head",
       set("tiedEmbeddings", false),
-      /"weights\.output\.weight" is missing, wanted shape \[7,12\]/,
+      /"weights\.output\.weight" is missing, expected shape \[7,12\]/,
     ],
     [
       "a weight of another shape",
       reshape("weights.norm.weight", 6),
-      /weights\.norm\.weight" has shape \[6\], wanted \[12\]/,
+      /weights\.norm\.weight" has shape \[6\], expected \[12\]/,
     ],
     ["a weight too many", reshape("weights.norm.bias", 12), /"weights\.norm\.bias" is not a weight/],
     ["a weight too few", (t) => void t.delete("weights.layers.0.attention.wq.weight"), /wq\.weight" is missing/],
@@ -227,17 +227,17 @@ describe("a recording that cannot be replayed is refused with one line", () => {
       (t) => void t.set("weights.norm.weight", { data: new Int32Array(12), shape: [12] }),
       /real numbers/,
     ],
-    ["no tokens", (t) => void t.delete("tokens"), /"tokens" is missing, wanted shape \[step,B,T\]/],
+    ["no tokens", (t) => void t.delete("tokens"), /"tokens" is missing, expected shape \[step,B,T\]/],
     [
       "tokens of one step",
       (t) => void t.set("tokens", { data: new Int32Array(6), shape: [2, 3] }),
-      /wanted \[step,B,T\]/,
+      /expected \[step,B,T\]/,
     ],
     ["tokens of no step", (t) => void t.set("tokens", { data: new Int32Array(0), shape: [0, 2, 3] }), /no length 0/],
     ["other targets", (t) => void t.set("targets", { data: new Int32Array(6), shape: [1, 2, 3] }), /as "tokens"/],
-    ["a token too large", id("tokens", 7, 7), /tokens\[1,0,1\] is 7, wanted an id in \[0, 7\)/],
+    ["a token too large", id("tokens", 7, 7), /tokens\[1,0,1\] is 7, expected an id in \[0, 7\)/],
     ["a negative token", id("tokens", 0, -100), /tokens\[0,0,0\] is -100/],
-    ["a target too large", id("targets", 5, 7), /targets\[0,1,2\] is 7, wanted an id in \[0, 7\) or -100/],
+    ["a target too large", id("targets", 5, 7), /targets\[0,1,2\] is 7, expected an id in \[0, 7\) or -100/],
   ])("%s", (name, change, message) => {
     const path = recording(name, change);
     expect(() => readTraceInput(path)).toThrow(message);
@@ -249,9 +249,9 @@ describe("a recording that cannot be replayed is refused with one line", () => {
     const path = join(scratch, "metadata.safetensors");
     for (const [metadata, message] of [
       [{}, 'metadata has no "config"'],
-      [{ config: '{"dim": ' }, "wanted JSON"],
-      [{ config: "[]" }, "wanted a JSON object"],
-      [{ config: JSON.stringify(config), rope: "half-split" }, 'wanted "adjacent pairs" or nothing'],
+      [{ config: '{"dim": ' }, "expected JSON"],
+      [{ config: "[]" }, "expected a JSON object"],
+      [{ config: JSON.stringify(config), rope: "half-split" }, 'expected "adjacent pairs" or nothing'],
       [{ config: JSON.stringify(config) }, "tokens hold 2 steps but there are no hyperparameters"],
     ] as const) {
       writeSafetensors(path, tensors, metadata);

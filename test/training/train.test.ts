@@ -104,7 +104,9 @@ describe("a run", () => {
       writeFileSync(checkpointPath(folder), bytesIn(whole));
       // A limit on the length of a file refuses a write half-way, as a full disk does.
       const again = run("--steps", "2", "--out", folder);
-      expect((await touchstone(again)).err).toContain(`--out ${folder}: holds a checkpoint; wanted --resume ${folder}`);
+      expect((await touchstone(again)).err).toContain(
+        `--out ${folder}: holds a checkpoint; expected --resume ${folder}`,
+      );
       const { code, err } = await touchstone([...again, "--overwrite"], { before: "ulimit -f 64;" });
       expect(code).toBe(2);
       expect(err.trim()).toMatch(/^touchstone: .*checkpoint\.safetensors: cannot be written.*$/);
@@ -144,12 +146,12 @@ describe("a run", () => {
 
 describe("bad input gives one line and exit status 2", () => {
   const cases: [string, string[], RegExp][] = [
-    ["steps", ["--steps", "0"], /--steps 0: wanted an integer of at least 1/],
-    ["a fraction of steps", ["--steps", "1.5"], /--steps 1\.5: wanted/],
+    ["steps", ["--steps", "0"], /--steps 0: expected an integer of at least 1/],
+    ["a fraction of steps", ["--steps", "1.5"], /--steps 1\.5: expected/],
     [
       "an unknown configuration",
       ["--config", "huge"],
-      /--config huge: no such configuration, wanted one of tiny, small/,
+      /--config huge: no such configuration, expected one of tiny, small/,
     ],
     ["a configuration too large", ["--config", "65B"], /--config 65B: a step needs \d+ GiB of memory/],
     [
@@ -183,7 +185,7 @@ describe("bad input gives one line and exit status 2", () => {
     async () => {
       for (const [content, message] of [
         ["", "the text has 0 bytes"],
-        ["short", "wanted more than 32 tokens to learn"],
+        ["short", "expected more than 32 tokens to learn"],
         [Uint8Array.of(0x61, 0xff, 0x62), "is not UTF-8"],
       ] as const) {
         const path = join(scratch, "bad.txt");
@@ -234,20 +236,24 @@ describe("a checkpoint", () => {
   });
 
   test.each([
-    ["run", '{"step":9,"batchSize":4,"microBatches":1,"sequenceLength":32}', /step is 9, wanted at most totalSteps=8/],
-    ["run", '{"step":-1,"batchSize":4,"microBatches":1,"sequenceLength":32}', /step is -1, wanted an integer/],
+    [
+      "run",
+      '{"step":9,"batchSize":4,"microBatches":1,"sequenceLength":32}',
+      /step is 9, expected at most totalSteps=8/,
+    ],
+    ["run", '{"step":-1,"batchSize":4,"microBatches":1,"sequenceLength":32}', /step is -1, expected an integer/],
     [
       "run",
       '{"step":3,"batchSize":4,"microBatches":3,"sequenceLength":32}',
-      /microBatches is 3, wanted a divisor of batchSize=4/,
+      /microBatches is 3, expected a divisor of batchSize=4/,
     ],
-    ["run", '{"step":3,"batchSize":4,"sequenceLength":32}', /microBatches is undefined, wanted an integer/],
-    ["run", '{"step":"3"}', /step is .*, wanted a number/],
-    ["run", "[]", /wanted a JSON object/],
-    ["generators", '{"batches":{"seed":1,"next":13}}', /next is 13, wanted step · batchSize = 12/],
-    ["generators", "{}", /wanted a JSON object/],
-    ["config", "{", /wanted JSON/],
-    ["dtype", "float16", /dtype is "float16", wanted "bfloat16", or none/],
+    ["run", '{"step":3,"batchSize":4,"sequenceLength":32}', /microBatches is undefined, expected an integer/],
+    ["run", '{"step":"3"}', /step is .*, expected a number/],
+    ["run", "[]", /expected a JSON object/],
+    ["generators", '{"batches":{"seed":1,"next":13}}', /next is 13, expected step · batchSize = 12/],
+    ["generators", "{}", /expected a JSON object/],
+    ["config", "{", /expected JSON/],
+    ["dtype", "float16", /dtype is "float16", expected "bfloat16", or none/],
   ])("with a wrong %s = %s is refused", (key, value, message) => {
     const folder = join(scratch, "corrupt");
     save(folder, 3);
@@ -264,7 +270,7 @@ describe("a checkpoint", () => {
     const norm = tensors.get(name)!;
     tensors.set(name, { data: Float64Array.from(norm.data), shape: norm.shape });
     writeSafetensors(checkpointPath(folder), tensors, metadata);
-    expect(() => loadCheckpoint(folder)).toThrow(`"${name}" is F64, wanted F32`);
+    expect(() => loadCheckpoint(folder)).toThrow(`"${name}" is F64, expected F32`);
     tensors.delete(name);
     writeSafetensors(checkpointPath(folder), tensors, metadata);
     expect(() => loadCheckpoint(folder)).toThrow(`"${name}" is missing`);

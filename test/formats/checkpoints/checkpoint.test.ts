@@ -177,11 +177,11 @@ describe("what is refused", () => {
     return at(`${name}.pth`);
   };
 
-  test("a missing weight, one left over, one of another shape: named, with what was wanted", async () => {
+  test("a missing weight, one left over, one of another shape: named, with what was expected", async () => {
     const missing = randomWeights(small);
     missing.delete("layers.1.attention.wk.weight");
     expect(await refusal(() => openCheckpoint(write("missing", missing)))).toMatch(
-      /"layers\.1\.attention\.wk\.weight" is missing, wanted shape \[4,8\]/,
+      /"layers\.1\.attention\.wk\.weight" is missing, expected shape \[4,8\]/,
     );
     const extra = randomWeights(small);
     extra.set("layers.1.attention.wq.bias", { data: new Float32Array(8), shape: [8] });
@@ -191,7 +191,7 @@ describe("what is refused", () => {
     const other = randomWeights(small);
     other.set("layers.0.feed_forward.w2.weight", { data: new Float32Array(96), shape: [12, 8] });
     expect(await refusal(() => openCheckpoint(write("other", other)))).toMatch(
-      /w2\.weight" has shape \[12,8\], wanted \[8,12\]/,
+      /w2\.weight" has shape \[12,8\], expected \[8,12\]/,
     );
   });
 
@@ -210,7 +210,7 @@ describe("what is refused", () => {
     halves.set("norm.weight", { data: Float32Array.of(0, 1, 65_520, 0, 0, 0, 0, 0), shape: [8] });
     for (const format of ["huggingface", "touchstone"] as const) {
       const run = (): void => writeCheckpoint(path, format, small, halves, "float16");
-      expect(run).toThrow(/norm\.weight holds 65520 at element 2, wanted what float16 can hold/);
+      expect(run).toThrow(/norm\.weight holds 65520 at element 2, expected what float16 can hold/);
     }
     weights.delete("norm.weight");
     for (const format of writtenFormats) {
@@ -236,7 +236,7 @@ describe("what is refused", () => {
     fs.mkdirSync(at("occupied"));
     fs.writeFileSync(at("occupied/mine"), "mine");
     expect(() => writeCheckpoint(at("occupied"), "huggingface", small, randomWeights(small))).toThrow(
-      /1 entries, wanted a free/,
+      /1 entries, expected a free/,
     );
     expect(fs.readdirSync(at("occupied"))).toEqual(["mine"]);
     fs.rmSync(at("occupied/mine"));
@@ -248,14 +248,14 @@ describe("what is refused", () => {
     writeCheckpoint(at("longer.bin"), "llama2c", small, randomWeights(small));
     fs.appendFileSync(at("longer.bin"), "x");
     expect(await refusal(() => openCheckpoint(at("longer.bin")))).toMatch(
-      /bytes long, wanted \d+ for llama2\.c's version 0/,
+      /bytes long, expected \d+ for llama2\.c's version 0/,
     );
   });
 
   test("what is no checkpoint", async () => {
     expect(await refusal(() => openCheckpoint(at("absent")))).toMatch(/no such file/);
     fs.mkdirSync(at("empty"));
-    expect(await refusal(() => openCheckpoint(at("empty")))).toMatch(/wanted a folder with config\.json/);
+    expect(await refusal(() => openCheckpoint(at("empty")))).toMatch(/expected a folder with config\.json/);
     expect(await refusal(() => openCheckpoint("/dev/null"))).toMatch(/not a regular file/);
     for (const [name, text] of [
       ["a.bin", ""],
@@ -271,7 +271,9 @@ describe("what is refused", () => {
     later.writeUInt32LE(0x616b3432, 0);
     later.writeInt32LE(2, 4);
     fs.writeFileSync(at("later.bin"), later);
-    expect(await refusal(() => openCheckpoint(at("later.bin")))).toMatch(/is llama2\.c's version 2, wanted version 0/);
+    expect(await refusal(() => openCheckpoint(at("later.bin")))).toMatch(
+      /is llama2\.c's version 2, expected version 0/,
+    );
   });
 });
 

@@ -171,10 +171,10 @@ describe("what is refused", () => {
       tensor: (fileName, t) => (fileName === name ? { ...t, ...change } : t),
     });
     expect(await refuse("type.gguf", only("output_norm.weight", { type: 12 }))).toMatch(
-      /output_norm\.weight" is stored as q4_K, wanted one of float32, float16, q8_0, bfloat16/,
+      /output_norm\.weight" is stored as q4_K, expected one of float32, float16, q8_0, bfloat16/,
     );
     expect(await refuse("rows.gguf", only("output_norm.weight", { type: 8 }))).toMatch(
-      /rows of 8, wanted whole blocks of 32/,
+      /rows of 8, expected whole blocks of 32/,
     );
     expect(await refuse("end.gguf", only("output.weight", { offset: 2 ** 40 }))).toMatch(
       /output\.weight" ends at byte/,
@@ -182,10 +182,10 @@ describe("what is refused", () => {
     expect(await refuse("huge.gguf", only("output.weight", { shape: [2 ** 50, 2 ** 50] }))).toMatch(/ends at byte/);
     expect(await refuse("over.gguf", only("output.weight", { offset: 32 }))).toMatch(/inside/);
     expect(await refuse("odd.gguf", only("output.weight", { offset: 33 }))).toMatch(
-      /offset 33, wanted a multiple of 32/,
+      /offset 33, expected a multiple of 32/,
     );
     expect(await refuse("shape.gguf", only("output.weight", { shape: [8, 5] }))).toMatch(
-      /has shape \[8,5\], wanted \[5,8\]/,
+      /has shape \[8,5\], expected \[5,8\]/,
     );
   });
 
@@ -207,7 +207,7 @@ describe("what is refused", () => {
       ["tensors", (b) => b.writeBigUInt64LE(2n ** 40n, 8), /1099511627776 tensors/],
       ["more than 2⁵³ fields", (b) => b.writeBigUInt64LE(2n ** 60n, 16), /number of fields is 1152921504606846976/],
       ["a key", (b) => b.writeBigUInt64LE(2n ** 32n, 24), /bytes of the key of field 0/],
-      ["version 1", (b) => b.writeUInt32LE(1, 4), /version 1, wanted 2 or 3/],
+      ["version 1", (b) => b.writeUInt32LE(1, 4), /version 1, expected 2 or 3/],
       ["big-endian", (b) => b.writeUInt32BE(3, 4), /big-endian/],
     ];
     for (const [name, change, pattern] of cases) {

@@ -83,7 +83,8 @@ describe("config.json", () => {
       ["rope_theta", { rope_theta: "10000" }],
     ];
     for (const [field, change] of refused) expect(() => parse(change), field).toThrow(`config.json: ${field} is `);
-    for (const value of [null, [], 7, "x"]) expect(() => parseConfig("config.json", value)).toThrow(/wanted an object/);
+    for (const value of [null, [], 7, "x"])
+      expect(() => parseConfig("config.json", value)).toThrow(/expected an object/);
   });
 });
 
@@ -141,7 +142,7 @@ describe("the folder", () => {
     const refuse = (name: string, change: (tensors: Map<string, Tensor>) => void): Promise<string> =>
       refusal(() => openCheckpoint(changed(name, change)));
     expect(await refuse("no head", (t) => t.delete("lm_head.weight"))).toMatch(
-      /"lm_head\.weight" \(output\.weight\) is missing, wanted shape \[5,8\]/,
+      /"lm_head\.weight" \(output\.weight\) is missing, expected shape \[5,8\]/,
     );
     const bias = "model.layers.1.mlp.up_proj.bias";
     expect(await refuse("bias", (t) => t.set(bias, { data: new Float32Array(12), shape: [12] }))).toMatch(
@@ -149,10 +150,10 @@ describe("the folder", () => {
     );
     const q = "model.layers.0.self_attn.q_proj.weight";
     expect(await refuse("shape", (t) => t.set(q, { data: new Float32Array(32), shape: [4, 8] }))).toMatch(
-      /q_proj\.weight" \(layers\.0\.attention\.wq\.weight\) has shape \[4,8\], wanted \[8,8\]/,
+      /q_proj\.weight" \(layers\.0\.attention\.wq\.weight\) has shape \[4,8\], expected \[8,8\]/,
     );
     expect(await refuse("dtype", (t) => t.set(q, { data: new Float64Array(64), shape: [8, 8] }))).toMatch(
-      /q_proj\.weight" has dtype F64, wanted one of F32, F16, BF16/,
+      /q_proj\.weight" has dtype F64, expected one of F32, F16, BF16/,
     );
   });
 
@@ -166,7 +167,7 @@ describe("the folder", () => {
     };
     const norm = "model.norm.weight";
     expect(await shards("outside", (map) => void (map[norm] = "../x.safetensors"))).toMatch(
-      /wanted a \.safetensors file beside/,
+      /expected a \.safetensors file beside/,
     );
     expect(await shards("number", (map) => void (map[norm] = 1))).toMatch(/"model\.norm\.weight" is in 1/);
     const first = "model-00001-of-00003.safetensors";

@@ -86,7 +86,7 @@ describe("weights", () => {
         opened.close();
       }
       fs.rmSync(join(folder, "consolidated.00.pth"));
-      expect(await refusal(() => openCheckpoint(folder))).toMatch(/wanted/);
+      expect(await refusal(() => openCheckpoint(folder))).toMatch(/expected/);
     });
   }
 
@@ -143,16 +143,16 @@ describe("weights", () => {
         openCheckpoint(folderOf(name, [zipped({ "x/data.pkl": pickled([whole]), ...numbers })], params)),
       );
     };
-    expect(await refuse({ offset: 9 }, "offset")).toMatch(/wanted numbers of its own/);
-    expect(await refuse({ shape: [2], strides: [16] }, "stride")).toMatch(/wanted numbers of its own/);
-    expect(await refuse({ shape: [17] }, "length")).toMatch(/wanted numbers of its own/);
+    expect(await refuse({ offset: 9 }, "offset")).toMatch(/expected numbers of its own/);
+    expect(await refuse({ shape: [2], strides: [16] }, "stride")).toMatch(/expected numbers of its own/);
+    expect(await refuse({ shape: [17] }, "length")).toMatch(/expected numbers of its own/);
     expect(await refuse({ shape: [1_000_000_000, 1_000_000_000], strides: [0, 0] }, "expanded")).toMatch(/each once/);
     expect(await refuse({ shape: [4, 4], strides: [2, 1] }, "overlap")).toMatch(/each once/);
-    expect(await refuse({ length: 15, shape: [8] }, "storage")).toMatch(/a storage of 64 bytes, wanted 60/);
+    expect(await refuse({ length: 15, shape: [8] }, "storage")).toMatch(/a storage of 64 bytes, expected 60/);
     expect(await refuse({ key: "1" }, "absent")).toMatch(/no entry "x\/data\/1"/);
     expect(await refuse({ key: "../../0" }, "outside")).toMatch(/no entry/);
     expect(await refuse({ type: "DoubleStorage", length: 8 }, "double")).toMatch(
-      /DoubleStorage, wanted one of FloatStorage/,
+      /DoubleStorage, expected one of FloatStorage/,
     );
   });
 });
@@ -165,11 +165,11 @@ describe("params.json", () => {
   test("what changes the mathematics, is missing, or is unknown is refused by name", async () => {
     expect(await refuse("scaled", { use_scaled_rope: true })).toMatch(/use_scaled_rope is true/);
     expect(await refuse("experts", { moe: { num_experts: 8 } })).toMatch(/"moe" is not supported/);
-    expect(await refuse("word", { dim: "8" })).toMatch(/dim is "8", wanted a number/);
+    expect(await refuse("word", { dim: "8" })).toMatch(/dim is "8", expected a number/);
     expect(await refuse("missing", { n_layers: undefined })).toMatch(/n_layers is missing/);
     expect(await refuse("multiple", { multiple_of: 0 })).toMatch(/multiple_of is 0/);
     expect(await refuse("layers", { n_layers: 1e9 })).toMatch(/"layers\.2\.attention_norm\.weight" is missing/);
-    expect(await refuse("vocabulary", { vocab_size: 7 })).toMatch(/wanted \[7,8\]/);
+    expect(await refuse("vocabulary", { vocab_size: 7 })).toMatch(/expected \[7,8\]/);
   });
 
   test("the papers' widths come from multiple_of and ffn_dim_multiplier", () => {
@@ -192,7 +192,7 @@ describe("params.json", () => {
     const weights = randomWeights(small);
     weights.delete("output.weight");
     const folder = folderOf("headless", [torchFile(weights)]);
-    expect(await refusal(() => openCheckpoint(folder))).toMatch(/vocab_size is -1, wanted .*"output\.weight"/);
+    expect(await refusal(() => openCheckpoint(folder))).toMatch(/vocab_size is -1, expected .*"output\.weight"/);
   });
 });
 
@@ -237,8 +237,8 @@ describe("a pickle is a program that is not run", () => {
         Buffer.concat([begin, text("x"), Buffer.from("}"), Buffer.from("b"), stop]),
         /attributes given to the string "x"/,
       ],
-      "protocol 0": [line(`cos\nsystem\n(S'touch ${path}'\ntR.`), /first byte, wanted 0x80/],
-      "protocol 4": [Buffer.concat([Buffer.from([0x80, 4]), stop]), /protocol 4, wanted 2/],
+      "protocol 0": [line(`cos\nsystem\n(S'touch ${path}'\ntR.`), /first byte, expected 0x80/],
+      "protocol 4": [Buffer.concat([Buffer.from([0x80, 4]), stop]), /protocol 4, expected 2/],
     };
   }
 
@@ -258,12 +258,12 @@ describe("a pickle is a program that is not run", () => {
       Buffer.concat([begin, Buffer.from("}"), mark, ...items, Buffer.from("u"), stop]);
     const refuse = (bytes: Buffer): Promise<string> => refusal(() => unpickleTensors("a pickle", bytes));
     expect(await refuse(dictionary(text("model"), Buffer.from("}")))).toMatch(
-      /a dictionary under "model", wanted a tensor/,
+      /a dictionary under "model", expected a tensor/,
     );
-    expect(await refuse(dictionary(text("lr"), pickle.integer(-3)))).toMatch(/-3 under "lr", wanted a tensor/);
+    expect(await refuse(dictionary(text("lr"), pickle.integer(-3)))).toMatch(/-3 under "lr", expected a tensor/);
     expect(await refuse(dictionary(pickle.integer(1), none))).toMatch(/1 as a key/);
-    expect(await refuse(dictionary(text("odd")))).toMatch(/as a key|wanted/);
-    expect(await refuse(Buffer.concat([begin, none, stop]))).toMatch(/holds None, wanted a dictionary/);
+    expect(await refuse(dictionary(text("odd")))).toMatch(/as a key|expected/);
+    expect(await refuse(Buffer.concat([begin, none, stop]))).toMatch(/holds None, expected a dictionary/);
     expect(await refuse(Buffer.concat([begin, none, none, stop]))).toMatch(/1 values left over/);
     expect(await refuse(Buffer.concat([begin, Buffer.from("}."), none]))).toMatch(/1 bytes behind its end/);
     expect(await refuse(Buffer.concat([begin, Buffer.from("h"), Buffer.from([7]), stop]))).toMatch(/memo 7/);
@@ -292,7 +292,7 @@ describe("the zip", () => {
     expect(await refuse("none", zipped({ "x/other": entry }))).toMatch(/0 entries data\.pkl/);
     expect(await refuse("two", zipped({ "x/data.pkl": entry, "y/data.pkl": entry }))).toMatch(/2 entries data\.pkl/);
     const big = { "x/data.pkl": entry, "x/byteorder": Buffer.from("big"), "x/data/0": new Uint8Array(4) };
-    expect(await refuse("big-endian", zipped(big))).toMatch(/byteorder says "big", wanted "little"/);
+    expect(await refuse("big-endian", zipped(big))).toMatch(/byteorder says "big", expected "little"/);
     const twice = zipped({ "x/data.pkl": entry, "x/data/0": new Uint8Array(4), "x/data/1": new Uint8Array(4) });
     const renamed = Buffer.from(twice.toString("latin1").replaceAll("x/data/1", "x/data/0"), "latin1");
     expect(await refuse("same names", renamed)).toMatch(/two entries "x\/data\/0"/);
