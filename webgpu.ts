@@ -6,6 +6,7 @@ import type { KernelProgram } from "./kernels-gpu/device/program.ts";
 import type { Candidate } from "./reference/candidate.ts";
 import type { DTypeName } from "./reference/dtype.ts";
 import { operations } from "./reference/ops/index.ts";
+import { targets } from "./reference/targets.ts";
 
 export { deviceEngine, type DeviceEngine } from "./kernels-gpu/engine.ts";
 export { kernels } from "./kernels-gpu/index.ts";
@@ -22,7 +23,7 @@ export type { DeviceTensor } from "./kernels-gpu/device/tensors.ts";
 export interface CandidateOptions {
   /** The op that the kernel computes; the kernel's id if left out. */
   readonly op?: string;
-  /** How its tensors are stored on the device, as in the judge's terms; "float32" if left out. */
+  /** How its tensors are stored on the device where it is run directly; "float32" if left out. The judge says its own. */
   readonly dtype?: DTypeName;
   /** Values of overrides, for each kernel that has one of that name. */
   readonly overrides?: Readonly<Record<string, number>>;
@@ -55,5 +56,9 @@ export function candidateOf(
     throw new RangeError(`"${op}" is no op, expected one of ${[...operations.keys()].join(", ")}: name it with { op }`);
   }
   const launching = { ...(overrides && { overrides }), ...(timeout !== undefined && { timeout }) };
-  return deviceCandidate(device, kernel, operation, launching, dtype);
+  return {
+    ...deviceCandidate(device, kernel, operation, launching, dtype),
+    target: targets.wgsl,
+    under: (judged, asked) => deviceCandidate(device, kernel, judged, launching, asked),
+  };
 }

@@ -2,7 +2,7 @@
 import type { Candidate } from "../reference/candidate.ts";
 import { functionCandidate } from "../judge/candidates/function.ts";
 import { loadModule } from "../judge/candidates/module.ts";
-import { processCandidate } from "../judge/candidates/process.ts";
+import { startProcess } from "../judge/candidates/process.ts";
 import { openDevice } from "../kernels-gpu/device/dawn.ts";
 import { kernelOf } from "../kernels-gpu/index.ts";
 import type { KernelProgram } from "../kernels-gpu/device/program.ts";
@@ -28,7 +28,7 @@ export async function openCandidates(
   if (exec !== undefined) {
     if (exec.trim() === "") throw new UserError("--exec: the command is empty");
     const terms = { command: exec, dtype, timeout: 1000 * timeout, ...(signal === undefined ? {} : { signal }) };
-    return { where: exec, of: (operation) => processCandidate({ ...terms, operation }) };
+    return { where: exec, of: (operation) => startProcess({ ...terms, operation }) };
   }
   const module = kernel === undefined ? undefined : await loadModule(kernel);
   if (typeof module === "function" && !isProgram(module)) {

@@ -134,7 +134,7 @@ export function compare<Op extends AnyOp>(
 }
 
 /** A checked problem and its terms. */
-function settle(problem: unknown, terms: unknown): { operation: Operation; given: Problem; settled: Terms } {
+export function settle(problem: unknown, terms: unknown): { operation: Operation; given: Problem; settled: Terms } {
   const fields = fieldsOf(problem, "problem", "{ op, inputs, scalars }");
   checkFields(fields, "problem", ["op", "inputs", "scalars", "profile", "replay"]);
   const { op, inputs, scalars, profile = "unit" } = fields;

@@ -53,7 +53,7 @@ export function termsOf(
   }
 }
 
-function checkTarget(target: unknown, where: string): asserts target is Target {
+export function checkTarget(target: unknown, where: string): asserts target is Target {
   const expected = "one of `targets`, such as targets.wgsl, or what customTarget returns";
   if (typeof target === "string") throw new TypeError(`${where}: got ${shown(target)}, expected ${expected}`);
   const { u, functions } = fieldsOf(target, where, expected) as Partial<Target>;

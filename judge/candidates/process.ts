@@ -49,7 +49,7 @@ const LONGEST_STDERR = 4096;
 const LAST_WORDS = 500;
 
 /** Starts with the first case. `close` ends the process and removes its files, and so does the end of this program. */
-export function processCandidate(options: ProcessOptions): Candidate {
+export function startProcess(options: ProcessOptions): Candidate {
   const { command, operation, dtype, signal } = options;
   const folder = mkdtempSync(join(tmpdir(), "touchstone-"));
   const float32Outputs = Object.keys(operation.outputs).filter(

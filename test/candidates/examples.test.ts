@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, describe, expect, test } from "vitest";
-import { processCandidate } from "../../judge/candidates/process.ts";
+import { startProcess } from "../../judge/candidates/process.ts";
 import { cases } from "../../judge/ops/index.ts";
 import { campaign } from "../../judge/campaign.ts";
 import { operations } from "../../reference/ops/index.ts";
@@ -19,7 +19,7 @@ const [python, compiler] = ["python3", "cc"].map(program);
 
 async function failures(command: string, dtype: "float32" | "bfloat16" | "float16") {
   const operation = operations.get("rmsnorm.forward")!;
-  const candidate = processCandidate({ command, operation, dtype, timeout: 30_000 });
+  const candidate = startProcess({ command, operation, dtype, timeout: 30_000 });
   try {
     const plan = { runs: 10, seed: 1 };
     const report = await campaign(

@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { Interrupted, ProtocolError } from "../../reference/candidate.ts";
-import { processCandidate, type ProcessOptions } from "../../judge/candidates/process.ts";
+import { startProcess, type ProcessOptions } from "../../judge/candidates/process.ts";
 import { cases } from "../../judge/ops/index.ts";
 import { campaign, type Report } from "../../judge/campaign.ts";
 import { judge } from "../../judge/verdict.ts";
@@ -47,7 +47,7 @@ const inPython = (fault: string): string => `exec python3 '${here("kernel.py")}'
 const inC = (fault: string): string => `exec '${binary}' '${fault}'`;
 
 function candidateOf(command: string, op: string, more: Partial<ProcessOptions> = {}) {
-  return processCandidate({ command, operation: operations.get(op)!, dtype: "float32", timeout: TIMEOUT, ...more });
+  return startProcess({ command, operation: operations.get(op)!, dtype: "float32", timeout: TIMEOUT, ...more });
 }
 
 async function check(command: string, op: string, dtype: DTypeName, target: Target = targets.ieee): Promise<Report> {

@@ -1,0 +1,154 @@
+// Recordings of training steps: written, and the first op at fault found.
+import { checkConfig, type LlamaConfig } from "../../reference/config.ts";
+import type { DTypeName } from "../../reference/dtype.ts";
+import { operations } from "../../reference/ops/index.ts";
+import { type Target, targets } from "../../reference/targets.ts";
+import type { OpenEngine } from "../../reference/training/engine.ts";
+import type { Hyperparameters } from "../../reference/training/hyperparameters.ts";
+import type { Batch } from "../../reference/training/step.ts";
+import { checkWeights, type Weights } from "../../reference/weights.ts";
+import { writeSafetensors } from "../../formats/safetensors.ts";
+import { readTraceInput, type TraceInput } from "../../trace/input.ts";
+import { instancesOf } from "../../trace/instances.ts";
+import { replay } from "../../trace/replay.ts";
+import { blame as blameInstances, type Blame } from "../blame.ts";
+import { isMixed, openRecording } from "../../trace/recording.ts";
+import { declareStores, type Stores } from "../terms.ts";
+import { checkFields, fieldsOf, shown } from "./input.ts";
+import { checkTarget } from "./terms.ts";
+
+/**
+ * By whose promises a recording is judged.
+ *
+ * @example
+ * ```ts
+ * import { targets } from "touchstone-llama";
+ * import { blame, type BlameOptions } from "touchstone-llama/node";
+ *
+ * const options: BlameOptions = { target: targets.cuda };
+ * const { faults } = blame("step.safetensors", options);
+ * ```
+ */
+export interface BlameOptions {
+  /** Whose accuracies are allowed; WGSL's for a recording that Touchstone made itself, otherwise `targets.ieee`. */
+  readonly target?: Target;
+  /** What the step computed in, where the recording holds wider numbers than that. */
+  readonly dtype?: DTypeName;
+  /** Intermediates that its kernels store, and inputs that they read, in a lower format. */
+  readonly stores?: Stores;
+}
+
+/**
+ * Judges every op of a recorded training step, of Touchstone or of any framework, on its own recorded inputs: `faults` holds
+ * what is outside its bound, in the order of execution, so the first is the culprit. Tensors are named as in a trace
+ * (docs). Throws FormatError for a file that is no recording, TypeError or RangeError for options that are none.
+ *
+ * @example
+ * ```ts
+ * import { blame } from "touchstone-llama/node";
+ *
+ * const { faults, judged } = blame("step.safetensors");
+ * judged.length; // tensors that were judged
+ * faults[0]; // undefined where all are inside: { op: "attention.backward", segment: "layer 1, attention", … }
+ * ```
+ */
+export function blame(path: string, options: BlameOptions = {}): Blame {
+  checkPath(path);
+  checkFields(fieldsOf(options, "options", "{ target, dtype, stores }"), "options", ["target", "dtype", "stores"]);
+  const recording = openRecording(path, options.dtype);
+  try {
+    const { config, hyperparameters, batches, microBatches } = readTraceInput(path);
+    const isOurs = recording.metadata.computedBy === "touchstone trace";
+    const { target = isOurs ? targets.wgsl : targets.ieee, stores = {} } = options;
+    checkTarget(target, "options.target");
+    const declared = declareStores(target, stores, [...operations.values()]);
+    const [B, T] = batches[0].tokens.shape;
+    const like = { data: new Float32Array(0), shape: [0] };
+    const mixed = isMixed(recording);
+    const shape = { config, B, T, microBatches, like, mixed, ...(hyperparameters && { hyperparameters }) };
+    const instances = batches.flatMap((_, step) => instancesOf(shape, step));
+    return blameInstances(instances, operations, recording, declared);
+  } finally {
+    recording.close();
+  }
+}
+
+/**
+ * What a recording starts from.
+ *
+ * @example
+ * ```ts
+ * import { reference, tensor } from "touchstone-llama";
+ * import type { StepsToRecord } from "touchstone-llama/node";
+ *
+ * const config = reference.presets.tiny;
+ * const tokens = tensor(Int32Array.of(1, 2, 3, 4), [1, 4]);
+ * const weights = reference.initialWeights(config, 1, Float32Array);
+ * const steps: StepsToRecord = { config, weights, batches: [{ tokens, targets: tokens }] };
+ * ```
+ */
+export interface StepsToRecord {
+  readonly config: LlamaConfig;
+  /** By the weights' names, as `reference.initialWeights` gives them. */
+  readonly weights: Weights<Float32Array>;
+  /** One for each step, of one shape: tokens and targets [B, T]. More than one needs hyperparameters. */
+  readonly batches: readonly Batch[];
+  /** Absent for one forward and backward without an update. */
+  readonly hyperparameters?: Hyperparameters;
+  /** Parts that each batch is computed in, one after another; 1 if left out. */
+  readonly microBatches?: number;
+}
+
+/**
+ * Computes training steps and writes every tensor of them to a safetensors file that `blame` reads: in float32 by the
+ * reference, or by the engine that `open` opens, such as the kernels on a device. Throws TypeError or RangeError for steps
+ * that are none, FormatError where the file cannot be written.
+ *
+ * @example
+ * ```ts
+ * import { reference, tensor } from "touchstone-llama";
+ * import { blame, recordSteps } from "touchstone-llama/node";
+ *
+ * const config = { ...reference.presets.tiny, nLayers: 1 };
+ * const tokens = tensor(Int32Array.of(1, 2, 3, 4), [1, 4]);
+ * const weights = reference.initialWeights(config, 1, Float32Array);
+ * await recordSteps("mine.safetensors", { config, weights, batches: [{ tokens, targets: tokens }] });
+ * blame("mine.safetensors").faults; // []
+ * ```
+ */
+export async function recordSteps(path: string, steps: StepsToRecord, open?: OpenEngine): Promise<void> {
+  checkPath(path);
+  const known = ["config", "weights", "batches", "hyperparameters", "microBatches"];
+  const fields = fieldsOf(steps, "steps", "{ config, weights, batches }");
+  checkFields(fields, "steps", known);
+  const { config, weights, batches, hyperparameters, microBatches = 1 } = steps;
+  checkConfig(fieldsOf(config, "steps.config", "a configuration, such as reference.presets.tiny") as never);
+  if (!(weights instanceof Map)) {
+    throw new TypeError(`steps.weights: got ${shown(weights)}, expected a Map of tensors by the weights' names`);
+  }
+  checkWeights(config, weights);
+  if (!Array.isArray(batches) || batches.length === 0) {
+    throw new TypeError(`steps.batches: got ${shown(batches)}, expected an array of at least one batch`);
+  }
+  const configText = JSON.stringify({ ...config, ...hyperparameters });
+  const input: TraceInput = {
+    config,
+    configText,
+    weights: new Map(weights),
+    batches,
+    microBatches,
+    ...(hyperparameters === undefined ? {} : { hyperparameters }),
+  };
+  const tensors = await replay(input, Float32Array, true, open);
+  writeSafetensors(path, tensors, {
+    config: configText,
+    dtype: "float32",
+    rope: "adjacent pairs",
+    ...(microBatches > 1 && { microBatches: String(microBatches) }),
+    computedBy: "touchstone trace",
+  });
+}
+
+function checkPath(path: unknown): asserts path is string {
+  if (typeof path !== "string") throw new TypeError(`path: got ${shown(path)}, expected the path of a file`);
+}
