@@ -1,4 +1,4 @@
-// One block of a LLaMA (Touvron et al. 2023, section 2.2): attention, then SwiGLU, each behind an RMSNorm, each added to x.
+// One block of a LLaMA (Touvron et al. 2023, section 2.2): attention, then SwiGLU, each after an RMSNorm, each added to x.
 //
 //   a = x + wo · attention(rope(wq · n), rope(wk · n), wv · n),   n = rmsnorm(x)
 //   y = a + w2 · swiglu(w1 · m, w3 · m),                          m = rmsnorm(a)
@@ -86,15 +86,15 @@ export interface KeysAndValues<P extends Floats = Floats> {
 }
 
 /**
- * x: [R, C], the tables' T dividing R → every activation; the block's result is ffnResidual: [R, C]. `behind` puts the new
- * keys and values behind earlier ones, where there are any.
+ * x: [R, C], the tables' T dividing R → every activation; the block's result is ffnResidual: [R, C]. `append` puts the new
+ * keys and values after earlier ones, where there are any.
  */
 export function forward<P extends Floats>(
   config: LlamaConfig,
   w: LayerWeights<P>,
   table: RopeTable<P>,
   x: Tensor<P>,
-  behind: (fresh: KeysAndValues<P>) => KeysAndValues<P> = (fresh) => fresh,
+  append: (fresh: KeysAndValues<P>) => KeysAndValues<P> = (fresh) => fresh,
 ): BlockActivations<P> {
   const { cos, sin } = table;
   const T = cos.shape[0];
@@ -106,7 +106,7 @@ export function forward<P extends Floats>(
   const v = heads(linear.forward(attentionNorm.y, w.wv).y, T, config.nKvHeads);
   const q = rope.forward(qProjection, cos, sin, LAYOUT).y;
   const k = rope.forward(kProjection, cos, sin, LAYOUT).y;
-  const seen = behind({ k, v });
+  const seen = append({ k, v });
   const attended = attention.forward(q, seen.k, seen.v);
   const attentionOutput = linear.forward(rows(attended.y), w.wo).y;
   const attentionResidual = add.forward(x, attentionOutput).y;

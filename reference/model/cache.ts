@@ -28,7 +28,7 @@ export function emptyCache<P extends Floats>(config: LlamaConfig, weights: Weigh
   const values = empty();
   let length = 0;
 
-  /** Writes t behind the positions that count: [1, length + T, NKV, HS]. */
+  /** Writes t after the positions that count: [1, length + T, NKV, HS]. */
   function extended(kept: P[], i: number, t: Tensor<P>): Tensor<P> {
     const [, T, NKV, HS] = t.shape;
     const S = length + T;
@@ -58,7 +58,7 @@ export function emptyCache<P extends Floats>(config: LlamaConfig, weights: Weigh
 }
 
 /**
- * Reads T tokens behind those in the cache, which it then holds too → their logits: [T, V]. Throws RangeError, and leaves
+ * Reads T tokens after those in the cache, which it then holds too → their logits: [T, V]. Throws RangeError, and leaves
  * the cache as it was, for an id outside [0, V), or more positions than maxSeqLen.
  */
 export function read<P extends Floats>(

@@ -9,18 +9,15 @@ import * as rmsnorm from "../ops/rmsnorm.ts";
 import * as ropeTable from "../ops/rope-table.ts";
 import { type Floats, type Ints, roundScalar, type Tensor, view } from "../tensor.ts";
 import { headWeight, layerWeightName, layerWeights, type LayerWeights, type Weights } from "../weights.ts";
-import type { Policy } from "./policies.ts";
 import * as block from "./block.ts";
-import type { Again, Saved } from "./lazily.ts";
-import { recompute, save } from "./recompute.ts";
 
-/** Everything that the forward computes; rows are [R, …] with R = B·T. Of the blocks it may be only what was saved. */
-export interface ModelActivations<P extends Floats = Floats, Layer = block.BlockActivations<P>> {
+/** Everything that the forward computes; rows are [R, …] with R = B·T. */
+export interface ModelActivations<P extends Floats = Floats> {
   /** [B, T]. */
   readonly tokens: Tensor<Ints>;
   readonly table: block.RopeTable<P>;
   readonly embedding: Tensor<P>;
-  readonly layers: readonly Layer[];
+  readonly layers: readonly block.BlockActivations<P>[];
   /** What the last block gave: [R, C]. */
   readonly last: Tensor<P>;
   readonly norm: { readonly y: Tensor<P>; readonly rstd: Tensor<P> };
@@ -29,9 +26,9 @@ export interface ModelActivations<P extends Floats = Floats, Layer = block.Block
 }
 
 /** The gradient at each activation, and those of the weights. */
-export interface ModelGradients<P extends Floats = Floats, Layer = block.BlockGradients<P>> {
+export interface ModelGradients<P extends Floats = Floats> {
   readonly embedding: Tensor<P>;
-  readonly layers: readonly Layer[];
+  readonly layers: readonly block.BlockGradients<P>[];
   readonly norm: Tensor<P>;
   readonly logits: Tensor<P>;
   /** With a tied head, the two terms of its gradient: [V, C] each. */
@@ -44,7 +41,7 @@ export interface ModelGradients<P extends Floats = Floats, Layer = block.BlockGr
 export interface Past<P extends Floats = Floats> {
   /** How many there are. */
   readonly length: number;
-  /** Those of layer i, and behind them those of the positions that are computed now. */
+  /** Those of layer i, followed by those of the positions that are computed now. */
   extend(i: number, fresh: block.KeysAndValues<P>): block.KeysAndValues<P>;
 }
 
@@ -58,50 +55,16 @@ export function forward<P extends Floats>(
   tokens: Tensor<Ints>,
   past: Past<P> = nothingPast,
 ): ModelActivations<P> {
-  return pass(config, weights, tokens, past, (layer) => layer);
-}
-
-/** The same, keeping of each block what the policy saves. */
-export function forwardSaving<P extends Floats>(
-  config: LlamaConfig,
-  weights: Weights<P>,
-  tokens: Tensor<Ints>,
-  policy: Policy,
-): ModelActivations<P, Saved<Tensor<P>>> {
-  return pass(config, weights, tokens, nothingPast, (layer) => save(policy, layer));
-}
-
-const nothingPast: Past<never> = { length: 0, extend: (_, fresh) => fresh };
-
-function pass<P extends Floats, Layer>(
-  config: LlamaConfig,
-  weights: Weights<P>,
-  tokens: Tensor<Ints>,
-  past: Past<P>,
-  keep: (layer: block.BlockActivations<P>) => Layer,
-): ModelActivations<P, Layer> {
-  const [B, T] = tokens.shape;
-  if (!(past.length + T <= config.maxSeqLen)) {
-    const behind = past.length > 0 ? ` behind ${past.length} positions` : "";
-    throw new RangeError(
-      `tokens has shape [${tokens.shape}]${behind}, expected [B,T] with T at most maxSeqLen=${config.maxSeqLen}`,
-    );
-  }
-  const w = weights.get("tok_embeddings.weight")!;
-  const Storage = w.data.constructor as new (length: number) => P;
-  const table = ropeTable.forward(roundScalar(config.ropeTheta, w), headSize(config), past.length, T, Storage);
-
-  const embedded = embedding.forward(view(tokens, [B * T]), w).y;
-  let x = embedded;
-  const layers: Layer[] = [];
+  const { table, x0 } = embed(config, weights, tokens, past.length);
+  let x = x0;
+  const layers: block.BlockActivations<P>[] = [];
   for (let i = 0; i < config.nLayers; i++) {
     const layer = block.forward(config, layerWeights(weights, i), table, x, (fresh) => past.extend(i, fresh));
-    layers.push(keep(layer));
+    layers.push(layer);
     x = layer.ffnResidual;
   }
-  const norm = rmsnorm.forward(x, weights.get("norm.weight")!, roundScalar(config.normEps, w));
-  const logits = linear.forward(norm.y, headWeight(weights)).y;
-  return { tokens, table, embedding: embedded, layers, last: x, norm, logits };
+  const { norm, logits } = unembed(config, weights, x);
+  return { tokens, table, embedding: x0, layers, last: x, norm, logits };
 }
 
 /**
@@ -114,65 +77,91 @@ export function backward<P extends Floats>(
   a: ModelActivations<P>,
   dlogits: Tensor<P>,
 ): ModelGradients<P> {
-  return passBack(
-    config,
-    weights,
-    a,
-    dlogits,
-    (layer) => layer,
-    (gradients) => gradients,
-  );
-}
-
-/** The same after forwardSaving: a block's other activations are computed again, and its gradients dropped but for the weights'. */
-export function backwardRecomputing<P extends Floats>(
-  config: LlamaConfig,
-  weights: Weights<P>,
-  a: ModelActivations<P, Saved<Tensor<P>>>,
-  dlogits: Tensor<P>,
-  again?: (i: number) => Again<Tensor<P>>,
-): ModelGradients<P, Pick<block.BlockGradients<P>, "weights">> {
-  return passBack(
-    config,
-    weights,
-    a,
-    dlogits,
-    (saved, i) => recompute(config, layerWeights(weights, i), a.table, saved, again?.(i)),
-    (gradients) => ({ weights: gradients.weights }),
-  );
-}
-
-function passBack<P extends Floats, Layer, Gradients extends Pick<block.BlockGradients<P>, "weights">>(
-  config: LlamaConfig,
-  weights: Weights<P>,
-  a: ModelActivations<P, Layer>,
-  dlogits: Tensor<P>,
-  restore: (layer: Layer, i: number) => block.BlockActivations<P>,
-  keep: (gradients: block.BlockGradients<P>) => Gradients,
-): ModelGradients<P, Gradients> {
-  const head = linear.backward(dlogits, a.norm.y, headWeight(weights));
-  const norm = rmsnorm.backward(head.dx, a.last, weights.get("norm.weight")!, a.norm.rstd);
+  const { head, norm } = unembedBackward(weights, a, dlogits);
   let dx = norm.dx;
-  const layers: Gradients[] = [];
+  const layers: block.BlockGradients<P>[] = [];
   for (let i = config.nLayers - 1; i >= 0; i--) {
-    const layer = block.backward(config, layerWeights(weights, i), a.table, restore(a.layers[i], i), dx);
-    layers.unshift(keep(layer));
+    const layer = block.backward(config, layerWeights(weights, i), a.table, a.layers[i], dx);
+    layers.unshift(layer);
     dx = layer.x;
   }
-  const [B, T] = a.tokens.shape;
-  const table = embedding.backward(dx, view(a.tokens, [B * T]), config.vocabSize);
+  const table = embedBackward(config, a, dx);
+  const ofWeights = gradientsByName(config, { embedding: table.dw, layers, norm: norm.dw, head: head.dw });
+  const terms = config.tiedEmbeddings ? { terms: { embedding: table.dw, head: head.dw } } : {};
+  return { embedding: dx, layers, norm: head.dx, logits: dlogits, ...terms, weights: ofWeights };
+}
 
+/** Of the positions from `start` on: RoPE's table, and x₀ = embedding(tokens): [R, C]. */
+export function embed<P extends Floats>(
+  config: LlamaConfig,
+  weights: Weights<P>,
+  tokens: Tensor<Ints>,
+  start: number,
+): { table: block.RopeTable<P>; x0: Tensor<P> } {
+  const [B, T] = tokens.shape;
+  if (!(start + T <= config.maxSeqLen)) {
+    const after = start > 0 ? ` after ${start} positions` : "";
+    throw new RangeError(
+      `tokens has shape [${tokens.shape}]${after}, expected [B,T] with T at most maxSeqLen=${config.maxSeqLen}`,
+    );
+  }
+  const w = weights.get("tok_embeddings.weight")!;
+  const Storage = w.data.constructor as new (length: number) => P;
+  const table = ropeTable.forward(roundScalar(config.ropeTheta, w), headSize(config), start, T, Storage);
+  return { table, x0: embedding.forward(view(tokens, [B * T]), w).y };
+}
+
+/** What the last block gave → the last norm, and logits: [R, V]. */
+export function unembed<P extends Floats>(
+  config: LlamaConfig,
+  weights: Weights<P>,
+  x: Tensor<P>,
+): Pick<ModelActivations<P>, "norm" | "logits"> {
+  const norm = rmsnorm.forward(x, weights.get("norm.weight")!, roundScalar(config.normEps, x));
+  return { norm, logits: linear.forward(norm.y, headWeight(weights)).y };
+}
+
+/** dlogits: [R, V] → the gradients of the head and of the last norm, of which norm.dx is at what the last block gave. */
+export function unembedBackward<P extends Floats>(
+  weights: Weights<P>,
+  a: Pick<ModelActivations<P>, "norm" | "last">,
+  dlogits: Tensor<P>,
+): { head: { dx: Tensor<P>; dw: Tensor<P> }; norm: { dx: Tensor<P>; dw: Tensor<P> } } {
+  const head = linear.backward(dlogits, a.norm.y, headWeight(weights));
+  return { head, norm: rmsnorm.backward(head.dx, a.last, weights.get("norm.weight")!, a.norm.rstd) };
+}
+
+/** dx: [R, C], at x₀ → the gradient of the embedding's table. */
+export function embedBackward<P extends Floats>(
+  config: LlamaConfig,
+  { tokens }: Pick<ModelActivations<P>, "tokens">,
+  dx: Tensor<P>,
+): { dw: Tensor<P> } {
+  const [B, T] = tokens.shape;
+  return embedding.backward(dx, view(tokens, [B * T]), config.vocabSize);
+}
+
+/** The gradients of the weights by the weights' names, in the order of the table; of a tied head the sum of its two. */
+export function gradientsByName<P extends Floats>(
+  config: LlamaConfig,
+  d: {
+    readonly embedding: Tensor<P>;
+    readonly layers: readonly Pick<block.BlockGradients<P>, "weights">[];
+    readonly norm: Tensor<P>;
+    readonly head: Tensor<P>;
+  },
+): Map<string, Tensor<P>> {
   const gradients = new Map<string, Tensor<P>>();
   const tied = config.tiedEmbeddings;
-  gradients.set("tok_embeddings.weight", tied ? add.forward(table.dw, head.dw).y : table.dw);
-  for (const [i, layer] of layers.entries()) {
+  gradients.set("tok_embeddings.weight", tied ? add.forward(d.embedding, d.head).y : d.embedding);
+  for (const [i, layer] of d.layers.entries()) {
     for (const [weight, dw] of Object.entries(layer.weights)) {
       gradients.set(layerWeightName(i, weight as keyof LayerWeights), dw);
     }
   }
-  gradients.set("norm.weight", norm.dw);
-  if (!tied) gradients.set("output.weight", head.dw);
-
-  const terms = tied ? { terms: { embedding: table.dw, head: head.dw } } : {};
-  return { embedding: dx, layers, norm: head.dx, logits: dlogits, ...terms, weights: gradients };
+  gradients.set("norm.weight", d.norm);
+  if (!tied) gradients.set("output.weight", d.head);
+  return gradients;
 }
+
+const nothingPast: Past<never> = { length: 0, extend: (_, fresh) => fresh };

@@ -8,11 +8,13 @@ import * as linear from "../ops/linear.ts";
 import * as rmsnorm from "../ops/rmsnorm.ts";
 import * as rope from "../ops/rope.ts";
 import * as swiglu from "../ops/swiglu.ts";
-import { kept, type Policy } from "./policies.ts";
-import { type Floats, roundScalar, type Tensor } from "../tensor.ts";
-import type { LayerWeights } from "../weights.ts";
-import { type BlockActivations, heads, LAYOUT, type RopeTable, rows } from "./block.ts";
+import { type Floats, type Ints, roundScalar, type Tensor } from "../tensor.ts";
+import { type LayerWeights, layerWeights, type Weights } from "../weights.ts";
+import { type BlockActivations, type BlockGradients, heads, LAYOUT, type RopeTable, rows } from "./block.ts";
+import * as block from "./block.ts";
 import { type Again, lazily, type Saved, saveOf } from "./lazily.ts";
+import * as model from "./model.ts";
+import { kept, type Policy } from "./policies.ts";
 
 /** What a policy keeps of a block: that which its backward reads and the policy lists, and the block's input. */
 export function save<P extends Floats>(policy: Policy, a: BlockActivations<P>): Saved<Tensor<P>> {
@@ -52,4 +54,62 @@ export function recompute<P extends Floats>(
     },
     again,
   );
+}
+
+/** What the model's forward leaves under a policy: of each block what the policy saves. */
+export interface SavedActivations<P extends Floats = Floats> extends Omit<model.ModelActivations<P>, "layers"> {
+  readonly layers: readonly Saved<Tensor<P>>[];
+}
+
+/** model.forward, keeping of each block what the policy saves. */
+export function forwardSaving<P extends Floats>(
+  config: LlamaConfig,
+  weights: Weights<P>,
+  tokens: Tensor<Ints>,
+  policy: Policy,
+): SavedActivations<P> {
+  const { table, x0 } = model.embed(config, weights, tokens, 0);
+  let x = x0;
+  const layers: Saved<Tensor<P>>[] = [];
+  for (let i = 0; i < config.nLayers; i++) {
+    const layer = block.forward(config, layerWeights(weights, i), table, x);
+    layers.push(save(policy, layer));
+    x = layer.ffnResidual;
+  }
+  return { tokens, table, embedding: x0, layers, last: x, ...model.unembed(config, weights, x) };
+}
+
+/**
+ * model.backward after forwardSaving: a block's other activations are computed again, and of its gradients only the weights'
+ * are kept. The result is by the weights' names. `again` is called with what block i computes again.
+ */
+export function backwardRecomputing<P extends Floats>(
+  config: LlamaConfig,
+  weights: Weights<P>,
+  a: SavedActivations<P>,
+  dlogits: Tensor<P>,
+  again?: (i: number) => Again<Tensor<P>>,
+): Map<string, Tensor<P>> {
+  const { head, norm } = model.unembedBackward(weights, a, dlogits);
+  let dx = norm.dx;
+  const layers: Pick<BlockGradients<P>, "weights">[] = [];
+  for (let i = config.nLayers - 1; i >= 0; i--) {
+    const w = layerWeights(weights, i);
+    const layer = block.backward(config, w, a.table, recompute(config, w, a.table, a.layers[i], again?.(i)), dx);
+    layers.unshift({ weights: layer.weights });
+    dx = layer.x;
+  }
+  const { dw } = model.embedBackward(config, a, dx);
+  return model.gradientsByName(config, { embedding: dw, layers, norm: norm.dw, head: head.dw });
+}
+
+/** The same activations for a backward that is recorded: of each block what the policy does not save is computed when it is read. */
+export function recomputed<P extends Floats>(
+  config: LlamaConfig,
+  weights: Weights<P>,
+  a: model.ModelActivations<P>,
+  policy: Policy,
+): model.ModelActivations<P> {
+  const layers = a.layers.map((layer, i) => recompute(config, layerWeights(weights, i), a.table, save(policy, layer)));
+  return { ...a, layers };
 }

@@ -18,7 +18,8 @@ import type { ModelActivations } from "../model/model.ts";
 import { type Tensor, view } from "../tensor.ts";
 import type { Weights } from "../weights.ts";
 import { activationName, gradientName } from "./recorded-names.ts";
-import type { Pass, Passes, PassesInParts, TrainingState } from "./step.ts";
+import type { PassesInParts } from "./in-parts.ts";
+import type { Pass, Passes, TrainingState } from "./step.ts";
 
 /** Takes a tensor under its name; called in the order of computation. */
 export type Recorder = (name: string, t: Tensor) => void;

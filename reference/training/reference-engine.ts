@@ -4,7 +4,8 @@ import type { Floats, Tensor } from "../tensor.ts";
 import type { StepEngine, StepOptions } from "./engine.ts";
 import { splitBatch } from "./micro-batches.ts";
 import { recordParts, recordUpdate } from "./recorded.ts";
-import { differentiateInParts, passesOverParts, type TrainingState, update } from "./step.ts";
+import { differentiateInParts, passesOverParts } from "./in-parts.ts";
+import { type TrainingState, update } from "./step.ts";
 
 /** The reference as an engine, in the storage of the state that it is given. */
 export function referenceEngine<P extends Floats>(

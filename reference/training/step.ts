@@ -1,18 +1,13 @@
 // One step of training:  tokens → loss → gradients → their norm → clipped → AdamW.
 import type { LlamaConfig } from "../config.ts";
 import * as adamw from "../ops/adamw.ts";
-import * as add from "../ops/add.ts";
 import * as clip from "../ops/clip.ts";
 import * as crossEntropy from "../ops/cross-entropy.ts";
 import * as gradientNorm from "../ops/gradient-norm.ts";
 import * as model from "../model/model.ts";
-import type { Again } from "../model/lazily.ts";
-import { recompute, save } from "../model/recompute.ts";
-import type { Policy } from "../model/policies.ts";
 import { type Floats, type Ints, roundScalar, type Tensor, view, zeros } from "../tensor.ts";
-import { layerWeights, type Weights } from "../weights.ts";
+import type { Weights } from "../weights.ts";
 import type { Hyperparameters } from "./hyperparameters.ts";
-import { meanLoss, sharesOf } from "./micro-batches.ts";
 import { adamwScalars } from "./schedule.ts";
 
 /** What a model is asked to predict: tokens and targets: [B, T]; a target of −100 does not count. */
@@ -34,7 +29,7 @@ export function initialState<P extends Floats>(weights: Weights<P>): TrainingSta
   return { weights, firstMoment: moments(), secondMoment: moments() };
 }
 
-/** Both passes over a batch, or a part of one, with all that was computed on the way. */
+/** Both passes over a batch, with all that was computed on the way. */
 export interface Pass<P extends Floats = Floats> {
   readonly activations: model.ModelActivations<P>;
   readonly loss: Tensor<P>;
@@ -49,129 +44,25 @@ export interface Passes<P extends Floats = Floats> extends Pass<P> {
   readonly norm: Tensor<P>;
 }
 
-/** The passes over each part of a batch, and what they come to together. */
-export interface PassesInParts<P extends Floats = Floats> {
-  readonly parts: readonly Pass<P>[];
-  /** sums[i]: the gradients of the weights from the parts 0 … i. */
-  readonly sums: readonly Weights<P>[];
-  /** The mean over all targets that count: []. */
-  readonly loss: Tensor<P>;
-  /** Over the last of the sums: []. */
-  readonly norm: Tensor<P>;
-}
-
-/**
- * The loss of a batch, its gradients and their global norm. With a policy the backward reads what recomputation gives;
- * everything is returned all the same.
- */
-export function differentiate<P extends Floats>(
-  config: LlamaConfig,
-  weights: Weights<P>,
-  batch: Batch,
-  policy?: Policy,
-): Passes<P> {
-  const pass = passOver(config, weights, batch, 1, policy);
-  return { ...pass, norm: normOf(pass.gradients.weights) };
-}
-
-/** The same of a batch in parts: with the numbers of `differentiateInParts`, everything is returned. */
-export function passesOverParts<P extends Floats>(
-  config: LlamaConfig,
-  weights: Weights<P>,
-  batches: readonly Batch[],
-  policy?: Policy,
-): PassesInParts<P> {
-  const shares = sharesOf(batches, crossEntropy.IGNORE_INDEX);
-  const parts = batches.map((batch, i) => passOver(config, weights, batch, shares[i], policy));
-  const sums: Weights<P>[] = [];
-  for (const { gradients } of parts) {
-    const before = sums.at(-1);
-    sums.push(before === undefined ? gradients.weights : addGradients(before, gradients.weights));
-  }
-  const last = sums.at(-1);
-  if (last === undefined) throw new RangeError("a batch of no parts has no gradient: expected at least one");
-  const norm = normOf(last);
-  const loss = zeros(norm);
-  loss.data[0] = meanLoss(
-    shares,
-    parts.map((part) => part.loss.data[0]),
-  );
-  return { parts, sums, loss, norm };
-}
-
-function passOver<P extends Floats>(
-  config: LlamaConfig,
-  weights: Weights<P>,
-  batch: Batch,
-  share: number,
-  policy: Policy | undefined,
-): Pass<P> {
+/** The loss of a batch, its gradients and their global norm. */
+export function differentiate<P extends Floats>(config: LlamaConfig, weights: Weights<P>, batch: Batch): Passes<P> {
   const activations = model.forward(config, weights, batch.tokens);
-  const { loss, lse, dloss, dlogits } = lossAndGradient(activations.logits, batch, share);
-  const read = policy === undefined ? activations : recomputed(config, weights, activations, policy);
-  return { activations, loss, lse, dloss, gradients: model.backward(config, weights, read, dlogits) };
+  const { dlogits, ...ofLoss } = lossAndGradient(activations.logits, batch, 1);
+  const gradients = model.backward(config, weights, activations, dlogits);
+  return { activations, ...ofLoss, gradients, norm: normOf(gradients.weights) };
 }
 
-/** What a step needs of the passes over a batch. */
-export interface Derivative<P extends Floats = Floats> {
-  readonly loss: number;
-  readonly gradients: Map<string, Tensor<P>>;
-  /** Over the gradients of all weights: []. */
-  readonly norm: Tensor<P>;
-}
-
-/**
- * The same of a batch in parts, of each of which only that is held which a policy saves. The loss is the mean over all
- * targets that count. `again` is told what block i of a part computes again.
- */
-export function differentiateInParts<P extends Floats>(
-  config: LlamaConfig,
-  weights: Weights<P>,
-  parts: readonly Batch[],
-  policy: Policy,
-  again?: (i: number) => Again<Tensor<P>>,
-): Derivative<P> {
-  const shares = sharesOf(parts, crossEntropy.IGNORE_INDEX);
-  const losses: number[] = [];
-  let gradients: Map<string, Tensor<P>> | undefined;
-  for (const [i, part] of parts.entries()) {
-    const activations = model.forwardSaving(config, weights, part.tokens, policy);
-    const { loss, dlogits } = lossAndGradient(activations.logits, part, shares[i]);
-    const passed = model.backwardRecomputing(config, weights, activations, dlogits, again);
-    losses.push(loss.data[0]);
-    gradients = gradients === undefined ? passed.weights : addGradients(gradients, passed.weights);
-  }
-  if (gradients === undefined) throw new RangeError("a batch of no parts has no gradient: expected at least one");
-  const norm = normOf(gradients);
-  return { loss: roundScalar(meanLoss(shares, losses), norm), gradients, norm };
-}
-
-/** Gradients of two parts; each partial sum is stored. */
-export function addGradients<P extends Floats>(sum: Weights<P>, more: Weights<P>): Map<string, Tensor<P>> {
-  return new Map([...sum].map(([name, dw]) => [name, add.forward(dw, more.get(name)!).y]));
-}
-
-/** The loss, a mean over a batch, and the gradient of `share` times it at the logits. */
-function lossAndGradient<P extends Floats>(logits: Tensor<P>, batch: Batch, share: number) {
+/** The loss, a mean over the targets of a batch that count; dloss: the gradient at it → that at the logits. */
+export function lossAndGradient<P extends Floats>(logits: Tensor<P>, batch: Batch, dloss: number) {
   const targets = view(batch.targets, [batch.targets.data.length]);
   const { loss, lse } = crossEntropy.forward(logits, targets);
-  const dloss = zeros(loss);
-  dloss.data[0] = share;
-  return { loss, lse, dloss, ...crossEntropy.backward(dloss, logits, targets, lse) };
+  const given = zeros(loss);
+  given.data[0] = dloss;
+  return { loss, lse, dloss: given, ...crossEntropy.backward(given, logits, targets, lse) };
 }
 
-/** The same activations, of each block what the policy does not save computed again when it is read. */
-function recomputed<P extends Floats>(
-  config: LlamaConfig,
-  weights: Weights<P>,
-  a: model.ModelActivations<P>,
-  policy: Policy,
-): model.ModelActivations<P> {
-  const layers = a.layers.map((layer, i) => recompute(config, layerWeights(weights, i), a.table, save(policy, layer)));
-  return { ...a, layers };
-}
-
-function normOf<P extends Floats>(gradients: Weights<P>): Tensor<P> {
+/** The global norm of gradients by the weights' names: []. */
+export function normOf<P extends Floats>(gradients: Weights<P>): Tensor<P> {
   const [first, ...others] = gradients.values();
   return gradientNorm.forward(first, ...others).norm;
 }

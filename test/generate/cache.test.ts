@@ -106,7 +106,7 @@ describe("the cache", () => {
     expect(() => read(config, weights, cache, Int32Array.of(0, 9))).toThrow("tokens[1] is 9, expected an id in [0, 9)");
     expect(() => read(config, weights, cache, Int32Array.of(-1))).toThrow("tokens[0] is -1");
     expect(() => read(config, weights, cache, Int32Array.of(0, 0, 0))).toThrow(
-      "tokens has shape [1,3] behind 3 positions, expected [B,T] with T at most maxSeqLen=5",
+      "tokens has shape [1,3] after 3 positions, expected [B,T] with T at most maxSeqLen=5",
     );
     for (const length of [4, -1, 0.5, NaN]) expect(() => cache.cut(length)).toThrow(`cannot keep ${length}`);
     expect(cache.length).toBe(3);

@@ -20,7 +20,7 @@ import { policyNames } from "../../reference/model/policies.ts";
 import { targets } from "../../reference/targets.ts";
 import type { Floats, Ints, Tensor } from "../../reference/tensor.ts";
 import { referenceEngine } from "../../reference/training/reference-engine.ts";
-import { differentiateInParts } from "../../reference/training/step.ts";
+import { differentiateInParts } from "../../reference/training/in-parts.ts";
 import { splitBatch } from "../../reference/training/micro-batches.ts";
 import { device } from "../kernels/device.ts";
 import { batchOf, lively } from "../model/problem.ts";
