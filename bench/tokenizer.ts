@@ -3,7 +3,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { readTokenizer } from "../formats/tokenizer.ts";
 import type { Tokenizer } from "../reference/text/tokenizer.ts";
 import { sentencePiece } from "../reference/text/tokenizer-sentencepiece.ts";
-import { train, trainingDefaults } from "../reference/text/train.ts";
+import { trainTokenizer, trainingDefaults } from "../reference/text/train.ts";
 import { wordCounter } from "../reference/text/train-words.ts";
 import { medianMilliseconds } from "./measure.ts";
 
@@ -17,9 +17,9 @@ const shipped = new URL("../golden/text/default.txt", import.meta.url);
 export function benchTokenizer(): void {
   console.log("tokenizer on one core, median: MB/s");
   const text = readFileSync(shipped, "utf8").repeat(8);
-  let vocabulary = train(words(text), { vocabSize: VOCABULARY, ...trainingDefaults });
+  let vocabulary = trainTokenizer(words(text), { vocabSize: VOCABULARY, ...trainingDefaults });
   const [milliseconds] = medianMilliseconds(() => {
-    vocabulary = train(words(text), { vocabSize: VOCABULARY, ...trainingDefaults });
+    vocabulary = trainTokenizer(words(text), { vocabSize: VOCABULARY, ...trainingDefaults });
   });
   line(`learning ${VOCABULARY} pieces`, text, milliseconds);
   both(`${VOCABULARY} pieces`, sentencePiece(vocabulary), text);

@@ -2,7 +2,7 @@
 import { setImmediate } from "node:timers/promises";
 import Table from "cli-table3";
 import { countParameters } from "../reference/weights.ts";
-import { evaluate, type Outcome, summarise } from "../training/evaluate.ts";
+import { evaluate, type ItemOutcome, figuresOf } from "../training/evaluate.ts";
 import { type Item, readTasks, textItem } from "../training/tasks.ts";
 import { UserError } from "./errors.ts";
 import type { EvaluateOptions } from "./evaluate.ts";
@@ -38,7 +38,7 @@ export async function evaluateFiles(checkpoint: string | undefined, options: Eva
   try {
     for (const [i, group] of groups.entries()) {
       progress.begin(group.task);
-      const outcomes: Outcome[] = [];
+      const outcomes: ItemOutcome[] = [];
       const tick = async (share: number): Promise<void> => {
         progress.advance(i, (outcomes.length + share) / group.items.length);
         await setImmediate(); // a signal is delivered between two turns of the event loop
@@ -48,7 +48,7 @@ export async function evaluateFiles(checkpoint: string | undefined, options: Eva
         outcomes.push(await evaluate({ reader, tokenizer }, item, seed, tick));
         await tick(0);
       }
-      const figures = summarise(outcomes, ks);
+      const figures = figuresOf(outcomes, ks);
       results.push({ task: group.task, kind: group.kind, items: outcomes.length, figures });
       progress.end(`${group.task}: ${shown(figures)}`);
     }

@@ -1,7 +1,7 @@
 // What `touchstone plan` does.
 import { writeAtomically } from "../formats/atomic.ts";
 import { presets } from "../reference/config.ts";
-import { type Device, devices } from "../reference/planning/devices.ts";
+import { type DataSheet, devices } from "../reference/planning/devices.ts";
 import { printedTokens } from "../reference/planning/paper.ts";
 import { plan, type PlanRequest, rankMemory } from "../reference/planning/plan.ts";
 import { parsePolicy, policyNames } from "../reference/model/policies.ts";
@@ -58,7 +58,7 @@ export function planOf(options: PlanOptions): Planned {
   };
 }
 
-function networked(device: Device, gigabits: number | undefined): Device {
+function networked(device: DataSheet, gigabits: number | undefined): DataSheet {
   if (gigabits === undefined) return device;
   const name = device.network?.name ?? "network";
   return { ...device, network: { name, bandwidth: (gigabits * BITS_A_GIGABIT) / 8 } };

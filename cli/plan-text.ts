@@ -1,6 +1,6 @@
 // A plan as text: every figure with its unit, then what it assumes, then the paper's figures beside it.
 import Table from "cli-table3";
-import { type Device, type DeviceName, devices, reached } from "../reference/planning/devices.ts";
+import { type DataSheet, type DeviceName, devices, reached } from "../reference/planning/devices.ts";
 import { CARBON_KG_A_KWH, energyOf, PUE } from "../reference/planning/energy.ts";
 import { type InferenceMemory, inferenceMemory } from "../reference/planning/inference.ts";
 import { divisors } from "../reference/planning/layout.ts";
@@ -49,7 +49,7 @@ export function serving({ config, device, batch: { context } }: PlanRequest, bat
     .flatMap((dtype) =>
       batches.map((batch) => {
         const memory = inferenceMemory(config, batch, context, dtype);
-        const holds = (bytes: number, by: Device): boolean => bytes <= by.memory;
+        const holds = (bytes: number, by: DataSheet): boolean => bytes <= by.memory;
         const alone = (Object.keys(devices) as DeviceName[]).filter((name) => holds(memory.total, devices[name]));
         return {
           dtype,

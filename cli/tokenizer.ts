@@ -33,7 +33,7 @@ export function register(program: Command): void {
 async function run({ text: paths, vocabSize, out }: Options): Promise<void> {
   const { openProgress } = await import("./progress.ts");
   const { writeSentencePiece } = await import("../formats/sentencepiece.ts");
-  const { train, trainingDefaults } = await import("../reference/text/train.ts");
+  const { trainTokenizer, trainingDefaults } = await import("../reference/text/train.ts");
   const { wordCounter } = await import("../reference/text/train-words.ts");
 
   const progress = openProgress(paths.length + 1);
@@ -52,7 +52,9 @@ async function run({ text: paths, vocabSize, out }: Options): Promise<void> {
     if (bytes === 0) throw new UserError(`the text is empty (${paths.join(", ")}), expected at least one character`);
     const words = counter.finish();
     progress.begin(`${words.size} different words`);
-    const model = train(words, { vocabSize, ...trainingDefaults }, (share) => progress.advance(paths.length, share));
+    const model = trainTokenizer(words, { vocabSize, ...trainingDefaults }, (share) =>
+      progress.advance(paths.length, share),
+    );
     writeSentencePiece(out, model, {
       splitDigits: true,
       allowWhitespaceOnlyPieces: true,

@@ -1,7 +1,7 @@
 // What `touchstone trace` does.
 import { writeSafetensors } from "../formats/safetensors.ts";
 import { readTraceInput } from "../trace/input.ts";
-import { replay } from "../trace/replay.ts";
+import { replayTrace } from "../trace/replay.ts";
 import type { OpenEngine } from "../reference/training/engine.ts";
 import { engineOf } from "./engine.ts";
 import { UserError } from "./errors.ts";
@@ -22,9 +22,9 @@ export async function trace(options: TraceOptions): Promise<void> {
   checkMicroBatches(microBatches, recorded.batches[0].tokens.shape[0]);
   const input = { ...recorded, microBatches };
   const run = {
-    float64: () => replay(input, Float64Array, full, open),
-    float32: () => replay(input, Float32Array, full, open),
-    bfloat16: () => replay(input, Float32Array, full, open), // the master weights
+    float64: () => replayTrace(input, Float64Array, full, open),
+    float32: () => replayTrace(input, Float32Array, full, open),
+    bfloat16: () => replayTrace(input, Float32Array, full, open), // the master weights
   };
   const tensors = await run[dtype]();
   const metadata = {

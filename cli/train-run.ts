@@ -7,7 +7,7 @@ import type { Hyperparameters } from "../reference/training/hyperparameters.ts";
 import { initialState } from "../reference/training/step.ts";
 import { countParameters, initialWeights, type Weights } from "../reference/weights.ts";
 import {
-  type Checkpoint,
+  type RunCheckpoint,
   hasCheckpoint,
   loadCheckpoint,
   type RunPlan,
@@ -16,7 +16,7 @@ import {
 import { mixtureData, type Placement, textData, type TrainingData } from "../training/data.ts";
 import { openMixture } from "../training/mixture.ts";
 import { type StepReport, train } from "../training/run.ts";
-import { readText } from "../training/text.ts";
+import { readTrainingText } from "../training/text.ts";
 import { keepVocabulary, openVocabulary, tokenizerIn, type Vocabulary } from "../training/vocabulary.ts";
 import { engineOf } from "./engine.ts";
 import { UserError } from "./errors.ts";
@@ -107,12 +107,12 @@ export async function run(options: TrainOptions): Promise<void> {
 /** What --text or --mixture names: its identity, and as data of a run. */
 interface Learned {
   readonly sha256: string;
-  data(vocabulary: Vocabulary, placement: Placement, from: Checkpoint["mixture"]): TrainingData;
+  data(vocabulary: Vocabulary, placement: Placement, from: RunCheckpoint["mixture"]): TrainingData;
 }
 
 function openSource({ text: files, mixture }: TrainOptions): Learned {
   if (mixture === undefined) {
-    const text = readText(files ?? []);
+    const text = readTrainingText(files ?? []);
     return { sha256: text.sha256, data: ({ tokenizer }, placement) => textData(text, tokenizer, placement) };
   }
   const opened = openMixture(mixture);
@@ -123,7 +123,7 @@ function openSource({ text: files, mixture }: TrainOptions): Learned {
 }
 
 /** A new run from the options, its weights drawn from the seed. */
-function begun(options: TrainOptions, sha256: string, vocabulary: Vocabulary): Checkpoint {
+function begun(options: TrainOptions, sha256: string, vocabulary: Vocabulary): RunCheckpoint {
   const config = configOf(options, vocabulary);
   checkMachine(`--config ${options.config}: a step`, countParameters(config) * BYTES_A_PARAMETER);
   const seed = options.seed ?? defaults.seed;
@@ -149,7 +149,7 @@ function checkMachine(what: string, needed: number): void {
 }
 
 /** The run of a checkpoint. Throws UserError for an option that would make another run of it. */
-function resumed(options: TrainOptions, folder: string, sha256: string, vocabulary: Vocabulary): Checkpoint {
+function resumed(options: TrainOptions, folder: string, sha256: string, vocabulary: Vocabulary): RunCheckpoint {
   const checkpoint = loadCheckpoint(folder);
   const { plan } = checkpoint;
   const { config, hyperparameters, seed } = plan;

@@ -11,7 +11,7 @@ import { type Floats, type Ints, sizeOf, type Tensor, view } from "../reference/
 import type { Instance, Recorded } from "../trace/instance.ts";
 import { traceTensor } from "../trace/names.ts";
 import { compare, type Finding } from "./compare.ts";
-import { dtypeOf, type Recording } from "../trace/recording.ts";
+import { recordedDType, type Recording } from "../trace/recording.ts";
 import { stepOps } from "./step-ops.ts";
 import { roundScalars } from "./verdict.ts";
 
@@ -74,7 +74,7 @@ export function blame(
   const judged: Judged[] = [];
   const left: Left[] = [];
   const carried = new Map<string, Known>();
-  const low = dtypeOf(recording);
+  const low = recordedDType(recording);
   const find = (recorded: Recorded): Known | undefined => {
     const found = recording.read(recorded.name);
     if (found !== undefined) return { value: view(found.tensor, recorded.shape), via: [] };

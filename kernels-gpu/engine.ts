@@ -2,9 +2,9 @@
 // activations stay on the device; the host gets the loss and the gradient norm.
 import type { LlamaConfig } from "../reference/config.ts";
 import { type Floats, type Ints, sizeOf, type Tensor } from "../reference/tensor.ts";
-import type { Measured, StepEngine, StepOptions } from "../reference/training/engine.ts";
+import type { MeasuredStep, StepEngine, StepOptions } from "../reference/training/engine.ts";
 import type { Hyperparameters } from "../reference/training/hyperparameters.ts";
-import { meanLoss, sharesOf, splitBatch } from "../reference/training/micro-batches.ts";
+import { meanLoss, targetShares, splitBatch } from "../reference/training/micro-batches.ts";
 import { recordCopies, recordParts, recordUpdate } from "../reference/training/recorded.ts";
 import { adamwScalars } from "../reference/training/schedule.ts";
 import type { PassesInParts } from "../reference/training/in-parts.ts";
@@ -27,7 +27,7 @@ const IGNORE_INDEX = -100;
 type DeviceTensors = Map<string, DeviceTensor>;
 
 export interface DeviceEngine extends StepEngine {
-  measured(): Measured;
+  measured(): MeasuredStep;
 }
 
 /** Gradients that have been recorded, and may not have been computed yet. */
@@ -83,7 +83,7 @@ export function deviceEngine(
   function derive(batch: Batch): Recorded {
     run.releaseAllBut(kept()); // an earlier batch that was not used
     const parts = splitBatch(batch, microBatches);
-    const shares = sharesOf(parts, IGNORE_INDEX);
+    const shares = targetShares(parts, IGNORE_INDEX);
     const stored = low === undefined ? weights : new Map([...weights].map(([name, w]) => [name, cast(run, w, low)]));
     const passes: ReturnType<typeof passOver>[] = [];
     const sums: DeviceTensors[] = [];

@@ -7,12 +7,12 @@ import type { SafetensorsFile } from "../formats/safetensors.ts";
 import { inOrderOfComputation } from "./names.ts";
 
 /** One tensor in both files; or why it cannot be compared, which is a difference. */
-export type Difference =
+export type TensorDifference =
   | { readonly name: string; readonly relative: number; readonly ulps: number; readonly at: number }
   | { readonly name: string; readonly mismatch: string };
 
 /** Compares a with b, in the order of computation. Reads one tensor of each at a time. */
-export function* diffFiles(a: SafetensorsFile, b: SafetensorsFile): Generator<Difference> {
+export function* diffFiles(a: SafetensorsFile, b: SafetensorsFile): Generator<TensorDifference> {
   for (const name of inOrderOfComputation(new Set([...b.names, ...a.names]))) {
     const inA = a.tensors.get(name);
     const inB = b.tensors.get(name);

@@ -54,7 +54,7 @@ export function readTraceInput(path: string): TraceInput {
 }
 
 /** The configuration and hyperparameters in the metadata of a file that has both. Throws FormatError. */
-export function parseConfig(path: string, text: string): { config: LlamaConfig; hyperparameters: Hyperparameters } {
+export function parseRunConfig(path: string, text: string): { config: LlamaConfig; hyperparameters: Hyperparameters } {
   const fields = parseObject(path, text);
   return { config: readConfig(path, fields, undefined), hyperparameters: readHyperparameters(path, fields) };
 }

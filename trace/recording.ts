@@ -7,7 +7,7 @@ import { micro } from "./instance.ts";
 import { isOfPass, layerNames, traceTensor } from "./names.ts";
 
 /** What a recording's activations are stored in: the lower dtype, where only some are (norms and logits may stay float32). */
-export function dtypeOf({ dtype, read: tensor }: Recording): DTypeName {
+export function recordedDType({ dtype, read: tensor }: Recording): DTypeName {
   if (dtype !== undefined) return dtype;
   for (const name of ["logits", "norm", "embedding", ...layerNames.map((one) => `layers.0.${one}`)]) {
     const found = tensor(`activations.${name}`) ?? tensor(`${micro(0)}activations.${name}`);
@@ -21,7 +21,7 @@ export function dtypeOf({ dtype, read: tensor }: Recording): DTypeName {
  * numbers are such as the smaller dtype holds, the copies are the weights.
  */
 export function isMixed(recording: Recording): boolean {
-  return dtypeOf(recording) !== "float32" && recording.read("weights.tok_embeddings.weight")?.dtype === "float32";
+  return recordedDType(recording) !== "float32" && recording.read("weights.tok_embeddings.weight")?.dtype === "float32";
 }
 
 export interface Recording {

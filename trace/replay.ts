@@ -26,7 +26,7 @@ const storage: Readonly<Record<DTypeName, DType>> = {
  * and the weights and moments after it, under steps.N; initial.* are the moments before the first step, zeros. `open` is
  * told the number of micro-batches.
  */
-export async function replay<P extends Floats>(
+export async function replayTrace<P extends Floats>(
   input: TraceInput,
   Storage: new (data: Floats) => P,
   full: boolean,

@@ -8,7 +8,7 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { FormatError, quote } from "../formats/error.ts";
 import { openSafetensors, type SafetensorsFile, writeSafetensors } from "../formats/safetensors.ts";
-import { parseConfig, readWeights } from "../trace/input.ts";
+import { parseRunConfig, readWeights } from "../trace/input.ts";
 import type { LlamaConfig } from "../reference/config.ts";
 import type { Tensor } from "../reference/tensor.ts";
 import { BATCH_STREAM } from "../reference/text/batches.ts";
@@ -33,7 +33,7 @@ export interface RunPlan {
   readonly dtype?: "bfloat16";
 }
 
-export interface Checkpoint {
+export interface RunCheckpoint {
   readonly plan: RunPlan;
   /** Steps done. */
   readonly step: number;
@@ -52,7 +52,7 @@ export function hasCheckpoint(folder: string): boolean {
 }
 
 /** Replaces the folder's checkpoint, whole or not at all. Throws FormatError when the operating system refuses. */
-export function saveCheckpoint(folder: string, { plan, step, state, mixture }: Checkpoint): void {
+export function saveCheckpoint(folder: string, { plan, step, state, mixture }: RunCheckpoint): void {
   const { config, hyperparameters, batchSize, microBatches, sequenceLength, seed, text, tokenizer, dtype } = plan;
   const tensors = new Map<string, Tensor>();
   for (const [prefix, named] of Object.entries(state)) {
@@ -70,11 +70,11 @@ export function saveCheckpoint(folder: string, { plan, step, state, mixture }: C
 }
 
 /** Reads and checks the folder's checkpoint. Throws FormatError. */
-export function loadCheckpoint(folder: string): Checkpoint {
+export function loadCheckpoint(folder: string): RunCheckpoint {
   const file = openSafetensors(checkpointPath(folder));
   try {
     const { path, metadata } = file;
-    const { config, hyperparameters } = parseConfig(path, inMetadata(file, "config"));
+    const { config, hyperparameters } = parseRunConfig(path, inMetadata(file, "config"));
     const run = parseNumbers(path, "run", inMetadata(file, "run"));
     const generators = parseObject(path, "generators", inMetadata(file, "generators"));
     const stream = parseNumbers(path, "generators", JSON.stringify(generators[BATCH_STREAM] ?? null));

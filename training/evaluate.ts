@@ -5,7 +5,7 @@ import { bits, streamOf } from "../reference/random.ts";
 import { ANSWER_CONTEXT, best, isExactMatch, logLikelihoods, passAtK, scoreOf } from "../reference/text/evaluation.ts";
 import type { Tokenizer } from "../reference/text/tokenizer.ts";
 import { toUtf8 } from "../reference/text/tokenizer-utf8.ts";
-import type { Choice, Exact, Item, Pass, Perplexity } from "./tasks.ts";
+import type { Choice, Exact, Item, PassAtK, Perplexity } from "./tasks.ts";
 
 export interface Evaluated {
   readonly reader: Reader;
@@ -13,7 +13,7 @@ export interface Evaluated {
 }
 
 /** What came of an item. */
-export type Outcome =
+export type ItemOutcome =
   | { readonly kind: "choice"; readonly chosen: number; readonly scores: readonly number[]; readonly correct: boolean }
   | { readonly kind: "exact"; readonly generated: string; readonly correct: boolean }
   | { readonly kind: "pass"; readonly samples: number; readonly correct: number }
@@ -23,7 +23,7 @@ export type Outcome =
 export type Tick = (share: number) => Promise<void>;
 
 /** Throws RangeError, which names the item, for one that does not fit the context. `seed` is of the samples. */
-export async function evaluate(model: Evaluated, item: Item, seed: number, tick: Tick): Promise<Outcome> {
+export async function evaluate(model: Evaluated, item: Item, seed: number, tick: Tick): Promise<ItemOutcome> {
   if (item.kind === "choice") return choose(model, item);
   if (item.kind === "exact") return answer(model, item);
   return item.kind === "pass" ? sample(model, item, seed, tick) : perplexity(model, item, tick);
@@ -32,7 +32,7 @@ export async function evaluate(model: Evaluated, item: Item, seed: number, tick:
 async function choose(
   model: Evaluated,
   { where, context, choices, answer: wanted, normalize }: Choice,
-): Promise<Outcome> {
+): Promise<ItemOutcome> {
   const likelihoods = await completions(model, where, context, choices);
   const unconditional =
     normalize === "answer" ? await completions(model, where, ANSWER_CONTEXT, choices) : choices.map(() => 0);
@@ -86,12 +86,12 @@ function commonPrefix(a: Int32Array, b: Int32Array): number {
   return length;
 }
 
-async function answer(model: Evaluated, { where, prompt, answers, tokens }: Exact): Promise<Outcome> {
+async function answer(model: Evaluated, { where, prompt, answers, tokens }: Exact): Promise<ItemOutcome> {
   const generated = await continued(model, where, prompt, tokens, greedy);
   return { kind: "exact", generated, correct: isExactMatch(generated, answers) };
 }
 
-async function sample(model: Evaluated, item: Pass, seed: number, tick: Tick): Promise<Outcome> {
+async function sample(model: Evaluated, item: PassAtK, seed: number, tick: Tick): Promise<ItemOutcome> {
   const { where, samples, correct: counted, prompt = "", answers = [], tokens, temperature } = item;
   if (counted !== undefined) return { kind: "pass", samples, correct: counted };
   const stream = streamOf(`samples of ${prompt}`);
@@ -132,7 +132,11 @@ async function continued(
   return `${text}${decoder.end()}`.trimStart();
 }
 
-async function perplexity({ reader, tokenizer }: Evaluated, { where, text }: Perplexity, tick: Tick): Promise<Outcome> {
+async function perplexity(
+  { reader, tokenizer }: Evaluated,
+  { where, text }: Perplexity,
+  tick: Tick,
+): Promise<ItemOutcome> {
   const ids = tokenizer.encode(text, { bos: tokenizer.bos >= 0 });
   if (ids.length < 2) throw new RangeError(`${where}: the text has ${ids.length} tokens, expected one to predict`);
   const { maxSeqLen } = reader.config;
@@ -147,10 +151,10 @@ async function perplexity({ reader, tokenizer }: Evaluated, { where, text }: Per
 }
 
 /** The outcomes of a task's items as figures by name: means over items, of texts over tokens and bytes. */
-export function summarise(outcomes: readonly Outcome[], ks: readonly number[]): Record<string, number> {
+export function figuresOf(outcomes: readonly ItemOutcome[], ks: readonly number[]): Record<string, number> {
   const [{ kind }] = outcomes;
-  const of = <K extends Outcome["kind"]>(wanted: K) =>
-    outcomes.filter((outcome): outcome is Extract<Outcome, { kind: K }> => outcome.kind === wanted);
+  const of = <K extends ItemOutcome["kind"]>(wanted: K) =>
+    outcomes.filter((outcome): outcome is Extract<ItemOutcome, { kind: K }> => outcome.kind === wanted);
   if (kind === "perplexity") {
     const texts = of(kind);
     const total = (name: "nats" | "tokens" | "bytes"): number => texts.reduce((sum, text) => sum + text[name], 0);

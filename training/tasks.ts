@@ -34,7 +34,7 @@ export interface Exact extends Common {
   readonly tokens: number;
 }
 /** How many of the samples are correct: counted elsewhere, or sampled here and compared with the answers. */
-export interface Pass extends Common {
+export interface PassAtK extends Common {
   readonly kind: "pass";
   readonly samples: number;
   readonly correct?: number;
@@ -48,8 +48,8 @@ export interface Perplexity extends Common {
   readonly kind: "perplexity";
   readonly text: string;
 }
-export type Item = Choice | Exact | Pass | Perplexity;
-export const kinds = ["choice", "exact", "pass", "perplexity"] as const satisfies Item["kind"][];
+export type Item = Choice | Exact | PassAtK | Perplexity;
+export const itemKinds = ["choice", "exact", "pass", "perplexity"] as const satisfies Item["kind"][];
 
 /** The items of a .jsonl file. Throws FormatError naming the line, the field and what was expected. */
 export function readTasks(path: string): Item[] {
@@ -91,7 +91,7 @@ function itemOf(path: string, line: number, name: string, text: string): Item {
   }
   const fields = fieldsOf(path, line, json as Record<string, unknown>);
   const common = { task: fields.text("task", name), where };
-  const kind = fields.oneOf("kind", kinds);
+  const kind = fields.oneOf("kind", itemKinds);
   const item = ((): Item => {
     switch (kind) {
       case "choice": {

@@ -18,7 +18,7 @@ export interface Text {
 }
 
 /** The files one after another, or the default text where there are none. Throws FormatError unless they are UTF-8. */
-export function readText(files: readonly string[]): Text {
+export function readTrainingText(files: readonly string[]): Text {
   const bytes = files.length === 0 ? readFileSync(DEFAULT_TEXT) : Buffer.concat(files.map(readUtf8));
   let cut = Math.floor(bytes.length * TRAINING_SHARE);
   while (cut > 0 && cut < bytes.length && bytes[cut] >> 6 === 0b10) cut--; // not within a character

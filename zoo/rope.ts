@@ -1,6 +1,6 @@
 // Correct evaluations of RoPE: the second product subtracted or added with its sign, the sine negated before or after.
 import type { Tensor } from "../reference/tensor.ts";
-import { type Layout, pair } from "../reference/ops/rope.ts";
+import { type PairLayout, pair } from "../reference/ops/rope.ts";
 import { type Evaluation, output } from "./evaluation.ts";
 import type { Float32Arithmetic } from "./arithmetic.ts";
 
@@ -21,7 +21,15 @@ const rotated: Turn = (f, x1, x2, c, s) => [
 ];
 const turns = { "complex product": complex, "fused after the cosine": fused, "x · cos + rotate(x) · sin": rotated };
 
-function evaluate(f: Float32Arithmetic, turn: Turn, x: Tensor, cos: Tensor, sin: Tensor, layout: Layout, sign: 1 | -1) {
+function evaluate(
+  f: Float32Arithmetic,
+  turn: Turn,
+  x: Tensor,
+  cos: Tensor,
+  sin: Tensor,
+  layout: PairLayout,
+  sign: 1 | -1,
+) {
   const [B, T, NH, HS] = x.shape;
   const y = output(x.shape);
   for (let row = 0; row < B * T * NH; row++) {
@@ -42,14 +50,14 @@ export const rope: readonly Evaluation[] = Object.entries(turns).flatMap(([varia
     op: "rope.forward",
     variant,
     evaluate: (f, { x, cos, sin }, { layout }) => ({
-      y: evaluate(f, turn, x as Tensor, cos as Tensor, sin as Tensor, layout as Layout, 1),
+      y: evaluate(f, turn, x as Tensor, cos as Tensor, sin as Tensor, layout as PairLayout, 1),
     }),
   },
   {
     op: "rope.backward",
     variant,
     evaluate: (f, { dy, cos, sin }, { layout }) => ({
-      dx: evaluate(f, turn, dy as Tensor, cos as Tensor, sin as Tensor, layout as Layout, -1),
+      dx: evaluate(f, turn, dy as Tensor, cos as Tensor, sin as Tensor, layout as PairLayout, -1),
     }),
   },
 ]);

@@ -10,7 +10,7 @@ import { checkWeights, type Weights } from "../../reference/weights.ts";
 import { writeSafetensors } from "../../formats/safetensors.ts";
 import { readTraceInput, type TraceInput } from "../../trace/input.ts";
 import { instancesOf } from "../../trace/instances.ts";
-import { replay } from "../../trace/replay.ts";
+import { replayTrace } from "../../trace/replay.ts";
 import { blame as blameInstances, type Blame } from "../blame.ts";
 import { isMixed, openRecording } from "../../trace/recording.ts";
 import { declareStores, type Stores } from "../terms.ts";
@@ -139,7 +139,7 @@ export async function recordSteps(path: string, steps: StepsToRecord, open?: Ope
     microBatches,
     ...(hyperparameters === undefined ? {} : { hyperparameters }),
   };
-  const tensors = await replay(input, Float32Array, true, open);
+  const tensors = await replayTrace(input, Float32Array, true, open);
   writeSafetensors(path, tensors, {
     config: configText,
     dtype: "float32",

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import * as ropeTable from "../../reference/ops/rope-table.ts";
-import { type Layout, layouts } from "../../reference/ops/rope.ts";
+import { type PairLayout, layouts } from "../../reference/ops/rope.ts";
 import { axis, type CaseSpec, size, type Sizes } from "../case.ts";
 import { fill, madeUp } from "../profile.ts";
 import { none } from "../../reference/none.ts";
@@ -40,7 +40,7 @@ const shared = {
 
 const ordinary = { B: 2, T: 9, NH: 3, HS: 10, start: 5, layout: "adjacent" };
 
-function layoutOf({ layout }: Sizes): Layout {
+function layoutOf({ layout }: Sizes): PairLayout {
   const found = layouts.find((known) => known === layout);
   if (found === undefined)
     throw new RangeError(`layout is ${layout ?? "missing"}, expected one of ${layouts.join(", ")}`);

@@ -1,22 +1,22 @@
 // One block's forward as a table: what each op of block.ts reads and gives. Its backward is block-backward.ts.
 // Memory, arithmetic, time and the instances of a trace all follow from these rows.
 import type { LayerWeights } from "../weights.ts";
-import type { Sizes } from "./sizes.ts";
+import type { ModelSizes } from "./sizes.ts";
 
-export type Axis = keyof Sizes;
+export type Axis = keyof ModelSizes;
 
 /**
  * Where a tensor lives in a tensor-parallel group of t ranks (Shoeybi et al. 2019; Korthikanti et al. 2022, section 4.2):
  * "tensor" between a product split by columns and the one split by rows: 1/t of the heads or features on each rank;
  * "sequence" outside: whole on each rank, or 1/t of the positions under sequence parallelism; "whole" always whole.
  */
-export type Region = "tensor" | "sequence" | "whole";
+export type ParallelRegion = "tensor" | "sequence" | "whole";
 
 /** An activation; statistics (rstd, lse) and tables stay in float32 where activations are stored in 16 bits. */
 export interface TensorRow {
   readonly shape: readonly Axis[];
   readonly stored: "activation" | "statistic" | "integer";
-  readonly region: Region;
+  readonly region: ParallelRegion;
 }
 
 const residual = { shape: ["B", "T", "C"], stored: "activation", region: "sequence" } as const;

@@ -21,7 +21,7 @@ export interface RopeTable<P extends Floats = Floats> {
 }
 
 /** Pairs of a head are adjacent elements, as in Meta's checkpoints. */
-export const LAYOUT: rope.Layout = "adjacent";
+export const LAYOUT: rope.PairLayout = "adjacent";
 
 /** Everything that the forward computes; rows are [R, …] with R = B·T, heads [B, T, NH, HS]. */
 export interface BlockActivations<P extends Floats = Floats> {

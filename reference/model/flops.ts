@@ -1,15 +1,15 @@
 // Floating-point operations of the products of an op, a multiplication and an addition counting as two.
 import { blockWeights, type OpRow } from "./block-table.ts";
-import { count, type Sizes } from "./sizes.ts";
+import { count, type ModelSizes } from "./sizes.ts";
 
 /** Of an op of a block on these sizes: the forward's products. */
-export function forwardFlops({ op, weight }: OpRow, sizes: Sizes): number {
+export function forwardFlops({ op, weight }: OpRow, sizes: ModelSizes): number {
   if (op === "linear") return linearFlops(count(blockWeights[weight!], sizes), sizes.B * sizes.T);
   return op === "attention" ? 2 * attentionProduct(sizes) : 0;
 }
 
 /** Of the attention's backward: dv, dp, dq, dk, and the scores again. */
-export function attentionBackwardFlops(sizes: Sizes): number {
+export function attentionBackwardFlops(sizes: ModelSizes): number {
   return 5 * attentionProduct(sizes);
 }
 
@@ -19,6 +19,6 @@ export function linearFlops(weights: number, rows: number): number {
 }
 
 /** One product over all visible pairs: 2 · HS · T (T + 1) / 2 for each sequence and head. */
-export function attentionProduct({ B, T, NH, HS }: Sizes): number {
+export function attentionProduct({ B, T, NH, HS }: ModelSizes): number {
   return B * NH * HS * T * (T + 1);
 }

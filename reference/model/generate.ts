@@ -37,7 +37,7 @@ export async function* continuation(
   let unread = prompt;
   for (let i = 0; reader.length + unread.length <= maxSeqLen || i === 0; i++) {
     const { data } = await reader.read(unread);
-    const id = choose(data.subarray(data.length - vocabSize), temperature, uniform(seed, stream, i), topP);
+    const id = chooseToken(data.subarray(data.length - vocabSize), temperature, uniform(seed, stream, i), topP);
     yield id;
     unread = Int32Array.of(id);
   }
@@ -61,7 +61,7 @@ export function generate(
     const seen = Int32Array.from(ids.slice(-config.maxSeqLen));
     const { logits } = forward(config, weights, { data: seen, shape: [1, seen.length] });
     const last = logits.data.subarray((seen.length - 1) * config.vocabSize);
-    ids.push(choose(last, temperature, uniform(seed, streamOf(SAMPLE_STREAM), i)));
+    ids.push(chooseToken(last, temperature, uniform(seed, streamOf(SAMPLE_STREAM), i)));
   }
   return ids.slice(prompt.length);
 }
@@ -70,7 +70,7 @@ export function generate(
  * The id at which the cumulative sum of softmax(logits / temperature), cut to `topP`, passes `at`, in [0, 1). Throws RangeError
  * unless the logits are numbers of which the largest is finite.
  */
-export function choose(logits: ArrayLike<number>, temperature: number, at: number, topP = 1): number {
+export function chooseToken(logits: ArrayLike<number>, temperature: number, at: number, topP = 1): number {
   let best = 0;
   for (let v = 0; v < logits.length; v++) {
     if (Number.isNaN(logits[v])) throw new RangeError(`logits[${v}] is NaN`);

@@ -6,7 +6,7 @@ import { blockTensors, type TensorName } from "./block-table.ts";
 import { forwardFlops } from "./flops.ts";
 import { modelTensors } from "./model-table.ts";
 import { kept, type Policy } from "./policies.ts";
-import { count, type Sizes, sizesOf } from "./sizes.ts";
+import { count, type ModelSizes, sizesOf } from "./sizes.ts";
 import { elementBytes, type StorageName } from "./storage.ts";
 import { type Held, type Row, schedule } from "./schedule.ts";
 
@@ -41,7 +41,7 @@ export function ledgerOf(
 }
 
 /** Where a schedule holds most. Throws RangeError when an op reads what none before it gave. */
-export function peakOf(rows: readonly Row[], sizes: Sizes, dtype: StorageName): Ledger["peak"] {
+export function peakOf(rows: readonly Row[], sizes: ModelSizes, dtype: StorageName): Ledger["peak"] {
   const last = new Map<string, number>();
   for (const [r, { op, reads, gives }] of rows.entries()) {
     for (const name of reads) {
@@ -61,7 +61,7 @@ export function peakOf(rows: readonly Row[], sizes: Sizes, dtype: StorageName): 
   return { ...peak, held: [...peak.held] };
 }
 
-function bytesOf(like: Held["like"], sizes: Sizes, dtype: StorageName): number {
+function bytesOf(like: Held["like"], sizes: ModelSizes, dtype: StorageName): number {
   const row = like in blockTensors ? blockTensors[like as TensorName] : modelTensors[like as keyof typeof modelTensors];
   return count(row.shape, sizes) * elementBytes(row, dtype);
 }

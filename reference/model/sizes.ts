@@ -2,7 +2,7 @@
 import { headSize, type LlamaConfig } from "../config.ts";
 import type { Axis, TensorRow } from "./block-table.ts";
 
-export interface Sizes {
+export interface ModelSizes {
   readonly B: number;
   readonly T: number;
   readonly C: number;
@@ -22,23 +22,23 @@ export interface TensorGroup {
 }
 
 /** A micro-batch of B sequences of T tokens through the whole model. */
-export function sizesOf(config: LlamaConfig, B: number, T: number): Sizes {
+export function sizesOf(config: LlamaConfig, B: number, T: number): ModelSizes {
   const { dim: C, nHeads: NH, nKvHeads: NKV, ffnDim: F, vocabSize: V } = config;
   return { B, T, C, NH, NKV, HS: headSize(config), F, V };
 }
 
 /** One rank's share: heads, features and rows of the vocabulary are divided; positions are where a region says so. */
-export function localSizes(sizes: Sizes, { tensor: t }: TensorGroup): Sizes {
+export function localSizes(sizes: ModelSizes, { tensor: t }: TensorGroup): ModelSizes {
   return { ...sizes, NH: sizes.NH / t, NKV: sizes.NKV / t, F: sizes.F / t, V: sizes.V / t };
 }
 
 /** The number of elements of a shape. */
-export function count(shape: readonly Axis[], sizes: Sizes): number {
+export function count(shape: readonly Axis[], sizes: ModelSizes): number {
   return shape.reduce((product, axis) => product * sizes[axis], 1);
 }
 
 /** How many elements of a tensor one rank holds; `local` as from localSizes. */
-export function localCount({ shape, region }: TensorRow, local: Sizes, group: TensorGroup): number {
+export function localCount({ shape, region }: TensorRow, local: ModelSizes, group: TensorGroup): number {
   const split = region === "sequence" && group.sequence;
   return count(shape, split ? { ...local, T: local.T / group.tensor } : local);
 }

@@ -7,14 +7,14 @@ export const storageNames = ["bfloat16", "float16", "float32"] as const;
 export type StorageName = (typeof storageNames)[number];
 
 /** Bytes of one stored number. */
-export const bytesOf: Readonly<Record<StorageName, number>> = { bfloat16: 2, float16: 2, float32: 4 };
+export const storageBytes: Readonly<Record<StorageName, number>> = { bfloat16: 2, float16: 2, float32: 4 };
 
 const FLOAT32 = 4;
 const INT32 = 4;
 
 /** Bytes a parameter in training. */
 export function stateBytes(dtype: StorageName): { weights: number; gradients: number; optimizer: number } {
-  const low = bytesOf[dtype];
+  const low = storageBytes[dtype];
   const moments = 2 * FLOAT32;
   return { weights: low, gradients: low, optimizer: low < FLOAT32 ? FLOAT32 + moments : moments };
 }
@@ -22,12 +22,12 @@ export function stateBytes(dtype: StorageName): { weights: number; gradients: nu
 /** Bytes of one element of an activation. */
 export function elementBytes({ stored }: Pick<TensorRow, "stored">, dtype: StorageName): number {
   if (stored === "integer") return INT32;
-  return stored === "statistic" ? FLOAT32 : bytesOf[dtype];
+  return stored === "statistic" ? FLOAT32 : storageBytes[dtype];
 }
 
 /** What the optimizer moves: all but the low copy of the weights is read, all but the gradients is written. */
 export function optimizerTraffic(dtype: StorageName): number {
   const { weights, gradients, optimizer } = stateBytes(dtype);
-  const master = bytesOf[dtype] < FLOAT32;
+  const master = storageBytes[dtype] < FLOAT32;
   return gradients + optimizer + (master ? 0 : weights) + (optimizer + weights);
 }

@@ -14,7 +14,7 @@ import { type Allowances, allowances, type Errors, type Reals, reader } from "..
 import { gamma } from "../rounding.ts";
 import type { Target } from "../targets.ts";
 import { checkShapes, type Tensor } from "../tensor.ts";
-import { numbers, Weights } from "./attention.weights.bound.ts";
+import { numbers, AttentionWeights } from "./attention.weights.bound.ts";
 import { defineOp } from "../define-op.ts";
 import { none } from "../none.ts";
 import * as attention from "./attention.ts";
@@ -84,7 +84,7 @@ function forwardBound(
   errors: Errors<"q" | "k" | "v"> = {},
 ): Allowances<"y" | "lse"> {
   const { B, T, NH, HS, S, NKV } = checkShapes({ q: [q, "B,T,NH,HS"], k: [k, "B,S,NKV,HS"], v: [v, "B,S,NKV,HS"] });
-  const weights = new Weights(target, numbers(q, errors.q), numbers(k, errors.k), S, HS);
+  const weights = new AttentionWeights(target, numbers(q, errors.q), numbers(k, errors.k), S, HS);
   const values = numbers(v, errors.v);
   const y = allowances(q.shape);
   const lse = allowances([B, NH, T]);
@@ -119,7 +119,7 @@ function backwardBound(
     y: [y, "B,T,NH,HS"],
     lse: [lse, "B,NH,T"],
   });
-  const weights = new Weights(target, numbers(q, errors.q), numbers(k, errors.k), S, HS);
+  const weights = new AttentionWeights(target, numbers(q, errors.q), numbers(k, errors.k), S, HS);
   const { a } = weights;
   const scale = a.exact(weights.scale);
   const gradients = numbers(dy, errors.dy);

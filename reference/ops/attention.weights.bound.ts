@@ -24,7 +24,7 @@ export function numbers(t: Tensor, errors?: Tensor): Numbers {
 }
 
 /** The weights of one query after another: what it holds belongs to the query read last. */
-export class Weights {
+export class AttentionWeights {
   readonly a: Arithmetic;
   /** 1 / √HS; how far it lies off is common to all scores, and stands in scaleSpread. */
   readonly scale: number;

@@ -43,7 +43,7 @@ export const backward = defineOp({
 /** x: [B, T, NH, HS], cos, sin: [T, HS/2] → an allowance for each element of y. */
 function forwardBound(
   { x, cos, sin }: Reals<"x" | "cos" | "sin">,
-  { layout }: { readonly layout: rope.Layout },
+  { layout }: { readonly layout: rope.PairLayout },
   target: Target,
   errors: Errors<"x" | "cos" | "sin"> = {},
 ): Allowances<"y"> {
@@ -54,7 +54,7 @@ function forwardBound(
 /** dy: [B, T, NH, HS], cos, sin: [T, HS/2] → an allowance for each element of dx; the sign of the sine does not matter. */
 function backwardBound(
   { dy, cos, sin }: Reals<"dy" | "cos" | "sin">,
-  { layout }: { readonly layout: rope.Layout },
+  { layout }: { readonly layout: rope.PairLayout },
   target: Target,
   errors: Errors<"dy" | "cos" | "sin"> = {},
 ): Allowances<"dx"> {
@@ -67,7 +67,7 @@ function turn(
   x: Tensor,
   cos: Tensor,
   sin: Tensor,
-  layout: rope.Layout,
+  layout: rope.PairLayout,
   target: Target,
   xError: Tensor | undefined,
   cosError: Tensor | undefined,

@@ -7,14 +7,14 @@ import { checkShapes, type Floats, type Tensor, zeros } from "../tensor.ts";
 
 /** Which two elements of a head make a pair. */
 export const layouts = ["adjacent", "half-split"] as const;
-export type Layout = (typeof layouts)[number];
+export type PairLayout = (typeof layouts)[number];
 
 /** x: [B, T, NH, HS], cos, sin: [T, HS/2] → y: [B, T, NH, HS]. */
 export function forward<P extends Floats>(
   x: Tensor<P>,
   cos: Tensor<P>,
   sin: Tensor<P>,
-  layout: Layout,
+  layout: PairLayout,
 ): { y: Tensor<P> } {
   checkShapes({ x: [x, "B,T,NH,HS"], cos: [cos, "T,HS/2"], sin: [sin, "T,HS/2"] });
   return { y: turn(x, cos, sin, layout, 1) };
@@ -25,18 +25,18 @@ export function backward<P extends Floats>(
   dy: Tensor<P>,
   cos: Tensor<P>,
   sin: Tensor<P>,
-  layout: Layout,
+  layout: PairLayout,
 ): { dx: Tensor<P> } {
   checkShapes({ dy: [dy, "B,T,NH,HS"], cos: [cos, "T,HS/2"], sin: [sin, "T,HS/2"] });
   return { dx: turn(dy, cos, sin, layout, -1) };
 }
 
 /** Where the two elements of pair i lie within a head. */
-export function pair(i: number, HS: number, layout: Layout): [first: number, second: number] {
+export function pair(i: number, HS: number, layout: PairLayout): [first: number, second: number] {
   return layout === "adjacent" ? [2 * i, 2 * i + 1] : [i, i + HS / 2];
 }
 
-function turn<P extends Floats>(x: Tensor<P>, cos: Tensor, sin: Tensor, layout: Layout, sign: 1 | -1): Tensor<P> {
+function turn<P extends Floats>(x: Tensor<P>, cos: Tensor, sin: Tensor, layout: PairLayout, sign: 1 | -1): Tensor<P> {
   const [B, T, NH, HS] = x.shape;
   const y = zeros(x);
   for (let b = 0; b < B; b++) {

@@ -16,7 +16,7 @@ import * as rope from "../ops/rope.ts";
 import * as swiglu from "../ops/swiglu.ts";
 import { type Floats, roundScalar, type Tensor } from "../tensor.ts";
 import type { LayerWeights } from "../weights.ts";
-import type { Program, Rank } from "./lockstep.ts";
+import type { RankProgram, Rank } from "./lockstep.ts";
 import type { Restored } from "./recompute.ts";
 import { enter, leave } from "./regions.ts";
 
@@ -24,10 +24,10 @@ import { enter, leave } from "./regions.ts";
  * What a rank computes in the forward. Rows are [R, …], or [R / tensor, …] with sequence parallelism; heads are
  * [B, T, NH / tensor, HS], columns [R, F / tensor]. What enters the products is not among it: it is gathered again.
  */
-export type BlockActivations<P extends Floats = Floats> = whole.BlockActivations<P>;
+export type RankBlockActivations<P extends Floats = Floats> = whole.BlockActivations<P>;
 
 /** The gradient at each activation, cut like it, and those of the weights from this rank's rows. */
-export interface BlockGradients<P extends Floats = Floats> extends Omit<whole.BlockGradients<P>, "terms"> {
+export interface RankBlockGradients<P extends Floats = Floats> extends Omit<whole.BlockGradients<P>, "terms"> {
   /** The terms that a rank has in full: those of the residuals. */
   readonly terms: Pick<whole.BlockGradients<P>["terms"], "attentionResidual" | "x">;
 }
@@ -40,7 +40,7 @@ export function* forward<P extends Floats>(
   w: LayerWeights<P>,
   table: whole.RopeTable<P>,
   x: Tensor<P>,
-): Program<BlockActivations<P>> {
+): RankProgram<RankBlockActivations<P>> {
   const { cos, sin } = table;
   const T = cos.shape[0];
   const NH = config.nHeads / rank.tensor.size;
@@ -97,7 +97,7 @@ export function* backward<P extends Floats>(
   table: whole.RopeTable<P>,
   a: Restored<P>,
   dy: Tensor<P>,
-): Program<BlockGradients<P>> {
+): RankProgram<RankBlockGradients<P>> {
   const { cos, sin } = table;
   const T = cos.shape[0];
   const NH = config.nHeads / rank.tensor.size;

@@ -12,14 +12,14 @@
 import { type Floats, type Ints, type Tensor, zeros } from "../tensor.ts";
 import { cut, join, partOf } from "./cut.ts";
 
-export const kinds = ["all-reduce", "all-gather", "reduce-scatter", "broadcast"] as const;
-export type Kind = (typeof kinds)[number];
+export const collectiveKinds = ["all-reduce", "all-gather", "reduce-scatter", "broadcast"] as const;
+export type CollectiveKind = (typeof collectiveKinds)[number];
 export type Reduction = "sum" | "max";
 type Any = Tensor<Floats | Ints>;
 
 /** What a group does with its members' tensors. */
 export interface Collective {
-  readonly kind: Kind;
+  readonly kind: CollectiveKind;
   /** Of an all-reduce. */
   readonly reduction?: Reduction;
   /** Along which parts are put together or cut. */
@@ -56,7 +56,7 @@ export function perform({ kind, reduction = "sum", axis = 0 }: Collective, xs: r
  *
  * The members of a group send p · (p − 1)/p · n together, 2(p − 1) · n in an all-reduce, whatever their parts.
  */
-export function ringBytes(kind: Kind, xs: readonly Any[], got: readonly Any[], i: number): number {
+export function ringBytes(kind: CollectiveKind, xs: readonly Any[], got: readonly Any[], i: number): number {
   const p = xs.length;
   const unit = xs[i].data.BYTES_PER_ELEMENT;
   const next = (i + 1) % p;

@@ -11,10 +11,10 @@ import { exp, log } from "../elementary.ts";
 import { countTargets, IGNORE_INDEX } from "../ops/cross-entropy.ts";
 import { checkShapes, type Floats, type Ints, type Tensor, zeros } from "../tensor.ts";
 import { partOf } from "./cut.ts";
-import type { Program, Rank } from "./lockstep.ts";
+import type { RankProgram, Rank } from "./lockstep.ts";
 
 /** How many targets count, over all data ranks. targets: [R] classes below V, or IGNORE_INDEX. */
-export function* countAll(rank: Rank, targets: Tensor<Ints>, V: number): Program<number> {
+export function* countAll(rank: Rank, targets: Tensor<Ints>, V: number): RankProgram<number> {
   // A count is exact, so it travels in double.
   const own: Tensor = { data: Float64Array.of(countTargets(targets, V, IGNORE_INDEX)), shape: [] };
   return (yield* rank.data.allReduce("targets", own)).data[0];
@@ -27,7 +27,7 @@ export function* forward<P extends Floats>(
   targets: Tensor<Ints>,
   V: number,
   n: number,
-): Program<{ loss: Tensor<P>; lse: Tensor<P> }> {
+): RankProgram<{ loss: Tensor<P>; lse: Tensor<P> }> {
   const { R, own } = checkShapes({ logits: [logits, "R,own"], targets: [targets, "R"] });
   const { from, to } = partOf(V, rank.tensor.size, rank.tensor.index);
 

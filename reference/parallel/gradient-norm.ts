@@ -7,11 +7,11 @@
 import * as gradientNorm from "../ops/gradient-norm.ts";
 import { type Floats, type Tensor, view } from "../tensor.ts";
 import type { Weights } from "../weights.ts";
-import type { Program, Rank } from "./lockstep.ts";
+import type { RankProgram, Rank } from "./lockstep.ts";
 import { isCutByData } from "./shards.ts";
 
 /** The summed gradients that a rank holds → norm: [], the same on every rank. */
-export function* forward<P extends Floats>(rank: Rank, gradients: Weights<P>): Program<{ norm: Tensor<P> }> {
+export function* forward<P extends Floats>(rank: Rank, gradients: Weights<P>): RankProgram<{ norm: Tensor<P> }> {
   const own = [...gradients].filter(([name]) => rank.counts(name)).map(([, g]) => g);
   const { norm } = gradientNorm.forward(own[0], ...own.slice(1));
   const group = isCutByData(rank.layout, "gradients") ? rank.world : rank.tensor;

@@ -14,7 +14,7 @@ export function rankCount({ data, tensor }: Layout): number {
 }
 
 /** Where a rank stands in the grid. */
-export function placeOf({ tensor }: Layout, rank: number): { dataIndex: number; tensorIndex: number } {
+export function placeInGrid({ tensor }: Layout, rank: number): { dataIndex: number; tensorIndex: number } {
   return { dataIndex: Math.floor(rank / tensor), tensorIndex: rank % tensor };
 }
 
@@ -24,7 +24,7 @@ export type GroupName = (typeof groupNames)[number];
 
 /** The ranks of a rank's group, in their order. */
 export function membersOf(layout: Layout, group: GroupName, rank: number): readonly number[] {
-  const { dataIndex, tensorIndex } = placeOf(layout, rank);
+  const { dataIndex, tensorIndex } = placeInGrid(layout, rank);
   const { data, tensor } = layout;
   if (group === "tensor") return Array.from({ length: tensor }, (_, i) => dataIndex * tensor + i);
   if (group === "data") return Array.from({ length: data }, (_, i) => i * tensor + tensorIndex);

@@ -17,7 +17,7 @@ export interface RankLedger {
   readonly again: readonly ActivationMemory["block"][];
 }
 
-export function ledgerOf({ activations: a, targets, lse, gradients }: RankPass): RankLedger {
+export function rankLedgerOf({ activations: a, targets, lse, gradients }: RankPass): RankLedger {
   const blocks = a.saved.map(bytesByName);
   const model = new Map<ModelTensorName, number>([
     ["tokens", bytes(a.tokens)],

@@ -5,8 +5,8 @@
 //
 // So a program reads as the code of one rank, and sees nothing of another but by a collective.
 import type { Floats, Ints, Tensor } from "../tensor.ts";
-import { type Collective, type Kind, perform, type Reduction, ringBytes } from "./collectives.ts";
-import { type GroupName, type Layout, membersOf, placeOf, rankCount } from "./layout.ts";
+import { type Collective, type CollectiveKind, perform, type Reduction, ringBytes } from "./collectives.ts";
+import { type GroupName, type Layout, membersOf, placeInGrid, rankCount } from "./layout.ts";
 import { isReplicated } from "./shards.ts";
 
 type Any = Tensor<Floats | Ints>;
@@ -23,28 +23,28 @@ export interface Request extends Collective {
 }
 
 /** The code of one rank. */
-export type Program<R> = Generator<Request, R, Any>;
+export type RankProgram<R> = Generator<Request, R, Any>;
 
 /** A group as one of its members sees it. In a group of one, each collective is the identity and sends nothing. */
-export interface Group {
+export interface RankGroup {
   readonly size: number;
   /** This member's place in the order of the group. */
   readonly index: number;
-  allReduce<P extends Floats>(what: string, x: Tensor<P>, reduction?: Reduction): Program<Tensor<P>>;
+  allReduce<P extends Floats>(what: string, x: Tensor<P>, reduction?: Reduction): RankProgram<Tensor<P>>;
   /** The parts put together along the axis; their lengths there may differ. */
-  allGather<P extends Floats>(what: string, x: Tensor<P>, axis: number): Program<Tensor<P>>;
+  allGather<P extends Floats>(what: string, x: Tensor<P>, axis: number): RankProgram<Tensor<P>>;
   /** This member's part, along the axis, of the sum. */
-  reduceScatter<P extends Floats>(what: string, x: Tensor<P>, axis: number): Program<Tensor<P>>;
+  reduceScatter<P extends Floats>(what: string, x: Tensor<P>, axis: number): RankProgram<Tensor<P>>;
   /** What the first member holds. */
-  broadcast<D extends Floats | Ints>(what: string, x: Tensor<D> | undefined): Program<Tensor<D>>;
+  broadcast<D extends Floats | Ints>(what: string, x: Tensor<D> | undefined): RankProgram<Tensor<D>>;
 }
 
 /** What a rank knows of the others. */
 export interface Rank {
   readonly layout: Layout;
-  readonly tensor: Group;
-  readonly data: Group;
-  readonly world: Group;
+  readonly tensor: RankGroup;
+  readonly data: RankGroup;
+  readonly world: RankGroup;
   /** Whether this rank's copy of a weight counts in the gradient norm: of replicas in a tensor group, the first rank's. */
   readonly counts: (weight: string) => boolean;
 }
@@ -56,13 +56,13 @@ export function ranksOf(layout: Layout): Rank[] {
     tensor: groupOf(layout, "tensor", rank),
     data: groupOf(layout, "data", rank),
     world: groupOf(layout, "world", rank),
-    counts: (weight) => !isReplicated(weight) || placeOf(layout, rank).tensorIndex === 0,
+    counts: (weight) => !isReplicated(weight) || placeInGrid(layout, rank).tensorIndex === 0,
   }));
 }
 
-function groupOf(layout: Layout, group: GroupName, rank: number): Group {
+function groupOf(layout: Layout, group: GroupName, rank: number): RankGroup {
   const members = membersOf(layout, group, rank);
-  function* meet(what: string, x: Any | undefined, collective: Collective): Program<Any> {
+  function* meet(what: string, x: Any | undefined, collective: Collective): RankProgram<Any> {
     if (members.length > 1) return yield { ...collective, group, members, what, x };
     if (x === undefined) throw new RangeError(`${what} is missing: rank ${rank} has nobody to get it from`);
     return x;
@@ -88,7 +88,7 @@ function groupOf(layout: Layout, group: GroupName, rank: number): Group {
 /** What one rank sent in one collective. */
 export interface Traffic {
   readonly rank: number;
-  readonly kind: Kind;
+  readonly kind: CollectiveKind;
   readonly group: GroupName;
   readonly what: string;
   readonly bytes: number;
@@ -98,9 +98,9 @@ export interface Traffic {
  * Runs the programs of all ranks to their ends: their results, and what they sent. Throws Error where ranks wait for others
  * that never come: the first that waits, for what, and where those are.
  */
-export function runInLockstep<R>(programs: readonly Program<R>[]): { results: R[]; ledger: Traffic[] } {
+export function runInLockstep<R>(programs: readonly RankProgram<R>[]): { results: R[]; traffic: Traffic[] } {
   const results: R[] = [];
-  const ledger: Traffic[] = [];
+  const traffic: Traffic[] = [];
   const waiting: (Request | undefined)[] = programs.map(() => undefined);
   const advance = (rank: number, ...answer: [] | [Any]): void => {
     const { done, value } = programs[rank].next(...answer);
@@ -117,7 +117,7 @@ export function runInLockstep<R>(programs: readonly Program<R>[]): { results: R[
     const xs = given as Any[];
     const got = perform(meeting, xs);
     for (const [i, m] of members.entries())
-      ledger.push({ rank: m, kind, group, what, bytes: ringBytes(kind, xs, got, i) });
+      traffic.push({ rank: m, kind, group, what, bytes: ringBytes(kind, xs, got, i) });
     for (const [i, m] of members.entries()) advance(m, got[i]);
   }
   const stuck = waiting.findIndex((request) => request !== undefined);
@@ -127,13 +127,13 @@ export function runInLockstep<R>(programs: readonly Program<R>[]): { results: R[
     const where = waiting[missing] === undefined ? "has ended" : `is at ${describe(waiting[missing])}`;
     throw new Error(`rank ${stuck} waits at ${describe(request)}, but rank ${missing} ${where}`);
   }
-  return { results, ledger };
+  return { results, traffic };
 }
 
 /** The bytes that the ranks sent, by kind of collective; of one rank where it is given. */
-export function bytesByKind(ledger: readonly Traffic[], rank?: number): Record<Kind, number> {
+export function bytesByKind(traffic: readonly Traffic[], rank?: number): Record<CollectiveKind, number> {
   const total = { "all-reduce": 0, "all-gather": 0, "reduce-scatter": 0, broadcast: 0 };
-  for (const entry of ledger) if (rank === undefined || entry.rank === rank) total[entry.kind] += entry.bytes;
+  for (const entry of traffic) if (rank === undefined || entry.rank === rank) total[entry.kind] += entry.bytes;
   return total;
 }
 

@@ -14,18 +14,18 @@ import { type Floats, type Ints, roundScalar, type Tensor, view } from "../tenso
 import { layerWeightName, type LayerWeights, type Weights } from "../weights.ts";
 import * as block from "./block.ts";
 import * as embedding from "./embedding.ts";
-import type { Program, Rank } from "./lockstep.ts";
-import { recompute } from "./recompute.ts";
+import type { RankProgram, Rank } from "./lockstep.ts";
+import { restoredOf } from "./recompute.ts";
 import { enter, leave } from "./regions.ts";
 import { afterBackward, whenMade, wholeLayer, wholeWeight } from "./zero.ts";
 
 /** What a rank computes in the forward. Rows are [R, …], or [R / tensor, …] with sequence parallelism. */
-export interface ModelActivations<P extends Floats = Floats> {
+export interface RankActivations<P extends Floats = Floats> {
   /** [B, T], the sequences of this data rank. */
   readonly tokens: Tensor<Ints>;
   readonly table: RopeTable<P>;
   readonly embedding: Tensor<P>;
-  readonly layers: readonly block.BlockActivations<P>[];
+  readonly layers: readonly block.RankBlockActivations<P>[];
   /** What is kept of each block: all that its backward sees. */
   readonly saved: readonly Saved<Tensor<P>>[];
   /** What the last block gave. */
@@ -36,13 +36,13 @@ export interface ModelActivations<P extends Floats = Floats> {
 }
 
 /** The gradients of the layer's weights are not kept here: they are summed over the ranks. */
-export interface LayerGradients<P extends Floats = Floats> extends Omit<block.BlockGradients<P>, "weights"> {
+export interface LayerGradients<P extends Floats = Floats> extends Omit<block.RankBlockGradients<P>, "weights"> {
   /** What the backward computed again. */
   readonly again: Saved<Tensor<P>>;
 }
 
 /** The gradient at each activation, cut like it. */
-export interface ModelGradients<P extends Floats = Floats> {
+export interface RankGradients<P extends Floats = Floats> {
   readonly embedding: Tensor<P>;
   readonly layers: readonly LayerGradients<P>[];
   readonly norm: Tensor<P>;
@@ -71,7 +71,7 @@ export function* forward<P extends Floats>(
   weights: Weights<P>,
   tokens: Tensor<Ints>,
   policy: Policy,
-): Program<ModelActivations<P>> {
+): RankProgram<RankActivations<P>> {
   const [B, T] = tokens.shape;
   const w = yield* wholeWeight(rank, weights, TABLE);
   const Storage = w.data.constructor as new (length: number) => P;
@@ -80,7 +80,7 @@ export function* forward<P extends Floats>(
   const embeddingTerm = embedding.forward(rank, view(tokens, [B * T]), w, config.vocabSize).y;
   const embedded = yield* leave(rank, "activations.embedding", embeddingTerm, T);
   let x = embedded;
-  const layers: block.BlockActivations<P>[] = [];
+  const layers: block.RankBlockActivations<P>[] = [];
   for (let i = 0; i < config.nLayers; i++) {
     const ofLayer = yield* wholeLayer(rank, weights, i);
     const layer = yield* block.forward(rank, config, `layers.${i}`, ofLayer, table, x);
@@ -100,12 +100,12 @@ export function* backward<P extends Floats>(
   rank: Rank,
   config: LlamaConfig,
   weights: Weights<P>,
-  a: Omit<ModelActivations<P>, "layers">,
+  a: Omit<RankActivations<P>, "layers">,
   dlogits: Tensor<P>,
-): Program<ModelGradients<P>> {
+): RankProgram<RankGradients<P>> {
   const [B, T] = a.tokens.shape;
   const made = new Map<string, Tensor<P>>();
-  function* make(name: string, dw: Tensor<P>): Program<void> {
+  function* make(name: string, dw: Tensor<P>): RankProgram<void> {
     made.set(name, yield* whenMade(rank, name, dw));
   }
 
@@ -120,7 +120,7 @@ export function* backward<P extends Floats>(
   for (let i = config.nLayers - 1; i >= 0; i--) {
     const ofLayer = yield* wholeLayer(rank, weights, i);
     const at = `layers.${i}`;
-    const restored = recompute(rank, config, at, ofLayer, a.table, a.saved[i]);
+    const restored = restoredOf(rank, config, at, ofLayer, a.table, a.saved[i]);
     const { weights: dws, ...layer } = yield* block.backward(rank, config, at, ofLayer, a.table, restored, dx);
     for (const [weight, dw] of Object.entries(dws)) {
       yield* make(layerWeightName(i, weight as keyof LayerWeights), dw);
@@ -141,7 +141,7 @@ export function* sumGradients<P extends Floats>(
   config: LlamaConfig,
   weights: Weights<P>,
   made: Weights<P>,
-): Program<WeightGradients<P>> {
+): RankProgram<WeightGradients<P>> {
   const sums = yield* afterBackward(rank, made);
   if (!config.tiedEmbeddings) return { weights: new Map([...weights.keys()].map((name) => [name, sums.get(name)!])) };
   const terms = { embedding: sums.get(TABLE_USE)!, head: sums.get(HEAD_USE)! };

@@ -13,21 +13,21 @@ import * as swiglu from "../ops/swiglu.ts";
 import type { TensorName } from "../model/block-table.ts";
 import { type Floats, roundScalar, type Tensor } from "../tensor.ts";
 import type { LayerWeights } from "../weights.ts";
-import type { Program, Rank } from "./lockstep.ts";
+import type { RankProgram, Rank } from "./lockstep.ts";
 import { enter, leave } from "./regions.ts";
 
 /** A block's forward as its backward reads it. */
 export interface Restored<P extends Floats> {
   /** A tensor that was saved, or else computed again, at most once. */
-  read(name: TensorName): Program<Tensor<P>>;
+  read(name: TensorName): RankProgram<Tensor<P>>;
   /** The output of a norm as the products take it, all rows. */
-  entered(norm: "attentionNorm" | "ffnNorm"): Program<Tensor<P>>;
+  entered(norm: "attentionNorm" | "ffnNorm"): RankProgram<Tensor<P>>;
   /** What has been computed again so far. */
   readonly again: ReadonlyMap<TensorName, Tensor<P>>;
 }
 
 /** at: such as "layers.0"; saved: what this rank kept of the block. */
-export function recompute<P extends Floats>(
+export function restoredOf<P extends Floats>(
   rank: Rank,
   config: LlamaConfig,
   at: string,
@@ -43,7 +43,7 @@ export function recompute<P extends Floats>(
   const again = new Map<TensorName, Tensor<P>>();
   const gathered = new Map<string, Tensor<P>>();
 
-  function* read(name: TensorName): Program<Tensor<P>> {
+  function* read(name: TensorName): RankProgram<Tensor<P>> {
     const found = saved.get(name) ?? again.get(name);
     if (found !== undefined) return found;
     const line = name.split(".")[0] as keyof typeof lines;
@@ -51,7 +51,7 @@ export function recompute<P extends Floats>(
     for (const [output, t] of namedBy<Tensor<P>>(line, result)) again.set(output, t);
     return again.get(name)!;
   }
-  function* entered(norm: "attentionNorm" | "ffnNorm"): Program<Tensor<P>> {
+  function* entered(norm: "attentionNorm" | "ffnNorm"): RankProgram<Tensor<P>> {
     const found = gathered.get(norm);
     if (found !== undefined) return found;
     const recorded = norm === "attentionNorm" ? "attention_norm" : "ffn_norm";
@@ -59,7 +59,7 @@ export function recompute<P extends Floats>(
     gathered.set(norm, whole);
     return whole;
   }
-  const lines: { readonly [Line in keyof Lines<BlockActivations<P>>]: () => Program<BlockActivations<P>[Line]> } = {
+  const lines: { readonly [Line in keyof Lines<BlockActivations<P>>]: () => RankProgram<BlockActivations<P>[Line]> } = {
     *attentionNorm() {
       return rmsnorm.forward(yield* read("x"), w.attentionNorm, eps);
     },

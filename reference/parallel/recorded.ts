@@ -7,7 +7,7 @@ import { blockGradients, type GradientName, type GradientRow } from "../model/bl
 import { blockTensors, fieldAt, type TensorName } from "../model/block-table.ts";
 import { type Tensor, view } from "../tensor.ts";
 import { activationName, gradientName } from "../training/recorded-names.ts";
-import { asRecorded, type Recorder } from "../training/recorded.ts";
+import { asRecorded, type RecordTensor } from "../training/recorded.ts";
 import type { Weights } from "../weights.ts";
 import { join } from "./cut.ts";
 import type { Layout } from "./layout.ts";
@@ -18,7 +18,7 @@ import type { RankPass, RankStep } from "./step.ts";
 type Put = (name: string, t: Tensor, axis: number | undefined) => void;
 
 /** Records both passes and the update of all ranks, in the order of computation. */
-export function recordRanks(layout: Layout, ranks: readonly RankStep[], record: Recorder): void {
+export function recordRanks(layout: Layout, ranks: readonly RankStep[], record: RecordTensor): void {
   const [{ passes }] = ranks;
   const { length } = passes.parts;
   for (const i of passes.parts.keys()) {
@@ -46,7 +46,7 @@ export function recordRanks(layout: Layout, ranks: readonly RankStep[], record: 
   recordTable("secondMoment", "secondMoment", ({ shard }) => shard.secondMoment);
 }
 
-function recordPart(layout: Layout, ranks: readonly RankPass[], record: Recorder): void {
+function recordPart(layout: Layout, ranks: readonly RankPass[], record: RecordTensor): void {
   const [{ activations }] = ranks;
   record("activations.rope.cos", activations.table.cos);
   record("activations.rope.sin", activations.table.sin);
@@ -59,7 +59,7 @@ function recordTogether(
   { data, tensor, sequence }: Layout,
   passes: readonly RankPass[],
   putAll: (passes: RankPass, sequence: boolean, put: Put) => void,
-  record: Recorder,
+  record: RecordTensor,
 ): void {
   const ofRanks = passes.map((ofRank) => {
     const put: [name: string, t: Tensor, axis: number | undefined][] = [];

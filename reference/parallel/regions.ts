@@ -8,16 +8,16 @@
 // The backward of either is the other: gradients leave where the forward entered, and enter where it left.
 import type { Floats, Tensor } from "../tensor.ts";
 import { view } from "../tensor.ts";
-import type { Program, Rank } from "./lockstep.ts";
+import type { RankProgram, Rank } from "./lockstep.ts";
 
 /** x: [R, C], or [R / tensor, C] with sequence parallelism → [R, C], all rows of the T-token sequences. */
-export function* enter<P extends Floats>(rank: Rank, what: string, x: Tensor<P>, T: number): Program<Tensor<P>> {
+export function* enter<P extends Floats>(rank: Rank, what: string, x: Tensor<P>, T: number): RankProgram<Tensor<P>> {
   if (!rank.layout.sequence) return x;
   return asRows(yield* rank.tensor.allGather(what, asSequences(x, T / rank.tensor.size), 1));
 }
 
 /** term: [R, C], one of each rank → their sum: [R, C], or this rank's rows of it, [R / tensor, C]. */
-export function* leave<P extends Floats>(rank: Rank, what: string, term: Tensor<P>, T: number): Program<Tensor<P>> {
+export function* leave<P extends Floats>(rank: Rank, what: string, term: Tensor<P>, T: number): RankProgram<Tensor<P>> {
   if (!rank.layout.sequence) return yield* rank.tensor.allReduce(what, term);
   return asRows(yield* rank.tensor.reduceScatter(what, asSequences(term, T), 1));
 }

@@ -12,7 +12,7 @@ import type { Floats, Tensor } from "../tensor.ts";
 import type { TrainingState } from "../training/step.ts";
 import { checkWeights, type Weights, weightShapes } from "../weights.ts";
 import { cut, join, partOf } from "./cut.ts";
-import { checkLayout, type Layout, placeOf, rankCount } from "./layout.ts";
+import { checkLayout, type Layout, placeInGrid, rankCount } from "./layout.ts";
 
 /** Along which axis a weight is cut over the tensor ranks; undefined where each holds it whole. */
 export function tensorAxis(weight: string): 0 | 1 | undefined {
@@ -40,7 +40,7 @@ export function shardTable<P extends Floats>(
   rank: number,
   whole: Weights<P>,
 ): Weights<P> {
-  const { dataIndex, tensorIndex } = placeOf(layout, rank);
+  const { dataIndex, tensorIndex } = placeInGrid(layout, rank);
   const shard = new Map<string, Tensor<P>>();
   for (const [name, t] of whole) {
     const axis = tensorAxis(name);
@@ -113,7 +113,7 @@ export function shardShapes(
   table: Table,
   rank: number,
 ): Map<string, readonly number[]> {
-  const { dataIndex, tensorIndex } = placeOf(layout, rank);
+  const { dataIndex, tensorIndex } = placeInGrid(layout, rank);
   const shapes = new Map<string, readonly number[]>();
   for (const [name, whole] of weightShapes(config)) {
     let shape = whole;

@@ -12,22 +12,22 @@ import type { Weights } from "../weights.ts";
 import * as crossEntropy from "./cross-entropy.ts";
 import { cut, join } from "./cut.ts";
 import * as gradientNorm from "./gradient-norm.ts";
-import { checkLayout, type Layout, placeOf } from "./layout.ts";
-import { type Program, type Rank, ranksOf, runInLockstep, type Traffic } from "./lockstep.ts";
+import { checkLayout, type Layout, placeInGrid } from "./layout.ts";
+import { type RankProgram, type Rank, ranksOf, runInLockstep, type Traffic } from "./lockstep.ts";
 import * as model from "./model.ts";
 import { checkShards } from "./shards.ts";
 import { heldWeights, ownWeights } from "./zero.ts";
 
 /** What a rank computed in both passes over its sequences of one micro-batch. */
 export interface RankPass<P extends Floats = Floats> {
-  readonly activations: model.ModelActivations<P>;
+  readonly activations: model.RankActivations<P>;
   readonly targets: Tensor<Ints>;
   /** The micro-batch's part of the mean over all targets. */
   readonly loss: Tensor<P>;
   /** Of the logits: [R]. */
   readonly lse: Tensor<P>;
   readonly dloss: Tensor<P>;
-  readonly gradients: model.ModelGradients<P>;
+  readonly gradients: model.RankGradients<P>;
 }
 
 /** What a rank computed in all passes. */
@@ -55,7 +55,7 @@ export interface ParallelStep<P extends Floats = Floats> {
   /** What each rank computed and kept on the way: for those who record it, or count its bytes. */
   readonly ranks: readonly RankStep<P>[];
   /** What each rank sent. */
-  readonly ledger: readonly Traffic[];
+  readonly traffic: readonly Traffic[];
 }
 
 /** What changes how a step is computed. */
@@ -64,7 +64,7 @@ export interface ParallelOptions {
   readonly recompute?: Policy;
   /** Parts of the batch, one after another, each cut over the data ranks; 1 by default. */
   readonly microBatches?: number;
-  /** What a rank's program sees of the others in place of the rank as it is: there a test plants its faults. */
+  /** Replaces a rank's view of the others. Tests use it to inject faults. */
   readonly through?: (rank: Rank) => Rank;
 }
 
@@ -96,19 +96,19 @@ export function parallelStep<P extends Floats>(
   const programs = ranksOf(layout).map((rank, index) =>
     rankStep(through(rank), config, h, t, shards[index], batchesOf(layout, index, parts), recompute),
   );
-  const { results, ledger } = runInLockstep(programs);
+  const { results, traffic } = runInLockstep(programs);
   return {
     losses: results.map(({ passes }) => passes.loss.data[0]),
     gradientNorms: results.map(({ passes }) => passes.norm.data[0]),
     shards: results.map(({ shard }) => shard),
     ranks: results,
-    ledger,
+    traffic,
   };
 }
 
 /** The sequences of a rank's model of each micro-batch; its first tensor rank reads them. */
 function batchesOf(layout: Layout, rank: number, parts: readonly Batch[]): readonly (Batch | undefined)[] {
-  const { dataIndex, tensorIndex } = placeOf(layout, rank);
+  const { dataIndex, tensorIndex } = placeInGrid(layout, rank);
   const own = (ids: Tensor<Ints>): Tensor<Ints> => cut(ids, 0, layout.data, dataIndex);
   return parts.map(({ tokens, targets }) =>
     tensorIndex > 0 ? undefined : { tokens: own(tokens), targets: own(targets) },
@@ -124,7 +124,7 @@ function* rankStep<P extends Floats>(
   shard: TrainingState<P>,
   batches: readonly (Batch | undefined)[],
   policy: Policy,
-): Program<RankStep<P>> {
+): RankProgram<RankStep<P>> {
   const parts: Batch[] = [];
   for (const batch of batches) {
     const tokens = yield* rank.tensor.broadcast("tokens", batch?.tokens);
@@ -145,7 +145,7 @@ function* differentiate<P extends Floats>(
   weights: Weights<P>,
   batches: readonly Batch[],
   policy: Policy,
-): Program<RankPasses<P>> {
+): RankProgram<RankPasses<P>> {
   const V = config.vocabSize;
   const all = join(
     batches.map(({ targets }) => targets),
@@ -174,7 +174,7 @@ function* passOver<P extends Floats>(
   batch: Batch,
   n: number,
   policy: Policy,
-): Program<RankPass<P>> {
+): RankProgram<RankPass<P>> {
   const V = config.vocabSize;
   const targets = view(batch.targets, [batch.targets.data.length]);
   const activations = yield* model.forward(rank, config, weights, batch.tokens, policy);

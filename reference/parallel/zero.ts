@@ -12,17 +12,21 @@
 import type { Floats, Tensor } from "../tensor.ts";
 import { type LayerWeights, layerWeights, type Weights } from "../weights.ts";
 import { cut } from "./cut.ts";
-import type { Program, Rank } from "./lockstep.ts";
+import type { RankProgram, Rank } from "./lockstep.ts";
 import { isCutByData, isReplicated } from "./shards.ts";
 
 /** A weight as the products need it: this tensor rank's part, all of it. */
-export function* wholeWeight<P extends Floats>(rank: Rank, weights: Weights<P>, name: string): Program<Tensor<P>> {
+export function* wholeWeight<P extends Floats>(rank: Rank, weights: Weights<P>, name: string): RankProgram<Tensor<P>> {
   const w = weights.get(name)!;
   return isCutByData(rank.layout, "weights") ? yield* rank.data.allGather(`weights.${name}`, w, 0) : w;
 }
 
 /** The weights of layer i, for one pass through it. */
-export function* wholeLayer<P extends Floats>(rank: Rank, weights: Weights<P>, i: number): Program<LayerWeights<P>> {
+export function* wholeLayer<P extends Floats>(
+  rank: Rank,
+  weights: Weights<P>,
+  i: number,
+): RankProgram<LayerWeights<P>> {
   const ofLayer = new Map<string, Tensor<P>>();
   for (const name of weights.keys()) {
     if (name.startsWith(`layers.${i}.`)) ofLayer.set(name, yield* wholeWeight(rank, weights, name));
@@ -31,12 +35,12 @@ export function* wholeLayer<P extends Floats>(rank: Rank, weights: Weights<P>, i
 }
 
 /** A gradient as soon as the backward has made it: stages 2 and 3 keep no more than this rank's part of the sum. */
-export function* whenMade<P extends Floats>(rank: Rank, name: string, dw: Tensor<P>): Program<Tensor<P>> {
+export function* whenMade<P extends Floats>(rank: Rank, name: string, dw: Tensor<P>): RankProgram<Tensor<P>> {
   return rank.layout.zero >= 2 ? yield* summed(rank, name, dw) : dw;
 }
 
 /** The gradients after the backward: now stages 0 and 1 sum theirs. */
-export function* afterBackward<P extends Floats>(rank: Rank, made: Weights<P>): Program<Map<string, Tensor<P>>> {
+export function* afterBackward<P extends Floats>(rank: Rank, made: Weights<P>): RankProgram<Map<string, Tensor<P>>> {
   const gradients = new Map<string, Tensor<P>>();
   for (const [name, dw] of made) gradients.set(name, rank.layout.zero >= 2 ? dw : yield* summed(rank, name, dw));
   return gradients;
@@ -46,7 +50,7 @@ export function* afterBackward<P extends Floats>(rank: Rank, made: Weights<P>): 
  * The sum over every rank that has seen other rows: those of other sequences, and with sequence parallelism, for the gains
  * of the norms, those of other positions.
  */
-function* summed<P extends Floats>(rank: Rank, name: string, dw: Tensor<P>): Program<Tensor<P>> {
+function* summed<P extends Floats>(rank: Rank, name: string, dw: Tensor<P>): RankProgram<Tensor<P>> {
   const what = `gradients.${name}`;
   const overPositions = rank.layout.sequence && isReplicated(name) ? yield* rank.tensor.allReduce(what, dw) : dw;
   return isCutByData(rank.layout, "gradients")
@@ -61,7 +65,7 @@ export function ownWeights<P extends Floats>(rank: Rank, weights: Weights<P>): W
 }
 
 /** The moved weights as the rank holds them between steps: with stages 1 and 2 it gets the parts that others moved. */
-export function* heldWeights<P extends Floats>(rank: Rank, own: Weights<P>): Program<Weights<P>> {
+export function* heldWeights<P extends Floats>(rank: Rank, own: Weights<P>): RankProgram<Weights<P>> {
   if (isCutByData(rank.layout, "weights") || !isCutByData(rank.layout, "firstMoment")) return own;
   const held = new Map<string, Tensor<P>>();
   for (const [name, w] of own) held.set(name, yield* rank.data.allGather(`weights.${name}`, w, 0));

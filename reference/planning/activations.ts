@@ -7,7 +7,7 @@ import type { LlamaConfig } from "../config.ts";
 import { blockTensors, type OpRow, type TensorName, type TensorRow } from "../model/block-table.ts";
 import { modelTensors, type ModelTensorName } from "../model/model-table.ts";
 import { kept, type Policy } from "../model/policies.ts";
-import { localCount, localSizes, type Sizes, sizesOf, type TensorGroup } from "../model/sizes.ts";
+import { localCount, localSizes, type ModelSizes, sizesOf, type TensorGroup } from "../model/sizes.ts";
 import { elementBytes, type StorageName } from "../model/storage.ts";
 
 /** Of one rank: bytes of each tensor, and what they come to. */
@@ -60,7 +60,7 @@ function gradientsOfBlock(bytes: (t: TensorRow) => number): number {
 }
 
 // Under sequence parallelism a product's input is gathered over the group, and so is the gradient of its output.
-function gathered({ B, T, C }: Sizes, dtype: StorageName, { sequence }: TensorGroup): number {
+function gathered({ B, T, C }: ModelSizes, dtype: StorageName, { sequence }: TensorGroup): number {
   return sequence ? 2 * B * T * C * elementBytes({ stored: "activation" }, dtype) : 0;
 }
 

@@ -17,14 +17,14 @@ import {
 import type { Issue, Ready } from "./issue.ts";
 import type { Machine } from "./machine.ts";
 import { type Kept } from "../model/policies.ts";
-import { count, localCount, type Sizes, type TensorGroup } from "../model/sizes.ts";
+import { count, localCount, type ModelSizes, type TensorGroup } from "../model/sizes.ts";
 import { elementBytes, type StorageName } from "../model/storage.ts";
 import type { TaskKind } from "./timeline.ts";
 
 /** What the tasks of a block follow from; `sizes` are one rank's. */
 export interface BlockWork {
   readonly machine: Machine;
-  readonly sizes: Sizes;
+  readonly sizes: ModelSizes;
   readonly group: TensorGroup;
   readonly dtype: StorageName;
   readonly kept: Kept;

@@ -7,7 +7,7 @@ export interface Link {
   readonly bandwidth: number;
 }
 
-export interface Device {
+export interface DataSheet {
   /** Bytes. */
   readonly memory: number;
   /** Of its memory, bytes a second. */
@@ -106,7 +106,7 @@ export const devices = {
     source:
       "NVIDIA Ada GPU architecture whitepaper, appendix A: 165.2 TFLOP/s with float32 accumulation, 1,008 GB/s, 450 W; PCI Express 4.0: 16 lanes of 16 Gb/s",
   },
-} as const satisfies Record<string, Device>;
+} as const satisfies Record<string, DataSheet>;
 export type DeviceName = keyof typeof devices;
 
 /**

@@ -3,7 +3,7 @@
 //   cache = 2 · L · NKV · HS · batch · context numbers
 import { headSize, type LlamaConfig } from "../config.ts";
 import { countParameters } from "../weights.ts";
-import { bytesOf, type StorageName } from "../model/storage.ts";
+import { storageBytes, type StorageName } from "../model/storage.ts";
 
 /** Bytes. */
 export interface InferenceMemory {
@@ -19,7 +19,7 @@ export function inferenceMemory(
   context: number,
   dtype: StorageName,
 ): InferenceMemory {
-  const weights = countParameters(config) * bytesOf[dtype];
-  const cache = 2 * config.nLayers * config.nKvHeads * headSize(config) * batch * context * bytesOf[dtype];
+  const weights = countParameters(config) * storageBytes[dtype];
+  const cache = 2 * config.nLayers * config.nKvHeads * headSize(config) * batch * context * storageBytes[dtype];
   return { weights, cache, total: weights + cache };
 }

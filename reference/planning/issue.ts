@@ -1,5 +1,5 @@
 // A list of tasks being written: work is issued in order, and what it gives back stands for its result.
-import type { Collective } from "./collectives.ts";
+import type { RingCollective } from "./collectives.ts";
 import type { Group } from "./machine.ts";
 import type { Task, TaskKind } from "./timeline.ts";
 
@@ -14,7 +14,7 @@ export interface Issue {
     name: string,
     kind: "tensor" | "data",
     group: Group,
-    collective: Collective,
+    collective: RingCollective,
     bytes: number,
     ...after: readonly Ready[]
   ): Ready;

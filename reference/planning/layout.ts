@@ -14,7 +14,7 @@ export interface Layout extends TensorGroup {
   readonly zero: ZeroStage;
 }
 
-export interface Batch {
+export interface BatchSize {
   /** Tokens of a step, of a sequence; sequences of a micro-batch. */
   readonly tokens: number;
   readonly context: number;
@@ -25,7 +25,12 @@ export interface Batch {
  * Throws RangeError for a tensor size that does not divide one of the axes it cuts, or sequence parallelism that has nothing
  * to divide; T is the length of a sequence.
  */
-export function checkTensor(config: LlamaConfig, gpus: number, { tensor, sequence }: TensorGroup, T: number): void {
+export function checkTensorGroup(
+  config: LlamaConfig,
+  gpus: number,
+  { tensor, sequence }: TensorGroup,
+  T: number,
+): void {
   const divided: [string, number][] = [
     ["heads", config.nHeads],
     ["key/value heads", config.nKvHeads],
@@ -88,7 +93,7 @@ export function checkZero(zero: ZeroStage, data: number): void {
 /** Sequences of one data rank in a step, and in how many micro-batches. Throws RangeError where they do not come out. */
 export function divideBatch(
   config: LlamaConfig,
-  { tokens, context, microBatch }: Batch,
+  { tokens, context, microBatch }: BatchSize,
   data: number,
 ): { sequences: number; microBatches: number } {
   if (context > config.maxSeqLen) {

@@ -1,7 +1,7 @@
 // How long a piece of work takes on one GPU of a layout: the slower of arithmetic and memory (Williams et al. 2009), and
 // bytes over a link's bandwidth for what is sent. Starting a kernel or a message counts nothing.
-import { type Collective, sentBytes } from "./collectives.ts";
-import { type Device, type Link, reached } from "./devices.ts";
+import { type RingCollective, sentBytes } from "./collectives.ts";
+import { type DataSheet, type Link, reached } from "./devices.ts";
 import type { Layout } from "./layout.ts";
 import type { StorageName } from "../model/storage.ts";
 import type { Lane } from "./timeline.ts";
@@ -22,11 +22,11 @@ export interface Group {
   readonly link: string;
   /** Bytes a second that one rank sends, as reached. */
   readonly bandwidth: number;
-  seconds(collective: Collective, bytes: number): number;
+  seconds(collective: RingCollective, bytes: number): number;
 }
 
 /** Throws RangeError where the device has no products of this storage, or no network though the layout needs one. */
-export function machineOf(device: Device, name: string, layout: Layout, dtype: StorageName): Machine {
+export function machineOf(device: DataSheet, name: string, layout: Layout, dtype: StorageName): Machine {
   const peak = device.peak[dtype];
   if (peak === undefined) {
     const other = dtype === "bfloat16" ? "float16" : "float32";
@@ -43,7 +43,7 @@ export function machineOf(device: Device, name: string, layout: Layout, dtype: S
 }
 
 // Ranks of one group in a node enter and leave it once, over the network cards of all of them.
-function group(device: Device, name: string, ranks: number, inNode: boolean, cards: number): Group {
+function group(device: DataSheet, name: string, ranks: number, inNode: boolean, cards: number): Group {
   const within = device.inNode.bandwidth * reached.inNode;
   if (inNode || ranks === 1) return groupOver(device.inNode, ranks, "in-node", within);
   if (device.network === undefined) {

@@ -3,11 +3,11 @@ import { checkConfig, type LlamaConfig } from "../config.ts";
 import { countParameters } from "../weights.ts";
 import { type ActivationMemory, activationMemory } from "./activations.ts";
 import { type TokenArithmetic, tokenArithmetic } from "./arithmetic.ts";
-import type { Device } from "./devices.ts";
+import type { DataSheet } from "./devices.ts";
 import { durationOf, energyOf } from "./energy.ts";
 import {
-  type Batch,
-  checkTensor,
+  type BatchSize,
+  checkTensorGroup,
   checkZero,
   dataRanks,
   divideBatch,
@@ -24,11 +24,11 @@ import type { StorageName } from "../model/storage.ts";
 /** What a run is asked to be; what is left out is chosen: data ranks fill the GPUs, the first ZeRO stage that fits. */
 export interface PlanRequest {
   readonly config: LlamaConfig;
-  readonly device: Device;
+  readonly device: DataSheet;
   readonly deviceName: string;
   readonly gpus: number;
   readonly tokens: number;
-  readonly batch: Batch;
+  readonly batch: BatchSize;
   readonly tensor: number;
   readonly sequence: boolean;
   readonly data?: number;
@@ -81,7 +81,7 @@ export interface Plan {
 export function plan(request: PlanRequest): Plan {
   const { config, device, deviceName, gpus, batch, tensor, sequence, policy, dtype } = request;
   checkConfig(config);
-  checkTensor(config, gpus, { tensor, sequence }, batch.context);
+  checkTensorGroup(config, gpus, { tensor, sequence }, batch.context);
   const data = dataRanks(gpus, tensor, request.data);
   const { sequences, microBatches } = divideBatch(config, batch, data);
   const memoryAt = (zero: ZeroStage): RankMemory =>

@@ -17,7 +17,7 @@ import { kept, type Policy } from "../model/policies.ts";
 import { count, localSizes, sizesOf } from "../model/sizes.ts";
 import { rankParameters } from "./state.ts";
 import { elementBytes, optimizerTraffic, stateBytes, type StorageName } from "../model/storage.ts";
-import { schedule, type Timeline } from "./timeline.ts";
+import { timelineOf, type Timeline } from "./timeline.ts";
 
 export interface StepWork {
   readonly config: LlamaConfig;
@@ -55,7 +55,7 @@ export function stepTime(work: StepWork): { overlapped: StepTime; serial: StepTi
   const added = (overlap: boolean): StepTime => {
     const time = { total: optimizer, computation: optimizer, exposed: 0, optimizer };
     for (const [times, tasks] of parts) {
-      const { seconds, computation, exposed } = schedule(tasks, overlap);
+      const { seconds, computation, exposed } = timelineOf(tasks, overlap);
       time.total += times * seconds;
       time.computation += times * computation;
       time.exposed += times * exposed;
@@ -86,7 +86,7 @@ export function layerTimeline(work: StepWork, overlap: boolean): LayerTimeline {
   sendGradients(issue, work, "gradients above", parameters, y);
   next(y);
   blockBackward(issue, block, y, []);
-  const timeline = schedule(issue.tasks, overlap);
+  const timeline = timelineOf(issue.tasks, overlap);
   return { ...timeline, forward: Math.max(...y.map((i) => timeline.tasks[i].end)) };
 }
 

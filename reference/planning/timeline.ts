@@ -33,7 +33,7 @@ export interface Timeline {
  * Starts each task as soon as its lane is free and all that it waits for has ended; without overlap, only when every
  * earlier task has ended. Throws RangeError for a task that waits for a later one.
  */
-export function schedule(tasks: readonly Task[], overlap: boolean): Timeline {
+export function timelineOf(tasks: readonly Task[], overlap: boolean): Timeline {
   const free: Record<Lane, number> = { computation: 0, "in-node": 0, network: 0 };
   const scheduled: Scheduled[] = [];
   let seconds = 0;

@@ -40,7 +40,7 @@ interface Pair {
  * the share of the pieces found. Throws RangeError when the vocabulary is smaller than its specials, bytes and characters, or
  * larger than the text gives.
  */
-export function train(
+export function trainTokenizer(
   words: ReadonlyMap<string, number>,
   options: TrainingOptions,
   progress: (share: number) => void = () => {},

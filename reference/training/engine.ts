@@ -2,7 +2,7 @@
 import type { LlamaConfig } from "../config.ts";
 import type { DTypeName } from "../dtype.ts";
 import type { Policy } from "../model/policies.ts";
-import type { Recorder } from "./recorded.ts";
+import type { RecordTensor } from "./recorded.ts";
 import type { Hyperparameters } from "./hyperparameters.ts";
 import type { Batch, TrainingState } from "./step.ts";
 import type { Tensor } from "../tensor.ts";
@@ -28,7 +28,7 @@ export const stepDTypes = ["float32", "bfloat16"] as const;
 export type StepDType = (typeof stepDTypes)[number];
 
 /** What a step took on a device. */
-export interface Measured {
+export interface MeasuredStep {
   /** Bytes that the activations of a micro-batch and their gradients held at once, at most. */
   readonly activations: number;
   /** Bytes of all buffers together: the state, gradients and activations, which share what they can. */
@@ -43,9 +43,9 @@ export interface StepEngine {
    * Both passes over a batch: the loss and the global gradient norm before clipping, as stored. Each tensor that was
    * computed goes to `record` under its name in a trace, if `record` is given. The state does not change.
    */
-  differentiate(batch: Batch, record?: Recorder): Promise<{ loss: number; gradientNorm: number }>;
+  differentiate(batch: Batch, record?: RecordTensor): Promise<{ loss: number; gradientNorm: number }>;
   /** Clips the gradients of the last `differentiate` and moves the state by AdamW's step t ≥ 1. */
-  update(h: Hyperparameters, t: number, record?: Recorder): Promise<void>;
+  update(h: Hyperparameters, t: number, record?: RecordTensor): Promise<void>;
   /** Both, as one step without a record: the loss and the norm. A device computes it in one submission. */
   step(batch: Batch, h: Hyperparameters, t: number): Promise<{ loss: number; gradientNorm: number }>;
   /** A copy of the weights and moments, which later steps leave alone. */
@@ -53,7 +53,7 @@ export interface StepEngine {
   /** In which dtype the engine stored a tensor that it recorded, if that is smaller than its storage here. */
   storedAs?(t: Tensor): DTypeName | undefined;
   /** Of the last step, or `differentiate` without a record, on a device. */
-  measured?(): Measured;
+  measured?(): MeasuredStep;
   /** Gives back what the engine holds. */
   close(): void;
 }

@@ -9,7 +9,7 @@ import type { Policy } from "../model/policies.ts";
 import { backwardRecomputing, forwardSaving, recomputed } from "../model/recompute.ts";
 import { type Floats, roundScalar, type Tensor, zeros } from "../tensor.ts";
 import type { Weights } from "../weights.ts";
-import { meanLoss, sharesOf } from "./micro-batches.ts";
+import { meanLoss, targetShares } from "./micro-batches.ts";
 import { type Batch, lossAndGradient, normOf, type Pass } from "./step.ts";
 
 /** What a step needs of the passes over a batch. */
@@ -31,7 +31,7 @@ export function differentiateInParts<P extends Floats>(
   policy: Policy,
   again?: (i: number) => Again<Tensor<P>>,
 ): Derivative<P> {
-  const shares = sharesOf(parts, IGNORE_INDEX);
+  const shares = targetShares(parts, IGNORE_INDEX);
   const losses: number[] = [];
   let gradients: Map<string, Tensor<P>> | undefined;
   for (const [i, part] of parts.entries()) {
@@ -64,7 +64,7 @@ export function passesOverParts<P extends Floats>(
   batches: readonly Batch[],
   policy: Policy,
 ): PassesInParts<P> {
-  const shares = sharesOf(batches, IGNORE_INDEX);
+  const shares = targetShares(batches, IGNORE_INDEX);
   const parts = batches.map((batch, i): Pass<P> => {
     const activations = model.forward(config, weights, batch.tokens);
     const { dlogits, ...ofLoss } = lossAndGradient(activations.logits, batch, shares[i]);

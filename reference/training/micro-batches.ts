@@ -20,7 +20,7 @@ export function splitBatch({ tokens, targets }: Batch, count: number): Batch[] {
 }
 
 /** nᵢ / N of each part; 1 where no target counts at all: there every loss and gradient is 0. */
-export function sharesOf(parts: readonly Batch[], ignoreIndex: number): number[] {
+export function targetShares(parts: readonly Batch[], ignoreIndex: number): number[] {
   const counts = parts.map(({ targets }) => targets.data.filter((target) => target !== ignoreIndex).length);
   const N = counts.reduce((sum, n) => sum + n, 0);
   return counts.map((n) => (N > 0 ? n / N : 1));

@@ -22,16 +22,16 @@ import type { PassesInParts } from "./in-parts.ts";
 import type { Pass, Passes, TrainingState } from "./step.ts";
 
 /** Takes a tensor under its name; called in the order of computation. */
-export type Recorder = (name: string, t: Tensor) => void;
+export type RecordTensor = (name: string, t: Tensor) => void;
 
 /** Records both passes: everything that an op took or gave, the batch and the weights aside. */
-export function recordPasses({ norm, ...pass }: Passes, record: Recorder): void {
+export function recordPasses({ norm, ...pass }: Passes, record: RecordTensor): void {
   recordPass(pass, record);
   record("gradientNorm", norm);
 }
 
 /** The same of a batch in parts; of one in one part, under the names that have no part. */
-export function recordParts({ parts, sums, loss, norm }: PassesInParts, record: Recorder): void {
+export function recordParts({ parts, sums, loss, norm }: PassesInParts, record: RecordTensor): void {
   if (parts.length === 1) return recordPasses({ ...parts[0], norm }, record);
   for (const [i, part] of parts.entries()) {
     const at = `microBatches.${i}`;
@@ -44,9 +44,9 @@ export function recordParts({ parts, sums, loss, norm }: PassesInParts, record: 
   record("gradientNorm", norm);
 }
 
-function recordPass({ activations, loss, lse, dloss, gradients }: Pass, record: Recorder): void {
+function recordPass({ activations, loss, lse, dloss, gradients }: Pass, record: RecordTensor): void {
   const [B, T] = activations.tokens.shape;
-  const rows: Recorder = (name, t) => record(name, view(t, [B, T, ...t.shape.slice(1)]));
+  const rows: RecordTensor = (name, t) => record(name, view(t, [B, T, ...t.shape.slice(1)]));
   recordForward(activations, record, rows);
   record("activations.loss", loss);
   rows("activations.lse", lse);
@@ -65,19 +65,19 @@ function recordPass({ activations, loss, lse, dloss, gradients }: Pass, record: 
 }
 
 /** Records the copies of the weights that the passes read. */
-export function recordCopies(copies: Weights, record: Recorder): void {
+export function recordCopies(copies: Weights, record: RecordTensor): void {
   recordAll("castWeights", copies, record);
 }
 
 /** Records what clipping and AdamW gave. */
-export function recordUpdate(clipped: Weights, state: TrainingState, record: Recorder): void {
+export function recordUpdate(clipped: Weights, state: TrainingState, record: RecordTensor): void {
   recordAll("clipped", clipped, record);
   recordAll("weights", state.weights, record);
   recordAll("firstMoment", state.firstMoment, record);
   recordAll("secondMoment", state.secondMoment, record);
 }
 
-function recordForward(a: ModelActivations, record: Recorder, rows: Recorder): void {
+function recordForward(a: ModelActivations, record: RecordTensor, rows: RecordTensor): void {
   const [B] = a.tokens.shape;
   record("activations.rope.cos", a.table.cos);
   record("activations.rope.sin", a.table.sin);
@@ -92,7 +92,7 @@ function recordForward(a: ModelActivations, record: Recorder, rows: Recorder): v
   rows("activations.logits", a.logits);
 }
 
-function recordBlockGradients(B: number, i: number, d: BlockGradients, record: Recorder): void {
+function recordBlockGradients(B: number, i: number, d: BlockGradients, record: RecordTensor): void {
   for (const name of Object.keys(blockGradients) as GradientName[]) {
     if (name !== "x") record(gradientName(i, name), asRecorded(B, blockGradients[name].like, fieldAt(d, name)));
   }
@@ -105,6 +105,6 @@ export function asRecorded(B: number, like: TensorName, t: Tensor): Tensor {
   return shape.length === 4 || shape[1] !== "T" ? t : view(t, [B, t.shape[0] / B, ...t.shape.slice(1)]);
 }
 
-function recordAll(prefix: string, tensors: Weights, record: Recorder): void {
+function recordAll(prefix: string, tensors: Weights, record: RecordTensor): void {
   for (const [name, t] of tensors) record(`${prefix}.${name}`, t);
 }

@@ -11,7 +11,7 @@ import { judge } from "../../judge/verdict.ts";
 import { type Inputs, type Outputs, type Scalars, storageOf } from "../../reference/operation.ts";
 import { type DTypeName, dtypes, round } from "../../reference/dtype.ts";
 import type { Floats, Tensor } from "../../reference/tensor.ts";
-import { pair, type Layout } from "../../reference/ops/rope.ts";
+import { pair, type PairLayout } from "../../reference/ops/rope.ts";
 import { sigmoid } from "../../reference/ops/swiglu.ts";
 import { operations } from "../../reference/ops/index.ts";
 import { targets } from "../../reference/targets.ts";
@@ -76,7 +76,7 @@ function rope(inputs: Inputs, scalars: Scalars): Outputs {
   for (let half = 0; half < data.length / 2; half++) {
     const row = Math.floor(half / (HS / 2));
     const i = half % (HS / 2);
-    const [first, second] = pair(i, HS, scalars.layout as Layout).map((element) => row * HS + element);
+    const [first, second] = pair(i, HS, scalars.layout as PairLayout).map((element) => row * HS + element);
     const angle = ((Math.floor(row / NH) % T) * HS) / 2 + i;
     const [a, b, c, s] = [x.data[first], x.data[second], cos.data[angle], sin.data[angle]];
     data[first] = low(low(a * c) - low(b * s));

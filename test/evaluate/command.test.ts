@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { DEFAULT_MODEL, openModel } from "../../cli/model.ts";
 import { bigramEntropy } from "../../reference/text/bigram.ts";
-import { evaluate, summarise } from "../../training/evaluate.ts";
+import { evaluate, figuresOf } from "../../training/evaluate.ts";
 import { openMixture } from "../../training/mixture.ts";
 
 const root = join(import.meta.dirname, "../..");
@@ -78,7 +78,7 @@ test("the model that ships is small, and below the bigram entropy on what it has
   const heldOut = Buffer.concat(Array.from({ length: files.count - learned }, (_, i) => files.read(learned + i, 1e6)));
   const model = await openModel(undefined, { device: "cpu" });
   const item = { kind: "perplexity", task: "t", where: "t", text: heldOut.toString() } as const;
-  const figures = summarise([await evaluate(model, item, 1, async () => {})], []);
+  const figures = figuresOf([await evaluate(model, item, 1, async () => {})], []);
   const text = readFileSync(join(root, "golden/text/default.txt"));
   const entropy = bigramEntropy(text.subarray(0, -heldOut.length), heldOut);
   expect(figures["nats a byte"] < entropy, `${figures["nats a byte"]} against ${entropy}`).toBe(true);

@@ -9,7 +9,7 @@ import { type Reader, referenceReader } from "../../reference/model/reader.ts";
 import { logLikelihoods } from "../../reference/text/evaluation.ts";
 import { byteTokenizer } from "../../reference/text/tokenizer-bytes.ts";
 import { initialWeights } from "../../reference/weights.ts";
-import { evaluate, type Outcome, summarise } from "../../training/evaluate.ts";
+import { evaluate, type ItemOutcome, figuresOf } from "../../training/evaluate.ts";
 import { type Choice, readTasks, textItem } from "../../training/tasks.ts";
 
 const config = { ...presets.tiny, dim: 16, ffnDim: 24, nLayers: 2, maxSeqLen: 32 };
@@ -95,7 +95,7 @@ describe("perplexity", () => {
     expect(tokens).toBe(ids.length - 1);
     expect(outcome).toEqual({ kind: "perplexity", nats, tokens, bytes: Buffer.from(text).length });
     expect(shares.at(-1)).toBe(1);
-    const figures = summarise([outcome, outcome], []);
+    const figures = figuresOf([outcome, outcome], []);
     expect(figures["nats a byte"]).toBe(nats / Buffer.from(text).length);
     expect(figures.perplexity).toBe(Math.exp(nats / tokens));
   });
@@ -123,7 +123,7 @@ function parrot(text: string, prompt: string): Reader {
 
 describe("generated answers", () => {
   const prompt = "Q: Capital of France?\nA:";
-  const run = (said: string, fields: object): Promise<Outcome> =>
+  const run = (said: string, fields: object): Promise<ItemOutcome> =>
     evaluate(
       { reader: parrot(said, prompt), tokenizer: byteTokenizer },
       { ...common, kind: "exact", prompt, answers: ["Paris"], tokens: 20, ...fields } as never,
@@ -155,7 +155,7 @@ describe("generated answers", () => {
     expect(await run(" Paris\n", sampled)).toEqual({ kind: "pass", samples: 4, correct: 4 });
     expect(await run(" Rome\n", sampled)).toEqual({ kind: "pass", samples: 4, correct: 0 });
     expect(await run("", { kind: "pass", samples: 10, correct: 3 })).toEqual({ kind: "pass", samples: 10, correct: 3 });
-    const figures = summarise(
+    const figures = figuresOf(
       [
         { kind: "pass", samples: 10, correct: 3 },
         { kind: "pass", samples: 2, correct: 2 },
@@ -178,14 +178,14 @@ describe("generated answers", () => {
       tokens: 1,
       temperature: 9,
     } as const;
-    const drawn = async (seed: number): Promise<Outcome> => evaluate(model, item, seed, quiet);
+    const drawn = async (seed: number): Promise<ItemOutcome> => evaluate(model, item, seed, quiet);
     expect(await drawn(1)).toEqual(await drawn(1));
   });
 });
 
 test("accuracy with its standard error", () => {
   const outcome = (correct: boolean) => ({ kind: "exact", generated: "", correct }) as const;
-  expect(summarise([outcome(true), outcome(false), outcome(false), outcome(true)], [])).toEqual({
+  expect(figuresOf([outcome(true), outcome(false), outcome(false), outcome(true)], [])).toEqual({
     "exact match": 0.5,
     "standard error": 0.25,
   });

@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { presets } from "../../reference/config.ts";
 import { exp } from "../../reference/elementary.ts";
-import { choose, continuation, generate, greedy } from "../../reference/model/generate.ts";
+import { chooseToken, continuation, generate, greedy } from "../../reference/model/generate.ts";
 import { referenceReader } from "../../reference/model/reader.ts";
 import { initialWeights } from "../../reference/weights.ts";
 
@@ -16,13 +16,13 @@ describe("choose", () => {
         const topP = p / 64;
         const weights = z.map((x) => exp(x - Math.max(...z)));
         const total = weights.reduce((a, b) => a + b, 0);
-        const chosen = new Set(places.map((at) => choose(z, 1, at, topP)));
+        const chosen = new Set(places.map((at) => chooseToken(z, 1, at, topP)));
         for (const v of chosen) {
           // What stands before v in the order of likelihood has not reached the share yet.
           const before = weights.filter((w, u) => w > weights[v] || (w === weights[v] && u < v));
           expect(before.reduce((a, b) => a + b, 0)).toBeLessThan(topP * total);
         }
-        expect(chosen.has(choose(z, 0, 0))).toBe(true);
+        expect(chosen.has(chooseToken(z, 0, 0))).toBe(true);
       }),
     );
   });
@@ -30,25 +30,27 @@ describe("choose", () => {
   test("with top-p 1 takes what it takes without, and with a tiny one the likeliest", () => {
     fc.assert(
       fc.property(logits, fc.constantFrom(...places), fc.constantFrom(0.1, 1, 7), (z, at, temperature) => {
-        expect(choose(z, temperature, at, 1)).toBe(choose(z, temperature, at));
-        expect(choose(z, temperature, at, 1e-300)).toBe(z.indexOf(Math.max(...z)));
-        expect(z[choose(z, 1e-300, at)]).toBe(Math.max(...z));
+        expect(chooseToken(z, temperature, at, 1)).toBe(chooseToken(z, temperature, at));
+        expect(chooseToken(z, temperature, at, 1e-300)).toBe(z.indexOf(Math.max(...z)));
+        expect(z[chooseToken(z, 1e-300, at)]).toBe(Math.max(...z));
       }),
     );
   });
 
   test("takes each token by its share of the nucleus", () => {
     const z = [Math.log(1), Math.log(5), Math.log(4)]; // shares 0.1, 0.5, 0.4
-    expect(places.map((at) => choose(z, 1, at, 0.85)).filter((v) => v === 1)).toHaveLength(Math.ceil((64 * 5) / 9));
-    expect(new Set(places.map((at) => choose(z, 1, at, 0.85)))).toEqual(new Set([1, 2]));
-    expect(new Set(places.map((at) => choose(z, 1, at, 0.45)))).toEqual(new Set([1]));
+    expect(places.map((at) => chooseToken(z, 1, at, 0.85)).filter((v) => v === 1)).toHaveLength(
+      Math.ceil((64 * 5) / 9),
+    );
+    expect(new Set(places.map((at) => chooseToken(z, 1, at, 0.85)))).toEqual(new Set([1, 2]));
+    expect(new Set(places.map((at) => chooseToken(z, 1, at, 0.45)))).toEqual(new Set([1]));
   });
 
   test("refuses logits that are no numbers", () => {
-    expect(() => choose([0, NaN], 0, 0)).toThrow("logits[1] is NaN");
-    expect(() => choose([0, Infinity], 1, 0)).toThrow("logits[1] is Infinity");
-    expect(() => choose([-Infinity, -Infinity], 1, 0)).toThrow("logits[0] is -Infinity");
-    expect(choose([-Infinity, 0], 1, 0, 0.5)).toBe(1);
+    expect(() => chooseToken([0, NaN], 0, 0)).toThrow("logits[1] is NaN");
+    expect(() => chooseToken([0, Infinity], 1, 0)).toThrow("logits[1] is Infinity");
+    expect(() => chooseToken([-Infinity, -Infinity], 1, 0)).toThrow("logits[0] is -Infinity");
+    expect(chooseToken([-Infinity, 0], 1, 0, 0.5)).toBe(1);
   });
 });
 

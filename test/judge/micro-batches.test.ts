@@ -13,7 +13,7 @@ import { distance } from "../../trace/difference.ts";
 import { readTraceInput, type TraceInput } from "../../trace/input.ts";
 import { inputsOf, instancesOf } from "../../trace/instances.ts";
 import { inOrderOfComputation } from "../../trace/names.ts";
-import { replay } from "../../trace/replay.ts";
+import { replayTrace } from "../../trace/replay.ts";
 import { deviceEngine } from "../../kernels-gpu/engine.ts";
 import { operations } from "../../reference/ops/index.ts";
 import { policyNames } from "../../reference/model/policies.ts";
@@ -159,7 +159,7 @@ describe("a replay", () => {
     "in float64 in %i parts, tied %s: every instance gives its recorded outputs, and all is an instance's",
     async (parts, tied) => {
       const given = input(parts, tied);
-      const full = await replay(given, Float64Array, true);
+      const full = await replayTrace(given, Float64Array, true);
       const read = inMemory(full);
       const used = new Set<string>();
       const double = { data: new Float64Array(0), shape: [0] };
@@ -183,7 +183,7 @@ describe("a replay", () => {
     "in float32, recomputing %s: clean, with the bits of the step without a record",
     async (recompute) => {
       const given = input(4);
-      const full = await replay(given, Float32Array, true, async (c, state, options) =>
+      const full = await replayTrace(given, Float32Array, true, async (c, state, options) =>
         referenceEngine(c, state, { ...options, recompute }),
       );
       const read = inMemory(full);
@@ -199,7 +199,7 @@ describe("a replay", () => {
 
   test("on the device: clean", async () => {
     const given = input(4);
-    const full = await replay(given, Float32Array, true, async (c, state, options) =>
+    const full = await replayTrace(given, Float32Array, true, async (c, state, options) =>
       deviceEngine({ ...device, close() {} }, c, state, { ...options, recompute: "full" }),
     );
     const read = inMemory(full);
@@ -209,7 +209,10 @@ describe("a replay", () => {
   });
 
   test("has the sum of the whole batch's gradients, and its names in the order of computation", async () => {
-    const [one, four] = [await replay(input(1), Float64Array, false), await replay(input(4), Float64Array, true)];
+    const [one, four] = [
+      await replayTrace(input(1), Float64Array, false),
+      await replayTrace(input(4), Float64Array, true),
+    ];
     const [whole, parts] = [inMemory(one), inMemory(four)];
     for (const name of [...one.keys()].filter((key) => /^(gradients|losses|final)/.test(key))) {
       expect(distance(parts(name), whole(name)).relative, name).toBeLessThanOrEqual(FLOAT64_REPLAY);
@@ -248,7 +251,7 @@ describe("PyTorch's gradient accumulation, as record.py recorded it", () => {
     const { faults, left, judged: tensors } = judged("sound");
     expect([faults, left]).toEqual([[], []]);
     expect(tensors.length).toBeGreaterThan(120);
-    const read = inMemory(await replay(readTraceInput(recorded("sound")), Float64Array, true));
+    const read = inMemory(await replayTrace(readTraceInput(recorded("sound")), Float64Array, true));
     const file = openSafetensors(recorded("sound"));
     for (const name of file.names) {
       expect(distance(file.read(name), read(name)).relative, name).toBeLessThanOrEqual(FLOAT32_REPLAY);
@@ -337,7 +340,7 @@ describe("on the command line", () => {
   });
 
   test("micro-batches in float64 are refused by blame", async () => {
-    const tensors = await replay(input(2), Float64Array, false);
+    const tensors = await replayTrace(input(2), Float64Array, false);
     for (const name of tensors.keys()) if (/^(activation|gradients)/.test(name)) tensors.delete(name);
     writeSafetensors(path("double"), tensors, { config: "{}" });
     expect(() => openRecording(path("double"))).toThrow(/"microBatches\.0\.\S+" is float64/);

@@ -1,7 +1,7 @@
 // Recordings of mixed precision as libraries make them: what is judged in which dtype, and what a left-out tensor may have been.
 import { describe, expect, test } from "vitest";
 import { type Blame, blame } from "../../judge/blame.ts";
-import { dtypeOf, isMixed, type Recording } from "../../trace/recording.ts";
+import { recordedDType, isMixed, type Recording } from "../../trace/recording.ts";
 import { instancesOf } from "../../trace/instances.ts";
 import { type DTypeName, dtypes, round } from "../../reference/dtype.ts";
 import { operations } from "../../reference/ops/index.ts";
@@ -106,7 +106,7 @@ describe("a step whose norms stay in float32", () => {
   test("is one of mixed precision, whether or not it holds the logits", () => {
     for (const left of [without, /^activations\.(norm|embedding)/]) {
       const one = recording(tensors, { dtypeOf: names16, without: left });
-      expect([dtypeOf(one), isMixed(one)]).toEqual(["bfloat16", true]);
+      expect([recordedDType(one), isMixed(one)]).toEqual(["bfloat16", true]);
     }
   });
 

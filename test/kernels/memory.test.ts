@@ -8,7 +8,7 @@ import { ledgerOf } from "../../reference/model/ledger.ts";
 import { type Policy, policyNames } from "../../reference/model/policies.ts";
 import type { Tensor } from "../../reference/tensor.ts";
 import type { StepOptions } from "../../reference/training/engine.ts";
-import { meanLoss, sharesOf, splitBatch } from "../../reference/training/micro-batches.ts";
+import { meanLoss, targetShares, splitBatch } from "../../reference/training/micro-batches.ts";
 import { referenceEngine } from "../../reference/training/reference-engine.ts";
 import { differentiateInParts } from "../../reference/training/in-parts.ts";
 import { type Batch, differentiate, initialState } from "../../reference/training/step.ts";
@@ -107,7 +107,7 @@ describe("micro-batches", () => {
   const parts = splitBatch(batch, 4);
 
   test("give the loss and gradients of the batch in one part, whatever does not count in them", () => {
-    expect(new Set(sharesOf(parts, -100)).size).toBeGreaterThan(1); // their means count differently many
+    expect(new Set(targetShares(parts, -100)).size).toBeGreaterThan(1); // their means count differently many
     const got = differentiateInParts(config, weights, parts, "selective");
     expect(Math.abs(got.loss - whole.loss.data[0])).toBeLessThanOrEqual(FLOAT64_REPLAY);
     expect(distance(got.gradients, whole.gradients.weights)).toBeLessThanOrEqual(FLOAT64_REPLAY);

@@ -5,7 +5,7 @@ import { blame, type Blame } from "../../judge/blame.ts";
 import { isMixed, type Recording } from "../../trace/recording.ts";
 import type { TraceInput } from "../../trace/input.ts";
 import { instancesOf } from "../../trace/instances.ts";
-import { replay } from "../../trace/replay.ts";
+import { replayTrace } from "../../trace/replay.ts";
 import { type DeviceEngine, deviceEngine } from "../../kernels-gpu/engine.ts";
 import { type DTypeName, dtypes, round, truncate } from "../../reference/dtype.ts";
 import { ledgerOf } from "../../reference/model/ledger.ts";
@@ -45,7 +45,7 @@ async function traceOf(options: StepOptions, c = config): Promise<Trace> {
     hyperparameters,
   };
   const opener: OpenEngine = async (_, __, given) => open({ ...options, ...given }, c);
-  const written = await replay(input, Float32Array, true, opener);
+  const written = await replayTrace(input, Float32Array, true, opener);
   return new Map(
     [...written].map(([name, one]): [string, Stored] =>
       "tensor" in one

@@ -6,7 +6,7 @@ import { readSafetensors } from "../../formats/safetensors.ts";
 import { distance } from "../../trace/difference.ts";
 import { readTraceInput } from "../../trace/input.ts";
 import { instancesOf } from "../../trace/instances.ts";
-import { replay } from "../../trace/replay.ts";
+import { replayTrace } from "../../trace/replay.ts";
 import { deviceEngine } from "../../kernels-gpu/engine.ts";
 import { operations } from "../../reference/ops/index.ts";
 import { targets } from "../../reference/targets.ts";
@@ -18,7 +18,7 @@ import type { OpenEngine, StepOptions } from "../../reference/training/engine.ts
 import { referenceEngine } from "../../reference/training/reference-engine.ts";
 import { initialState } from "../../reference/training/step.ts";
 import { initialWeights } from "../../reference/weights.ts";
-import { readText } from "../../training/text.ts";
+import { readTrainingText } from "../../training/text.ts";
 import { sharedData } from "../needs.ts";
 import { FLOAT32_REPLAY, STEP_LOSS, STEP_LOSS_BFLOAT16 } from "../thresholds.ts";
 import { device } from "./device.ts";
@@ -41,7 +41,7 @@ describe.for(traces)("$title", ({ path, absent, recompute }) => {
   test.skipIf(absent)("every tensor is PyTorch's, and every op is inside its bound", async () => {
     const input = readTraceInput(path);
     const tensors = new Map<string, Tensor<Floats | Ints>>();
-    for (const [name, written] of await replay(input, Float32Array, true, onDevice({ recompute }))) {
+    for (const [name, written] of await replayTrace(input, Float32Array, true, onDevice({ recompute }))) {
       tensors.set(name, "tensor" in written ? written.tensor : written);
     }
     for (const [name, want] of readSafetensors(path).tensors) {
@@ -75,7 +75,7 @@ test("50 steps on real text under each policy: each loss is the reference's, and
   const config = { ...bytes, dim: 16, nLayers: 1, nHeads: 2, nKvHeads: 1, ffnDim: 24 };
   const h = { learningRate: 0.02, warmupSteps: 5, totalSteps: 50, minLearningRateRatio: 0.1, weightDecay: 0.1 };
   const hyperparameters = { ...h, beta1: 0.9, beta2: 0.95, adamEps: 1e-8, maxGradientNorm: 1 };
-  const tokens = encode(readText([]).training);
+  const tokens = encode(readTrainingText([]).training);
   const state = initialState(initialWeights(config, 5, Float32Array));
   const losses = async (engine: Awaited<ReturnType<OpenEngine>>): Promise<number[]> => {
     const list: number[] = [];

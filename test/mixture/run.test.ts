@@ -9,7 +9,7 @@ import { byteTokenizer } from "../../reference/text/tokenizer-bytes.ts";
 import { referenceEngine } from "../../reference/training/reference-engine.ts";
 import { initialState } from "../../reference/training/step.ts";
 import { initialWeights } from "../../reference/weights.ts";
-import { type Checkpoint, loadCheckpoint, saveCheckpoint } from "../../training/checkpoint.ts";
+import { type RunCheckpoint, loadCheckpoint, saveCheckpoint } from "../../training/checkpoint.ts";
 import { mixtureData } from "../../training/data.ts";
 import { openMixture, readMixture } from "../../training/mixture.ts";
 import { train as trainSteps } from "../../training/run.ts";
@@ -82,7 +82,7 @@ test(
     const { plan } = loadCheckpoint(at("whole"));
     mkdirSync(at("part"));
     const state = initialState(initialWeights(plan.config, plan.seed, Float32Array));
-    let checkpoint: Checkpoint = { plan, step: 0, state };
+    let checkpoint: RunCheckpoint = { plan, step: 0, state };
     for (const until of [2, 6]) {
       const engine = referenceEngine(plan.config, checkpoint.state);
       const data = mixtureData(opened, byteTokenizer, plan, checkpoint.mixture);

@@ -11,10 +11,10 @@ import { bigramEntropy } from "../../reference/text/bigram.ts";
 import { byteTokenizer } from "../../reference/text/tokenizer-bytes.ts";
 import { initialState, lossOf } from "../../reference/training/step.ts";
 import { initialWeights } from "../../reference/weights.ts";
-import { type Checkpoint, checkpointPath, loadCheckpoint, saveCheckpoint } from "../../training/checkpoint.ts";
+import { type RunCheckpoint, checkpointPath, loadCheckpoint, saveCheckpoint } from "../../training/checkpoint.ts";
 import { mixtureData, textData } from "../../training/data.ts";
 import { openMixture } from "../../training/mixture.ts";
-import { readText } from "../../training/text.ts";
+import { readTrainingText } from "../../training/text.ts";
 import { keepVocabulary, openVocabulary, tokenizerIn } from "../../training/vocabulary.ts";
 
 const file = join(DEFAULT_MODEL, "../tokenizer.model");
@@ -45,7 +45,7 @@ test("a copy lies with the run, under the name of its format, and no run mixes t
 });
 
 describe("the held-out loss", () => {
-  const text = readText([]);
+  const text = readTrainingText([]);
 
   test("counts every byte of the text once, with the last token learned before it", () => {
     const { tokenizer } = openVocabulary(file);
@@ -73,7 +73,7 @@ describe("the held-out loss", () => {
 
 test("a text is never cut within a character", () => {
   writeFileSync(at("t.txt"), "é".repeat(7));
-  const { training, heldOut } = readText([at("t.txt")]);
+  const { training, heldOut } = readTrainingText([at("t.txt")]);
   expect([training.length, heldOut.length]).toEqual([12, 2]);
 });
 
@@ -99,7 +99,7 @@ describe("a checkpoint", () => {
     tokenizer: "v",
   };
   const place = { name: "a", sequences: 6, epoch: 1, document: 0, part: 0, token: 3 };
-  const saved: Checkpoint = {
+  const saved: RunCheckpoint = {
     plan,
     step: 3,
     state: initialState(initialWeights(config, 1, Float32Array)),

@@ -1,10 +1,10 @@
 // The collectives by their definitions, their bytes by a ring that is walked hop by hop, and ranks that do not meet.
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { type Kind, perform, ringBytes } from "../../reference/parallel/collectives.ts";
+import { type CollectiveKind, perform, ringBytes } from "../../reference/parallel/collectives.ts";
 import { cut, join, partOf } from "../../reference/parallel/cut.ts";
 import { dense, type Layout } from "../../reference/parallel/layout.ts";
-import { bytesByKind, type Program, type Rank, ranksOf, runInLockstep } from "../../reference/parallel/lockstep.ts";
+import { bytesByKind, type RankProgram, type Rank, ranksOf, runInLockstep } from "../../reference/parallel/lockstep.ts";
 import { normal } from "../../reference/random.ts";
 import { sizeOf, type Tensor } from "../../reference/tensor.ts";
 
@@ -102,7 +102,7 @@ describe("bytes on a ring", () => {
   }
   const sizesOf = (n: number, p: number): number[] =>
     Array.from({ length: p }, (_, i) => partOf(n, p, i).to - partOf(n, p, i).from);
-  const sentIn = (kind: Kind, xs: readonly Tensor[]): number[] => {
+  const sentIn = (kind: CollectiveKind, xs: readonly Tensor[]): number[] => {
     const got = perform({ kind, axis: 0 }, xs);
     return xs.map((_, i) => ringBytes(kind, xs, got, i));
   };
@@ -134,13 +134,13 @@ describe("bytes on a ring", () => {
 describe("ranks in lockstep", () => {
   const layout: Layout = { ...dense, data: 2, tensor: 3 };
   const one = (x: number): Tensor<Float64Array> => ({ data: Float64Array.of(x), shape: [1] });
-  const run = (program: (rank: Rank, index: number) => Program<unknown>) => {
-    const { results, ledger } = runInLockstep(ranksOf(layout).map(program));
-    return { results, ledger };
+  const run = (program: (rank: Rank, index: number) => RankProgram<unknown>) => {
+    const { results, traffic } = runInLockstep(ranksOf(layout).map(program));
+    return { results, traffic };
   };
 
   test("each group meets by itself; tensor ranks are neighbours", () => {
-    const { results, ledger } = run(function* (rank, index) {
+    const { results, traffic } = run(function* (rank, index) {
       const tensor = yield* rank.tensor.allGather("a", one(index), 0);
       const data = yield* rank.data.allGather("b", one(index), 0);
       const world = yield* rank.world.allReduce("c", one(index));
@@ -149,21 +149,21 @@ describe("ranks in lockstep", () => {
     });
     expect(results[0]).toEqual([0, 1, 2, -1, 0, 3, -1, 15, 10]);
     expect(results[4]).toEqual([3, 4, 5, -1, 1, 4, -1, 15, 13]);
-    expect(bytesByKind(ledger)).toEqual({
+    expect(bytesByKind(traffic)).toEqual({
       "all-gather": 8 * (6 * 2 + 6),
       "all-reduce": 8 * 2 * 5,
       "reduce-scatter": 0,
       broadcast: 8 * 4,
     });
-    expect(bytesByKind(ledger, 2).broadcast).toBe(0);
+    expect(bytesByKind(traffic, 2).broadcast).toBe(0);
   });
 
   test("a rank that waits for one that has ended, or is elsewhere, is an error that says so", () => {
-    const missing = function* (rank: Rank, index: number): Program<unknown> {
+    const missing = function* (rank: Rank, index: number): RankProgram<unknown> {
       return index === 4 ? undefined : yield* rank.tensor.allReduce("x", one(1));
     };
     expect(() => run(missing)).toThrow("rank 3 waits at the all-reduce of x over tensor, but rank 4 has ended");
-    const crossed = function* (rank: Rank, index: number): Program<unknown> {
+    const crossed = function* (rank: Rank, index: number): RankProgram<unknown> {
       return yield* rank.world.allGather(index === 5 ? "y" : "x", one(1), 0);
     };
     expect(() => run(crossed)).toThrow(
@@ -172,7 +172,7 @@ describe("ranks in lockstep", () => {
   });
 
   test("a broadcast of nothing is an error", () => {
-    const nothing = (rank: Rank): Program<unknown> => rank.tensor.broadcast("tokens", undefined);
+    const nothing = (rank: Rank): RankProgram<unknown> => rank.tensor.broadcast("tokens", undefined);
     expect(() => run(nothing)).toThrow("the broadcast of tokens over tensor: a member has nothing to give");
     expect(() => runInLockstep(ranksOf(dense).map(nothing))).toThrow(
       "tokens is missing: rank 0 has nobody to get it from",
@@ -180,7 +180,7 @@ describe("ranks in lockstep", () => {
   });
 
   test("a rank's mistake in its own code is thrown as it is", () => {
-    const failing = function* (rank: Rank, index: number): Program<unknown> {
+    const failing = function* (rank: Rank, index: number): RankProgram<unknown> {
       if (index === 1) throw new RangeError("mine");
       return yield* rank.world.allReduce("x", one(1));
     };

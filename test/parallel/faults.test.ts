@@ -2,7 +2,7 @@
 // property that the step is the dense one.
 import { describe, expect, test } from "vitest";
 import type { Layout } from "../../reference/parallel/layout.ts";
-import type { Group, Rank } from "../../reference/parallel/lockstep.ts";
+import type { RankGroup, Rank } from "../../reference/parallel/lockstep.ts";
 import type { Floats, Tensor } from "../../reference/tensor.ts";
 import { PARALLEL_STEP } from "../thresholds.ts";
 import { difference, hyperparameters, type Problem, grouped } from "./problem.ts";
@@ -25,7 +25,7 @@ interface Fault {
 }
 
 /** A rank whose group of that name behaves otherwise. */
-const withGroup = (rank: Rank, name: "tensor" | "data", change: Partial<Group>): Rank => ({
+const withGroup = (rank: Rank, name: "tensor" | "data", change: Partial<RankGroup>): Rank => ({
   ...rank,
   [name]: { ...rank[name], ...change },
 });

@@ -2,7 +2,7 @@
 import { expect, test } from "vitest";
 import type { LlamaConfig } from "../../reference/config.ts";
 import type { Layout } from "../../reference/parallel/layout.ts";
-import { ledgerOf } from "../../reference/parallel/ledger.ts";
+import { rankLedgerOf } from "../../reference/parallel/ledger.ts";
 import { type ParallelOptions, parallelStep, type RankStep } from "../../reference/parallel/step.ts";
 import { shardState } from "../../reference/parallel/shards.ts";
 import { activationMemory } from "../../reference/planning/activations.ts";
@@ -49,7 +49,7 @@ test.each(layouts)("what a rank holds under %j", (layout) => {
   for (const recompute of policies) {
     const planned = activationMemory(config, layout, { B: B / layout.data, T }, recompute, "float32");
     for (const { passes, shard } of ranksOf(layout, { recompute })) {
-      const { blocks, model, saved, again } = ledgerOf(passes.parts[0]);
+      const { blocks, model, saved, again } = rankLedgerOf(passes.parts[0]);
       expect(blocks).toEqual(blocks.map(() => planned.block));
       expect(blocks).toHaveLength(config.nLayers);
       expect(model).toEqual(planned.model);
@@ -65,7 +65,7 @@ test("of a micro-batch it holds as much as of a batch of that size", () => {
   const layout: Layout = { data: 2, tensor: 4, sequence: true, zero: 2 };
   const planned = activationMemory(config, layout, { B: 1, T }, "selective", "float32");
   for (const { passes } of ranksOf(layout, { recompute: "selective", microBatches: 2 })) {
-    expect(passes.parts.map((part) => ledgerOf(part).saved)).toEqual([planned.saved, planned.saved]);
+    expect(passes.parts.map((part) => rankLedgerOf(part).saved)).toEqual([planned.saved, planned.saved]);
   }
 });
 
@@ -77,7 +77,7 @@ test("a rank that saved a tensor less, or kept one whole that it shares, would b
   const [{ activations }] = passes.parts;
   const kept = new Map(activations.saved[0]);
   kept.delete("attention.lse");
-  const ledger = ledgerOf({ ...passes.parts[0], activations: { ...activations, saved: [kept] } });
+  const ledger = rankLedgerOf({ ...passes.parts[0], activations: { ...activations, saved: [kept] } });
   expect(ledger.blocks[0]).not.toEqual(planned(true));
-  expect(ledgerOf(passes.parts[0]).blocks[0]).not.toEqual(planned(false));
+  expect(rankLedgerOf(passes.parts[0]).blocks[0]).not.toEqual(planned(false));
 });

@@ -3,7 +3,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { Layout } from "../../reference/parallel/layout.ts";
-import type { Group, Rank } from "../../reference/parallel/lockstep.ts";
+import type { RankGroup, Rank } from "../../reference/parallel/lockstep.ts";
 import { shardState } from "../../reference/parallel/shards.ts";
 import { type ParallelOptions, parallelStep } from "../../reference/parallel/step.ts";
 import type { TensorName } from "../../reference/model/block-table.ts";
@@ -83,8 +83,8 @@ describe("what recomputation sends", () => {
     [["attentionResidual"], 1, 2],
   ];
   test.each(wanted)("under %s", (recompute, sums, gathers) => {
-    const { ledger } = run(p, { recompute });
-    const count = (what: string): number => ledger.filter((sent) => sent.rank === 0 && sent.what === what).length;
+    const { traffic } = run(p, { recompute });
+    const count = (what: string): number => traffic.filter((sent) => sent.rank === 0 && sent.what === what).length;
     expect(count("activations.layers.1.attention_output")).toBe(sums);
     expect(count("activations.layers.1.ffn_output")).toBe(1);
     expect(count("activations.layers.1.attention_norm")).toBe(gathers);
@@ -97,7 +97,7 @@ const nth = (rank: Rank, what: string, n: number, change: <P extends Floats>(x: 
   let met = 0;
   const isIt = (sent: string): boolean => sent === what && ++met === n;
   const { tensor } = rank;
-  const group: Partial<Group> = {
+  const group: Partial<RankGroup> = {
     *reduceScatter(sent, x, axis) {
       const here = isIt(sent);
       const sum = yield* tensor.reduceScatter(sent, x, axis);

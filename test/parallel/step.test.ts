@@ -45,7 +45,7 @@ test("one rank computes the dense step's bits, and sends nothing", () => {
   expect(got.shards[0]).toEqual(wanted.state);
   expect(got.losses).toEqual([wanted.loss]);
   expect(got.gradientNorms).toEqual([wanted.gradientNorm]);
-  expect(got.ledger).toEqual([]);
+  expect(got.traffic).toEqual([]);
 });
 
 test("more ranks than rows of a weight: some hold none of it", () => {

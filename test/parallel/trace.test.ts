@@ -7,7 +7,7 @@ import { instancesOf } from "../../trace/instances.ts";
 import { operations } from "../../reference/ops/index.ts";
 import { cut, join } from "../../reference/parallel/cut.ts";
 import type { Layout } from "../../reference/parallel/layout.ts";
-import type { Group, Rank } from "../../reference/parallel/lockstep.ts";
+import type { RankGroup, Rank } from "../../reference/parallel/lockstep.ts";
 import { recordRanks } from "../../reference/parallel/recorded.ts";
 import { shardState } from "../../reference/parallel/shards.ts";
 import { type ParallelOptions, parallelStep } from "../../reference/parallel/step.ts";
@@ -160,7 +160,7 @@ describe.each(cases)("$name", ({ p }) => {
 });
 
 /** Sums of this group that count one member twice. */
-function twice(group: Group, sent: string): Partial<Group> {
+function twice(group: RankGroup, sent: string): Partial<RankGroup> {
   const grown = <P extends Floats>(what: string, x: Tensor<P>): Tensor<P> =>
     what === sent && group.index === 0 ? { data: x.data.map((value) => 2 * value) as P, shape: x.shape } : x;
   return {
@@ -175,7 +175,7 @@ function twice(group: Group, sent: string): Partial<Group> {
 
 /** A rank whose sums go round a ring, part by part, each from another member on, and are rounded at every hop. */
 function ringing(rank: Rank): Rank {
-  const onRing = (group: Group): Group => {
+  const onRing = (group: RankGroup): RankGroup => {
     function* hops<P extends Floats>(what: string, x: Tensor<P>, axis: number) {
       const all = yield* group.allGather(what, view(x, [1, ...x.shape]), 0);
       const of = (member: number): Tensor<P> => view(cut(all, 0, group.size, member), x.shape);

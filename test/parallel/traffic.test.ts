@@ -1,7 +1,7 @@
 // What the papers say is sent, against what the ranks sent.
 import { describe, expect, test } from "vitest";
 import type { LlamaConfig } from "../../reference/config.ts";
-import type { Kind } from "../../reference/parallel/collectives.ts";
+import type { CollectiveKind } from "../../reference/parallel/collectives.ts";
 import type { Layout } from "../../reference/parallel/layout.ts";
 import type { Traffic } from "../../reference/parallel/lockstep.ts";
 import { shardState } from "../../reference/parallel/shards.ts";
@@ -29,11 +29,11 @@ const BYTES = 4;
 function sent(layout: Layout): readonly Traffic[] {
   const state = stateOf(config, 1, Float32Array);
   const problem = { config, layout, B, T, seed: 1, h: hyperparameters(true), t: 1 };
-  return parallelStep(config, problem.h, 1, layout, shardState(config, layout, state), batchOf(problem)).ledger;
+  return parallelStep(config, problem.h, 1, layout, shardState(config, layout, state), batchOf(problem)).traffic;
 }
 
-const bytes = (ledger: readonly Traffic[], rank: number, kind: Kind, what: RegExp): number =>
-  ledger.filter((t) => t.rank === rank && t.kind === kind && what.test(t.what)).reduce((sum, t) => sum + t.bytes, 0);
+const bytes = (traffic: readonly Traffic[], rank: number, kind: CollectiveKind, what: RegExp): number =>
+  traffic.filter((t) => t.rank === rank && t.kind === kind && what.test(t.what)).reduce((sum, t) => sum + t.bytes, 0);
 
 describe("tensor parallelism", () => {
   const p = 4;
@@ -41,23 +41,23 @@ describe("tensor parallelism", () => {
   const inLayers = /^activation(s|Gradients)\.layers/;
 
   test("two all-reduces forward and two backward a layer (Shoeybi et al. 2019, figure 4)", () => {
-    const ledger = sent({ data: 1, tensor: p, sequence: false, zero: 0 });
+    const traffic = sent({ data: 1, tensor: p, sequence: false, zero: 0 });
     for (let rank = 0; rank < p; rank++) {
-      expect(bytes(ledger, rank, "all-reduce", inLayers)).toBe(config.nLayers * 4 * 2 * layer);
-      expect(bytes(ledger, rank, "all-gather", inLayers)).toBe(0);
-      expect(bytes(ledger, rank, "reduce-scatter", inLayers)).toBe(0);
-      expect(bytes(ledger, rank, "all-reduce", /^logits/)).toBe(3 * 2 * BYTES * B * T * ((p - 1) / p));
+      expect(bytes(traffic, rank, "all-reduce", inLayers)).toBe(config.nLayers * 4 * 2 * layer);
+      expect(bytes(traffic, rank, "all-gather", inLayers)).toBe(0);
+      expect(bytes(traffic, rank, "reduce-scatter", inLayers)).toBe(0);
+      expect(bytes(traffic, rank, "all-reduce", /^logits/)).toBe(3 * 2 * BYTES * B * T * ((p - 1) / p));
     }
   });
 
   test("with sequence parallelism four of each half, and two gathered again (Korthikanti et al. 2022, section 4.2.2)", () => {
-    const ledger = sent({ data: 1, tensor: p, sequence: true, zero: 0 });
+    const traffic = sent({ data: 1, tensor: p, sequence: true, zero: 0 });
     for (let rank = 0; rank < p; rank++) {
-      expect(bytes(ledger, rank, "reduce-scatter", inLayers)).toBe(config.nLayers * 4 * layer);
-      expect(bytes(ledger, rank, "all-gather", inLayers)).toBe(config.nLayers * (4 + 2) * layer);
-      expect(bytes(ledger, rank, "all-reduce", inLayers)).toBe(0);
+      expect(bytes(traffic, rank, "reduce-scatter", inLayers)).toBe(config.nLayers * 4 * layer);
+      expect(bytes(traffic, rank, "all-gather", inLayers)).toBe(config.nLayers * (4 + 2) * layer);
+      expect(bytes(traffic, rank, "all-reduce", inLayers)).toBe(0);
       const gains = BYTES * config.dim * (2 * config.nLayers + 1);
-      expect(bytes(ledger, rank, "all-reduce", /^gradients.*norm\.weight$/)).toBe(2 * ((p - 1) / p) * gains);
+      expect(bytes(traffic, rank, "all-reduce", /^gradients.*norm\.weight$/)).toBe(2 * ((p - 1) / p) * gains);
     }
   });
 });
@@ -67,26 +67,26 @@ describe("ZeRO (Rajbhandari et al. 2020, section 7)", () => {
   const psi = BYTES * countParameters(config) * ((d - 1) / d);
   const table = BYTES * config.vocabSize * config.dim * ((d - 1) / d);
   // 2Ψ for stages 0 to 2; 3Ψ in stage 3, but for the embedding's table, which the backward does not use.
-  const wanted: Record<ZeroStage, Partial<Record<Kind, number>>> = {
+  const wanted: Record<ZeroStage, Partial<Record<CollectiveKind, number>>> = {
     0: { "all-reduce": 2 * psi },
     1: { "reduce-scatter": psi, "all-gather": psi },
     2: { "reduce-scatter": psi, "all-gather": psi },
     3: { "reduce-scatter": psi, "all-gather": 2 * psi - table },
   };
   test.each([0, 1, 2, 3] as const)("stage %i", (zero) => {
-    const ledger = sent({ data: d, tensor: 1, sequence: false, zero });
+    const traffic = sent({ data: d, tensor: 1, sequence: false, zero });
     for (let rank = 0; rank < d; rank++) {
       for (const kind of ["all-reduce", "all-gather", "reduce-scatter"] as const) {
-        expect(bytes(ledger, rank, kind, /^(weights|gradients)\./), kind).toBe(wanted[zero][kind] ?? 0);
+        expect(bytes(traffic, rank, kind, /^(weights|gradients)\./), kind).toBe(wanted[zero][kind] ?? 0);
       }
     }
   });
 
   test("stages 2 and 3 sum each gradient before the backward goes on, stages 0 and 1 after it", () => {
     const order = (zero: ZeroStage): [gradient: number, activation: number] => {
-      const ledger = sent({ data: 2, tensor: 2, sequence: false, zero });
-      const first = ledger.findIndex(({ what }) => what === "gradients.output.weight");
-      return [first, ledger.findLastIndex(({ what }) => what.startsWith("activationGradients."))];
+      const traffic = sent({ data: 2, tensor: 2, sequence: false, zero });
+      const first = traffic.findIndex(({ what }) => what === "gradients.output.weight");
+      return [first, traffic.findLastIndex(({ what }) => what.startsWith("activationGradients."))];
     };
     for (const zero of [0, 1] as const) expect(order(zero)[0]).toBeGreaterThan(order(zero)[1]);
     for (const zero of [2, 3] as const) expect(order(zero)[0]).toBeLessThan(order(zero)[1]);

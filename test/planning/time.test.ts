@@ -10,7 +10,7 @@ import { machineOf } from "../../reference/planning/machine.ts";
 import { plan, type PlanRequest } from "../../reference/planning/plan.ts";
 import { rankParameters } from "../../reference/planning/state.ts";
 import { layerTimeline } from "../../reference/planning/step-time.ts";
-import { type Lane, schedule, type Task } from "../../reference/planning/timeline.ts";
+import { type Lane, timelineOf, type Task } from "../../reference/planning/timeline.ts";
 import { weightShapes } from "../../reference/weights.ts";
 
 const SEED = 20_230_227;
@@ -86,8 +86,8 @@ describe("schedules", () => {
   test("nothing starts before what it waits for, no lane does two things, and overlap never costs", () => {
     fc.assert(
       fc.property(tasks, (list) => {
-        const overlapped = schedule(list, true);
-        const serial = schedule(list, false);
+        const overlapped = timelineOf(list, true);
+        const serial = timelineOf(list, false);
         const free = new Map<Lane, number>();
         for (const { task, start, end } of overlapped.tasks) {
           expect(end - start).toBe(task.seconds);
@@ -108,8 +108,8 @@ describe("schedules", () => {
 
   test("a task that waits for a later one is refused", () => {
     const task = (after: number[]): Task => ({ name: "a", lane: "computation", kind: "product", seconds: 1, after });
-    expect(() => schedule([task([0])], true)).toThrow(/^task 0 \(a\) waits for 0, expected an earlier one$/);
-    expect(() => schedule([task([]), task([NaN])], true)).toThrow(RangeError);
+    expect(() => timelineOf([task([0])], true)).toThrow(/^task 0 \(a\) waits for 0, expected an earlier one$/);
+    expect(() => timelineOf([task([]), task([NaN])], true)).toThrow(RangeError);
   });
 });
 

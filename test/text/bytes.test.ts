@@ -1,12 +1,12 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { presets } from "../../reference/config.ts";
-import { choose, generate } from "../../reference/model/generate.ts";
+import { chooseToken, generate } from "../../reference/model/generate.ts";
 import { batchAt, consecutive } from "../../reference/text/batches.ts";
 import { bigramEntropy } from "../../reference/text/bigram.ts";
 import { BEGIN, BYTE_VOCABULARY, decode, encode, END } from "../../reference/text/bytes.ts";
 import { initialWeights } from "../../reference/weights.ts";
-import { readText } from "../../training/text.ts";
+import { readTrainingText } from "../../training/text.ts";
 
 describe("the byte vocabulary", () => {
   test("gives back every text", () => {
@@ -75,11 +75,11 @@ test("the bigram entropy by hand", () => {
 
 describe("sampling", () => {
   test("takes the likeliest at temperature 0, and each by its share otherwise", () => {
-    expect(choose([1, 3, 2], 0, 0.99)).toBe(1);
+    expect(chooseToken([1, 3, 2], 0, 0.99)).toBe(1);
     const logits = [0, Math.log(3)]; // shares 1/4 and 3/4
-    expect([0, 0.2, 0.3, 0.999].map((at) => choose(logits, 1, at))).toEqual([0, 0, 1, 1]);
-    expect(choose([0, -Infinity], 1, 0.999)).toBe(0);
-    expect(() => choose([0, NaN], 1, 0)).toThrow("logits[1] is NaN");
+    expect([0, 0.2, 0.3, 0.999].map((at) => chooseToken(logits, 1, at))).toEqual([0, 0, 1, 1]);
+    expect(chooseToken([0, -Infinity], 1, 0.999)).toBe(0);
+    expect(() => chooseToken([0, NaN], 1, 0)).toThrow("logits[1] is NaN");
   });
 
   test("gives the same ids for the same seed, and goes on beyond the longest sequence", () => {
@@ -94,7 +94,7 @@ describe("sampling", () => {
 });
 
 test("the default text is UTF-8 of at most 64 kB, a tenth of it held out", () => {
-  const { training, heldOut } = readText([]);
+  const { training, heldOut } = readTrainingText([]);
   const bytes = Buffer.concat([training, heldOut]);
   expect(bytes.length).toBeLessThanOrEqual(64_000);
   expect(bytes.length).toBeGreaterThan(50_000);

@@ -1,6 +1,6 @@
 // A text of the tests' own, and vocabularies learnt from it: one as LLaMA's, the others with one flag or kind of piece changed.
 import type { Piece, TokenizerModel } from "../../reference/text/tokenizer-model.ts";
-import { train } from "../../reference/text/train.ts";
+import { trainTokenizer } from "../../reference/text/train.ts";
 import { wordCounter } from "../../reference/text/train-words.ts";
 
 export const prose = `A tokenizer cuts a text into pieces, and the pieces into the text must join again without a seam.
@@ -18,7 +18,7 @@ The tokens were counted, the pairs were merged, the rest of the text was returne
 `;
 
 /** Learnt from `prose`. */
-export const llama: TokenizerModel = train(words(prose), {
+export const llama: TokenizerModel = trainTokenizer(words(prose), {
   vocabSize: 480,
   characterCoverage: 0.99,
   longestPiece: 16,

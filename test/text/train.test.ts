@@ -1,13 +1,13 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { sentencePiece } from "../../reference/text/tokenizer-sentencepiece.ts";
-import { train } from "../../reference/text/train.ts";
+import { trainTokenizer } from "../../reference/text/train.ts";
 import { wordCounter } from "../../reference/text/train-words.ts";
 import { llama, prose, words } from "./prose.ts";
 
 const options = { characterCoverage: 1, longestPiece: 16 };
 const learnt = (text: string, vocabSize: number): string[] =>
-  train(words(text), { ...options, vocabSize })
+  trainTokenizer(words(text), { ...options, vocabSize })
     .pieces.slice(259)
     .map(({ text: piece }) => piece);
 
@@ -86,28 +86,28 @@ describe("learning", () => {
   });
 
   test("is the same each time, and encodes its own text in fewer tokens than characters", () => {
-    expect(train(words(prose), { ...options, vocabSize: 450 })).toEqual(
-      train(words(prose), { ...options, vocabSize: 450 }),
+    expect(trainTokenizer(words(prose), { ...options, vocabSize: 450 })).toEqual(
+      trainTokenizer(words(prose), { ...options, vocabSize: 450 }),
     );
     expect(sentencePiece(llama).encode(prose).length).toBeLessThan(prose.length * 0.6);
   });
 
   test("leaves the rarest characters to the bytes", () => {
-    const half = train(words("aaaaaaaa bbbb cc d"), { ...options, characterCoverage: 0.5, vocabSize: 263 });
+    const half = trainTokenizer(words("aaaaaaaa bbbb cc d"), { ...options, characterCoverage: 0.5, vocabSize: 263 });
     expect(half.pieces.slice(259).map(({ text }) => text)).toEqual(["aa", "a", "b", "\u2581"]);
     const { decode, encode } = sentencePiece(half);
     expect(decode(encode("abcd"))).toBe("abcd");
   });
 
   test("says what a vocabulary too small or too large would need", () => {
-    expect(() => train(words("ab"), { ...options, vocabSize: 261 })).toThrow(
+    expect(() => trainTokenizer(words("ab"), { ...options, vocabSize: 261 })).toThrow(
       "a vocabulary of 261 pieces is too small, expected at least 262: 3 specials, 256 bytes, 3 characters",
     );
-    expect(() => train(words("ab"), { ...options, vocabSize: 265 })).toThrow(
+    expect(() => trainTokenizer(words("ab"), { ...options, vocabSize: 265 })).toThrow(
       "a vocabulary of 265 pieces is too large for the text, expected at most 264",
     );
-    expect(train(words("ab"), { ...options, vocabSize: 264 }).pieces).toHaveLength(264);
-    expect(() => train(words("ab"), { ...options, vocabSize: NaN })).toThrow(RangeError);
+    expect(trainTokenizer(words("ab"), { ...options, vocabSize: 264 }).pieces).toHaveLength(264);
+    expect(() => trainTokenizer(words("ab"), { ...options, vocabSize: NaN })).toThrow(RangeError);
   });
 
   test("a single word of a million letters", () => {

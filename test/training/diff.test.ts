@@ -8,7 +8,7 @@ import { readSafetensors, type TensorToWrite, writeSafetensors } from "../../for
 import { distance } from "../../trace/difference.ts";
 import { readTraceInput } from "../../trace/input.ts";
 import { inOrderOfComputation, isAlwaysRecorded } from "../../trace/names.ts";
-import { replay } from "../../trace/replay.ts";
+import { replayTrace } from "../../trace/replay.ts";
 import { presets } from "../../reference/config.ts";
 import { hyperparameterNames } from "../../reference/training/hyperparameters.ts";
 import { initialWeights } from "../../reference/weights.ts";
@@ -263,7 +263,7 @@ describe("a recording that cannot be replayed is refused with one line", () => {
 
   test("but a target that does not count is welcome", async () => {
     const input = readTraceInput(recording("ignored", id("targets", 0, -100)));
-    const tensors = await replay(input, Float32Array, false);
+    const tensors = await replayTrace(input, Float32Array, false);
     expect((tensors.get("losses") as { data: Float64Array }).data.every(Number.isFinite)).toBe(true);
   });
 
@@ -272,7 +272,7 @@ describe("a recording that cannot be replayed is refused with one line", () => {
       for (const name of hyperparameterNames) delete fields[name];
       for (const name of ["tokens", "targets"]) tensors.set(name, { data: Int32Array.of(1, 2, 3), shape: [1, 1, 3] });
     });
-    const names = [...(await replay(readTraceInput(path), Float32Array, false)).keys()];
+    const names = [...(await replayTrace(readTraceInput(path), Float32Array, false)).keys()];
     const rest = names.filter((name) => !isAlwaysRecorded(name) && !name.startsWith("weights."));
     expect(rest).toEqual(["tokens", "targets", "losses", "gradientNorms"]);
   });

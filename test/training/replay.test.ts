@@ -5,7 +5,7 @@ import { openSafetensors, type SafetensorsFile } from "../../formats/safetensors
 import { distance } from "../../trace/difference.ts";
 import { type Instance, inputsOf, instancesOf } from "../../trace/instances.ts";
 import { readTraceInput, storedAs } from "../../trace/input.ts";
-import { replay } from "../../trace/replay.ts";
+import { replayTrace } from "../../trace/replay.ts";
 import * as adamw from "../../reference/ops/adamw.ts";
 import * as add from "../../reference/ops/add.ts";
 import * as attention from "../../reference/ops/attention.ts";
@@ -28,7 +28,7 @@ const traces = [...double, "gqa.f32.safetensors"];
 const { path: folder, absent, note } = sharedData("traces");
 
 /** Every tensor of the recording against what a replay gave, which must be the same set. */
-function expectWithin(got: Awaited<ReturnType<typeof replay>>, wanted: SafetensorsFile, threshold: number): void {
+function expectWithin(got: Awaited<ReturnType<typeof replayTrace>>, wanted: SafetensorsFile, threshold: number): void {
   expect([...got.keys()].toSorted()).toEqual([...wanted.names].toSorted());
   for (const [name, written] of got) {
     const { relative } = distance("tensor" in written ? written.tensor : written, wanted.read(name));
@@ -40,21 +40,21 @@ describe.skipIf(absent)(`replays of the recorded traces${note}`, () => {
   test.each(double)("%s in float64", async (name) => {
     const path = join(folder, name);
     const file = openSafetensors(path);
-    expectWithin(await replay(readTraceInput(path), Float64Array, false), file, FLOAT64_REPLAY);
+    expectWithin(await replayTrace(readTraceInput(path), Float64Array, false), file, FLOAT64_REPLAY);
     file.close();
   });
 
   test.each(traces)("%s in float32", async (name) => {
     const path = join(folder, name);
     const file = openSafetensors(path);
-    expectWithin(await replay(readTraceInput(path), Float32Array, false), file, FLOAT32_REPLAY);
+    expectWithin(await replayTrace(readTraceInput(path), Float32Array, false), file, FLOAT32_REPLAY);
     file.close();
   });
 
   test("a full trace holds what a plain one holds, with the same bits", async () => {
     const input = readTraceInput(join(folder, "mqa-tied.f64.safetensors"));
-    const plain = await replay(input, Float32Array, false);
-    const full = await replay(input, Float32Array, true);
+    const plain = await replayTrace(input, Float32Array, false);
+    const full = await replayTrace(input, Float32Array, true);
     expect(full.size).toBeGreaterThan(plain.size);
     for (const [name, t] of plain) expect(full.get(name), name).toEqual(t);
   });
@@ -62,7 +62,7 @@ describe.skipIf(absent)(`replays of the recorded traces${note}`, () => {
   const everyOp = new Set<string>();
   test.each(double)("every instance of %s gives its recorded outputs from its recorded inputs", async (name) => {
     const input = readTraceInput(join(folder, name));
-    const full = await replay(input, Float64Array, true);
+    const full = await replayTrace(input, Float64Array, true);
     const read = (tensor: string): Tensor<Floats | Ints> => {
       const written = full.get(tensor);
       if (written === undefined) throw new RangeError(`${tensor} is not in the trace`);

@@ -14,7 +14,7 @@ import { initialWeights } from "../../reference/weights.ts";
 import { checkpointPath, loadCheckpoint, type RunPlan, saveCheckpoint } from "../../training/checkpoint.ts";
 import { textData } from "../../training/data.ts";
 import { totalLoss, train } from "../../training/run.ts";
-import { readText } from "../../training/text.ts";
+import { readTrainingText } from "../../training/text.ts";
 
 const root = join(import.meta.dirname, "../..");
 const STEPS = "40";
@@ -136,7 +136,7 @@ describe("a run", () => {
     const state = async (seed: number) => {
       const plan = planOf(config, 3, seed);
       const engine = referenceEngine(config, initialState(initialWeights(config, seed, Float32Array)));
-      await train(plan, engine, textData(readText([text]), byteTokenizer, plan).batchOf, 0, quiet);
+      await train(plan, engine, textData(readTrainingText([text]), byteTokenizer, plan).batchOf, 0, quiet);
       return engine.state();
     };
     expect(await state(5)).toEqual(await state(5));
@@ -285,18 +285,18 @@ test("a loss that is not a number ends the run and saves nothing", async () => {
   const saved: number[] = [];
   const hooks = { ...quiet, save: async (step: number) => void saved.push(step) };
   const plan = planOf(config, 3, 1);
-  const running = train(plan, engine, textData(readText([text]), byteTokenizer, plan).batchOf, 0, hooks);
+  const running = train(plan, engine, textData(readTrainingText([text]), byteTokenizer, plan).batchOf, 0, hooks);
   await expect(running).rejects.toThrow("the loss of step 1 is NaN");
   expect(saved).toEqual([]);
 });
 
 test("on the default text a model falls below the bigram entropy", { timeout: 2 * CHILD }, async () => {
   const config = presets.tiny;
-  const { training, heldOut } = readText([]);
+  const { training, heldOut } = readTrainingText([]);
   const tokens = encode(heldOut);
   const engine = referenceEngine(config, initialState(initialWeights(config, 1, Float32Array)));
   const plan = { ...planOf(config, 800, 1), sequenceLength: 16 };
-  await train(plan, engine, textData(readText([]), byteTokenizer, plan).batchOf, 0, quiet);
+  await train(plan, engine, textData(readTrainingText([]), byteTokenizer, plan).batchOf, 0, quiet);
   const { weights } = await engine.state();
   const loss = totalLoss(config, weights, tokens, plan.sequenceLength) / (tokens.length - 1);
   const entropy = bigramEntropy(training, heldOut);
@@ -324,7 +324,7 @@ function planOf(config: RunPlan["config"], totalSteps: number, seed: number): Ru
     microBatches: 1,
     sequenceLength: 32,
     seed,
-    text: readText([text]).sha256,
+    text: readTrainingText([text]).sha256,
   };
 }
 
