@@ -18,7 +18,7 @@ import { chooseTarget, declare } from "./terms.ts";
 export async function replay(line: string, options: CheckOptions): Promise<number> {
   const { chosen, case: c, relation } = parseReplay(line);
   const { operation, spec } = chosen;
-  const problem = buildCase(spec, c, realInputs);
+  const problem = buildCase(spec, c, options.dtype, realInputs);
   const target = declare(chooseTarget(options.target), options.store, [operation]);
   const candidates = await openCandidates(options, [chosen], interruption());
   const candidate = candidates.of(operation);

@@ -64,7 +64,12 @@ function inFull(operation: Operation): string {
 
 function inWords(kind: ScalarKind): string {
   if (typeof kind !== "string") return `one of ${kind.map((word) => `"${word}"`).join(", ")}`;
-  return { real: "a real number, rounded to float32", integer: "a whole number", axis: "the length of an axis" }[kind];
+  return {
+    real: "a real number, rounded to float32",
+    decimal: "a real number as it is written, a double",
+    integer: "a whole number",
+    axis: "the length of an axis",
+  }[kind];
 }
 
 function orNone(lines: string[]): string[] {

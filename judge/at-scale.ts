@@ -1,8 +1,11 @@
 // How a fixture at the shapes of a real model is made: which inputs it has, and from which of their numbers each sampled
 // output is computed, as a small problem of the same op.
+import type { Allowance } from "../reference/bounds.ts";
 import type { Scalars } from "../reference/operation.ts";
 import { integer, streamOf } from "../reference/random.ts";
+import type { Target } from "../reference/targets.ts";
 import type { Tensor } from "../reference/tensor.ts";
+import type { Problem } from "./case.ts";
 
 /** The lengths of a model's axes; R = T rows, one sequence. */
 export interface Lengths {
@@ -46,6 +49,8 @@ export interface Part<Input extends string = string, Output extends string = str
   readonly keep?: { readonly [name in Output]?: readonly number[] };
   /** Scalars that differ in the small problem. */
   readonly scalars?: Scalars;
+  /** The allowances, where the small problem lacks something that a correct kernel may read. */
+  readonly bound?: (problem: Problem, target: Target) => Readonly<Record<string, Allowance>>;
 }
 
 export interface AtScale<Input extends string = string, Output extends string = string, S = Scalars> {

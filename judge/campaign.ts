@@ -1,5 +1,6 @@
 // Property-testing one candidate against one op: fast-check draws cases, the judge decides, a failure is shrunk to one line.
 import fc from "fast-check";
+import type { DTypeName } from "../reference/dtype.ts";
 import { type Candidate, Interrupted } from "../reference/candidate.ts";
 import { arbitraryCase, type Case, type CaseSpec, exampleCases, formatCase, longCases, type Problem } from "./case.ts";
 import type { Chosen } from "./choose.ts";
@@ -56,9 +57,9 @@ const MOST_SHRINKS = 300;
 const SHRINK_MS = 15_000;
 
 /** The inputs of a case, recorded ones for the profile "real". Throws RangeError where the op has none. */
-export function buildCase(spec: CaseSpec, c: Case, real?: RealInputs): Problem {
+export function buildCase(spec: CaseSpec, c: Case, dtype: DTypeName = "float32", real?: RealInputs): Problem {
   const { profile } = c;
-  if (profile !== "real") return { ...spec.build(c.sizes, profile, c.seed), profile };
+  if (profile !== "real") return { ...spec.build(c.sizes, profile, c.seed, dtype), profile };
   const problem = real?.(c.op, c.seed);
   if (problem === undefined) throw new RangeError(`${c.op} has no recorded inputs`);
   return { ...problem, profile };
@@ -79,7 +80,7 @@ export async function campaign(
   let shrinking: { since: number; tries: number; readonly first: Failure } | undefined;
   const judgeCase = async (c: Case): Promise<Verdict | undefined> => {
     try {
-      return await judge(operation, candidate, buildCase(spec, c, real), terms);
+      return await judge(operation, candidate, buildCase(spec, c, terms.dtype, real), terms);
     } catch (error) {
       if (error instanceof Interrupted) return undefined;
       throw error;

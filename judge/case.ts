@@ -1,5 +1,6 @@
 // A case is an op, sizes, a profile and a seed: one line that anyone can replay, not arrays.
 import fc from "fast-check";
+import type { DTypeName } from "../reference/dtype.ts";
 import type { Inputs, Scalars } from "../reference/operation.ts";
 import { type MadeUp, type Profile, profiles } from "./profile.ts";
 
@@ -36,8 +37,11 @@ export interface CaseSpec<P = Problem> {
    * rows and workgroups.
    */
   readonly long: readonly { readonly sizes: Sizes; readonly profile: MadeUp }[];
-  /** The inputs; the same for the same case. */
-  readonly build: (sizes: Sizes, profile: MadeUp, seed: number) => P;
+  /**
+   * The inputs; the same for the same case. `dtype` is that in which a candidate will get them, float32 unless given: what a
+   * forward leaves of them is that of the inputs as they are stored.
+   */
+  readonly build: (sizes: Sizes, profile: MadeUp, seed: number, dtype?: DTypeName) => P;
 }
 
 /** Such as "swiglu.forward R=3 F=5 profile=unit seed=17". */

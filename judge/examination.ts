@@ -147,7 +147,7 @@ async function latticeExactness(trial: Trial, findings: string[], replays: strin
   let [elements, exact] = [0, 0];
   for (let draw = 0; draw < LATTICES; draw++) {
     const c: Case = { op: spec.op, sizes, profile: "lattice", seed: seed + draw };
-    const verdict = await judge(operation, candidate, buildCase(spec, c), trial);
+    const verdict = await judge(operation, candidate, buildCase(spec, c, trial.dtype), trial);
     for (const { output, power, outside } of verdict.comparisons) {
       if (!operation.exact.includes(output)) continue;
       elements += power.judged;

@@ -21,6 +21,7 @@ import { type Case, formatCase, type Problem } from "./case.ts";
 import { difference, explained, type Named, nameClass, rms, SPREAD } from "./classify.ts";
 import { classesFor, type PrecisionClass, precisionClasses } from "./emulation.ts";
 import type { Probe } from "./probes.ts";
+import type { JudgeRow } from "./row.ts";
 import { Ruler, Sample, type Setup } from "./sample.ts";
 import { judgeOutputs, roundProblem } from "./verdict.ts";
 
@@ -98,7 +99,7 @@ export function problemOf(
   { sizes, profile = "unit", change }: Probe,
   seed: number,
 ): Problem {
-  const plain = roundProblem(operation, spec.build(sizes, profile, seed), dtype);
+  const plain = roundProblem(operation, spec.build(sizes, profile, seed, dtype), dtype);
   return change === undefined ? plain : roundProblem(operation, change.of(operation, plain, seed), dtype);
 }
 
@@ -199,6 +200,13 @@ function together(list: readonly Seen[], storage: DTypeName): Named {
     : { ...shown, class: "undecidable", between: left };
 }
 
+/** What may be scaled where an op gets what a forward left of its other inputs, which must stay true to them. */
+function linearInputs({ overlooked, scaling }: JudgeRow): readonly string[] {
+  if (overlooked.length === 0) return [];
+  const alone = scaling.filter(({ by }) => Object.keys(by).length === 1);
+  return alone.flatMap(({ by }) => Object.keys(by));
+}
+
 /** TF32 and float16 have the same bits for ordinary numbers; small ones tell them apart. */
 async function settled(
   named: Named,
@@ -209,10 +217,11 @@ async function settled(
 ): Promise<Named> {
   const { operation, spec, dtype, seed } = setup;
   if (named.between.toSorted().join() !== "float16 inputs,tf32 inputs") return named;
-  const { inputs, scalars } = roundProblem(operation, spec.build(sizes, "unit", seed), dtype);
+  const { inputs, scalars } = roundProblem(operation, spec.build(sizes, "unit", seed, dtype), dtype);
+  const linear = linearInputs(spec);
   const small = Object.entries(inputs).map(([name, t]) => [
     name,
-    t.data instanceof Int32Array || operation.wide.includes(name)
+    t.data instanceof Int32Array || operation.wide.includes(name) || (linear.length > 0 && !linear.includes(name))
       ? t
       : { data: (t.data as Float32Array).map((x) => x * SMALL), shape: t.shape },
   ]);

@@ -4,6 +4,7 @@
 // A row is written with `judgeRow`. Every field is required, and none("why") says that an op has no such thing. The names of
 // inputs, outputs, scalars, axes and sizes are those of the op's own row in reference/ops: another does not compile.
 import type fc from "fast-check";
+import type { DTypeName } from "../reference/dtype.ts";
 import { reasons } from "../reference/define-op.ts";
 import { isNone, type None } from "../reference/none.ts";
 import type { InputsOf, OpName, OpOf, OutputsOf, ScalarsOf } from "../reference/ops/index.ts";
@@ -80,8 +81,8 @@ export interface RowDeclaration<Op extends OpName, Size extends string> {
   readonly examples: readonly { readonly sizes: SizesOf<NoInfer<Size>>; readonly profile?: MadeUp }[];
   /** Cases that a check runs once: one axis as long as in a real model, and the others short. */
   readonly long: readonly { readonly sizes: SizesOf<NoInfer<Size>>; readonly profile: MadeUp }[] | None;
-  /** The inputs; the same for the same case. */
-  readonly build: (sizes: Sizes, profile: MadeUp, seed: number) => ProblemOf<Op>;
+  /** The inputs; the same for the same case. What a forward leaves is that of the inputs as they are stored in the dtype. */
+  readonly build: (sizes: Sizes, profile: MadeUp, seed: number, dtype?: DTypeName) => ProblemOf<Op>;
   readonly ordinary: SizesOf<NoInfer<Size>>;
   readonly probes: Probes<NoInfer<Size>, OutputOf<Op>>;
   /** In place of `probes`; none where they do for 16 bits as well. */

@@ -3,7 +3,8 @@ import { type DTypeName, dtypes, round, ulp } from "../reference/dtype.ts";
 import { type Operation, type Outputs, storageOf } from "../reference/operation.ts";
 import type { Tensor } from "../reference/tensor.ts";
 import type { Evaluation } from "../zoo/evaluation.ts";
-import type { CaseSpec, Problem } from "./case.ts";
+import type { Problem } from "./case.ts";
+import type { JudgeRow } from "./row.ts";
 import { emulate, type PrecisionClass } from "./emulation.ts";
 import type { Terms } from "./terms.ts";
 import { truth, widen } from "./verdict.ts";
@@ -11,7 +12,7 @@ import { truth, widen } from "./verdict.ts";
 /** What a candidate is measured as. */
 export interface Setup extends Terms {
   readonly operation: Operation;
-  readonly spec: CaseSpec;
+  readonly spec: JudgeRow;
   /** Correct evaluations of the op. */
   readonly evaluations: readonly Evaluation[];
   readonly seed: number;

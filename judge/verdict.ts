@@ -32,7 +32,7 @@ export function widen(inputs: Inputs): Inputs {
 }
 
 /**
- * The scalars as a kernel gets them: real numbers rounded to float32. Rounding twice changes nothing, so the truth, the
+ * The scalars as a kernel gets them: real numbers rounded to float32, decimals as they are. Rounding twice changes nothing, so the truth, the
  * allowances and whatever runs a candidate each round what they are given.
  */
 export function roundScalars(operation: Operation, scalars: Scalars): Scalars {

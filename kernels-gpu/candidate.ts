@@ -25,7 +25,13 @@ export function deviceCandidate(
   return {
     name: operation.name,
     run: async (inputs, scalars) => {
-      const { outputs, hygiene } = await launch(device, program, inputs, numbersOf(operation, scalars), launching);
+      const { outputs, hygiene } = await launch(
+        device,
+        program,
+        inputs,
+        numbersOf(operation, program, scalars),
+        launching,
+      );
       return { outputs, complaints: offences(hygiene) };
     },
   };
@@ -53,12 +59,17 @@ function lowTensors(operation: Operation, dtype: DTypeName): ReadonlyMap<string,
   );
 }
 
-/** A word becomes its index in the operation's list, because a uniform holds only numbers. */
-function numbersOf(operation: Operation, scalars: Scalars): Record<string, number> {
+/**
+ * The scalars that a program declares: it may do without some of the operation's. A word becomes its index in the operation's
+ * list, because a uniform holds only numbers.
+ */
+function numbersOf(operation: Operation, program: KernelProgram, scalars: Scalars): Record<string, number> {
   return Object.fromEntries(
-    Object.entries(scalars).map(([name, value]) => {
-      const kind = operation.scalars[name];
-      return [name, typeof value === "number" ? value : (kind as readonly string[]).indexOf(value)];
-    }),
+    Object.entries(scalars)
+      .filter(([name]) => program.scalars.includes(name))
+      .map(([name, value]) => {
+        const kind = operation.scalars[name];
+        return [name, typeof value === "number" ? value : (kind as readonly string[]).indexOf(value)];
+      }),
   );
 }

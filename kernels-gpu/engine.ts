@@ -129,9 +129,9 @@ export function deviceEngine(
       const N = sizeOf(w.shape);
       const flat = (from: DeviceTensors): DeviceTensor => as(from.get(name)!, N);
       const cut = clip.forward.record(run, { g: flat(g.weights), norm: g.norm }, { maxNorm: h.maxGradientNorm });
-      const scalars = adamwScalars(h, t, { data: new Float32Array(0), shape: w.shape });
+      const { step: _, ...scalars } = adamwScalars(h, t, { data: new Float32Array(0), shape: w.shape });
       const moments = { m: flat(firstMoment), v: flat(secondMoment) };
-      const moved = adamw.forward.record(run, { w: as(w, N), g: cut.g, ...moments }, { ...scalars });
+      const moved = adamw.forward.record(run, { w: as(w, N), g: cut.g, ...moments }, scalars);
       clipped.set(name, as(cut.g, ...w.shape));
       next.weights.set(name, as(moved.w, ...w.shape));
       next.firstMoment.set(name, as(moved.m, ...w.shape));

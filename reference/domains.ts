@@ -1,8 +1,9 @@
-// What the bounds need beyond a function's table: roots that may be of nothing, and quotients in any association.
+// What the bounds need beyond a function's table: roots that may be of nothing, quotients in any association, powers.
 import { dtypes } from "./dtype.ts";
+import { log, power } from "./elementary.ts";
 import type { Approx, Arithmetic } from "./rounding.ts";
 
-const { minNormal } = dtypes.float32;
+const { minNormal, minSubnormal } = dtypes.float32;
 
 /**
  * √x for an x that may be as small as zero. WGSL promises nothing of √ below 2⁻¹²⁶: its accuracy is that of
@@ -15,6 +16,31 @@ export function rootFromZero(a: Arithmetic, x: Approx): Approx {
   const highest = a.sqrt(a.exact(Math.max(minNormal, x.value + x.error)));
   const error = Math.max(direct.value, highest.value + highest.error - direct.value);
   return { value: direct.value, error: error >= 0 ? error : Infinity };
+}
+
+/** log2 x of a positive number. */
+export function log2(a: Arithmetic, x: number): Approx {
+  const value = log(x) / log(2);
+  return { value, error: a.accuracy("log2", a.exact(x), Math.abs(value)) };
+}
+
+export function exp2(a: Arithmetic, x: Approx): Approx {
+  const value = power(2, x.value);
+  const highest = power(2, x.value + x.error);
+  const error = Math.max(highest - value, value - power(2, x.value - x.error));
+  return a.rounded(value, error + a.accuracy("exp2", x, highest), 0);
+}
+
+/**
+ * baseⁿ for a float32 base above 0 and a whole n ≥ 1: a product that runs through n steps, exp2(n · log2(base)), and the
+ * target's pow where it has one of its own. Where the target promises nothing of a function, what calls it is not covered.
+ */
+export function wholePower(a: Arithmetic, base: number, n: number): Approx {
+  const value = power(base, n);
+  const product = a.rounded(value, n * minSubnormal, n - 1);
+  const byLogarithm = exp2(a, a.multiply(a.exact(n), log2(a, base)));
+  const direct = a.rounded(value, a.accuracy("pow", a.exact(base), value), 0);
+  return a.either(product, ...[byLogarithm, direct].filter(({ error }) => error < Infinity));
 }
 
 /** An accuracy as a share of the result: largest for a result of 1, where the units in the last place are the widest. */

@@ -10,8 +10,11 @@ export type Outputs = Readonly<Record<string, Tensor>>;
 export type Scalars = Readonly<Record<string, number | string>>;
 export type StorageOf<P extends Floats> = new (length: number) => P;
 
-/** What a scalar is: a real number (rounded to the storage), a whole number, a length of an axis, or one of some words. */
-export type ScalarKind = "real" | "integer" | "axis" | readonly string[];
+/**
+ * What a scalar is: a real number (rounded to the storage before a kernel gets it), a decimal (a double, as it was written;
+ * whoever computes in float32 rounds it), a whole number, a length of an axis, or one of some words.
+ */
+export type ScalarKind = "real" | "decimal" | "integer" | "axis" | readonly string[];
 
 export interface Operation {
   /** Such as "rmsnorm.forward". */

@@ -6,13 +6,25 @@ import { dtypes, type FormatName } from "./dtype.ts";
 import { power, powerOfTwo } from "./elementary.ts";
 
 /** The functions that a target has figures for. */
-export const functionNames = ["divide", "sqrt", "inverseSqrt", "exp", "exp2", "log", "log2", "sin", "cos"] as const;
+export const functionNames = [
+  "divide",
+  "sqrt",
+  "inverseSqrt",
+  "exp",
+  "exp2",
+  "log",
+  "log2",
+  "pow",
+  "sin",
+  "cos",
+] as const;
 export type FunctionName = (typeof functionNames)[number];
 
 /**
  * From one argument to another, both included, the error is at most
  * (ulp + ulpPerArgument · |x|) units in the last place of the result + absolute + relative · |result|,
- * the rounding of the result included. For divide the argument is the magnitude of the divisor.
+ * the rounding of the result included. For divide the argument is the magnitude of the divisor, for pow it is the base; a pow
+ * without regions has no accuracy of its own but that of exp2(y · log2(x)).
  */
 export interface Region {
   readonly from: number;
@@ -70,7 +82,8 @@ function logarithm(near: number, ulp: number): readonly Region[] {
  *
  * sqrt is "inherited from 1.0 / inverseSqrt(x)": (1 + 2.5ε) / (1 − 2ε) − 1 = 4.5ε / (1 − 2ε). Its quotient's divisor lies
  * within 2⁻⁶⁴ and 2⁶³, in the domain of the division; but at zero, and at subnormals, which may be flushed,
- * 1 / inverseSqrt(0) passes through an infinity, and nothing is promised. The same holds for inverseSqrt, log and log2.
+ * 1 / inverseSqrt(0) passes through an infinity, and nothing is promised. The same holds for inverseSqrt, log and log2. pow is
+ * "inherited from exp2(y * log2(x))".
  */
 const wgsl: Target = {
   name: "wgsl",
@@ -86,6 +99,7 @@ const wgsl: Target = {
     exp2: everywhere({ ulp: 3, ulpPerArgument: 2 }),
     log: logarithm(powerOfTwo(-21), 3),
     log2: logarithm(powerOfTwo(-21), 3),
+    pow: [],
     sin: everywhere({ absolute: powerOfTwo(-11) }, -PI, PI),
     cos: everywhere({ absolute: powerOfTwo(-11) }, -PI, PI),
   },
@@ -96,7 +110,7 @@ const wgsl: Target = {
  *
  * The standard only recommends the other functions (9.2), so their accuracy is an assumption: 1 unit in the last place,
  * what SLEEF states for its functions ending in u10, which PyTorch uses on processors (SLEEF, "Math library reference":
- * 1.0 ULP; sinf and cosf within ±10²⁸), and what the GNU C Library lists for float exp, exp2, log, log2, sin, cos on x86-64
+ * 1.0 ULP; sinf and cosf within ±10²⁸), and what the GNU C Library lists for float exp, exp2, log, log2, pow, sin, cos on x86-64
  * (manual, "Known Maximum Errors in Math Functions"). inverseSqrt is the quotient 1 / √x:
  * (1 + u) / (1 − u) − 1 = 2u / (1 − u).
  */
@@ -114,6 +128,7 @@ const ieee: Target = {
     exp2: everywhere({ ulp: 1 }),
     log: everywhere({ ulp: 1 }, MIN_SUBNORMAL),
     log2: everywhere({ ulp: 1 }, MIN_SUBNORMAL),
+    pow: everywhere({ ulp: 1 }, MIN_SUBNORMAL),
     sin: everywhere({ ulp: 1 }, -powerOfTwo(93), powerOfTwo(93)),
     cos: everywhere({ ulp: 1 }, -powerOfTwo(93), powerOfTwo(93)),
   },
@@ -139,6 +154,7 @@ const cuda: Target = {
     exp2: everywhere({ ulp: 2 + 0.5 }),
     log: everywhere({ ulp: 1 + 0.5 }, MIN_SUBNORMAL),
     log2: everywhere({ ulp: 1 + 0.5 }, MIN_SUBNORMAL),
+    pow: everywhere({ ulp: 4 + 0.5 }, MIN_SUBNORMAL),
     sin: everywhere({ ulp: 2 + 0.5 }),
     cos: everywhere({ ulp: 2 + 0.5 }),
   },
@@ -148,7 +164,8 @@ const cuda: Target = {
  * CUDA with -use_fast_math, which means -ftz=true -prec-div=false -prec-sqrt=false and the intrinsics of Table 20:
  * __fdividef, __expf, __logf, __log2f, __sinf, __cosf, with the bounds of Table 21 (section 17.2). exp2f and rsqrtf keep
  * Table 17's; sqrtf is 3 there for the oldest devices. Table 21 does not say from where its units count: half a unit is
- * added as in Table 17. __expf's 2 + ⌊|1.173x|⌋ stands without the floor. Beyond 2¹²⁶, __fdividef returns 0.
+ * added as in Table 17. __expf's 2 + ⌊|1.173x|⌋ stands without the floor. __powf is
+ * "derived from its implementation as exp2f(y * __log2f(x))". Beyond 2¹²⁶, __fdividef returns 0.
  */
 const cudaFastMath: Target = {
   name: "cuda-fast-math",
@@ -164,6 +181,7 @@ const cudaFastMath: Target = {
     exp2: everywhere({ ulp: 2 + 0.5 }),
     log: logarithm(power(2, -21.41), 3 + 0.5),
     log2: logarithm(powerOfTwo(-22), 2 + 0.5),
+    pow: [],
     sin: everywhere({ absolute: power(2, -21.41) }, -PI, PI),
     cos: everywhere({ absolute: power(2, -21.19) }, -PI, PI),
   },
@@ -177,7 +195,7 @@ const cudaFastMath: Target = {
  * behavior of handling NaN or INF is undefined".
  *
  * sqrt is "x*rsqrt(x) with special cases handled correctly", rsqrt within 2 ulp: (1 + 2ε)(1 + ε) − 1. exp is the larger of
- * 4 and 3 + ⌊|2x|⌋ ulp.
+ * 4 and 3 + ⌊|2x|⌋ ulp. pow is within 16 ulp, or exp2(y * log2(x)).
  */
 const metal: Target = {
   name: "metal",
@@ -193,6 +211,7 @@ const metal: Target = {
     exp2: metalExponential(),
     log: logarithm(powerOfTwo(-21), 4),
     log2: logarithm(powerOfTwo(-22), 4),
+    pow: everywhere({ ulp: 16 }, MIN_NORMAL),
     sin: everywhere({ absolute: powerOfTwo(-13) }, -PI, PI),
     cos: everywhere({ absolute: powerOfTwo(-13) }, -PI, PI),
   },

@@ -87,7 +87,7 @@ async function firstFinding(
 ): Promise<string | undefined> {
   const spec = cases.get(op)!;
   for (const c of tried) {
-    const problem = spec.build(c.sizes, c.profile as "unit", c.seed);
+    const problem = spec.build(c.sizes, c.profile as "unit", c.seed, dtype);
     const { findings } = await judge(
       operations.get(op)!,
       candidate,

@@ -22,8 +22,8 @@ test("the targets stand under their names", () => {
 describe.each(all)("$name", (target) => {
   test("its regions ascend, overlap at most at their ends, and hold figures that are 0 or more", () => {
     expect(Object.keys(target.functions).toSorted()).toEqual([...functionNames].toSorted());
-    for (const regions of Object.values(target.functions)) {
-      expect(regions.length).toBeGreaterThan(0);
+    for (const [name, regions] of Object.entries(target.functions)) {
+      if (name !== "pow") expect(regions.length).toBeGreaterThan(0); // or that of exp2(y · log2(x))
       regions.forEach(({ from, to, ...figures }, i) => {
         expect(from).toBeLessThan(to);
         if (i > 0) expect(from).toBeGreaterThanOrEqual(regions[i - 1].to);
@@ -54,37 +54,41 @@ describe.each(all)("$name", (target) => {
     exp2: (x) => power(2, x),
     log,
     log2: (x) => log(x) / log(2),
+    pow: (x) => (x === 1 ? 1 : power(x, 0.3)),
     sin,
     cos,
   };
 
-  test.each(functionNames)("%s rounded correctly lies within it", (name) => {
-    const f = functions[name];
-    const regions = target.functions[name];
-    const reach = name === "exp" || name === "exp2" ? 160 : name === "sin" || name === "cos" ? MAX_ANGLE : MAX;
-    const low = Math.max(regions[0].from, -reach);
-    const high = Math.min(regions[regions.length - 1].to, reach);
-    const argument = fc.oneof(
-      fc.float({ noNaN: true, noDefaultInfinity: true }),
-      fc.float({ noNaN: true, min: -4, max: 4 }),
-      fc.constantFrom(...regions.flatMap(({ from, to }) => [from, to].map(Math.fround))),
-    );
-    let judged = 0;
-    fc.assert(
-      fc.property(argument, (x) => {
-        if (!(x >= low && x <= high)) return;
-        const exact = f(x);
-        const got = Math.fround(exact);
-        if (!Number.isFinite(got)) return;
-        judged++;
-        expect(Math.abs(got - exact)).toBeLessThanOrEqual(
-          allowed(target, name, x, exact) + powerOfTwo(-52) * Math.abs(exact),
-        );
-      }),
-      { numRuns: 500 },
-    );
-    expect(judged).toBeGreaterThan(50);
-  });
+  test.each(functionNames.filter((name) => target.functions[name].length > 0))(
+    "%s rounded correctly lies within it",
+    (name) => {
+      const f = functions[name];
+      const regions = target.functions[name];
+      const reach = name === "exp" || name === "exp2" ? 160 : name === "sin" || name === "cos" ? MAX_ANGLE : MAX;
+      const low = Math.max(regions[0].from, -reach);
+      const high = Math.min(regions[regions.length - 1].to, reach);
+      const argument = fc.oneof(
+        fc.float({ noNaN: true, noDefaultInfinity: true }),
+        fc.float({ noNaN: true, min: -4, max: 4 }),
+        fc.constantFrom(...regions.flatMap(({ from, to }) => [from, to].map(Math.fround))),
+      );
+      let judged = 0;
+      fc.assert(
+        fc.property(argument, (x) => {
+          if (!(x >= low && x <= high)) return;
+          const exact = f(x);
+          const got = Math.fround(exact);
+          if (!Number.isFinite(got)) return;
+          judged++;
+          expect(Math.abs(got - exact)).toBeLessThanOrEqual(
+            allowed(target, name, x, exact) + powerOfTwo(-52) * Math.abs(exact),
+          );
+        }),
+        { numRuns: 500 },
+      );
+      expect(judged).toBeGreaterThan(50);
+    },
+  );
 });
 
 // WGSL 15.7.4.1, worked by hand: an ulp of a result in [2^k, 2^(k+1)) is 2^(k−23), of a subnormal one 2^−149.

@@ -1,5 +1,7 @@
-// Correct evaluations of AdamW: moments as products or lerp, bias corrections in four places, decay in three.
+// Correct evaluations of AdamW: moments as products or lerp, bias corrections in five places, decay in three; and what follows
+// from the betas as given, or from the betas themselves.
 import { dtypes } from "../reference/dtype.ts";
+import { power } from "../reference/elementary.ts";
 import type { AdamWScalars } from "../reference/ops/adamw.ts";
 import { type Evaluation, output } from "./evaluation.ts";
 import type { Float32Arithmetic as F } from "./arithmetic.ts";
@@ -50,6 +52,15 @@ const steps: Readonly<Record<string, Step>> = {
       step: f.multiply(f.multiply(s.learningRate, corrected), f.divide(1, denominator)),
     };
   },
+  // ggml: reciprocals of the corrections, one of them under the root
+  "reciprocals, one under the root": (f, s, m, v) => {
+    const denominator = f.add(root(f, f.multiply(v, f.divide(1, s.correction2))), s.eps);
+    const corrected = f.multiply(m, f.divide(1, s.correction1));
+    return {
+      direction: f.divide(corrected, denominator),
+      step: f.divide(f.multiply(s.learningRate, corrected), denominator),
+    };
+  },
   // Kingma & Ba 2015, end of section 2
   "folded into the step size and eps": (f, s, m, v) => {
     const root2 = f.sqrt(s.correction2);
@@ -71,13 +82,74 @@ const updates: Readonly<Record<string, Update>> = {
     f.multiplyAdd(-s.learningRate, f.multiplyAdd(s.weightDecay, w, direction), w),
 };
 
-export const adamw: readonly Evaluation[] = Object.entries(moments).flatMap(([how, moment]) =>
-  Object.entries(steps).flatMap(([where, stepOf]) =>
-    Object.entries(updates).map(([when, update]): Evaluation => ({
+type Coefficients = Pick<AdamWScalars, "beta1" | "beta2" | "oneMinusBeta1" | "oneMinusBeta2">;
+type Corrections = Pick<AdamWScalars, "correction1" | "correction2">;
+
+const rounded = ({ beta1, beta2 }: AdamWScalars) => ({ beta1: Math.fround(beta1), beta2: Math.fround(beta2) });
+
+/** The factors of the moments. */
+const coefficients: Readonly<Record<string, (f: F, s: AdamWScalars) => Coefficients>> = {
+  "1 − beta given": (_, s) => ({ ...rounded(s), oneMinusBeta1: s.oneMinusBeta1, oneMinusBeta2: s.oneMinusBeta2 }),
+  "1 − float32(beta)": (f, s) => {
+    const { beta1, beta2 } = rounded(s);
+    return { beta1, beta2, oneMinusBeta1: f.subtract(1, beta1), oneMinusBeta2: f.subtract(1, beta2) };
+  },
+  // torch.optim.AdamW(fused=True): doubles, whose products are rounded
+  "beta and 1 − beta in double": (_, { beta1, beta2 }) => ({
+    beta1,
+    beta2,
+    oneMinusBeta1: 1 - beta1,
+    oneMinusBeta2: 1 - beta2,
+  }),
+};
+
+function forBoth(s: AdamWScalars, correctionOf: (beta: number, step: number) => number): Corrections {
+  return { correction1: correctionOf(s.beta1, s.step), correction2: correctionOf(s.beta2, s.step) };
+}
+
+const corrections: Readonly<Record<string, (f: F, s: AdamWScalars) => Corrections>> = {
+  "corrections given": (_, s) => s,
+  "corrections in double": (_, s) => forBoth(s, (beta, step) => 1 - power(beta, step)),
+  // ggml: 1 − powf(beta, step)
+  "corrections by pow of float32(beta)": (f, s) =>
+    forBoth(s, (beta, step) => f.subtract(1, f.pow(Math.fround(beta), step))),
+  "corrections by exp2 and log2 of float32(beta)": (f, s) =>
+    forBoth(s, (beta, step) => f.subtract(1, f.exp2(f.multiply(step, f.log2(Math.fround(beta)))))),
+  // TensorFlow: a variable that is multiplied by beta in every step
+  "corrections by a running product": (f, s) =>
+    forBoth(s, (beta, step) => f.subtract(1, runningProduct(f, Math.fround(beta), step))),
+};
+
+/** betaᵗ, multiplied step by step until it is as good as 0. */
+function runningProduct(f: F, beta: number, count: number): number {
+  let product = beta;
+  for (let t = 1; t < count && product >= minNormal; t++) product = f.multiply(product, beta);
+  return product;
+}
+
+// Each combination of moments, steps and updates, the ways to the coefficients and corrections taking turns: together they
+// come round after 15, and there are 45.
+const ways = Object.entries(corrections).flatMap(([correctionForm, correctionsOf]) =>
+  Object.entries(coefficients).map(([form, coefficientsOf]) => ({
+    form: `${form}, ${correctionForm}`,
+    scalarsOf: (f: F, s: AdamWScalars): AdamWScalars => ({ ...s, ...coefficientsOf(f, s), ...correctionsOf(f, s) }),
+  })),
+);
+
+export const adamw: readonly Evaluation[] = Object.entries(moments)
+  .flatMap(([how, moment]) =>
+    Object.entries(steps).flatMap(([where, stepOf]) =>
+      Object.entries(updates).map(([when, update]) => ({ form: `${how}, ${where}, ${when}`, moment, stepOf, update })),
+    ),
+  )
+  .map(({ form, moment, stepOf, update }, n): Evaluation => {
+    const way = ways[(4 * n) % ways.length]; // 4 and 15 have no common factor
+    return {
       op: "adamw.forward",
-      variant: `${how}, ${where}, ${when}`,
+      variant: `${form}, ${way.form}`,
       evaluate: (f, { w, g, m, v }, scalars) => {
-        const s = scalars as unknown as AdamWScalars;
+        const given = scalars as unknown as AdamWScalars;
+        const s = way.scalarsOf(f, given);
         const next = { w: output(w.shape), m: output(m.shape), v: output(v.shape) };
         for (let i = 0; i < w.data.length; i++) {
           const first = moment.m(f, m.data[i], s.beta1, s.oneMinusBeta1, g.data[i]);
@@ -89,6 +161,5 @@ export const adamw: readonly Evaluation[] = Object.entries(moments).flatMap(([ho
         }
         return next;
       },
-    })),
-  ),
-);
+    };
+  });

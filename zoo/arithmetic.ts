@@ -121,6 +121,12 @@ export class Float32Arithmetic {
     return this.erring("log2", this.operand(x), log(this.operand(x)) / LN2);
   }
 
+  /** By the target's own function, or as exp2(y · log2(x)). */
+  pow(x: number, y: number): number {
+    if (this.target.functions.pow.length === 0) return this.exp2(this.multiply(y, this.log2(x)));
+    return this.erring("pow", this.operand(x), power(this.operand(x), y));
+  }
+
   sqrt(x: number): number {
     return this.erring("sqrt", this.operand(x), Math.sqrt(this.operand(x)));
   }

@@ -72,6 +72,12 @@ interface RowOf {
 
 const elementwise = (f: Float32Arithmetic, a: Row, b: Row): number[] => a.map((v, i) => f.multiply(v, b[i]));
 
+/** rstd³ · mean(dn · x), its factors one by one: where rstd³ leaves the range, no form that contains it is covered. */
+function oneByOne(f: Float32Arithmetic, dn: Row, x: Row, rstd: number): number {
+  const n = x.map((v) => f.multiply(v, rstd));
+  return f.multiply(f.multiply(f.divide(f.dot(dn, n), x.length), rstd), rstd);
+}
+
 const gradients: Readonly<Record<string, (f: Float32Arithmetic, row: RowOf) => Row>> = {
   "rstd · (dn − n · mean(dn · n))": (f, { dy, x, w, rstd }) => {
     const dn = elementwise(f, dy, w);
@@ -93,24 +99,19 @@ const gradients: Readonly<Record<string, (f: Float32Arithmetic, row: RowOf) => R
   "rstd · dn − x · (rstd³ · mean(dn · x))": (f, { dy, x, w, rstd }) => {
     const dn = elementwise(f, dy, w);
     const cube = f.multiply(f.multiply(rstd, rstd), rstd);
-    // Where rstd³ leaves the range this form is not covered: there the factors go one by one.
+    const along =
+      cube < dtypes.float32.max ? f.multiply(cube, f.divide(f.dot(dn, x), x.length)) : oneByOne(f, dn, x, rstd);
+    return dn.map((v, c) => f.subtract(f.multiply(rstd, v), f.multiply(x[c], along)));
+  },
+  // What an autograd makes of mean(x²) and its root: −½ · rstd³ is the root's slope, 2x / C that of the mean.
+  "rstd · dn + (−½ · Σ(dn · x) · rstd³ / C) · 2x": (f, { dy, x, w, rstd }) => {
+    const dn = elementwise(f, dy, w);
+    const cube = f.multiply(f.multiply(rstd, rstd), rstd);
     const along =
       cube < dtypes.float32.max
-        ? f.multiply(cube, f.divide(f.dot(dn, x), x.length))
-        : f.multiply(
-            f.multiply(
-              f.divide(
-                f.dot(
-                  dn,
-                  x.map((v) => f.multiply(v, rstd)),
-                ),
-                x.length,
-              ),
-              rstd,
-            ),
-            rstd,
-          );
-    return dn.map((v, c) => f.subtract(f.multiply(rstd, v), f.multiply(x[c], along)));
+        ? f.divide(f.multiply(f.multiply(-0.5, f.dot(dn, x)), cube), x.length)
+        : -oneByOne(f, dn, x, rstd) / 2;
+    return dn.map((v, c) => f.add(f.multiply(rstd, v), f.multiply(along, 2 * x[c])));
   },
   "rstd · dn − (1/C · rstd · rstd · Σ(dn · x)) · rstd · x": (f, { dy, x, w, rstd }) => {
     const dn = elementwise(f, dy, w);
@@ -119,31 +120,47 @@ const gradients: Readonly<Record<string, (f: Float32Arithmetic, row: RowOf) => R
   },
 };
 
+/** Where rstd comes from: saved, or computed again in each form of the forward. */
+type Scale = (f: Float32Arithmetic, x: Row, saved: number, eps: number) => number;
+const scales: readonly (readonly [string, Scale])[] = [
+  ["rstd saved", (_, __, saved) => saved],
+  ...Object.entries(roots).flatMap(([root, inverseRoot]) =>
+    Object.entries(meanSquares).map(([mean, meanSquare]): [string, Scale] => [
+      `rstd by ${root} of ${mean} + eps`,
+      (f, x, _, eps) => inverseRoot(f, f.add(meanSquare(f, x), eps)),
+    ]),
+  ),
+];
+
 /** The terms of dw. */
 const gains: Readonly<Record<string, (f: Float32Arithmetic, dy: number, x: number, rstd: number) => number>> = {
   "dy · (x · rstd)": (f, dy, x, rstd) => f.multiply(dy, f.multiply(x, rstd)),
   "(dy · x) · rstd": (f, dy, x, rstd) => f.multiply(f.multiply(dy, x), rstd),
 };
 
-const backwards: Evaluation[] = Object.entries(gradients).flatMap(([dxForm, gradient]) =>
-  Object.entries(gains).map(([dwForm, gain]): Evaluation => ({
-    op: "rmsnorm.backward",
-    variant: `dx = ${dxForm}, dw = Σ ${dwForm}`,
-    evaluate: (f, inputs) => {
-      const { dy, x, w, rstd } = inputs as Record<string, Tensor>;
-      const dx = output(x.shape);
-      const dw = output(w.shape);
-      const [dyRows, xRows, gainRow] = [rowsOf(dy), rowsOf(x), Array.from(w.data)];
-      const C = gainRow.length;
-      xRows.forEach((row, r) => {
-        dx.data.set(gradient(f, { dy: dyRows[r], x: row, w: gainRow, rstd: rstd.data[r] }), r * C);
-      });
-      for (let c = 0; c < C; c++) {
-        dw.data[c] = f.sum(xRows.map((row, r) => gain(f, dyRows[r][c], row[c], rstd.data[r])));
-      }
-      return { dx, dw };
-    },
-  })),
+// Each gradient with each form of the terms of dw, and with rstd saved or computed again, the forms of the latter taking turns.
+const backwards: Evaluation[] = Object.entries(gradients).flatMap(([dxForm, gradient], p) =>
+  Object.entries(gains).flatMap(([dwForm, gain], q) =>
+    [scales[0], scales[1 + ((2 * p + q) % (scales.length - 1))]].map(([scaleForm, scaleOf]): Evaluation => ({
+      op: "rmsnorm.backward",
+      variant: `dx = ${dxForm}, dw = Σ ${dwForm}, ${scaleForm}`,
+      evaluate: (f, inputs, { eps }) => {
+        const { dy, x, w, rstd } = inputs as Record<string, Tensor>;
+        const dx = output(x.shape);
+        const dw = output(w.shape);
+        const [dyRows, xRows, gainRow] = [rowsOf(dy), rowsOf(x), Array.from(w.data)];
+        const C = gainRow.length;
+        const scale = xRows.map((row, r) => scaleOf(f, row, rstd.data[r], Number(eps)));
+        xRows.forEach((row, r) => {
+          dx.data.set(gradient(f, { dy: dyRows[r], x: row, w: gainRow, rstd: scale[r] }), r * C);
+        });
+        for (let c = 0; c < C; c++) {
+          dw.data[c] = f.sum(xRows.map((row, r) => gain(f, dyRows[r][c], row[c], scale[r])));
+        }
+        return { dx, dw };
+      },
+    })),
+  ),
 );
 
 export const rmsnorm: readonly Evaluation[] = [...forwards, ...backwards];

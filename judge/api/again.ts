@@ -47,7 +47,7 @@ async function tried(
   { nondeterministic, bitwise, real }: Plan,
 ): Promise<Partial<JudgeResult>> {
   if (relation === undefined) {
-    const verdict = await judgeProblem(operation, candidate, buildCase(spec, c, real), terms);
+    const verdict = await judgeProblem(operation, candidate, buildCase(spec, c, terms.dtype, real), terms);
     const { comparisons } = verdict;
     const counts = {
       elements: comparisons.reduce((n, { elements }) => n + elements, 0),

@@ -92,7 +92,7 @@ export const backward = judgeRow("cross-entropy.backward", {
   probes: (n) => [{ sizes: { R: 1, V: n, ignored: "none", ignoreIndex: -100 }, outputs: ["dlogits"] }],
   lowProbes: none("elements do not share an error"),
   cancelling: none("no output is a sum"),
-  independence: [alone("R", ["dlogits"], ["targets"])], // how many targets count is part of every gradient
+  independence: [alone("R", ["dlogits"], { whole: ["targets"] })], // how many targets count is part of every gradient
   symmetry: [along("R"), along("V", { ids: { targets: "V" } })],
   scaling: [linearIn(["dloss"], ["dlogits"])],
   shift: none("the forward's, whose lse it is given"),

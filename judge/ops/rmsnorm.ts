@@ -1,6 +1,10 @@
 import fc from "fast-check";
+import { type DTypeName, dtypes, round } from "../../reference/dtype.ts";
+import { gradientBound, scales } from "../../reference/ops/rmsnorm.bound.ts";
+import type { Approx } from "../../reference/rounding.ts";
+import type { Target } from "../../reference/targets.ts";
 import { forward as rmsnorm } from "../../reference/ops/rmsnorm.ts";
-import { axis, type CaseSpec, size, type Sizes } from "../case.ts";
+import { axis, type CaseSpec, type Problem, size, type Sizes } from "../case.ts";
 import { fill, type MadeUp, madeUp } from "../profile.ts";
 import { none } from "../../reference/none.ts";
 import { normal, streamOf } from "../../reference/random.ts";
@@ -51,6 +55,10 @@ function gainProfile(profile: MadeUp): MadeUp {
   return profile === "large" || profile === "tiny" || profile === "subnormal" ? "unit" : profile;
 }
 
+function asStored(t: Tensor<Float32Array>, dtype: DTypeName): Tensor<Float32Array> {
+  return { data: t.data.map((x) => round(x, dtypes[dtype])), shape: t.shape };
+}
+
 export const forward = judgeRow("rmsnorm.forward", {
   ...shared,
   build(sizes, profile, seed) {
@@ -97,11 +105,12 @@ export const backward = judgeRow("rmsnorm.backward", {
   ...shared,
   // The forward has no such case: the mean of nothing is undefined.
   examples: [...shared.examples, { sizes: { R: 3, C: 0, eps: "1e-5" }, profile: "unit" }],
-  build(sizes, profile, seed) {
+  build(sizes, profile, seed, dtype = "float32") {
     const { inputs, scalars } = forward.build(sizes, profile, seed);
-    const { x, w } = inputs;
+    const { w } = inputs;
+    const x = asStored(inputs.x, dtype); // rstd is that of what a kernel reads
     const { rstd } = rmsnorm(x, w, Math.fround(scalars.eps));
-    return { inputs: { dy: fill(profile, seed, "dy", x.shape), x, w, rstd }, scalars: {} };
+    return { inputs: { dy: fill(profile, seed, "dy", x.shape), x, w, rstd }, scalars };
   },
   ordinary,
   probes: (n) => [
@@ -120,11 +129,19 @@ export const backward = judgeRow("rmsnorm.backward", {
     },
     { sizes: { R: n, C: 8, ...usual }, outputs: ["dw"], change: zeroSum("R", ["dy"]) },
   ],
-  independence: [alone("R", ["dx"]), alone("C", ["dw"])],
+  independence: [alone("R", ["dx"]), alone("C", ["dw"], { signed: ["x"] })],
   symmetry: [along("R"), along("C", { sums: ["dx"] })],
-  scaling: [linearIn(["dy"], ["dx", "dw"])],
+  scaling: [
+    linearIn(["dy"], ["dx", "dw"]),
+    {
+      name: "x times 8, eps times 64, rstd by 8",
+      statement: "A normalised row depends on the scale of x only through eps.",
+      by: { x: 3, eps: 6, rstd: -3 },
+      outputs: { dx: -3 },
+    },
+  ],
   shift: none("linear in dy, which its scaling says"),
-  overlooked: none("every input is read"),
+  overlooked: ["rstd"],
   shown: none("the first number of every input shows"),
   unread: none("every number is part of the formula"),
   atScale: ({ C, T: R }) => ({
@@ -134,7 +151,7 @@ export const backward = judgeRow("rmsnorm.backward", {
       w: { kind: "normal", shape: [C] },
       rstd: { kind: "stored", shape: [R] },
     },
-    scalars: {},
+    scalars: { eps: SCALE_EPS },
     stored: (seed) => ({ rstd: rstdAtScale(seed, R, C) }),
     parts: (seed) => {
       const c = sampled(seed, "column", PER_ROW, C);
@@ -147,21 +164,35 @@ export const backward = judgeRow("rmsnorm.backward", {
         {
           inputs: { dy: columnsOf(c, R, C), x: columnsOf(c, R, C), w: vectorOf(c), rstd: whole(R) },
           outputs: { dw: (i: number) => c[i] },
+          // A kernel that computes rstd again does so from whole rows, of which the small problem has a few columns.
+          bound: ({ inputs }: Problem, target: Target) => {
+            const { dy, x, w, rstd } = inputs as Readonly<Record<string, Tensor>>;
+            return gradientBound({ dy, x, w }, scalesAtScale(seed, R, C, rstd, target), target);
+          },
         },
       ];
     },
   }),
 });
 
-/** What the forward leaves of rows of x, eight at a time. */
+/** Row r of x. */
+function rowAtScale(seed: number, r: number, C: number): Tensor<Float32Array> {
+  const stream = streamOf("x");
+  return { data: Float32Array.from({ length: C }, (_, c) => normal(seed, stream, r * C + c)), shape: [1, C] };
+}
+
+/** What the forward leaves of the rows of x. */
 function rstdAtScale(seed: number, R: number, C: number): Tensor<Float32Array> {
-  const rstd = new Float32Array(R);
   const gains: Tensor<Float32Array> = { data: new Float32Array(C), shape: [C] };
-  const [stream, some] = [streamOf("x"), 8];
-  for (let r = 0; r < R; r += some) {
-    const count = Math.min(some, R - r);
-    const data = Float32Array.from({ length: count * C }, (_, i) => normal(seed, stream, r * C + i));
-    rstd.set(rmsnorm({ data, shape: [count, C] }, gains, Math.fround(SCALE_EPS)).rstd.data, r);
-  }
-  return { data: rstd, shape: [R] };
+  const eps = Math.fround(SCALE_EPS);
+  const data = Float32Array.from({ length: R }, (_, r) => rmsnorm(rowAtScale(seed, r, C), gains, eps).rstd.data[0]);
+  return { data, shape: [R] };
+}
+
+/** The same with its error, for kernels that read it and for those that compute it again. */
+function scalesAtScale(seed: number, R: number, C: number, rstd: Tensor, target: Target): Approx[] {
+  return Array.from({ length: R }, (_, r) => {
+    const saved = { data: rstd.data.subarray(r, r + 1), shape: [1] };
+    return scales({ x: rowAtScale(seed, r, C), rstd: saved }, Math.fround(SCALE_EPS), target)[0];
+  });
 }

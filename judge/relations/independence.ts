@@ -38,6 +38,8 @@ export interface Independence<
   readonly outputs: readonly Output[];
   /** Inputs that stay whole: a count of them is part of the formula. */
   readonly whole?: readonly Input[];
+  /** Inputs that change only their signs elsewhere: a sum of all their squares, which stays, is part of the formula. */
+  readonly signed?: readonly Input[];
   /** What stands elsewhere may be read and given the weight 0. */
   readonly masked?: true;
 }
@@ -54,7 +56,7 @@ function some(n: number, seed: number): number[] {
 export function alone<Axis extends string, Output extends string, Input extends string = never>(
   axis: Axis,
   outputs: readonly Output[],
-  whole: readonly Input[] = [],
+  { whole = [], signed = [] }: Pick<Independence<Axis, Output, Input>, "whole" | "signed"> = {},
 ): Independence<Axis, Output, Input> {
   return {
     name: `the rest of ${axis}`,
@@ -63,6 +65,7 @@ export function alone<Axis extends string, Output extends string, Input extends 
     kept: (lengths, seed) => ({ [axis]: some(lengths.get(axis)!, seed) }),
     outputs,
     whole,
+    signed,
   };
 }
 
@@ -140,7 +143,7 @@ export function fuseIndependence(
 }
 
 export function independenceOf(operation: Operation, row: JudgeRow): Relation[] {
-  return row.independence.map(({ name, statement, kept, outputs, whole = [] }) => ({
+  return row.independence.map(({ name, statement, kept, outputs, whole = [], signed = [] }) => ({
     name,
     statement: statement(outputs),
     run: async (trial) => {
@@ -150,7 +153,9 @@ export function independenceOf(operation: Operation, row: JudgeRow): Relation[] 
       const orders = kept(lengthsOf(operation, problem), seed);
       const mixed = Object.entries(problem.inputs).map(([input, t]) => [
         input,
-        whole.includes(input) ? t : overwritten(t, other.inputs[input], operation.inputs[input], orders),
+        whole.includes(input)
+          ? t
+          : overwritten(t, signed.includes(input) ? negated(t) : other.inputs[input], operation.inputs[input], orders),
       ]);
       const before = await Run.of(trial, problem);
       const after = await Run.of(trial, { inputs: Object.fromEntries(mixed) as Inputs, scalars: problem.scalars });
@@ -166,6 +171,10 @@ export function independenceOf(operation: Operation, row: JudgeRow): Relation[] 
       return outcomeOf(name, trial, differences);
     },
   }));
+}
+
+function negated(t: Tensor<Floats | Ints>): Tensor<Floats | Ints> {
+  return { data: (t.data as Floats).map((x) => -x) as Floats, shape: t.shape };
 }
 
 /** Another tensor's numbers wherever an axis stands at a place that is not kept. */
@@ -205,11 +214,11 @@ export async function poisonElsewhere(trial: Trial): Promise<Poisoning[]> {
   const { operation, seed } = trial;
   const problem = ordinary(trial);
   const list: Poisoning[] = [];
-  for (const { name, kept, outputs, whole = [], masked = false } of trial.spec.independence) {
+  for (const { name, kept, outputs, whole = [], signed = [], masked = false } of trial.spec.independence) {
     const orders = kept(lengthsOf(operation, problem), seed);
     const inputs = Object.entries(problem.inputs).map(([input, t]) => {
       const poison = { data: new Float64Array(t.data.length).fill(NaN), shape: t.shape };
-      const stays = t.data instanceof Int32Array || whole.includes(input);
+      const stays = t.data instanceof Int32Array || whole.includes(input) || signed.includes(input);
       return [input, stays ? t : overwritten(t, poison, operation.inputs[input], orders)];
     });
     const run = await Run.of(trial, { inputs: Object.fromEntries(inputs) as Inputs, scalars: problem.scalars });

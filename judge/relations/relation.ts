@@ -56,7 +56,7 @@ export interface Relation {
 
 /** The ordinary problem of a trial: unit numbers. */
 export function ordinary({ operation, spec, sizes, seed, dtype }: Trial, otherSeed = seed): Problem {
-  return roundProblem(operation, spec.build(sizes, "unit", otherSeed), dtype);
+  return roundProblem(operation, spec.build(sizes, "unit", otherSeed, dtype), dtype);
 }
 
 /** What a candidate made of a problem. */

@@ -147,6 +147,7 @@ export function backward<P extends Floats>(
   dy: Tensor<P>,
 ): BlockGradients<P> {
   const { cos, sin } = table;
+  const eps = roundScalar(config.normEps, dy);
   const T = cos.shape[0];
 
   const w2 = linear.backward(dy, a.swiglu, w.w2);
@@ -154,7 +155,7 @@ export function backward<P extends Floats>(
   const w1 = linear.backward(dgate, a.ffnNorm.y, w.w1);
   const w3 = linear.backward(dup, a.ffnNorm.y, w.w3);
   const dffnNorm = add.forward(w1.dx, w3.dx).y;
-  const ffnNorm = rmsnorm.backward(dffnNorm, a.attentionResidual, w.ffnNorm, a.ffnNorm.rstd);
+  const ffnNorm = rmsnorm.backward(dffnNorm, a.attentionResidual, w.ffnNorm, a.ffnNorm.rstd, eps);
   const dattentionResidual = add.forward(dy, ffnNorm.dx).y;
 
   const wo = linear.backward(dattentionResidual, rows(a.attention.y), w.wo);
@@ -167,7 +168,7 @@ export function backward<P extends Floats>(
   const wv = linear.backward(rows(dv), a.attentionNorm.y, w.wv);
   const dqk = add.forward(wq.dx, wk.dx).y;
   const dattentionNorm = add.forward(dqk, wv.dx).y;
-  const attentionNorm = rmsnorm.backward(dattentionNorm, a.x, w.attentionNorm, a.attentionNorm.rstd);
+  const attentionNorm = rmsnorm.backward(dattentionNorm, a.x, w.attentionNorm, a.attentionNorm.rstd, eps);
   const dx = add.forward(dattentionResidual, attentionNorm.dx).y;
 
   return {

@@ -77,7 +77,7 @@ export function backward<P extends Floats>(
   a: ModelActivations<P>,
   dlogits: Tensor<P>,
 ): ModelGradients<P> {
-  const { head, norm } = unembedBackward(weights, a, dlogits);
+  const { head, norm } = unembedBackward(config, weights, a, dlogits);
   let dx = norm.dx;
   const layers: block.BlockGradients<P>[] = [];
   for (let i = config.nLayers - 1; i >= 0; i--) {
@@ -123,12 +123,14 @@ export function unembed<P extends Floats>(
 
 /** dlogits: [R, V] → the gradients of the head and of the last norm, of which norm.dx is at what the last block gave. */
 export function unembedBackward<P extends Floats>(
+  config: LlamaConfig,
   weights: Weights<P>,
   a: Pick<ModelActivations<P>, "norm" | "last">,
   dlogits: Tensor<P>,
 ): { head: { dx: Tensor<P>; dw: Tensor<P> }; norm: { dx: Tensor<P>; dw: Tensor<P> } } {
   const head = linear.backward(dlogits, a.norm.y, headWeight(weights));
-  return { head, norm: rmsnorm.backward(head.dx, a.last, weights.get("norm.weight")!, a.norm.rstd) };
+  const [gain, eps] = [weights.get("norm.weight")!, roundScalar(config.normEps, head.dx)];
+  return { head, norm: rmsnorm.backward(head.dx, a.last, gain, a.norm.rstd, eps) };
 }
 
 /** dx: [R, C], at x₀ → the gradient of the embedding's table. */

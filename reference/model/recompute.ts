@@ -90,7 +90,7 @@ export function backwardRecomputing<P extends Floats>(
   dlogits: Tensor<P>,
   again?: (i: number) => Again<Tensor<P>>,
 ): Map<string, Tensor<P>> {
-  const { head, norm } = model.unembedBackward(weights, a, dlogits);
+  const { head, norm } = model.unembedBackward(config, weights, a, dlogits);
   let dx = norm.dx;
   const layers: Pick<BlockGradients<P>, "weights">[] = [];
   for (let i = config.nLayers - 1; i >= 0; i--) {

@@ -1,16 +1,32 @@
-// How far a correct AdamW step may land. The scalars are those that the kernel was given, exact as they are.
+// How far a correct AdamW step may land. The truth is that of the scalars that are given, exact as they are.
 //
 // Covered, in every combination:
 // - the moments as two products, beta1 · m + oneMinusBeta1 · g, or as lerp, m + oneMinusBeta1 · (g − m), whose weights need
 //   not add up to 1 once they are rounded; the same for v; g² before its factor, or after;
-// - √(v / correction2), √v / √correction2, or √v times the reciprocal of √correction2, then + eps;
+// - √(v / correction2), √(v times its reciprocal), √v / √correction2, or √v times the reciprocal of that, then + eps;
 // - or, folded (Kingma & Ba 2015, end of section 2), √v + eps · √correction2, and √correction2 in the step size;
 // - products and quotients of learningRate, m, 1 / correction1 and the denominator in any association, quotients also
 //   as products with reciprocals;
 // - decay first, w · (1 − learningRate · weightDecay), or as a term of the sum, or within the direction.
 // The root of a v below √'s domain: see rootFromZero.
+//
+// What is given is redundant, since 1 − beta and the corrections follow from the betas and the step, and a kernel may take
+// each from where it likes:
+// - beta as it is written, b, or rounded to float32, b̂;
+// - 1 − beta as given, which is 1 − b rounded once; or 1 − b in double; or 1 − b̂ in float32, as ggml does;
+// - a correction as given, which is 1 − bᵗ rounded once; or in double, as PyTorch does; or 1 − b̂ᵗ in float32, the power by
+//   the target's pow, by exp2(t · log2 b̂), or as a product that runs through the steps, as TensorFlow keeps it.
+// Each coefficient is the given one, with an error that reaches all of the others (`either`). For 1 − beta that is
+// |b − b̂| ≤ b · u next to 1 − b: 1.3·10⁻⁵ of 1 − 0.999, and as much of the v of a first step. For a correction it is
+// |1 − b̂ᵗ − (1 − bᵗ)| ≤ t · bᵗ⁻¹ · |b − b̂|, which is no larger a share of it, and bᵗ times the error of the power:
+// γ(t − 1) for the product, some units in the last place for pow, for exp2 of log2 besides them t times the absolute error
+// of a log2 of nearly 1. Where bᵗ is close to 1 all that remains in full while 1 − bᵗ cancels. For beta2 = 0.999 and t = 1
+// WGSL's accuracies leave 5·10⁻⁴ of the correction, half of it in the step, IEEE 754's 6·10⁻⁵; for 0.95 10⁻⁵ and 10⁻⁶. That is the price
+// of covering such a kernel, and what the scalars are given for: a kernel that reads them stays within some 10⁻⁷.
 import { type Allowances, allowances, type Errors, type Reals, reader } from "../bounds.ts";
-import { reciprocal, rootFromZero } from "../domains.ts";
+import { dtypes } from "../dtype.ts";
+import { reciprocal, rootFromZero, wholePower } from "../domains.ts";
+import { power, powerOfTwo } from "../elementary.ts";
 import { type Approx, Arithmetic, Sum } from "../rounding.ts";
 import type { Target } from "../targets.ts";
 import { defineOp } from "../define-op.ts";
@@ -24,8 +40,9 @@ export const forward = defineOp({
   integers: [],
   scalars: {
     learningRate: "real",
-    beta1: "real",
-    beta2: "real",
+    beta1: "decimal",
+    beta2: "decimal",
+    step: "integer",
     oneMinusBeta1: "real",
     oneMinusBeta2: "real",
     correction1: "real",
@@ -37,6 +54,8 @@ export const forward = defineOp({
   stores: none("the step is added to a float32 weight where it is computed"),
   covered: [
     "moments as two products, or as lerp",
+    "1 − beta as given, from beta in double, or from beta rounded to float32",
+    "corrections as given, in double, or from beta rounded to float32, by pow, exp2 and log2, or a running product",
     "bias corrections of both moments, in the step size, or folded into the step size and eps",
     "quotients as such or by reciprocals, products in any association",
     "decay first, in the sum, or in the direction",
@@ -56,19 +75,21 @@ function forwardBound(
 ): Allowances<"w" | "m" | "v"> {
   const a = new Arithmetic(target);
   const at = { w: reader(w, errors.w), g: reader(g, errors.g), m: reader(m, errors.m), v: reader(v, errors.v) };
+  const [correction1, correction2] = [correction(a, scalars, 1), correction(a, scalars, 2)];
   const s = {
     rate: a.exact(scalars.learningRate),
-    beta1: a.exact(scalars.beta1),
-    beta2: a.exact(scalars.beta2),
-    oneMinusBeta1: a.exact(scalars.oneMinusBeta1),
-    oneMinusBeta2: a.exact(scalars.oneMinusBeta2),
+    beta1: betaOf(a, scalars.beta1),
+    beta2: betaOf(a, scalars.beta2),
+    oneMinusBeta1: oneMinusBeta(a, scalars, 1),
+    oneMinusBeta2: oneMinusBeta(a, scalars, 2),
     eps: a.exact(scalars.eps),
     decay: a.exact(scalars.weightDecay),
-    correction2: a.exact(scalars.correction2),
-    correction1: a.exact(scalars.correction1),
-    inverse1: reciprocal(a, a.exact(scalars.correction1)),
-    root2: a.sqrt(a.exact(scalars.correction2)),
-    inverseRoot2: a.inverseSqrt(a.exact(scalars.correction2)),
+    correction1,
+    correction2,
+    inverse1: reciprocal(a, correction1),
+    inverse2: reciprocal(a, correction2),
+    root2: a.sqrt(correction2),
+    inverseRoot2: a.inverseSqrt(correction2),
   };
   const next = { w: allowances(w.shape), m: allowances(m.shape), v: allowances(v.shape) };
   for (let i = 0; i < next.w.data.length; i++) {
@@ -81,6 +102,7 @@ function forwardBound(
     // The direction, and with the learning rate the step.
     const root = a.either(
       rootFromZero(a, a.divide(second, s.correction2)),
+      rootFromZero(a, a.multiply(second, s.inverse2)),
       a.divide(rootFromZero(a, second), s.root2),
       a.multiply(rootFromZero(a, second), s.inverseRoot2),
     );
@@ -111,6 +133,43 @@ function forwardBound(
     next.w.data[i] = a.either(terms.total(), a.subtract(kept, step), a.subtract(at.w(i), within)).error;
   }
   return next;
+}
+
+/** As it is written, or rounded to float32. */
+function betaOf(a: Arithmetic, beta: number): Approx {
+  return a.either(a.exact(beta), a.exact(Math.fround(beta)));
+}
+
+/** 1 − beta as given, or from beta. */
+function oneMinusBeta(a: Arithmetic, scalars: adamw.AdamWScalars, n: 1 | 2): Approx {
+  const [given, beta] = [scalars[`oneMinusBeta${n}`], scalars[`beta${n}`]];
+  checkDerived(`oneMinusBeta${n}`, given, `1 − beta${n}`, 1 - beta);
+  const fromFloat32 = a.subtract(a.exact(1), a.exact(Math.fround(beta)));
+  return a.either(a.exact(given), a.constant(1 - beta), fromFloat32);
+}
+
+/** 1 − beta^step as given, or from beta. */
+function correction(a: Arithmetic, scalars: adamw.AdamWScalars, n: 1 | 2): Approx {
+  const [given, beta, step] = [scalars[`correction${n}`], scalars[`beta${n}`], scalars.step];
+  const inDouble = beta === 0 ? 1 : 1 - power(beta, step);
+  checkDerived(`correction${n}`, given, `1 − beta${n}^step`, inDouble);
+  const rounded = Math.fround(beta);
+  const fromDecimal = a.constant(inDouble);
+  if (rounded === 0) return a.either(a.exact(given), fromDecimal);
+  return a.either(
+    a.exact(given),
+    { value: inDouble, error: fromDecimal.error + DOUBLE }, // the power's rounding in double, next to 1
+    a.subtract(a.exact(1), wholePower(a, rounded, step)),
+  );
+}
+
+const DOUBLE = powerOfTwo(-52);
+
+/** What a kernel may compute anew must be what it would get, but for a rounding to float32. Throws RangeError. */
+function checkDerived(name: string, given: number, formula: string, value: number): void {
+  if (!(Math.abs(given - value) <= dtypes.float32.u * value + DOUBLE)) {
+    throw new RangeError(`adamw: ${name} is ${given}, expected ${formula} = ${value}, rounded to float32 at most`);
+  }
 }
 
 /** beta · m + c · x, or m + c · (x − m). */

@@ -2,16 +2,22 @@
 //
 //   m' = beta1 · m + oneMinusBeta1 · g,   v' = beta2 · v + oneMinusBeta2 · g²
 //   w' = w − learningRate · ((m' / correction1) / (√(v' / correction2) + eps) + weightDecay · w)
-import { type Floats, type Tensor, zeros } from "../tensor.ts";
+//
+// oneMinusBeta is 1 − beta, correction is 1 − beta^step: both follow from the betas as they are written, and are given besides,
+// since a difference from a beta that has been rounded to float32 is another number (1 − 0.999 by 1.3·10⁻⁵ of itself).
+import { type Floats, roundScalar, type Tensor, zeros } from "../tensor.ts";
 
-/** What one step of AdamW needs besides the tensors. Each is computed in double and rounded once to storage. */
+/** What one step of AdamW needs besides the tensors. Each but the betas is computed in double and rounded once to storage. */
 export interface AdamWScalars {
   readonly learningRate: number;
+  /** As it is written, such as 0.9: what computes in float32 rounds it. */
   readonly beta1: number;
   readonly beta2: number;
+  /** Counted from 1: for kernels that compute the corrections themselves. */
+  readonly step: number;
   readonly oneMinusBeta1: number;
   readonly oneMinusBeta2: number;
-  /** 1 − beta1^step, the step counted from 1. */
+  /** 1 − beta1^step. */
   readonly correction1: number;
   /** 1 − beta2^step. */
   readonly correction2: number;
@@ -33,8 +39,8 @@ export function forward<P extends Floats>(
       throw new RangeError(`${name} has shape [${t.shape}], expected [${w.shape}], the shape of w`);
     }
   }
-  const { learningRate, beta1, beta2, oneMinusBeta1, oneMinusBeta2, correction1, correction2, eps, weightDecay } =
-    scalars;
+  const { learningRate, oneMinusBeta1, oneMinusBeta2, correction1, correction2, eps, weightDecay } = scalars;
+  const [beta1, beta2] = [scalars.beta1, scalars.beta2].map((beta) => roundScalar(beta, w));
   const next = { w: zeros(w), m: zeros(m), v: zeros(v) };
   for (let i = 0; i < w.data.length; i++) {
     const first = beta1 * m.data[i] + oneMinusBeta1 * g.data[i];

@@ -2,11 +2,21 @@
 //
 // Covered: the mean square as a sum divided by C or multiplied by 1/C, or as a sum of such terms; rstd by inverseSqrt or as
 // 1 / √; y as products of x, rstd and w in any association, as (x / √) · w or as (x · w) / √. Backward: rstd as it was
-// saved; dx as rstd · (dn − n · mean(dn · n)) or multiplied out, with rstd inside the sum or pulled out of it, up to
-// rstd · dn − x · rstd³ · mean(dn · x) wherever nothing of that form leaves the range; products in any association.
+// saved, or computed again from x and eps in any form of the forward; dx as rstd · (dn − n · mean(dn · n)) or multiplied
+// out, with rstd inside the sum or pulled out of it, up to rstd · dn − x · rstd³ · mean(dn · x) wherever nothing of that
+// form leaves the range; products in any association.
 //
-// The backward gets no eps, so a kernel cannot recompute rstd from its arguments. One that does, inside a larger fusion, is
-// covered when errors.rstd carries the forward's allowance for rstd.
+// The truth of the backward is that of the rstd that is given, s: an input like any other, so that a recorded step is judged
+// on what was recorded. Let s* = 1 / √(mean x² + eps), exactly, and e* be the forward's allowance for rstd. A kernel that
+// computes rstd again, as every autograd does, works with some s̃ within e* of s*, so within |s − s*| + e* of s; one that
+// reads it works with s, within its error as an input. All formulas are therefore evaluated on the pair (s, E),
+//   E = max(error of s, |s − s*| + e*).
+// Where s comes from a correct forward, |s − s*| ≤ e* and E ≤ 2 e*. Where it does not, |s − s*| is as large as it is: the two
+// ways then differ by that much, and both compute correctly from what they were given. What the bound lets through there is
+// found at the forward, whose output s is. Where the mean square has no bound, one of the two ways has none: unjudged.
+//
+// E is the same for a whole row, but enters Σ dn · n term by term, as E / s · Σ|dn · n|. The sum's own roundings are
+// γ(C) · Σ|dn · n|, and E / s is about γ(C) / 2 for each s*: the same order, so not much is given away.
 import { type Allowances, allowances, type Errors, type Reals, reader } from "../bounds.ts";
 import { type Approx, Arithmetic } from "../rounding.ts";
 import type { Target } from "../targets.ts";
@@ -39,18 +49,18 @@ export const backward = defineOp({
   summary: "dx = rstd · (dn − n · mean(dn · n)),  dw = Σ dy · n,  n = x · rstd,  dn = dy · w",
   inputs: { dy: "R,C", x: "R,C", w: "C", rstd: "R" },
   integers: [],
-  scalars: {},
+  scalars: { eps: "real" },
   outputs: { dx: "R,C", dw: "C" },
   stores: { n: "x · rstd", dn: "dy · w", term: "dy · n, the terms of dw" },
   covered: [
     "dx as rstd · (dn − n · mean(dn · n)), or multiplied out",
     "rstd inside the sum over c or outside, up to x · rstd³ · mean(dn · x) while nothing of it leaves the range",
     "products in any association",
-    "rstd recomputed inside a fusion, when errors.rstd carries the forward's allowance",
+    "rstd as it was saved, or computed again from x and eps as in the forward",
   ],
   exact: none("products of more than two factors"),
   wide: ["rstd"],
-  evaluate: ({ dy, x, w, rstd }) => rmsnorm.backward(dy, x, w, rstd),
+  evaluate: ({ dy, x, w, rstd }, { eps }) => rmsnorm.backward(dy, x, w, rstd, eps),
   bound: backwardBound,
 });
 
@@ -105,22 +115,50 @@ function meanOf(a: Arithmetic, sum: Approx, n: number): Approx {
   return a.either(a.divide(sum, length), a.multiply(sum, a.divide(a.exact(1), length)));
 }
 
-/**
- * dy, x: [R, C], w: [C], rstd: [R] as saved by the forward → allowances for dx and dw. The intermediates n = x · rstd, dn = dy · w
- * and the terms of dw, dy · n, may be declared as stored low, each by itself.
- */
+/** dy, x: [R, C], w: [C], rstd: [R] as saved by the forward, eps as there → allowances for dx and dw. */
 function backwardBound(
   { dy, x, w, rstd }: Reals<"dy" | "x" | "w" | "rstd">,
-  _: object,
+  { eps }: { readonly eps: number },
   target: Target,
   errors: Errors<"dy" | "x" | "w" | "rstd"> = {},
 ): Allowances<"dx" | "dw"> {
-  const { R, C } = checkShapes({ dy: [dy, "R,C"], x: [x, "R,C"], w: [w, "C"], rstd: [rstd, "R"] });
+  return gradientBound({ dy, x, w }, scales({ x, rstd }, eps, target, errors), target, errors);
+}
+
+/** x: [R, C], rstd: [R] → for each row the rstd that is given, and how far that of a correct kernel may lie from it. */
+export function scales(
+  { x, rstd }: Reals<"x" | "rstd">,
+  eps: number,
+  target: Target,
+  errors: Errors<"x" | "rstd"> = {},
+): Approx[] {
+  const { R, C } = checkShapes({ x: [x, "R,C"], rstd: [rstd, "R"] });
+  const a = new Arithmetic(target);
+  const xAt = reader(x, errors.x);
+  const rstdAt = reader(rstd, errors.rstd);
+  return Array.from({ length: R }, (_, r) => {
+    if (C === 0) return rstdAt(r); // the mean of nothing, which no output shows
+    const row = Array.from({ length: C }, (__, c) => xAt(r * C + c));
+    return a.either(rstdAt(r), a.inverseSqrt(a.add(meanSquare(a, row), a.exact(eps))));
+  });
+}
+
+/**
+ * dy, x: [R, C], w: [C], and for each row a pair of rstd and its error → allowances for dx and dw; those for dw hold for any
+ * choice of columns. The intermediates n = x · rstd, dn = dy · w and the terms of dw, dy · n, may be declared as stored low,
+ * each by itself.
+ */
+export function gradientBound(
+  { dy, x, w }: Reals<"dy" | "x" | "w">,
+  rstd: readonly Approx[],
+  target: Target,
+  errors: Errors<"dy" | "x" | "w"> = {},
+): Allowances<"dx" | "dw"> {
+  const { R, C } = checkShapes({ dy: [dy, "R,C"], x: [x, "R,C"], w: [w, "C"] });
   const a = new Arithmetic(target);
   const dyAt = reader(dy, errors.dy);
   const xAt = reader(x, errors.x);
   const wAt = reader(w, errors.w);
-  const rstdAt = reader(rstd, errors.rstd);
   const dx = allowances(x.shape);
   const dw = allowances(w.shape);
   const gains = Array.from({ length: C }, () => a.sum());
@@ -128,7 +166,7 @@ function backwardBound(
   const { stores = {} } = target;
   const isLow = (...names: string[]): boolean => names.some((name) => stores[name] !== undefined);
   for (let r = 0; r < R; r++) {
-    const s = rstdAt(r);
+    const s = rstd[r];
     const dnAt = (c: number): Approx => a.store("dn", a.multiply(dyAt(r * C + c), wAt(c)));
     const nAt = (c: number): Approx => a.store("n", a.multiply(xAt(r * C + c), s));
     // 1. The terms of dw, and Σ dn · n with rstd in every term, or Σ dn · x with rstd outside.

@@ -19,12 +19,16 @@ export function forward<P extends Floats>(x: Tensor<P>, w: Tensor<P>, eps: numbe
   return { y, rstd };
 }
 
-/** dy, x: [R, C], w: [C], rstd: [R] as saved by the forward → dx: [R, C], dw: [C]. */
+/**
+ * dy, x: [R, C], w: [C], rstd: [R] as saved by the forward → dx: [R, C], dw: [C]. The gradients are those of the saved rstd;
+ * eps is the forward's, for kernels that compute rstd again, and for their bound.
+ */
 export function backward<P extends Floats>(
   dy: Tensor<P>,
   x: Tensor<P>,
   w: Tensor<P>,
   rstd: Tensor<P>,
+  _eps: number,
 ): { dx: Tensor<P>; dw: Tensor<P> } {
   const { R, C } = checkShapes({ dy: [dy, "R,C"], x: [x, "R,C"], w: [w, "C"], rstd: [rstd, "R"] });
   const dx = zeros(x);

@@ -13,8 +13,8 @@
 // An angle that may be anything leaves what sine and cosine keep to in any case, [−1, 1]: judged, though by little.
 // A kernel that computes frequencies or angles better could declare it, as a target whose exp2, log2, sin and cos are better.
 import { type Allowances, allowances } from "../bounds.ts";
-import { reciprocal } from "../domains.ts";
-import { cos as cosine, log as logarithm, power, sin as sine } from "../elementary.ts";
+import { exp2, log2, reciprocal } from "../domains.ts";
+import { cos as cosine, power, sin as sine } from "../elementary.ts";
 import { type Approx, Arithmetic } from "../rounding.ts";
 import type { Target } from "../targets.ts";
 import { defineOp } from "../define-op.ts";
@@ -22,7 +22,6 @@ import { none } from "../none.ts";
 import * as ropeTable from "./rope-table.ts";
 
 const { PI } = Math;
-const LN2 = logarithm(2);
 
 export const forward = defineOp({
   name: "rope-table.forward",
@@ -82,18 +81,6 @@ function frequencyOf(a: Arithmetic, theta: number, HS: number, i: number): Appro
     a.exp(a.negate(natural)),
     a.divide(a.exact(1), a.exp(natural)),
   );
-}
-
-function log2(a: Arithmetic, x: number): Approx {
-  const value = logarithm(x) / LN2;
-  return { value, error: a.accuracy("log2", a.exact(x), Math.abs(value)) };
-}
-
-function exp2(a: Arithmetic, x: Approx): Approx {
-  const value = power(2, x.value);
-  const highest = power(2, x.value + x.error);
-  const error = Math.max(highest - value, value - power(2, x.value - x.error));
-  return a.rounded(value, error + a.accuracy("exp2", x, highest), 0);
 }
 
 /**

@@ -101,6 +101,7 @@ export function* backward<P extends Floats>(
   const { cos, sin } = table;
   const T = cos.shape[0];
   const NH = config.nHeads / rank.tensor.size;
+  const eps = roundScalar(config.normEps, dy);
 
   const dffnOutput = yield* enter(rank, `activationGradients.${at}.ffn_output`, dy, T);
   const w2 = linear.backward(dffnOutput, yield* a.read("swiglu"), w.w2);
@@ -111,7 +112,7 @@ export function* backward<P extends Floats>(
   const ffnTerm = add.forward(w1.dx, w3.dx).y;
   const dffnNorm = yield* leave(rank, `activationGradients.${at}.ffn_norm`, ffnTerm, T);
   const attentionResidual = yield* a.read("attentionResidual");
-  const ffnNorm = rmsnorm.backward(dffnNorm, attentionResidual, w.ffnNorm, yield* a.read("ffnNorm.rstd"));
+  const ffnNorm = rmsnorm.backward(dffnNorm, attentionResidual, w.ffnNorm, yield* a.read("ffnNorm.rstd"), eps);
   const dattentionResidual = add.forward(dy, ffnNorm.dx).y;
 
   const dattentionOutput = yield* enter(rank, `activationGradients.${at}.attention_output`, dattentionResidual, T);
@@ -129,7 +130,7 @@ export function* backward<P extends Floats>(
   const attentionTerm = add.forward(add.forward(wq.dx, wk.dx).y, wv.dx).y;
   const dattentionNorm = yield* leave(rank, `activationGradients.${at}.attention_norm`, attentionTerm, T);
   const [x, rstd] = [yield* a.read("x"), yield* a.read("attentionNorm.rstd")];
-  const attentionNorm = rmsnorm.backward(dattentionNorm, x, w.attentionNorm, rstd);
+  const attentionNorm = rmsnorm.backward(dattentionNorm, x, w.attentionNorm, rstd, eps);
   const dx = add.forward(dattentionResidual, attentionNorm.dx).y;
 
   return {

@@ -113,7 +113,8 @@ export function* backward<P extends Floats>(
   const head = linear.backward(dlogits, n, yield* wholeWeight(rank, weights, headName(config)));
   yield* make(config.tiedEmbeddings ? HEAD_USE : "output.weight", head.dw);
   const dnorm = yield* leave(rank, "activationGradients.norm", head.dx, T);
-  const norm = rmsnorm.backward(dnorm, a.last, yield* wholeWeight(rank, weights, "norm.weight"), a.norm.rstd);
+  const gain = yield* wholeWeight(rank, weights, "norm.weight");
+  const norm = rmsnorm.backward(dnorm, a.last, gain, a.norm.rstd, roundScalar(config.normEps, dnorm));
   yield* make("norm.weight", norm.dw);
   let dx = norm.dx;
   const layers: LayerGradients<P>[] = [];

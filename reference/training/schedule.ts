@@ -18,13 +18,14 @@ export function learningRateAt(h: Hyperparameters, t: number): number {
   return h.learningRate * (h.minLearningRateRatio + (1 - h.minLearningRateRatio) * share);
 }
 
-/** AdamW's scalars of step t ≥ 1 for the weight w, each rounded once to its storage; gains do not decay. */
+/** AdamW's scalars of step t ≥ 1 for the weight w, each but the betas rounded once to its storage; gains do not decay. */
 export function adamwScalars(h: Hyperparameters, t: number, w: Tensor): AdamWScalars {
   const round = (value: number): number => roundScalar(value, w);
   return {
     learningRate: round(learningRateAt(h, t)),
-    beta1: round(h.beta1),
-    beta2: round(h.beta2),
+    beta1: h.beta1,
+    beta2: h.beta2,
+    step: t,
     oneMinusBeta1: round(1 - h.beta1),
     oneMinusBeta2: round(1 - h.beta2),
     correction1: round(1 - powerOf(h.beta1, t)),

@@ -14,6 +14,7 @@ const first: AdamWScalars = {
   learningRate: 0.25,
   beta1: 0.5,
   beta2: 0.75,
+  step: 1,
   oneMinusBeta1: 0.5,
   oneMinusBeta2: 0.25,
   correction1: 0.5,
@@ -30,7 +31,7 @@ test("the first step, by hand", () => {
 });
 
 test("a second step, by hand", () => {
-  const second = { ...first, correction1: 0.75, correction2: 0.4375 };
+  const second = { ...first, step: 2, correction1: 0.75, correction2: 0.4375 };
   const { w, m, v } = forward(one(1), one(1), one(1.5), one(2.25), { ...second, eps: 0, weightDecay: 0 });
   expect(m.data[0]).toBe(1.25);
   expect(v.data[0]).toBe(1.9375);

@@ -28,7 +28,8 @@ describe.each([...operations.keys()])("%s", (op) => {
     const bare = (specs: Readonly<Record<string, string>>) => Object.fromEntries(Object.entries(specs).toSorted());
     expect(bare(kernel.inputs)).toEqual(bare(operation.inputs));
     expect(bare(kernel.outputs)).toEqual(bare(operation.outputs));
-    expect([...kernel.scalars].toSorted()).toEqual(Object.keys(operation.scalars).toSorted());
+    // A kernel does without scalars that it does not need, such as an eps that went into a saved rstd.
+    expect(Object.keys(operation.scalars)).toEqual(expect.arrayContaining([...kernel.scalars]));
   });
 });
 

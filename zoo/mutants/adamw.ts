@@ -99,9 +99,16 @@ export const adamw: readonly Mutant[] = [
   {
     ...forward,
     kind: "numerical",
-    what: "1 − beta2 is computed in float32",
+    what: "beta2 is rounded to bfloat16",
+    from: "dims.beta2 * v[n]",
+    to: "bitcast<f32>((bitcast<u32>(dims.beta2) + 0x8000u) & 0xffff0000u) * v[n]",
+  },
+  {
+    ...forward,
+    kind: "numerical",
+    what: "1 − beta2 is computed in float16",
     from: "dims.oneMinusBeta2 * g[n]",
-    to: "(1.0 - dims.beta2) * g[n]",
+    to: "(1.0 - quantizeToF16(dims.beta2)) * g[n]",
   },
   {
     ...forward,

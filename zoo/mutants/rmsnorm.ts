@@ -10,6 +10,9 @@ const projection = "share += (dy[row + c] * w[c]) * (x[row + c] * scale);";
 const gradient = "dx[row + c] = scale * (dy[row + c] * w[c] - n * mean);";
 const term = "sum += dy[r * dims.C + c] * (x[r * dims.C + c] * rstd[r]);";
 
+const again = (root: string): string =>
+  `var squares = 0.0; for (var k = 0u; k < dims.C; k++) { squares += x[row + k] * x[row + k]; } let scale = ${root};`;
+
 export const rmsnorm: readonly Mutant[] = [
   {
     ...forward,
@@ -230,6 +233,27 @@ export const rmsnorm: readonly Mutant[] = [
     what: "every row is normalised by the first row's rstd",
     from: "let scale = rstd[r];",
     to: "let scale = rstd[0];",
+  },
+  {
+    ...backward,
+    kind: "formula",
+    what: "rstd is computed again without eps",
+    from: "let scale = rstd[r];",
+    to: again("inverseSqrt(squares / f32(dims.C))"),
+  },
+  {
+    ...backward,
+    kind: "formula",
+    what: "rstd is computed again with an eps of its own",
+    from: "let scale = rstd[r];",
+    to: again("inverseSqrt(squares / f32(dims.C) + 1e-5)"),
+  },
+  {
+    ...backward,
+    kind: "formula",
+    what: "rstd is computed again from a mean over C − 1",
+    from: "let scale = rstd[r];",
+    to: again("inverseSqrt(squares / f32(max(dims.C, 2) - 1) + 1e-6)"),
   },
   {
     ...backward,
