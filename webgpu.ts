@@ -1,10 +1,11 @@
 // The entry touchstone-llama/webgpu, for people who write WGSL: kernels of the project and of your own, on any GPUDevice, a
 // browser's or Dawn's. Nothing here imports Node or the package webgpu.
 import { deviceCandidate } from "./kernels-gpu/candidate.ts";
-import type { Device } from "./kernels-gpu/device/device.ts";
+import { type Device, deviceOf } from "./kernels-gpu/device/device.ts";
 import type { KernelProgram } from "./kernels-gpu/device/program.ts";
 import type { Candidate } from "./reference/candidate.ts";
 import type { DTypeName } from "./reference/dtype.ts";
+import type { Operation } from "./reference/operation.ts";
 import { operations } from "./reference/ops/index.ts";
 import { targets } from "./reference/targets.ts";
 
@@ -19,11 +20,20 @@ export type { Kernel, KernelProgram, TypedProgram } from "./kernels-gpu/device/p
 export type { KernelRecorder } from "./kernels-gpu/device/recorder.ts";
 export type { DeviceTensor } from "./kernels-gpu/device/tensors.ts";
 
-/** How candidateOf runs a kernel. */
+/**
+ * How candidateOf runs a kernel.
+ *
+ * @example
+ * ```ts
+ * import type { CandidateOptions } from "touchstone-llama/webgpu";
+ *
+ * const options: CandidateOptions = { op: "swiglu.forward", overrides: { WG: 128 }, timeout: 10_000 };
+ * ```
+ */
 export interface CandidateOptions {
-  /** The op that the kernel computes; the kernel's id if left out. */
+  /** The op that `run` computes; the kernel's id if left out. The judge names the op that it judges. */
   readonly op?: string;
-  /** How its tensors are stored on the device where it is run directly; "float32" if left out. The judge says its own. */
+  /** How `run` stores its tensors on the device; "float32" if left out. The judge names the dtype of its terms. */
   readonly dtype?: DTypeName;
   /** Values of overrides, for each kernel that has one of that name. */
   readonly overrides?: Readonly<Record<string, number>>;
@@ -32,33 +42,49 @@ export interface CandidateOptions {
 }
 
 /**
- * A kernel, or a program of several, on a device, as a candidate for the judge. Each run is checked: guards after every tensor,
- * NaN in outputs before they are written, inputs compared afterwards; what was written out of bounds, never written or changed
- * becomes a complaint, which fails the verdict.
+ * A kernel, or a program of several, on a device, as a candidate for the judge, under WGSL's accuracies unless the terms say
+ * otherwise. Each run is checked: guards after every tensor, NaN in outputs before they are written, inputs compared
+ * afterwards. Writes out of bounds, unwritten outputs and changed inputs become complaints, which fail the verdict.
  *
- *     const candidate = candidateOf(device, kernels["swiglu.forward"]);
- *     const gate = { data: new Float32Array([1, 2]), shape: [1, 2] };
- *     const { outputs, complaints } = await candidate.run({ gate, up: gate }, {}); // outputs.y: [1, 2]
+ * @example
+ * ```ts
+ * import { judge } from "touchstone-llama";
+ * import { candidateOf, kernels } from "touchstone-llama/webgpu";
  *
- * Throws TypeError for what is no GPUDevice or no kernel, RangeError for an op that does not exist or takes other tensors. The
- * run rejects with KernelError for what the device refuses; the judge reports that as a finding.
+ * declare const device: GPUDevice; // a browser's, or what openDevice of touchstone-llama/node gives
+ * const { passed } = await judge("swiglu.forward", candidateOf(device, kernels["swiglu.forward"]), { dtype: "bfloat16" });
+ * ```
+ *
+ * Throws TypeError if the device is no GPUDevice or the kernel is none, RangeError for an op that does not exist. A run rejects
+ * with RangeError if the op takes or gives other tensors, with KernelError if the device refuses; a judge reports the latter as
+ * a finding.
  */
 export function candidateOf(
   device: GPUDevice | Device,
   kernel: KernelProgram,
-  { op = kernel?.id, dtype = "float32", overrides, timeout }: CandidateOptions = {},
+  given: CandidateOptions = {},
 ): Candidate {
   if (typeof kernel?.record !== "function") {
     throw new TypeError("the kernel is none, expected what defineKernel or defineProgram returns");
   }
-  const operation = operations.get(op);
-  if (operation === undefined) {
-    throw new RangeError(`"${op}" is no op, expected one of ${[...operations.keys()].join(", ")}: name it with { op }`);
-  }
+  if (given.op !== undefined && !operations.has(given.op)) throw new RangeError(`op: ${unknown(given.op)}`);
+  deviceOf(device); // refuses what is none at once
+  const { op = kernel.id, dtype = "float32", overrides, timeout } = given;
   const launching = { ...(overrides && { overrides }), ...(timeout !== undefined && { timeout }) };
+  const under = (operation: Operation, stored: DTypeName): Candidate =>
+    deviceCandidate(device, kernel, operation, launching, stored);
   return {
-    ...deviceCandidate(device, kernel, operation, launching, dtype),
+    name: kernel.id,
     target: targets.wgsl,
-    under: (judged, asked) => deviceCandidate(device, kernel, judged, launching, asked),
+    under,
+    async run(inputs, scalars) {
+      const operation = operations.get(op);
+      if (operation === undefined) throw new RangeError(`${unknown(op)}: name it with { op }`);
+      return under(operation, dtype).run(inputs, scalars);
+    },
   };
+}
+
+function unknown(op: string): string {
+  return `"${op}" is no op, expected one of ${[...operations.keys()].join(", ")}`;
 }

@@ -8,6 +8,7 @@ import { describe, expect, test } from "vitest";
 import { bufferUsage, mapMode, shaderStage } from "../../kernels-gpu/device/flags.ts";
 import { embeddedTexts } from "../../kernels-gpu/embed.ts";
 import { wgsl } from "../../kernels-gpu/texts.ts";
+import { judge, targets } from "../../index.ts";
 import { initialState } from "../../reference/training/step.ts";
 import { candidateOf, defineKernel, deviceEngine, deviceReader, kernels, spread } from "../../webgpu.ts";
 import { reachedFrom } from "../imports.ts";
@@ -109,12 +110,23 @@ describe("candidateOf", () => {
     expect([...turned.outputs["y"]!.data]).toEqual([-3, -4, 1, 2]);
   });
 
-  test("refuses what does not fit, in one line", () => {
+  test("is judged by WGSL's accuracies, as any op that it fits, whatever its id", async () => {
+    const judged = await judge("swiglu.forward", candidateOf(device, swiglu(source)), { runs: 3, dtype: "bfloat16" });
+    expect(judged).toMatchObject({ passed: true, findings: [] });
+    expect(candidateOf(device, kernels["add.forward"]).target).toBe(targets.wgsl);
+    const wrong = await judge("swiglu.forward", candidateOf(device, swiglu(source.replace("0.0", "1.0"))), { runs: 3 });
+    expect(wrong.passed).toBe(false);
+  });
+
+  test("refuses what does not fit, in one line", async () => {
     const mine = swiglu(source);
-    expect(() => candidateOf(device, mine)).toThrow('"mine" is no op, expected one of embedding.forward, ');
-    expect(() => candidateOf(device, mine, { op: "add.forward" })).toThrow(
+    const nameless = candidateOf(device, mine).run({ gate, up }, {});
+    await expect(nameless).rejects.toThrow('"mine" is no op, expected one of embedding.forward, ');
+    expect(() => candidateOf(device, mine, { op: "add" })).toThrow('op: "add" is no op, expected one of ');
+    await expect(candidateOf(device, mine, { op: "add.forward" }).run({ gate, up }, {})).rejects.toThrow(
       new RangeError("mine: the inputs are gate, up, expected a, b as of add.forward"),
     );
+    await expect(judge("add.forward", candidateOf(device, mine))).rejects.toThrow("mine: the inputs are gate, up");
     expect(() => candidateOf({} as GPUDevice, kernels["add.forward"])).toThrow(
       new TypeError("the device is no GPUDevice, expected one"),
     );
