@@ -21,7 +21,7 @@ const looksLikeAFile =
   /^(?:[\w.-]+\/)+(?:[\w-]+(?:\.[\w-]+)*\.(?:ts|md|wgsl|json|py|h|c|txt|html|ya?ml|safetensors))?$|^[a-z0-9][a-z0-9-]*(?:\.[a-z0-9-]+)*\.(?:ts|wgsl|h|md)$/;
 /** What examples call a reader's own files. */
 const readersOwn =
-  /^(?:mine|op|wgsl|fused|swiglu)(?:\.direction|\.forward)?\.(?:ts|wgsl|py)$|^runs\/|^\.\.\/shared|^dist\/|\b(?:NAME|OP)\b/;
+  /^(?:mine|op|wgsl|fused|swiglu)(?:\.direction|\.forward)?\.(?:ts|wgsl|py)$|^runs\/|^\.\.\/shared|^dist\/|^\.github\/|\b(?:NAME|OP)\b/;
 
 describe.each(pages)("%s", (page) => {
   const text = textOf(page);
