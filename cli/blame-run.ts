@@ -5,9 +5,16 @@ import { isMixed, openRecording } from "../trace/recording.ts";
 import { readTraceInput, type TraceInput } from "../trace/input.ts";
 import { instancesOf } from "../trace/instances.ts";
 import { operations } from "../reference/ops/index.ts";
-import type { BlameOptions } from "./blame.ts";
 import { UserError } from "./errors.ts";
+import { statusOf } from "./statuses.ts";
 import { chooseTarget, declare } from "./terms.ts";
+
+export interface BlameOptions {
+  readonly dtype?: "float32" | "bfloat16" | "float16";
+  readonly target?: string;
+  readonly store?: string;
+  readonly all?: boolean;
+}
 
 /** Judges the recording; 1 where something is outside its bound, otherwise 0. */
 export function blameFile(path: string, options: BlameOptions): number {
@@ -22,7 +29,7 @@ export function blameFile(path: string, options: BlameOptions): number {
       throw new UserError(`${path}: nothing could be judged: no op has its inputs and outputs recorded`);
     }
     print(path, target.name, result, options.all === true);
-    return result.faults.length === 0 ? 0 : 1;
+    return statusOf(result.faults.length > 0);
   } finally {
     recording.close();
   }

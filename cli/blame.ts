@@ -1,12 +1,6 @@
 // touchstone blame: the first op of a recorded step that is outside its bound.
 import { type Command, Option } from "commander";
-
-export interface BlameOptions {
-  readonly dtype?: "float32" | "bfloat16" | "float16";
-  readonly target?: string;
-  readonly store?: string;
-  readonly all?: boolean;
-}
+import type { BlameOptions } from "./blame-run.ts";
 
 export function register(program: Command): void {
   program

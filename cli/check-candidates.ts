@@ -7,7 +7,7 @@ import { openDevice } from "../kernels-gpu/device/dawn.ts";
 import { kernelOf } from "../kernels-gpu/index.ts";
 import type { KernelProgram } from "../kernels-gpu/device/program.ts";
 import type { Inputs, Operation, Outputs, Scalars } from "../reference/operation.ts";
-import type { CheckOptions } from "./check.ts";
+import type { CheckOptions } from "./check-options.ts";
 import type { Chosen } from "../judge/choose.ts";
 import { deviceCandidate } from "../kernels-gpu/candidate.ts";
 import { UserError } from "./errors.ts";

@@ -8,10 +8,10 @@ import { isFinding } from "../judge/examination.ts";
 import { parseReplay } from "../judge/replay.ts";
 import type { Relation, Trial } from "../judge/relations/relation.ts";
 import { isJudges, judge } from "../judge/verdict.ts";
-import type { CheckOptions } from "./check.ts";
+import type { CheckOptions } from "./check-options.ts";
 import { openCandidates } from "./check-candidates.ts";
-import { interruption } from "./check-run.ts";
-import { INTERRUPTED } from "./signals.ts";
+import { catchSignals } from "./signals.ts";
+import { statuses, statusOf } from "./statuses.ts";
 import { chooseTarget, declare } from "./terms.ts";
 
 /** Runs one case, or one relation at a case, and tells everything of it. */
@@ -20,7 +20,7 @@ export async function replay(line: string, options: CheckOptions): Promise<numbe
   const { operation, spec } = chosen;
   const problem = buildCase(spec, c, options.dtype, realInputs);
   const target = declare(chooseTarget(options.target), options.store, [operation]);
-  const candidates = await openCandidates(options, [chosen], interruption());
+  const candidates = await openCandidates(options, [chosen], catchSignals().signal);
   const candidate = candidates.of(operation);
   if (relation !== undefined) {
     const { sizes, seed } = c;
@@ -30,7 +30,7 @@ export async function replay(line: string, options: CheckOptions): Promise<numbe
     return replayRelation(relation, trial, options.bitwise === true);
   }
   const verdict = await unlessInterrupted(judge(operation, candidate, problem, { target, dtype: options.dtype }));
-  if (verdict === undefined) return INTERRUPTED;
+  if (verdict === undefined) return statuses.interrupted;
   process.stdout.write(`${formatCase(c)}\n${candidates.where}, ${options.dtype}, target ${target.name}\n`);
   for (const { output, elements, unjudged, outside, worst, at } of verdict.comparisons) {
     const counts = `${elements} elements, ${unjudged} unjudged, ${outside} outside`;
@@ -44,7 +44,7 @@ export async function replay(line: string, options: CheckOptions): Promise<numbe
   }
   await candidate.close?.();
   process.stdout.write(verdict.findings.length === 0 ? "pass\n" : "FAIL\n");
-  return verdict.findings.length === 0 ? 0 : 1;
+  return statusOf(verdict.findings.length > 0);
 }
 
 async function replayRelation(relation: Relation, trial: Trial, bitwise: boolean): Promise<number> {
@@ -53,7 +53,7 @@ async function replayRelation(relation: Relation, trial: Trial, bitwise: boolean
   let passed = false;
   try {
     const outcome = await unlessInterrupted(relation.run(trial));
-    if (outcome === undefined) return INTERRUPTED;
+    if (outcome === undefined) return statuses.interrupted;
     passed = !isFinding(outcome, bitwise);
     process.stdout.write(outcome.message === undefined ? "it holds\n" : `${outcome.state}: ${outcome.message}\n`);
   } catch (error) {
@@ -64,5 +64,5 @@ async function replayRelation(relation: Relation, trial: Trial, bitwise: boolean
   }
   await candidate.close?.();
   process.stdout.write(passed ? "pass\n" : "FAIL\n");
-  return passed ? 0 : 1;
+  return statusOf(!passed);
 }

@@ -3,7 +3,7 @@ import { realInputs } from "../judge/real.ts";
 import type { Report } from "../judge/campaign.ts";
 import { check as judge } from "../judge/check.ts";
 import type { Examination } from "../judge/examination.ts";
-import type { CheckOptions } from "./check.ts";
+import type { CheckOptions } from "./check-options.ts";
 import { openCandidates } from "./check-candidates.ts";
 import { writeReports } from "./check-json.ts";
 import { examinationLines, examinationTable, failureLines, reportTable, shellWord } from "./check-table.ts";
@@ -11,7 +11,8 @@ import { choose } from "../judge/choose.ts";
 import { UserError } from "./errors.ts";
 import { checkWritable } from "./output.ts";
 import { openProgress } from "./progress.ts";
-import { INTERRUPTED } from "./signals.ts";
+import { catchSignals } from "./signals.ts";
+import { statuses, statusOf } from "./statuses.ts";
 import { chooseTarget, declare } from "./terms.ts";
 
 const DEFAULT_RUNS = 100;
@@ -29,7 +30,7 @@ export async function check(options: CheckOptions): Promise<number> {
   );
   if (options.json !== undefined) checkWritable("--json", options.json);
   const seed = options.seed ?? Math.floor(Math.random() * 0x7fffffff);
-  const interrupted = interruption();
+  const { signal: interrupted } = catchSignals();
   const candidates = await openCandidates(options, chosen, interrupted);
   process.stderr.write(
     `touchstone check: ${candidates.where}, ${options.dtype}, target ${target.name}, seed ${seed}\n`,
@@ -72,7 +73,7 @@ export async function check(options: CheckOptions): Promise<number> {
   }
   if (interrupted.aborted) {
     process.stderr.write(`interrupted: ${reports.length} of ${chosen.length} ops were begun\n`);
-    return INTERRUPTED;
+    return statuses.interrupted;
   }
   const outside = reports.filter(({ failures }) => failures.some(({ worst }) => worst !== undefined));
   const failed = reports.filter(
@@ -86,14 +87,7 @@ export async function check(options: CheckOptions): Promise<number> {
       ? `${reports.length} kernels within their bounds, ${judged} elements judged\n`
       : `${failed.length} of ${reports.length} kernels failed, ${outside.length} of them by numbers outside their bounds: ${failed.map(({ op }) => op).join(", ")}\n`,
   );
-  return failed.length === 0 ? 0 : 1;
-}
-
-/** Told by the first signal, which ends a case; a second one ends everything. */
-export function interruption(): AbortSignal {
-  const interrupted = new AbortController();
-  for (const name of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.once(name, () => interrupted.abort());
-  return interrupted.signal;
+  return statusOf(failed.length > 0);
 }
 
 /** The options that a replay needs to judge the same candidate on the same terms. */

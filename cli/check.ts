@@ -1,23 +1,7 @@
 // touchstone check: the project's kernels, property-tested against the oracle on this machine's own device.
-import { type Command, InvalidArgumentError, Option } from "commander";
-
-export interface CheckOptions {
-  readonly op?: string[];
-  readonly adapter: "auto" | "gpu" | "software";
-  readonly runs?: number;
-  readonly budget?: number;
-  readonly seed?: number;
-  readonly json?: string;
-  readonly replay?: string;
-  readonly exec?: string;
-  readonly kernel?: string;
-  readonly timeout: number;
-  readonly dtype: "float32" | "bfloat16" | "float16";
-  readonly target?: string;
-  readonly store?: string;
-  readonly nondeterministic?: boolean;
-  readonly bitwise?: boolean;
-}
+import { type Command, Option } from "commander";
+import type { CheckOptions } from "./check-options.ts";
+import { whole } from "./numbers.ts";
 
 export function register(program: Command): void {
   program
@@ -76,15 +60,4 @@ export function register(program: Command): void {
         process.exitCode = await (await import("./check-run.ts")).check(options);
       } else process.exitCode = await (await import("./check-replay.ts")).replay(options.replay, options);
     });
-}
-
-/** A whole number between two others. */
-export function whole(min: number, max: number): (text: string) => number {
-  return (text) => {
-    const value = Number(text);
-    if (!/^\d+$/.test(text) || !(value >= min && value <= max)) {
-      throw new InvalidArgumentError(`expected a whole number from ${min} to ${max}`);
-    }
-    return value;
-  };
 }

@@ -14,9 +14,14 @@ import type { GgufMetadata } from "../formats/gguf-header.ts";
 import { tokenizerFields } from "../formats/gguf-tokenizer.ts";
 import { readTokenizerModel } from "../formats/tokenizer.ts";
 import { countParameters } from "../reference/weights.ts";
-import type { ConvertOptions } from "./convert.ts";
 import { UserError } from "./errors.ts";
 import { openProgress } from "./progress.ts";
+
+export interface ConvertOptions {
+  readonly format?: "llama2c" | "huggingface" | "gguf" | "touchstone";
+  readonly dtype?: "float32" | "float16" | "bfloat16";
+  readonly tokenizer?: string;
+}
 
 const formatOf: Readonly<Record<string, WrittenFormat>> = {
   ".bin": "llama2c",

@@ -1,15 +1,10 @@
 // touchstone convert: a checkpoint in another format.
 import { type Command, Option } from "commander";
+import type { ConvertOptions } from "./convert-run.ts";
 
 // Named here as well as in formats, so that the help needs none of it.
 const formats = ["llama2c", "huggingface", "gguf", "touchstone"] as const;
 const dtypes = ["float32", "float16", "bfloat16"] as const;
-
-export interface ConvertOptions {
-  readonly format?: (typeof formats)[number];
-  readonly dtype?: (typeof dtypes)[number];
-  readonly tokenizer?: string;
-}
 
 export function register(program: Command): void {
   program

@@ -1,6 +1,7 @@
 // What `touchstone diff` does.
 import { openSafetensors } from "../formats/safetensors.ts";
 import { diffFiles } from "../trace/difference.ts";
+import { statuses } from "./statuses.ts";
 
 /** Compares tensor by tensor; 1 where one is beyond the limit, otherwise 0. */
 export function diff(a: string, b: string, maxRelative: number): number {
@@ -22,9 +23,9 @@ export function diff(a: string, b: string, maxRelative: number): number {
       const most =
         worst.name === "" ? "no distance at all" : `largest relative ${short(worst.relative)} at ${worst.name}`;
       process.stdout.write(`${count} tensors, ${most}\n`);
-      if (beyond.length === 0) return 0;
+      if (beyond.length === 0) return statuses.good;
       process.stdout.write(`${beyond.length} beyond ${maxRelative}, the first: ${beyond[0]}\n`);
-      return 1;
+      return statuses.finding;
     } finally {
       fileB.close();
     }

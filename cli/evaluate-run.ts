@@ -5,11 +5,22 @@ import { countParameters } from "../reference/weights.ts";
 import { evaluate, type ItemOutcome, figuresOf } from "../training/evaluate.ts";
 import { type Item, readTasks, textItem } from "../training/tasks.ts";
 import { UserError } from "./errors.ts";
-import type { EvaluateOptions } from "./evaluate.ts";
 import { openModel } from "./model.ts";
 import { note, print } from "./output.ts";
 import { openProgress } from "./progress.ts";
-import { catchSignals, INTERRUPTED } from "./signals.ts";
+import { catchSignals } from "./signals.ts";
+import { statuses } from "./statuses.ts";
+import type { EngineName } from "./engine.ts";
+
+export interface EvaluateOptions {
+  readonly tasks?: readonly string[];
+  readonly text?: readonly string[];
+  readonly tokenizer?: string;
+  readonly k?: readonly number[];
+  readonly seed: number;
+  readonly json?: boolean;
+  readonly device: EngineName;
+}
 
 const USUAL_K = [1, 10, 100];
 
@@ -53,7 +64,7 @@ export async function evaluateFiles(checkpoint: string | undefined, options: Eva
       progress.end(`${group.task}: ${shown(figures)}`);
     }
   } catch (error) {
-    if (error === interrupted) return INTERRUPTED;
+    if (error === interrupted) return statuses.interrupted;
     throw error;
   } finally {
     progress.close();
@@ -62,12 +73,12 @@ export async function evaluateFiles(checkpoint: string | undefined, options: Eva
   }
   if (json) {
     await print(`${JSON.stringify({ model: path, seed, device, tasks: results }, undefined, 2)}\n`);
-    return 0;
+    return statuses.good;
   }
   const table = new Table({ head: ["task", "kind", "items", "result"], style: { head: [], border: [] } });
   for (const { task, kind, items: count, figures } of results) table.push([task, kind, String(count), shown(figures)]);
   await print(`${table.toString()}\n`);
-  return 0;
+  return statuses.good;
 }
 
 /** Items of one task and kind, in the order in which these first appear. */

@@ -3,10 +3,21 @@ import { setImmediate } from "node:timers/promises";
 import { countParameters } from "../reference/weights.ts";
 import { continuation } from "../reference/model/generate.ts";
 import { UserError } from "./errors.ts";
-import type { GenerateOptions } from "./generate.ts";
 import { type Model, openModel } from "./model.ts";
 import { note, print } from "./output.ts";
-import { catchSignals, INTERRUPTED } from "./signals.ts";
+import { catchSignals } from "./signals.ts";
+import { statuses } from "./statuses.ts";
+import type { EngineName } from "./engine.ts";
+
+export interface GenerateOptions {
+  readonly tokenizer?: string;
+  readonly prompt: string;
+  readonly temperature: number;
+  readonly topP: number;
+  readonly seed: number;
+  readonly tokens: number;
+  readonly device: EngineName;
+}
 
 const INTERRUPT = "an interrupt";
 
@@ -81,5 +92,5 @@ async function run(
   const seconds = (milliseconds: number): string => `${(milliseconds / 1000).toFixed(2)} s`;
   note(`prompt: ${ids.length} tokens in ${seconds(first - begun)}`);
   note(`generated: ${count} tokens in ${seconds(last - first)}${speed}; ended by ${why}`);
-  return why === INTERRUPT ? INTERRUPTED : 0;
+  return why === INTERRUPT ? statuses.interrupted : statuses.good;
 }

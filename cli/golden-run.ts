@@ -9,8 +9,16 @@ import { differences, readManifest } from "../golden/fixtures/manifest.ts";
 import { generateAtScale } from "../golden/fixtures/scale.ts";
 import { fixtureNames, type Verified, verifyFile } from "../golden/fixtures/verify.ts";
 import { UserError } from "./errors.ts";
-import type { GenerateOptions } from "./golden.ts";
+import { statusOf } from "./statuses.ts";
 import { chooseTarget } from "./terms.ts";
+
+export interface GenerateOptions {
+  readonly out?: string;
+  readonly target?: string;
+  readonly scale?: "7B" | "65B";
+  readonly op?: string[];
+  readonly seed: number;
+}
 
 const committed = fileURLToPath(new URL("../golden/fixtures/suite", import.meta.url));
 
@@ -38,7 +46,7 @@ export function checkFolder(folder = committed): number {
   if (lines.length === 0)
     process.stdout.write(`${count} fixtures and ${Object.keys(manifest.sources).length} sources as in the manifest\n`);
   else process.stdout.write("if the change is meant: touchstone golden generate, and commit what it writes\n");
-  return lines.length === 0 ? 0 : 1;
+  return statusOf(lines.length > 0);
 }
 
 /** 0 when every output is there and inside its bounds, otherwise 1. */
@@ -54,7 +62,7 @@ export function verify(fixtures: string, outputs: string): number {
       ? `${results.length} fixtures, all outputs within bounds\n`
       : `${failed} of ${results.length} fixtures failed\n`,
   );
-  return failed === 0 ? 0 : 1;
+  return statusOf(failed > 0);
 }
 
 function verifyTable(results: readonly Verified[]): string {

@@ -1,14 +1,7 @@
 // touchstone golden: fixtures for anyone's kernels.
 import { type Command, Option } from "commander";
-import { whole } from "./check.ts";
-
-export interface GenerateOptions {
-  readonly out?: string;
-  readonly target?: string;
-  readonly scale?: "7B" | "65B";
-  readonly op?: string[];
-  readonly seed: number;
-}
+import { whole } from "./numbers.ts";
+import type { GenerateOptions } from "./golden-run.ts";
 
 export function register(program: Command): void {
   const golden = program.command("golden").description("golden fixtures: inputs, exact outputs and bounds in files");

@@ -15,20 +15,18 @@ import * as plan from "./plan.ts";
 import * as tokenize from "./tokenize.ts";
 import * as tokenizer from "./tokenizer.ts";
 import * as trace from "./trace.ts";
+import { statuses } from "./statuses.ts";
 import * as train from "./train.ts";
 
-// 0 good, 1 finding, 2 bad input or no device, 3 internal error, 130 interrupted.
-const BAD_INPUT = 2;
-const INTERNAL_ERROR = 3;
 const badInput = new Set(["UserError", "RangeError", "FormatError", "ProtocolError", "NoDeviceError"]);
-// What the engine itself throws under the name RangeError is a defect, not bad input.
+// A RangeError of the engine itself is a defect, not bad input.
 const engineErrors = /^(Invalid (array|typed array|string) length|Maximum call stack|Array buffer allocation)/;
 
-// Nobody reads any more (`| head`): what is still to be said goes nowhere. A full disk is bad input.
+// A reader that has gone (`| head`) is no error: the rest of the output is dropped. A full disk is bad input.
 process.stdout.on("error", (error: NodeJS.ErrnoException) => {
   if (error.code === "EPIPE") return;
   process.stderr.write(`touchstone: standard output cannot be written: ${error.message}\n`);
-  process.exit(BAD_INPUT);
+  process.exit(statuses.badInput);
 });
 
 const program = new Command("touchstone")
@@ -36,7 +34,7 @@ const program = new Command("touchstone")
   .version(version())
   .exitOverride()
   .showSuggestionAfterError(false)
-  .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, "touchstone: ")) });
+  .configureOutput({ outputError: (text, write) => write(`touchstone: ${inOneWording(text)}`) });
 
 const analysis = [blame, check, diff, golden, ops, plan, trace];
 const models = [convert, evaluate, generate, inspect, tokenize, tokenizer, train];
@@ -47,20 +45,28 @@ try {
 } catch (error) {
   process.exitCode = report(error);
 }
-// A process that has used a device does not end by itself; what it has said must have left it before.
+// After using a device, Node never exits on its own. Flush stdout and stderr, then exit.
 for (const stream of [process.stdout, process.stderr]) await new Promise((resolve) => stream.write("", resolve));
 process.exit();
 
-/** Says in one line what was thrown; the exit status. */
+/** What commander says of an option, in the form of every other error: "--runs 0: expected a whole number from 1". */
+function inOneWording(text: string): string {
+  const [, option, value, reason] =
+    /^error: option '(?:-\w, )?(--[\w-]+)[^']*' argument '([\s\S]*)' is invalid\. ([\s\S]*?)\.?\s*$/.exec(text) ?? [];
+  if (option === undefined) return text.replace(/^error: /, "");
+  return `${option} ${value}: ${reason.replace(/^Allowed choices are/, "expected one of")}\n`;
+}
+
+/** Prints in one line what was thrown, and returns the exit status. */
 function report(error: unknown): number {
-  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : BAD_INPUT; // it has printed its line
+  if (error instanceof CommanderError) return error.exitCode === 0 ? statuses.good : statuses.badInput; // commander has printed its line
   const { name, message } = error as Error;
   if (badInput.has(name) && !engineErrors.test(message)) {
     process.stderr.write(`touchstone: ${message.replaceAll(/\s*\n\s*/g, " ")}\n`);
-    return BAD_INPUT;
+    return statuses.badInput;
   }
   process.stderr.write(`touchstone: internal error: ${(error as Error).stack ?? String(error)}\n`);
-  return INTERNAL_ERROR;
+  return statuses.internalError;
 }
 
 function version(): string {

@@ -2,8 +2,12 @@
 import Table from "cli-table3";
 import { type Checkpoint, type ListedWeight, openCheckpoint } from "../formats/checkpoint.ts";
 import { countParameters } from "../reference/weights.ts";
-import type { InspectOptions } from "./inspect.ts";
 import { openProgress } from "./progress.ts";
+
+export interface InspectOptions {
+  readonly norms?: boolean;
+  readonly json?: boolean;
+}
 
 /** Bytes of weights that are read without being asked for. */
 const QUICKLY_READ = 2e9;

@@ -1,10 +1,6 @@
 // touchstone inspect: what a checkpoint holds.
 import type { Command } from "commander";
-
-export interface InspectOptions {
-  readonly norms?: boolean;
-  readonly json?: boolean;
-}
+import type { InspectOptions } from "./inspect-run.ts";
 
 export function register(program: Command): void {
   program

@@ -7,9 +7,30 @@ import { plan, type PlanRequest, rankMemory } from "../reference/planning/plan.t
 import { parsePolicy, policyNames } from "../reference/model/policies.ts";
 import { layerTimeline } from "../reference/planning/step-time.ts";
 import { UserError } from "./errors.ts";
-import type { PlanOptions } from "./plan.ts";
 import { draw } from "./plan-svg.ts";
 import { describe, type Planned, serving } from "./plan-text.ts";
+import type { StorageName } from "../reference/model/storage.ts";
+import type { ZeroStage } from "../reference/planning/layout.ts";
+
+export interface PlanOptions {
+  readonly model: keyof typeof presets;
+  readonly gpus: number;
+  readonly gpu: keyof typeof devices;
+  readonly tokens?: number;
+  readonly batchTokens: number;
+  readonly tensor: number;
+  readonly sequenceParallel: boolean;
+  readonly data?: number;
+  readonly zero?: ZeroStage;
+  readonly recompute: string;
+  readonly context?: number;
+  readonly microBatch: number;
+  readonly dtype: StorageName;
+  readonly network?: number;
+  readonly inferenceBatch?: readonly number[];
+  readonly svg?: string;
+  readonly json?: string;
+}
 
 const BITS_A_GIGABIT = 1e9;
 

@@ -2,32 +2,11 @@
 import { type Command, Option } from "commander";
 import { presets } from "../reference/config.ts";
 import { devices } from "../reference/planning/devices.ts";
-import type { ZeroStage } from "../reference/planning/layout.ts";
-import { type StorageName, storageNames } from "../reference/model/storage.ts";
-import { whole } from "./check.ts";
-import { binary, decimal, quantity } from "./quantity.ts";
+import { storageNames } from "../reference/model/storage.ts";
+import { binary, decimal, quantity, whole } from "./numbers.ts";
+import type { PlanOptions } from "./plan-run.ts";
 
 const MOST = 1_000_000;
-
-export interface PlanOptions {
-  readonly model: keyof typeof presets;
-  readonly gpus: number;
-  readonly gpu: keyof typeof devices;
-  readonly tokens?: number;
-  readonly batchTokens: number;
-  readonly tensor: number;
-  readonly sequenceParallel: boolean;
-  readonly data?: number;
-  readonly zero?: ZeroStage;
-  readonly recompute: string;
-  readonly context?: number;
-  readonly microBatch: number;
-  readonly dtype: StorageName;
-  readonly network?: number;
-  readonly inferenceBatch?: readonly number[];
-  readonly svg?: string;
-  readonly json?: string;
-}
 
 export function register(program: Command): void {
   const count = whole(1, MOST);

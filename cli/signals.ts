@@ -1,18 +1,26 @@
-/** The exit status of a command that was stopped. */
-export const INTERRUPTED = 130;
+// Signals: the first one asks a command to stop between two steps, a second one ends the process at once.
 
-/** The first signal asks a command to stop between two steps; a second one ends the process at once. */
-export function catchSignals(): { stopped: () => boolean; release: () => void } {
-  let caught = false;
+const caught = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
+
+export interface Interruption {
+  /** Aborted by the first signal. */
+  readonly signal: AbortSignal;
+  /** Whether a signal came. */
+  readonly stopped: () => boolean;
+  /** Leaves signals to Node again. */
+  readonly release: () => void;
+}
+
+/** Catches the first signal from now on. */
+export function catchSignals(): Interruption {
+  const controller = new AbortController();
   const release = (): void => {
-    process.removeListener("SIGINT", stop);
-    process.removeListener("SIGTERM", stop);
+    for (const name of caught) process.removeListener(name, stop);
   };
   const stop = (): void => {
-    caught = true;
+    controller.abort();
     release();
   };
-  process.on("SIGINT", stop);
-  process.on("SIGTERM", stop);
-  return { stopped: () => caught, release };
+  for (const name of caught) process.on(name, stop);
+  return { signal: controller.signal, stopped: () => controller.signal.aborted, release };
 }

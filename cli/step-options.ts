@@ -8,11 +8,12 @@ import { trainingState } from "../reference/planning/state.ts";
 import { type StepDType, stepDTypes, type StepOptions } from "../reference/training/engine.ts";
 import type { EngineName } from "./engine.ts";
 import { UserError } from "./errors.ts";
-import { quantity } from "./quantity.ts";
+import { bytes, quantity, whole } from "./numbers.ts";
 
 const FLOAT32 = 4;
-/** Powers of 1,000, as memory is sold. */
-const bytes = { K: 10n ** 3n, M: 10n ** 6n, G: 10n ** 9n, T: 10n ** 12n };
+
+/** The parser of --micro-batches. */
+export const microBatchCount = whole(1);
 
 export interface StepFlags {
   readonly recompute: Policy;
@@ -31,7 +32,7 @@ export function addRecompute(command: Command): Command {
 /** --recompute, --micro-batches and --memory-limit. */
 export function addStepOptions(command: Command): Command {
   return addRecompute(command)
-    .option("--micro-batches <n>", "parts that a batch is computed in, one after another (default: 1)", countOf)
+    .option("--micro-batches <n>", "parts that a batch is computed in, one after another (default: 1)", microBatchCount)
     .option("--memory-limit <bytes>", "refuse a step that holds more, such as 512M", quantity(bytes))
     .addOption(
       new Option(
@@ -39,13 +40,6 @@ export function addStepOptions(command: Command): Command {
         "what weights and activations are stored in: bfloat16 is mixed precision, on the gpu",
       ).choices(stepDTypes),
     );
-}
-
-/** The value of --micro-batches. */
-export function countOf(text: string): number {
-  const value = /^\d{1,9}$/.test(text) ? Number(text) : 0;
-  if (value >= 1) return value;
-  throw new UserError(`--micro-batches ${text}: expected an integer of at least 1`);
 }
 
 /** What an engine is told of them. */

@@ -1,7 +1,7 @@
 // touchstone tokenizer train: a vocabulary learnt from text.
 import { closeSync, fstatSync, openSync } from "node:fs";
 import type { Command } from "commander";
-import { whole } from "./check.ts";
+import { whole } from "./numbers.ts";
 import { UserError } from "./errors.ts";
 
 interface Options {

@@ -3,10 +3,20 @@ import { writeSafetensors } from "../formats/safetensors.ts";
 import { readTraceInput } from "../trace/input.ts";
 import { replayTrace } from "../trace/replay.ts";
 import type { OpenEngine } from "../reference/training/engine.ts";
-import { engineOf } from "./engine.ts";
+import { type EngineName, engineOf } from "./engine.ts";
 import { UserError } from "./errors.ts";
 import { checkDType, checkMicroBatches } from "./step-options.ts";
-import type { TraceOptions } from "./trace.ts";
+import type { Policy } from "../reference/model/policies.ts";
+
+export interface TraceOptions {
+  readonly replay: string;
+  readonly dtype?: "float64" | "float32" | "bfloat16";
+  readonly device: EngineName;
+  readonly recompute: Policy;
+  readonly microBatches?: number;
+  readonly full?: boolean;
+  readonly out: string;
+}
 
 /** Computes the steps again and writes what they computed. */
 export async function trace(options: TraceOptions): Promise<void> {

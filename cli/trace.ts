@@ -1,18 +1,8 @@
 // touchstone trace: a recorded training step, computed again.
 import { type Command, Option } from "commander";
-import type { Policy } from "../reference/model/policies.ts";
-import { type EngineName, engineNames } from "./engine.ts";
-import { addRecompute, countOf } from "./step-options.ts";
-
-export interface TraceOptions {
-  readonly replay: string;
-  readonly dtype?: "float64" | "float32" | "bfloat16";
-  readonly device: EngineName;
-  readonly recompute: Policy;
-  readonly microBatches?: number;
-  readonly full?: boolean;
-  readonly out: string;
-}
+import { engineNames } from "./engine.ts";
+import { addRecompute, microBatchCount } from "./step-options.ts";
+import type { TraceOptions } from "./trace-run.ts";
 
 export function register(program: Command): void {
   addRecompute(program.command("trace"))
@@ -27,7 +17,11 @@ export function register(program: Command): void {
       ).choices(["float64", "float32", "bfloat16"]),
     )
     .addOption(new Option("--device <device>", "what computes").choices(engineNames).default("cpu"))
-    .option("--micro-batches <n>", "parts that each batch is computed in (default: as recorded, else 1)", countOf)
+    .option(
+      "--micro-batches <n>",
+      "parts that each batch is computed in (default: as recorded, else 1)",
+      microBatchCount,
+    )
     .option("--full", "also what else an op takes or gives, and every step's gradients, weights and moments")
     .requiredOption("--out <file>", "where to write (safetensors)")
     .action(async (options: TraceOptions) => {

@@ -18,11 +18,29 @@ import { openMixture } from "../training/mixture.ts";
 import { type StepReport, train } from "../training/run.ts";
 import { readTrainingText } from "../training/text.ts";
 import { keepVocabulary, openVocabulary, tokenizerIn, type Vocabulary } from "../training/vocabulary.ts";
-import { engineOf } from "./engine.ts";
+import { type EngineName, engineOf } from "./engine.ts";
 import { UserError } from "./errors.ts";
-import { catchSignals, INTERRUPTED } from "./signals.ts";
+import { defaults } from "./train-defaults.ts";
+import { catchSignals } from "./signals.ts";
+import { statuses } from "./statuses.ts";
 import { checkDType, checkStep, type StepFlags, stepOptions } from "./step-options.ts";
-import { defaults, type TrainOptions } from "./train.ts";
+
+export interface TrainOptions extends StepFlags {
+  readonly text?: readonly string[];
+  readonly mixture?: string;
+  readonly tokenizer?: string;
+  readonly batchSize?: number;
+  readonly sequenceLength?: number;
+  readonly learningRate?: number;
+  readonly steps?: number;
+  readonly config?: string;
+  readonly out?: string;
+  readonly overwrite?: boolean;
+  readonly seed?: number;
+  readonly resume?: string;
+  readonly device: EngineName;
+  readonly saveEvery: number;
+}
 
 const SAMPLE_TOKENS = 300;
 const SAMPLE_TEMPERATURE = 0.7;
@@ -98,7 +116,7 @@ export async function run(options: TrainOptions): Promise<void> {
   if (step < totalSteps) {
     const next = out === undefined ? "nothing is kept" : `go on with: touchstone train --resume ${out}`;
     process.stderr.write(`touchstone: stopped after step ${step} of ${totalSteps}; ${next}\n`);
-    process.exitCode = INTERRUPTED;
+    process.exitCode = statuses.interrupted;
     return;
   }
   summarise(plan, weights, data, vocabulary);

@@ -61,7 +61,7 @@ test("what does not fit is one line and exit status 2", { timeout: 2 * CHILD }, 
   for (const [args, message] of [
     [["--tasks", long], /tasks\.jsonl: line 2 has \d+ tokens, expected at most 129/],
     [[], /there is nothing to measure, expected --tasks FILE or --text FILE/],
-    [["--k", "0"], /--k 0: expected positive integers/],
+    [["--k", "0"], /--k 0: expected a whole number of at least 1/],
   ] as const) {
     const { code, err } = await touchstone("evaluate", ...args);
     expect(err).toMatch(message);

@@ -5,11 +5,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, describe, expect, test } from "vitest";
-import type { PlanOptions } from "../../cli/plan.ts";
+import type { PlanOptions } from "../../cli/plan-run.ts";
 import { planOf } from "../../cli/plan-run.ts";
 import { draw } from "../../cli/plan-svg.ts";
 import { describe as inWords } from "../../cli/plan-text.ts";
-import { binary, decimal, quantity } from "../../cli/quantity.ts";
+import { binary, decimal, quantity } from "../../cli/numbers.ts";
 import { devices } from "../../reference/planning/devices.ts";
 
 const cli = fileURLToPath(new URL("../../cli/index.ts", import.meta.url));

@@ -166,11 +166,11 @@ describe("touchstone trace and diff", () => {
       for (const [args, message] of [
         [["trace", "--out", "x"], "'--replay <file>' not specified"],
         [["trace", "--replay", source, "--out", join(scratch, "no", "such")], "cannot be written, no such file"],
-        [["trace", "--replay", source, "--out", scratch, "--dtype", "float16"], "Allowed choices are float64, float32"],
+        [["trace", "--replay", source, "--out", scratch, "--dtype", "float16"], "--dtype float16: expected one of float64, float32"],
         [["trace", "--replay", source, "--out", "x", "--device", "gpu", "--dtype", "float64"], "--device gpu"],
         [["trace", "--replay", join(scratch, "nowhere"), "--out", "x"], "cannot be read, no such file"],
         [["diff", source], "missing required argument 'b'"],
-        [["diff", source, source, "--max-relative", "-1"], "Wanted a number of at least 0"],
+        [["diff", source, source, "--max-relative", "-1"], "--max-relative -1: expected a number of at least 0"],
         [["diff", source, join(scratch, "nowhere")], "cannot be read, no such file"],
       ] as const) {
         const { code, err } = await touchstone(...args);

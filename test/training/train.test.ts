@@ -146,7 +146,7 @@ describe("a run", () => {
 
 describe("bad input gives one line and exit status 2", () => {
   const cases: [string, string[], RegExp][] = [
-    ["steps", ["--steps", "0"], /--steps 0: expected an integer of at least 1/],
+    ["steps", ["--steps", "0"], /--steps 0: expected a whole number of at least 1/],
     ["a fraction of steps", ["--steps", "1.5"], /--steps 1\.5: expected/],
     [
       "an unknown configuration",

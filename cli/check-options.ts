@@ -1,0 +1,19 @@
+// What `touchstone check` is given.
+
+export interface CheckOptions {
+  readonly op?: string[];
+  readonly adapter: "auto" | "gpu" | "software";
+  readonly runs?: number;
+  readonly budget?: number;
+  readonly seed?: number;
+  readonly json?: string;
+  readonly replay?: string;
+  readonly exec?: string;
+  readonly kernel?: string;
+  readonly timeout: number;
+  readonly dtype: "float32" | "bfloat16" | "float16";
+  readonly target?: string;
+  readonly store?: string;
+  readonly nondeterministic?: boolean;
+  readonly bitwise?: boolean;
+}

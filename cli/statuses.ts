@@ -1,0 +1,18 @@
+/** What the exit status of every command says. */
+export const statuses = {
+  /** Done, and nothing found. */
+  good: 0,
+  /** A kernel outside its bound, a tensor that differs, a fixture that changed. */
+  finding: 1,
+  /** Bad input, or no device. */
+  badInput: 2,
+  /** A defect of this program. */
+  internalError: 3,
+  /** Stopped by a signal. */
+  interrupted: 130,
+} as const;
+
+/** The status of a command that looked for something. */
+export function statusOf(hasFindings: boolean): number {
+  return hasFindings ? statuses.finding : statuses.good;
+}
