@@ -16,7 +16,7 @@ export interface BlameOptions {
   readonly all?: boolean;
 }
 
-/** Judges the recording; 1 where something is outside its bound, otherwise 0. */
+/** Judges the recording; returns the exit status. */
 export function blameFile(path: string, options: BlameOptions): number {
   const recording = openRecording(path, options.dtype);
   try {
@@ -26,7 +26,9 @@ export function blameFile(path: string, options: BlameOptions): number {
     const target = declare(chosen, options.store, [...operations.values()]);
     const result = blame(allInstances(input, isMixed(recording)), operations, recording, target);
     if (result.judged.length === 0) {
-      throw new UserError(`${path}: nothing could be judged: no op has its inputs and outputs recorded`);
+      throw new UserError(
+        `${path}: nothing could be judged: the recording holds no op's inputs together with its outputs`,
+      );
     }
     print(path, target.name, result, options.all === true);
     return statusOf(result.faults.length > 0);
@@ -51,7 +53,7 @@ function print(path: string, target: string, { faults, judged, left }: Blame, al
   const [first, ...others] = faults;
   if (first !== undefined) say(`blame: ${inWords(first)}`);
   if (others.length > 0) {
-    say("outside too, on their own recorded inputs:");
+    say("also outside, on their own recorded inputs:");
     for (const fault of others) say(`  ${inWords(fault)}`);
   }
   const worst = judged.filter(({ worst: w }) => w < 1).toSorted((a, b) => b.worst - a.worst)[0];
@@ -60,7 +62,7 @@ function print(path: string, target: string, { faults, judged, left }: Blame, al
   for (const line of leftInWords(left)) say(line);
 }
 
-/** What could not be judged: a later step of which nothing is recorded in one line, anything else by its reason. */
+/** What could not be judged: later steps without recordings in one line, anything else by its reason. */
 function leftInWords(left: Blame["left"]): string[] {
   if (left.length === 0) return [];
   const steps = new Set<number>();

@@ -8,7 +8,7 @@ export function register(program: Command): void {
     .description("judge every op of a recorded step on its recorded inputs, and name the first outside its bound")
     .argument("<file>", "the recording (safetensors), with the names of `touchstone trace`")
     .addOption(
-      new Option("--dtype <dtype>", "what the step computed in (default: as recorded)").choices([
+      new Option("--dtype <dtype>", "the dtype that the step computed in (default: as recorded)").choices([
         "float32",
         "bfloat16",
         "float16",
@@ -19,7 +19,7 @@ export function register(program: Command): void {
       "whose accuracies are allowed (default: wgsl for a trace of our own, otherwise ieee)",
     )
     .option("--store <list>", "intermediates declared as stored low, such as P=bfloat16")
-    .option("--all", "list every tensor that was judged")
+    .option("--all", "list every judged tensor")
     .action(async (file: string, options: BlameOptions) => {
       const { blameFile } = await import("./blame-run.ts");
       process.exitCode = blameFile(file, options);

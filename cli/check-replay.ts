@@ -14,7 +14,7 @@ import { catchSignals } from "./signals.ts";
 import { statuses, statusOf } from "./statuses.ts";
 import { chooseTarget, declare } from "./terms.ts";
 
-/** Runs one case, or one relation at a case, and tells everything of it. */
+/** Runs one case, or one relation at a case, and prints everything about it. */
 export async function replay(line: string, options: CheckOptions): Promise<number> {
   const { chosen, case: c, relation } = parseReplay(line);
   const { operation, spec } = chosen;

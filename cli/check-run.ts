@@ -1,4 +1,4 @@
-// What `touchstone check` does: picks the ops, finds the candidate, runs a campaign for each op, shows them in a table.
+// What `touchstone check` does: picks the ops, opens the candidate, has the judge check each op, prints the tables.
 import { realInputs } from "../judge/real.ts";
 import type { Report } from "../judge/campaign.ts";
 import { check as judge } from "../judge/check.ts";
@@ -72,7 +72,7 @@ export async function check(options: CheckOptions): Promise<number> {
     writeReports(options.json, seed, candidates.where, target.name, reports, examinations);
   }
   if (interrupted.aborted) {
-    process.stderr.write(`interrupted: ${reports.length} of ${chosen.length} ops were begun\n`);
+    process.stderr.write(`interrupted: ${reports.length} of ${chosen.length} ops were started\n`);
     return statuses.interrupted;
   }
   const outside = reports.filter(({ failures }) => failures.some(({ worst }) => worst !== undefined));
@@ -80,14 +80,18 @@ export async function check(options: CheckOptions): Promise<number> {
     ({ op, failures }) => failures.length > 0 || (examinations.get(op)?.findings.length ?? 0) > 0,
   );
   const judged = reports.reduce((sum, { elements, unjudged, nonFinite }) => sum + elements - unjudged - nonFinite, 0);
-  if (judged === 0 && failed.length === 0)
-    throw new UserError("no element was judged: more cases are needed for a verdict");
+  if (judged === 0 && failed.length === 0) throw new UserError("no element was judged: a verdict needs more cases");
   process.stdout.write(
     failed.length === 0
-      ? `${reports.length} kernels within their bounds, ${judged} elements judged\n`
-      : `${failed.length} of ${reports.length} kernels failed, ${outside.length} of them by numbers outside their bounds: ${failed.map(({ op }) => op).join(", ")}\n`,
+      ? `${kernels(reports.length)} within ${reports.length === 1 ? "its bound" : "their bounds"}, ${judged} elements judged\n`
+      : `${failed.length} of ${kernels(reports.length)} failed, ${outside.length} of them by numbers outside the bounds: ${failed.map(({ op }) => op).join(", ")}\n`,
   );
   return statusOf(failed.length > 0);
+}
+
+/** "1 kernel", "2 kernels". */
+function kernels(count: number): string {
+  return `${count} kernel${count === 1 ? "" : "s"}`;
 }
 
 /** The options that a replay needs to judge the same candidate on the same terms. */

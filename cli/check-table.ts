@@ -40,7 +40,7 @@ export function reportTable(reports: readonly Report[]): string {
   return table.toString();
 }
 
-/** A row for each kernel: the parts of the verdict beside the bound. */
+/** A row for each kernel: the parts of the verdict other than the bound. */
 export function examinationTable(examinations: readonly Examination[]): string {
   const table = new Table({
     head: ["kernel", "precision", "÷ float32", "exact", "relations", "repeatable", "NaN, infinity", "seconds", ""],
@@ -74,8 +74,8 @@ export function examinationTable(examinations: readonly Examination[]): string {
 }
 
 /**
- * What an examination found, and how to see it again, all of it or one by one on the same `terms`; what is only worth knowing
- * comes after it.
+ * The findings of an examination, with the lines that show them again under the same `terms`, together and one by one; notes come
+ * last.
  */
 export function examinationLines(
   { op, precision, findings, replays, notes, relations, evidence }: Examination,
@@ -105,7 +105,7 @@ function className({ class: name, between }: Pick<Precision, "class" | "between"
   return name === "undecidable" ? `undecidable: ${between.join(" or ")}` : name;
 }
 
-/** A failure: what is wrong, and the line that shows it again, on the same terms. */
+/** A failure: what is wrong, and the line that shows it again under the same terms. */
 export function failureLines({ replay, message, evidence }: Failure, terms: string): string {
   const kept = evidence === undefined ? "" : `  files kept in ${evidence}\n`;
   return `FAIL ${replay}\n  ${message}\n${kept}  touchstone check --replay ${shellWord(replay)}${terms}\n`;

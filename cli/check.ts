@@ -9,14 +9,14 @@ export function register(program: Command): void {
     .description("property-test the WebGPU kernels against the oracle, within derived bounds")
     .option("--op <name...>", "ops to check, such as attention or attention.forward (all of them without this)")
     .addOption(new Option("--adapter <which>", "which device").choices(["auto", "gpu", "software"]).default("auto"))
-    .addOption(new Option("--runs <n>", "cases drawn for each kernel (default: 100)").argParser(whole(1, 1_000_000)))
+    .addOption(new Option("--runs <n>", "cases to draw for each kernel (default: 100)").argParser(whole(1, 1_000_000)))
     .addOption(
-      new Option("--budget <seconds>", "time to spend in all, in place of a number of cases")
+      new Option("--budget <seconds>", "time to spend in all, instead of a number of cases")
         .argParser(whole(1, 1_000_000))
         .conflicts("runs"),
     )
     .addOption(
-      new Option("--seed <n>", "seed of the cases (default: drawn anew and printed)").argParser(whole(0, 0x7fffffff)),
+      new Option("--seed <n>", "seed of the cases (default: a new one, printed)").argParser(whole(0, 0x7fffffff)),
     )
     .option("--json <file>", "write the results to a file")
     .addOption(
@@ -34,14 +34,14 @@ export function register(program: Command): void {
         "judge a process of your own in place of the kernels here (docs/protocol.md)",
       ).conflicts(["kernel", "adapter"]),
     )
-    .option("--kernel <module>", "judge a module: its default export is a kernel's declaration or a function")
+    .option("--kernel <module>", "judge a module whose default export is a function or made by defineKernel")
     .addOption(
-      new Option("--timeout <seconds>", "how long one case of a candidate may take")
+      new Option("--timeout <seconds>", "how long a candidate may take for one case")
         .argParser(whole(1, 86_400))
         .default(30),
     )
     .addOption(
-      new Option("--dtype <dtype>", "what inputs and outputs are stored as")
+      new Option("--dtype <dtype>", "how inputs and outputs are stored")
         .choices(["float32", "bfloat16", "float16"])
         .default("float32"),
     )
@@ -50,10 +50,10 @@ export function register(program: Command): void {
       "whose accuracies are allowed: wgsl, ieee, cuda, … or a JSON file (default: wgsl)",
     )
     .option("--store <list>", "intermediates or inputs declared as stored low, such as P=bfloat16,dS=bfloat16")
-    .option("--nondeterministic", "two runs need not agree in every bit: compare them within their bounds")
+    .option("--nondeterministic", "two runs may differ in bits: compare them within their bounds")
     .option(
       "--bitwise",
-      "bits must not depend on where a row stands: a relation that only holds within bounds is a finding",
+      "bits must not depend on a row's position: a relation that holds only within bounds is a finding",
     )
     .action(async (options: CheckOptions) => {
       if (options.replay === undefined) {

@@ -2,16 +2,14 @@
 import { type Command, Option } from "commander";
 import type { ConvertOptions } from "./convert-run.ts";
 
-// Named here as well as in formats, so that the help needs none of it.
+// Repeated from formats/, so that the help loads none of it.
 const formats = ["llama2c", "huggingface", "gguf", "touchstone"] as const;
 const dtypes = ["float32", "float16", "bfloat16"] as const;
 
 export function register(program: Command): void {
   program
     .command("convert")
-    .description(
-      "write a checkpoint in another format: its weights rounded once where the dtype is smaller, else exactly",
-    )
+    .description("write a checkpoint in another format: exactly, or rounded once to a smaller dtype")
     .argument(
       "<in>",
       "llama2.c's .bin, a Hugging Face folder, Meta's folder or .pth, .gguf, or this program's .safetensors",
@@ -21,7 +19,7 @@ export function register(program: Command): void {
     .addOption(
       new Option("--dtype <dtype>", "how weights are stored (default: as in <in>, where <out> can)").choices(dtypes),
     )
-    .option("--tokenizer <file>", "for GGUF: a .model or .bin (default: the one that lies in <in>)")
+    .option("--tokenizer <file>", "for GGUF: a .model or .bin (default: the one in <in>)")
     .action(async (from: string, to: string, options: ConvertOptions) => {
       const { convert } = await import("./convert-run.ts");
       await convert(from, to, options);

@@ -1,16 +1,14 @@
-// touchstone diff: how far apart two files of tensors are.
+// touchstone diff: how far two files of tensors are apart.
 import type { Command } from "commander";
 import { real } from "./numbers.ts";
 
 export function register(program: Command): void {
   program
     .command("diff")
-    .description(
-      "compare two files of tensors: ‖a−b‖/‖b‖ and units in the last place; exit 1 if any is beyond the limit",
-    )
+    .description("compare two files of tensors: ‖a−b‖/‖b‖ and units in the last place; exit 1 if any exceeds the limit")
     .argument("<a>", "a safetensors file")
     .argument("<b>", "the one to which it is compared")
-    .option("--max-relative <x>", "the largest relative distance that is no difference", real(0), 0)
+    .option("--max-relative <x>", "the largest relative distance that counts as equal", real(0), 0)
     .action(async (a: string, b: string, { maxRelative }: { readonly maxRelative: number }) => {
       const { diff } = await import("./diff-run.ts");
       process.exitCode = diff(a, b, maxRelative);

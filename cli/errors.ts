@@ -1,4 +1,4 @@
-/** Bad input: its message is the one line that says what, where and what was expected; the exit status is 2. */
+/** Bad input: its message says in one line what is wrong, where, and what was expected. The exit status is 2. */
 export class UserError extends Error {
   override readonly name = "UserError";
 }

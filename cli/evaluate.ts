@@ -9,17 +9,17 @@ export function register(program: Command): void {
     .command("evaluate")
     .description("measure a model: multiple choice, exact match, pass@k, perplexity")
     .argument("[checkpoint]", "a file or folder of any format that is read (default: the small model that ships)")
-    .option("--tasks <files...>", "items as JSON lines; training/README.md lists the fields")
-    .option("--text <files...>", "texts whose perplexity is measured")
+    .option("--tasks <files...>", "items as JSON lines (fields: training/README.md)")
+    .option("--text <files...>", "texts to measure perplexity on")
     .option("--tokenizer <file>", "a SentencePiece .model or a llama2.c .bin (default: the checkpoint's own)")
     .option(
       "--k <list>",
-      "pass@k of these, such as 1,10 (default: those of 1, 10, 100 that the samples allow)",
+      "values of k for pass@k, such as 1,10 (default: 1, 10 and 100, as far as there are samples)",
       list(whole(1)),
     )
-    .addOption(new Option("--seed <n>", "of the samples").argParser(whole(0, LARGEST_SEED)).default(1))
-    .option("--json", "the figures as JSON")
-    .addOption(new Option("--device <device>", "what computes").choices(engineNames).default("cpu"))
+    .addOption(new Option("--seed <n>", "seed of the samples").argParser(whole(0, LARGEST_SEED)).default(1))
+    .option("--json", "print the figures as JSON")
+    .addOption(new Option("--device <device>", "where to compute").choices(engineNames).default("cpu"))
     .action(async (checkpoint: string | undefined, options: EvaluateOptions) => {
       const { evaluateFiles } = await import("./evaluate-run.ts");
       process.exitCode = await evaluateFiles(checkpoint, options);

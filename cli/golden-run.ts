@@ -25,7 +25,7 @@ const committed = fileURLToPath(new URL("../golden/fixtures/suite", import.meta.
 /** Makes the suite, or fixtures at scale. */
 export function generate({ out, target, scale, op, seed }: GenerateOptions): void {
   if (scale === undefined) {
-    if (op !== undefined) throw new UserError("--op goes with --scale: the suite always holds every op");
+    if (op !== undefined) throw new UserError("--op needs --scale: the suite always holds every op");
     const count = generateSuite(out ?? committed, chooseTarget(target));
     process.stdout.write(`${out ?? committed}: ${count} fixtures and manifest.json\n`);
     return;
@@ -37,7 +37,7 @@ export function generate({ out, target, scale, op, seed }: GenerateOptions): voi
   process.stdout.write(`${out}: ${made} fixtures at the shapes of ${scale}\n`);
 }
 
-/** 0 when files and sources are those of the manifest, otherwise 1. */
+/** Compares files and sources with the manifest; returns the exit status. */
 export function checkFolder(folder = committed): number {
   const manifest = readManifest(folder);
   const lines = differences(folder, manifest);
@@ -45,11 +45,11 @@ export function checkFolder(folder = committed): number {
   const count = Object.keys(manifest.files).length;
   if (lines.length === 0)
     process.stdout.write(`${count} fixtures and ${Object.keys(manifest.sources).length} sources as in the manifest\n`);
-  else process.stdout.write("if the change is meant: touchstone golden generate, and commit what it writes\n");
+  else process.stdout.write("if the change is intended, run `touchstone golden generate` and commit the result\n");
   return statusOf(lines.length > 0);
 }
 
-/** 0 when every output is there and inside its bounds, otherwise 1. */
+/** Judges a folder of outputs; returns the exit status. */
 export function verify(fixtures: string, outputs: string): number {
   if (!existsSync(outputs)) throw new UserError(`${outputs} does not exist, expected a folder of outputs`);
   const results = fixtureNames(fixtures).map((name) => verifyFile(fixtures, outputs, name));

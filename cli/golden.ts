@@ -13,7 +13,7 @@ export function register(program: Command): void {
     .addOption(
       new Option("--scale <model>", "sampled outputs at the shapes of the paper's models").choices(["7B", "65B"]),
     )
-    .option("--op <name...>", "with --scale: only these ops")
+    .option("--op <name...>", "with --scale: these ops only")
     .addOption(new Option("--seed <n>", "with --scale: seed of the inputs").argParser(whole(0, 0x7fffffff)).default(1))
     .action(async (options: GenerateOptions) => {
       const { generate } = await import("./golden-run.ts");
@@ -21,7 +21,7 @@ export function register(program: Command): void {
     });
   golden
     .command("check")
-    .description("fail when a fixture or a source that made it has changed without the other")
+    .description("fail if a fixture has changed without its sources, or a source without its fixtures")
     .argument("[folder]", "the fixtures (default: the committed suite)")
     .action(async (folder: string | undefined) => {
       const { checkFolder } = await import("./golden-run.ts");
@@ -29,7 +29,7 @@ export function register(program: Command): void {
     });
   golden
     .command("verify")
-    .description("judge a folder of outputs that were computed elsewhere from a folder of fixtures")
+    .description("judge a folder of outputs that were computed elsewhere from fixtures")
     .argument("<fixtures>")
     .argument("<outputs>", "a safetensors file of the same name for each fixture, with the op's outputs by name")
     .action(async (fixtures: string, outputs: string) => {
@@ -38,7 +38,7 @@ export function register(program: Command): void {
     });
   golden
     .command("list")
-    .description("what the fixtures of a folder are")
+    .description("list the fixtures of a folder")
     .argument("[folder]", "the fixtures (default: the committed suite)")
     .action(async (folder: string | undefined) => {
       const { list } = await import("./golden-run.ts");

@@ -34,7 +34,7 @@ export async function inspect(path: string, { norms, json = false }: InspectOpti
   }
 }
 
-// The process ends itself when the command is done, so a pipe must have taken everything by then.
+// The process exits when the command is done: a pipe must have taken everything by then.
 async function print(text: string): Promise<void> {
   await new Promise<void>((resolve, reject) => {
     process.stdout.write(text, (error) => (error == null ? resolve() : reject(error)));

@@ -1,4 +1,4 @@
-// A checkpoint as something that reads text: its weights on a device, and its tokenizer.
+// A checkpoint that reads text: its weights on a device, and its tokenizer.
 import { statSync } from "node:fs";
 import { totalmem } from "node:os";
 import { dirname } from "node:path";

@@ -9,7 +9,7 @@ export function listOperations(names: readonly string[], asJson: boolean): strin
   if (names.length === 0) {
     const width = Math.max(...chosen.map(({ name }) => name.length));
     const lines = chosen.map(({ name, summary }) => `${name.padEnd(width)}  ${summary}`);
-    return `${lines.join("\n")}\n\ntouchstone ops NAME tells everything of one op.\n`;
+    return `${lines.join("\n")}\n\ntouchstone ops NAME shows everything about one op.\n`;
   }
   return `${chosen.map(inFull).join("\n\n")}\n`;
 }

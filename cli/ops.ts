@@ -5,7 +5,7 @@ export function register(program: Command): void {
   program
     .command("ops")
     .description(
-      "list the ops, or tell everything of one: arguments, axes, scalars, variants covered, what can be declared",
+      "list the ops, or show everything about one: arguments, axes, scalars, variants covered, what can be declared",
     )
     .argument("[name...]", "such as attention or attention.forward")
     .option("--json", "as JSON")

@@ -1,11 +1,11 @@
-// Standard output for what people pipe on.
+// Standard output that people pipe on.
 import { accessSync, constants, statSync } from "node:fs";
 import { dirname } from "node:path";
 import { UserError } from "./errors.ts";
 
 /**
- * Resolves when the text is handed over, to true; to false when nobody reads any more (`| head`). Throws UserError when the text
- * cannot be written, to a full disk for one.
+ * Resolves once the text is written: to true, or to false when the reader has gone (`| head`). Throws UserError when the text
+ * cannot be written, for example to a full disk.
  */
 export async function print(text: string): Promise<boolean> {
   // An error comes as an event too, and again with whatever is written later.
@@ -19,11 +19,11 @@ export async function print(text: string): Promise<boolean> {
   });
 }
 
-/** Throws UserError for a file that could not be written at the end of a long run: before the run. */
+/** Throws UserError, before a long run, for a file that could not be written at its end. */
 export function checkWritable(option: string, path: string): void {
   const found = statSync(path, { throwIfNoEntry: false });
   if (found !== undefined && !found.isFile()) {
-    throw new UserError(`${option} ${path}: is no regular file, expected the path of a file to write`);
+    throw new UserError(`${option} ${path}: is not a regular file, expected the path of a file to write`);
   }
   try {
     accessSync(dirname(path), constants.W_OK | constants.X_OK);
@@ -34,7 +34,7 @@ export function checkWritable(option: string, path: string): void {
 
 function ignore(): void {}
 
-/** What is said besides: to standard error, a line. */
+/** Writes a line to standard error. */
 export function note(line: string): void {
   process.stderr.write(`${line}\n`);
 }

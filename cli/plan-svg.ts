@@ -22,7 +22,7 @@ const kinds: Readonly<Record<TaskKind, readonly [colour: string, meaning: string
   data: ["#a0522d", "between data ranks"],
 };
 const WAITING = "#f9d5d5";
-/** Fills that want dark letters. */
+/** Fills that need dark letters. */
 const light: ReadonlySet<string> = new Set(["#8fb8de", "#e0a030"]);
 
 const parts: readonly (readonly [name: string, colour: string, bytes: (memory: RankMemory) => number])[] = [
@@ -84,7 +84,7 @@ export function draw(planned: Planned): string {
   y += 14;
   const { memory: capacity } = request.device;
   const most = Math.max(capacity, ...planned.memories.map(({ memory }) => memory.total));
-  // Room for the total behind the longest bar.
+  // Room for the total after the longest bar.
   const bytes = (WIDTH - LEFT - RIGHT - 170) / most;
   const top = y;
   for (const { policy, memory } of planned.memories) {

@@ -1,4 +1,4 @@
-// A plan as text: every figure with its unit, then what it assumes, then the paper's figures beside it.
+// A plan as text: every figure with its unit, then what it assumes, then the paper's figures.
 import Table from "cli-table3";
 import { type DataSheet, type DeviceName, devices, reached } from "../reference/planning/devices.ts";
 import { CARBON_KG_A_KWH, energyOf, PUE } from "../reference/planning/energy.ts";

@@ -1,4 +1,4 @@
-// How a training step is computed, as options: what the forward saves, in how many parts, and in how much memory.
+// How a training step is computed: what the forward saves, in how many parts, in how much memory.
 import { type Command, Option } from "commander";
 import type { LlamaConfig } from "../reference/config.ts";
 import { ledgerOf } from "../reference/model/ledger.ts";
@@ -17,42 +17,40 @@ export const microBatchCount = whole(1);
 
 export interface StepFlags {
   readonly recompute: Policy;
-  /** Where given. */
+  /** Undefined unless given: a resumed run keeps its own. */
   readonly microBatches?: number;
   readonly memoryLimit?: number;
-  /** Where given. */
+  /** Undefined unless given: a resumed run keeps its own. */
   readonly dtype?: StepDType;
 }
 
 export function addRecompute(command: Command): Command {
-  const what = `${policyNames.join(", ")}, or outputs to save, separated by commas; the others are computed again`;
+  const what = `${policyNames.join(", ")}, or outputs to save, separated by commas; the rest are recomputed`;
   return command.option("--recompute <policy>", what, parsePolicy, "none");
 }
 
 /** --recompute, --micro-batches and --memory-limit. */
 export function addStepOptions(command: Command): Command {
   return addRecompute(command)
-    .option("--micro-batches <n>", "parts that a batch is computed in, one after another (default: 1)", microBatchCount)
-    .option("--memory-limit <bytes>", "refuse a step that holds more, such as 512M", quantity(bytes))
+    .option("--micro-batches <n>", "parts to compute a batch in, one after another (default: 1)", microBatchCount)
+    .option("--memory-limit <bytes>", "refuse a step that needs more, such as 512M", quantity(bytes))
     .addOption(
       new Option(
         "--dtype <dtype>",
-        "what weights and activations are stored in: bfloat16 is mixed precision, on the gpu",
+        "dtype of weights and activations: bfloat16 is mixed precision, on the gpu",
       ).choices(stepDTypes),
     );
 }
 
-/** What an engine is told of them. */
+/** The options of an engine. */
 export function stepOptions({ recompute, microBatches = 1, memoryLimit, dtype = "float32" }: StepFlags): StepOptions {
   return { recompute, microBatches, dtype, ...(memoryLimit !== undefined && { memoryLimit }) };
 }
 
-/** Throws UserError for a storage that only the kernels have. */
+/** Throws UserError for a dtype that only the kernels have. */
 export function checkDType(dtype: StepDType, device: EngineName): void {
   if (dtype === "float32" || device === "gpu") return;
-  throw new UserError(
-    `--dtype ${dtype}: the reference computes in float32 and float64; expected --device gpu beside it`,
-  );
+  throw new UserError(`--dtype ${dtype}: the reference computes in float32 and float64; add --device gpu`);
 }
 
 /** Bytes that a step holds by the ledger: weights, gradients, moments and in mixed precision master weights; activations and their gradients at the peak. */
@@ -69,7 +67,7 @@ export function stepMemory(
   dtype: StepDType = "float32",
   accumulates = false,
 ): StepMemory {
-  const sums = accumulates && dtype !== "float32" ? FLOAT32 * countParameters(config) : 0; // beside the gradients of one part
+  const sums = accumulates && dtype !== "float32" ? FLOAT32 * countParameters(config) : 0; // in addition to the gradients of one part
   const state = trainingState(config, dtype).total + sums;
   const activations = ledgerOf(config, batch, policy, dtype).peak.bytes;
   return { state, activations, total: state + activations };

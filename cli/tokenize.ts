@@ -12,8 +12,8 @@ interface Options {
 export function register(program: Command): void {
   program
     .command("tokenize")
-    .description("token ids of texts, a line for each; or with --decode the text of token ids, as it is")
-    .argument("[text...]", "texts, or with --decode ids (without any: standard input, whole)")
+    .description("print the token ids of each text on a line, or with --decode the text of token ids")
+    .argument("[text...]", "texts, or with --decode token ids (default: all of standard input)")
     .requiredOption("--tokenizer <file>", "a SentencePiece .model or a llama2.c .bin")
     .option("--decode", "from ids to text")
     .option("--bos", "put the begin token before each text")
@@ -37,7 +37,7 @@ function idsOf(text: string): number[] {
   const words = text.split(/[\s,]+/).filter((word) => word !== "");
   if (words.length === 0) throw new UserError("there are no token ids, expected at least one");
   return words.map((word) => {
-    if (!/^\d+$/.test(word)) throw new UserError(`token id ${JSON.stringify(word)} is no number, expected integers`);
+    if (!/^\d+$/.test(word)) throw new UserError(`token id ${JSON.stringify(word)} is not a number, expected integers`);
     return Number(word);
   });
 }

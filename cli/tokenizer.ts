@@ -1,4 +1,4 @@
-// touchstone tokenizer train: a vocabulary learnt from text.
+// touchstone tokenizer train: learns a vocabulary from text.
 import { closeSync, fstatSync, openSync } from "node:fs";
 import type { Command } from "commander";
 import { whole } from "./numbers.ts";

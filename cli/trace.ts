@@ -16,13 +16,9 @@ export function register(program: Command): void {
         "storage (default: float64 on the cpu, float32 on the gpu); bfloat16 is mixed precision, on the gpu",
       ).choices(["float64", "float32", "bfloat16"]),
     )
-    .addOption(new Option("--device <device>", "what computes").choices(engineNames).default("cpu"))
-    .option(
-      "--micro-batches <n>",
-      "parts that each batch is computed in (default: as recorded, else 1)",
-      microBatchCount,
-    )
-    .option("--full", "also what else an op takes or gives, and every step's gradients, weights and moments")
+    .addOption(new Option("--device <device>", "where to compute").choices(engineNames).default("cpu"))
+    .option("--micro-batches <n>", "parts to compute each batch in (default: as recorded, else 1)", microBatchCount)
+    .option("--full", "also every other input and output of an op, and each step's gradients, weights and moments")
     .requiredOption("--out <file>", "where to write (safetensors)")
     .action(async (options: TraceOptions) => {
       const { trace } = await import("./trace-run.ts");

@@ -47,7 +47,7 @@ const SAMPLE_TEMPERATURE = 0.7;
 /** Weights, two moments, gradients, clipped gradients, and the next three, in float32. */
 const BYTES_A_PARAMETER = 8 * 4;
 
-/** Trains; the exit status is in process.exitCode. */
+/** Trains; leaves the exit status in process.exitCode. */
 export async function run(options: TrainOptions): Promise<void> {
   const open = engineOf(options.device);
   const vocabulary = openVocabulary(options.tokenizer ?? (options.resume && tokenizerIn(options.resume)));
@@ -61,9 +61,7 @@ export async function run(options: TrainOptions): Promise<void> {
   const out = options.out ?? options.resume;
   if (out !== undefined) {
     if (options.resume === undefined && options.overwrite !== true && hasCheckpoint(out)) {
-      throw new UserError(
-        `--out ${out}: holds a checkpoint; expected --resume ${out} to go on with it, or --overwrite`,
-      );
+      throw new UserError(`--out ${out}: holds a checkpoint; expected --resume ${out} to continue it, or --overwrite`);
     }
     makeFolder(out); // before any step is computed
     keepVocabulary(out, vocabulary);
@@ -114,7 +112,7 @@ export async function run(options: TrainOptions): Promise<void> {
     engine.close();
   }
   if (step < totalSteps) {
-    const next = out === undefined ? "nothing is kept" : `go on with: touchstone train --resume ${out}`;
+    const next = out === undefined ? "no checkpoint was kept" : `continue with: touchstone train --resume ${out}`;
     process.stderr.write(`touchstone: stopped after step ${step} of ${totalSteps}; ${next}\n`);
     process.exitCode = statuses.interrupted;
     return;
@@ -159,7 +157,7 @@ function begun(options: TrainOptions, sha256: string, vocabulary: Vocabulary): R
   return { plan, step: 0, state: initialState(initialWeights(config, seed, Float32Array)) };
 }
 
-/** Throws UserError for what cannot be held by this machine. */
+/** Throws UserError for what this machine cannot hold. */
 function checkMachine(what: string, needed: number): void {
   if (needed <= totalmem()) return;
   const [wanted, there] = [needed, totalmem()].map((bytes) => `${(bytes / 2 ** 30).toFixed(0)} GiB`);
@@ -204,7 +202,7 @@ function resumed(options: TrainOptions, folder: string, sha256: string, vocabula
   return checkpoint;
 }
 
-/** A preset with the tokenizer's vocabulary, and the sequence's length as its context where that was named. */
+/** A preset with the tokenizer's vocabulary and, if --sequence-length was given, that context. */
 function configOf(
   { config: name = "tiny", sequenceLength }: TrainOptions,
   { tokenizer, file }: Vocabulary,
@@ -225,7 +223,7 @@ function sameConfig(a: LlamaConfig, b: LlamaConfig): boolean {
   return Object.entries(same).every(([name, value]) => b[name as keyof LlamaConfig] === value);
 }
 
-/** LLaMA's own (Touvron et al. 2023, section 2.2), but for a learning rate that suits models this narrow. */
+/** LLaMA's own (Touvron et al. 2023, section 2.2), except for a learning rate that suits models this narrow. */
 function hyperparametersOf(config: LlamaConfig, totalSteps: number, learningRate = 0.48 / config.dim): Hyperparameters {
   return {
     learningRate,
@@ -240,7 +238,7 @@ function hyperparametersOf(config: LlamaConfig, totalSteps: number, learningRate
   };
 }
 
-/** A line every so often, and on a terminal the latest step as it goes. */
+/** Prints a line now and then, and on a terminal the latest step continuously. */
 function reporter(plan: RunPlan, from: number, data: TrainingData): (step: StepReport) => void {
   const { totalSteps } = plan.hyperparameters;
   const interval = Math.max(1, Math.floor(totalSteps / 40));

@@ -37,7 +37,7 @@ function readWhole(path: string): Uint8Array {
     const file = openSync(path, "r");
     try {
       const found = fstatSync(file);
-      if (!found.isFile()) throw new FormatError(path, "is no regular file, expected a tokenizer");
+      if (!found.isFile()) throw new FormatError(path, "is not a regular file, expected a tokenizer");
       if (found.size > LARGEST) throw new FormatError(path, `has ${found.size} bytes, expected at most ${LARGEST}`);
       const bytes = new Uint8Array(found.size);
       return bytes.subarray(0, readAt(file, 0, bytes));

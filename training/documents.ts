@@ -238,7 +238,7 @@ function withFile<T>(path: string, use: (handle: number) => T): T {
   try {
     const handle = openSync(path, "r");
     try {
-      if (!fstatSync(handle).isFile()) throw new FormatError(path, "is no regular file, expected a text");
+      if (!fstatSync(handle).isFile()) throw new FormatError(path, "is not a regular file, expected a text");
       return use(handle);
     } finally {
       closeSync(handle);

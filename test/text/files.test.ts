@@ -205,7 +205,7 @@ test("other files are refused in one line", () => {
     expect(refusal(() => readTokenizer(at(name)))).toContain(`${at(name)}: ${message}`);
   }
   expect(refusal(() => readTokenizer(at("absent")))).toContain("cannot be read, no such file or directory");
-  expect(refusal(() => readTokenizer(folder))).toContain("is no regular file");
+  expect(refusal(() => readTokenizer(folder))).toContain("is not a regular file");
 });
 
 // The commands --------------------------------------------------------------------------------------------------------
@@ -252,7 +252,7 @@ describe("touchstone", () => {
         [...tokenize, "--decode", "1 480"],
         "token id 480 is outside the vocabulary, expected an integer from 0 to 479\n",
       ],
-      [[...tokenize, "--decode", "one"], 'touchstone: token id "one" is no number, expected integers\n'],
+      [[...tokenize, "--decode", "one"], 'touchstone: token id "one" is not a number, expected integers\n'],
       [train("nothing.txt", "400"), `the text is empty (${at("nothing.txt")}), expected at least one character\n`],
       [train("prose.txt", "300"), "a vocabulary of 300 pieces is too small, expected at least "],
       [train("prose.txt", "30000"), "a vocabulary of 30000 pieces is too large for the text, expected at most "],

@@ -166,7 +166,10 @@ describe("touchstone trace and diff", () => {
       for (const [args, message] of [
         [["trace", "--out", "x"], "'--replay <file>' not specified"],
         [["trace", "--replay", source, "--out", join(scratch, "no", "such")], "cannot be written, no such file"],
-        [["trace", "--replay", source, "--out", scratch, "--dtype", "float16"], "--dtype float16: expected one of float64, float32"],
+        [
+          ["trace", "--replay", source, "--out", scratch, "--dtype", "float16"],
+          "--dtype float16: expected one of float64, float32",
+        ],
         [["trace", "--replay", source, "--out", "x", "--device", "gpu", "--dtype", "float64"], "--device gpu"],
         [["trace", "--replay", join(scratch, "nowhere"), "--out", "x"], "cannot be read, no such file"],
         [["diff", source], "missing required argument 'b'"],

@@ -67,7 +67,7 @@ describe("a run", () => {
       const folder = join(scratch, signal);
       const stopped = await touchstone(run("--steps", STEPS, "--out", folder), { send: signal, when: "step  3/40" });
       expect(stopped.code).toBe(130);
-      expect(stopped.err).toMatch(/^touchstone: stopped after step [34] of 40; go on with: .*--resume/);
+      expect(stopped.err).toMatch(/^touchstone: stopped after step [34] of 40; continue with: .*--resume/);
       expect(loadCheckpoint(folder).step).toBeLessThan(5);
       const { code, out } = await touchstone(run("--resume", folder));
       expect(code).toBe(0);
