@@ -1,4 +1,5 @@
-// Makes dist/, which is what the package ships: JavaScript with declarations, and the files that are read at run time.
+// Makes dist/, or the folder that is given: what the package ships, JavaScript with declarations and the files that are read
+// at run time. Tests start their commands from such a folder.
 import { execFileSync } from "node:child_process";
 import { cpSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -8,13 +9,16 @@ import { embeddedTexts } from "./kernels-gpu/embed.ts";
 const readAtRunTime = /\.(wgsl|txt|json|py|h|c|safetensors|model|bin)$/;
 const shipped = ["reference", "formats", "zoo", "trace", "judge", "golden", "kernels-gpu", "training", "cli"];
 
-rmSync("dist", { recursive: true, force: true });
-execFileSync(process.execPath, ["node_modules/typescript/bin/tsc", "-p", "tsconfig.build.json"], { stdio: "inherit" });
+const out = process.argv[2] ?? "dist";
+
+rmSync(out, { recursive: true, force: true });
+const tsc = ["node_modules/typescript/bin/tsc", "-p", "tsconfig.build.json", "--outDir", out];
+execFileSync(process.execPath, tsc, { stdio: "inherit" });
 for (const folder of shipped) {
   for (const entry of readdirSync(folder, { recursive: true, withFileTypes: true })) {
     if (!entry.isFile() || !readAtRunTime.test(entry.name)) continue;
     const path = join(entry.parentPath, entry.name);
-    cpSync(path, join("dist", path));
+    cpSync(path, join(out, path));
   }
 }
-writeFileSync(join("dist", "kernels-gpu", "texts.js"), embeddedTexts());
+writeFileSync(join(out, "kernels-gpu", "texts.js"), embeddedTexts());

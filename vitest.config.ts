@@ -15,6 +15,7 @@ export default defineConfig({
   test: {
     include: ["test/**/*.test.ts", "examples/**/*.test.ts"],
     reporters: ["default", new ListSkipped()],
+    globalSetup: "./test/build.ts",
     // Processes, not threads: the Vulkan driver reads a process's environment.
     pool: "forks",
     maxWorkers: 2,

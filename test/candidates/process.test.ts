@@ -14,6 +14,7 @@ import { judge } from "../../judge/verdict.ts";
 import type { DTypeName } from "../../reference/dtype.ts";
 import { operations } from "../../reference/ops/index.ts";
 import { type Target, targets } from "../../reference/targets.ts";
+import { cli } from "../command.ts";
 import { program } from "../needs.ts";
 import { ieeeTerms } from "../terms.ts";
 
@@ -159,7 +160,7 @@ describe.skipIf(python.absent)(`in the middle of a run${python.note}`, () => {
       const file = join(folder, "process id");
       const command = `${inPython("endless")} '${file}'`;
       const words = ["check", "--op", op, "--runs", "5", "--seed", "1", "--exec", command];
-      const child = spawn(process.execPath, ["--import", "tsx", here("../../cli/index.ts"), ...words]);
+      const child = spawn(process.execPath, [cli, ...words]);
       const ended = new Promise((resolve) => child.on("exit", resolve));
       child.stdout.resume();
       let said = "";
@@ -200,7 +201,7 @@ describe("a client of another version", () => {
 
   test("ends touchstone check with exit status 2", { timeout: TIMEOUT }, () => {
     const words = ["check", "--op", op, "--runs", "5", "--seed", "1", "--exec", answering('{"case":1}')];
-    const told = spawnSync(process.execPath, ["--import", "tsx", here("../../cli/index.ts"), ...words], {
+    const told = spawnSync(process.execPath, [cli, ...words], {
       encoding: "utf8",
     });
     expect(told.stderr).toMatch(

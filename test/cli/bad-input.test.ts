@@ -1,27 +1,15 @@
 // Every command answers bad input with one line that says what, where and what was expected, exit status 2, and no trace of
 // the stack.
-import { execFile } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { afterAll, describe, expect, test } from "vitest";
 import { writeSafetensors } from "../../formats/safetensors.ts";
+import { touchstone } from "../command.ts";
 
-const root = fileURLToPath(new URL("../..", import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), "touchstone-cli-"));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 const at = (name: string): string => join(folder, name);
-
-/** The command in a process of its own. */
-function touchstone(...args: string[]): Promise<{ status: number; stdout: string; stderr: string }> {
-  return new Promise((resolve) => {
-    const command = ["--import", "tsx", "cli/index.ts", ...args];
-    const child = execFile(process.execPath, command, { cwd: root, encoding: "utf8" }, (_, stdout, stderr) => {
-      resolve({ status: child.exitCode ?? -1, stdout, stderr });
-    });
-  });
-}
 
 writeFileSync(at("corrupt.safetensors"), "not a header at all");
 writeFileSync(at("target.json"), '{ "name": "mine", "u": 2 }');
@@ -85,28 +73,28 @@ const cases: [args: string[], says: RegExp][] = [
 
 describe.concurrent("bad input", () => {
   test.for(cases)("touchstone %j", async ([args, says]) => {
-    const { status, stderr } = await touchstone(...args);
-    const lines = stderr
+    const { code, err } = await touchstone(args);
+    const lines = err
       .trim()
       .split("\n")
       .filter((line) => !line.startsWith("touchstone check: ")); // the heading of a run
     expect(lines.at(-1)).toMatch(says);
     expect(lines.filter((line) => !/^\[\d+\/\d+\]/.test(line))).toHaveLength(1);
-    expect(stderr).not.toMatch(/^\s+at /m);
-    expect(status).toBe(2);
+    expect(err).not.toMatch(/^\s+at /m);
+    expect(code).toBe(2);
   });
 
   test("no device of the kind that was asked for", async (context) => {
-    const { status, stderr } = await touchstone("check", "--adapter", "gpu", "--runs", "1");
-    if (status === 0) context.skip("this machine has a GPU");
-    expect(stderr).toMatch(/^touchstone: no GPU found/);
-    expect(status).toBe(2);
+    const { code, err } = await touchstone(["check", "--adapter", "gpu", "--runs", "1"]);
+    if (code === 0) context.skip("this machine has a GPU");
+    expect(err).toMatch(/^touchstone: no GPU found/);
+    expect(code).toBe(2);
   });
 
   test("help is no error", async () => {
     for (const args of [["--help"], ["check", "--help"], ["--version"]]) {
-      const { status, stdout } = await touchstone(...args);
-      expect([status, stdout.length > 0]).toEqual([0, true]);
+      const { code, out } = await touchstone(args);
+      expect([code, out.length > 0]).toEqual([0, true]);
     }
   });
 });

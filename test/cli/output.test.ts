@@ -1,14 +1,12 @@
 // Standard output that nobody reads to its end, and one that has no room.
 import { spawn } from "node:child_process";
 import { existsSync } from "node:fs";
-import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
-
-const root = fileURLToPath(new URL("../..", import.meta.url));
+import { cli, root } from "../command.ts";
 
 /** The command in a process of its own, with what a shell does to its standard output. */
 function touchstone(args: string, redirection: string): Promise<{ status: number | null; stderr: string }> {
-  const command = `"$0" --import tsx cli/index.ts ${args}; echo "status $?" >&2`;
+  const command = `"$0" ${cli} ${args}; echo "status $?" >&2`;
   return new Promise((resolve) => {
     const child = spawn("/bin/sh", ["-c", `{ ${command}; } ${redirection}`, process.execPath], { cwd: root });
     let said = "";

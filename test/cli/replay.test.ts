@@ -3,15 +3,14 @@ import { spawnSync } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { afterAll, expect, test } from "vitest";
+import { cli } from "../command.ts";
 
-const cli = fileURLToPath(new URL("../../cli/index.ts", import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), "touchstone replay "));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 function touchstone(words: readonly string[]) {
-  return spawnSync(process.execPath, ["--import", "tsx", cli, ...words], { encoding: "utf8" });
+  return spawnSync(process.execPath, [cli, ...words], { encoding: "utf8" });
 }
 
 /** y = a + b, and a little of the next element: far inside the bound. */

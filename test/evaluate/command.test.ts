@@ -1,5 +1,4 @@
 // touchstone evaluate, and touchstone generate, on the model that ships.
-import { spawn } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -8,25 +7,14 @@ import { DEFAULT_MODEL, openModel } from "../../cli/model.ts";
 import { bigramEntropy } from "../../reference/text/bigram.ts";
 import { evaluate, figuresOf } from "../../training/evaluate.ts";
 import { openMixture } from "../../training/mixture.ts";
+import { root, touchstone } from "../command.ts";
 
-const root = join(import.meta.dirname, "../..");
 const CHILD = 60_000; // milliseconds that child process may take on a busy machine
 let folder: string;
 beforeAll(() => {
   folder = mkdtempSync(join(tmpdir(), "touchstone-evaluate-"));
 });
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
-
-function touchstone(...args: string[]): Promise<{ code: number | null; out: string; err: string }> {
-  const child = spawn(process.execPath, ["--import", "tsx", "cli/index.ts", ...args], { cwd: root });
-  let out = "";
-  let err = "";
-  child.stdout.on("data", (piece: Buffer) => (out += piece.toString()));
-  child.stderr.on("data", (piece: Buffer) => (err += piece.toString()));
-  return new Promise((resolve) => {
-    child.on("close", (code) => resolve({ code, out, err }));
-  });
-}
 
 function write(...lines: object[]): string {
   writeFileSync(join(folder, "tasks.jsonl"), lines.map((line) => JSON.stringify(line)).join("\n"));
@@ -43,14 +31,14 @@ const choice = {
 
 test("prints a table, or JSON, and progress beside it", { timeout: CHILD }, async () => {
   const path = write(choice, { kind: "pass", samples: 20, correct: 5 }, { kind: "perplexity", text: "the code is" });
-  const json = await touchstone("evaluate", "--tasks", path, "--k", "1,20", "--json");
+  const json = await touchstone(["evaluate", "--tasks", path, "--k", "1,20", "--json"]);
   expect(json.code).toBe(0);
   const { tasks } = JSON.parse(json.out) as { tasks: { task: string; figures: Record<string, number> }[] };
   expect(tasks.map(({ task }) => task)).toEqual(["words", "tasks", "tasks"]);
   expect(tasks[0].figures.accuracy).toBe(1);
   expect(tasks[1].figures).toEqual({ "pass@1": 0.25, "pass@20": 1 });
   expect(json.err).toMatch(/\[3\/3\] tasks: perplexity \d/);
-  const table = await touchstone("evaluate", "--tasks", path);
+  const table = await touchstone(["evaluate", "--tasks", path]);
   expect(table.out).toMatch(/words +│ choice +│ 1 +│ accuracy 1\.000, standard error 0\.000/);
   expect(table.out).toMatch(/tasks +│ pass +│ 1 +│ pass@1 0\.2500, pass@10 0\.\d+ /);
 });
@@ -63,11 +51,11 @@ test("what does not fit is one line and exit status 2", { timeout: 2 * CHILD }, 
     [[], /there is nothing to measure, expected --tasks FILE or --text FILE/],
     [["--k", "0"], /--k 0: expected a whole number of at least 1/],
   ] as const) {
-    const { code, err } = await touchstone("evaluate", ...args);
+    const { code, err } = await touchstone(["evaluate", ...args]);
     expect(err).toMatch(message);
     expect(code).toBe(2);
   }
-  const { code, err } = await touchstone("evaluate", "--tasks", few(), "--k", "10");
+  const { code, err } = await touchstone(["evaluate", "--tasks", few(), "--k", "10"]);
   expect(err).toMatch(/line 1 has 3 samples, expected at least --k 10\n$/);
   expect(code).toBe(2);
 });
@@ -85,7 +73,7 @@ test("the model that ships is small, and below the bigram entropy on what it has
 });
 
 test("generates without a checkpoint: the same text for the same seed", { timeout: CHILD }, async () => {
-  const run = (seed: string) => touchstone("generate", "--prompt", "A model", "--tokens", "12", "--seed", seed);
+  const run = (seed: string) => touchstone(["generate", "--prompt", "A model", "--tokens", "12", "--seed", seed]);
   const [first, again, other] = await Promise.all([run("3"), run("3"), run("4")]);
   expect(first.code).toBe(0);
   expect(first.out).toMatch(/^A model./s);

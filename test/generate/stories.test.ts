@@ -1,5 +1,4 @@
 // A real model: the same weights from every format, and the text that llama2.c prints.
-import { spawn } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
@@ -7,28 +6,15 @@ import { openCheckpoint } from "../../formats/checkpoint.ts";
 import { openSafetensors } from "../../formats/safetensors.ts";
 import { openModel } from "../../cli/model.ts";
 import { continuation, greedy } from "../../reference/model/generate.ts";
+import { type Options, touchstone } from "../command.ts";
 import { sharedData } from "../needs.ts";
 
-const root = join(import.meta.dirname, "../..");
 const stories = sharedData("data/stories260K");
 const recordedStep = sharedData("traces/stories260K.f64.safetensors");
 const otherTokenizer = sharedData("data/tokenizer/openllama.model");
 const file = (name: string): string => join(stories.path, name);
+const generate = (args: readonly string[], options?: Options) => touchstone(["generate", ...args], options);
 const CHILD = 60_000; // milliseconds that child process may take on a busy machine
-
-/** The command in a process of its own, which gets `signal` at the first piece it prints. */
-function touchstone(args: readonly string[], signal?: NodeJS.Signals) {
-  const imports = ["--import", "tsx", ...(signal === undefined ? [] : ["--import", "./test/signal-when.ts"])];
-  const env = { ...process.env, SIGNAL: signal };
-  const child = spawn(process.execPath, [...imports, "cli/index.ts", "generate", ...args], { cwd: root, env });
-  const out: Buffer[] = [];
-  let err = "";
-  child.stdout.on("data", (piece: Buffer) => void out.push(piece));
-  child.stderr.on("data", (piece: Buffer) => (err += piece.toString()));
-  return new Promise<{ code: number | null; out: Buffer; err: string }>((resolve) => {
-    child.on("close", (code) => resolve({ code, out: Buffer.concat(out), err }));
-  });
-}
 
 describe.skipIf(stories.absent)(`stories260K${stories.note}`, () => {
   test.each(["stories260K.bin", "stories260K.gguf"])("%s holds the weights of the recorded step", async (name) => {
@@ -58,8 +44,8 @@ describe.skipIf(stories.absent)(`stories260K${stories.note}`, () => {
 
   test("200 positions from the begin token alone, byte for byte", { timeout: CHILD }, async () => {
     const args = [file("stories260K.bin"), "--tokenizer", file("tok512.bin"), "--prompt", ""];
-    const { code, out, err } = await touchstone([...args, "--temperature", "0", "--tokens", "200"]);
-    expect(out.equals(readFileSync(file("expected-200-greedy.txt")))).toBe(true);
+    const { code, bytes, err } = await generate([...args, "--temperature", "0", "--tokens", "200"]);
+    expect(bytes.equals(readFileSync(file("expected-200-greedy.txt")))).toBe(true);
     expect(err).toMatch(/generated: 200 tokens in \d+\.\d\d s, \d+ tokens\/s; ended by --tokens\n$/);
     expect(code).toBe(0);
   });
@@ -75,10 +61,10 @@ describe.skipIf(stories.absent)(`stories260K${stories.note}`, () => {
 
   test("ends at the token with which a story ends, and when interrupted", { timeout: CHILD }, async () => {
     const args = [file("stories260K.gguf"), "--temperature", "0", "--prompt", "Tom had a red ball."];
-    const whole = await touchstone([...args, "--tokens", "2000"]);
+    const whole = await generate([...args, "--tokens", "2000"]);
     expect(whole.err).toMatch(/ended by (a begin|the end) token\n$/);
-    expect(whole.out.toString()).toMatch(/^Tom had a red ball\. .*\.$/s);
-    const stopped = await touchstone([...args, "--tokens", "2000"], "SIGINT");
+    expect(whole.out).toMatch(/^Tom had a red ball\. .*\.$/s);
+    const stopped = await generate([...args, "--tokens", "2000"], { send: "SIGINT" });
     expect(stopped.code).toBe(130);
     expect(stopped.err).toMatch(/ended by an interrupt\n$/);
   });
@@ -99,7 +85,7 @@ describe.skipIf(stories.absent)(`stories260K${stories.note}`, () => {
   ])("%s is one line and exit status 2", { timeout: CHILD }, async (_, args, message) => {
     const hasTokenizer = args.includes("--tokenizer") || message.source.includes("no tokenizer");
     const tokenizer = hasTokenizer ? [] : ["--tokenizer", file("tok512.bin")];
-    const { code, out, err } = await touchstone([file("stories260K.bin"), ...args, ...tokenizer]);
+    const { code, out, err } = await generate([file("stories260K.bin"), ...args, ...tokenizer]);
     expect(err).toMatch(message);
     expect(err.trim().split("\n")).toHaveLength(1);
     expect(out).toHaveLength(0);

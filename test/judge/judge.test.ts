@@ -13,6 +13,7 @@ import { dtypes, round } from "../../reference/dtype.ts";
 import { operations } from "../../reference/ops/index.ts";
 import { targets } from "../../reference/targets.ts";
 import type { Tensor } from "../../reference/tensor.ts";
+import { cli } from "../command.ts";
 import { candidate, mistaken } from "./candidates.ts";
 import { float32, ieeeTerms, wgslTerms } from "../terms.ts";
 
@@ -196,7 +197,7 @@ describe("nothing seen is no pass", () => {
   });
 
   const touchstone = (...words: string[]) =>
-    spawnSync(process.execPath, ["--import", "tsx", "cli/index.ts", ...words], {
+    spawnSync(process.execPath, [cli, ...words], {
       encoding: "utf8",
       env: { ...process.env, VK_ICD_FILENAMES: "/nonexistent.json" },
     });

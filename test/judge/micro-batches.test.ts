@@ -22,6 +22,7 @@ import type { Floats, Ints, Tensor } from "../../reference/tensor.ts";
 import { referenceEngine } from "../../reference/training/reference-engine.ts";
 import { differentiateInParts } from "../../reference/training/in-parts.ts";
 import { splitBatch } from "../../reference/training/micro-batches.ts";
+import { cli } from "../command.ts";
 import { device } from "../kernels/device.ts";
 import { batchOf, lively } from "../model/problem.ts";
 import { FLOAT32_REPLAY, FLOAT64_REPLAY, RECORDED_INSTANCE } from "../thresholds.ts";
@@ -288,7 +289,7 @@ describe("on the command line", () => {
   const root = join(import.meta.dirname, "../..");
   const path = (name: string): string => join(scratch, `${name}.safetensors`);
   const touchstone = (...args: string[]) =>
-    spawnSync(process.execPath, ["--import", "tsx", "cli/index.ts", ...args], { cwd: root, encoding: "utf8" });
+    spawnSync(process.execPath, [cli, ...args], { cwd: root, encoding: "utf8" });
 
   test(
     "a trace in parts is written, judged clean, replayed in as many parts; a fault in it is named",

@@ -1,5 +1,4 @@
 // touchstone train on a mixture: the paper's table, the same bytes after a stop, and what it refuses.
-import { spawn } from "node:child_process";
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -13,6 +12,7 @@ import { type RunCheckpoint, loadCheckpoint, saveCheckpoint } from "../../traini
 import { mixtureData } from "../../training/data.ts";
 import { openMixture, readMixture } from "../../training/mixture.ts";
 import { train as trainSteps } from "../../training/run.ts";
+import { touchstone } from "../command.ts";
 
 const root = join(import.meta.dirname, "../..");
 const CHILD = 60_000; // milliseconds that child process may take on a busy machine
@@ -39,16 +39,7 @@ function mixtureFile(name: string, sources: unknown): string {
   return at(name);
 }
 
-function train(args: readonly string[]): Promise<{ code: number | null; out: string; err: string }> {
-  const child = spawn(process.execPath, ["--import", "tsx", "cli/index.ts", "train", ...args], { cwd: root });
-  let out = "";
-  let err = "";
-  child.stdout.on("data", (piece: Buffer) => (out += piece.toString()));
-  child.stderr.on("data", (piece: Buffer) => (err += piece.toString()));
-  return new Promise((resolve) => {
-    child.on("close", (code) => resolve({ code, out, err }));
-  });
-}
+const train = (args: readonly string[]) => touchstone(["train", ...args]);
 
 test("the example is the paper's table", () => {
   const sources = readMixture(join(root, "training/mixture.example.json"));

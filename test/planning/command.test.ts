@@ -3,7 +3,6 @@ import { spawnSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { afterAll, describe, expect, test } from "vitest";
 import type { PlanOptions } from "../../cli/plan-run.ts";
 import { planOf } from "../../cli/plan-run.ts";
@@ -11,13 +10,13 @@ import { draw } from "../../cli/plan-svg.ts";
 import { describe as inWords } from "../../cli/plan-text.ts";
 import { binary, decimal, quantity } from "../../cli/numbers.ts";
 import { devices } from "../../reference/planning/devices.ts";
+import { cli } from "../command.ts";
 
-const cli = fileURLToPath(new URL("../../cli/index.ts", import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), "touchstone-plan-"));
 afterAll(() => rmSync(folder, { recursive: true }));
 
 function plan(...args: string[]): { status: number | null; stdout: string; stderr: string } {
-  return spawnSync(process.execPath, ["--import", "tsx", cli, "plan", ...args], { encoding: "utf8" });
+  return spawnSync(process.execPath, [cli, "plan", ...args], { encoding: "utf8" });
 }
 
 describe("counts", () => {

@@ -2,7 +2,6 @@ import { spawnSync } from "node:child_process";
 import fs from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { FormatError } from "../../formats/error.ts";
@@ -11,6 +10,7 @@ import { encodeSentencePiece, parseSentencePiece, writeSentencePiece } from "../
 import { readTokenizer, readTokenizerModel } from "../../formats/tokenizer.ts";
 import { llamaFlags, type TokenizerModel } from "../../reference/text/tokenizer-model.ts";
 import { sentencePiece } from "../../reference/text/tokenizer-sentencepiece.ts";
+import { cli } from "../command.ts";
 import { llama, prose, variants } from "./prose.ts";
 
 const trained = {
@@ -211,9 +211,8 @@ test("other files are refused in one line", () => {
 // The commands --------------------------------------------------------------------------------------------------------
 
 describe("touchstone", () => {
-  const cli = fileURLToPath(new URL("../../cli/index.ts", import.meta.url));
   function touchstone(args: readonly string[], input?: string | Uint8Array) {
-    return spawnSync(process.execPath, ["--import", "tsx", cli, ...args], { input: input ?? "", encoding: "utf8" });
+    return spawnSync(process.execPath, [cli, ...args], { input: input ?? "", encoding: "utf8" });
   }
 
   test("learns a vocabulary, encodes with it and decodes again", () => {

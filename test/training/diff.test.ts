@@ -1,8 +1,6 @@
-import { execFile } from "node:child_process";
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { readSafetensors, type TensorToWrite, writeSafetensors } from "../../formats/safetensors.ts";
 import { distance } from "../../trace/difference.ts";
@@ -12,6 +10,7 @@ import { replayTrace } from "../../trace/replay.ts";
 import { presets } from "../../reference/config.ts";
 import { hyperparameterNames } from "../../reference/training/hyperparameters.ts";
 import { initialWeights } from "../../reference/weights.ts";
+import { touchstone } from "../command.ts";
 
 const root = join(import.meta.dirname, "../..");
 const CHILD = 60_000; // milliseconds that child processes may take on a busy machine
@@ -21,17 +20,6 @@ beforeAll(() => {
   scratch = mkdtempSync(join(tmpdir(), "touchstone-diff-"));
 });
 afterAll(() => rmSync(scratch, { recursive: true, force: true }));
-
-async function touchstone(...args: string[]): Promise<{ code: number; out: string; err: string }> {
-  try {
-    const command = ["--import", "tsx", "cli/index.ts", ...args];
-    const { stdout, stderr } = await promisify(execFile)(process.execPath, command, { cwd: root });
-    return { code: 0, out: stdout, err: stderr };
-  } catch (error) {
-    const { code, stdout, stderr } = error as { code: number; stdout: string; stderr: string };
-    return { code, out: stdout, err: stderr };
-  }
-}
 
 const config = { ...presets.tiny, dim: 12, nHeads: 2, nKvHeads: 1, nLayers: 1, ffnDim: 8, vocabSize: 7, maxSeqLen: 4 };
 const values = [0.01, 2, 4, 0.1, 0.1, 0.9, 0.95, 1e-8, 1];
@@ -134,25 +122,25 @@ describe("touchstone trace and diff", () => {
     async () => {
       const source = recording("source");
       const [a, b] = [join(scratch, "a.safetensors"), join(scratch, "b.safetensors")];
-      expect((await touchstone("trace", "--replay", source, "--full", "--out", a)).code).toBe(0);
-      const plain = await touchstone("trace", "--replay", source, "--dtype", "float32", "--out", b);
+      expect((await touchstone(["trace", "--replay", source, "--full", "--out", a])).code).toBe(0);
+      const plain = await touchstone(["trace", "--replay", source, "--dtype", "float32", "--out", b]);
       expect(plain.code).toBe(0);
       expect(plain.out).toContain("2 steps in float32 on the cpu");
       expect(readSafetensors(b).tensors.get("losses")!.shape).toEqual([2]);
-      expect((await touchstone("diff", a, a)).code).toBe(0);
+      expect((await touchstone(["diff", a, a])).code).toBe(0);
 
       const { tensors, metadata } = readSafetensors(a);
       tensors.get("gradients.norm.weight")!.data[1] += 1;
       tensors.get("losses")!.data[0] += 1;
       writeSafetensors(b, tensors, metadata);
-      const changed = await touchstone("diff", b, a);
+      const changed = await touchstone(["diff", b, a]);
       expect(changed.code).toBe(1);
       expect(changed.out).toContain("2 beyond 0, the first: gradients.norm.weight: relative");
-      expect((await touchstone("diff", b, a, "--max-relative", "1e6")).code).toBe(0);
+      expect((await touchstone(["diff", b, a, "--max-relative", "1e6"])).code).toBe(0);
 
       tensors.delete("activations.layers.0.gate");
       writeSafetensors(b, tensors, metadata);
-      const missing = await touchstone("diff", a, b, "--max-relative", "1e6");
+      const missing = await touchstone(["diff", a, b, "--max-relative", "1e6"]);
       expect(missing.code).toBe(1);
       expect(missing.out).toContain(`the first: activations.layers.0.gate: missing in ${b}`);
     },
@@ -176,7 +164,7 @@ describe("touchstone trace and diff", () => {
         [["diff", source, source, "--max-relative", "-1"], "--max-relative -1: expected a number of at least 0"],
         [["diff", source, join(scratch, "nowhere")], "cannot be read, no such file"],
       ] as const) {
-        const { code, err } = await touchstone(...args);
+        const { code, err } = await touchstone(args);
         expect(err).toContain(message);
         expect(err.trim().split("\n")).toHaveLength(1);
         expect(code).toBe(2);

@@ -9,6 +9,7 @@ import { checkpointPath } from "../../training/checkpoint.ts";
 import { readSafetensors } from "../../formats/safetensors.ts";
 import { presets } from "../../reference/config.ts";
 import { countParameters } from "../../reference/weights.ts";
+import { cli } from "../command.ts";
 
 const root = join(import.meta.dirname, "../..");
 let scratch: string;
@@ -19,7 +20,7 @@ beforeAll(() => {
 afterAll(() => rmSync(scratch, { recursive: true, force: true }));
 
 function train(...args: string[]): { status: number | null; stdout: string; stderr: string } {
-  const command = ["--import", "tsx", "cli/index.ts", "train", "--text", join(scratch, "text.txt"), ...args];
+  const command = [cli, "train", "--text", join(scratch, "text.txt"), ...args];
   return spawnSync(process.execPath, command, { cwd: root, encoding: "utf8" });
 }
 

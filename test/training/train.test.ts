@@ -1,4 +1,3 @@
-import { spawn } from "node:child_process";
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -15,8 +14,8 @@ import { checkpointPath, loadCheckpoint, type RunPlan, saveCheckpoint } from "..
 import { textData } from "../../training/data.ts";
 import { totalLoss, train } from "../../training/run.ts";
 import { readTrainingText } from "../../training/text.ts";
+import { touchstone } from "../command.ts";
 
-const root = join(import.meta.dirname, "../..");
 const STEPS = "40";
 const CHILD = 60_000; // milliseconds that child process may take on a busy machine
 
@@ -28,24 +27,6 @@ beforeAll(() => {
   writeFileSync(text, "the quick brown fox jumps over the lazy dog. ".repeat(20));
 });
 afterAll(() => rmSync(scratch, { recursive: true, force: true }));
-
-/** The command in a process of its own, which gets the signal `send` when it has printed `when`. */
-function touchstone(
-  args: readonly string[],
-  { before = "", send, when }: { before?: string; send?: NodeJS.Signals; when?: string } = {},
-): Promise<{ code: number | null; out: string; err: string }> {
-  const imports = ["--import", "tsx", ...(send === undefined ? [] : ["--import", "./test/signal-when.ts"])];
-  const shell = ["-c", `${before} exec "$0" "$@"`, process.execPath, ...imports, "cli/index.ts", ...args];
-  const env = { ...process.env, SIGNAL: send, SIGNAL_WHEN: when };
-  const child = spawn("/bin/sh", shell, { cwd: root, env });
-  let out = "";
-  let err = "";
-  child.stdout.on("data", (piece: Buffer) => (out += piece.toString()));
-  child.stderr.on("data", (piece: Buffer) => (err += piece.toString()));
-  return new Promise((resolve) => {
-    child.on("close", (code) => resolve({ code, out, err }));
-  });
-}
 
 const bytesIn = (folder: string): Buffer => readFileSync(checkpointPath(folder));
 const run = (...args: string[]): string[] => ["train", "--text", text, ...args];
