@@ -23,7 +23,28 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
 };
 const rooms = [...Object.keys(arrows), "bench", "test"];
 
+/** The same within the reference: its folders from the lowest to the highest, besides the files at its top. */
+const withinReference: Readonly<Record<string, readonly string[]>> = {
+  ops: [],
+  model: ["ops"],
+  planning: ["model"],
+  training: ["ops", "model"],
+  text: ["training"],
+  parallel: ["ops", "model", "planning", "training"],
+};
+
 describe("arrows", () => {
+  test.each(Object.entries(withinReference))(
+    "reference/%s imports itself, the reference's own files and [%s]",
+    (folder, below) => {
+      const folders = Object.keys(withinReference).map((name) => `reference/${name}`);
+      const allowed = [folder, ...below].map((name) => `reference/${name}`);
+      const own = importsOf(`reference/${folder}`);
+      expect(own.length).toBeGreaterThan(5);
+      expect(own.filter(({ to }) => within(to, ...folders) && !within(to, ...allowed))).toEqual([]);
+    },
+  );
+
   test.each(Object.entries(arrows))("%s imports itself and [%s]", (room, below) => {
     const own = importsOf(room);
     expect(own.length).toBeGreaterThan(5);
