@@ -26,7 +26,8 @@ export async function openCandidates(
 ): Promise<Candidates> {
   const { exec, kernel, dtype, timeout, adapter } = options;
   if (exec !== undefined) {
-    if (exec.trim() === "") throw new UserError("--exec: the command is empty");
+    if (exec.trim() === "")
+      throw new UserError("--exec: the command is empty, expected such as --exec 'python3 mine.py'");
     const terms = { command: exec, dtype, timeout: 1000 * timeout, ...(signal === undefined ? {} : { signal }) };
     return { where: exec, of: (operation) => startProcess({ ...terms, operation }) };
   }
@@ -36,14 +37,16 @@ export async function openCandidates(
     return { where: kernel!, of: (operation) => functionCandidate(kernel!, operation, compute) };
   }
   if (module !== undefined && !isProgram(module)) {
-    throw new UserError(`--kernel: the default export of ${kernel} is neither a function nor made by defineKernel`);
+    throw new UserError(
+      `--kernel ${kernel}: the default export is something else, expected a function or a kernel made by defineKernel`,
+    );
   }
   const programOf = (operation: Operation): KernelProgram | undefined =>
     module === undefined ? kernelOf(operation.name) : (module as unknown as KernelProgram);
   for (const { operation } of chosen) {
     const program = programOf(operation);
     if (program === undefined)
-      throw new UserError(`${operation.name} has no kernel here: name one with --kernel or --exec`);
+      throw new UserError(`${operation.name}: the project has no kernel of it, expected --kernel or --exec`);
     if (module !== undefined) checkDeclaration(kernel!, program, operation);
   }
   const device = await openDevice({ adapter });
@@ -65,6 +68,6 @@ function checkDeclaration(path: string, program: KernelProgram, operation: Opera
       Object.keys(operation[part]).toSorted().join(", "),
     ];
     if (got !== wanted)
-      throw new UserError(`--kernel: ${path} has the ${part} ${got}, ${operation.name} has ${wanted}`);
+      throw new UserError(`--kernel ${path}: has the ${part} ${got}, expected ${wanted} for ${operation.name}`);
   }
 }

@@ -40,6 +40,10 @@ export async function convert(from: string, to: string, options: ConvertOptions)
   try {
     const { config, tensors } = opened;
     const dtype = options.dtype ?? dtypeFor(format, opened);
+    const storable = dtypesOfFormat(format);
+    if (!storable.includes(dtype)) {
+      throw new UserError(`--dtype ${dtype}: ${format} cannot store it, expected ${storable.join(" or ")}`);
+    }
     const tokenizer = format === "gguf" ? tokenizerFor(opened, options.tokenizer) : undefined;
     const weights = weightsOf(opened);
     const progress = openProgress(tensors.length);

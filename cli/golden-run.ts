@@ -1,8 +1,8 @@
 // What `touchstone golden` does.
-import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import Table from "cli-table3";
+import { namesIn } from "../formats/folder.ts";
 import { readFixture } from "../golden/fixtures/fixture.ts";
 import { generateSuite } from "../golden/fixtures/generate.ts";
 import { differences, readManifest } from "../golden/fixtures/manifest.ts";
@@ -51,7 +51,7 @@ export function checkFolder(folder = committed): number {
 
 /** Judges a folder of outputs; returns the exit status. */
 export function verify(fixtures: string, outputs: string): number {
-  if (!existsSync(outputs)) throw new UserError(`${outputs} does not exist, expected a folder of outputs`);
+  namesIn(outputs, "a folder of outputs");
   const results = fixtureNames(fixtures).map((name) => verifyFile(fixtures, outputs, name));
   process.stdout.write(`${verifyTable(results)}\n`);
   const findings = results.flatMap((result) => result.findings);

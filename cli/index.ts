@@ -1,26 +1,7 @@
 #!/usr/bin/env node
-// touchstone <command>: registers every command, and turns whatever is thrown into one line and an exit status.
-import { readFileSync } from "node:fs";
-import { Command, CommanderError } from "commander";
-import * as blame from "./blame.ts";
-import * as check from "./check.ts";
-import * as convert from "./convert.ts";
-import * as diff from "./diff.ts";
-import * as evaluate from "./evaluate.ts";
-import * as generate from "./generate.ts";
-import * as golden from "./golden.ts";
-import * as inspect from "./inspect.ts";
-import * as ops from "./ops.ts";
-import * as plan from "./plan.ts";
-import * as tokenize from "./tokenize.ts";
-import * as tokenizer from "./tokenizer.ts";
-import * as trace from "./trace.ts";
+// The process of `touchstone <command>`.
+import { run } from "./program.ts";
 import { statuses } from "./statuses.ts";
-import * as train from "./train.ts";
-
-const badInput = new Set(["UserError", "RangeError", "FormatError", "ProtocolError", "NoDeviceError"]);
-// A RangeError of the engine itself is a defect, not bad input.
-const engineErrors = /^(Invalid (array|typed array|string) length|Maximum call stack|Array buffer allocation)/;
 
 // A reader that has gone (`| head`) is no error: the rest of the output is dropped. A full disk is bad input.
 process.stdout.on("error", (error: NodeJS.ErrnoException) => {
@@ -29,54 +10,7 @@ process.stdout.on("error", (error: NodeJS.ErrnoException) => {
   process.exit(statuses.badInput);
 });
 
-const program = new Command("touchstone")
-  .description("A LLaMA training step as a test oracle for GPU kernels.")
-  .version(version())
-  .exitOverride()
-  .showSuggestionAfterError(false)
-  .configureOutput({ outputError: (text, write) => write(`touchstone: ${inOneWording(text)}`) });
-
-const analysis = [blame, check, diff, golden, ops, plan, trace];
-const models = [convert, evaluate, generate, inspect, tokenize, tokenizer, train];
-for (const command of [...analysis, ...models]) command.register(program);
-
-try {
-  await program.parseAsync();
-} catch (error) {
-  process.exitCode = report(error);
-}
+process.exitCode = await run(process.argv.slice(2));
 // After using a device, Node never exits on its own. Flush stdout and stderr, then exit.
 for (const stream of [process.stdout, process.stderr]) await new Promise((resolve) => stream.write("", resolve));
 process.exit();
-
-/** What commander says of an option, in the form of every other error: "--runs 0: expected a whole number from 1". */
-function inOneWording(text: string): string {
-  const [, option, value, reason] =
-    /^error: option '(?:-\w, )?(--[\w-]+)[^']*' argument '([\s\S]*)' is invalid\. ([\s\S]*?)\.?\s*$/.exec(text) ?? [];
-  if (option === undefined) return text.replace(/^error: /, "");
-  return `${option} ${value}: ${reason.replace(/^Allowed choices are/, "expected one of")}\n`;
-}
-
-/** Prints in one line what was thrown, and returns the exit status. */
-function report(error: unknown): number {
-  if (error instanceof CommanderError) return error.exitCode === 0 ? statuses.good : statuses.badInput; // commander has printed its line
-  const { name, message } = error as Error;
-  if (badInput.has(name) && !engineErrors.test(message)) {
-    process.stderr.write(`touchstone: ${message.replaceAll(/\s*\n\s*/g, " ")}\n`);
-    return statuses.badInput;
-  }
-  process.stderr.write(`touchstone: internal error: ${(error as Error).stack ?? String(error)}\n`);
-  return statuses.internalError;
-}
-
-function version(): string {
-  // Beside this folder in a checkout, one further up when built.
-  for (const path of ["../package.json", "../../package.json"]) {
-    try {
-      return (JSON.parse(readFileSync(new URL(path, import.meta.url), "utf8")) as { version: string }).version;
-    } catch {
-      continue;
-    }
-  }
-  return "unknown";
-}

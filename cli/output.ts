@@ -28,7 +28,9 @@ export function checkWritable(option: string, path: string): void {
   try {
     accessSync(dirname(path), constants.W_OK | constants.X_OK);
   } catch (error) {
-    throw new UserError(`${option} ${path}: expected a writable folder ${dirname(path)}`, { cause: error });
+    throw new UserError(`${option} ${path}: cannot be written, expected a writable folder ${dirname(path)}`, {
+      cause: error,
+    });
   }
 }
 

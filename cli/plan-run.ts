@@ -4,10 +4,12 @@ import { presets } from "../reference/config.ts";
 import { type DataSheet, devices } from "../reference/planning/devices.ts";
 import { printedTokens } from "../reference/planning/paper.ts";
 import { plan, type PlanRequest, rankMemory } from "../reference/planning/plan.ts";
-import { parsePolicy, policyNames } from "../reference/model/policies.ts";
+import { policyNames } from "../reference/model/policies.ts";
 import { layerTimeline } from "../reference/planning/step-time.ts";
 import { UserError } from "./errors.ts";
+import { checkWritable } from "./output.ts";
 import { draw } from "./plan-svg.ts";
+import { policyOf } from "./step-options.ts";
 import { describe, type Planned, serving } from "./plan-text.ts";
 import type { StorageName } from "../reference/model/storage.ts";
 import type { ZeroStage } from "../reference/planning/layout.ts";
@@ -37,8 +39,10 @@ const BITS_A_GIGABIT = 1e9;
 /** Plans, prints, and writes what was asked for. Throws UserError or RangeError, one line, for a run that cannot be. */
 export function run(options: PlanOptions): void {
   const planned = planOf(options);
-  process.stdout.write(`${describe(planned)}\n`);
   const { svg, json } = options;
+  if (svg !== undefined) checkWritable("--svg", svg);
+  if (json !== undefined) checkWritable("--json", json);
+  process.stdout.write(`${describe(planned)}\n`);
   if (svg !== undefined) write(svg, draw(planned));
   if (json !== undefined) write(json, `${JSON.stringify(figures(planned), undefined, 2)}\n`);
 }
@@ -48,7 +52,8 @@ export function planOf(options: PlanOptions): Planned {
   const { model, gpus, gpu, tensor, sequenceParallel, data, zero, dtype } = options;
   const config = presets[model];
   const tokens = options.tokens ?? printedTokens[model];
-  if (tokens === undefined) throw new UserError(`--tokens is missing: the paper has no run of ${model}`);
+  if (tokens === undefined)
+    throw new UserError(`--tokens is missing, expected --tokens N: the paper has no run of ${model}`);
   const request: PlanRequest = {
     config,
     device: networked(devices[gpu], options.network),
@@ -64,7 +69,7 @@ export function planOf(options: PlanOptions): Planned {
     sequence: sequenceParallel,
     ...(data === undefined ? {} : { data }),
     ...(zero === undefined ? {} : { zero }),
-    policy: parsePolicy(options.recompute),
+    policy: policyOf(options.recompute),
     dtype,
   };
   const made = plan(request);

@@ -24,9 +24,18 @@ export interface StepFlags {
   readonly dtype?: StepDType;
 }
 
+/** The value of --recompute. Throws UserError for what is neither a policy nor an output. */
+export function policyOf(text: string): Policy {
+  try {
+    return parsePolicy(text);
+  } catch (error) {
+    throw new UserError(`--recompute ${text}: ${(error as Error).message}`, { cause: error });
+  }
+}
+
 export function addRecompute(command: Command): Command {
   const what = `${policyNames.join(", ")}, or outputs to save, separated by commas; the rest are recomputed`;
-  return command.option("--recompute <policy>", what, parsePolicy, "none");
+  return command.option("--recompute <policy>", what, policyOf, "none");
 }
 
 /** --recompute, --micro-batches and --memory-limit. */

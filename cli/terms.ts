@@ -1,5 +1,6 @@
 // The terms under which a candidate is judged: whose accuracies are allowed, and what the kernel declares.
-import { readFileSync, statSync } from "node:fs";
+import { FormatError } from "../formats/error.ts";
+import { readText } from "../formats/ranges.ts";
 import { customTarget } from "../reference/custom-target.ts";
 import type { Operation } from "../reference/operation.ts";
 import { type Target, targets } from "../reference/targets.ts";
@@ -13,19 +14,17 @@ export function chooseTarget(name: string | undefined, fallback: keyof typeof ta
   if (name === undefined) return targets[fallback];
   if (Object.hasOwn(targets, name)) return targets[name as keyof typeof targets];
   if (!/[./\\]/.test(name)) {
-    throw new UserError(`--target: "${name}" is none of ${Object.keys(targets).join(", ")}, and no JSON file`);
-  }
-  let text: string;
-  try {
-    if (statSync(name).size > LARGEST_TARGET_FILE) throw new Error(`is larger than ${LARGEST_TARGET_FILE} bytes`);
-    text = readFileSync(name, "utf8");
-  } catch (error) {
-    throw new UserError(`--target: ${name} cannot be read: ${(error as Error).message}`, { cause: error });
+    throw new UserError(
+      `--target ${name}: there is no such target, expected one of ${Object.keys(targets).join(", ")}, or a JSON file`,
+    );
   }
   try {
-    return customTarget(JSON.parse(text));
+    return customTarget(JSON.parse(readText(name, "a target in JSON", LARGEST_TARGET_FILE)));
   } catch (error) {
-    throw new UserError(`--target: ${name}: ${(error as Error).message}`, { cause: error });
+    const { message } = error as Error;
+    if (error instanceof FormatError) throw new UserError(`--target ${message}`, { cause: error });
+    const what = error instanceof SyntaxError ? `is not JSON (${message}), expected a target in JSON` : message;
+    throw new UserError(`--target ${name}: ${what}`, { cause: error });
   }
 }
 
@@ -35,6 +34,6 @@ export function declare(target: Target, list: string | undefined, chosen: readon
   try {
     return declareStores(target, parseStores(list), chosen);
   } catch (error) {
-    throw new UserError(`--store: ${(error as Error).message}`, { cause: error });
+    throw new UserError(`--store ${list}: ${(error as Error).message}`, { cause: error });
   }
 }

@@ -3,6 +3,7 @@ import { closeSync, fstatSync, openSync } from "node:fs";
 import type { Command } from "commander";
 import { whole } from "./numbers.ts";
 import { UserError } from "./errors.ts";
+import { checkWritable } from "./output.ts";
 
 interface Options {
   readonly text: readonly string[];
@@ -36,6 +37,7 @@ async function run({ text: paths, vocabSize, out }: Options): Promise<void> {
   const { trainTokenizer, trainingDefaults } = await import("../reference/text/train.ts");
   const { wordCounter } = await import("../reference/text/train-words.ts");
 
+  checkWritable("--out", out);
   const progress = openProgress(paths.length + 1);
   try {
     const counter = wordCounter();

@@ -5,6 +5,7 @@ import { replayTrace } from "../trace/replay.ts";
 import type { OpenEngine } from "../reference/training/engine.ts";
 import { type EngineName, engineOf } from "./engine.ts";
 import { UserError } from "./errors.ts";
+import { checkWritable } from "./output.ts";
 import { checkDType, checkMicroBatches } from "./step-options.ts";
 import type { Policy } from "../reference/model/policies.ts";
 
@@ -22,12 +23,14 @@ export interface TraceOptions {
 export async function trace(options: TraceOptions): Promise<void> {
   const { device, recompute, full = false, out } = options;
   const dtype = options.dtype ?? (device === "gpu" ? "float32" : "float64");
-  if (device === "gpu" && dtype === "float64") throw new UserError("--device gpu computes in float32, not in float64");
+  if (device === "gpu" && dtype === "float64")
+    throw new UserError("--dtype float64: the gpu has no float64, expected float32 or bfloat16");
   if (dtype === "bfloat16") checkDType(dtype, device);
   const stepDType = dtype === "bfloat16" ? dtype : "float32";
   const open: OpenEngine = (config, state, given) =>
     engineOf(device)(config, state, { ...given, recompute, dtype: stepDType });
   const recorded = readTraceInput(options.replay);
+  checkWritable("--out", out);
   const { microBatches = recorded.microBatches } = options;
   checkMicroBatches(microBatches, recorded.batches[0].tokens.shape[0]);
   const input = { ...recorded, microBatches };

@@ -1,7 +1,16 @@
-// A folder that files are to be written into.
-import { accessSync, constants, mkdirSync, statSync } from "node:fs";
+// A folder: what it holds, and whether files can be written into it.
+import { accessSync, constants, mkdirSync, readdirSync, statSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import { asFormatError } from "./system-error.ts";
+
+/** The names of what a folder holds. Throws FormatError, with what was expected, where it cannot be read. */
+export function namesIn(path: string, expected: string): string[] {
+  try {
+    return readdirSync(path);
+  } catch (error) {
+    throw asFormatError(error, path, "cannot be read", expected);
+  }
+}
 
 /** Makes a folder and those it lies in, where they are not there yet. Throws FormatError unless files can be made in it. */
 export function makeFolder(path: string): void {

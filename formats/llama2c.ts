@@ -60,7 +60,10 @@ function storedWeight(file: RangeFile, name: string, shape: readonly number[], p
 
 function readHeader(file: RangeFile): LlamaConfig {
   if (file.size < headerBytes) {
-    throw new FormatError(file.path, `is ${file.size} bytes long, expected llama2.c's header of ${headerBytes}`);
+    throw new FormatError(
+      file.path,
+      `is ${file.size} bytes long, expected a checkpoint, of which llama2.c's header alone has ${headerBytes}`,
+    );
   }
   const header = new Uint8Array(headerBytes);
   file.read(0, header);
@@ -82,7 +85,7 @@ function readHeader(file: RangeFile): LlamaConfig {
     tiedEmbeddings: field(5) > 0,
     ...fixed,
   };
-  checkConfigOf(file.path, config, "is no other format, and read as llama2.c's, version 0, its ");
+  checkConfigOf(file.path, config, "is not a checkpoint of a known format; as llama2.c's version 0, its ");
   // The size says whether the header may be believed, before a list of that many layers is made.
   const wanted = headerBytes + storedBytes("float32", countNumbers(config));
   if (file.size !== wanted) {

@@ -58,7 +58,7 @@ export function parseCase(line: string): Case {
   let seed: number | undefined;
   for (const word of words) {
     const match = /^([A-Za-z][A-Za-z0-9.]*)=([A-Za-z0-9.+-]+)$/.exec(word);
-    if (match === null) throw new RangeError(`replay: "${word}" is not NAME=VALUE`);
+    if (match === null) throw new RangeError(`replay: "${word}" is not NAME=VALUE, expected such as R=3`);
     const [, name, value] = match as unknown as [string, string, string];
     const number = /^-?\d{1,10}$/.test(value) ? Number(value) : undefined;
     if (name === "profile") profile = value;
@@ -68,7 +68,9 @@ export function parseCase(line: string): Case {
   if (!(profiles as readonly string[]).includes(profile ?? "")) {
     throw new RangeError(`replay: profile is ${profile ?? "missing"}, expected one of ${profiles.join(", ")}`);
   }
-  if (seed === undefined) throw new RangeError("replay: seed=NUMBER is missing");
+  if (seed === undefined || seed < 0) {
+    throw new RangeError(`replay: seed is ${seed ?? "missing"}, expected a whole number of at least 0`);
+  }
   return { op, sizes, profile: profile as Profile, seed };
 }
 

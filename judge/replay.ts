@@ -16,7 +16,7 @@ export function parseReplay(line: string): Replayed {
   const { of: c, name } = parseRelation(line);
   const [chosen] = choose([c.op]);
   if (chosen.operation.name !== c.op) {
-    throw new RangeError(`replay: "${c.op}" is not an op and direction, such as swiglu.forward`);
+    throw new RangeError(`replay: "${c.op}" is not an op and direction, expected such as swiglu.forward`);
   }
   checkSizes(chosen, c);
   return { chosen, case: c, ...(name === undefined ? {} : { relation: relationOf(chosen, c, name) }) };
@@ -29,7 +29,8 @@ function relationOf({ operation, spec }: Chosen, { profile }: Case, name: string
     const known = relations.map((relation) => `"${relation.name}"`).join(", ");
     throw new RangeError(`replay: ${operation.name} has no relation "${name}", expected one of ${known}`);
   }
-  if (profile !== "unit") throw new RangeError(`replay: profile is ${profile}, relations are tried on unit`);
+  if (profile !== "unit")
+    throw new RangeError(`replay: profile is ${profile}, expected unit, on which relations are tried`);
   return found;
 }
 
@@ -42,7 +43,7 @@ function checkSizes({ spec }: Chosen, { sizes, profile }: Case): void {
   const given = Object.keys(sizes);
   if (expected.toSorted().join() !== given.toSorted().join()) {
     throw new RangeError(
-      `replay: ${spec.op} has the sizes ${expected.join(", ") || "none"}, got ${given.join(", ") || "none"}`,
+      `replay: ${spec.op} with the sizes ${given.join(", ") || "none"}, expected ${expected.join(", ") || "none"}`,
     );
   }
   for (const [name, value] of Object.entries(sizes)) {

@@ -19,7 +19,8 @@ export function parseStores(list: string): Stores {
   const stores: Record<string, FormatName> = {};
   for (const word of list.split(",")) {
     const [name, format, ...rest] = word.split("=");
-    if (format === undefined || rest.length > 0) throw new RangeError(`"${word}" is not NAME=FORMAT`);
+    if (format === undefined || rest.length > 0)
+      throw new RangeError(`"${word}" is not NAME=FORMAT, expected such as P=bfloat16`);
     stores[name] = format as FormatName;
   }
   return stores;

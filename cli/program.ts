@@ -1,0 +1,72 @@
+// touchstone <command>: registers every command, runs one, and turns whatever is thrown into one line and an exit status.
+import { readFileSync } from "node:fs";
+import { Command, CommanderError } from "commander";
+import * as blame from "./blame.ts";
+import * as check from "./check.ts";
+import { useOneWording } from "./command-errors.ts";
+import * as convert from "./convert.ts";
+import * as diff from "./diff.ts";
+import * as evaluate from "./evaluate.ts";
+import * as generate from "./generate.ts";
+import * as golden from "./golden.ts";
+import * as inspect from "./inspect.ts";
+import * as ops from "./ops.ts";
+import * as plan from "./plan.ts";
+import * as tokenize from "./tokenize.ts";
+import * as tokenizer from "./tokenizer.ts";
+import * as trace from "./trace.ts";
+import { inHelp, statuses } from "./statuses.ts";
+import * as train from "./train.ts";
+
+const badInput = new Set(["UserError", "RangeError", "FormatError", "ProtocolError", "NoDeviceError"]);
+// A RangeError of the engine itself is a defect, not bad input.
+const engineErrors = /^(Invalid (array|typed array|string) length|Maximum call stack|Array buffer allocation)/;
+
+/** Runs a command line, without "touchstone"; returns the exit status. */
+export async function run(words: readonly string[]): Promise<number> {
+  try {
+    await program().parseAsync(words, { from: "user" });
+    return Number(process.exitCode ?? statuses.good);
+  } catch (error) {
+    return report(error);
+  } finally {
+    process.exitCode = undefined;
+  }
+}
+
+function program(): Command {
+  const touchstone = new Command("touchstone")
+    .description("A LLaMA training step as a test oracle for GPU kernels.")
+    .version(version())
+    .exitOverride()
+    .addHelpText("after", `\n${inHelp}`);
+  const analysis = [blame, check, diff, golden, ops, plan, trace];
+  const models = [convert, evaluate, generate, inspect, tokenize, tokenizer, train];
+  for (const command of [...analysis, ...models]) command.register(touchstone);
+  useOneWording(touchstone);
+  return touchstone;
+}
+
+/** Prints in one line what was thrown, and returns the exit status. */
+function report(error: unknown): number {
+  if (error instanceof CommanderError) return error.exitCode === 0 ? statuses.good : statuses.badInput; // commander has printed its line
+  const { name, message } = error as Error;
+  if (badInput.has(name) && !engineErrors.test(message)) {
+    process.stderr.write(`touchstone: ${message.replaceAll(/\s*\n\s*/g, " ")}\n`);
+    return statuses.badInput;
+  }
+  process.stderr.write(`touchstone: internal error: ${(error as Error).stack ?? String(error)}\n`);
+  return statuses.internalError;
+}
+
+function version(): string {
+  // Beside this folder in a checkout, one further up when built.
+  for (const path of ["../package.json", "../../package.json"]) {
+    try {
+      return (JSON.parse(readFileSync(new URL(path, import.meta.url), "utf8")) as { version: string }).version;
+    } catch {
+      continue;
+    }
+  }
+  return "unknown";
+}
