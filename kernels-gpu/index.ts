@@ -13,6 +13,7 @@ import * as embedding from "./embedding.ts";
 import * as linear from "./linear.ts";
 import * as rmsnorm from "./rmsnorm.ts";
 import * as attention from "./attention.ts";
+import * as softmax from "./softmax.ts";
 import * as swiglu from "./swiglu.ts";
 
 /**
@@ -37,6 +38,8 @@ export const kernels = {
   "rope-table.forward": ropeTable.forward,
   "rope.forward": rope.forward,
   "rope.backward": rope.backward,
+  "softmax.forward": softmax.forward,
+  "softmax.backward": softmax.backward,
   "attention.forward": attention.forward,
   "attention.backward": attention.backward,
   "swiglu.forward": swiglu.forward,

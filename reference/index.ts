@@ -13,6 +13,7 @@ export * as linear from "./ops/linear.ts";
 export * as rmsnorm from "./ops/rmsnorm.ts";
 export * as rope from "./ops/rope.ts";
 export * as ropeTable from "./ops/rope-table.ts";
+export * as softmax from "./ops/softmax.ts";
 export * as swiglu from "./ops/swiglu.ts";
 
 export * as block from "./model/block.ts";

@@ -3,52 +3,17 @@
 import type { Tensor } from "../reference/tensor.ts";
 import { type Evaluation, output } from "./evaluation.ts";
 import type { Float32Arithmetic } from "./arithmetic.ts";
+import {
+  binary,
+  type Exponential,
+  maximumFirst,
+  natural,
+  running,
+  runningInLanes,
+  type Statistics,
+} from "./softmax-row.ts";
 
-const { LN2, LOG2E } = Math;
-const LANES = 4;
-
-interface State {
-  readonly max: number;
-  /** Σ e^(logit − max). */
-  readonly sum: number;
-}
-
-type Exponential = (f: Float32Arithmetic, x: number) => number;
-type Statistics = (f: Float32Arithmetic, e: Exponential, row: readonly number[]) => State;
-
-const natural: Exponential = (f, x) => f.exp(x);
-const binary: Exponential = (f, x) => f.exp2(f.multiply(x, f.constant(LOG2E)));
-
-const maximumFirst: Statistics = (f, e, row) => {
-  const max = Math.max(...row);
-  return { max, sum: f.sum(row.map((logit) => e(f, f.subtract(logit, max)))) };
-};
-
-/** The sum relative to another maximum; where that is the same, nothing is rounded. */
-function rescaled(f: Float32Arithmetic, e: Exponential, { max, sum }: State, to: number): number {
-  return max === to || sum === 0 ? sum : f.multiply(sum, e(f, f.subtract(max, to)));
-}
-
-const running: Statistics = (f, e, row) => {
-  let state: State = { max: -Infinity, sum: 0 };
-  for (const logit of row) {
-    const max = Math.max(state.max, logit);
-    state = { max, sum: f.add(rescaled(f, e, state, max), e(f, f.subtract(logit, max))) };
-  }
-  return state;
-};
-
-const runningInLanes: Statistics = (f, e, row) => {
-  const states = Array.from({ length: Math.min(LANES, row.length) }, (_, lane) =>
-    running(
-      f,
-      e,
-      row.filter((_logit, v) => v % LANES === lane),
-    ),
-  );
-  const max = Math.max(...states.map((state) => state.max));
-  return { max, sum: f.sum(states.map((state) => rescaled(f, e, state, max))) };
-};
+const { LN2 } = Math;
 
 interface Rows {
   readonly rows: readonly number[][];

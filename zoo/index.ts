@@ -12,6 +12,7 @@ import { crossEntropy } from "./cross-entropy.ts";
 import { embedding } from "./embedding.ts";
 import { linear } from "./linear.ts";
 import { rmsnorm } from "./rmsnorm.ts";
+import { softmax } from "./softmax.ts";
 import { swiglu } from "./swiglu.ts";
 
 const evaluations: readonly Evaluation[] = [
@@ -22,6 +23,7 @@ const evaluations: readonly Evaluation[] = [
   ...linear,
   ...ropeTable,
   ...rope,
+  ...softmax,
   ...attention,
   ...swiglu,
   ...crossEntropy,

@@ -13,6 +13,7 @@ import * as linear from "./linear.ts";
 import * as rmsnorm from "./rmsnorm.ts";
 import * as rope from "./rope.ts";
 import * as ropeTable from "./rope-table.ts";
+import * as softmax from "./softmax.ts";
 import * as swiglu from "./swiglu.ts";
 
 const rows: { readonly [Op in OpName]: JudgeRow<Op, ProblemOf<Op>> } = {
@@ -27,6 +28,8 @@ const rows: { readonly [Op in OpName]: JudgeRow<Op, ProblemOf<Op>> } = {
   "rope-table.forward": ropeTable.forward,
   "rope.forward": rope.forward,
   "rope.backward": rope.backward,
+  "softmax.forward": softmax.forward,
+  "softmax.backward": softmax.backward,
   "attention.forward": attention.forward,
   "attention.backward": attention.backward,
   "swiglu.forward": swiglu.forward,

@@ -26,11 +26,11 @@ function plus(run: Run, output: string, addend: (i: number) => number): Side {
 }
 
 /** Rounded to multiples of 2⁻⁴: sums of two such unit numbers are exact, in bfloat16 too. */
-function coarse(t: Tensor): Tensor {
+export function coarse(t: Tensor): Tensor {
   return { data: t.data.map((x) => Math.round(x * 16) / 16) as Floats, shape: t.shape };
 }
 
-function withInputs({ inputs, scalars }: Problem, changed: Readonly<Record<string, Tensor>>): Problem {
+export function withInputs({ inputs, scalars }: Problem, changed: Readonly<Record<string, Tensor>>): Problem {
   return { inputs: { ...inputs, ...changed } as Inputs, scalars };
 }
 

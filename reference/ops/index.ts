@@ -14,6 +14,7 @@ import * as linear from "./linear.bound.ts";
 import * as rmsnorm from "./rmsnorm.bound.ts";
 import * as ropeTable from "./rope-table.bound.ts";
 import * as rope from "./rope.bound.ts";
+import * as softmax from "./softmax.bound.ts";
 import * as swiglu from "./swiglu.bound.ts";
 
 const rows = [
@@ -28,6 +29,8 @@ const rows = [
   ropeTable.forward,
   rope.forward,
   rope.backward,
+  softmax.forward,
+  softmax.backward,
   attention.forward,
   attention.backward,
   swiglu.forward,

@@ -12,6 +12,7 @@ import { embedding } from "./embedding.ts";
 import { linear } from "./linear.ts";
 import { rmsnorm } from "./rmsnorm.ts";
 import { attention } from "./attention.ts";
+import { softmax } from "./softmax.ts";
 import { swiglu } from "./swiglu.ts";
 
 export const mutants: readonly Mutant[] = [
@@ -22,6 +23,7 @@ export const mutants: readonly Mutant[] = [
   ...linear,
   ...ropeTable,
   ...rope,
+  ...softmax,
   ...attention,
   ...swiglu,
   ...crossEntropy,

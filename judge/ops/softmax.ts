@@ -1,0 +1,116 @@
+import { none } from "../../reference/none.ts";
+import * as softmax from "../../reference/ops/softmax.ts";
+import type { Floats, Tensor } from "../../reference/tensor.ts";
+import { PER_ROW, rowsOf, sampled } from "../at-scale.ts";
+import { axis, type CaseSpec, size } from "../case.ts";
+import { fill, madeUp } from "../profile.ts";
+import { alone } from "../relations/independence.ts";
+import { along } from "../relations/permutation.ts";
+import { compareSides, ordinary as ordinaryProblem, Run, sideOf } from "../relations/relation.ts";
+import { linearIn } from "../relations/scaling.ts";
+import { coarse, type Shift, withInputs } from "../relations/shifts.ts";
+import { judgeRow } from "../row.ts";
+
+/** Elements in all: a case takes a few milliseconds. */
+const MOST_ELEMENTS = 2500;
+const SAMPLED_ROWS = 4;
+
+const shared = {
+  sizes: { R: axis(40), C: axis(600) },
+  fits: (sizes) => size(sizes, "R") * size(sizes, "C") <= MOST_ELEMENTS,
+  profiles: madeUp,
+  examples: [
+    { sizes: { R: 0, C: 5 }, profile: "unit" },
+    { sizes: { R: 2, C: 0 }, profile: "unit" },
+    { sizes: { R: 3, C: 1 }, profile: "unit" }, // the only element: 1
+    { sizes: { R: 5, C: 37 } },
+    { sizes: { R: 2, C: 65 }, profile: "small-scores" },
+    { sizes: { R: 70, C: 3 }, profile: "unit" },
+    { sizes: { R: 1030, C: 2 }, profile: "unit" },
+    { sizes: { R: 1, C: 4099 }, profile: "unit" },
+    { sizes: { R: 2, C: 1025 }, profile: "sorted" }, // the last columns count most
+  ],
+  long: [
+    { sizes: { R: 1, C: 32_001 }, profile: "unit" }, // LLaMA has 32,000 classes
+    { sizes: { R: 65_537, C: 2 }, profile: "unit" }, // more rows than workgroups along an axis
+  ],
+} as const satisfies Partial<CaseSpec>;
+
+const ordinary = { R: 19, C: 70 };
+
+/** x + a for a whole row leaves y: it depends on differences alone. */
+const rowShifted: Shift = {
+  name: "a constant added to a row",
+  statement: "A number added to a whole row changes nothing.",
+  differences: async (trial) => {
+    const problem = ordinaryProblem(trial);
+    const base = coarse(problem.inputs.x as Tensor);
+    const C = base.shape[1];
+    const addend = (r: number): number => (r % 7) - 3 + 0.5;
+    const before = await Run.of(trial, withInputs(problem, { x: base }));
+    const shifted = { data: base.data.map((x, i) => x + addend(Math.floor(i / C))) as Floats, shape: base.shape };
+    const after = await Run.of(trial, withInputs(problem, { x: shifted }));
+    return [compareSides("y", sideOf(before, "y"), sideOf(after, "y"), "free")];
+  },
+};
+
+export const forward = judgeRow("softmax.forward", {
+  ...shared,
+  build(sizes, profile, seed) {
+    return { inputs: { x: fill(profile, seed, "x", [size(sizes, "R"), size(sizes, "C")]) }, scalars: {} };
+  },
+  ordinary,
+  probes: (n) => [{ sizes: { R: 1, C: n }, outputs: ["y"] }],
+  lowProbes: none("every element has an error of its own"),
+  cancelling: none("no output is a sum"),
+  independence: [alone("R", ["y"])],
+  symmetry: [along("R"), along("C", { sums: ["y"] })],
+  scaling: none("exponentials do not scale"),
+  shift: [rowShifted],
+  overlooked: none("every input is read"),
+  shown: none("the first number of every input shows"),
+  unread: none("every number is part of the formula"),
+  atScale: ({ V, T: R }) => ({
+    inputs: { x: { kind: "normal", shape: [R, V], scale: 4 } },
+    scalars: {},
+    parts: (seed) =>
+      sampled(seed, "row", SAMPLED_ROWS, R).map((r, n) => ({
+        inputs: { x: rowsOf([r], V) },
+        outputs: { y: (i) => r * V + i },
+        keep: { y: sampled(seed + n, "column", PER_ROW, V) },
+      })),
+  }),
+});
+
+export const backward = judgeRow("softmax.backward", {
+  ...shared,
+  build(sizes, profile, seed) {
+    const { x } = forward.build(sizes, profile, seed).inputs;
+    const { y } = softmax.forward(x); // rounded once: what a good forward leaves
+    return { inputs: { dy: fill(profile, seed, "dy", x.shape), y }, scalars: {} };
+  },
+  ordinary,
+  probes: (n) => [{ sizes: { R: 1, C: n }, outputs: ["dx"] }],
+  lowProbes: none("every element has an error of its own"),
+  cancelling: none("the sum's error hides beside dy"),
+  independence: [alone("R", ["dx"])],
+  symmetry: [along("R"), along("C", { sums: ["dx"] })],
+  scaling: [linearIn(["dy"], ["dx"])],
+  shift: none("linear in dy, which its scaling says"),
+  overlooked: none("every input is read"),
+  shown: none("the first number of every input shows"),
+  unread: none("every number is part of the formula"),
+  atScale: ({ V, T: R }) => ({
+    inputs: {
+      dy: { kind: "normal", shape: [R, V] },
+      y: { kind: "uniform", shape: [R, V], scale: 1 / 16_384 }, // a row of 32,000 adds up to about 1
+    },
+    scalars: {},
+    parts: (seed) =>
+      sampled(seed, "row", SAMPLED_ROWS, R).map((r, n) => ({
+        inputs: { dy: rowsOf([r], V), y: rowsOf([r], V) },
+        outputs: { dx: (i) => r * V + i },
+        keep: { dx: sampled(seed + n, "column", PER_ROW, V) },
+      })),
+  }),
+});

@@ -1,0 +1,90 @@
+// How far a correct softmax may land. What is covered stands in the rows.
+//
+// Forward: y = e^(x − max) / Σ = e^(x − lse). The sum errs relatively, and so does each exponential, by a share that grows
+// with its argument (softmax.row.bound.ts); a quotient by the sum adds their spreads, e^(x − lse) has that of lse, which
+// is absolute, in its exponent. Not covered: x or the maximum scaled by log2 e before they are subtracted.
+//
+// Backward: with D = Σ dy · y in any order, |D̂ − D| ≤ γ over the products' magnitudes. dy − D may cancel, and its error does
+// not: dx errs by |y| times it. Multiplied out, y · dy − y · D, both products are rounded before they cancel.
+import { type Allowances, allowances, type Errors, type Reals, reader } from "../bounds.ts";
+import { defineOp } from "../define-op.ts";
+import { none } from "../none.ts";
+import { Arithmetic } from "../rounding.ts";
+import type { Target } from "../targets.ts";
+import { checkShapes } from "../tensor.ts";
+import { RowSoftmax } from "./softmax.row.bound.ts";
+import * as softmax from "./softmax.ts";
+
+export const forward = defineOp({
+  name: "softmax.forward",
+  summary: "y = e^(x − max) / Σ e^(x − max), along each row",
+  inputs: { x: "R,C" },
+  integers: [],
+  scalars: {},
+  outputs: { y: "R,C" },
+  stores: none("the weights are stored as y"),
+  covered: [
+    "e^x, or 2^(x · log2 e)",
+    "the maximum first, or a running one, in one lane or several, the sum rescaled when it rises",
+    "a quotient by the sum, a product with its reciprocal, or e^(x − lse)",
+  ],
+  exact: none("exponentials"),
+  wide: none("no statistic is given or taken"),
+  evaluate: ({ x }) => softmax.forward(x),
+  bound: forwardBound,
+});
+
+export const backward = defineOp({
+  name: "softmax.backward",
+  summary: "dx = y · (dy − Σ dy · y), along each row",
+  inputs: { dy: "R,C", y: "R,C" },
+  integers: [],
+  scalars: {},
+  outputs: { dx: "R,C" },
+  stores: none("the sum is one number a row"),
+  covered: ["y · (dy − D), or y · dy − y · D", "the terms of D added in any order, by any partial sums"],
+  exact: none("products of more than two factors"),
+  wide: none("no statistic is given or taken"),
+  evaluate: ({ dy, y }) => softmax.backward(dy, y),
+  bound: backwardBound,
+});
+
+/** x: [R, C] → an allowance for each element of y. */
+function forwardBound({ x }: Reals<"x">, _: object, target: Target, errors: Errors<"x"> = {}): Allowances<"y"> {
+  const { R, C } = checkShapes({ x: [x, "R,C"] });
+  const row = new RowSoftmax(target, x, C, errors.x);
+  const y = allowances(x.shape);
+  for (let r = 0; r < R; r++) {
+    row.read(r);
+    for (let c = 0; c < C; c++) y.data[r * C + c] = row.probability(r * C + c, row.lse).error;
+  }
+  return { y };
+}
+
+/** dy, y: [R, C] → an allowance for each element of dx. */
+function backwardBound(
+  { dy, y }: Reals<"dy" | "y">,
+  _: object,
+  target: Target,
+  errors: Errors<"dy" | "y"> = {},
+): Allowances<"dx"> {
+  const { R, C } = checkShapes({ dy: [dy, "R,C"], y: [y, "R,C"] });
+  const a = new Arithmetic(target);
+  const dyAt = reader(dy, errors.dy);
+  const yAt = reader(y, errors.y);
+  const dx = allowances(y.shape);
+  for (let r = 0; r < R; r++) {
+    const terms = a.sum();
+    for (let i = r * C; i < (r + 1) * C; i++) {
+      const [gradient, weight] = [dyAt(i), yAt(i)];
+      terms.addProduct(gradient.value, weight.value, gradient.error, weight.error);
+    }
+    const D = terms.total();
+    for (let i = r * C; i < (r + 1) * C; i++) {
+      const factored = a.multiply(yAt(i), a.subtract(dyAt(i), D));
+      const multipliedOut = a.subtract(a.multiply(yAt(i), dyAt(i)), a.multiply(yAt(i), D));
+      dx.data[i] = a.either(factored, multipliedOut).error;
+    }
+  }
+  return { dx };
+}

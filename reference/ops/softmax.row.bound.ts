@@ -1,0 +1,156 @@
+// The softmax of one row of logits, and how far a correct kernel's may lie off: cross-entropy and softmax need it.
+//
+// An exponential is judged in its exponent: a computed one is e^x · e^θ with |θ| at most its spread. That is no approximation
+// to first order, and spreads of factors add up.
+import { dtypes } from "../dtype.ts";
+import { exp, log } from "../elementary.ts";
+import { type Approx, Arithmetic } from "../rounding.ts";
+import type { Region, Target } from "../targets.ts";
+import type { Tensor } from "../tensor.ts";
+
+const { minNormal, minSubnormal, u: NEAREST } = dtypes.float32;
+const { LN2, LOG2E } = Math;
+
+/** The softmax of one row after another: what it holds belongs to the row read last. */
+export class RowSoftmax {
+  readonly a: Arithmetic;
+  /** The largest logit, as far as the logits' errors allow to know it. */
+  max: Approx = { value: -Infinity, error: 0 };
+  /** log Σ e^(logit − max). */
+  logSum: Approx = { value: NaN, error: Infinity };
+  /** log Σ e^logit. */
+  lse: Approx = { value: NaN, error: Infinity };
+  private readonly V: number;
+  private readonly logits: Tensor;
+  private readonly errors: Tensor | undefined;
+  private sumSpread = Infinity;
+  /** The spread of a quotient by the sum, or of a product with its inverse. */
+  private quotientSpread = Infinity;
+  /** |log(computed ÷ exact)| after one rounding. */
+  private readonly rounding: number;
+  /** An exponential is off by at most fixed + slope · |argument| of itself. */
+  private readonly fixed: number;
+  private readonly slope: number;
+
+  constructor(target: Target, logits: Tensor, V: number, errors: Tensor | undefined) {
+    this.a = new Arithmetic(target);
+    this.V = V;
+    this.logits = logits;
+    this.errors = errors;
+    this.rounding = spreadOf(this.a.u);
+    const { exp: natural, exp2: binary } = target.functions;
+    this.fixed = Math.max(...[...natural, ...binary].map(fixedShare));
+    // The argument of 2^(x · log2 e) is larger, and rounded twice.
+    const longer = LOG2E * (1 + 4 * this.a.u);
+    this.slope = Math.max(...natural.map(shareByArgument), ...binary.map((region) => shareByArgument(region) * longer));
+  }
+
+  read(r: number): void {
+    const { a, V, errors } = this;
+    const row = this.logits.data.subarray(r * V, (r + 1) * V);
+    const errorAt = (v: number): number => errors?.data[r * V + v] ?? 0;
+    let [max, lowest, highest] = [-Infinity, -Infinity, -Infinity]; // the largest logit lies between the last two
+    for (let v = 0; v < V; v++) {
+      max = Math.max(max, row[v]);
+      lowest = Math.max(lowest, row[v] - errorAt(v));
+      highest = Math.max(highest, row[v] + errorAt(v));
+    }
+    this.max = { value: max, error: Math.max(max - lowest, highest - max) };
+
+    // What is subtracted is exact whatever it is: log Σ e^(logit − m) + m does not depend on m.
+    const sum = a.sum();
+    const rises = errors === undefined ? risesOf(row) : undefined;
+    for (let v = 0; v < V; v++) {
+      const term = exp(row[v] - max);
+      const rescalings = rises?.[v] ?? V - 1;
+      const distance = highest - row[v] + errorAt(v);
+      const spread = errorAt(v) + this.exponentialSpread(distance, rescalings + 1) + rescalings * this.rounding;
+      sum.add(term, term * growth(spread) + this.loss(distance, rescalings));
+    }
+    const { value, error } = sum.total();
+    this.sumSpread = spreadOf(error / value);
+    this.quotientSpread = spreadOf(a.accuracy("divide", { value, error }, 1) * (1 + NEAREST)) + this.rounding;
+
+    // The sum as computed, for any maximum that it may be relative to.
+    const off = value * growth(this.sumSpread + this.max.error);
+    const logSum = log(value);
+    const magnitude = Math.max(log(value + off), -log(Math.max(0, value - off)));
+    const computed = { value, error: off };
+    const natural = a.accuracy("log", computed, magnitude);
+    const binary = LN2 * a.accuracy("log2", computed, magnitude / LN2);
+    const logError = this.sumSpread + Math.max(natural, binary + 3 * a.u * (magnitude + binary)); // ln 2, and its product
+    this.logSum = a.rounded(logSum, logError, 0);
+    const underflow = 2 * (a.target.flushes ? minNormal : minSubnormal); // of the maximum, and of the logarithm
+    this.lse = a.rounded(max + logSum, logError + underflow);
+  }
+
+  /** logit − max. What the maximum is off by is also in log Σ e^(logit − max), and cancels: only its rounding is left. */
+  fromMax(logit: Approx): Approx {
+    const { a, max } = this;
+    const { value, error } = a.subtract(logit, a.exact(max.value));
+    return a.rounded(value, error + a.u * max.error + (max.error > 0 && a.target.flushes ? minNormal : 0), 0);
+  }
+
+  /** p of element i of the row that was read: the exact one is e^(logit − saved). */
+  probability(i: number, saved: Approx): Approx {
+    const { a } = this;
+    const logit = this.logits.data[i];
+    const error = this.errors?.data[i] ?? 0;
+    const gap = Math.abs(this.lse.value - saved.value);
+    const lseError = Math.max(saved.error, this.lse.error + gap); // the saved one, or computed anew
+    const distance = Math.abs(logit - saved.value) + error + lseError;
+    const byLse = lseError + this.exponentialSpread(distance, 1);
+    const toMax = this.max.value + this.max.error - logit + error;
+    const bySum = gap + this.exponentialSpread(toMax, 1) + this.sumSpread + this.quotientSpread;
+    const value = exp(logit - saved.value);
+    return a.rounded(value, value * growth(error + Math.max(byLse, bySum)) + this.units(distance, 1) * minSubnormal, 0);
+  }
+
+  /** Of a product of exponentials whose arguments are differences, and add up to x: difference, log2 e, product; function. */
+  private exponentialSpread(x: number, factors: number): number {
+    const one = this.fixed + this.slope * x;
+    return 3 * this.rounding * x + (one < 1 ? (factors * this.fixed + this.slope * x) / (1 - one) : Infinity);
+  }
+
+  /** What a term of the sum may lose absolutely, where it or a sum that it is part of is rescaled to below the normal range. */
+  private loss(x: number, rescalings: number): number {
+    const flushed = this.a.target.flushes ? (2 * rescalings + 1) * minNormal : 0;
+    return flushed + this.units(x, rescalings + 1) * minSubnormal;
+  }
+
+  /** The accuracy of exponentials below the normal range, with one product each, in units of the smallest number. */
+  private units(x: number, factors: number): number {
+    return factors * (1 + this.fixed / NEAREST) + (this.slope / NEAREST) * x;
+  }
+}
+
+/** One unit in the last place of a result, as a share of it, at most. */
+const ULP = 2 * NEAREST * (1 + NEAREST);
+
+/** What a function's result may be off by for any argument, as a share of it. */
+function fixedShare({ ulp = 0, relative = 0, absolute = 0 }: Region): number {
+  return absolute > 0 ? Infinity : ulp * ULP + relative;
+}
+
+/** What comes on top of that for an argument of 1. */
+function shareByArgument({ ulpPerArgument = 0 }: Region): number {
+  return ulpPerArgument * ULP;
+}
+
+/** How often the running maximum may rise after element v, in any order: once for each greater value. */
+function risesOf(row: Tensor["data"]): Uint32Array {
+  const distinct = new Float64Array(new Set(row)).toSorted();
+  const place = new Map<number, number>();
+  for (let i = 0; i < distinct.length; i++) place.set(distinct[i], distinct.length - 1 - i);
+  return Uint32Array.from(row, (logit) => place.get(logit)!);
+}
+
+/** |log(1 + δ)| for |δ| ≤ relative. */
+function spreadOf(relative: number): number {
+  return relative < 1 ? relative / (1 - relative) : Infinity;
+}
+
+/** At least e^spread − 1, and 1 − e^−spread. */
+function growth(spread: number): number {
+  return spread < 1 ? spread + spread * spread : exp(spread) - 1; // eˣ ≤ 1 + x + x² up to x = 1.79
+}
