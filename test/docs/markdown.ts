@@ -1,17 +1,14 @@
 // Markdown as the tests of the documentation read it: pages, links, anchors, code.
-import { readdirSync, readFileSync } from "node:fs";
-import { join, relative, sep } from "node:path";
+import { execFileSync } from "node:child_process";
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
 import { root } from "./page.ts";
 
-const outside = new Set(["node_modules", "dist", ".git"]);
-
-/** Every file of the tree that its owner wrote, by its path from the root. */
-export function filesOfTree(folder = root): string[] {
-  return readdirSync(folder, { withFileTypes: true }).flatMap((entry) => {
-    if (outside.has(entry.name)) return [];
-    const path = join(folder, entry.name);
-    return entry.isDirectory() ? filesOfTree(path) : [relative(root, path).split(sep).join("/")];
-  });
+/** Every file of the tree that its owner wrote, by its path from the root: what git knows or would add. */
+export function filesOfTree(): string[] {
+  const words = ["ls-files", "-z", "--cached", "--others", "--exclude-standard"];
+  const paths = execFileSync("git", words, { cwd: root, encoding: "utf8", maxBuffer: 1 << 26 }).split("\0");
+  return paths.filter((path) => path !== "" && existsSync(join(root, path)));
 }
 
 export const pages = filesOfTree().filter((path) => path.endsWith(".md"));

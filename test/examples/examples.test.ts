@@ -64,6 +64,12 @@ test("the program in TypeScript says what is exact, what is allowed, and that th
   );
 });
 
+test("the README's program passes", async () => {
+  const [, snippet] = /^```ts\n([\s\S]*?)^```$/m.exec(readFileSync(join(root, "README.md"), "utf8"))!;
+  const printed = await run("--input-type=module", "-e", `${snippet!}\nconsole.log(passed, findings);`);
+  expect(printed).toBe("true []\n");
+});
+
 async function bundle(): Promise<string> {
   const { outputFiles } = await build({
     entryPoints: [example("browser/main.js")],
