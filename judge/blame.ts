@@ -36,7 +36,7 @@ export interface Judged {
   readonly worst: number;
 }
 
-/** An instance that could not be judged: which tensor neither it nor an op before it gives. */
+/** An instance that could not be judged, because one of its inputs is neither recorded nor computed before it. */
 export interface Left {
   readonly op: string;
   readonly where: string;
@@ -63,7 +63,7 @@ interface Known {
   readonly terms?: readonly Known[];
 }
 
-/** Judges every instance of a step that the recording allows to. */
+/** Judges every instance of a step whose inputs are recorded or follow from what is. */
 export function blame(
   instances: readonly Instance[],
   operations: ReadonlyMap<string, Operation>,
@@ -126,7 +126,7 @@ export function blame(
   return { faults, judged, left };
 }
 
-/** Where an op is; clipping and AdamW are at weights, so their own names tell them apart. */
+/** Where an op is; clipping and AdamW are both at weights, so the op's name is added. */
 export function placeOf({ op, where, stage }: Instance): string {
   return stage === "update" ? `${op.split(".")[0]} of ${where}` : where;
 }
@@ -162,7 +162,7 @@ function evaluate(
 }
 
 /**
- * a + b; terms of sums that are not recorded are summed together, in an order that nobody knows. Each of those sums was stored:
+ * a + b; terms of sums that are not recorded are summed together, in an unknown order. Each of those sums was stored:
  * in a low format |round(s) − s| ≤ u·|s| + ½ · the smallest number, and s is at most the sum of magnitudes.
  */
 function sum(a: Known, b: Known, target: Target, format: DType): Result {
@@ -184,7 +184,7 @@ function sum(a: Known, b: Known, target: Target, format: DType): Result {
   return { value: { data: value, shape }, error: { data: error, shape }, terms };
 }
 
-/** What the sums behind a sum were stored in, where they are left out: as it is itself. */
+/** Storage assumed for unrecorded partial sums: the same as for their total. */
 function sumStorage(recording: Recording, operation: Operation, instance: Instance, low: DTypeName): DTypeName {
   const got = instance.outputs.y && recording.read(instance.outputs.y.name);
   return got === undefined ? low : storageIn(recording, operation, "y", instance, got, low);
@@ -193,8 +193,8 @@ function sumStorage(recording: Recording, operation: Operation, instance: Instan
 /**
  * The dtype in which an output is judged: that in which it is recorded. But float32 also holds what was computed in a lower
  * dtype and then widened, which is exact: the gradient of a float32 weight whose copy the passes read, or any tensor where a
- * library has no such dtype. So what a recording declares as low, and what a pass of mixed precision gives, is low where all its
- * numbers are such as the lower dtype holds. Sums over micro-batches and what follows them belong in what they are recorded in.
+ * library has no such dtype. So what a recording declares as low, and what a pass of mixed precision gives, is judged in the lower
+ * dtype if every number is representable in it. Sums over micro-batches and what follows them are judged in what they are recorded in.
  */
 function storageIn(
   recording: Recording,
@@ -211,7 +211,7 @@ function storageIn(
   return got.tensor.data.every((x) => Object.is(x, round(x, dtypes[widest]))) ? widest : "float32";
 }
 
-/** An input as the op read it: in a lower format, where the recording's author declares so (`--store x=bfloat16`). */
+/** An input as the op read it: in a lower format if the recording's author declares that (`--store x=bfloat16`). */
 function asRead(argument: string, known: Known, target: Target): Known {
   const declared = target.stores?.[argument];
   if (declared === undefined || known.value.data instanceof Int32Array) return known;
@@ -225,7 +225,7 @@ function asRead(argument: string, known: Known, target: Target): Known {
   return { ...known, error: { data: error, shape } };
 }
 
-/** A tensor that was left out was stored nevertheless: in the dtype of the recording, or wider. */
+/** A tensor that was left out was stored all the same: in the dtype of the recording, or wider. */
 function stored(operation: Operation, name: string, known: Known & { readonly error: Tensor }, low: DTypeName): Known {
   const dtype = dtypes[storageOf(operation, name, low)];
   if (dtype.name === "float32") return known;

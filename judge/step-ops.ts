@@ -1,5 +1,5 @@
-// What a step does between its kernels. None of it is an op that a candidate is checked for, but a recording can be wrong in
-// it: gradients that go on unchanged or are divided by a scale, and what makes one batch of several micro-batches.
+// What a step does between its kernels. No candidate is checked for it, but a recording can be wrong in
+// it: gradients that go on unchanged or are divided by a scale, and the joining of micro-batches into one batch.
 import { allowances, type Allowance } from "../reference/bounds.ts";
 import type { Operation } from "../reference/operation.ts";
 import { Arithmetic } from "../reference/rounding.ts";

@@ -6,7 +6,7 @@ import type { Floats, Ints, Tensor } from "../reference/tensor.ts";
 import type { SafetensorsFile } from "../formats/safetensors.ts";
 import { inOrderOfComputation } from "./names.ts";
 
-/** One tensor in both files; or why it cannot be compared, which is a difference. */
+/** A tensor that both files have and how far apart they are; or why it cannot be compared, which counts as a difference. */
 export type TensorDifference =
   | { readonly name: string; readonly relative: number; readonly ulps: number; readonly at: number }
   | { readonly name: string; readonly mismatch: string };
@@ -26,7 +26,7 @@ export function* diffFiles(a: SafetensorsFile, b: SafetensorsFile): Generator<Te
 
 /**
  * The relative distance; the largest distance in units in the last place (of float32 unless both are float64; of integers,
- * their difference); and the first element where that stands, −1 where nothing differs. Equal infinities do not differ,
+ * their difference); and the first element at which that is reached, −1 if nothing differs. Equal infinities do not differ,
  * nor do two NaNs; where only one side is not finite, the distances are NaN or Infinity.
  */
 export function distance(
@@ -69,7 +69,7 @@ function float32Ulps(x: number, y: number): number {
   return ulpDistance(x, y, dtypes.float32);
 }
 
-/** Through the bits, because the count of doubles from zero to a double is no double. */
+/** Through the bits, because the number of doubles between zero and a double need not be a double. */
 function float64Ulps(x: number, y: number): number {
   if (!(Number.isFinite(x) && Number.isFinite(y))) return NaN;
   const steps = ordinal(x) - ordinal(y);

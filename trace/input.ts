@@ -164,7 +164,7 @@ function readBatches(file: SafetensorsFile): { batches: Batch[]; T: number } {
   return { batches, T };
 }
 
-/** The number in the metadata, or 1 where neither it nor any name tells of micro-batches. */
+/** The number in the metadata, or 1 where neither it nor any name mentions micro-batches. */
 function readMicroBatches({ path, metadata, names }: SafetensorsFile, B: number): number {
   const text = metadata.microBatches ?? "1";
   const value = /^\d{1,9}$/.test(text) ? Number(text) : 0;

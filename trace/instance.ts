@@ -11,9 +11,9 @@ export interface Recorded {
 }
 
 /**
- * What an op is to a step: "cast" makes the copies of the weights that the passes read; "pass" is a pass over a micro-batch,
- * in the dtype of those copies, and what joins the losses of several; "accumulation" sums their gradients; "norm" is the global
- * norm and what comes before it; "update" is clipping and AdamW, which are at weights.
+ * The part of a step that an op belongs to: "cast" makes the copies of the weights that the passes read; "pass" is a pass over a
+ * micro-batch, in the dtype of those copies, and the mean of the losses of several; "accumulation" sums their gradients; "norm" is
+ * the global norm and the division by a loss scale before it; "update" is clipping and AdamW, weight by weight.
  */
 export type Stage = "cast" | "pass" | "accumulation" | "norm" | "update";
 
@@ -23,7 +23,7 @@ export interface Instance {
   /** Such as "layer 1, attention_norm". */
   readonly where: string;
   readonly stage: Stage;
-  /** Whether it stands for an op that many a step does not have, and is judged only where all of its tensors are recorded. */
+  /** Set for an op that not every step has: it is judged only if all of its tensors are recorded. */
   readonly ifRecorded?: true;
   /** By the op's argument names. A list is laid end to end: the global norm is over all gradients. */
   readonly inputs: Readonly<Record<string, Recorded | readonly Recorded[]>>;
@@ -32,7 +32,7 @@ export interface Instance {
   readonly outputs: Readonly<Record<string, Recorded>>;
 }
 
-/** What a full trace is of: the configuration, [B, T], and its storage, shown by any of its tensors. */
+/** What the instances of a step follow from: the configuration, [B, T], and the storage, shown by any tensor in `like`. */
 export interface TraceShape {
   readonly config: LlamaConfig;
   readonly hyperparameters?: Hyperparameters;
@@ -54,7 +54,7 @@ export function flat({ name, shape }: Recorded): Recorded {
   return recorded(name, sizeOf(shape));
 }
 
-/** Where micro-batch i is recorded: before the names of its tensors. */
+/** What the names of micro-batch i's tensors begin with. */
 export function micro(i: number): string {
   return `microBatches.${i}.`;
 }

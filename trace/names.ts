@@ -2,7 +2,7 @@
 import { blockTensors, type TensorName } from "../reference/model/block-table.ts";
 import { nameInLayer } from "../reference/training/recorded-names.ts";
 
-/** What the forward records of a layer, its statistics under their tensors' names aside. */
+/** What the forward records of a layer, except the statistics that are recorded under the name of their norm. */
 export const layerNames = (Object.keys(blockTensors) as TensorName[])
   .filter((name) => name !== "x")
   .map(nameInLayer)
@@ -10,9 +10,9 @@ export const layerNames = (Object.keys(blockTensors) as TensorName[])
 
 /** What a tensor of a trace is, as its name says. */
 export interface TraceTensor {
-  /** Of a tensor under steps.N. NaN where that is no number, as is microBatch. */
+  /** N of a tensor under steps.N; NaN if N is no number. */
   readonly step: number | undefined;
-  /** Of a tensor under microBatches.N. */
+  /** N of a tensor under microBatches.N; NaN if N is no number. */
   readonly microBatch: number | undefined;
   /** Such as "activations", "gradients", "weights". */
   readonly kind: string;
@@ -35,7 +35,7 @@ export function traceTensor(name: string): TraceTensor {
 
 const passKinds: ReadonlySet<string> = new Set(["activations", "activationGradients", "gradients"]);
 
-/** Whether a tensor is what a pass computed, in the dtype that it computed in. */
+/** Whether a pass computed the tensor, in the dtype of the pass. */
 export function isOfPass({ step, kind, path }: TraceTensor): boolean {
   return step === undefined && passKinds.has(kind) && path.length > 0;
 }

@@ -26,7 +26,7 @@ import { activationName, gradientName, nameInLayer, streamName } from "../refere
 import { layerWeightName, weightShapes } from "../reference/weights.ts";
 import { flat, type Instance, type Recorded, recorded, type TraceShape } from "./instance.ts";
 
-/** The forward; `at` is what stands before the names of one micro-batch, or nothing. */
+/** The forward; the recorded names begin with `at`: that of a micro-batch, or nothing. */
 export function forwardInstances(shape: TraceShape, at = ""): Instance[] {
   const { outside, block } = sayingOf(shape, at);
   const layers = Array.from({ length: shape.config.nLayers }, (_, i) => i);
@@ -51,7 +51,7 @@ export function backwardInstances(shape: TraceShape, at = ""): Instance[] {
 
 /** The arguments of an op, by name, as axis letters. */
 type Signature = Pick<Operation, "inputs" | "outputs" | "scalars">;
-/** The backward of an addition is no op of its own: its gradient goes on unchanged. */
+/** The backward of an addition, which no kernel computes: the gradient goes on unchanged. */
 const passedOn: Signature = { inputs: { dy: "R,C" }, outputs: { da: "R,C" }, scalars: {} };
 
 type ByArgument = (argument: string, axes: string) => Recorded;
@@ -68,7 +68,7 @@ function sayingOf({ config, B, T, like, mixed = false }: TraceShape, at: string)
     sin: recorded(`${at}activations.rope.sin`, T, HS / 2),
   };
 
-  /** An op at a place, its tensors and scalars those that its signature lists. */
+  /** An op at a place, with the tensors and scalars that its signature lists. */
   const instance = (op: string, where: string, input: ByArgument, output: ByArgument): Instance => {
     const signature = op === "add.backward" ? passedOn : operations.get(op)!;
     const listed = Object.keys(signature.scalars).map((name) => [name, scalars[name]]);
@@ -178,7 +178,7 @@ function placeOf({ op, weight, outputs }: OpRow): string {
   return op === "attention" || op === "swiglu" ? op : nameInLayer(outputs.y);
 }
 
-/** Where in a layer an op of the backward is: as in the forward; a sum is at the gradient that it makes. */
+/** The same for the backward, where a sum is named by the gradient that it makes. */
 function placeBackOf({ op, gradients, gives, weight }: BackwardRow): string {
   switch (op) {
     case "linear.backward":

@@ -6,7 +6,7 @@ import { openSafetensors, type SafetensorsFile } from "../formats/safetensors.ts
 import { micro } from "./instance.ts";
 import { isOfPass, layerNames, traceTensor } from "./names.ts";
 
-/** What a recording's activations are stored in: the lower dtype, where only some are (norms and logits may stay float32). */
+/** The dtype of a recording's activations: the lower one if they have two, since norms and logits may stay float32. */
 export function recordedDType({ dtype, read: tensor }: Recording): DTypeName {
   if (dtype !== undefined) return dtype;
   for (const name of ["logits", "norm", "embedding", ...layerNames.map((one) => `layers.0.${one}`)]) {
@@ -17,8 +17,8 @@ export function recordedDType({ dtype, read: tensor }: Recording): DTypeName {
 }
 
 /**
- * Whether the passes of a recorded step read smaller copies of weights that it has in float32: mixed precision. Where the
- * numbers are such as the smaller dtype holds, the copies are the weights.
+ * Whether a recorded step is of mixed precision: its passes read smaller copies of weights that are recorded in float32. If every
+ * weight is representable in the smaller dtype, the copies are the weights.
  */
 export function isMixed(recording: Recording): boolean {
   return recordedDType(recording) !== "float32" && recording.read("weights.tok_embeddings.weight")?.dtype === "float32";
@@ -70,7 +70,7 @@ function read(file: SafetensorsFile, name: string): ReturnType<Recording["read"]
   return file.tensors.has(alias) ? read(file, alias) : undefined;
 }
 
-/** What is known of a step without a recording of it, or recorded with that of other steps. */
+/** A tensor that need not be recorded because its value is known, or that is recorded together with other steps'. */
 function derived(file: SafetensorsFile, kind: string, path: readonly string[]): ReturnType<Recording["read"]> {
   const [first, ...rest] = path;
   if (first === "loss" && kind === "activationGradients") return known(1, []);
@@ -92,7 +92,7 @@ function ids(file: SafetensorsFile, name: string, step: number): ReturnType<Reco
   return { tensor: { data: all.data.slice(step * B * T, (step + 1) * B * T), shape: [B, T] }, dtype: "float32" };
 }
 
-/** Of step 0: the sequences of a micro-batch lie side by side. */
+/** Of step 0: the sequences of a micro-batch are consecutive. */
 function idsOfPart(file: SafetensorsFile, name: string, part: number): ReturnType<Recording["read"]> {
   const { data, shape } = ids(file, name, 0)!.tensor as Tensor<Ints>;
   const sequences = shape[0] / Number(file.metadata.microBatches);

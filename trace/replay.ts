@@ -23,8 +23,8 @@ const storage: Readonly<Record<DTypeName, DType>> = {
 /**
  * Every tensor of a trace, in the order of computation. A full one adds what else an op takes or gives: the terms of sums,
  * rstd, the tables of RoPE, the loss and its lse, and for each step N its batch, the gradients before and after clipping,
- * and the weights and moments after it, under steps.N; initial.* are the moments before the first step, zeros. `open` is
- * told the number of micro-batches.
+ * and the weights and moments after it, under steps.N; initial.* are the moments before the first step, zeros. `open` gets
+ * the number of micro-batches.
  */
 export async function replayTrace<P extends Floats>(
   input: TraceInput,

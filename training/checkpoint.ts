@@ -16,7 +16,7 @@ import type { MixtureState } from "../reference/text/mixture.ts";
 import type { Hyperparameters } from "../reference/training/hyperparameters.ts";
 import type { TrainingState } from "../reference/training/step.ts";
 
-/** What determines a run besides the text; counts of sequences and tokens. */
+/** What determines a run in addition to the text; counts of sequences and tokens. */
 export interface RunPlan {
   readonly config: LlamaConfig;
   readonly hyperparameters: Hyperparameters;

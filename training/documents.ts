@@ -14,9 +14,9 @@ import type { Tokenizer } from "../reference/text/tokenizer.ts";
 
 /** Bytes that are read at once. */
 const CHUNK = 2 ** 22;
-/** Bytes of a document that are tokenized at once; the next part begins at the line behind. */
+/** Bytes of a document that are tokenized at once; the next part begins at the line after. */
 const PART = 2 ** 20;
-/** How far behind that a line's end is looked for. */
+/** How far after that a line's end is looked for. */
 const LONGEST_LINE = 2 ** 16;
 /** A line of JSON is parsed whole. */
 const LONGEST_JSON = 2 ** 28;
@@ -208,7 +208,7 @@ function borderOf(cut: Uint8Array, length: number): number {
   return 0;
 }
 
-/** The byte at which a part begins that is to begin `offset` bytes into a document: behind a line, if one ends soon. */
+/** The byte at which a part begins that is to begin `offset` bytes into a document: after a line, if one ends soon. */
 function cutAt(path: string, handle: number, begin: number, end: number, offset: number): number {
   if (offset === 0) return begin;
   if (begin + offset >= end) return end;

@@ -41,7 +41,7 @@ async function choose(
   return { kind: "choice", chosen, scores, correct: chosen === wanted };
 }
 
-/** ln p(completion | context) of each completion, which follows the context behind a space. */
+/** ln p(completion | context) of each completion, which follows the context after a space. */
 async function completions(
   { reader, tokenizer }: Evaluated,
   where: string,

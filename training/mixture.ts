@@ -32,7 +32,7 @@ export interface OpenedSource {
   /** Of the weights' sum. */
   readonly share: number;
   readonly files: DocumentFiles;
-  /** Documents that are learned; those behind them are held out. */
+  /** Documents that are learned; those after them are held out. */
   readonly learned: number;
 }
 

@@ -4,7 +4,7 @@ import { readFileSync } from "node:fs";
 import { FormatError } from "../formats/error.ts";
 import { asFormatError } from "../formats/system-error.ts";
 
-/** What ships with the project, and what a run learns unless it is told otherwise. */
+/** The text that ships with the project, and that a run learns unless it names another. */
 const DEFAULT_TEXT = new URL("../golden/text/default.txt", import.meta.url);
 
 /** The share that is learned; the rest, at the end, is held out. */

@@ -1,4 +1,4 @@
-// The tokenizer of a run: bytes, or a file, of which a copy is kept beside the checkpoint.
+// The tokenizer of a run: bytes, or a file, of which a copy is kept next to the checkpoint.
 import { createHash } from "node:crypto";
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";

@@ -1,4 +1,4 @@
-// A block's activations of which some were saved and each other one is computed when it is first read.
+// A block's activations, of which some were saved; each of the others is computed when it is first read.
 import { blockTensors, fieldAt, type TensorName } from "./block-table.ts";
 
 /** What is kept of a block between the passes. */
@@ -7,7 +7,7 @@ export type Saved<T> = ReadonlyMap<TensorName, T>;
 /** How each of a block's results comes from those above it. */
 export type Lines<A> = { readonly [Name in Exclude<keyof A, "x">]: (a: A) => A[Name] };
 
-/** Told of each line that runs again, in their order, and of what it gave. */
+/** Called with each line that runs again, in order, and what it gave. */
 export type Again<T> = (line: string, outputs: ReadonlyMap<TensorName, T>) => void;
 
 /** The tensors of those names. */
@@ -40,12 +40,12 @@ export function allOf<A extends object>(given: Saved<unknown>, lines: Lines<A>):
   return Object.fromEntries([["x", given.get("x")], ...computed.map(([line]) => [line, valueOf(a[line])])]) as A;
 }
 
-/** A field's numbers, or those of its parts. */
+/** A field with its getters replaced by their values. */
 function valueOf(field: unknown): unknown {
   return { ...(field as object) };
 }
 
-/** A field that is saved or run for, or one of such fields: attention has y and lse. */
+/** Defines a field that is saved or computed, or one with several such parts: attention has y and lse. */
 function define(a: object, line: string, saved: Saved<unknown>, run: () => unknown): void {
   const outputs = outputsOf(line);
   if (outputs.length === 1) {

@@ -17,9 +17,9 @@ export interface Entry extends Held {
 export interface Ledger {
   /** Bytes held when most are, and by which tensors, in the order in which they were given. */
   readonly peak: { readonly bytes: number; readonly at: Row; readonly held: readonly Entry[] };
-  /** What each block keeps from its forward to its backward, and the operations that it spends again, in products. */
+  /** What each block keeps from its forward to its backward, and the operations of the products that it computes again. */
   readonly block: { readonly saved: ReadonlyMap<TensorName, number>; readonly again: number };
-  /** Operations spent again in all blocks. */
+  /** Operations that all blocks compute again. */
   readonly again: number;
 }
 
@@ -40,7 +40,7 @@ export function ledgerOf(
   };
 }
 
-/** Where a schedule holds most. Throws RangeError when an op reads what none before it gave. */
+/** The op at which a schedule holds most. Throws RangeError when an op reads what none before it gave. */
 export function peakOf(rows: readonly Row[], sizes: ModelSizes, dtype: StorageName): Ledger["peak"] {
   const last = new Map<string, number>();
   for (const [r, { op, reads, gives }] of rows.entries()) {

@@ -3,7 +3,7 @@
 //   none       all that the backward reads
 //   selective  the outputs of linear layers (Touvron et al. 2023, section 2.4)
 //   full       only the block's input
-//   a list     of one's own, by the names of BlockActivations
+//   a list     of outputs, by the names of BlockActivations
 import { blockBackwardOps } from "./block-backward.ts";
 import { blockOps, blockTensors, type OpRow, opOf, type TensorName } from "./block-table.ts";
 

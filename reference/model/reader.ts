@@ -1,4 +1,4 @@
-// A model that reads tokens one after another and says what may follow: whoever generates or scores text sees nothing else.
+// A model that reads tokens one after another and gives the logits of what may follow. Generating and scoring text need no more.
 import type { LlamaConfig } from "../config.ts";
 import type { Floats, Tensor } from "../tensor.ts";
 import type { Weights } from "../weights.ts";
@@ -16,7 +16,7 @@ export interface Reader {
   read(tokens: Int32Array): Promise<Tensor>;
   /** Forgets all but the first `length` positions. Throws RangeError if there are fewer. */
   cut(length: number): void;
-  /** Gives back what the reader holds. */
+  /** Releases what the reader holds. */
   close(): void;
 }
 

@@ -16,12 +16,12 @@ import { type Again, lazily, type Saved, saveOf } from "./lazily.ts";
 import * as model from "./model.ts";
 import { kept, type Policy } from "./policies.ts";
 
-/** What a policy keeps of a block: that which its backward reads and the policy lists, and the block's input. */
+/** What a policy keeps of a block: its input, and those tensors that the policy lists and the backward reads. */
 export function save<P extends Floats>(policy: Policy, a: BlockActivations<P>): Saved<Tensor<P>> {
   return saveOf<Tensor<P>>(kept(policy).saved, a);
 }
 
-/** A block's activations from what was kept: a tensor that was not is computed when it is first read. */
+/** A block's activations from what was kept; any other tensor is computed when it is first read. */
 export function recompute<P extends Floats>(
   config: LlamaConfig,
   w: LayerWeights<P>,

@@ -21,12 +21,12 @@ import {
 } from "./model-table.ts";
 import { kept, type Policy } from "./policies.ts";
 
-/** A tensor of the schedule: which it is like in shape, and where it belongs. */
+/** A tensor of the schedule: its shape, by a tensor that has the same, and its block. */
 export interface Held {
   readonly name: string;
   /** The tensor of the block, or of the model, whose shape it has. */
   readonly like: TensorName | ModelTensorName;
-  /** Of a block, or undefined. */
+  /** Of which block; undefined outside the blocks. */
   readonly layer: number | undefined;
   /** The op that gave it, such as "linear", "again linear" or "linear.backward"; "input" for what the caller gave. */
   readonly op: string;
@@ -93,7 +93,7 @@ export function schedule(nLayers: number, policy: Policy): Row[] {
     push(op, i, reads, Object.fromEntries(Object.values(outputs).map((name) => [forwardName(name, i), name])));
   }
 
-  /** The backward of block i; each op first has those of its inputs computed again that were not saved. */
+  /** The backward of block i; before each op, those of its inputs that were not saved are computed again. */
   function pushBackward(i: number): void {
     const saved = new Set(kept(policy).saved);
     const there = new Set<TensorName>();
@@ -141,7 +141,7 @@ export function schedule(nLayers: number, policy: Policy): Row[] {
   }
 }
 
-/** The loss is one number, and stands outside. */
+/** The loss is one number, which no memory plan counts. */
 function tensors(operands: Readonly<Record<string, ModelOperand>>): Exclude<ModelOperand, "loss">[] {
   return Object.values(operands).filter((name) => name !== "loss");
 }
@@ -150,7 +150,7 @@ function likeOf(name: Exclude<ModelOperand, "loss">): TensorName | ModelTensorNa
   return name === "embedding" || name === "last" ? "x" : name;
 }
 
-/** RoPE turns by the model's table. */
+/** RoPE reads the model's table. */
 function tableOf(op: string): string[] {
   return op.startsWith("rope") ? ["table"] : [];
 }

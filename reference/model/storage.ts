@@ -1,5 +1,5 @@
-// Bytes of a number, by what it is for. In 16 bits, training is mixed: weights, gradients and activations are stored low,
-// beside a float32 master copy and float32 moments: 2 + 2 + 12 bytes a parameter (Rajbhandari et al. 2020, section 3.1).
+// Bytes of a number, by its purpose. In 16 bits, training is mixed: weights, gradients and activations are stored low,
+// in addition to a float32 master copy and float32 moments: 2 + 2 + 12 bytes a parameter (Rajbhandari et al. 2020, section 3.1).
 // In float32 there is no second copy: 4 + 4 + 8, the same sum.
 import type { TensorRow } from "./block-table.ts";
 

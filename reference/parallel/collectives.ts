@@ -52,7 +52,7 @@ export function perform({ kind, reduction = "sum", axis = 0 }: Collective, xs: r
  *     all-gather       every part but that of the next member, which has it      (p − 1)/p · n for equal parts
  *     reduce-scatter   every part but its own                                    (p − 1)/p · n
  *     all-reduce       both, the tensor cut into p parts                         2(p − 1)/p · n
- *     broadcast        all of it, but for the last member                        n
+ *     broadcast        all of it; the last member sends nothing                  n
  *
  * The members of a group send p · (p − 1)/p · n together, 2(p − 1) · n in an all-reduce, whatever their parts.
  */

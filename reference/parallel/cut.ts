@@ -5,7 +5,7 @@
 // Nothing is padded: where p does not divide n the parts differ by one, and some are empty where p > n.
 import { type Floats, type Ints, sizeOf, type Tensor } from "../tensor.ts";
 
-/** The first index of part i of n among p, and the one behind its last. */
+/** The first index of part i of n among p, and the one after its last. */
 export function partOf(n: number, p: number, i: number): { from: number; to: number } {
   return { from: Math.floor((n * i) / p), to: Math.floor((n * (i + 1)) / p) };
 }
@@ -34,7 +34,7 @@ export function join<D extends Floats | Ints>(parts: readonly Tensor<D>[], axis:
   const [{ shape }] = parts;
   for (const part of parts) {
     if (withLength(part.shape, axis, 0).join() !== withLength(shape, axis, 0).join()) {
-      throw new RangeError(`a part has shape [${part.shape}], expected [${shape}] but for the length of axis ${axis}`);
+      throw new RangeError(`a part has shape [${part.shape}], expected [${shape}] except along axis ${axis}`);
     }
   }
   const n = parts.reduce((sum, part) => sum + part.shape[axis], 0);

@@ -47,7 +47,7 @@ export interface RankGradients<P extends Floats = Floats> {
   readonly layers: readonly LayerGradients<P>[];
   readonly norm: Tensor<P>;
   readonly logits: Tensor<P>;
-  /** Those of the weights as far as ZeRO's stage sums them by now; of a tied matrix each use by itself. */
+  /** Those of the weights, summed as far as ZeRO's stage sums them by now; the two uses of a tied matrix separately. */
   readonly made: Weights<P>;
 }
 
@@ -136,7 +136,7 @@ export function* backward<P extends Floats>(
   return { embedding: dx, layers, norm: dnorm, logits: dlogits, made };
 }
 
-/** made: what the backward made, over all micro-batches → its sums over the ranks; each use of a tied head by itself. */
+/** made: what the backward made, over all micro-batches → its sums over the ranks; the two uses of a tied head separately. */
 export function* sumGradients<P extends Floats>(
   rank: Rank,
   config: LlamaConfig,

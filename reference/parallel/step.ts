@@ -52,7 +52,7 @@ export interface ParallelStep<P extends Floats = Floats> {
   readonly gradientNorms: readonly number[];
   /** The next state, by rank. */
   readonly shards: readonly TrainingState<P>[];
-  /** What each rank computed and kept on the way: for those who record it, or count its bytes. */
+  /** What each rank computed and kept on the way: for a record, or to count its bytes. */
   readonly ranks: readonly RankStep<P>[];
   /** What each rank sent. */
   readonly traffic: readonly Traffic[];

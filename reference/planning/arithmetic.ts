@@ -5,7 +5,7 @@
 //              causal: query t sees t + 1 keys, so a sequence has T (T + 1) / 2 pairs
 //
 // The gradient of a memory-efficient attention computes the scores once more, whatever the policy (Dao et al. 2022): that
-// product counts as spent again. Norms, RoPE, SwiGLU and sums are below a thousandth of the products at the paper's sizes.
+// product counts as computed again. Norms, RoPE, SwiGLU and sums are below a thousandth of the products at the paper's sizes.
 import type { LlamaConfig } from "../config.ts";
 import { blockWeights } from "../model/block-table.ts";
 import { attentionProduct, forwardFlops, linearFlops } from "../model/flops.ts";

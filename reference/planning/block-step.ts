@@ -3,7 +3,7 @@
 // Without sequence parallelism an all-reduce follows wo and w2 in the forward, and the input's gradient of the products
 // before them in the backward (Shoeybi et al. 2019, section 3). With it each is a reduce-scatter, and an all-gather stands
 // before each product that needs all positions; the backward gathers the product's input once more (Korthikanti et al.
-// 2022, section 4.2). The backward issues input gradients first, so their reduction runs beside the weight gradients.
+// 2022, section 4.2). The backward issues input gradients first, so their reduction overlaps the weight gradients.
 import { attentionBackwardFlops, forwardFlops } from "../model/flops.ts";
 import { type BackwardRow, blockBackwardOps, blockGradients, type GradientName } from "../model/block-backward.ts";
 import {

@@ -12,7 +12,7 @@ export interface InferenceMemory {
   readonly total: number;
 }
 
-/** Of a batch of sequences, each with `context` positions behind it. Activations of one position are left out. */
+/** Of a batch of sequences of `context` positions each. Activations of one position are left out. */
 export function inferenceMemory(
   config: LlamaConfig,
   batch: number,

@@ -1,4 +1,4 @@
-// A list of tasks being written: work is issued in order, and what it gives back stands for its result.
+// A list of tasks being written: work is issued in order, and what `compute` and `send` return stands for its result.
 import type { RingCollective } from "./collectives.ts";
 import type { Group } from "./machine.ts";
 import type { Task, TaskKind } from "./timeline.ts";

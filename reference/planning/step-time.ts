@@ -39,7 +39,7 @@ export interface StepTime {
   readonly optimizer: number;
 }
 
-/** With communication beside computation, and with one after the other. */
+/** With communication that overlaps computation, and with one after the other. */
 export function stepTime(work: StepWork): { overlapped: StepTime; serial: StepTime } {
   const { microBatches, layout, machine, dtype, config } = work;
   const parts: [times: number, tasks: Issue["tasks"]][] =

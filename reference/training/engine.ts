@@ -1,4 +1,4 @@
-// A training step as a device offers it: whoever drives a run or a replay sees nothing else.
+// A training step as a device offers it. Runs and replays use nothing else.
 import type { LlamaConfig } from "../config.ts";
 import type { DTypeName } from "../dtype.ts";
 import type { Policy } from "../model/policies.ts";
@@ -54,9 +54,9 @@ export interface StepEngine {
   storedAs?(t: Tensor): DTypeName | undefined;
   /** Of the last step, or `differentiate` without a record, on a device. */
   measured?(): MeasuredStep;
-  /** Gives back what the engine holds. */
+  /** Releases what the engine holds. */
   close(): void;
 }
 
-/** Makes an engine that starts from a state; a device with one storage rounds what it is given. */
+/** Opens an engine that starts from a state; a device that has one storage rounds the state to it. */
 export type OpenEngine = (config: LlamaConfig, state: TrainingState, options?: StepOptions) => Promise<StepEngine>;

@@ -1,5 +1,5 @@
-// A step on a batch in parts (micro-batches.ts), and with recomputation (model/recompute.ts): the numbers of step.ts, less of
-// them held at once.
+// A step on a batch in parts (micro-batches.ts), and with recomputation (model/recompute.ts): the numbers of step.ts, with
+// fewer of them held at once.
 import * as add from "../ops/add.ts";
 import { IGNORE_INDEX } from "../ops/cross-entropy.ts";
 import type { LlamaConfig } from "../config.ts";
@@ -21,8 +21,8 @@ export interface Derivative<P extends Floats = Floats> {
 }
 
 /**
- * The loss of a batch in parts, the mean over all targets that count; its gradients and their norm. Of each part only that is
- * held which the policy saves. `again` is called with what block i of a part computes again. Throws RangeError for no parts.
+ * The loss of a batch in parts, the mean over all targets that count; its gradients and their norm. Of each part only
+ * what the policy saves is held. `again` is called with what block i of a part computes again. Throws RangeError for no parts.
  */
 export function differentiateInParts<P extends Floats>(
   config: LlamaConfig,

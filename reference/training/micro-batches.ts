@@ -1,11 +1,11 @@
 // A batch in parts that are small enough to hold: the parts' gradients are summed before the step. The loss is the mean
-// over all N targets that count, not over the parts' means, whose parts may count differently many:
+// over all N targets that count, not the mean of the parts' means, since parts may have different numbers of them:
 //
 //   loss = Σ over i of (nᵢ / N) · lossᵢ,   so the gradient at lossᵢ, itself a mean over nᵢ targets, is nᵢ / N
 import { sizeOf, tensor } from "../tensor.ts";
 import type { Batch } from "./step.ts";
 
-/** Sequences side by side in `count` batches. Throws RangeError unless count divides their number. */
+/** Consecutive sequences, in `count` batches. Throws RangeError unless count divides their number. */
 export function splitBatch({ tokens, targets }: Batch, count: number): Batch[] {
   const [B, T] = tokens.shape;
   if (!(Number.isSafeInteger(count) && count > 0 && B % count === 0)) {

@@ -24,13 +24,13 @@ import type { Pass, Passes, TrainingState } from "./step.ts";
 /** Takes a tensor under its name; called in the order of computation. */
 export type RecordTensor = (name: string, t: Tensor) => void;
 
-/** Records both passes: everything that an op took or gave, the batch and the weights aside. */
+/** Records both passes: everything that an op took or gave, except the batch and the weights. */
 export function recordPasses({ norm, ...pass }: Passes, record: RecordTensor): void {
   recordPass(pass, record);
   record("gradientNorm", norm);
 }
 
-/** The same of a batch in parts; of one in one part, under the names that have no part. */
+/** The same of a batch in parts; a single part is recorded under the names that have no part. */
 export function recordParts({ parts, sums, loss, norm }: PassesInParts, record: RecordTensor): void {
   if (parts.length === 1) return recordPasses({ ...parts[0], norm }, record);
   for (const [i, part] of parts.entries()) {

@@ -16,7 +16,7 @@ export interface Batch {
   readonly targets: Tensor<Ints>;
 }
 
-/** What training moves: the weights and AdamW's two moments, by the weights' names. */
+/** What a step of training changes: the weights and AdamW's two moments, by the weights' names. */
 export interface TrainingState<P extends Floats = Floats> {
   readonly weights: Weights<P>;
   readonly firstMoment: Weights<P>;
@@ -67,7 +67,7 @@ export function normOf<P extends Floats>(gradients: Weights<P>): Tensor<P> {
   return gradientNorm.forward(first, ...others).norm;
 }
 
-/** The mean loss of a batch alone: []. */
+/** The mean loss of a batch, without a backward: []. */
 export function lossOf<P extends Floats>(config: LlamaConfig, weights: Weights<P>, batch: Batch): Tensor<P> {
   const { logits } = model.forward(config, weights, batch.tokens);
   return crossEntropy.forward(logits, view(batch.targets, [batch.targets.data.length])).loss;

@@ -50,7 +50,7 @@ describe("cuts", () => {
   test("no such axis, and parts that do not fit, are refused", () => {
     expect(() => cut(drawn([2, 3], 1), 2, 2, 0)).toThrow("shape [2,3] has no axis 2");
     expect(() => join([drawn([2, 3], 1), drawn([2, 4], 1)], 0)).toThrow(
-      "a part has shape [2,4], expected [2,3] but for the length of axis 0",
+      "a part has shape [2,4], expected [2,3] except along axis 0",
     );
   });
 });
