@@ -127,8 +127,8 @@ function runningProduct(f: F, beta: number, count: number): number {
   return product;
 }
 
-// Each combination of moments, steps and updates, the ways to the coefficients and corrections taking turns: together they
-// come round after 15, and there are 45.
+// Each combination of moments, steps and updates, the ways to the coefficients and corrections taking turns: there are 15 of
+// them, as there are steps and updates, so each form of the moments meets them all.
 const ways = Object.entries(corrections).flatMap(([correctionForm, correctionsOf]) =>
   Object.entries(coefficients).map(([form, coefficientsOf]) => ({
     form: `${form}, ${correctionForm}`,
@@ -143,7 +143,8 @@ export const adamw: readonly Evaluation[] = Object.entries(moments)
     ),
   )
   .map(({ form, moment, stepOf, update }, n): Evaluation => {
-    const way = ways[(4 * n) % ways.length]; // 4 and 15 have no common factor
+    // 4 and 15 have no common factor; the forms of the moments begin with different ways.
+    const way = ways[(4 * n + 7 * Math.floor(n / ways.length)) % ways.length];
     return {
       op: "adamw.forward",
       variant: `${form}, ${way.form}`,

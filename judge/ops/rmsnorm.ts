@@ -101,8 +101,12 @@ export const forward = judgeRow("rmsnorm.forward", {
   }),
 });
 
+/** In place of the smallest eps: an autograd computes rstd³, whose largest value, eps^(−3/2), must stay in float32's range. */
+const SMALLEST_BACKWARD = "1e-24";
+
 export const backward = judgeRow("rmsnorm.backward", {
   ...shared,
+  sizes: { ...shared.sizes, eps: fc.constantFrom("1e-5", "1e-6", SMALLEST_BACKWARD) },
   // The forward has no such case: the mean of nothing is undefined.
   examples: [...shared.examples, { sizes: { R: 3, C: 0, eps: "1e-5" }, profile: "unit" }],
   build(sizes, profile, seed, dtype = "float32") {
@@ -130,7 +134,7 @@ export const backward = judgeRow("rmsnorm.backward", {
     { sizes: { R: n, C: 8, ...usual }, outputs: ["dw"], change: zeroSum("R", ["dy"]) },
   ],
   independence: [alone("R", ["dx"]), alone("C", ["dw"], { signed: ["x"] })],
-  symmetry: [along("R"), along("C", { sums: ["dx"] })],
+  symmetry: [along("R"), along("C", { sums: ["dx", "dw"] })], // dw by rstd, where it is computed again
   scaling: [
     linearIn(["dy"], ["dx", "dw"]),
     {
