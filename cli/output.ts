@@ -1,6 +1,7 @@
 // Standard output that people pipe on.
 import { accessSync, constants, statSync } from "node:fs";
 import { dirname } from "node:path";
+import { asFormatError } from "../formats/system-error.ts";
 import { UserError } from "./errors.ts";
 
 /**
@@ -19,7 +20,7 @@ export async function print(text: string): Promise<boolean> {
   });
 }
 
-/** Throws UserError, before a long run, for a file that could not be written at its end. */
+/** Throws UserError or FormatError, before a long run, for a file that could not be written at its end. */
 export function checkWritable(option: string, path: string): void {
   const found = statSync(path, { throwIfNoEntry: false });
   if (found !== undefined && !found.isFile()) {
@@ -28,9 +29,7 @@ export function checkWritable(option: string, path: string): void {
   try {
     accessSync(dirname(path), constants.W_OK | constants.X_OK);
   } catch (error) {
-    throw new UserError(`${option} ${path}: cannot be written, expected a writable folder ${dirname(path)}`, {
-      cause: error,
-    });
+    throw asFormatError(error, `${option} ${path}`, "cannot be written", `a writable folder ${dirname(path)}`);
   }
 }
 

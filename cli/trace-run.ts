@@ -24,7 +24,7 @@ export async function trace(options: TraceOptions): Promise<void> {
   const { device, recompute, full = false, out } = options;
   const dtype = options.dtype ?? (device === "gpu" ? "float32" : "float64");
   if (device === "gpu" && dtype === "float64")
-    throw new UserError("--dtype float64: the gpu has no float64, expected float32 or bfloat16");
+    throw new UserError("--dtype float64: --device gpu has no float64, expected float32 or bfloat16");
   if (dtype === "bfloat16") checkDType(dtype, device);
   const stepDType = dtype === "bfloat16" ? dtype : "float32";
   const open: OpenEngine = (config, state, given) =>

@@ -90,7 +90,10 @@ const cases: [args: string[], says: RegExp][] = [
     /no fixture at scale of "rope-table"/,
   ],
   [["trace"], /trace: --replay is missing, expected --replay <file>$/],
-  [["plan", "--model", "7B", "--svg", at("no/plan.svg")], /--svg .*: cannot be written, expected a writable folder/],
+  [
+    ["plan", "--model", "7B", "--svg", at("no/plan.svg")],
+    /--svg .*: cannot be written, no such file.*expected a writable folder/,
+  ],
   [["plan", "--model", "7B", "--recompute", "none,q"], /--recompute none,q: "none" is no policy.*expected none/],
   [["plan", "--model", "tiny"], /--tokens is missing, expected --tokens N/],
   [
@@ -99,7 +102,7 @@ const cases: [args: string[], says: RegExp][] = [
   ],
   [
     ["tokenizer", "train", "--text", "a", "--vocab-size", "300", "--out", at("no/t")],
-    /--out .*: cannot be written, expected/,
+    /--out .*: cannot be written, no such file.*expected/,
   ],
   [["inspect", at("text")], /is not a checkpoint of a known format; as llama2.c's/],
   [["trace", "--replay", at("corrupt.safetensors"), "--out", at("out.safetensors")], /corrupt.safetensors/],

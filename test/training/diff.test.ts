@@ -152,7 +152,7 @@ describe("touchstone trace and diff", () => {
     async () => {
       const source = recording("source");
       for (const [args, message] of [
-        [["trace", "--out", "x"], "'--replay <file>' not specified"],
+        [["trace", "--out", "x"], "trace: --replay is missing, expected --replay <file>"],
         [["trace", "--replay", source, "--out", join(scratch, "no", "such")], "cannot be written, no such file"],
         [
           ["trace", "--replay", source, "--out", scratch, "--dtype", "float16"],

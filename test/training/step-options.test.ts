@@ -46,7 +46,10 @@ test("what cannot be is refused in one line", () => {
   for (const [args, line] of [
     [["--micro-batches", "3"], "--micro-batches 3: expected a divisor of the 4 sequences of a batch"],
     [["--micro-batches", "0"], "--micro-batches 0: expected a whole number of at least 1"],
-    [["--recompute", "gates"], 'recomputation "gates": expected none, selective, full, or outputs to save of'],
+    [
+      ["--recompute", "gates"],
+      '--recompute gates: "gates" is no policy of recomputation, expected none, selective, full, or outputs to save of',
+    ],
   ] as const) {
     const { status, stderr } = train("--steps", "1", ...args);
     expect([status, stderr.split("\n").length]).toEqual([2, 2]);

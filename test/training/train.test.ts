@@ -147,7 +147,7 @@ describe("bad input gives one line and exit status 2", () => {
       ["--out", "/proc/none/such"],
       /\/proc\/none: cannot hold|\/proc\/none\/such: cannot hold/,
     ],
-    ["an unknown option", ["--stepz", "3"], /unknown option '--stepz'/],
+    ["an unknown option", ["--stepz", "3"], /--stepz: train has no such option, expected --steps/],
   ];
   test.each(cases)(
     "%s",

@@ -74,7 +74,7 @@ describe("convert", () => {
     await expect(convert(source, at("x.onnx"), {})).rejects.toThrow(UserError);
     await expect(convert(source, at("x.onnx"), {})).rejects.toThrow(/suffix "\.onnx" names no format, expected \.bin/);
     await expect(convert(source, at("x.bin"), { dtype: "float16" })).rejects.toThrow(
-      /llama2c stores float32, not float16/,
+      /--dtype float16: llama2c cannot store it, expected float32/,
     );
     await expect(convert(source, at("x.bin"), { tokenizer: "t" })).rejects.toThrow(
       /--tokenizer: llama2c holds no tokenizer/,
