@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { embeddedTexts } from "./kernels-gpu/embed.ts";
 
 /** Kernels, texts, models and clients are read, not imported. */
-const readAtRunTime = /\.(wgsl|txt|json|py|h|c|safetensors|model|bin)$/;
+const readAtRunTime = /\.(wgsl|txt|json|py|h|c|safetensors|model|bin|gz)$/;
 const shipped = ["reference", "formats", "zoo", "trace", "judge", "golden", "kernels-gpu", "training", "cli"];
 
 const out = process.argv[2] ?? "dist";

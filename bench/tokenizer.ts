@@ -1,22 +1,24 @@
 // Encoding, decoding and learning a vocabulary (reference/text), in megabytes of UTF-8 a second on one core.
 import { existsSync, readFileSync } from "node:fs";
+import { readTextBytes } from "../formats/text.ts";
 import { readTokenizer } from "../formats/tokenizer.ts";
 import type { Tokenizer } from "../reference/text/tokenizer.ts";
 import { sentencePiece } from "../reference/text/tokenizer-sentencepiece.ts";
 import { trainTokenizer, trainingDefaults } from "../reference/text/train.ts";
 import { wordCounter } from "../reference/text/train-words.ts";
+import { fromUtf8 } from "../reference/text/tokenizer-utf8.ts";
+import { FROZEN_TEXT } from "../training/text.ts";
 import { medianMilliseconds } from "./measure.ts";
 
 /** The least speed of encoding real text that is asked for. */
 const WANTED = 1;
 const VOCABULARY = 1000;
 const shared = new URL("../../shared/data/", import.meta.url);
-const shipped = new URL("../golden/text/default.txt", import.meta.url);
 
 /** Prints the speeds; with LLaMA's kind of vocabulary and a long text where the shared data is there. */
 export function benchTokenizer(): void {
   console.log("tokenizer on one core, median: MB/s");
-  const text = readFileSync(shipped, "utf8").repeat(8);
+  const text = fromUtf8(readTextBytes(FROZEN_TEXT)).repeat(8);
   let vocabulary = trainTokenizer(words(text), { vocabSize: VOCABULARY, ...trainingDefaults });
   const [milliseconds] = medianMilliseconds(() => {
     vocabulary = trainTokenizer(words(text), { vocabSize: VOCABULARY, ...trainingDefaults });

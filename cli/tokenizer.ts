@@ -1,5 +1,4 @@
 // touchstone tokenizer train: learns a vocabulary from text.
-import { closeSync, fstatSync, openSync } from "node:fs";
 import type { Command } from "commander";
 import { whole } from "./numbers.ts";
 import { UserError } from "./errors.ts";
@@ -72,24 +71,22 @@ async function run({ text: paths, vocabSize, out }: Options): Promise<void> {
 /** Hands on a file's text part by part, with the share of the file that is read. Returns its size in bytes. */
 async function readText(path: string, take: (text: string, share: number) => void): Promise<number> {
   const { asFormatError } = await import("../formats/system-error.ts");
-  const { readAt } = await import("../formats/bytes.ts");
+  const { openText } = await import("../formats/text.ts");
+  const file = openText(path);
   try {
-    const file = openSync(path, "r");
-    try {
-      const { size } = fstatSync(file);
-      const utf8 = new TextDecoder("utf-8", { ignoreBOM: true });
-      const chunk = new Uint8Array(CHUNK);
-      let at = 0;
-      for (;;) {
-        const count = readAt(file, at, chunk);
-        at += count;
-        take(utf8.decode(chunk.subarray(0, count), { stream: count === CHUNK }), size > 0 ? Math.min(1, at / size) : 1);
-        if (count < CHUNK) return at;
-      }
-    } finally {
-      closeSync(file);
+    const { size } = file;
+    const utf8 = new TextDecoder("utf-8", { ignoreBOM: true });
+    const chunk = new Uint8Array(CHUNK);
+    let at = 0;
+    for (;;) {
+      const count = file.read(at, chunk);
+      at += count;
+      take(utf8.decode(chunk.subarray(0, count), { stream: count === CHUNK }), size > 0 ? Math.min(1, at / size) : 1);
+      if (count < CHUNK) return at;
     }
   } catch (error) {
     throw asFormatError(error, path, "cannot be read", "a readable text");
+  } finally {
+    file.close();
   }
 }

@@ -10,7 +10,7 @@ import { defaults } from "./train-defaults.ts";
 export function register(program: Command): void {
   addStepOptions(program.command("train"))
     .description("train a LLaMA on UTF-8 text or on a mixture of sources; without --out, no checkpoint is kept")
-    .option("--text <files...>", "the text (default: the text that ships with Touchstone)")
+    .option("--text <files...>", "the text, .gz or not (default: the text that ships with Touchstone)")
     .addOption(new Option("--mixture <file>", "sources and their weights, in JSON").conflicts("text"))
     .option("--tokenizer <file>", "a SentencePiece .model or a llama2.c .bin (default: bytes as tokens)")
     .option("--steps <n>", `steps of the whole run (default: ${defaults.steps})`, whole(1))

@@ -1,15 +1,16 @@
 // Inputs that a real training step gave to each op: the trained model that ships with the project, on the text that it
 // learned, after a few more steps, so that the moments are not zero.
-import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { checkConfig, type LlamaConfig } from "../reference/config.ts";
 import { bits, streamOf } from "../reference/random.ts";
 import { zeros, type Floats, type Ints, type Tensor } from "../reference/tensor.ts";
 import { batchAt } from "../reference/text/batches.ts";
+import { fromUtf8 } from "../reference/text/tokenizer-utf8.ts";
 import { recordPasses, recordUpdate } from "../reference/training/recorded.ts";
 import { differentiate, initialState, update } from "../reference/training/step.ts";
 import { checkWeights, weightShapes } from "../reference/weights.ts";
 import { readSafetensors } from "../formats/safetensors.ts";
+import { readTextBytes } from "../formats/text.ts";
 import { readTokenizer } from "../formats/tokenizer.ts";
 import { inputsOf, instancesOf } from "../trace/instances.ts";
 import type { RealInputs } from "./campaign.ts";
@@ -41,7 +42,7 @@ export const realInputs: RealInputs = (op, seed) => {
 
 function recordStep(): Map<string, Problem[]> {
   const { config, weights } = trainedModel();
-  const text = readFileSync(new URL("../golden/text/default.txt", import.meta.url), "utf8");
+  const text = fromUtf8(readTextBytes(beside("../golden/text/frozen-corpus.txt.gz")));
   const tokens = readTokenizer(beside("../golden/models/small/tokenizer.model")).encode(text.slice(0, 8192));
   let state = initialState(weights);
   const tensors = new Map<string, Tensor<Floats | Ints>>();

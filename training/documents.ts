@@ -2,12 +2,14 @@
 //
 //   .jsonl        a document a line: a JSON object with its "text"
 //   other names   UTF-8; with a separator the documents between, else one document a file
+//
+// With .gz after any of these names, the same compressed; that is held in memory.
 import { createHash } from "node:crypto";
-import { closeSync, fstatSync, openSync, readdirSync, statSync } from "node:fs";
+import { readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
-import { readAt } from "../formats/bytes.ts";
 import { FormatError, quote } from "../formats/error.ts";
 import { asFormatError } from "../formats/system-error.ts";
+import { openText, type TextFile } from "../formats/text.ts";
 import type { Documents } from "../reference/text/mixture.ts";
 import { fromUtf8, toUtf8 } from "../reference/text/tokenizer-utf8.ts";
 import type { Tokenizer } from "../reference/text/tokenizer.ts";
@@ -34,6 +36,8 @@ export interface Files {
 /** Where a file's documents lie: of document d, bytes begins[d] to ends[d]. */
 interface Indexed {
   readonly path: string;
+  /** A text that was decompressed, to be read from again. */
+  readonly kept: TextFile | undefined;
   readonly isJson: boolean;
   readonly begins: Float64Array;
   readonly ends: Float64Array;
@@ -56,13 +60,14 @@ export function openDocuments({ paths, separator, partBytes = PART }: Files): Do
   const hash = createHash("sha256");
   let bytes = 0;
   const indexed = paths.flatMap(filesIn).map((path): Indexed => {
-    const isJson = path.endsWith(".jsonl");
+    const isJson = /\.jsonl(\.gz)?$/.test(path);
     const cuts = isJson ? "\n" : separator;
-    const { begins, ends } = indexFile(path, cuts, isJson ? LONGEST_JSON : undefined, (chunk) => {
+    const text = openText(path);
+    const { begins, ends } = indexFile(path, text, cuts, isJson ? LONGEST_JSON : undefined, (chunk) => {
       hash.update(chunk);
       bytes += chunk.length;
     });
-    return { path, isJson, begins, ends };
+    return { path, isJson, begins, ends, kept: text.isDecompressed ? text : undefined };
   });
   const firsts: number[] = [];
   let count = 0;
@@ -86,7 +91,7 @@ export function openDocuments({ paths, separator, partBytes = PART }: Files): Do
   function part(d: number, p: number): { text: string; more: boolean } {
     const { file, i } = find(d);
     const [begin, end] = [file.begins[i], file.ends[i]];
-    return withFile(file.path, (handle) => {
+    return withFile(file.path, file.kept ?? openText(file.path), (handle) => {
       if (file.isJson) {
         return { text: textOf(file.path, begin, readRange(file.path, handle, begin, end)), more: false };
       }
@@ -142,11 +147,12 @@ function filesIn(path: string): string[] {
 /** Where the documents of a file lie; those of nothing but space are left out. Hands over every chunk. */
 function indexFile(
   path: string,
+  text: TextFile,
   separator: string | undefined,
   longest: number | undefined,
   take: (chunk: Uint8Array) => void,
 ): { begins: Float64Array; ends: Float64Array } {
-  return withFile(path, (handle) => {
+  return withFile(path, text, (handle) => {
     const cut = separator === undefined ? undefined : toUtf8(separator);
     const begins = growing();
     const ends = growing();
@@ -170,7 +176,7 @@ function indexFile(
     }
     const chunk = new Uint8Array(CHUNK);
     for (;;) {
-      const length = readAt(handle, at, chunk);
+      const length = handle.read(at, chunk);
       const bytes = chunk.subarray(0, length);
       take(bytes);
       try {
@@ -209,7 +215,7 @@ function borderOf(cut: Uint8Array, length: number): number {
 }
 
 /** The byte at which a part begins that is to begin `offset` bytes into a document: after a line, if one ends soon. */
-function cutAt(path: string, handle: number, begin: number, end: number, offset: number): number {
+function cutAt(path: string, handle: TextFile, begin: number, end: number, offset: number): number {
   if (offset === 0) return begin;
   if (begin + offset >= end) return end;
   const near = readRange(path, handle, begin + offset, Math.min(end, begin + offset + LONGEST_LINE));
@@ -234,23 +240,20 @@ function textOf(path: string, begin: number, line: Uint8Array): string {
   );
 }
 
-function withFile<T>(path: string, use: (handle: number) => T): T {
+/** Closes the text after use. */
+function withFile<T>(path: string, text: TextFile, use: (text: TextFile) => T): T {
   try {
-    const handle = openSync(path, "r");
-    try {
-      if (!fstatSync(handle).isFile()) throw new FormatError(path, "is not a regular file, expected a text");
-      return use(handle);
-    } finally {
-      closeSync(handle);
-    }
+    return use(text);
   } catch (error) {
     throw asFormatError(error, path, "cannot be read", "a readable text");
+  } finally {
+    text.close();
   }
 }
 
-function readRange(path: string, handle: number, from: number, to: number): Uint8Array {
+function readRange(path: string, handle: TextFile, from: number, to: number): Uint8Array {
   const bytes = new Uint8Array(to - from);
-  if (readAt(handle, from, bytes) < bytes.length) {
+  if (handle.read(from, bytes) < bytes.length) {
     throw new FormatError(path, `has become shorter than ${to} bytes, expected the file as it was`);
   }
   return bytes;

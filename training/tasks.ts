@@ -1,8 +1,9 @@
 // What a model is evaluated on: JSON lines, an item each. The README lists the fields.
-import { readFileSync, statSync } from "node:fs";
+import { statSync } from "node:fs";
 import { basename, extname } from "node:path";
 import { FormatError, quote } from "../formats/error.ts";
 import { asFormatError } from "../formats/system-error.ts";
+import { readTextBytes } from "../formats/text.ts";
 import { type Normalization, normalizations } from "../reference/text/evaluation.ts";
 import { fromUtf8 } from "../reference/text/tokenizer-utf8.ts";
 
@@ -72,10 +73,10 @@ function readText(path: string): string {
   try {
     const { size } = statSync(path);
     if (size > LARGEST_FILE) throw new FormatError(path, `has ${size} bytes, expected at most ${LARGEST_FILE}`);
-    return fromUtf8(readFileSync(path));
   } catch (error) {
     throw asFormatError(error, path, "cannot be read", "a readable text");
   }
+  return fromUtf8(readTextBytes(path));
 }
 
 function itemOf(path: string, line: number, name: string, text: string): Item {

@@ -1,13 +1,15 @@
 // touchstone evaluate, and touchstone generate, on the model that ships.
-import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { DEFAULT_MODEL, openModel } from "../../cli/model.ts";
+import { readTextBytes } from "../../formats/text.ts";
 import { bigramEntropy } from "../../reference/text/bigram.ts";
 import { evaluate, figuresOf } from "../../training/evaluate.ts";
 import { openMixture } from "../../training/mixture.ts";
-import { root, touchstone } from "../command.ts";
+import { FROZEN_TEXT } from "../../training/text.ts";
+import { touchstone } from "../command.ts";
 
 const CHILD = 60_000; // milliseconds that child process may take on a busy machine
 let folder: string;
@@ -67,7 +69,7 @@ test("the model that ships is small, and below the bigram entropy on what it has
   const model = await openModel(undefined, { device: "cpu" });
   const item = { kind: "perplexity", task: "t", where: "t", text: heldOut.toString() } as const;
   const figures = figuresOf([await evaluate(model, item, 1, async () => {})], []);
-  const text = readFileSync(join(root, "golden/text/default.txt"));
+  const text = readTextBytes(FROZEN_TEXT);
   const entropy = bigramEntropy(text.subarray(0, -heldOut.length), heldOut);
   expect(figures["nats a byte"] < entropy, `${figures["nats a byte"]} against ${entropy}`).toBe(true);
 });
