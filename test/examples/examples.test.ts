@@ -6,8 +6,8 @@ import { join } from "node:path";
 import { build } from "esbuild";
 import { afterAll, describe, expect, test } from "vitest";
 import { embeddedTexts } from "../../kernels-gpu/embed.ts";
+import { root, touchstone } from "../command.ts";
 import { program } from "../needs.ts";
-import { root } from "../docs/page.ts";
 import { chromium, show } from "./browser.ts";
 
 const scratch = mkdtempSync(join(tmpdir(), "touchstone-examples-"));
@@ -26,8 +26,10 @@ function run(...words: string[]): Promise<string> {
 }
 
 /** `touchstone check` on one case. The installed package judges each kernel in full (test/package/). */
-const replay = (line: string, ...words: string[]): Promise<string> =>
-  run("cli/index.ts", "check", "--replay", line, ...words);
+async function replay(line: string, command: string): Promise<string> {
+  const { out, err } = await touchstone(["check", "--replay", line, "--exec", command, "--target", "ieee"]);
+  return out + err;
+}
 
 describe("kernels that the command judges", () => {
   test("TypeScript", async () => {
@@ -37,13 +39,13 @@ describe("kernels that the command judges", () => {
 
   test("WGSL", async () => {
     const line = "rmsnorm.forward R=9 C=66 eps=1e-6 profile=unit seed=1";
-    const printed = await replay(line, "--kernel", example("wgsl/rmsnorm.ts"));
+    const printed = await run("cli/index.ts", "check", "--replay", line, "--kernel", example("wgsl/rmsnorm.ts"));
     expect(printed).toMatch(/^y: 594 elements, 0 unjudged, 0 outside.*\n[\s\S]*\npass\n$/m);
   });
 
   test.skipIf(python.absent)(`Python${python.note}`, async () => {
     const command = `PYTHONDONTWRITEBYTECODE=1 python3 '${example("python/swiglu.py")}'`;
-    const printed = await replay("swiglu.forward R=3 F=5 profile=unit seed=1", "--exec", command, "--target", "ieee");
+    const printed = await replay("swiglu.forward R=3 F=5 profile=unit seed=1", command);
     expect(printed).toMatch(/^y: 15 elements, 0 unjudged, 0 outside.*\n[\s\S]*\npass\n$/m);
   });
 
@@ -52,7 +54,7 @@ describe("kernels that the command judges", () => {
     const client = join(root, "golden/clients/c");
     execFileSync("cc", ["-std=c99", "-O2", "-I", client, "-o", binary, example("c/linear.c"), "-lm"]);
     const line = "linear.forward R=3 C=43 O=5 profile=unit seed=1";
-    const printed = await replay(line, "--exec", `'${binary}'`, "--target", "ieee");
+    const printed = await replay(line, `'${binary}'`);
     expect(printed).toMatch(/^y: 15 elements, 0 unjudged, 0 outside.*\n[\s\S]*\npass\n$/m);
   });
 });
