@@ -160,7 +160,7 @@ describe("touchstone trace and diff", () => {
         ],
         [["trace", "--replay", source, "--out", "x", "--device", "gpu", "--dtype", "float64"], "--device gpu"],
         [["trace", "--replay", join(scratch, "nowhere"), "--out", "x"], "cannot be read, no such file"],
-        [["diff", source], "missing required argument 'b'"],
+        [["diff", source], "diff: <b> is missing"],
         [["diff", source, source, "--max-relative", "-1"], "--max-relative -1: expected a number of at least 0"],
         [["diff", source, join(scratch, "nowhere")], "cannot be read, no such file"],
       ] as const) {
