@@ -1,14 +1,14 @@
-// The prose of a block (block.ts) and its tables (block-table.ts, block-backward.ts) say the same: the ops that the code
-// really calls, in their order, on the operands and with the results that the rows name.
+// The prose of the model (block.ts, model.ts, the loss in step.ts) and its tables (block-table.ts, block-backward.ts,
+// model-table.ts) say the same: the ops that the code really calls, in their order, on the operands and with the results that the rows name.
 import { beforeEach, describe, expect, test, vi } from "vitest";
 import type { LlamaConfig } from "../../reference/config.ts";
 import * as block from "../../reference/model/block.ts";
 import { blockBackwardOps, blockGradients, type GradientName } from "../../reference/model/block-backward.ts";
 import { blockOps, blockTensors, fieldAt, type TensorName } from "../../reference/model/block-table.ts";
-import * as crossEntropy from "../../reference/ops/cross-entropy.ts";
+import { modelBackwardOps, type ModelOperand, modelOps, type ModelWeight } from "../../reference/model/model-table.ts";
 import { operations } from "../../reference/ops/index.ts";
-import { type Floats, type Tensor, view } from "../../reference/tensor.ts";
-import * as model from "../../reference/model/model.ts";
+import type { Floats, Tensor } from "../../reference/tensor.ts";
+import { differentiate } from "../../reference/training/step.ts";
 import { layerWeights } from "../../reference/weights.ts";
 import { batchOf, lively } from "./problem.ts";
 
@@ -42,14 +42,17 @@ const { calls, recording } = vi.hoisted(() => {
 });
 vi.mock("../../reference/ops/add.ts", recording("add"));
 vi.mock("../../reference/ops/attention.ts", recording("attention"));
+vi.mock("../../reference/ops/cross-entropy.ts", recording("cross-entropy"));
+vi.mock("../../reference/ops/embedding.ts", recording("embedding"));
 vi.mock("../../reference/ops/linear.ts", recording("linear"));
 vi.mock("../../reference/ops/rmsnorm.ts", recording("rmsnorm"));
+vi.mock("../../reference/ops/rope-table.ts", recording("rope-table"));
 vi.mock("../../reference/ops/rope.ts", recording("rope"));
 vi.mock("../../reference/ops/swiglu.ts", recording("swiglu"));
 
 const config: LlamaConfig = {
   dim: 12,
-  nLayers: 1,
+  nLayers: 2,
   nHeads: 2,
   nKvHeads: 1,
   ffnDim: 10,
@@ -59,16 +62,12 @@ const config: LlamaConfig = {
   tiedEmbeddings: false,
   maxSeqLen: 16,
 };
-const [B, T] = [2, 5];
 const weights = lively(config, Float32Array);
-const { tokens, targets } = batchOf(config, B, T);
-const a = model.forward(config, weights, tokens);
-const flatTargets = view(targets, [B * T]);
-const { lse } = crossEntropy.forward(a.logits, flatTargets);
-const { dlogits } = crossEntropy.backward({ data: Float32Array.of(1), shape: [] }, a.logits, flatTargets, lse);
+const batch = batchOf(config, 2, 5);
+const { activations: a, gradients: da } = differentiate(config, weights, batch);
 const w = layerWeights(weights, 0);
 const { x } = a.layers[0];
-const dy = model.backward(config, weights, a, dlogits).layers[0].ffnResidual;
+const dy = da.layers[0].ffnResidual;
 
 const dataAt = (fields: object, name: string): Floats => fieldAt<Tensor>(fields, name).data;
 
@@ -157,4 +156,60 @@ describe("the backward", () => {
       expect(like in blockTensors).toBe(true);
     }
   });
+});
+
+test("both passes over the model call the ops of the model's table, around those of the blocks", () => {
+  const found = differentiate(config, weights, batch);
+  const { activations, gradients: d } = found;
+  const named: Readonly<Record<Exclude<ModelOperand, "table">, unknown>> = {
+    tokens: batch.tokens.data,
+    targets: batch.targets.data,
+    embedding: activations.embedding.data,
+    last: activations.last.data,
+    "norm.y": activations.norm.y.data,
+    "norm.rstd": activations.norm.rstd.data,
+    logits: activations.logits.data,
+    loss: found.loss.data,
+    "crossEntropy.lse": found.lse.data,
+  };
+  const atGradient: Partial<Record<ModelOperand, unknown>> = {
+    loss: found.dloss.data,
+    logits: d.logits.data,
+    "norm.y": d.norm.data,
+    last: d.layers.at(-1)!.ffnResidual.data,
+    embedding: d.embedding.data,
+  };
+  const nameOf = { embedding: "tok_embeddings.weight", norm: "norm.weight", head: "output.weight" };
+  const weight = (name: ModelWeight | undefined) => name && { w: weights.get(nameOf[name])!.data };
+  const gradient = (name: ModelWeight | undefined) => name && { dw: d.weights.get(nameOf[name])!.data };
+  const { cos, sin } = activations.table;
+  const of = (names: Readonly<Record<string, ModelOperand>>, from: Readonly<Partial<Record<ModelOperand, unknown>>>) =>
+    Object.fromEntries(
+      Object.entries(names).map(([argument, name]) => [
+        argument,
+        name === "table" ? { cos: cos.data, sin: sin.data }[argument] : from[name],
+      ]),
+    );
+  // `expected` gives RoPE's table of the first pass to ops that read it; here none does.
+  const forwardRows = [...modelOps.before, ...modelOps.after].map(({ op, inputs, weight: name, outputs }) =>
+    expected(`${op}.forward`, { ...of(inputs, named), ...weight(name) }, of(outputs, named)),
+  );
+  const backwardRows = [...modelBackwardOps.before, ...modelBackwardOps.after].map(
+    ({ op, gradients: read, activations: saved, weight: name, gives }) =>
+      expected(
+        op,
+        { ...of(read, atGradient), ...of(saved, named), ...weight(name) },
+        { ...of(gives, atGradient), ...gradient(name) },
+      ),
+  );
+  const perBlock = [blockOps.length, blockBackwardOps.filter(({ op }) => op !== "add.backward").length];
+  const all = called();
+  const [before, inBlocks] = [modelOps.before.length, config.nLayers * perBlock[0]];
+  const start = forwardRows.length + inBlocks + modelBackwardOps.before.length;
+  const outside = [
+    ...all.slice(0, before),
+    ...all.slice(before + inBlocks, start),
+    ...all.slice(start + config.nLayers * perBlock[1]),
+  ];
+  expectSame(outside, [...forwardRows, ...backwardRows]);
 });
