@@ -1,7 +1,7 @@
 // Makes dist/, or the folder that is given: what the package ships, JavaScript with declarations and the files that are read
 // at run time. Tests start their commands from such a folder.
 import { execFileSync } from "node:child_process";
-import { cpSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { embeddedTexts } from "./kernels-gpu/embed.ts";
 
@@ -22,3 +22,11 @@ for (const folder of shipped) {
   }
 }
 writeFileSync(join(out, "kernels-gpu", "texts.js"), embeddedTexts());
+
+// The compiler rewrites "./x.ts" in JavaScript alone; older compilers and other tools look for what stands in declarations.
+for (const entry of readdirSync(out, { recursive: true, withFileTypes: true })) {
+  if (!entry.isFile() || !entry.name.endsWith(".d.ts")) continue;
+  const path = join(entry.parentPath, entry.name);
+  const relative = /((?:from |import\()")(\.{1,2}\/[^"]+)\.ts"/g;
+  writeFileSync(path, readFileSync(path, "utf8").replaceAll(relative, '$1$2.js"'));
+}

@@ -1,7 +1,5 @@
 // The entry touchstone-llama/vitest, for people who have a test suite: typed matchers.
-// The build resolves the module that is augmented below only where something imports it.
-// oxlint-disable-next-line import/no-empty-named-blocks, unicorn/require-module-specifiers
-import type {} from "vitest";
+/// <reference types="vitest" preserve="true" />
 import type { JudgeOptions } from "./judge/api/judge.ts";
 import type { TermsOptions } from "./judge/api/terms.ts";
 import type { AnyOp, ProblemOf } from "./judge/api/types.ts";

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { type Device, adapterName, watch } from "./device.ts";
 import { NoDeviceError } from "./errors.ts";
 import { oneLine } from "./pipelines.ts";
-import { withSoftwareAdapter, withVulkanLoader } from "./software.ts";
+import { SOFTWARE_PACKAGES, withSoftwareAdapter, withVulkanLoader } from "./software.ts";
 
 /** auto: a GPU where there is one, else the software adapter. */
 export type AdapterChoice = "auto" | "gpu" | "software";
@@ -24,6 +24,7 @@ export async function openDevice(options: { adapter?: AdapterChoice } = {}): Pro
   if (!["auto", "gpu", "software"].includes(adapter)) {
     throw new RangeError(`adapter "${String(adapter)}" is unknown, expected auto, gpu or software`);
   }
+  await dawn();
   if (adapter !== "software") {
     // Without a driver Dawn would only print a warning of its own.
     const gpu = mayHaveGpu() ? await withVulkanLoader(() => open(false)) : undefined;
@@ -38,14 +39,19 @@ export async function openDevice(options: { adapter?: AdapterChoice } = {}): Pro
   return software;
 }
 
+/** What the package webgpu offers. Its own declarations would bring types of WebGPU beside a browser's. */
+interface Dawn {
+  create(options: string[]): GPU;
+}
+
 /** The package that binds Dawn. Throws NoDeviceError where it is not installed. */
-export async function dawn(): Promise<typeof import("webgpu")> {
+export async function dawn(): Promise<Dawn> {
   try {
     return await import("webgpu");
   } catch (error) {
     const isMissing = (error as NodeJS.ErrnoException).code === "ERR_MODULE_NOT_FOUND";
     const why = isMissing
-      ? "the optional package webgpu is not installed: npm install webgpu"
+      ? `the optional package webgpu is not installed: npm install webgpu, and for a software adapter ${SOFTWARE_PACKAGES}`
       : `the package webgpu cannot be loaded: ${oneLine((error as Error).message)}`;
     throw new NoDeviceError(`no device: ${why}`);
   }

@@ -15,6 +15,8 @@ const LOADER = "libvulkan.so.1";
 const MANIFEST = "vk_swiftshader_icd.json";
 const FILES = ["libvk_swiftshader.so", LOADER, MANIFEST];
 const PACKAGE = "@sparticuz/chromium";
+/** What to install for the software adapter. */
+export const SOFTWARE_PACKAGES = `${PACKAGE}@147.0.0 tar-stream`;
 
 /**
  * The environment of a process whose Vulkan device is the software adapter, unpacked on first use into a cache folder.
@@ -126,7 +128,7 @@ function packageFolder(): string {
     return resolve(dirname(createRequire(import.meta.url).resolve(PACKAGE)), "..", "..");
   } catch {
     throw new NoDeviceError(
-      `the software adapter is in the optional package ${PACKAGE}, which is not installed: npm install ${PACKAGE} tar-stream`,
+      `the software adapter is in the optional package ${PACKAGE}, which is not installed: npm install ${SOFTWARE_PACKAGES}`,
     );
   }
 }

@@ -1,49 +1,127 @@
-// The package as a stranger gets it: packed, installed into an empty folder, run with npx. Run by `npm run test:package`;
-// it installs from the registry, so it is no part of `npm test`.
-import { execFileSync } from "node:child_process";
-import { cpSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+// The package as a stranger gets it: packed, installed into empty folders, used by programs outside the tree, with its optional
+// parts and without. Run by `npm run test:package`; it installs from the registry, so it is no part of `npm test`.
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { spawnSync } from "node:child_process";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
+const outside = fileURLToPath(new URL("outside", import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), "touchstone-package-"));
-const run = (command: string, args: string[], cwd: string): string =>
-  execFileSync(command, args, { cwd, encoding: "utf8", stdio: ["ignore", "pipe", "inherit"] });
+const counts = { passed: 0, failed: 0 };
+
+interface Ran {
+  readonly status: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+function run(command: string, args: readonly string[], cwd: string): Ran {
+  return spawnSync(command, args, { cwd, encoding: "utf8", maxBuffer: 1 << 26 });
+}
+
+/** What a command prints. Throws, with what it said, unless it succeeds. */
+function succeed(command: string, args: readonly string[], cwd: string): string {
+  const { status, stdout, stderr } = run(command, args, cwd);
+  if (status !== 0) throw new Error(`${command} ${args.join(" ")}: exit status ${status}\n${stdout}${stderr}`);
+  return stdout;
+}
+
+function step(title: string, check: () => void): void {
+  const start = performance.now();
+  let failure: unknown;
+  try {
+    check();
+    counts.passed++;
+  } catch (error) {
+    counts.failed++;
+    failure = error;
+  }
+  const seconds = ((performance.now() - start) / 1000).toFixed(1);
+  process.stdout.write(`${failure === undefined ? "passed" : "FAILED"} ${title} (${seconds} s)\n`);
+  if (failure !== undefined) process.stdout.write(`${(failure as Error).message}\n`);
+}
+
+function expectText(text: string, pattern: RegExp): void {
+  if (!pattern.test(text)) throw new Error(`expected ${pattern}, got:\n${text}`);
+}
+
+/** An empty project with the package in it, and the programs of outside/. */
+function project(name: string, archive: string, words: readonly string[]): string {
+  const place = join(folder, name);
+  mkdirSync(place);
+  writeFileSync(join(place, "package.json"), '{ "private": true, "type": "module" }\n');
+  cpSync(outside, place, { recursive: true });
+  cpSync(join(root, "kernels-gpu", "add.forward.wgsl"), join(place, "mine.wgsl"));
+  succeed("npm", ["install", "--silent", "--no-fund", "--no-audit", archive, ...words], place);
+  return place;
+}
+
+/** Compiles types.ts and the suite as a stranger would, under one way of resolving modules. */
+function compiles(place: string, resolution: string, lib: readonly string[]): void {
+  const compilerOptions = {
+    target: "es2022",
+    module: resolution === "bundler" ? "esnext" : resolution,
+    moduleResolution: resolution,
+    lib,
+    // A browser's types have WebGPU's; others take them from @webgpu/types, which do not check without a browser's.
+    types: lib.includes("dom") ? ["node"] : ["node", "@webgpu/types"],
+    skipLibCheck: !lib.includes("dom"),
+    strict: true,
+    noEmit: true,
+  };
+  writeFileSync(
+    join(place, "tsconfig.json"),
+    JSON.stringify({ compilerOptions, files: ["types.ts", "suite.test.ts"] }),
+  );
+  succeed("npx", ["tsc", "-p", "."], place);
+}
 
 try {
-  run("npm", ["pack", "--silent", "--pack-destination", folder], root);
-  const [archive] = readdirSync(folder);
-  if (archive === undefined) throw new Error("npm pack made no archive");
-  writeFileSync(join(folder, "package.json"), '{ "private": true }\n');
-  run("npm", ["install", "--silent", "--no-fund", "--no-audit", join(folder, archive)], folder);
-  const table = run("npx", ["touchstone", "check", "--runs", "5", "--seed", "1"], folder);
-  process.stdout.write(table);
-  if (!/kernels? within (its bound|their bounds),/.test(table))
-    throw new Error("the installed package does not check its kernels");
+  succeed("npm", ["pack", "--silent", "--pack-destination", folder], root);
+  const [name] = readdirSync(folder);
+  if (name === undefined) throw new Error("npm pack made no archive");
+  const archive = join(folder, name);
+  const { devDependencies } = JSON.parse(readFileSync(join(root, "package.json"), "utf8")) as {
+    devDependencies: Record<string, string>;
+  };
+  const tools = ["typescript", "vitest", "@types/node"].map((tool) => `${tool}@${devDependencies[tool]}`);
 
-  // A kernel of one's own, declared with what the package exports.
-  cpSync(join(root, "kernels-gpu", "add.forward.wgsl"), join(folder, "mine.wgsl"));
-  writeFileSync(
-    join(folder, "mine.mjs"),
-    [
-      'import { defineKernel, spread } from "touchstone-llama/kernels";',
-      "export default defineKernel({",
-      '  file: new URL("mine.wgsl", import.meta.url),',
-      '  inputs: { a: "N", b: "N" }, outputs: { y: "N" }, overrides: { WG: 32 },',
-      "  workgroups: ({ N, WG }) => spread(Math.ceil(N / WG)),",
-      "});",
-    ].join("\n"),
-  );
-  const own = run(
-    "npx",
-    ["touchstone", "check", "--op", "add", "--kernel", "./mine.mjs", "--runs", "5", "--seed", "1"],
-    folder,
-  );
-  if (!/kernels? within (its bound|their bounds),/.test(own))
-    throw new Error("the installed package does not judge a kernel of one's own");
-  run("npx", ["touchstone", "golden", "check"], folder);
-  process.stdout.write("3 passed, 0 failed\n");
+  const whole = project("whole", archive, tools);
+  step("the installed package checks its kernels", () => {
+    const table = succeed("npx", ["touchstone", "check", "--runs", "5", "--seed", "1"], whole);
+    process.stdout.write(table);
+    expectText(table, /kernels? within (its bound|their bounds),/);
+  });
+  step("its fixtures are what its sources make", () => void succeed("npx", ["touchstone", "golden", "check"], whole));
+  step("a kernel of one's own passes the command", () => {
+    const words = ["touchstone", "check", "--op", "add", "--kernel", "./mine.mjs", "--runs", "5", "--seed", "1"];
+    expectText(succeed("npx", words, whole), /kernels? within (its bound|their bounds),/);
+  });
+  step("a program uses oracle, compare, cases and judge", () => void succeed("node", ["pure.mjs"], whole));
+  step("and a device: candidateOf on Dawn", () => void succeed("node", ["device.mjs"], whole));
+  step("a test suite uses the matchers", () => void succeed("npx", ["vitest", "run", "--no-cache"], whole));
+  for (const resolution of ["node16", "nodenext", "bundler"]) {
+    step(`types resolve under ${resolution}`, () => compiles(whole, resolution, ["es2023"]));
+    step(`and with a browser's types`, () => compiles(whole, resolution, ["es2023", "dom"]));
+  }
+
+  const lean = project("lean", archive, ["--omit=optional"]);
+  step("without optional parts there is no Dawn and no Chromium", () => {
+    for (const part of ["webgpu", "@sparticuz"]) {
+      if (existsSync(join(lean, "node_modules", part))) throw new Error(`node_modules/${part} is there`);
+    }
+  });
+  step("and the judge works", () => void succeed("node", ["pure.mjs"], lean));
+  step("and the command that needs a device says what to add", () => {
+    const { status, stderr } = run("npx", ["touchstone", "check", "--op", "add", "--runs", "1"], lean);
+    if (status !== 2) throw new Error(`exit status ${status}, expected 2: ${stderr}`);
+    expectText(stderr, /^touchstone: no device: .*npm install webgpu.*@sparticuz\/chromium@147\.0\.0.*$/m);
+    if (stderr.trim().split("\n").length !== 1) throw new Error(`expected one line, got:\n${stderr}`);
+  });
 } finally {
   rmSync(folder, { recursive: true, force: true });
 }
+process.stdout.write(`${counts.passed} passed, ${counts.failed} failed\n`);
+process.exitCode = counts.failed === 0 ? 0 : 1;
