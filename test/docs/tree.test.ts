@@ -1,8 +1,8 @@
 // What the documents promise of the tree: long files have their reason, rooms have a README, the package carries its documents.
 import { execFileSync } from "node:child_process";
-import { dirname } from "node:path";
+import { basename, dirname } from "node:path";
 import { expect, test } from "vitest";
-import { filesOfTree, pages, textOf } from "./markdown.ts";
+import { codeSpans, filesOfTree, pages, textOf } from "./markdown.ts";
 import { root } from "./page.ts";
 
 const LONGEST = 300;
@@ -24,13 +24,34 @@ test(`a source above ${LONGEST} lines has its reason in a README of its folders,
   expect(reasons.toSorted()).toEqual(long.toSorted());
 });
 
-test("every room has a README", () => {
-  const rooms = new Set(
+const rooms = [
+  ...new Set(
     filesOfTree()
       .filter((path) => path.endsWith(".ts") && path.includes("/"))
       .map((path) => path.split("/")[0]),
+  ),
+].filter((folder) => folder !== "test" && folder !== "examples");
+
+test("every room has a README", () => {
+  expect(rooms.filter((room) => !pages.includes(`${room}/README.md`))).toEqual([]);
+});
+
+test("a room's README names each of its files; of files that every op has, some", () => {
+  const sources = filesOfTree().filter((path) => path.endsWith(".ts"));
+  const stems = new Set(
+    sources.filter((path) => /^reference\/ops\/[a-z-]+\.ts$/.test(path)).map((path) => basename(path)),
   );
-  expect([...rooms].filter((room) => !pages.includes(`${room}/README.md`))).toEqual([]);
+  const unnamed = rooms.flatMap((room) => {
+    const named = codeSpans(textOf(`${room}/README.md`)).map((span) => span.replace(`${room}/`, ""));
+    const isNamed = (name: string): boolean =>
+      named.includes(name) ||
+      named.some(
+        (span) => span.includes("*") && new RegExp(`^${span.replaceAll(".", "\\.").replaceAll("*", ".*")}$`).test(name),
+      );
+    const own = sources.filter((path) => dirname(path) === room).map((path) => basename(path));
+    return own.filter((name) => !isNamed(name) && !stems.has(name)).map((name) => `${room}/${name}`);
+  });
+  expect(unnamed).toEqual([]);
 });
 
 test("the package carries every document", () => {
