@@ -26,6 +26,16 @@ const IGNORE_INDEX = -100;
 
 type DeviceTensors = Map<string, DeviceTensor>;
 
+/**
+ * The training step on a device, as deviceEngine gives it: `differentiate` and `update`, or both as one `step`.
+ *
+ * @example
+ * ```ts
+ * import type { DeviceEngine } from "touchstone-llama/webgpu";
+ *
+ * const bytes = (engine: DeviceEngine): number => engine.measured().buffers;
+ * ```
+ */
 export interface DeviceEngine extends StepEngine {
   measured(): MeasuredStep;
 }
@@ -45,10 +55,32 @@ interface Recorded {
  * The training step on a device: forward, loss, backward, norm, clipping and AdamW in one submission, from a state that is
  * rounded to float32. Closing it closes what openDevice returned, while a plain GPUDevice stays open.
  *
- *     const engine = deviceEngine(device, config, initialState(weights), { recompute: "full", microBatches: 2 });
- *     const { loss, gradientNorm } = await engine.step(batch, hyperparameters, 1); // AdamW's step 1
- *     const { activations, buffers } = engine.measured(); // bytes
- *     engine.close();
+ * @example
+ * ```ts
+ * import { reference } from "touchstone-llama";
+ * import { openDevice } from "touchstone-llama/node";
+ * import { deviceEngine } from "touchstone-llama/webgpu";
+ *
+ * const config = { ...reference.presets.tiny, nLayers: 1 };
+ * const state = reference.training.initialState(reference.initialWeights(config, 1, Float32Array));
+ * const engine = deviceEngine(await openDevice(), config, state, { recompute: "full" });
+ * const tokens = { data: new Int32Array([1, 2, 3, 4]), shape: [1, 4] };
+ * const targets = { data: new Int32Array([2, 3, 4, 5]), shape: [1, 4] };
+ * const hyperparameters = {
+ *   learningRate: 0.01,
+ *   warmupSteps: 1,
+ *   totalSteps: 10,
+ *   minLearningRateRatio: 0.1,
+ *   weightDecay: 0.1,
+ *   beta1: 0.9,
+ *   beta2: 0.95,
+ *   adamEps: 1e-8,
+ *   maxGradientNorm: 1,
+ * };
+ * const { loss, gradientNorm } = await engine.step({ tokens, targets }, hyperparameters, 1); // AdamW's t = 1
+ * const { activations, buffers } = engine.measured(); // bytes
+ * engine.close();
+ * ```
  *
  * Options: recompute "none", microBatches 1, dtype "float32" and no memory limit if left out. A step that needs more memory
  * than the limit rejects with RangeError, what the device refuses with KernelError.

@@ -20,9 +20,18 @@ import * as swiglu from "./swiglu.ts";
  * The project's own kernels, one for each op and direction. Called with a device, one runs alone, checked: inputs and scalars
  * in float32 under the op's names, outputs back. A choice, such as RoPE's layout, is given as its index in the op's list.
  *
- *     const gate = { data: new Float32Array([1, 2]), shape: [1, 2] };
- *     const up = { data: new Float32Array([3, 4]), shape: [1, 2] };
- *     const { y } = await kernels["swiglu.forward"](device, { gate, up }); // [1, 2]
+ * @example
+ * ```ts
+ * import { tensor } from "touchstone-llama";
+ * import { openDevice } from "touchstone-llama/node";
+ * import { kernels } from "touchstone-llama/webgpu";
+ *
+ * const device = await openDevice(); // or a browser's GPUDevice
+ * const gate = tensor(new Float32Array([1, 2]), [1, 2]);
+ * const up = tensor(new Float32Array([3, 4]), [1, 2]);
+ * const { y } = await kernels["swiglu.forward"](device, { gate, up }); // [1, 2]
+ * device.close();
+ * ```
  *
  * The promise rejects with RangeError or TypeError if arguments do not fit, and with KernelError if the device refuses.
  */

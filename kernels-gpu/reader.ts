@@ -14,10 +14,19 @@ const STRIDE = 64;
 /**
  * Reads token after token on a device, with a cache of keys and values there, up to the model's maxSeqLen.
  *
- *     const reader = deviceReader(device, config, weights);
- *     const logits = await reader.read(new Int32Array([1, 2, 3])); // [3, V]
- *     reader.cut(1); // forgets all positions but the first
- *     reader.close();
+ * @example
+ * ```ts
+ * import { reference } from "touchstone-llama";
+ * import { openDevice } from "touchstone-llama/node";
+ * import { deviceReader } from "touchstone-llama/webgpu";
+ *
+ * const config = { ...reference.presets.tiny, nLayers: 1 };
+ * const weights = reference.initialWeights(config, 1, Float32Array);
+ * const reader = deviceReader(await openDevice(), config, weights);
+ * const logits = await reader.read(new Int32Array([1, 2, 3])); // [3, V]
+ * reader.cut(1); // forgets all positions but the first
+ * reader.close();
+ * ```
  *
  * Closing it closes what openDevice returned, while a plain GPUDevice stays open.
  */

@@ -13,9 +13,14 @@ export type AdapterChoice = "auto" | "gpu" | "software";
 /**
  * Opens a device: a GPU where there is one, else the software adapter, unless the options choose.
  *
- *     const device = await openDevice({ adapter: "software" });
- *     console.log(device.name); // SwiftShader Device (Subzero), …
- *     device.close();
+ * @example
+ * ```ts
+ * import { openDevice } from "touchstone-llama/node";
+ *
+ * const device = await openDevice({ adapter: "software" });
+ * device.name; // "SwiftShader Device (Subzero), …"
+ * device.close();
+ * ```
  *
  * Throws RangeError for an unknown adapter, NoDeviceError, in one line, when there is none of that kind.
  */

@@ -24,10 +24,16 @@ export interface KernelDeclaration {
 }
 
 /**
- * [x, y] workgroups, at least n of them, each axis at most 65,535; [0, 1] for none.
+ * [x, y] workgroups, at least n of them, each axis at most 65,535; [0, 1] for none. The kernel's index is then
+ * `id.x + id.y * groups.x * WG`.
  *
- *     spread(1000); // [1000, 1]
- *     spread(70_000); // [35000, 2]; the kernel's index is id.x + id.y * groups.x * WG
+ * @example
+ * ```ts
+ * import { spread } from "touchstone-llama/webgpu";
+ *
+ * spread(1000); // [1000, 1]
+ * spread(70_000); // [35000, 2]
+ * ```
  */
 export function spread(n: number): [number, number] {
   if (n <= MOST_WORKGROUPS) return [n, 1];

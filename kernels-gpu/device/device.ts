@@ -1,7 +1,19 @@
 // A WebGPU device, a browser's or Dawn's, and what went wrong on it.
 import { KernelError } from "./errors.ts";
 
-/** A device that is watched: once it is lost or hangs, every later use throws the reason. */
+/**
+ * A device that is watched: once it is lost or hangs, every later use throws the reason.
+ *
+ * @example
+ * ```ts
+ * import { openDevice } from "touchstone-llama/node";
+ * import type { Device } from "touchstone-llama/webgpu";
+ *
+ * const device: Device = await openDevice();
+ * device.name; // "SwiftShader Device (Subzero), …"
+ * device.close();
+ * ```
+ */
 export interface Device {
   readonly device: GPUDevice;
   /** The adapter's own name, e.g. "SwiftShader Device (Subzero)". */

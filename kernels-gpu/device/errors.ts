@@ -3,7 +3,17 @@ export class NoDeviceError extends Error {
   override readonly name = "NoDeviceError";
 }
 
-/** What a device reports of a kernel: it does not compile, is refused, does not finish, or lost the device. */
+/**
+ * What a device reports of a kernel: it does not compile, is refused, does not finish, or lost the device. The message names
+ * kernel, file and line.
+ *
+ * @example
+ * ```ts
+ * import { KernelError } from "touchstone-llama/webgpu";
+ *
+ * const isKernels = (error: unknown): boolean => error instanceof KernelError;
+ * ```
+ */
 export class KernelError extends Error {
   override readonly name = "KernelError";
 }

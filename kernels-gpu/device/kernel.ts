@@ -8,7 +8,17 @@ import type { ByName } from "./names.ts";
 import type { Kernel, KernelProgram, KernelSizes, TypedProgram } from "./program.ts";
 import { parseWgsl } from "./wgsl.ts";
 
-/** The declaration of a kernel. */
+/**
+ * The declaration of a kernel.
+ *
+ * @example
+ * ```ts
+ * import { type KernelOptions, spread } from "touchstone-llama/webgpu";
+ *
+ * type Add = KernelOptions<{ a: "N"; b: "N" }, { y: "N" }, never, { WG: number }>;
+ * const workgroups: Add["workgroups"] = ({ N, WG }) => spread(Math.ceil(N / WG));
+ * ```
+ */
 export interface KernelOptions<I extends Specs, O extends Specs, S extends string, V> {
   /** The op that it computes, "swiglu.forward", or another name for its messages; the text is then called `${id}.wgsl`. */
   readonly id: string;
@@ -33,26 +43,36 @@ export interface KernelOptions<I extends Specs, O extends Specs, S extends strin
  * Declares a kernel and checks it against its text: each tensor has a binding of its name whose comment shows its axes,
  * outputs can be written, each field of the uniform struct is an axis or a scalar, each override exists.
  *
- *     const forward = defineKernel({
- *       id: "add.forward",
- *       source: `
- *         override WG: u32 = 64;
- *         struct Dims { N: u32 }
- *         @group(0) @binding(0) var<uniform>             dims: Dims;
- *         @group(0) @binding(1) var<storage, read>       a: array<f32>;  // [N]
- *         @group(0) @binding(2) var<storage, read>       b: array<f32>;  // [N]
- *         @group(0) @binding(3) var<storage, read_write> y: array<f32>;  // [N]
- *         @compute @workgroup_size(WG)
- *         fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>) {
- *           let i = id.x + id.y * groups.x * WG;
- *           if (i < dims.N) { y[i] = a[i] + b[i]; }
- *         }`,
- *       inputs: { a: "N", b: "N" },
- *       outputs: { y: "N" },
- *       overrides: { WG: 64 },
- *       workgroups: ({ N, WG }) => spread(Math.ceil(N / WG)),
- *     });
- *     const { y } = await forward(device, { a, b });
+ * @example
+ * ```ts
+ * import { tensor } from "touchstone-llama";
+ * import { openDevice } from "touchstone-llama/node";
+ * import { defineKernel, spread } from "touchstone-llama/webgpu";
+ *
+ * const add = defineKernel({
+ *   id: "add.forward",
+ *   source: `
+ *     override WG: u32 = 64;
+ *     struct Dims { N: u32 }
+ *     @group(0) @binding(0) var<uniform>             dims: Dims;
+ *     @group(0) @binding(1) var<storage, read>       a: array<f32>;  // [N]
+ *     @group(0) @binding(2) var<storage, read>       b: array<f32>;  // [N]
+ *     @group(0) @binding(3) var<storage, read_write> y: array<f32>;  // [N]
+ *     @compute @workgroup_size(WG)
+ *     fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>) {
+ *       let i = id.x + id.y * groups.x * WG;
+ *       if (i < dims.N) { y[i] = a[i] + b[i]; }
+ *     }`,
+ *   inputs: { a: "N", b: "N" },
+ *   outputs: { y: "N" },
+ *   overrides: { WG: 64 },
+ *   workgroups: ({ N, WG }) => spread(Math.ceil(N / WG)),
+ * });
+ * const device = await openDevice(); // or a browser's GPUDevice
+ * const a = tensor(new Float32Array([1, 2]), [2]);
+ * const { y } = await add(device, { a, b: a }); // y.data: [2, 4]
+ * device.close();
+ * ```
  *
  * Throws TypeError where id, source or workgroups are missing, RangeError or SyntaxError that names the text and what does
  * not fit.
@@ -90,15 +110,25 @@ export function defineKernel<
  * Declares an op that takes several dispatches. `record` may look at shapes, release what it no longer needs, and call
  * another program's `record`.
  *
- *     const backward = defineProgram({
- *       id: "op.backward",
- *       inputs: { dy: "R,C", x: "R,C" },
- *       outputs: { dw: "C" },
- *       record(run, { dy, x }) {
- *         const { partial } = run.dispatch(accumulate, { dy, x }, { P: 16 });
- *         return run.dispatch(finish, { partial }, { R: x.shape[0] });
- *       },
- *     });
+ * @example
+ * ```ts
+ * import { defineProgram, kernels } from "touchstone-llama/webgpu";
+ *
+ * // y = silu(gate) · up + gate, by two kernels.
+ * const gated = defineProgram({
+ *   id: "gated",
+ *   inputs: { gate: "1,F", up: "1,F" },
+ *   outputs: { y: "F" },
+ *   record(run, { gate, up }) {
+ *     const F = gate.shape[1]!;
+ *     const { y } = run.dispatch(kernels["swiglu.forward"], { gate, up }); // [1, F]
+ *     const sum = run.dispatch(kernels["add.forward"], { a: { ...y, shape: [F] }, b: { ...gate, shape: [F] } });
+ *     run.release(y);
+ *     return sum; // { y: [F] }
+ *   },
+ * });
+ * gated.scalars; // []
+ * ```
  *
  * Throws TypeError where id or record is missing.
  */

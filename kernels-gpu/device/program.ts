@@ -7,7 +7,17 @@ import type { ByName } from "./names.ts";
 import type { KernelRecorder } from "./recorder.ts";
 import type { DeviceTensor } from "./tensors.ts";
 
-/** An op in one direction, as the judge and a larger program see it. */
+/**
+ * An op in one direction, as the judge and a larger program see it.
+ *
+ * @example
+ * ```ts
+ * import { type KernelProgram, kernels } from "touchstone-llama/webgpu";
+ *
+ * const programs: KernelProgram[] = Object.values(kernels);
+ * programs[0]!.id; // "embedding.forward"
+ * ```
+ */
 export interface KernelProgram {
   /** "swiglu.forward". */
   readonly id: string;
@@ -22,7 +32,17 @@ export interface KernelProgram {
   ): ByName<string, DeviceTensor>;
 }
 
-/** A program whose names the compiler knows. Called, it runs alone: `await forward(device, { gate, up })` → `{ y }`. */
+/**
+ * A program whose names the compiler knows: inputs I, outputs O with their axes, scalars S. Called, it runs alone, checked:
+ * `await forward(device, { gate, up })` → `{ y }`.
+ *
+ * @example
+ * ```ts
+ * import { kernels, type TypedProgram } from "touchstone-llama/webgpu";
+ *
+ * const norm: TypedProgram<{ g: "N" }, { norm: "" }, never> = kernels["gradient-norm.forward"];
+ * ```
+ */
 export interface TypedProgram<I extends Specs, O extends Specs, S extends string> {
   (
     device: GPUDevice | Device,
@@ -39,7 +59,17 @@ export interface TypedProgram<I extends Specs, O extends Specs, S extends string
   ): ByName<keyof O, DeviceTensor>;
 }
 
-/** A kernel is a program of one dispatch. */
+/**
+ * A kernel is a program of one dispatch, with its text and its declaration.
+ *
+ * @example
+ * ```ts
+ * import { type Kernel, kernels } from "touchstone-llama/webgpu";
+ *
+ * const add: Kernel<{ a: "N"; b: "N" }, { y: "N" }, never> = kernels["add.forward"];
+ * add.source; // "// Addition, …"
+ * ```
+ */
 export type Kernel<I extends Specs, O extends Specs, S extends string> = TypedProgram<I, O, S> &
   KernelDeclaration & { readonly inputs: I; readonly outputs: O; readonly scalars: readonly S[] };
 

@@ -34,7 +34,18 @@ export interface RecorderOptions extends SubstituteOptions {
   readonly memoryLimit?: number;
 }
 
-/** Records dispatches on one device. Tensors live until `release` or `destroy`, over any number of submissions. */
+/**
+ * Records dispatches on one device. Tensors live until `release` or `destroy`, over any number of submissions. A program's
+ * `record` gets one.
+ *
+ * @example
+ * ```ts
+ * import { type DeviceTensor, type KernelRecorder, kernels } from "touchstone-llama/webgpu";
+ *
+ * const twice = (run: KernelRecorder, x: DeviceTensor): DeviceTensor =>
+ *   run.dispatch(kernels["add.forward"], { a: x, b: x }).y; // x: [N] → y: [N]
+ * ```
+ */
 export class KernelRecorder {
   readonly #device: Device;
   readonly #isChecked: boolean;

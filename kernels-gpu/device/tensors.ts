@@ -3,7 +3,17 @@ import { type Floats, type Ints, type Tensor, sizeOf } from "../../reference/ten
 import type { Memory } from "./buffers.ts";
 import { elementsIn, fromHalves, isLow, type LowType, elementSize, type StoredType, toHalves } from "./packed.ts";
 
-/** A tensor on the device: contiguous, row-major. */
+/**
+ * A tensor on the device: contiguous, row-major.
+ *
+ * @example
+ * ```ts
+ * import type { DeviceTensor } from "touchstone-llama/webgpu";
+ *
+ * // The same numbers in one row.
+ * const flat = (t: DeviceTensor): DeviceTensor => ({ ...t, shape: [t.shape.reduce((n, length) => n * length, 1)] });
+ * ```
+ */
 export interface DeviceTensor {
   readonly memory: Memory;
   readonly shape: readonly number[];
