@@ -1,30 +1,14 @@
 // How the results of a check look.
-import Table from "cli-table3";
 import type { Failure, Report } from "../judge/campaign.ts";
 import type { Examination } from "../judge/examination.ts";
 import { type Precision, ratioOf, summarise } from "../judge/precision.ts";
+import { tableOf } from "./table.ts";
 
 /** A row for each kernel. */
 export function reportTable(reports: readonly Report[]): string {
-  const table = new Table({
-    head: [
-      "kernel",
-      "cases",
-      "elements",
-      "unjudged",
-      "worst ÷ bound",
-      "where",
-      "ulp",
-      "power 0 · next · 1 %",
-      "seconds",
-      "",
-    ],
-    colAligns: ["left", "right", "right", "right", "right", "left", "right", "right", "right", "left"],
-    style: { head: [], border: [], compact: true },
-  });
-  for (const { op, cases, elements, unjudged, worst, at, ulp, power, ms, failures } of reports) {
+  const rows = reports.map(({ op, cases, elements, unjudged, worst, at, ulp, power, ms, failures }) => {
     const { zero, neighbour, percent } = power;
-    table.push([
+    return [
       op,
       cases,
       elements,
@@ -35,19 +19,28 @@ export function reportTable(reports: readonly Report[]): string {
       [zero, neighbour, percent].map((share) => `${Math.floor(100 * share)} %`).join(" · "),
       (ms / 1000).toFixed(1),
       failures.length === 0 ? "pass" : "FAIL",
-    ]);
-  }
-  return table.toString();
+    ];
+  });
+  return tableOf(
+    [
+      ["kernel", "left"],
+      ["cases", "right"],
+      ["elements", "right"],
+      ["unjudged", "right"],
+      ["worst ÷ bound", "right"],
+      ["where", "left"],
+      ["ulp", "right"],
+      ["power 0 · next · 1 %", "right"],
+      ["seconds", "right"],
+      ["", "left"],
+    ],
+    rows,
+  );
 }
 
 /** A row for each kernel: the parts of the verdict other than the bound. */
 export function examinationTable(examinations: readonly Examination[]): string {
-  const table = new Table({
-    head: ["kernel", "precision", "÷ float32", "exact", "relations", "repeatable", "NaN, infinity", "seconds", ""],
-    colAligns: ["left", "left", "right", "right", "left", "left", "left", "right", "left"],
-    style: { head: [], border: [], compact: true },
-  });
-  for (const { op, precision, unmeasured, exactness, relations, hygiene, findings, ms } of examinations) {
+  const rows = examinations.map(({ op, precision, unmeasured, exactness, relations, hygiene, findings, ms }) => {
     const summary = summarise(precision);
     const count = (state: string) => relations.filter((relation) => relation.state === state).length;
     const counts = [
@@ -55,7 +48,7 @@ export function examinationTable(examinations: readonly Examination[]): string {
       [count("rounded"), "rounded"],
       [count("broken"), "broken"],
     ] as const;
-    table.push([
+    return [
       op,
       summary === undefined ? `not measured: ${unmeasured ?? "failed"}` : className(summary),
       summary === undefined ? "" : number(summary.ratio),
@@ -68,9 +61,22 @@ export function examinationTable(examinations: readonly Examination[]): string {
       hygiene === undefined ? "" : hygiene.swallowed.length + hygiene.spread.length === 0 ? "passed on" : "see below",
       (ms / 1000).toFixed(1),
       findings.length === 0 ? "pass" : "FAIL",
-    ]);
-  }
-  return table.toString();
+    ];
+  });
+  return tableOf(
+    [
+      ["kernel", "left"],
+      ["precision", "left"],
+      ["÷ float32", "right"],
+      ["exact", "right"],
+      ["relations", "left"],
+      ["repeatable", "left"],
+      ["NaN, infinity", "left"],
+      ["seconds", "right"],
+      ["", "left"],
+    ],
+    rows,
+  );
 }
 
 /**

@@ -1,6 +1,5 @@
 // What `touchstone evaluate` does.
 import { setImmediate } from "node:timers/promises";
-import Table from "cli-table3";
 import { countParameters } from "../reference/weights.ts";
 import { evaluate, type ItemOutcome, figuresOf } from "../training/evaluate.ts";
 import { type Item, readTasks, textItem } from "../training/tasks.ts";
@@ -10,6 +9,7 @@ import { note, print } from "./output.ts";
 import { openProgress } from "./progress.ts";
 import { catchSignals } from "./signals.ts";
 import { statuses } from "./statuses.ts";
+import { type Column, tableOf } from "./table.ts";
 import type { EngineName } from "./engine.ts";
 
 export interface EvaluateOptions {
@@ -21,6 +21,13 @@ export interface EvaluateOptions {
   readonly json?: boolean;
   readonly device: EngineName;
 }
+
+const columns: readonly Column[] = [
+  ["task", "left"],
+  ["kind", "left"],
+  ["items", "right"],
+  ["result", "left"],
+];
 
 const USUAL_K = [1, 10, 100];
 
@@ -75,9 +82,8 @@ export async function evaluateFiles(checkpoint: string | undefined, options: Eva
     await print(`${JSON.stringify({ model: path, seed, device, tasks: results }, undefined, 2)}\n`);
     return statuses.good;
   }
-  const table = new Table({ head: ["task", "kind", "items", "result"], style: { head: [], border: [] } });
-  for (const { task, kind, items: count, figures } of results) table.push([task, kind, String(count), shown(figures)]);
-  await print(`${table.toString()}\n`);
+  const rows = results.map(({ task, kind, items: count, figures }) => [task, kind, count, shown(figures)]);
+  await print(`${tableOf(columns, rows)}\n`);
   return statuses.good;
 }
 

@@ -1,7 +1,6 @@
 // What `touchstone golden` does.
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import Table from "cli-table3";
 import { namesIn } from "../formats/folder.ts";
 import { readFixture } from "../golden/fixtures/fixture.ts";
 import { generateSuite } from "../golden/fixtures/generate.ts";
@@ -10,6 +9,7 @@ import { generateAtScale } from "../golden/fixtures/scale.ts";
 import { fixtureNames, type Verified, verifyFile } from "../golden/fixtures/verify.ts";
 import { UserError } from "./errors.ts";
 import { statusOf } from "./statuses.ts";
+import { tableOf } from "./table.ts";
 import { chooseTarget } from "./terms.ts";
 
 export interface GenerateOptions {
@@ -66,27 +66,32 @@ export function verify(fixtures: string, outputs: string): number {
 }
 
 function verifyTable(results: readonly Verified[]): string {
-  const table = new Table({
-    head: ["op", "fixtures", "elements", "unjudged", "worst ÷ bound", ""],
-    colAligns: ["left", "right", "right", "right", "right", "left"],
-    style: { head: [], border: [], compact: true },
-  });
-  for (const op of new Set(results.map((result) => result.op))) {
+  const rows = [...new Set(results.map((result) => result.op))].map((op) => {
     const own = results.filter((result) => result.op === op);
     const all = own.flatMap(({ comparisons }) => comparisons);
     const sum = (pick: (c: (typeof all)[number]) => number) => all.reduce((n, c) => n + pick(c), 0);
     const worst = all.reduce((n, c) => Math.max(n, c.worst), 0);
     const passed = own.every(({ findings }) => findings.length === 0);
-    table.push([
+    return [
       op,
       own.length,
       sum((c) => c.elements),
       sum((c) => c.unjudged + c.nonFinite),
       worst.toPrecision(2),
       passed ? "pass" : "FAIL",
-    ]);
-  }
-  return table.toString();
+    ];
+  });
+  return tableOf(
+    [
+      ["op", "left"],
+      ["fixtures", "right"],
+      ["elements", "right"],
+      ["unjudged", "right"],
+      ["worst ÷ bound", "right"],
+      ["", "left"],
+    ],
+    rows,
+  );
 }
 
 /** A line for each fixture. */

@@ -1,8 +1,8 @@
 // What `touchstone inspect` does.
-import Table from "cli-table3";
 import { type Checkpoint, type ListedWeight, openCheckpoint } from "../formats/checkpoint.ts";
 import { countParameters } from "../reference/weights.ts";
 import { openProgress } from "./progress.ts";
+import { type Column, tableOf } from "./table.ts";
 
 export interface InspectOptions {
   readonly norms?: boolean;
@@ -72,6 +72,18 @@ function normsOf(data: Float32Array): Norms {
   return { rms: Math.sqrt(squares / (data.length - nonFinite)), max, nonFinite };
 }
 
+const columns: readonly Column[] = [
+  ["weight", "left"],
+  ["in the file", "left"],
+  ["shape", "right"],
+  ["dtype", "left"],
+];
+const normColumns: readonly Column[] = [
+  ["rms", "right"],
+  ["max |w|", "right"],
+  ["", "left"],
+];
+
 function asTable(
   { path, format, config, dtypes, tensors, ignored }: Checkpoint,
   bytes: number,
@@ -84,20 +96,17 @@ function asTable(
     ...Object.entries(config).map(([name, value]): [string, string] => [name, String(value)]),
   ];
   const width = Math.max(...facts.map(([name]) => name.length));
-  const columns = norms === undefined ? [] : ["rms", "max |w|", ""];
-  const table = new Table({
-    head: ["weight", "in the file", "shape", "dtype", ...columns],
-    colAligns: ["left", "left", "right", "left", "right", "right", "left"],
-    style: { head: [], border: [], compact: true },
-  });
-  for (const tensor of tensors) table.push([...described(tensor), ...shown(norms?.get(tensor.name))]);
+  const table = tableOf(
+    norms === undefined ? columns : [...columns, ...normColumns],
+    tensors.map((tensor) => [...described(tensor), ...shown(norms?.get(tensor.name))]),
+  );
   const rest = [
     ...(ignored.length > 0
       ? [`ignored: ${ignored.slice(0, 3).join(", ")}${ignored.length > 3 ? ` and ${ignored.length - 3} more` : ""}`]
       : []),
     ...(norms === undefined ? [`norms are not shown: --norms reads all ${inUnits(bytes)} for them`] : []),
   ];
-  return `${[path, ...facts.map(([name, value]) => `  ${name.padEnd(width)}  ${value}`), table.toString(), ...rest].join("\n")}\n`;
+  return `${[path, ...facts.map(([name, value]) => `  ${name.padEnd(width)}  ${value}`), table, ...rest].join("\n")}\n`;
 }
 
 function described({ name, fileName, shape, dtype }: ListedWeight): string[] {

@@ -1,6 +1,7 @@
 // What `touchstone ops` prints.
 import type { Operation, ScalarKind } from "../reference/operation.ts";
 import { choose } from "../judge/choose.ts";
+import { folded } from "./table.ts";
 
 /** All ops in short, or the named ones in full. */
 export function listOperations(names: readonly string[], asJson: boolean): string {
@@ -8,7 +9,7 @@ export function listOperations(names: readonly string[], asJson: boolean): strin
   if (asJson) return `${JSON.stringify(chosen.map(plain), null, 2)}\n`;
   if (names.length === 0) {
     const width = Math.max(...chosen.map(({ name }) => name.length));
-    const lines = chosen.map(({ name, summary }) => `${name.padEnd(width)}  ${summary}`);
+    const lines = chosen.map(({ name, summary }) => folded(`${name.padEnd(width)}  `, summary));
     return `${lines.join("\n")}\n\ntouchstone ops NAME shows everything about one op.\n`;
   }
   return `${chosen.map(inFull).join("\n\n")}\n`;
@@ -23,7 +24,7 @@ export function listNone(names: readonly string[], asJson: boolean): string {
   if (asJson) return `${JSON.stringify(reasons, null, 2)}\n`;
   const width = Math.max(...reasons.flatMap(({ none }) => Object.keys(none).map((field) => field.length)));
   const sections = reasons.map(({ name, none }) =>
-    [name, ...orNone(Object.entries(none).map(([field, why]) => `  ${field.padEnd(width)}  ${why}`))].join("\n"),
+    [name, ...orNone(Object.entries(none).map(([field, why]) => folded(`  ${field.padEnd(width)}  `, why)))].join("\n"),
   );
   return `${sections.join("\n\n")}\n`;
 }
@@ -36,11 +37,14 @@ function inFull(operation: Operation): string {
   const { name, summary, inputs, integers, scalars, outputs, exact, wide, stores, covered } = operation;
   const kindOf = (tensor: string) =>
     integers.includes(tensor) ? "int32" : wide.includes(tensor) ? "float32 in every dtype" : "float";
+  const width = Math.max(...Object.values({ ...inputs, ...outputs }).map((axes) => axes.length)) + 2;
   const tensors = (list: Readonly<Record<string, string>>) =>
-    Object.entries(list).map(([tensor, axes]) => `  ${tensor.padEnd(12)} [${axes}]  ${kindOf(tensor)}`);
+    Object.entries(list).map(
+      ([tensor, axes]) => `  ${tensor.padEnd(12)} ${`[${axes}]`.padEnd(width)}  ${kindOf(tensor)}`,
+    );
   return [
     name,
-    `  ${summary}`,
+    folded("  ", summary),
     "inputs",
     ...orNone(tensors(inputs)),
     "scalars",
@@ -48,7 +52,7 @@ function inFull(operation: Operation): string {
     "outputs",
     ...tensors(outputs),
     "covered by the bound",
-    ...orNone(covered.map((variant) => `  ${variant}`)),
+    ...orNone(covered.map((variant) => folded("  ", variant))),
     "a kernel may declare as stored low (--store NAME=bfloat16)",
     ...orNone(
       [
@@ -56,7 +60,7 @@ function inFull(operation: Operation): string {
         ...Object.keys(inputs)
           .filter((tensor) => !integers.includes(tensor))
           .map((tensor) => [tensor, "the input, as read"]),
-      ].map(([store, meaning]) => `  ${store.padEnd(12)} ${meaning}`),
+      ].map(([store, meaning]) => folded(`  ${store.padEnd(12)} `, meaning)),
     ),
     ...(exact.length === 0 ? [] : [`on integers whose sums stay below 2^24, exact: ${exact.join(", ")}`]),
   ].join("\n");

@@ -1,5 +1,4 @@
 // A plan as text: every figure with its unit, then what it assumes, then the paper's figures.
-import Table from "cli-table3";
 import { type DataSheet, type DeviceName, devices, reached } from "../reference/planning/devices.ts";
 import { CARBON_KG_A_KWH, energyOf, PUE } from "../reference/planning/energy.ts";
 import { type InferenceMemory, inferenceMemory } from "../reference/planning/inference.ts";
@@ -17,6 +16,7 @@ import type { Policy } from "../reference/model/policies.ts";
 import { rankParameters } from "../reference/planning/state.ts";
 import { type StorageName, storageNames } from "../reference/model/storage.ts";
 import type { LayerTimeline } from "../reference/planning/step-time.ts";
+import { type Column, tableOf } from "./table.ts";
 
 const GB = 1e9;
 const GIGA = 1e9;
@@ -100,7 +100,6 @@ function runPart({ model, request, plan }: Planned): string {
 
 function memoryPart({ request, memories }: Planned): string {
   const { device, batch } = request;
-  const table = newTable(["GB on one GPU", ...memories.map(({ policy }) => policyLabel(policy))]);
   const rows: [string, (m: RankMemory) => string][] = [
     ["weights", (m) => gigabytes(m.state.weights)],
     ["gradients", (m) => gigabytes(m.state.gradients)],
@@ -110,15 +109,17 @@ function memoryPart({ request, memories }: Planned): string {
     ["total", (m) => gigabytes(m.total)],
     [`of ${gigabytes(device.memory)}`, (m) => (m.fits ? "fits" : "DOES NOT FIT")],
   ];
-  for (const [name, cell] of rows) table.push([name, ...memories.map((column) => cell(column.memory))]);
-  return `Memory by recomputation, micro-batch of ${batch.microBatch} × ${whole(batch.context)}\n${table.toString()}`;
+  const table = tableUnder(
+    ["GB on one GPU", ...memories.map(({ policy }) => policyLabel(policy))],
+    rows.map(([name, cell]) => [name].concat(memories.map((column) => cell(column.memory)))),
+  );
+  return `Memory by recomputation, micro-batch of ${batch.microBatch} × ${whole(batch.context)}\n${table}`;
 }
 
 function timePart({ request, plan, block }: Planned): string {
   const { arithmetic, overlapped, serial } = plan;
   const { forward, backward } = arithmetic;
   const giga = (flops: number): string => (flops / GIGA).toFixed(2);
-  const table = newTable(["", "overlapped", "one after the other"]);
   const rows: [string, (speed: Speed, timeline: LayerTimeline) => string][] = [
     ["one block of the last micro-batch, ms", (_, t) => milliseconds(t.seconds)],
     ["  computation", (_, t) => milliseconds(t.computation)],
@@ -134,33 +135,27 @@ function timePart({ request, plan, block }: Planned): string {
     ["MWh", (s) => s.megawattHours.toFixed(1)],
     ["tCO2e", (s) => s.tonnesCO2.toFixed(1)],
   ];
-  for (const [name, cell] of rows) table.push([name, cell(overlapped, block.overlapped), cell(serial, block.serial)]);
   return [
     `GFLOP a token   forward ${giga(forward.linear + forward.attention)} (attention ${giga(forward.attention)}), ` +
       `backward ${giga(backward.linear + backward.attention)} (attention ${giga(backward.attention)}), ` +
       `again ${giga(arithmetic.again)}`,
     "",
     `Time with ${policyLabel(request.policy)} recomputation; computation and communication`,
-    table.toString(),
+    tableUnder(
+      ["", "overlapped", "one after the other"],
+      rows.map(([name, cell]) => [name, cell(overlapped, block.overlapped), cell(serial, block.serial)]),
+    ),
   ].join("\n");
 }
 
 function inferencePart({ request, serving: served }: Planned): string {
-  const table = newTable([
-    "stored as",
-    "sequences",
-    "weights",
-    "cache",
-    "total",
-    `${request.deviceName}s`,
-    "one is enough",
-  ]);
-  for (const s of served) {
+  const heads = ["stored as", "sequences", "weights", "cache", "total", `${request.deviceName}s`, "one is enough"];
+  const rows = served.map((s) => {
     const needed = s.devices === undefined ? "no node" : String(s.devices);
     const alone = s.alone.join(" ") || "of none";
-    table.push([s.dtype, whole(s.batch), gigabytes(s.weights), gigabytes(s.cache), gigabytes(s.total), needed, alone]);
-  }
-  return `Inference, GB, ${whole(request.batch.context)} positions a sequence (float16 as bfloat16)\n${table.toString()}`;
+    return [s.dtype, whole(s.batch), gigabytes(s.weights), gigabytes(s.cache), gigabytes(s.total), needed, alone];
+  });
+  return `Inference, GB, ${whole(request.batch.context)} positions a sequence (float16 as bfloat16)\n${tableUnder(heads, rows)}`;
 }
 
 function assumptions({ request, plan }: Planned): string {
@@ -218,12 +213,10 @@ function samePlace({ deviceName, batch, dtype }: PlanRequest): boolean {
   return deviceName === printedSpeed.device && batch.context === printedSpeed.context && dtype !== "float32";
 }
 
-function newTable(columns: readonly string[]): Table.Table {
-  return new Table({
-    head: [...columns],
-    colAligns: columns.map((name, i) => (i === 0 || name === "one is enough" ? "left" : "right")),
-    style: { head: [], border: [], compact: true },
-  });
+/** A table whose first column names its rows. */
+function tableUnder(heads: readonly string[], rows: readonly (readonly (string | number)[])[]): string {
+  const columns = heads.map((head, i): Column => [head, i === 0 || head === "one is enough" ? "left" : "right"]);
+  return tableOf(columns, rows);
 }
 
 export function gigabytes(bytes: number): string {

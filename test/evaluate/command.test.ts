@@ -41,8 +41,8 @@ test("prints a table, or JSON, and progress beside it", { timeout: CHILD }, asyn
   expect(tasks[1].figures).toEqual({ "pass@1": 0.25, "pass@20": 1 });
   expect(json.err).toMatch(/\[3\/3\] tasks: perplexity \d/);
   const table = await touchstone(["evaluate", "--tasks", path]);
-  expect(table.out).toMatch(/words +│ choice +│ 1 +│ accuracy 1\.000, standard error 0\.000/);
-  expect(table.out).toMatch(/tasks +│ pass +│ 1 +│ pass@1 0\.2500, pass@10 0\.\d+ /);
+  expect(table.out).toMatch(/words +│ choice +│ +1 │ accuracy 1\.000, standard error 0\.000/);
+  expect(table.out).toMatch(/tasks +│ pass +│ +1 │ pass@1 0\.2500, pass@10 0\.\d+ /);
 });
 
 test("what does not fit is one line and exit status 2", { timeout: 2 * CHILD }, async () => {

@@ -1,0 +1,57 @@
+// Tables and long lines on a terminal that is narrower than they are.
+import { expect, test } from "vitest";
+import { type Column, folded, tableOf } from "../../cli/table.ts";
+
+const columns: Column[] = [
+  ["kernel", "left"],
+  ["cases", "right"],
+  ["where", "left"],
+  ["ulp", "right"],
+];
+const rows = [
+  ["swiglu.forward", 131, "y[2,0]", 7],
+  ["add.forward", 12, "y[0]", 0],
+];
+
+test("a table that fits is whole", () => {
+  expect(tableOf(columns, rows, Infinity)).toBe(
+    `
+┌────────────────┬───────┬────────┬─────┐
+│ kernel         │ cases │ where  │ ulp │
+├────────────────┼───────┼────────┼─────┤
+│ swiglu.forward │   131 │ y[2,0] │   7 │
+│ add.forward    │    12 │ y[0]   │   0 │
+└────────────────┴───────┴────────┴─────┘`.trimStart(),
+  );
+});
+
+test.each([41, 40, 33, 32, 26, 25, 1])(
+  "at %i columns every cell is there, and each part has the first column",
+  (width) => {
+    const text = tableOf(columns, rows, width);
+    const lines = text.split("\n");
+    const heads = lines.filter((line) => line.startsWith("│ kernel "));
+    expect(
+      heads
+        .join("")
+        .match(/\w+/g)!
+        .filter((word) => word !== "kernel"),
+    ).toEqual(["cases", "where", "ulp"]);
+    for (const row of rows) {
+      const shown = lines.filter((line) => line.includes(String(row[0])));
+      expect(shown).toHaveLength(heads.length);
+      for (const cell of row) expect(shown.join("")).toContain(` ${cell} `);
+    }
+    // A part of two columns may have to be wider than the terminal.
+    for (const line of lines) if (line.split(/[│┬┼┴]/).length > 5) expect(line.length).toBeLessThanOrEqual(width);
+    expect(heads).toHaveLength(width >= 41 ? 1 : width >= 33 ? 2 : 3);
+  },
+);
+
+test("a long line goes on below itself", () => {
+  const text = "dx = rstd · (dn − n · mean(dn · n)),  dw = Σ dy · n,  n = x · rstd,  dn = dy · w";
+  expect(folded("rmsnorm  ", text, 60)).toBe(
+    "rmsnorm  dx = rstd · (dn − n · mean(dn · n)),  dw = Σ dy ·\n         n,  n = x · rstd,  dn = dy · w",
+  );
+  expect(folded("rmsnorm  ", text, Infinity)).toBe(`rmsnorm  ${text}`);
+});
