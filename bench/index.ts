@@ -1,5 +1,5 @@
-// `npm run bench`: how fast the parts are whose speed was designed, and what the device's attention holds; one benchmark with
-// its name: `npm run bench -- memory`. Each prints its own lines.
+// `npm run bench` measures the parts that were written for speed, and the memory of the device's attention. A name runs one
+// benchmark alone: `npm run bench -- memory`. Each prints its own lines.
 import { benchGenerate } from "./generate.ts";
 import { benchMemory } from "./memory.ts";
 import { benchProduct } from "./product.ts";
@@ -16,5 +16,5 @@ if (unknown === undefined) {
   process.stderr.write(`bench: no benchmark is named "${unknown}", expected one of ${names.join(", ")}\n`);
   process.exitCode = 2;
 }
-// A process that has used a device does not end by itself.
+// After using a device, Node never exits on its own.
 process.exit();

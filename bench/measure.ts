@@ -1,7 +1,7 @@
-// The processor's time, not the wall's, and the median of several runs: other programs on the machine hardly count.
+// Processor time, not wall time, and the median of several runs: other programs on the machine hardly matter.
 const RUNS = 7;
 
-/** Processor milliseconds that each of several pieces of work takes, in turns, after a first run that the engine compiles in. */
+/** Processor milliseconds of each piece of work. The pieces take turns, and a first run, in which the engine compiles, is left out. */
 export function medianMilliseconds(...work: readonly (() => void)[]): number[] {
   const times = work.map((): number[] => []);
   for (let run = 0; run <= RUNS; run++) {

@@ -1,5 +1,5 @@
-// What attention's kernels hold, both directions, against the length of the sequence: linear, where a matrix of scores would
-// be quadratic.
+// How much memory attention's kernels hold, in both directions, as the sequence grows: linear in its length, where a matrix of
+// scores would be quadratic.
 import { openDevice } from "../kernels-gpu/device/dawn.ts";
 import type { Device } from "../kernels-gpu/device/device.ts";
 import * as attention from "../kernels-gpu/attention.ts";
@@ -30,7 +30,7 @@ export async function benchMemory(): Promise<void> {
   device.close();
 }
 
-/** Bytes of all buffers, of the forward and of the backward behind it. */
+/** Bytes of all buffers after the forward, and after the backward that follows it. */
 export async function attentionMemory(device: Device, T: number): Promise<[number, number]> {
   const run = new KernelRecorder(device);
   const input = (name: string): DeviceTensor => {

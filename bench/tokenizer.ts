@@ -10,8 +10,8 @@ import { fromUtf8 } from "../reference/text/tokenizer-utf8.ts";
 import { FROZEN_TEXT } from "../training/text.ts";
 import { medianMilliseconds } from "./measure.ts";
 
-/** The least speed of encoding real text that is asked for. */
-const WANTED = 1;
+/** The speed at which real text should be encoded at least, in MB/s. */
+const LEAST = 1;
 const VOCABULARY = 1000;
 const shared = new URL("../../shared/data/", import.meta.url);
 
@@ -34,7 +34,7 @@ export function benchTokenizer(): void {
   } else {
     console.log("  openllama: skipped, ../shared/data is absent");
   }
-  console.log(`  encoding: wanted at least ${WANTED} MB/s`);
+  console.log(`  encoding: expected at least ${LEAST} MB/s`);
 }
 
 function both(name: string, tokenizer: Tokenizer, text: string): void {

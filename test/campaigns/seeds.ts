@@ -1,4 +1,4 @@
-// `npm run campaign:seeds [-- RUNS]`: touchstone check with 20 different seeds. No failure, or exit status 1.
+// `npm run campaign:seeds [-- RUNS]` runs touchstone check with 20 different seeds. Exit status 1 after a failure.
 import { spawnSync } from "node:child_process";
 import { fileURLToPath } from "node:url";
 

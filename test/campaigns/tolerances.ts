@@ -1,5 +1,5 @@
-// `npm run campaign:tolerances`: what the tolerances of well-known test suites let through, and whom they accuse, beside the
-// bounds here: the same correct evaluations and the same faulty kernels under every rule.
+// `npm run campaign:tolerances` compares the tolerances of well-known test suites with the bounds here: which faulty kernels each
+// lets through, and which correct evaluations it accuses. Every rule sees the same evaluations and the same kernels.
 import Table from "cli-table3";
 import fc from "fast-check";
 import { arbitraryCase, exampleCases } from "../../judge/case.ts";

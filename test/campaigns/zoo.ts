@@ -1,5 +1,5 @@
-// The full zoo: `npm run campaign:zoo [-- ELEMENTS [TARGET [OP…]]]`. Correct evaluations of every op, all orders, roundings
-// and variants together, until that many elements (10⁶) have been compared: no alarm, or exit status 1.
+// `npm run campaign:zoo [-- ELEMENTS [TARGET [OP…]]]` judges correct evaluations of every op, in all orders, roundings and
+// variants, until that many elements (10⁶) have been compared. Exit status 1 after an alarm.
 import Table from "cli-table3";
 import { cases } from "../../judge/ops/index.ts";
 import { soundness } from "../../judge/soundness.ts";

@@ -1,5 +1,5 @@
-// The fixtures under other versions of Node: `npm run test:node-versions`. npm carries them; they are installed into a
-// temporary folder, and each must make the committed suite byte for byte.
+// `npm run test:node-versions` makes the fixtures under other versions of Node, which it installs from npm into a temporary
+// folder. Each must make the committed suite byte for byte.
 import { execFileSync } from "node:child_process";
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";

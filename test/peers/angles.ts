@@ -1,5 +1,5 @@
-// The one step in which llama.cpp is coarser than float32 has to be: RoPE's angles (ggml_rope_cache_init), multiplied on from
-// pair to pair and rounded each time.
+// RoPE's angles are the one step in which llama.cpp is coarser than float32 has to be: it multiplies from pair to pair and
+// rounds each time (ggml_rope_cache_init).
 //
 //   angle[t, 0] = t,   angle[t, i+1] = fl32(angle[t, i] · scale),   scale = fl32(theta^(−2 / HS))
 //
@@ -12,7 +12,7 @@ import * as rmsnorm from "../../reference/ops/rmsnorm.ts";
 import { type Floats, roundScalar, type Tensor, view } from "../../reference/tensor.ts";
 import { headWeight, layerWeights, type Weights } from "../../reference/weights.ts";
 
-/** The reference's forward, but for the angles, which are llama.cpp's; tokens: [1, T] → logits: [T, V]. */
+/** The reference's forward at llama.cpp's angles; tokens: [1, T] → logits: [T, V]. */
 export function forwardAtTheirAngles<P extends Floats>(
   config: LlamaConfig,
   weights: Weights<P>,

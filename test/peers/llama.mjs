@@ -1,8 +1,8 @@
-// llama.cpp, in a process of its own, because it ends the process at what it dislikes. Decodes greedily from the begin
-// token and prints, as JSON, the ids and each step's logits: node llama.mjs MODEL POSITIONS
+// llama.cpp in a process of its own, since it ends the process when it rejects its input. Decodes greedily from the begin token
+// and prints the ids and each step's logits as JSON: node llama.mjs MODEL POSITIONS
 //
-// The CPU's plain variant computes (run.ts says why); the key/value cache holds float32 and flash attention is off: otherwise
-// the cache is float16.
+// It uses the CPU's plain variant (run.ts says why), a key/value cache in float32, and no flash attention, which would make the
+// cache float16.
 import { getLlama } from "node-llama-cpp";
 
 const [path, positions] = process.argv.slice(2);

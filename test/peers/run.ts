@@ -1,5 +1,5 @@
-// What the project writes, in other people's hands: an exported GGUF file loads in llama.cpp and computes the same. Run by
-// `npm run test:peers`; it installs from the registry, into this folder, so it is no part of `npm test`.
+// `npm run test:peers` loads exported GGUF files in llama.cpp, which must compute the same. It installs llama.cpp into this
+// folder from npm's registry, so it is no part of `npm test`.
 import { execFileSync } from "node:child_process";
 import { mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -52,8 +52,8 @@ process.stdout.write(`${passed} passed, ${failed} failed\n`);
 process.exitCode = failed === 0 ? 0 : 1;
 
 /**
- * Of the CPU's variants in its folder ggml takes the fastest for the machine. They sum in float32, each in an order of its
- * own: their logits differ from one another by 1.2·10⁻⁵. The plain one sums in float64, and the same on every machine.
+ * ggml takes the CPU variant in its folder that is fastest on the machine. The fast ones sum in float32, each in an order of
+ * its own, and their logits differ from one another by 1.2·10⁻⁵. The plain one sums in float64, alike on every machine.
  */
 function keepThePlainVariant(): void {
   const binaries = join(here, "node_modules/@node-llama-cpp/linux-x64/bins/linux-x64");
