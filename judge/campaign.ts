@@ -1,8 +1,10 @@
 // Property-testing one candidate against one op: fast-check draws cases, the judge decides, a failure is shrunk to one line.
 import fc from "fast-check";
+import type { JudgeRow } from "./row.ts";
+import { savedAgain } from "./saved.ts";
 import type { DTypeName } from "../reference/dtype.ts";
 import { type Candidate, Interrupted } from "../reference/candidate.ts";
-import { arbitraryCase, type Case, type CaseSpec, exampleCases, formatCase, longCases, type Problem } from "./case.ts";
+import { arbitraryCase, type Case, exampleCases, formatCase, longCases, type Problem } from "./case.ts";
 import type { Chosen } from "./choose.ts";
 import type { Comparison, Finding } from "./compare.ts";
 import type { Terms } from "./terms.ts";
@@ -57,12 +59,12 @@ const MOST_SHRINKS = 300;
 const SHRINK_MS = 15_000;
 
 /** The inputs of a case, recorded ones for the profile "real". Throws RangeError where the op has none. */
-export function buildCase(spec: CaseSpec, c: Case, dtype: DTypeName = "float32", real?: RealInputs): Problem {
+export function buildCase(spec: JudgeRow, c: Case, dtype: DTypeName = "float32", real?: RealInputs): Problem {
   const { profile } = c;
   if (profile !== "real") return { ...spec.build(c.sizes, profile, c.seed, dtype), profile };
   const problem = real?.(c.op, c.seed);
   if (problem === undefined) throw new RangeError(`${c.op} has no recorded inputs`);
-  return { ...problem, profile };
+  return { ...savedAgain(spec, problem, dtype), profile };
 }
 
 /** Runs the examples and the drawn cases until one fails, then shrinks it. */

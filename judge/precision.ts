@@ -21,8 +21,8 @@ import { type Case, formatCase, type Problem } from "./case.ts";
 import { difference, explained, type Named, nameClass, rms, SPREAD } from "./classify.ts";
 import { classesFor, type PrecisionClass, precisionClasses } from "./emulation.ts";
 import type { Probe } from "./probes.ts";
-import type { JudgeRow } from "./row.ts";
 import { Ruler, Sample, type Setup } from "./sample.ts";
+import { savedAgain } from "./saved.ts";
 import { judgeOutputs, roundProblem } from "./verdict.ts";
 
 export interface Precision extends Named {
@@ -200,13 +200,6 @@ function together(list: readonly Seen[], storage: DTypeName): Named {
     : { ...shown, class: "undecidable", between: left };
 }
 
-/** What may be scaled where an op gets what a forward left of its other inputs, which must stay true to them. */
-function linearInputs({ overlooked, scaling }: JudgeRow): readonly string[] {
-  if (overlooked.length === 0) return [];
-  const alone = scaling.filter(({ by }) => Object.keys(by).length === 1);
-  return alone.flatMap(({ by }) => Object.keys(by));
-}
-
 /** TF32 and float16 have the same bits for ordinary numbers; small ones tell them apart. */
 async function settled(
   named: Named,
@@ -218,14 +211,13 @@ async function settled(
   const { operation, spec, dtype, seed } = setup;
   if (named.between.toSorted().join() !== "float16 inputs,tf32 inputs") return named;
   const { inputs, scalars } = roundProblem(operation, spec.build(sizes, "unit", seed, dtype), dtype);
-  const linear = linearInputs(spec);
   const small = Object.entries(inputs).map(([name, t]) => [
     name,
-    t.data instanceof Int32Array || operation.wide.includes(name) || (linear.length > 0 && !linear.includes(name))
+    t.data instanceof Int32Array || operation.wide.includes(name)
       ? t
       : { data: (t.data as Float32Array).map((x) => x * SMALL), shape: t.shape },
   ]);
-  const problem: Problem = { inputs: Object.fromEntries(small), scalars };
+  const problem = savedAgain(spec, { inputs: Object.fromEntries(small), scalars }, dtype);
   const got = await outputsOf(candidate, problem);
   const sample = new Sample(new Ruler(setup, problem, seed), got);
   const errors = sample.errors(output);

@@ -1,0 +1,50 @@
+// What a forward saved is true to the inputs in every run that an op gets: cases, probes, relations and hygiene, in each dtype.
+import { describe, expect, test } from "vitest";
+import { campaign } from "../../judge/campaign.ts";
+import { examine } from "../../judge/examination.ts";
+import { cases } from "../../judge/ops/index.ts";
+import { realInputs } from "../../judge/real.ts";
+import type { Inputs, Scalars } from "../../reference/operation.ts";
+import { dtypes, round } from "../../reference/dtype.ts";
+import { operations } from "../../reference/ops/index.ts";
+import { targets } from "../../reference/targets.ts";
+import type { Tensor } from "../../reference/tensor.ts";
+import { candidate } from "./candidates.ts";
+
+/** Rows whose rstd is no float32 rounding of 1 / √(mean x² + eps), or next to one. */
+function untrue({ x, rstd }: Readonly<Record<string, Tensor>>, eps: number): number[] {
+  const [R, C] = x.shape;
+  return Array.from({ length: R }, (_, r) => r).filter((r) => {
+    const row = Array.from(x.data.subarray(r * C, (r + 1) * C));
+    const moment = row.reduce((sum, v) => sum + v * v, 0) / C + eps;
+    if (C === 0 || !Number.isFinite(moment)) return false; // poisoned
+    return !(Math.abs(rstd.data[r] * Math.sqrt(moment) - 1) <= 2 ** -23);
+  });
+}
+
+describe("rmsnorm.backward", () => {
+  const op = "rmsnorm.backward";
+  const chosen = { operation: operations.get(op)!, spec: cases.get(op)! };
+
+  test.each(["float32", "bfloat16", "float16"] as const)(
+    "in %s: every rstd is that of its x and eps",
+    async (dtype) => {
+      const wrong: string[] = [];
+      let runs = 0;
+      const watching = candidate((inputs: Inputs, scalars: Scalars) => {
+        runs++;
+        const rows = untrue(inputs as Record<string, Tensor>, Number(scalars.eps));
+        if (rows.length > 0) wrong.push(`run ${runs}: rows ${rows.join()}`);
+        const outputs = Object.entries(chosen.operation.evaluate(inputs, scalars, Float32Array));
+        const stored = (x: number): number => round(x, dtypes[dtype]);
+        return Object.fromEntries(outputs.map(([name, { data, shape }]) => [name, { data: data.map(stored), shape }]));
+      });
+      const terms = { target: targets.ieee, dtype };
+      await examine(chosen, watching, terms, { seed: 1, nondeterministic: false, bitwise: false, longest: 256 });
+      const examined = runs;
+      await campaign(chosen, watching, terms, { runs: 60, seed: 1, real: realInputs });
+      expect(wrong).toEqual([]);
+      expect([examined > 20, runs - examined > 80]).toEqual([true, true]);
+    },
+  );
+});
