@@ -146,11 +146,20 @@ export function defineProgram<const I extends Specs, const O extends Specs, cons
   return callable<I, O, S, object>({ ...program, scalars: program.scalars ?? [] } as never);
 }
 
-function checkOptions({ id, source, workgroups }: Readonly<Record<"id" | "source" | "workgroups", unknown>>): void {
+function checkOptions(options: unknown): void {
+  if (typeof options !== "object" || options === null) {
+    throw new TypeError("a kernel is declared by an object, expected { id, source, inputs, outputs, workgroups }");
+  }
+  const { id, source, workgroups, inputs, outputs } = options as Partial<Record<string, unknown>>;
   if (typeof id !== "string" || id === "")
     throw new TypeError("a kernel has no id, expected its op, or its file's name");
   if (typeof source !== "string") throw new TypeError(`${id}: source is ${typeof source}, expected WGSL text`);
   if (typeof workgroups !== "function") throw new TypeError(`${id}: workgroups is no function of the sizes`);
+  for (const [part, specs] of Object.entries({ inputs, outputs })) {
+    if (typeof specs !== "object" || specs === null) {
+      throw new TypeError(`${id}: ${part} is ${typeof specs}, expected axes by name, such as { x: "R,C" }`);
+    }
+  }
 }
 
 type Members<I extends Specs, O extends Specs, S extends string> = Omit<TypedProgram<I, O, S>, never>;

@@ -1,0 +1,56 @@
+// The entries that are for browsers, bundled for one: no built-in module of Node is in them, and they stay small.
+import { gzipSync } from "node:zlib";
+import { fileURLToPath } from "node:url";
+import { build } from "esbuild";
+import { describe, expect, test } from "vitest";
+import { embeddedTexts } from "../../kernels-gpu/embed.ts";
+
+/**
+ * Bytes of the judge and the reference, minified and gzipped, with fast-check in them. The limit rises with a reason, which
+ * stands here: none so far.
+ */
+const MOST_BYTES = 130_000;
+
+async function bundled(entry: string, external: string[] = []): Promise<string> {
+  const { outputFiles } = await build({
+    entryPoints: [fileURLToPath(new URL(`../../${entry}.ts`, import.meta.url))],
+    bundle: true,
+    minify: true,
+    format: "esm",
+    platform: "browser", // which has no modules of Node: an import of one does not resolve
+    external,
+    write: false,
+    logLevel: "silent",
+    plugins: [
+      {
+        name: "the texts of kernels, as the build writes them",
+        setup: ({ onLoad }) => onLoad({ filter: /kernels-gpu.texts\.ts$/ }, () => ({ contents: embeddedTexts() })),
+      },
+    ],
+  });
+  return outputFiles[0]!.text;
+}
+
+const sizes = new Map<string, number>();
+
+describe.each(["index", "vitest", "webgpu"])("%s.ts", (entry) => {
+  test("holds nothing of Node", async () => {
+    const text = await bundled(entry);
+    expect(text).not.toMatch(/["']node:/);
+    expect(text).not.toMatch(/\brequire\(/);
+    const bytes = gzipSync(text).length;
+    sizes.set(entry, bytes);
+    process.stdout.write(`${entry}.ts: ${text.length} bytes minified, ${bytes} gzipped\n`);
+  });
+});
+
+test("judge and reference are small", async () => {
+  const without = gzipSync(await bundled("index", ["fast-check"])).length;
+  process.stdout.write(`index.ts without fast-check: ${without} bytes gzipped\n`);
+  expect(sizes.get("index")).toBeGreaterThan(without);
+  expect(sizes.get("index")).toBeLessThanOrEqual(MOST_BYTES);
+});
+
+test("what needs Node does not bundle", async () => {
+  await expect(bundled("node")).rejects.toThrow(/Could not resolve "node:/);
+});
