@@ -34,7 +34,8 @@ describe("a full recording", () => {
     const { faults, left, judged } = judgeAll(record(dtype), dtype);
     expect(faults).toEqual([]);
     expect(left).toEqual([]);
-    const ofStep = [...operations.keys()].filter((op) => op !== "cast.forward"); // that is of mixed precision
+    // Casts are of mixed precision, and attention has a softmax of its own.
+    const ofStep = [...operations.keys()].filter((op) => !/^(cast|softmax)\./.test(op));
     expect(new Set(judged.map(({ op }) => op))).toEqual(new Set([...ofStep, "add.backward", "unscale.forward"]));
   });
 
