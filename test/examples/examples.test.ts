@@ -1,5 +1,5 @@
 // Each example as it stands, by the commands that examples/README.md shows. The test suite of examples/vitest runs by itself.
-import { execFile, execFileSync, spawnSync } from "node:child_process";
+import { execFile, execFileSync } from "node:child_process";
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -9,6 +9,7 @@ import { embeddedTexts } from "../../kernels-gpu/embed.ts";
 import { root, touchstone } from "../command.ts";
 import { program } from "../needs.ts";
 import { chromium, show } from "./browser.ts";
+import { commandsOf, readWorkflow } from "./workflow.ts";
 
 const scratch = mkdtempSync(join(tmpdir(), "touchstone-examples-"));
 afterAll(() => rmSync(scratch, { recursive: true, force: true }));
@@ -101,32 +102,13 @@ describe("the browser page", () => {
   });
 });
 
-interface Workflow {
-  readonly name: string;
-  readonly on: object;
-  readonly jobs: Readonly<Record<string, { readonly "runs-on": string; readonly steps: readonly Step[] }>>;
-}
-interface Step {
-  readonly name?: string;
-  readonly uses?: string;
-  readonly run?: string;
-  readonly with?: Readonly<Record<string, string | number>>;
-}
-
-/** YAML by Python's parser, where it has one: the project needs none itself. */
-function parseYaml(path: string): Workflow | undefined {
-  const script = "import json, sys, yaml; print(json.dumps(yaml.load(open(sys.argv[1]), yaml.BaseLoader)))";
-  const { status, stdout } = spawnSync("python3", ["-c", script, path], { encoding: "utf8" });
-  return status === 0 ? (JSON.parse(stdout) as Workflow) : undefined;
-}
-
-const workflow = parseYaml(example("ci/touchstone.yml"));
+const workflow = readWorkflow(example("ci/touchstone.yml"));
 test.skipIf(workflow === undefined)(
   `the workflow installs, builds, judges and keeps the verdict${workflow === undefined ? " (skipped: there is no python3 with yaml)" : ""}`,
   () => {
     const { steps } = workflow!.jobs["kernels"]!;
     for (const step of steps) expect([step, typeof (step.uses ?? step.run)]).toEqual([step, "string"]);
-    const runs = steps.flatMap((step) => (step.run === undefined ? [] : [step.run]));
+    const runs = commandsOf(workflow!);
     expect(runs[0]).toMatch(/^npm install .*touchstone-llama$/);
     const [include] = /(?<=-I )\S+/.exec(runs[1]!)!;
     expect(existsSync(join(root, include.replace("node_modules/touchstone-llama/dist/", ""), "touchstone.h"))).toBe(

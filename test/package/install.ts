@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { spawnSync } from "node:child_process";
+import { pageFails, runExamples, runWorkflow } from "./examples.ts";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 const outside = fileURLToPath(new URL("outside", import.meta.url));
@@ -17,13 +18,18 @@ interface Ran {
   readonly stderr: string;
 }
 
-function run(command: string, args: readonly string[], cwd: string): Ran {
-  return spawnSync(command, args, { cwd, encoding: "utf8", maxBuffer: 1 << 26 });
+function run(command: string, args: readonly string[], cwd: string, more: Readonly<Record<string, string>> = {}): Ran {
+  return spawnSync(command, args, { cwd, encoding: "utf8", maxBuffer: 1 << 26, env: { ...process.env, ...more } });
 }
 
 /** What a command prints. Throws, with what it said, unless it succeeds. */
-function succeed(command: string, args: readonly string[], cwd: string): string {
-  const { status, stdout, stderr } = run(command, args, cwd);
+function succeed(
+  command: string,
+  args: readonly string[],
+  cwd: string,
+  more: Readonly<Record<string, string>> = {},
+): string {
+  const { status, stdout, stderr } = run(command, args, cwd, more);
   if (status !== 0) throw new Error(`${command} ${args.join(" ")}: exit status ${status}\n${stdout}${stderr}`);
   return stdout;
 }
@@ -86,7 +92,7 @@ try {
   const { devDependencies } = JSON.parse(readFileSync(join(root, "package.json"), "utf8")) as {
     devDependencies: Record<string, string>;
   };
-  const tools = ["typescript", "vitest", "@types/node"].map((tool) => `${tool}@${devDependencies[tool]}`);
+  const tools = ["typescript", "tsx", "vitest", "@types/node"].map((tool) => `${tool}@${devDependencies[tool]}`);
 
   const whole = project("whole", archive, tools);
   step("the installed package checks its kernels", () => {
@@ -107,12 +113,19 @@ try {
     step(`and with a browser's types`, () => compiles(whole, resolution, ["es2023", "dom"]));
   }
 
+  runExamples({ step, succeed }, whole);
+  const failure = await pageFails(whole).catch((error: unknown) => error as Error);
+  step("example: a browser page", () => {
+    if (failure !== undefined) throw failure;
+  });
+
   const lean = project("lean", archive, ["--omit=optional"]);
   step("without optional parts there is no Dawn and no Chromium", () => {
     for (const part of ["webgpu", "@sparticuz"]) {
       if (existsSync(join(lean, "node_modules", part))) throw new Error(`node_modules/${part} is there`);
     }
   });
+  runWorkflow({ step, succeed }, lean);
   step("and the judge works", () => void succeed("node", ["pure.mjs"], lean));
   step("and the command that needs a device says what to add", () => {
     const { status, stderr } = run("npx", ["touchstone", "check", "--op", "add", "--runs", "1"], lean);
