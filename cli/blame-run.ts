@@ -1,6 +1,6 @@
 // What `touchstone blame` does.
-import { describe } from "../judge/compare.ts";
-import { blame, type Blame, type Fault } from "../judge/blame.ts";
+import { describeFinding } from "../judge/compare.ts";
+import { blameInstances, type Blame, type Fault } from "../judge/blame.ts";
 import { isMixed, openRecording } from "../trace/recording.ts";
 import { readTraceInput, type TraceInput } from "../trace/input.ts";
 import { instancesOf } from "../trace/instances.ts";
@@ -24,7 +24,7 @@ export function blameFile(path: string, options: BlameOptions): number {
     const isOurs = recording.metadata.computedBy === "touchstone trace";
     const chosen = chooseTarget(options.target, isOurs ? "wgsl" : "ieee");
     const target = declare(chosen, options.store, [...operations.values()]);
-    const result = blame(allInstances(input, isMixed(recording)), operations, recording, target);
+    const result = blameInstances(allInstances(input, isMixed(recording)), operations, recording, target);
     if (result.judged.length === 0) {
       throw new UserError(
         `${path}: nothing could be judged: the recording holds no op's inputs together with its outputs`,
@@ -79,7 +79,7 @@ function leftInWords(left: Blame["left"]): string[] {
 }
 
 function inWords({ op, segment, finding, outside, elements }: Fault): string {
-  return `${op} at ${segment}: ${describe(finding)}, ${outside} of ${elements} elements outside`;
+  return `${op} at ${segment}: ${describeFinding(finding)}, ${outside} of ${elements} elements outside`;
 }
 
 function say(line: string): void {

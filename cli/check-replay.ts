@@ -3,11 +3,11 @@ import { formatCase } from "../judge/case.ts";
 import { realInputs } from "../judge/real.ts";
 import { buildCase, failureOf } from "../judge/campaign.ts";
 import { unlessInterrupted } from "../judge/check.ts";
-import { describe } from "../judge/compare.ts";
+import { describeFinding } from "../judge/compare.ts";
 import { isFinding } from "../judge/examination.ts";
 import { parseReplay } from "../judge/replay.ts";
 import type { Relation, Trial } from "../judge/relations/relation.ts";
-import { isJudges, judge } from "../judge/verdict.ts";
+import { isJudges, judgeProblem } from "../judge/verdict.ts";
 import type { CheckOptions } from "./check-options.ts";
 import { openCandidates } from "./check-candidates.ts";
 import { catchSignals } from "./signals.ts";
@@ -29,13 +29,15 @@ export async function replay(line: string, options: CheckOptions): Promise<numbe
     process.stdout.write(`${line}\n${candidates.where}, ${options.dtype}, target ${target.name}\n`);
     return replayRelation(relation, trial, options.bitwise === true);
   }
-  const verdict = await unlessInterrupted(judge(operation, candidate, problem, { target, dtype: options.dtype }));
+  const verdict = await unlessInterrupted(
+    judgeProblem(operation, candidate, problem, { target, dtype: options.dtype }),
+  );
   if (verdict === undefined) return statuses.interrupted;
   process.stdout.write(`${formatCase(c)}\n${candidates.where}, ${options.dtype}, target ${target.name}\n`);
   for (const { output, elements, unjudged, outside, worst, at } of verdict.comparisons) {
     const counts = `${elements} elements, ${unjudged} unjudged, ${outside} outside`;
     process.stdout.write(`${output}: ${counts}, worst ${worst.toPrecision(3)} of its bound\n`);
-    if (at !== undefined && outside === 0) process.stdout.write(`  ${describe(at)}\n`);
+    if (at !== undefined && outside === 0) process.stdout.write(`  ${describeFinding(at)}\n`);
   }
   for (const finding of verdict.findings) process.stdout.write(`${finding}\n`);
   if (verdict.findings.length > 0) {

@@ -10,7 +10,7 @@ import type { Target } from "../reference/targets.ts";
 import { type Floats, type Ints, sizeOf, type Tensor, view } from "../reference/tensor.ts";
 import type { Instance, Recorded } from "../trace/instance.ts";
 import { traceTensor } from "../trace/names.ts";
-import { compare, type Finding } from "./compare.ts";
+import { compareOutput, type Finding } from "./compare.ts";
 import { recordedDType, type Recording } from "../trace/recording.ts";
 import { stepOps } from "./step-ops.ts";
 import { roundScalars } from "./verdict.ts";
@@ -64,7 +64,7 @@ interface Known {
 }
 
 /** Judges every instance of a step whose inputs are recorded or follow from what is. */
-export function blame(
+export function blameInstances(
   instances: readonly Instance[],
   operations: ReadonlyMap<string, Operation>,
   recording: Recording,
@@ -109,7 +109,7 @@ export function blame(
         carried.set(recorded.name, stored(operation, name, { value, error, via, ...(terms && { terms }) }, low));
         continue;
       }
-      const comparison = compare(
+      const comparison = compareOutput(
         recorded.name,
         view(got.tensor as Tensor<Floats>, recorded.shape),
         { want: view(value, recorded.shape), allowed: view(error, recorded.shape) },

@@ -8,7 +8,7 @@ import { arbitraryCase, type Case, exampleCases, formatCase, longCases, type Pro
 import type { Chosen } from "./choose.ts";
 import type { Comparison, Finding } from "./compare.ts";
 import type { Terms } from "./terms.ts";
-import { judge, type Verdict } from "./verdict.ts";
+import { judgeProblem, type Verdict } from "./verdict.ts";
 
 export interface Failure {
   /** The case, such as "swiglu.forward R=1 F=1 profile=unit seed=17". */
@@ -38,7 +38,7 @@ export interface Report {
   readonly failures: readonly Failure[];
 }
 
-export interface Plan {
+export interface CampaignPlan {
   /** How many cases are drawn, besides the examples; or seconds to spend. */
   readonly runs: number;
   readonly seconds?: number;
@@ -72,7 +72,7 @@ export async function campaign(
   { operation, spec }: Chosen,
   candidate: Candidate,
   terms: Terms,
-  plan: Plan,
+  plan: CampaignPlan,
 ): Promise<Report> {
   const { real } = plan;
   const start = performance.now();
@@ -82,7 +82,7 @@ export async function campaign(
   let shrinking: { since: number; tries: number; readonly first: Failure } | undefined;
   const judgeCase = async (c: Case): Promise<Verdict | undefined> => {
     try {
-      return await judge(operation, candidate, buildCase(spec, c, terms.dtype, real), terms);
+      return await judgeProblem(operation, candidate, buildCase(spec, c, terms.dtype, real), terms);
     } catch (error) {
       if (error instanceof Interrupted) return undefined;
       throw error;

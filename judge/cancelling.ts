@@ -23,7 +23,7 @@ const LIFT = powerOfTwo(6);
  * The places of an axis in pairs: at the second of each the inputs have the same numbers as at the first, those that are
  * `odd` with the other sign. Sums over the axis of terms that contain one odd factor are 0. A place left over is 0 in them.
  */
-export function mirrored(axis: string, odd: readonly string[]): Change {
+export function mirroredAlong(axis: string, odd: readonly string[]): Change {
   return (operation, { inputs, scalars }, seed) => {
     const changed = Object.entries(inputs).map(([name, t]): [string, Tensor<Floats | Ints>] => {
       const at = axesOf(operation.inputs[name]).indexOf(axis);

@@ -1,6 +1,6 @@
 // All that is said of one candidate for one op: a campaign against the bound, then the examination.
 import { type Candidate, Interrupted } from "../reference/candidate.ts";
-import { campaign, type Plan, type Report } from "./campaign.ts";
+import { campaign, type CampaignPlan, type Report } from "./campaign.ts";
 import type { Chosen } from "./choose.ts";
 import { type Examination, examine, type Promises } from "./examination.ts";
 import type { Terms } from "./terms.ts";
@@ -18,7 +18,7 @@ export async function check(
   chosen: Chosen,
   candidate: Candidate,
   terms: Terms,
-  plan: Plan & Partial<Promises>,
+  plan: CampaignPlan & Partial<Promises>,
 ): Promise<Checked> {
   try {
     const report = await campaign(chosen, candidate, terms, plan);

@@ -1,6 +1,6 @@
 // Ops by the names that people type.
-import { cases } from "./ops/index.ts";
-import { fuse } from "./fused.ts";
+import { judgeRows } from "./ops/index.ts";
+import { fuseOperations } from "./fused.ts";
 import { fuseRows } from "./fused-row.ts";
 import type { JudgeRow } from "./row.ts";
 import type { Operation } from "../reference/operation.ts";
@@ -45,13 +45,13 @@ function fused(name: string): Chosen {
       return withCases(operation);
     })
     .reduce((a, b) => {
-      const operation = fuse(a.operation, b.operation);
+      const operation = fuseOperations(a.operation, b.operation);
       return { operation, spec: fuseRows(operation, a.spec, b.spec) };
     });
 }
 
 function withCases(operation: Operation): Chosen {
-  const spec = cases.get(operation.name);
+  const spec = judgeRows.get(operation.name);
   if (spec === undefined) throw new Error(`${operation.name} has no cases`);
   return { operation, spec };
 }

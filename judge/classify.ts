@@ -11,7 +11,7 @@ export interface Prediction {
   readonly unexplained: number;
 }
 
-export interface Named {
+export interface NamedClass {
   /** The class; undecidable between several; or coarser than every class. */
   readonly class: PrecisionClass | "undecidable" | "coarser than every class";
   readonly between: readonly PrecisionClass[];
@@ -47,7 +47,7 @@ export function explained(n: number): number {
 }
 
 /** The class whose errors a candidate's look like. */
-export function nameClass({ errors, emulated, values, storage, luck }: Spectrum): Named {
+export function nameClass({ errors, emulated, values, storage, luck }: Spectrum): NamedClass {
   const measured = rms(errors);
   const exact = emulated.get("float32")!;
   const noise = Math.max(luck, ...exact.map(rms));
@@ -72,7 +72,7 @@ export function nameClass({ errors, emulated, values, storage, luck }: Spectrum)
     if (name !== "float32" && touched.length > 1 && rms(difference(first, second)) <= ALIKE * sizes[0])
       reproducible.add(name);
   }
-  const told = (names: readonly PrecisionClass[]): Named =>
+  const told = (names: readonly PrecisionClass[]): NamedClass =>
     names.length === 1
       ? { class: names[0], between: [], measured, predictions }
       : { class: "undecidable", between: names, measured, predictions };

@@ -54,7 +54,7 @@ export interface Expected {
  * allowance, whose last rounding is in it; one of a lower dtype is rounded once more, so it must lie in
  * [round(want − allowance), round(want + allowance)].
  */
-export function compare(
+export function compareOutput(
   output: string,
   got: Tensor,
   { want, allowed }: Expected,
@@ -133,7 +133,7 @@ export function indexOf(i: number, shape: readonly number[]): number[] {
 }
 
 /** Such as "y[0,65]: got 0.5, want -0.2195, off by 3.0e6 × the bound". */
-export function describe(f: Finding): string {
+export function describeFinding(f: Finding): string {
   const place = f.index.length > 0 ? `[${f.index.join(",")}]` : "";
   const size = Number.isFinite(f.ratio)
     ? `off by ${f.ratio.toPrecision(2)} × the bound ${f.bound.toPrecision(3)}`

@@ -13,7 +13,7 @@ import { LONG, precisionProbes } from "./probes.ts";
 import { relationsOf } from "./relations/index.ts";
 import type { Outcome, Trial } from "./relations/relation.ts";
 import type { Terms } from "./terms.ts";
-import { isJudges, judge } from "./verdict.ts";
+import { isJudges, judgeProblem } from "./verdict.ts";
 
 export interface Exactness {
   /** Elements that must be exact: sums of products of small integers. */
@@ -147,7 +147,7 @@ async function latticeExactness(trial: Trial, findings: string[], replays: strin
   let [elements, exact] = [0, 0];
   for (let draw = 0; draw < LATTICES; draw++) {
     const c: Case = { op: spec.op, sizes, profile: "lattice", seed: seed + draw };
-    const verdict = await judge(operation, candidate, buildCase(spec, c, trial.dtype), trial);
+    const verdict = await judgeProblem(operation, candidate, buildCase(spec, c, trial.dtype), trial);
     for (const { output, power, outside } of verdict.comparisons) {
       if (!operation.exact.includes(output)) continue;
       elements += power.judged;

@@ -48,7 +48,7 @@ export interface Renaming {
  * (rmsnorm.w, linear.w), "OP2.name" for the second of one op twice; an axis letter that means another length in b gets a 2. The outputs are those of b.
  * Throws RangeError where the two do not fit.
  */
-export function fuse(a: Operation, b: Operation): Fused {
+export function fuseOperations(a: Operation, b: Operation): Fused {
   const names = renaming(a, b);
   const own = ownNames(a, b);
   const splitFirst = (values: Readonly<Record<string, unknown>>, list: Readonly<Record<string, unknown>>) =>

@@ -18,14 +18,14 @@ import { powerOfTwo } from "../reference/elementary.ts";
 import { type Outputs, storageOf } from "../reference/operation.ts";
 import type { Candidate } from "../reference/candidate.ts";
 import { type Case, formatCase, type Problem } from "./case.ts";
-import { difference, explained, type Named, nameClass, rms, SPREAD } from "./classify.ts";
+import { difference, explained, type NamedClass, nameClass, rms, SPREAD } from "./classify.ts";
 import { classesFor, type PrecisionClass, precisionClasses } from "./emulation.ts";
 import type { Probe } from "./probes.ts";
 import { Ruler, Sample, type Setup } from "./sample.ts";
 import { savedAgain } from "./saved.ts";
 import { judgeOutputs, roundProblem } from "./verdict.ts";
 
-export interface Precision extends Named {
+export interface Precision extends NamedClass {
   readonly output: string;
 }
 
@@ -124,7 +124,7 @@ async function outputsOf(candidate: Candidate, { inputs, scalars }: Problem): Pr
 
 /** What one probe says of an output. */
 interface Seen {
-  readonly named: Named;
+  readonly named: NamedClass;
   /** Of each evaluation of each class: whether it errs there, be it before the last rounding, and whether that is seen. */
   readonly errs: ReadonlyMap<PrecisionClass, readonly boolean[]>;
   readonly shows: ReadonlyMap<PrecisionClass, readonly boolean[]>;
@@ -172,11 +172,11 @@ function luckOf(steps: readonly number[], noise: number): number {
  * What all probes of an output leave. A class is possible where a probe names it, and where it names float32 and does not see
  * the class, or not in every variant of the formula that errs somewhere.
  */
-function together(list: readonly Seen[], storage: DTypeName): Named {
+function together(list: readonly Seen[], storage: DTypeName): NamedClass {
   if (storage === "float32" && list.length === 1) return list[0].named;
   const sorted = list.map(({ named }) => named).toSorted((a, b) => ratioOf(b) - ratioOf(a));
   if (sorted[0].class === "coarser than every class") return sorted[0];
-  const namesOf = ({ class: name, between }: Named): readonly Named["class"][] =>
+  const namesOf = ({ class: name, between }: NamedClass): readonly NamedClass["class"][] =>
     between.length > 0 ? between : [name];
   const erring = (name: PrecisionClass, i: number): boolean => list.some(({ errs }) => errs.get(name)![i]);
   const isUnseen = ({ shows }: Seen, name: PrecisionClass): boolean =>
@@ -202,12 +202,12 @@ function together(list: readonly Seen[], storage: DTypeName): Named {
 
 /** TF32 and float16 have the same bits for ordinary numbers; small ones tell them apart. */
 async function settled(
-  named: Named,
+  named: NamedClass,
   output: string,
   candidate: Candidate,
   sizes: Probe["sizes"],
   setup: Setup,
-): Promise<Named> {
+): Promise<NamedClass> {
   const { operation, spec, dtype, seed } = setup;
   if (named.between.toSorted().join() !== "float16 inputs,tf32 inputs") return named;
   const { inputs, scalars } = roundProblem(operation, spec.build(sizes, "unit", seed, dtype), dtype);
@@ -245,7 +245,7 @@ export function summarise(precision: readonly Precision[]): Summary | undefined 
 }
 
 /** How many times as large as float32's the errors are. */
-export function ratioOf({ measured, predictions }: Named): number {
+export function ratioOf({ measured, predictions }: NamedClass): number {
   if (measured === 0) return 0;
   return measured / (predictions.find((p) => p.class === "float32")?.high ?? NaN);
 }

@@ -1,7 +1,7 @@
 // On which sizes a candidate's precision is measured.
 import type { DTypeName } from "../reference/dtype.ts";
 import type { Sizes } from "./case.ts";
-import { type Change, counted, mirrored } from "./cancelling.ts";
+import { type Change, counted, mirroredAlong } from "./cancelling.ts";
 import type { MadeUp } from "./profile.ts";
 import type { JudgeRow } from "./row.ts";
 
@@ -25,7 +25,7 @@ export const COUNTED = 256;
 /** Sums over the axis that are 0; `odd` are the inputs that stand against themselves. */
 export const zeroSum = (axis: string, odd: readonly string[]) => ({
   name: `terms along ${axis} in pairs that cancel`,
-  of: mirrored(axis, odd),
+  of: mirroredAlong(axis, odd),
 });
 export const wholeNumbers = { name: "whole numbers that add up to at most 2^11", of: counted };
 

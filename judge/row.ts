@@ -25,7 +25,7 @@ type ValueOf<T> = T[keyof T];
 type AxisOf<Op extends OpName> = AxisNames<Extract<ValueOf<OpOf<Op>["inputs"]> | ValueOf<OpOf<Op>["outputs"]>, string>>;
 
 /** Inputs and scalars of one op, by the names of its row. */
-export interface ProblemOf<Op extends OpName> {
+export interface RowProblem<Op extends OpName> {
   readonly inputs: InputsOf<Op, Float32Array>;
   readonly scalars: ScalarsOf<Op>;
 }
@@ -82,7 +82,7 @@ export interface RowDeclaration<Op extends OpName, Size extends string> {
   /** Cases that a check runs once: one axis as long as in a real model, and the others short. */
   readonly long: readonly { readonly sizes: SizesOf<NoInfer<Size>>; readonly profile: MadeUp }[] | None;
   /** The inputs; the same for the same case. What a forward leaves is that of the inputs as they are stored in the dtype. */
-  readonly build: (sizes: Sizes, profile: MadeUp, seed: number, dtype?: DTypeName) => ProblemOf<Op>;
+  readonly build: (sizes: Sizes, profile: MadeUp, seed: number, dtype?: DTypeName) => RowProblem<Op>;
   readonly ordinary: SizesOf<NoInfer<Size>>;
   readonly probes: Probes<NoInfer<Size>, OutputOf<Op>>;
   /** In place of `probes`; none where they do for 16 bits as well. */
@@ -103,7 +103,7 @@ export interface RowDeclaration<Op extends OpName, Size extends string> {
 export function judgeRow<const Op extends OpName, const Size extends string>(
   op: Op,
   declaration: RowDeclaration<Op, Size>,
-): JudgeRow<Op, ProblemOf<Op>> {
+): JudgeRow<Op, RowProblem<Op>> {
   const { sizes, profiles, examples, build, ordinary, probes, ...claims } = declaration;
   return {
     op,

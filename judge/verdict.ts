@@ -7,7 +7,7 @@ import type { Floats, Ints, Tensor } from "../reference/tensor.ts";
 import type { Problem } from "./case.ts";
 import { type Candidate, Interrupted, ProtocolError } from "../reference/candidate.ts";
 import { FormatError } from "../formats/error.ts";
-import { compare, type Comparison, describe } from "./compare.ts";
+import { compareOutput, type Comparison, describeFinding } from "./compare.ts";
 import type { Terms } from "./terms.ts";
 
 export interface Verdict {
@@ -100,7 +100,7 @@ function sums(a: Errors<string>, b: Errors<string>): Errors<string> {
  * where the judge's own files cannot be written, ProtocolError where the candidate's client is of another version, and
  * Interrupted.
  */
-export async function judge(
+export async function judgeProblem(
   operation: Operation,
   candidate: Candidate,
   given: Problem,
@@ -153,14 +153,14 @@ export function judgeOutputs(
       findings.push(`output ${name} has shape [${got.shape}], expected [${want[name].shape}]`);
       continue;
     }
-    const comparison = compare(
+    const comparison = compareOutput(
       name,
       got,
       { want: want[name], allowed: allowed[name] },
       { target, dtype: storageOf(operation, name, dtype) },
     );
     comparisons.push(comparison);
-    if (comparison.outside > 0 && comparison.at !== undefined) findings.push(describe(comparison.at));
+    if (comparison.outside > 0 && comparison.at !== undefined) findings.push(describeFinding(comparison.at));
   }
   return { comparisons, findings };
 }

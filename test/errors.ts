@@ -2,7 +2,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { arbitraryCase, exampleCases, formatCase } from "../judge/case.ts";
-import { cases } from "../judge/ops/index.ts";
+import { judgeRows } from "../judge/ops/index.ts";
 import { widen } from "../judge/verdict.ts";
 import { operations } from "../reference/ops/index.ts";
 import { streamOf, uniform } from "../reference/random.ts";
@@ -18,7 +18,7 @@ const RELATIVE_ERROR = 2 ** -8;
 export function testErrors(op: string): void {
   describe(`${op}: errors of inputs`, () => {
     const operation = operations.get(op)!;
-    const spec = cases.get(op)!;
+    const spec = judgeRows.get(op)!;
     const floats = Object.keys(operation.inputs).filter((name) => !operation.integers.includes(name));
     const choices = floats.length === 1 ? [floats] : [...floats.map((name) => [name]), floats];
     test.each(choices.map((names) => ({ of: names.join(", "), names })))("$of", ({ names }) => {

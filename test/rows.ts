@@ -2,9 +2,9 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { arbitraryCase, type Case, exampleCases, formatCase } from "../judge/case.ts";
-import { cases } from "../judge/ops/index.ts";
+import { judgeRows } from "../judge/ops/index.ts";
 import type { Candidate } from "../reference/candidate.ts";
-import { judge } from "../judge/verdict.ts";
+import { judgeProblem } from "../judge/verdict.ts";
 import { soundness } from "../judge/soundness.ts";
 import { evaluationsOf } from "../zoo/index.ts";
 import { mutantsOf } from "../zoo/mutants/index.ts";
@@ -24,7 +24,7 @@ const TIGHT = 0.1;
 export function testBound(op: string): void {
   describe(`${op}: the bound`, () => {
     const found = () =>
-      soundness({ operation: operations.get(op)!, spec: cases.get(op)! }, evaluationsOf(op), targets.wgsl, {
+      soundness({ operation: operations.get(op)!, spec: judgeRows.get(op)! }, evaluationsOf(op), targets.wgsl, {
         elements: ZOO_ELEMENTS,
         seed: SEED,
       });
@@ -74,7 +74,7 @@ export function testKernel(op: string): void {
 }
 
 function casesToTry(op: string): Case[] {
-  const spec = cases.get(op)!;
+  const spec = judgeRows.get(op)!;
   return [...exampleCases(spec, SEED), ...fc.sample(arbitraryCase(spec, false), { numRuns: DRAWN_CASES, seed: SEED })];
 }
 
@@ -85,10 +85,10 @@ async function firstFinding(
   tried: readonly Case[],
   dtype: DTypeName = "float32",
 ): Promise<string | undefined> {
-  const spec = cases.get(op)!;
+  const spec = judgeRows.get(op)!;
   for (const c of tried) {
     const problem = spec.build(c.sizes, c.profile as "unit", c.seed, dtype);
-    const { findings } = await judge(
+    const { findings } = await judgeProblem(
       operations.get(op)!,
       candidate,
       { ...problem, profile: c.profile },

@@ -4,7 +4,7 @@ import { buildCase, type Failure, failureOf, type RealInputs } from "../campaign
 import { isFinding, type Promises } from "../examination.ts";
 import type { Replayed } from "../replay.ts";
 import type { Terms } from "../terms.ts";
-import { isJudges, judge as judgeProblem } from "../verdict.ts";
+import { isJudges, judgeProblem } from "../verdict.ts";
 import type { JudgeResult } from "./judge.ts";
 
 type Plan = Promises & { readonly real?: RealInputs };

@@ -1,6 +1,6 @@
 // All that `touchstone check` says of one kernel.
 import type { Candidate } from "../../reference/candidate.ts";
-import type { Plan, RealInputs, Report } from "../campaign.ts";
+import type { CampaignPlan, RealInputs, Report } from "../campaign.ts";
 import { functionCandidate } from "../candidates/function.ts";
 import { type Checked, check } from "../check.ts";
 import type { Chosen } from "../choose.ts";
@@ -137,7 +137,7 @@ const planFields = [
 ] as const;
 
 /** Checks the options that are no terms, and fills in what is left out. */
-function planOf(options: unknown): Plan & { readonly nondeterministic: boolean; readonly bitwise: boolean } {
+function planOf(options: unknown): CampaignPlan & { readonly nondeterministic: boolean; readonly bitwise: boolean } {
   const fields = fieldsOf(options, "options", "an object");
   checkFields(fields, "options", [...termsFields, ...planFields]);
   const given = Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined));

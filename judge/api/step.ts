@@ -11,7 +11,7 @@ import { writeSafetensors } from "../../formats/safetensors.ts";
 import { readTraceInput, type TraceInput } from "../../trace/input.ts";
 import { instancesOf } from "../../trace/instances.ts";
 import { replayTrace } from "../../trace/replay.ts";
-import { blame as blameInstances, type Blame } from "../blame.ts";
+import { blameInstances, type Blame } from "../blame.ts";
 import { isMixed, openRecording } from "../../trace/recording.ts";
 import { declareStores, type Stores } from "../terms.ts";
 import { checkFields, fieldsOf, shown } from "./input.ts";

@@ -4,7 +4,7 @@ import { fill, type MadeUp, madeUp } from "../profile.ts";
 import { none } from "../../reference/none.ts";
 import { integer, streamOf } from "../../reference/random.ts";
 import { allAs, type Cut, sampled } from "../at-scale.ts";
-import { alikeKeys, both, counted, mirrored, savedAgain } from "../cancelling.ts";
+import { alikeKeys, both, counted, mirroredAlong, savedAgain } from "../cancelling.ts";
 import { COUNTED, zeroSum } from "../probes.ts";
 import { alone, causal, groupsOfHeads } from "../relations/independence.ts";
 import { along, headsWithinGroups } from "../relations/permutation.ts";
@@ -127,7 +127,7 @@ export const backward = judgeRow("attention.backward", {
     {
       sizes: { ...one, T: 1, S: Math.ceil(n / 16), HS: 32 },
       outputs: ["dq"],
-      change: { name: "keys in pairs that cancel", of: both(mirrored("S", ["v"]), savedAgain) },
+      change: { name: "keys in pairs that cancel", of: both(mirroredAlong("S", ["v"]), savedAgain) },
     },
     {
       sizes: { ...one, groups: Math.ceil(n / 32), T: 1, S: 2, HS: 32 },

@@ -1,6 +1,6 @@
 // The judge's rows: a line for each op and direction. One that is missing, or another op's, does not compile.
 import type { OpName } from "../../reference/ops/index.ts";
-import type { JudgeRow, ProblemOf } from "../row.ts";
+import type { JudgeRow, RowProblem } from "../row.ts";
 import * as adamw from "./adamw.ts";
 import * as add from "./add.ts";
 import * as attention from "./attention.ts";
@@ -16,7 +16,7 @@ import * as ropeTable from "./rope-table.ts";
 import * as softmax from "./softmax.ts";
 import * as swiglu from "./swiglu.ts";
 
-const rows: { readonly [Op in OpName]: JudgeRow<Op, ProblemOf<Op>> } = {
+const rows: { readonly [Op in OpName]: JudgeRow<Op, RowProblem<Op>> } = {
   "rmsnorm.forward": rmsnorm.forward,
   "rmsnorm.backward": rmsnorm.backward,
   "embedding.forward": embedding.forward,
@@ -41,4 +41,4 @@ const rows: { readonly [Op in OpName]: JudgeRow<Op, ProblemOf<Op>> } = {
   "adamw.forward": adamw.forward,
 };
 
-export const cases: ReadonlyMap<string, JudgeRow> = new Map(Object.entries(rows));
+export const judgeRows: ReadonlyMap<string, JudgeRow> = new Map(Object.entries(rows));

@@ -24,10 +24,10 @@ export interface Trial extends Terms {
  * holds: as far as it is asked. rounded: not in bits that could be expected to stay, but within the allowances of the runs.
  * broken: beyond them, or in a bit that every correct kernel keeps.
  */
-export type State = "holds" | "rounded" | "broken";
+export type RelationState = "holds" | "rounded" | "broken";
 
 export interface Outcome {
-  readonly state: State;
+  readonly state: RelationState;
   /** Where it does not hold: the case, the relation, and the two numbers. */
   readonly message?: string;
   /** The line that shows it again. */
@@ -117,7 +117,7 @@ export function sideOf(run: Run, output: string, transform: (t: Tensor) => Tenso
 
 /** What is wrong between two sides that should be equal. */
 export interface Difference {
-  readonly state: State;
+  readonly state: RelationState;
   readonly message?: string;
 }
 

@@ -3,7 +3,7 @@
 import Table from "cli-table3";
 import fc from "fast-check";
 import { arbitraryCase, exampleCases } from "../../judge/case.ts";
-import { cases } from "../../judge/ops/index.ts";
+import { judgeRows } from "../../judge/ops/index.ts";
 import { judgeOutputs, roundScalars, truth } from "../../judge/verdict.ts";
 import { evaluationsOf } from "../../zoo/index.ts";
 import { Float32Arithmetic, orders } from "../../zoo/arithmetic.ts";
@@ -47,7 +47,7 @@ const passes = (rule: Rule, op: string, got: Outputs, want: Outputs): boolean =>
 
 const counts = new Map([...Object.keys(rules), "Touchstone"].map((name) => [name, { accused: 0, passed: 0 }]));
 let [correct, faulty] = [0, 0];
-for (const [op, spec] of cases) {
+for (const [op, spec] of judgeRows) {
   const operation = operations.get(op)!;
   const drawn = [...exampleCases(spec, SEED), ...fc.sample(arbitraryCase(spec, false), { numRuns: 40, seed: SEED })];
   const problems = drawn.map((c) => {

@@ -1,7 +1,7 @@
 // `npm run campaign:zoo [-- ELEMENTS [TARGET [OP…]]]` judges correct evaluations of every op, in all orders, roundings and
 // variants, until that many elements (10⁶) have been compared. Exit status 1 after an alarm.
 import Table from "cli-table3";
-import { cases } from "../../judge/ops/index.ts";
+import { judgeRows } from "../../judge/ops/index.ts";
 import { soundness } from "../../judge/soundness.ts";
 import { evaluationsOf } from "../../zoo/index.ts";
 import { operations } from "../../reference/ops/index.ts";
@@ -13,12 +13,12 @@ const table = new Table({
   head: ["op", "variants", "elements", "unjudged", "honest ÷ bound", "adversarial ÷ bound", "alarms", "seconds"],
   style: { head: [], border: [], compact: true },
 });
-const unknown = only.find((op) => !cases.has(op));
+const unknown = only.find((op) => !judgeRows.has(op));
 if (unknown !== undefined || target === undefined) {
   throw new RangeError(`${unknown ?? targetName} is not ${unknown === undefined ? "a target" : "an op and direction"}`);
 }
 let alarms = 0;
-for (const [op, spec] of cases) {
+for (const [op, spec] of judgeRows) {
   if (only.length > 0 && !only.includes(op)) continue;
   const start = performance.now();
   const evaluations = evaluationsOf(op);

@@ -2,12 +2,12 @@
 // once has no finding, and one that computes in the low dtype has.
 import { describe, expect, test } from "vitest";
 import type { Candidate } from "../../reference/candidate.ts";
-import { cases } from "../../judge/ops/index.ts";
+import { judgeRows } from "../../judge/ops/index.ts";
 import { campaign } from "../../judge/campaign.ts";
 import { examine } from "../../judge/examination.ts";
 import { problemOf } from "../../judge/precision.ts";
 import { LONG, precisionProbes } from "../../judge/probes.ts";
-import { judge } from "../../judge/verdict.ts";
+import { judgeProblem } from "../../judge/verdict.ts";
 import { type Inputs, type Outputs, type Scalars, storageOf } from "../../reference/operation.ts";
 import { type DTypeName, dtypes, round } from "../../reference/dtype.ts";
 import type { Floats, Tensor } from "../../reference/tensor.ts";
@@ -34,15 +34,15 @@ function rounding(op: string, dtype: DTypeName, factor = 1): Candidate {
 }
 
 describe.each(["bfloat16", "float16"] as const)("in %s", (dtype) => {
-  test.each([...cases.keys()])("%s", async (op) => {
-    const [operation, spec] = [operations.get(op)!, cases.get(op)!];
+  test.each([...judgeRows.keys()])("%s", async (op) => {
+    const [operation, spec] = [operations.get(op)!, judgeRows.get(op)!];
     const plan = { runs: 5, seed: 1 };
     const right = rounding(op, dtype);
     for (const target of [targets.ieee, targets.wgsl]) {
       expect((await examine({ operation, spec }, right, { target, dtype }, terms)).findings).toEqual([]);
       for (const probe of precisionProbes(spec, LONG, dtype)) {
         const problem = problemOf({ operation, spec, dtype }, probe, terms.seed);
-        expect((await judge(operation, right, problem, { target, dtype })).findings).toEqual([]);
+        expect((await judgeProblem(operation, right, problem, { target, dtype })).findings).toEqual([]);
       }
       expect((await campaign({ operation, spec }, right, { target, dtype }, plan)).failures).toEqual([]);
     }
@@ -91,7 +91,7 @@ test.each([
   { op: "rope.forward", kernel: rope, stores: { product: "bfloat16" } },
 ] as const)("$op rounded between its steps is accepted when that is declared, and only then", async (given) => {
   const { op, kernel, stores } = given;
-  const [operation, spec] = [operations.get(op)!, cases.get(op)!];
+  const [operation, spec] = [operations.get(op)!, judgeRows.get(op)!];
   const candidate: Candidate = {
     name: op,
     run: async (inputs, scalars) => ({ outputs: kernel(inputs, scalars), complaints: [] }),

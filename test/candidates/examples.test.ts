@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, describe, expect, test } from "vitest";
 import { startProcess } from "../../judge/candidates/process.ts";
-import { cases } from "../../judge/ops/index.ts";
+import { judgeRows } from "../../judge/ops/index.ts";
 import { campaign } from "../../judge/campaign.ts";
 import { operations } from "../../reference/ops/index.ts";
 import { targets } from "../../reference/targets.ts";
@@ -23,7 +23,7 @@ async function failures(command: string, dtype: "float32" | "bfloat16" | "float1
   try {
     const plan = { runs: 10, seed: 1 };
     const report = await campaign(
-      { operation, spec: cases.get(operation.name)! },
+      { operation, spec: judgeRows.get(operation.name)! },
       candidate,
       { target: targets.ieee, dtype },
       plan,

@@ -8,9 +8,9 @@ import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { Interrupted, ProtocolError } from "../../reference/candidate.ts";
 import { startProcess, type ProcessOptions } from "../../judge/candidates/process.ts";
-import { cases } from "../../judge/ops/index.ts";
+import { judgeRows } from "../../judge/ops/index.ts";
 import { campaign, type Report } from "../../judge/campaign.ts";
-import { judge } from "../../judge/verdict.ts";
+import { judgeProblem } from "../../judge/verdict.ts";
 import type { DTypeName } from "../../reference/dtype.ts";
 import { operations } from "../../reference/ops/index.ts";
 import { type Target, targets } from "../../reference/targets.ts";
@@ -55,7 +55,7 @@ async function check(command: string, op: string, dtype: DTypeName, target: Targ
   const candidate = candidateOf(command, op, { dtype });
   try {
     return await campaign(
-      { operation: operations.get(op)!, spec: cases.get(op)! },
+      { operation: operations.get(op)!, spec: judgeRows.get(op)! },
       candidate,
       { target, dtype },
       { runs: 15, seed: 1 },
@@ -109,9 +109,9 @@ describe.skipIf(python.absent)(`weights rounded to bfloat16 before they meet v${
 describe.skipIf(python.absent)(`in the middle of a run${python.note}`, () => {
   const op = "rmsnorm.forward";
   const operation = operations.get(op)!;
-  const problem = cases.get(op)!.build({ R: 3, C: 5, eps: "1e-5" }, "unit", 1);
+  const problem = judgeRows.get(op)!.build({ R: 3, C: 5, eps: "1e-5" }, "unit", 1);
   const judged = async (candidate: ReturnType<typeof candidateOf>) =>
-    (await judge(operation, candidate, problem, ieeeTerms)).findings;
+    (await judgeProblem(operation, candidate, problem, ieeeTerms)).findings;
 
   test.each([
     ["killed", /ended by SIGKILL|exit status 137/, TIMEOUT],
@@ -182,7 +182,7 @@ describe.skipIf(python.absent)(`in the middle of a run${python.note}`, () => {
 describe("a client of another version", () => {
   const op = "add.forward";
   const operation = operations.get(op)!;
-  const problem = cases.get(op)!.build({ N: 3 }, "unit", 1);
+  const problem = judgeRows.get(op)!.build({ N: 3 }, "unit", 1);
   const answering = (answer: string): string => `read line; echo '${answer}'; sleep 60`;
 
   test.each([
@@ -195,7 +195,7 @@ describe("a client of another version", () => {
     const told = new ProtocolError(
       `${command} speaks protocol ${version}, expected 2: take golden/clients of this version`,
     );
-    await expect(judge(operation, candidate, problem, ieeeTerms)).rejects.toThrow(told);
+    await expect(judgeProblem(operation, candidate, problem, ieeeTerms)).rejects.toThrow(told);
     await candidate.close?.();
   });
 
@@ -234,7 +234,7 @@ describe("a client of another version", () => {
 
 test.skipIf(compiler.absent)(`a kernel's refusal is reported in its own words${compiler.note}`, async () => {
   const candidate = candidateOf(inC("none"), "add.forward");
-  const problem = cases.get("add.forward")!.build({ N: 3 }, "unit", 1);
+  const problem = judgeRows.get("add.forward")!.build({ N: 3 }, "unit", 1);
   await expect(candidate.run(problem.inputs, problem.scalars)).rejects.toThrow("said: no 'such' op");
   await candidate.close?.();
 });

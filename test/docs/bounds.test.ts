@@ -1,6 +1,6 @@
 // Every figure of docs/bounds.md, computed again by the code that judges kernels, section by section and in order.
 import { describe, expect, test } from "vitest";
-import { compare, describe as inWords, INFLATION } from "../../judge/compare.ts";
+import { compareOutput, describeFinding as inWords, INFLATION } from "../../judge/compare.ts";
 import { fill } from "../../judge/profile.ts";
 import { dtypes, formats, round, ulp } from "../../reference/dtype.ts";
 import * as bound from "../../reference/ops/rmsnorm.bound.ts";
@@ -103,7 +103,7 @@ function example(): string[] {
     ...p.flatMap((q, t) => [figure(inU(q, [ieee, wgsl][t])), figure(q.error)]),
   ];
   const ratio = (values: Float32Array, target: Target): number =>
-    compare(
+    compareOutput(
       "y",
       tensor(values, [1, 4]),
       { want: exact.y, allowed: bound.forward.bound({ x, w }, { eps }, target).y },
@@ -260,7 +260,9 @@ describe("docs/bounds.md", () => {
     const allowed = linearBound.forward.bound({ x: wide(a), w: wide(b) }, {}, ieee).y;
     const got = linear.forward(low(a), low(b)).y;
     expect(got.data[0]).not.toBe(y.data[0]);
-    expect(inWords(compare("y", got, { want: y, allowed }, float32(ieee)).at!)).toMatch(/off by 0\.\d+ × the bound/);
+    expect(inWords(compareOutput("y", got, { want: y, allowed }, float32(ieee)).at!)).toMatch(
+      /off by 0\.\d+ × the bound/,
+    );
   });
 
   test("section 6 has the targets' tables", () => {

@@ -1,7 +1,7 @@
 // One fault planted in each op of a whole recorded step, with everything after it computed from the faulty numbers: blame
 // names that op, every time, and nothing where there is no fault.
 import { describe, expect, test } from "vitest";
-import { type Blame, blame, placeOf } from "../../judge/blame.ts";
+import { type Blame, blameInstances, placeOf } from "../../judge/blame.ts";
 import { openRecording, type Recording } from "../../trace/recording.ts";
 import { readTraceInput } from "../../trace/input.ts";
 import { instancesOf } from "../../trace/instances.ts";
@@ -27,7 +27,7 @@ const instances = instancesOf(shape);
 const record = (dtype: DTypeName, corrupt?: Corrupt): Tensors => recordStep(shape, instances, dtype, corrupt);
 
 const judgeAll = (tensors: Tensors, dtype: DTypeName = "float32", without: readonly RegExp[] = []): Blame =>
-  blame(instances, operations, recordingOf(tensors, dtype, without), targets.ieee);
+  blameInstances(instances, operations, recordingOf(tensors, dtype, without), targets.ieee);
 
 describe("a full recording", () => {
   test.for(["float32", "bfloat16"] as const)("sound in %s: nothing is blamed, nothing left out", (dtype) => {
@@ -122,7 +122,7 @@ describe.skipIf(absent)(`PyTorch's float32 trace${note}`, () => {
 
   test("is sound", () => {
     const recording = openRecording(trace);
-    const { faults, judged, left } = blame(steps(), operations, recording, targets.ieee);
+    const { faults, judged, left } = blameInstances(steps(), operations, recording, targets.ieee);
     expect(faults).toEqual([]);
     expect(left).toEqual([]);
     expect(judged.length).toBeGreaterThan(140);
@@ -144,7 +144,7 @@ describe.skipIf(absent)(`PyTorch's float32 trace${note}`, () => {
           return { ...found, tensor: { data, shape: found.tensor.shape } };
         },
       };
-      expect(blame(steps(), operations, faulty, targets.ieee).faults[0]?.tensor).toBe(name);
+      expect(blameInstances(steps(), operations, faulty, targets.ieee).faults[0]?.tensor).toBe(name);
     }
     recording.close();
   });
@@ -154,7 +154,7 @@ describe.skipIf(absent)(`PyTorch's float32 trace${note}`, () => {
     const { tensor, dtype } = recording.read("activations.loss")!;
     const off = { tensor: { data: tensor.data.map((x) => 1.001 * x) as Floats, shape: [] }, dtype };
     const faulty = { ...recording, read: (name: string) => (name === "activations.loss" ? off : recording.read(name)) };
-    const { faults } = blame(steps(), operations, faulty, targets.ieee);
+    const { faults } = blameInstances(steps(), operations, faulty, targets.ieee);
     expect(faults.map(({ op, tensor: name }) => [op, name])).toEqual([["cross-entropy.forward", "activations.loss"]]);
     recording.close();
   });

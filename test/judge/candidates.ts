@@ -1,6 +1,6 @@
 // Candidates made of plain functions: the zoo's evaluations under chosen habits, and the oracle with a mistake in it.
 import type { Candidate } from "../../reference/candidate.ts";
-import { cases } from "../../judge/ops/index.ts";
+import { judgeRows } from "../../judge/ops/index.ts";
 import { relationsOf } from "../../judge/relations/index.ts";
 import type { Ruler } from "../../judge/sample.ts";
 import type { Outcome, Trial } from "../../judge/relations/relation.ts";
@@ -70,7 +70,7 @@ export function zooCandidate(op: string, { habits, variant = 0, inputs: low, out
 }
 
 export function trialOf(op: string, tried: Candidate, seed = 1): Trial {
-  const [operation, spec] = [operations.get(op)!, cases.get(op)!];
+  const [operation, spec] = [operations.get(op)!, judgeRows.get(op)!];
   const sizes = spec.ordinary;
   return {
     operation,
@@ -96,7 +96,7 @@ export function rulersFor(...setup: readonly string[]): Map<string, Ruler> {
 
 /** What one relation says of a candidate. */
 export async function tryRelation(op: string, name: string, tried: Candidate, seed = 1): Promise<Outcome> {
-  const relation = relationsOf(operations.get(op)!, cases.get(op)!).find((r) => r.name === name);
+  const relation = relationsOf(operations.get(op)!, judgeRows.get(op)!).find((r) => r.name === name);
   if (relation === undefined) throw new RangeError(`${op} has no relation "${name}"`);
   return relation.run(trialOf(op, tried, seed));
 }

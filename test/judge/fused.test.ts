@@ -2,10 +2,10 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { arbitraryCase, exampleCases } from "../../judge/case.ts";
-import { cases } from "../../judge/ops/index.ts";
+import { judgeRows } from "../../judge/ops/index.ts";
 import type { Candidate } from "../../reference/candidate.ts";
 import { correctEvaluations } from "../../judge/examination.ts";
-import { fuse, type Fused } from "../../judge/fused.ts";
+import { fuseOperations, type Fused } from "../../judge/fused.ts";
 import { fuseRows } from "../../judge/fused-row.ts";
 import { inspectHygiene } from "../../judge/hygiene.ts";
 import { measurePrecision, summarise } from "../../judge/precision.ts";
@@ -24,8 +24,8 @@ import { ieeeTerms } from "../terms.ts";
 
 const op = (name: string) => operations.get(name)!;
 const fused = (a: string, b: string) => {
-  const operation = fuse(op(a), op(b));
-  return { operation, spec: fuseRows(operation, cases.get(a)!, cases.get(b)!) };
+  const operation = fuseOperations(op(a), op(b));
+  return { operation, spec: fuseRows(operation, judgeRows.get(a)!, judgeRows.get(b)!) };
 };
 
 /** Both ops in float32, with something done to what passes between them. */
@@ -196,8 +196,8 @@ test("the two matrices of two products have names of their own", () => {
 });
 
 test("three ops fuse as two do, and a second matrix gets an axis of its own", () => {
-  const first = fuse(op("rmsnorm.forward"), op("linear.forward"));
-  const { inputs, outputs } = fuse(first, op("linear.forward"));
+  const first = fuseOperations(op("rmsnorm.forward"), op("linear.forward"));
+  const { inputs, outputs } = fuseOperations(first, op("linear.forward"));
   expect(Object.values(inputs).at(-1)).toBe("O2,O");
   expect(outputs).toEqual({ y: "R,O2" });
 });

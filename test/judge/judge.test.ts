@@ -2,11 +2,11 @@
 import { spawnSync } from "node:child_process";
 import { describe, expect, test } from "vitest";
 import type { Candidate } from "../../reference/candidate.ts";
-import { cases } from "../../judge/ops/index.ts";
+import { judgeRows } from "../../judge/ops/index.ts";
 import { campaign } from "../../judge/campaign.ts";
-import { compare, describe as inWords } from "../../judge/compare.ts";
+import { compareOutput, describeFinding as inWords } from "../../judge/compare.ts";
 import { examine } from "../../judge/examination.ts";
-import { judge } from "../../judge/verdict.ts";
+import { judgeProblem } from "../../judge/verdict.ts";
 import { soundness } from "../../judge/soundness.ts";
 import type { Outputs } from "../../reference/operation.ts";
 import { dtypes, round } from "../../reference/dtype.ts";
@@ -18,11 +18,11 @@ import { candidate, mistaken } from "./candidates.ts";
 import { float32, ieeeTerms, wgslTerms } from "../terms.ts";
 
 const op = "swiglu.forward";
-const [operation, spec] = [operations.get(op)!, cases.get(op)!];
+const [operation, spec] = [operations.get(op)!, judgeRows.get(op)!];
 const problem = spec.build({ R: 3, F: 5 }, "unit", 1);
 
 async function findingsOf(tried: Candidate): Promise<readonly string[]> {
-  return (await judge(operation, tried, problem, wgslTerms)).findings;
+  return (await judgeProblem(operation, tried, problem, wgslTerms)).findings;
 }
 
 describe("one element against its bound", () => {
@@ -35,7 +35,7 @@ describe("one element against its bound", () => {
     want: number,
     bound: number,
     target = targets.wgsl as typeof targets.wgsl | typeof targets.ieee,
-  ) => compare("y", row(got), { want: row(want), allowed: row(bound) }, float32(target)).outside;
+  ) => compareOutput("y", row(got), { want: row(want), allowed: row(bound) }, float32(target)).outside;
 
   test("0.99 bounds off is inside, 1.01 is not, on either side", () => {
     for (const [want, bound] of [
@@ -66,7 +66,7 @@ describe("one element against its bound", () => {
       unjudged,
       outside: out,
       power,
-    } = compare("y", row(NaN, 5), { want: row(1, 1), allowed: row(Infinity, NaN) }, wgslTerms);
+    } = compareOutput("y", row(NaN, 5), { want: row(1, 1), allowed: row(Infinity, NaN) }, wgslTerms);
     expect([unjudged, out, power.judged]).toEqual([2, 0, 0]);
   });
 
@@ -74,12 +74,12 @@ describe("one element against its bound", () => {
     for (const want of [NaN, Infinity]) {
       expect(outside(1, want, 1, targets.ieee)).toBe(1);
       expect(outside(want, want, 1, targets.ieee)).toBe(0);
-      expect(compare("y", row(1), { want: row(want), allowed: row(1) }, wgslTerms).nonFinite).toBe(1);
+      expect(compareOutput("y", row(1), { want: row(want), allowed: row(1) }, wgslTerms).nonFinite).toBe(1);
     }
   });
 
   test("shapes must be equal", () => {
-    expect(() => compare("y", row(1, 2), { want: row(1), allowed: row(1) }, wgslTerms)).toThrow(
+    expect(() => compareOutput("y", row(1, 2), { want: row(1), allowed: row(1) }, wgslTerms)).toThrow(
       "y has shape [2], expected [1]",
     );
   });
@@ -134,7 +134,7 @@ describe("an examination", () => {
   test("of a correct candidate finds nothing and counts what it compared", async () => {
     const linear = operations.get("linear.forward")!;
     const found = await examine(
-      { operation: linear, spec: cases.get(linear.name)! },
+      { operation: linear, spec: judgeRows.get(linear.name)! },
       mistaken(linear.name, () => undefined),
       ieeeTerms,
       promises,
@@ -149,7 +149,7 @@ describe("an examination", () => {
   test("of integers that are rounded finds it", async () => {
     const linear = operations.get("linear.forward")!;
     const off = mistaken(linear.name, ({ y }) => (y.data[0] *= 1 + 2 ** -22));
-    const found = await examine({ operation: linear, spec: cases.get(linear.name)! }, off, wgslTerms, promises);
+    const found = await examine({ operation: linear, spec: judgeRows.get(linear.name)! }, off, wgslTerms, promises);
     expect(found.exactness!.exact).toBeLessThan(found.exactness!.elements);
     expect(found.findings.some((line) => line.includes("profile=lattice"))).toBe(true);
   });
@@ -220,7 +220,7 @@ test("a finding says how far off, also where nothing is allowed, and that NaN is
   const told = (got: number, allowed: number): string => {
     const result = { data: Float64Array.of(got), shape: [1] };
     return inWords(
-      compare("y", result, { want, allowed: { data: Float64Array.of(allowed), shape: [1] } }, ieeeTerms).at!,
+      compareOutput("y", result, { want, allowed: { data: Float64Array.of(allowed), shape: [1] } }, ieeeTerms).at!,
     );
   };
   expect(told(1.5, 0.125)).toMatch(/^y\[0\]: got 1\.5, want 1, off by 4\.0 × the bound/);

@@ -3,7 +3,7 @@
 import { storageOf } from "../../reference/operation.ts";
 import { describe, expect, test } from "vitest";
 import type { Candidate } from "../../reference/candidate.ts";
-import { cases } from "../../judge/ops/index.ts";
+import { judgeRows } from "../../judge/ops/index.ts";
 import type { PrecisionClass } from "../../judge/emulation.ts";
 import { measurePrecision, type Precision, summarise } from "../../judge/precision.ts";
 import { precisionProbes } from "../../judge/probes.ts";
@@ -44,7 +44,7 @@ function stored(op: string, dtype: Low, variant: number, habits: Partial<Habits>
 }
 
 async function measured(op: string, dtype: Low, tried: Candidate): Promise<readonly Precision[]> {
-  const [operation, spec] = [operations.get(op)!, cases.get(op)!];
+  const [operation, spec] = [operations.get(op)!, judgeRows.get(op)!];
   const rulers = rulersFor(op, dtype);
   const terms = { operation, spec, evaluations: evaluationsOf(op), target: targets.wgsl, dtype, seed: 5, rulers };
   return (await measurePrecision(tried, precisionProbes(spec, TERMS, dtype), terms)).precision;

@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { openSafetensors, type TensorToWrite, writeSafetensors } from "../../formats/safetensors.ts";
-import { type Blame, blame, placeOf } from "../../judge/blame.ts";
+import { type Blame, blameInstances, placeOf } from "../../judge/blame.ts";
 import { openRecording } from "../../trace/recording.ts";
 import { stepOps } from "../../judge/step-ops.ts";
 import { distance } from "../../trace/difference.ts";
@@ -35,7 +35,7 @@ const shape = { config, hyperparameters, B, T, microBatches, like };
 const instances = instancesOf(shape);
 
 const judge = (corrupt?: Corrupt, without: readonly RegExp[] = []): Blame =>
-  blame(
+  blameInstances(
     instances,
     operations,
     recordingOf(recordStep(shape, instances, "float32", corrupt), "float32", without),
@@ -189,7 +189,12 @@ describe("a replay", () => {
       );
       const read = inMemory(full);
       const recording = recordingOf(new Map([...full.keys()].map((name) => [name, read(name)])), "float32");
-      const { faults, left } = blame(instancesOf({ ...given, B: 4, T, like }), operations, recording, targets.ieee);
+      const { faults, left } = blameInstances(
+        instancesOf({ ...given, B: 4, T, like }),
+        operations,
+        recording,
+        targets.ieee,
+      );
       expect([faults, left]).toEqual([[], []]);
       const weights = given.weights as Map<string, Tensor<Float32Array>>;
       const wanted = differentiateInParts(given.config, weights, splitBatch(given.batches[0], 4), recompute);
@@ -205,7 +210,12 @@ describe("a replay", () => {
     );
     const read = inMemory(full);
     const recording = recordingOf(new Map([...full.keys()].map((name) => [name, read(name)])), "float32");
-    const { faults, left } = blame(instancesOf({ ...given, B: 4, T, like }), operations, recording, targets.wgsl);
+    const { faults, left } = blameInstances(
+      instancesOf({ ...given, B: 4, T, like }),
+      operations,
+      recording,
+      targets.wgsl,
+    );
     expect([faults, left]).toEqual([[], []]);
   });
 
@@ -243,7 +253,7 @@ describe("PyTorch's gradient accumulation, as record.py recorded it", () => {
     const recording = openRecording(recorded(name));
     const read = (tensor: string) => recording.read(instead(tensor));
     const list = instancesOf({ ...given, B: sequences, T: length, like });
-    const found = blame(list, operations, { ...recording, read }, targets.ieee);
+    const found = blameInstances(list, operations, { ...recording, read }, targets.ieee);
     recording.close();
     return found;
   }

@@ -1,6 +1,6 @@
 // Recordings of mixed precision as libraries make them: what is judged in which dtype, and what a left-out tensor may have been.
 import { describe, expect, test } from "vitest";
-import { type Blame, blame } from "../../judge/blame.ts";
+import { type Blame, blameInstances } from "../../judge/blame.ts";
 import { recordedDType, isMixed, type Recording } from "../../trace/recording.ts";
 import { instancesOf } from "../../trace/instances.ts";
 import { type DTypeName, dtypes, round } from "../../reference/dtype.ts";
@@ -58,7 +58,7 @@ describe("sums whose terms are left out", () => {
   const names16 = (name: string): DTypeName => (wide.test(name) ? "float32" : "bfloat16");
   const judge = (corrupt?: Corrupt): Blame => {
     const tensors = recordStep(parts, instances, "bfloat16", corrupt);
-    return blame(instances, operations, recording(tensors, { dtypeOf: names16, without }), targets.ieee);
+    return blameInstances(instances, operations, recording(tensors, { dtypeOf: names16, without }), targets.ieee);
   };
 
   test("are sound where each partial sum was rounded to the recording's dtype", () => {
@@ -101,7 +101,7 @@ describe("a step whose norms stay in float32", () => {
   const stores = { x: "bfloat16", w: "bfloat16", dy: "bfloat16", q: "bfloat16", k: "bfloat16", v: "bfloat16" } as const;
   const declaring: Target = { ...targets.ieee, stores };
   const judge = (corrupted = tensors, target = declaring, options: Partial<Options> = {}): Blame =>
-    blame(instances, operations, recording(corrupted, { dtypeOf: names16, without, ...options }), target);
+    blameInstances(instances, operations, recording(corrupted, { dtypeOf: names16, without, ...options }), target);
 
   test("is one of mixed precision, whether or not it holds the logits", () => {
     for (const left of [without, /^activations\.(norm|embedding)/]) {

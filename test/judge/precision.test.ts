@@ -1,9 +1,9 @@
 // Each class of precision is named as such where a proof alone would let it pass: sums of 4,096 products of random numbers.
 import { describe, expect, test } from "vitest";
-import { cases } from "../../judge/ops/index.ts";
+import { judgeRows } from "../../judge/ops/index.ts";
 import type { Candidate } from "../../reference/candidate.ts";
 import { measurePrecision, type Measured, summarise } from "../../judge/precision.ts";
-import { judge } from "../../judge/verdict.ts";
+import { judgeProblem } from "../../judge/verdict.ts";
 import { LONG, precisionProbes } from "../../judge/probes.ts";
 import { orders } from "../../zoo/arithmetic.ts";
 import { evaluationsOf } from "../../zoo/index.ts";
@@ -15,7 +15,7 @@ import { float32 } from "../terms.ts";
 const SEED = 7;
 
 function measure(op: string, tried: Candidate, n = LONG, target: Target = targets.wgsl): Promise<Measured> {
-  const [operation, spec] = [operations.get(op)!, cases.get(op)!];
+  const [operation, spec] = [operations.get(op)!, judgeRows.get(op)!];
   const rulers = rulersFor(op, target.name);
   const setup = { operation, spec, evaluations: evaluationsOf(op), target, seed: SEED, rulers };
   const terms = { ...setup, dtype: "float32" } as const;
@@ -83,10 +83,11 @@ describe(`linear.forward, sums of ${LONG} products`, () => {
   });
 
   test("TF32 inputs of short sums are rejected, unless they are declared", async () => {
-    const [operation, spec] = [operations.get(op)!, cases.get(op)!];
+    const [operation, spec] = [operations.get(op)!, judgeRows.get(op)!];
     const tf32 = zooCandidate(op, { habits: { operands: "tf32" }, inputs: "tf32" });
     const problem = spec.build({ R: 3, O: 5, C: 7 }, "unit", SEED);
-    const findingsFor = async (target: Target) => (await judge(operation, tf32, problem, float32(target))).findings;
+    const findingsFor = async (target: Target) =>
+      (await judgeProblem(operation, tf32, problem, float32(target))).findings;
     expect(await findingsFor(targets.wgsl)).not.toEqual([]);
     expect(await findingsFor({ ...targets.wgsl, stores: { x: "tf32", w: "tf32" } })).toEqual([]);
   });

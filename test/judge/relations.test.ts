@@ -1,8 +1,8 @@
 // Each relation holds for correct evaluations in any order, and catches the mistake that it is there for.
 import { describe, expect, test } from "vitest";
 import { relationsOf } from "../../judge/relations/index.ts";
-import { judge } from "../../judge/verdict.ts";
-import { cases } from "../../judge/ops/index.ts";
+import { judgeProblem } from "../../judge/verdict.ts";
+import { judgeRows } from "../../judge/ops/index.ts";
 import { evaluationsOf } from "../../zoo/index.ts";
 import type { Operation, Outputs } from "../../reference/operation.ts";
 import { operations } from "../../reference/ops/index.ts";
@@ -15,13 +15,13 @@ const SLIGHT = Math.fround(2 ** -26);
 
 describe("correct evaluations keep every relation", () => {
   test.each([...operations.keys()])("%s", async (op) => {
-    expect(relationsOf(operations.get(op)!, cases.get(op)!).length).toBeGreaterThan(0);
+    expect(relationsOf(operations.get(op)!, judgeRows.get(op)!).length).toBeGreaterThan(0);
     const variants = evaluationsOf(op).length;
     for (const [i, order] of (["sequential", "descending", "pairwise", "strided"] as const).entries()) {
       // Functions that err at random would give other bits for the same argument.
       const habits = { order, fused: i % 2 === 0, functions: "low" } as const;
       const tried = zooCandidate(op, { habits, variant: (3 * i) % variants });
-      for (const { name, run } of relationsOf(operations.get(op)!, cases.get(op)!)) {
+      for (const { name, run } of relationsOf(operations.get(op)!, judgeRows.get(op)!)) {
         const { state, message } = await run(trialOf(op, tried, i));
         expect(state, `${name}, ${order}: ${message}`).not.toBe("broken");
       }
@@ -49,7 +49,7 @@ describe("attention", () => {
       expect(NH).toBeGreaterThan(0);
     });
     const { operation, spec, sizes } = trialOf(op, leaking);
-    const verdict = await judge(operation, leaking, spec.build(sizes, "unit", 1), wgslTerms);
+    const verdict = await judgeProblem(operation, leaking, spec.build(sizes, "unit", 1), wgslTerms);
     expect(verdict.findings).toEqual([]);
     const { state, message } = await tryRelation(op, "later tokens", leaking);
     expect(state).toBe("broken");
@@ -58,7 +58,7 @@ describe("attention", () => {
     const loose = { ...trialOf(op, leaking), deterministic: false };
     expect(
       (
-        await relationsOf(operations.get(op)!, cases.get(op)!)
+        await relationsOf(operations.get(op)!, judgeRows.get(op)!)
           .find(({ name }) => name === "later tokens")!
           .run(loose)
       ).state,
@@ -213,10 +213,10 @@ describe("rows, places and scales", () => {
 
 test("every op of the table has relations, and each relation a sentence", () => {
   for (const [op, operation] of operations as ReadonlyMap<string, Operation>) {
-    const list = relationsOf(operations.get(op)!, cases.get(op)!);
+    const list = relationsOf(operations.get(op)!, judgeRows.get(op)!);
     expect(list.length, operation.name).toBeGreaterThan(0);
     for (const { name, statement } of list) expect(statement, name).toMatch(/^[A-Za-z].*\.$/);
     expect(new Set(list.map(({ name }) => name)).size).toBe(list.length);
   }
-  expect(cases.size).toBe(operations.size);
+  expect(judgeRows.size).toBe(operations.size);
 });

@@ -2,7 +2,7 @@
 import { describe, expect, test } from "vitest";
 import { campaign } from "../../judge/campaign.ts";
 import { examine } from "../../judge/examination.ts";
-import { cases } from "../../judge/ops/index.ts";
+import { judgeRows } from "../../judge/ops/index.ts";
 import { realInputs } from "../../judge/real.ts";
 import type { Inputs, Scalars } from "../../reference/operation.ts";
 import { dtypes, round } from "../../reference/dtype.ts";
@@ -24,7 +24,7 @@ function untrue({ x, rstd }: Readonly<Record<string, Tensor>>, eps: number): num
 
 describe("rmsnorm.backward", () => {
   const op = "rmsnorm.backward";
-  const chosen = { operation: operations.get(op)!, spec: cases.get(op)! };
+  const chosen = { operation: operations.get(op)!, spec: judgeRows.get(op)! };
 
   test.each(["float32", "bfloat16", "float16"] as const)(
     "in %s: every rstd is that of its x and eps",

@@ -1,6 +1,6 @@
 // Real scalars are rounded to float32 on every road to a verdict: it is the same whether the caller has rounded them or not.
 import { describe, expect, test } from "vitest";
-import { allowancesOf, judge, judgeOutputs, roundProblem, roundScalars, truth } from "../../judge/verdict.ts";
+import { allowancesOf, judgeProblem, judgeOutputs, roundProblem, roundScalars, truth } from "../../judge/verdict.ts";
 import { operations } from "../../reference/ops/index.ts";
 import { targets } from "../../reference/targets.ts";
 import { tensor } from "../../reference/tensor.ts";
@@ -32,7 +32,7 @@ describe("an eps that is no float32 number", () => {
     const correct = candidate((given, scalars) => operation.evaluate(given, scalars, Float32Array));
     const { outputs } = await correct.run(inputs, roundScalars(operation, whole.scalars));
     const onOutputs = judgeOutputs(operation, outputs, whole, ieeeTerms);
-    expect(onOutputs).toEqual(await judge(operation, correct, whole, ieeeTerms));
+    expect(onOutputs).toEqual(await judgeProblem(operation, correct, whole, ieeeTerms));
     expect(onOutputs).toEqual(judgeOutputs(operation, outputs, rounded, ieeeTerms));
     expect(onOutputs.findings).toEqual([]);
   });

@@ -1,7 +1,7 @@
 // The step in mixed precision on the device: clean under blame with every policy, the same bits under each, the ledger's
 // memory; and what goes wrong in mixed precision is named.
 import { describe, expect, test } from "vitest";
-import { blame, type Blame } from "../../judge/blame.ts";
+import { blameInstances, type Blame } from "../../judge/blame.ts";
 import { isMixed, type Recording } from "../../trace/recording.ts";
 import type { TraceInput } from "../../trace/input.ts";
 import { instancesOf } from "../../trace/instances.ts";
@@ -65,7 +65,7 @@ function judge(trace: Trace, { microBatches = 1 }: StepOptions = {}, c = config)
   };
   const like = { data: new Float32Array(0), shape: [0] };
   const shape = { config: c, B, T, microBatches, like, hyperparameters, mixed: isMixed(recording) };
-  return blame(
+  return blameInstances(
     batches.flatMap((_, step) => instancesOf(shape, step)),
     operations,
     recording,

@@ -3,8 +3,8 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { deviceCandidate } from "../../kernels-gpu/candidate.ts";
 import { arbitraryCase, exampleCases } from "../../judge/case.ts";
-import { cases } from "../../judge/ops/index.ts";
-import { judge } from "../../judge/verdict.ts";
+import { judgeRows } from "../../judge/ops/index.ts";
+import { judgeProblem } from "../../judge/verdict.ts";
 import { cast } from "../../kernels-gpu/cast.ts";
 import { kernelOf, kernels } from "../../kernels-gpu/index.ts";
 import { launch } from "../../kernels-gpu/device/launch.ts";
@@ -143,11 +143,11 @@ describe("what is wrong in 16 bits is found", () => {
     const sources = new Map([[file, text.replace(...replace)]]);
     const operation = operations.get(op)!;
     const candidate = deviceCandidate(device, kernelOf(op)!, operation, { sources }, "bfloat16");
-    const spec = cases.get(op)!;
+    const spec = judgeRows.get(op)!;
     const tried = [...exampleCases(spec, 1), ...fc.sample(arbitraryCase(spec, false), { numRuns: 20, seed: 1 })];
     const findings: string[] = [];
     for (const c of tried) {
-      const { findings: found } = await judge(
+      const { findings: found } = await judgeProblem(
         operation,
         candidate,
         { ...spec.build(c.sizes, c.profile as "unit", c.seed), profile: c.profile },

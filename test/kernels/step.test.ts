@@ -1,7 +1,7 @@
 // The whole training step on the device: its trace within the replays' threshold of PyTorch's, every op of it inside its
 // bound, and its losses those of the reference.
 import { describe, expect, test } from "vitest";
-import { blame } from "../../judge/blame.ts";
+import { blameInstances } from "../../judge/blame.ts";
 import { readSafetensors } from "../../formats/safetensors.ts";
 import { distance } from "../../trace/difference.ts";
 import { readTraceInput } from "../../trace/input.ts";
@@ -63,7 +63,7 @@ describe.for(traces)("$title", ({ path, absent, recompute }) => {
       close: () => {},
     };
     const instances = batches.flatMap((_, step) => instancesOf(shape, step));
-    const { faults, left, judged } = blame(instances, operations, recording, targets.wgsl);
+    const { faults, left, judged } = blameInstances(instances, operations, recording, targets.wgsl);
     expect(faults).toEqual([]);
     expect(left).toEqual([]);
     expect(judged.length).toBeGreaterThan(instances.length);

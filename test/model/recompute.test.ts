@@ -2,7 +2,7 @@
 // planner say; and the faults that would break it are seen.
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { blame } from "../../judge/blame.ts";
+import { blameInstances } from "../../judge/blame.ts";
 import { instancesOf } from "../../trace/instances.ts";
 import type { LlamaConfig } from "../../reference/config.ts";
 import { ledgerOf, peakOf } from "../../reference/model/ledger.ts";
@@ -165,7 +165,7 @@ describe("planted faults", () => {
       return tensor === undefined ? undefined : { tensor, dtype: "float32" as const };
     };
     const recording = { path: "", metadata: {}, dtype: undefined, read, close: () => {} };
-    const found = blame(instances, operations, recording, targets.ieee);
+    const found = blameInstances(instances, operations, recording, targets.ieee);
     expect(found.judged.length).toBeGreaterThan(100);
     return found.faults[0] && `${found.faults[0].op} ${found.faults[0].tensor}`;
   }

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { cases } from "../../judge/ops/index.ts";
+import { judgeRows } from "../../judge/ops/index.ts";
 import { kernelCandidate } from "../device.ts";
 import { testKernel } from "../rows.ts";
 
@@ -8,7 +8,7 @@ testKernel("adamw.forward");
 const zeros = () => ({ data: new Float32Array(3), shape: [3] });
 
 test("zero moments and no gradient leave a gain as it is", async () => {
-  const { scalars } = cases.get("adamw.forward")!.build({ N: 3, step: 1, parameter: "gain" }, "unit", 1);
+  const { scalars } = judgeRows.get("adamw.forward")!.build({ N: 3, step: 1, parameter: "gain" }, "unit", 1);
   const w = { data: Float32Array.of(1, -2, 0), shape: [3] };
   const candidate = await kernelCandidate("adamw.forward");
   const { outputs } = await candidate.run({ w, g: zeros(), m: zeros(), v: zeros() }, scalars);

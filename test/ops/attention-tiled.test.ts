@@ -2,7 +2,7 @@
 // target whose arithmetic is float64, and their difference within twice that.
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { cases } from "../../judge/ops/index.ts";
+import { judgeRows } from "../../judge/ops/index.ts";
 import { widen } from "../../judge/verdict.ts";
 import { ELEMENTARY_ULPS } from "../../reference/elementary.ts";
 import { operations } from "../../reference/ops/index.ts";
@@ -45,7 +45,7 @@ interface Sizes {
 }
 
 function bothDirections(sizes: Sizes, tile: tiled.Tile, seed: number) {
-  const { inputs } = cases.get("attention.backward")!.build({ ...sizes }, "unit", seed);
+  const { inputs } = judgeRows.get("attention.backward")!.build({ ...sizes }, "unit", seed);
   const { dy, q, k, v } = widen(inputs) as Named;
   const { y, lse } = attention.forward(q, k, v);
   const forward = tiled.forward(q, k, v, tile);

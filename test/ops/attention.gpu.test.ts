@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { cases } from "../../judge/ops/index.ts";
+import { judgeRows } from "../../judge/ops/index.ts";
 import { kernelOf } from "../../kernels-gpu/index.ts";
 import { launch } from "../../kernels-gpu/device/launch.ts";
 import type { Tensor } from "../../reference/tensor.ts";
@@ -38,7 +38,7 @@ describe("what is masked is not looked at", () => {
   const blind = (t: number): boolean => !sees(t);
 
   test("NaN in keys and values that a query does not see does not reach y, lse and dq", async () => {
-    const { dy, ...rest } = cases.get("attention.backward")!.build(sizes, "unit", 1).inputs as Tensors;
+    const { dy, ...rest } = judgeRows.get("attention.backward")!.build(sizes, "unit", 1).inputs as Tensors;
     const { q, k, v, y, lse } = rest;
     const bad = { k: spoilt(k, (j) => j >= FIRST), v: spoilt(v, (j) => j >= FIRST) };
     const clean = await outputsOf("attention.forward", { q, k, v });
@@ -56,7 +56,7 @@ describe("what is masked is not looked at", () => {
   });
 
   test("NaN in queries that do not see a key does not reach dk and dv", async () => {
-    const { dy, q, k, v, y, lse } = cases.get("attention.backward")!.build(sizes, "unit", 1).inputs as Tensors;
+    const { dy, q, k, v, y, lse } = judgeRows.get("attention.backward")!.build(sizes, "unit", 1).inputs as Tensors;
     const bad = { dy: spoilt(dy, blind), q: spoilt(q, blind), y: spoilt(y, blind) };
     const before = await outputsOf("attention.backward", { dy, q, k, v, y, lse });
     const after = await outputsOf("attention.backward", { ...bad, k, v, lse });
@@ -69,7 +69,7 @@ describe("what is masked is not looked at", () => {
 
 test("a query that sees no key: y = 0, lse = -Infinity, dq = 0", async () => {
   const sizes = { B: 2, NKV: 1, groups: 2, T: 23, S: 3, HS: 4 };
-  const { dy, q, k, v, y, lse } = cases.get("attention.backward")!.build(sizes, "unit", 1).inputs as Tensors;
+  const { dy, q, k, v, y, lse } = judgeRows.get("attention.backward")!.build(sizes, "unit", 1).inputs as Tensors;
   const outputs = await outputsOf("attention.forward", { q, k, v });
   const gradients = await outputsOf("attention.backward", { dy, q, k, v, y, lse });
   for (const t of [outputs.y, gradients.dq]) {
@@ -101,7 +101,7 @@ test("more than 65,535 workgroups", async () => {
 
 test("two runs give the same bits", async () => {
   const sizes = { B: 2, NKV: 2, groups: 3, T: 40, S: 40, HS: 20 };
-  const { dy, q, k, v, y, lse } = cases.get("attention.backward")!.build(sizes, "unit", 1).inputs as Tensors;
+  const { dy, q, k, v, y, lse } = judgeRows.get("attention.backward")!.build(sizes, "unit", 1).inputs as Tensors;
   expect(await outputsOf("attention.forward", { q, k, v })).toEqual(await outputsOf("attention.forward", { q, k, v }));
   const inputs = { dy, q, k, v, y, lse };
   expect(await outputsOf("attention.backward", inputs)).toEqual(await outputsOf("attention.backward", inputs));

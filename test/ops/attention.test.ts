@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { cases } from "../../judge/ops/index.ts";
+import { judgeRows } from "../../judge/ops/index.ts";
 import { widen } from "../../judge/verdict.ts";
 import { bits } from "../../reference/random.ts";
 import { operations } from "../../reference/ops/index.ts";
@@ -15,7 +15,7 @@ testBound("attention.backward");
 testErrors("attention.forward");
 testErrors("attention.backward");
 
-const problemOf = (op: string, sizes: Record<string, number>) => cases.get(op)!.build(sizes, "unit", 1);
+const problemOf = (op: string, sizes: Record<string, number>) => judgeRows.get(op)!.build(sizes, "unit", 1);
 
 test("by hand: scores 0 and 0 give the mean, and a single key gives its value", () => {
   const q = tensor(new Float64Array([2, 0]), [1, 2, 1, 1]);

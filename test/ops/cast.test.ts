@@ -4,7 +4,7 @@ import { dtypes, round, truncate } from "../../reference/dtype.ts";
 import { forward } from "../../reference/ops/cast.ts";
 import { operations } from "../../reference/ops/index.ts";
 import { targets } from "../../reference/targets.ts";
-import { cases } from "../../judge/ops/index.ts";
+import { judgeRows } from "../../judge/ops/index.ts";
 import { soundness } from "../../judge/soundness.ts";
 import { evaluationsOf } from "../../zoo/index.ts";
 import * as bound from "../../reference/ops/cast.bound.ts";
@@ -18,7 +18,7 @@ test("the bound accuses no copy, and is zero but for a subnormal number where it
   const op = "cast.forward";
   const plan = { elements: 20_000, seed: 20_230_227 };
   const found = soundness(
-    { operation: operations.get(op)!, spec: cases.get(op)! },
+    { operation: operations.get(op)!, spec: judgeRows.get(op)! },
     evaluationsOf(op),
     targets.wgsl,
     plan,

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { fill } from "../../judge/profile.ts";
-import { judge } from "../../judge/verdict.ts";
+import { judgeProblem } from "../../judge/verdict.ts";
 import { operations } from "../../reference/ops/index.ts";
 import { kernelCandidate } from "../device.ts";
 import { testKernel } from "../rows.ts";
@@ -14,7 +14,7 @@ const scalar = (value: number) => ({ data: Float32Array.of(value), shape: [] });
 test("more than 65,535 workgroups", async () => {
   const problem = { inputs: { g: fill("unit", 1, "g", [65_601]), norm: scalar(256) }, scalars: { maxNorm: 1 } };
   const candidate = await kernelCandidate("clip.forward", { overrides: { WG: 1 } });
-  const { findings } = await judge(operation, candidate, problem, wgslTerms);
+  const { findings } = await judgeProblem(operation, candidate, problem, wgslTerms);
   expect(findings).toEqual([]);
 });
 

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
-import { cases } from "../../judge/ops/index.ts";
-import { judge } from "../../judge/verdict.ts";
+import { judgeRows } from "../../judge/ops/index.ts";
+import { judgeProblem } from "../../judge/verdict.ts";
 import { kernelOf, kernels } from "../../kernels-gpu/index.ts";
 import { launch } from "../../kernels-gpu/device/launch.ts";
 import { operations } from "../../reference/ops/index.ts";
@@ -19,8 +19,8 @@ const common = { ignored: "some", ignoreIndex: -100 };
 test.each(both)("%s: a vocabulary of 32,003", async (op) => {
   const candidate = await kernelCandidate(op);
   for (const profile of ["unit", "large"] as const) {
-    const problem = cases.get(op)!.build({ R: 3, V: 32_003, ...common }, profile, 1);
-    const { findings } = await judge(operations.get(op)!, candidate, { ...problem, profile }, wgslTerms);
+    const problem = judgeRows.get(op)!.build({ R: 3, V: 32_003, ...common }, profile, 1);
+    const { findings } = await judgeProblem(operations.get(op)!, candidate, { ...problem, profile }, wgslTerms);
     expect(findings).toEqual([]);
   }
 });
@@ -28,8 +28,8 @@ test.each(both)("%s: a vocabulary of 32,003", async (op) => {
 test.each([1, 2, 7, 256])("cross-entropy: workgroups of %d", async (WG) => {
   for (const op of both) {
     const candidate = await kernelCandidate(op, { overrides: { WG } });
-    const problem = cases.get(op)!.build({ R: 300, V: 19, ...common }, "unit", 1);
-    const { findings } = await judge(operations.get(op)!, candidate, problem, wgslTerms);
+    const problem = judgeRows.get(op)!.build({ R: 300, V: 19, ...common }, "unit", 1);
+    const { findings } = await judgeProblem(operations.get(op)!, candidate, problem, wgslTerms);
     expect(findings).toEqual([]);
   }
 });
@@ -69,7 +69,7 @@ test("cross-entropy: more than 65,535 workgroups", async () => {
 });
 
 test("cross-entropy.forward: two runs give the same bits", async () => {
-  const { inputs, scalars } = cases.get("cross-entropy.forward")!.build({ R: 200, V: 50, ...common }, "unit", 1);
+  const { inputs, scalars } = judgeRows.get("cross-entropy.forward")!.build({ R: 200, V: 50, ...common }, "unit", 1);
   const device = await testDevice();
   const run = async () => (await launch(device, kernels["cross-entropy.forward"], inputs, scalars as never)).outputs;
   const first = await run();

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { cases } from "../../judge/ops/index.ts";
+import { judgeRows } from "../../judge/ops/index.ts";
 import { soundness } from "../../judge/soundness.ts";
 import { evaluationsOf } from "../../zoo/index.ts";
 import * as bound from "../../reference/ops/embedding.bound.ts";
@@ -22,7 +22,7 @@ describe("embedding.forward: the bound", () => {
     const plan = { elements: 20_000, seed: 20_230_227 };
     const op = "embedding.forward";
     const { alarms, compared, unjudged } = soundness(
-      { operation: operations.get(op)!, spec: cases.get(op)! },
+      { operation: operations.get(op)!, spec: judgeRows.get(op)! },
       evaluationsOf(op),
       targets.wgsl,
       plan,

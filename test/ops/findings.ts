@@ -1,8 +1,8 @@
 // What the judge says of this project's kernel on one case, launched in an unusual way.
 import type { Sizes } from "../../judge/case.ts";
-import { cases } from "../../judge/ops/index.ts";
+import { judgeRows } from "../../judge/ops/index.ts";
 import type { MadeUp } from "../../judge/profile.ts";
-import { judge } from "../../judge/verdict.ts";
+import { judgeProblem } from "../../judge/verdict.ts";
 import type { LaunchOptions } from "../../kernels-gpu/device/launch.ts";
 import { operations } from "../../reference/ops/index.ts";
 import { type Target, targets } from "../../reference/targets.ts";
@@ -19,6 +19,6 @@ export async function findings(
 ): Promise<readonly string[]> {
   const { profile = "unit", target = targets.wgsl, ...launch } = options;
   const candidate = await kernelCandidate(op, launch);
-  const problem = cases.get(op)!.build(sizes, profile, SEED);
-  return (await judge(operations.get(op)!, candidate, { ...problem, profile }, float32(target))).findings;
+  const problem = judgeRows.get(op)!.build(sizes, profile, SEED);
+  return (await judgeProblem(operations.get(op)!, candidate, { ...problem, profile }, float32(target))).findings;
 }

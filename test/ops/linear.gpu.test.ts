@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
-import { cases } from "../../judge/ops/index.ts";
-import { judge } from "../../judge/verdict.ts";
+import { judgeRows } from "../../judge/ops/index.ts";
+import { judgeProblem } from "../../judge/verdict.ts";
 import { operations } from "../../reference/ops/index.ts";
 import type { Tensor } from "../../reference/tensor.ts";
 import { kernels } from "../../kernels-gpu/index.ts";
@@ -23,8 +23,8 @@ test.each([
       [{ R: 21, O: 19, C: 18 }, "lattice"],
       [{ R: 65, O: 17, C: 33 }, "unit"],
     ] as const) {
-      const problem = cases.get(op)!.build(sizes, profile, 1);
-      const { findings } = await judge(operations.get(op)!, candidate, { ...problem, profile }, wgslTerms);
+      const problem = judgeRows.get(op)!.build(sizes, profile, 1);
+      const { findings } = await judgeProblem(operations.get(op)!, candidate, { ...problem, profile }, wgslTerms);
       expect(findings).toEqual([]);
     }
   }
@@ -42,7 +42,7 @@ test("linear.forward: more than 65,535 workgroups", async () => {
 });
 
 test("linear.forward: two runs give the same bits", async () => {
-  const { inputs } = cases.get("linear.forward")!.build({ R: 40, O: 41, C: 300 }, "unit", 1);
+  const { inputs } = judgeRows.get("linear.forward")!.build({ R: 40, O: 41, C: 300 }, "unit", 1);
   const device = await testDevice();
   const [first, second] = [
     await launch(device, kernels["linear.forward"], inputs),

@@ -2,8 +2,8 @@ import { describe, expect, test } from "vitest";
 import type { Candidate } from "../../reference/candidate.ts";
 import { exampleCases } from "../../judge/case.ts";
 import { buildCase } from "../../judge/campaign.ts";
-import { cases } from "../../judge/ops/index.ts";
-import { judge } from "../../judge/verdict.ts";
+import { judgeRows } from "../../judge/ops/index.ts";
+import { judgeProblem } from "../../judge/verdict.ts";
 import { operations } from "../../reference/ops/index.ts";
 import * as bound from "../../reference/ops/rmsnorm.bound.ts";
 import * as rmsnorm from "../../reference/ops/rmsnorm.ts";
@@ -46,7 +46,7 @@ describe("where nothing is promised there is no bound", () => {
 describe("backward: rstd computed again", () => {
   const op = "rmsnorm.backward";
   const operation = operations.get(op)!;
-  const spec = cases.get(op)!;
+  const spec = judgeRows.get(op)!;
   const again = (statistic: (row: readonly number[], eps: number) => number): Candidate => ({
     name: "a backward that computes rstd again",
     run: async (inputs, scalars) => {
@@ -63,7 +63,9 @@ describe("backward: rstd computed again", () => {
     const list: string[] = [];
     for (const c of exampleCases(spec, 1)) {
       const problem = buildCase(spec, c);
-      list.push(...(await judge(operation, candidate, problem, { target: targets.ieee, dtype: "float32" })).findings);
+      list.push(
+        ...(await judgeProblem(operation, candidate, problem, { target: targets.ieee, dtype: "float32" })).findings,
+      );
     }
     return list;
   };

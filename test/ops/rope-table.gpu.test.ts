@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { exampleCases } from "../../judge/case.ts";
-import { cases } from "../../judge/ops/index.ts";
-import { judge } from "../../judge/verdict.ts";
+import { judgeRows } from "../../judge/ops/index.ts";
+import { judgeProblem } from "../../judge/verdict.ts";
 import { operations } from "../../reference/ops/index.ts";
 import { type Target, targets } from "../../reference/targets.ts";
 import { kernelCandidate } from "../device.ts";
@@ -19,16 +19,16 @@ const precise: Target = { ...targets.wgsl, name: "precise sine", functions: { ..
 
 test("the kernel needs nothing of the device's sine and cosine", async () => {
   const candidate = await kernelCandidate(op);
-  const spec = cases.get(op)!;
+  const spec = judgeRows.get(op)!;
   for (const start of [0, 100, 4000, 131072, 1000000]) {
     for (const theta of [10000, 500000, 2]) {
       const problem = spec.build({ theta, HS: 46, start, T: 21 }, "unit", 1);
-      const { findings } = await judge(operation, candidate, problem, float32(precise));
+      const { findings } = await judgeProblem(operation, candidate, problem, float32(precise));
       expect(findings, `theta=${theta} start=${start}`).toEqual([]);
     }
   }
   for (const c of exampleCases(spec, 1)) {
-    const { findings } = await judge(operation, candidate, spec.build(c.sizes, "unit", 1), float32(precise));
+    const { findings } = await judgeProblem(operation, candidate, spec.build(c.sizes, "unit", 1), float32(precise));
     expect(findings).toEqual([]);
   }
 });
@@ -36,7 +36,7 @@ test("the kernel needs nothing of the device's sine and cosine", async () => {
 test("more than 65,535 workgroups", async () => {
   const candidate = await kernelCandidate(op, { overrides: { WG: 1 } });
   const scalars = { theta: 10000, HS: 256, start: 0, T: 515 }; // 65,920 angles, one a workgroup
-  const { findings } = await judge(operation, candidate, { inputs: {}, scalars }, wgslTerms);
+  const { findings } = await judgeProblem(operation, candidate, { inputs: {}, scalars }, wgslTerms);
   expect(findings).toEqual([]);
 });
 

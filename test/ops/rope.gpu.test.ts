@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { fill } from "../../judge/profile.ts";
-import { judge } from "../../judge/verdict.ts";
+import { judgeProblem } from "../../judge/verdict.ts";
 import * as ropeTable from "../../reference/ops/rope-table.ts";
 import { operations } from "../../reference/ops/index.ts";
 import { kernelCandidate } from "../device.ts";
@@ -15,6 +15,6 @@ test("more than 65,535 workgroups", async () => {
   const { cos, sin } = ropeTable.forward(10000, shape[3], 0, shape[1]);
   const problem = { inputs: { x: fill("unit", 1, "x", shape), cos, sin }, scalars: { layout: "half-split" } };
   const candidate = await kernelCandidate("rope.forward", { overrides: { WG: 1 } });
-  const { findings } = await judge(operations.get("rope.forward")!, candidate, problem, wgslTerms);
+  const { findings } = await judgeProblem(operations.get("rope.forward")!, candidate, problem, wgslTerms);
   expect(findings).toEqual([]);
 });

@@ -1,6 +1,6 @@
 // What libraries store low on the way, op by op as their eager mode does: covered once it is declared, and not before.
 import { describe, expect, test } from "vitest";
-import { compare } from "../../judge/compare.ts";
+import { compareOutput } from "../../judge/compare.ts";
 import type { FormatName } from "../../reference/dtype.ts";
 import { dtypes, round } from "../../reference/dtype.ts";
 import { operations } from "../../reference/ops/index.ts";
@@ -31,7 +31,7 @@ function outside(
   const allowed = operation.bound(inputs, scalars, { ...targets.ieee, stores });
   return Object.entries(got).map(([name, data]) => {
     const { shape } = want[name];
-    return compare(
+    return compareOutput(
       name,
       { data, shape },
       { want: want[name], allowed: allowed[name] },

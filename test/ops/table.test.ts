@@ -2,7 +2,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
-import { cases } from "../../judge/ops/index.ts";
+import { judgeRows } from "../../judge/ops/index.ts";
 import { evaluationsOf } from "../../zoo/index.ts";
 import { mutants } from "../../zoo/mutants/index.ts";
 import { mutate } from "../../zoo/mutants/mutant.ts";
@@ -15,7 +15,7 @@ const tests = new Set(readdirSync(folder("test/ops")));
 describe.each([...operations.keys()])("%s", (op) => {
   const stem = op.split(".")[0];
   test("has cases, a kernel, correct evaluations, what its bound covers, and tests of both", () => {
-    expect(cases.has(op), `${op} has no cases`).toBe(true);
+    expect(judgeRows.has(op), `${op} has no cases`).toBe(true);
     expect(kernelOf(op), `${op} has no kernel`).toBeDefined();
     expect(evaluationsOf(op).length, `${op} has no correct evaluation in the zoo`).toBeGreaterThan(0);
     expect(operations.get(op)!.covered.length, `${op} does not say what its bound covers`).toBeGreaterThan(0);

@@ -1,6 +1,6 @@
 // What the ranks compute, put together, is the dense trace: in float64 the same numbers, in float32 clean under blame.
 import { describe, expect, test } from "vitest";
-import { blame } from "../../judge/blame.ts";
+import { blameInstances } from "../../judge/blame.ts";
 import type { Recording } from "../../trace/recording.ts";
 import { micro } from "../../trace/instance.ts";
 import { instancesOf } from "../../trace/instances.ts";
@@ -80,7 +80,7 @@ function recorded(p: Problem, Storage: typeof Float32Array | typeof Float64Array
   return trace;
 }
 
-const blameOf = (p: Problem, trace: Trace, microBatches = 1): ReturnType<typeof blame> => {
+const blameOf = (p: Problem, trace: Trace, microBatches = 1): ReturnType<typeof blameInstances> => {
   const like = { data: new Float32Array(0), shape: [0] };
   const instances = instancesOf({ config: p.config, hyperparameters: p.h, B: p.B, T: p.T, microBatches, like });
   const recording: Recording = {
@@ -93,7 +93,7 @@ const blameOf = (p: Problem, trace: Trace, microBatches = 1): ReturnType<typeof 
     },
     close: () => {},
   };
-  return blame(instances, operations, recording, targets.ieee);
+  return blameInstances(instances, operations, recording, targets.ieee);
 };
 
 describe.each(cases)("$name", ({ p }) => {
