@@ -8,6 +8,7 @@ import { operations } from "../reference/ops/index.ts";
 import { UserError } from "./errors.ts";
 import { statusOf } from "./statuses.ts";
 import { chooseTarget, declare } from "./terms.ts";
+import { counted } from "./words.ts";
 
 export interface BlameOptions {
   readonly dtype?: "float32" | "bfloat16" | "float16";
@@ -49,7 +50,9 @@ function print(path: string, target: string, { faults, judged, left }: Blame, al
     for (const { tensor, segment, worst, unjudged } of judged)
       say(`${tensor}: ${segment}, ${worst.toPrecision(2)} of its bound${unjudged > 0 ? `, ${unjudged} unjudged` : ""}`);
   const elements = judged.reduce((n, one) => n + one.elements - one.unjudged, 0);
-  say(`${path}: ${judged.length} tensors judged for ${target}, ${elements} elements, ${faults.length} tensors outside`);
+  say(
+    `${path}: ${counted(judged.length, "tensor")} judged for ${target}, ${counted(elements, "element")}, ${counted(faults.length, "tensor")} outside`,
+  );
   const [first, ...others] = faults;
   if (first !== undefined) say(`blame: ${inWords(first)}`);
   if (others.length > 0) {
@@ -72,7 +75,7 @@ function leftInWords(left: Blame["left"]): string[] {
     else reasons.set(reason, [...(reasons.get(reason) ?? []), `${op} at ${where}`]);
   }
   return [
-    `not judged: ${left.length} ops`,
+    `not judged: ${counted(left.length, "op")}`,
     ...(steps.size > 0 ? [`  steps ${[...steps].join(", ")}: their gradients and moments are not recorded`] : []),
     ...[...reasons].map(([reason, ops]) => `  ${reason}: ${ops.join("; ")}`),
   ];

@@ -1,6 +1,7 @@
 // The results of a check as JSON.
 import { writeAtomically } from "../formats/atomic.ts";
 import type { Failure, Report } from "../judge/campaign.ts";
+import type { Checked } from "../judge/check.ts";
 import type { Examination } from "../judge/examination.ts";
 import { summarise } from "../judge/precision.ts";
 
@@ -10,13 +11,12 @@ export function writeReports(
   seed: number,
   adapter: string,
   target: string,
-  reports: readonly Report[],
-  examinations: ReadonlyMap<string, Examination>,
+  results: readonly Checked[],
 ): void {
-  const kernels = reports.map((report) => {
-    const examination = examinations.get(report.op);
-    return { ...reportJson(report), examination: examination === undefined ? null : examinationJson(examination) };
-  });
+  const kernels = results.map(({ report, examination }) => ({
+    ...reportJson(report),
+    examination: examination === undefined ? null : examinationJson(examination),
+  }));
   const json = { seed, adapter, target, kernels };
   const text = `${JSON.stringify(json, finite, 2)}\n`;
   writeAtomically(path, (write) => write(new TextEncoder().encode(text)));

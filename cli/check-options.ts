@@ -1,5 +1,12 @@
 // What `touchstone check` is given.
 
+/** Cases for each op. */
+export const DEFAULT_RUNS = 100;
+/** Seconds for a case. */
+export const DEFAULT_TIMEOUT = 30;
+/** Seeds of cases are positive int32. */
+export const LARGEST_CASE_SEED = 0x7fffffff;
+
 export interface CheckOptions {
   readonly op?: string[];
   readonly adapter: "auto" | "gpu" | "software";

@@ -1,6 +1,6 @@
 // touchstone check: the project's kernels, property-tested against the oracle on this machine's own device.
 import { type Command, Option } from "commander";
-import type { CheckOptions } from "./check-options.ts";
+import { type CheckOptions, DEFAULT_RUNS, DEFAULT_TIMEOUT, LARGEST_CASE_SEED } from "./check-options.ts";
 import { whole } from "./numbers.ts";
 
 export function register(program: Command): void {
@@ -9,14 +9,20 @@ export function register(program: Command): void {
     .description("property-test the WebGPU kernels against the oracle, within derived bounds")
     .option("--op <name...>", "ops to check, such as attention or attention.forward (all of them without this)")
     .addOption(new Option("--adapter <which>", "which device").choices(["auto", "gpu", "software"]).default("auto"))
-    .addOption(new Option("--runs <n>", "cases to draw for each kernel (default: 100)").argParser(whole(1, 1_000_000)))
+    .addOption(
+      new Option("--runs <n>", `cases to draw for each kernel (default: ${DEFAULT_RUNS})`).argParser(
+        whole(1, 1_000_000),
+      ),
+    )
     .addOption(
       new Option("--budget <seconds>", "time to spend in all, instead of a number of cases")
         .argParser(whole(1, 1_000_000))
         .conflicts("runs"),
     )
     .addOption(
-      new Option("--seed <n>", "seed of the cases (default: a new one, printed)").argParser(whole(0, 0x7fffffff)),
+      new Option("--seed <n>", "seed of the cases (default: a new one, printed)").argParser(
+        whole(0, LARGEST_CASE_SEED),
+      ),
     )
     .option("--json <file>", "write the results to a file")
     .addOption(
@@ -38,7 +44,7 @@ export function register(program: Command): void {
     .addOption(
       new Option("--timeout <seconds>", "how long a candidate may take for one case")
         .argParser(whole(1, 86_400))
-        .default(30),
+        .default(DEFAULT_TIMEOUT),
     )
     .addOption(
       new Option("--dtype <dtype>", "how inputs and outputs are stored")

@@ -16,6 +16,7 @@ import { readTokenizerModel } from "../formats/tokenizer.ts";
 import { countParameters } from "../reference/weights.ts";
 import { UserError } from "./errors.ts";
 import { openProgress } from "./progress.ts";
+import { counted } from "./words.ts";
 
 export interface ConvertOptions {
   readonly format?: "llama2c" | "huggingface" | "gguf" | "touchstone";
@@ -59,7 +60,7 @@ export async function convert(from: string, to: string, options: ConvertOptions)
       progress.close();
     }
     const numbers = countParameters(config).toLocaleString("en");
-    process.stdout.write(`${to}: ${format}, ${tensors.length} weights, ${numbers} parameters, ${dtype}\n`);
+    process.stdout.write(`${to}: ${format}, ${counted(tensors.length, "weight")}, ${numbers} parameters, ${dtype}\n`);
   } finally {
     opened.close();
   }

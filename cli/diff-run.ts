@@ -2,6 +2,7 @@
 import { openSafetensors } from "../formats/safetensors.ts";
 import { diffFiles } from "../trace/difference.ts";
 import { statuses } from "./statuses.ts";
+import { counted } from "./words.ts";
 
 /** Compares tensor by tensor; 1 where one is beyond the limit, otherwise 0. */
 export function diff(a: string, b: string, maxRelative: number): number {
@@ -22,7 +23,7 @@ export function diff(a: string, b: string, maxRelative: number): number {
       }
       const most =
         worst.name === "" ? "no distance at all" : `largest relative ${short(worst.relative)} at ${worst.name}`;
-      process.stdout.write(`${count} tensors, ${most}\n`);
+      process.stdout.write(`${counted(count, "tensor")}, ${most}\n`);
       if (beyond.length === 0) return statuses.good;
       process.stdout.write(`${beyond.length} beyond ${maxRelative}, the first: ${beyond[0]}\n`);
       return statuses.finding;

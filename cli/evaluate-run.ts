@@ -10,6 +10,7 @@ import { openProgress } from "./progress.ts";
 import { catchSignals } from "./signals.ts";
 import { statuses } from "./statuses.ts";
 import { type Column, tableOf } from "./table.ts";
+import { counted } from "./words.ts";
 import type { EngineName } from "./engine.ts";
 
 export interface EvaluateOptions {
@@ -48,7 +49,9 @@ export async function evaluateFiles(checkpoint: string | undefined, options: Eva
   const groups = grouped(items);
   const ks = kOf(items, options.k);
   const { path, tokenizer, reader } = await openModel(checkpoint, options);
-  note(`${path}: ${countParameters(reader.config).toLocaleString("en")} parameters, ${items.length} items, ${device}`);
+  note(
+    `${path}: ${countParameters(reader.config).toLocaleString("en")} parameters, ${counted(items.length, "item")}, ${device}`,
+  );
 
   const signals = catchSignals();
   const progress = openProgress(groups.length);

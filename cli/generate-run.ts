@@ -7,6 +7,7 @@ import { type Model, openModel } from "./model.ts";
 import { note, print } from "./output.ts";
 import { catchSignals } from "./signals.ts";
 import { statuses } from "./statuses.ts";
+import { counted } from "./words.ts";
 import type { EngineName } from "./engine.ts";
 
 export interface GenerateOptions {
@@ -90,7 +91,7 @@ async function run(
   const last = performance.now();
   const speed = count > 1 ? `, ${Math.round((count - 1) / ((last - first) / 1000))} tokens/s` : "";
   const seconds = (milliseconds: number): string => `${(milliseconds / 1000).toFixed(2)} s`;
-  note(`prompt: ${ids.length} tokens in ${seconds(first - begun)}`);
-  note(`generated: ${count} tokens in ${seconds(last - first)}${speed}; ended by ${why}`);
+  note(`prompt: ${counted(ids.length, "token")} in ${seconds(first - begun)}`);
+  note(`generated: ${counted(count, "token")} in ${seconds(last - first)}${speed}; ended by ${why}`);
   return why === INTERRUPT ? statuses.interrupted : statuses.good;
 }

@@ -11,6 +11,7 @@ import { UserError } from "./errors.ts";
 import { statusOf } from "./statuses.ts";
 import { tableOf } from "./table.ts";
 import { chooseTarget } from "./terms.ts";
+import { counted } from "./words.ts";
 
 export interface GenerateOptions {
   readonly out?: string;
@@ -27,14 +28,14 @@ export function generate({ out, target, scale, op, seed }: GenerateOptions): voi
   if (scale === undefined) {
     if (op !== undefined) throw new UserError("--op needs --scale: the suite always holds every op");
     const count = generateSuite(out ?? committed, chooseTarget(target));
-    process.stdout.write(`${out ?? committed}: ${count} fixtures and manifest.json\n`);
+    process.stdout.write(`${out ?? committed}: ${counted(count, "fixture")} and manifest.json\n`);
     return;
   }
   if (out === undefined) throw new UserError("--out FOLDER is missing: fixtures at scale are not part of the suite");
   const made = generateAtScale(out, scale, seed, chooseTarget(target), op, (name, bytes, seconds) =>
     process.stderr.write(`${name}: ${bytes} bytes, ${seconds.toFixed(1)} s\n`),
   );
-  process.stdout.write(`${out}: ${made} fixtures at the shapes of ${scale}\n`);
+  process.stdout.write(`${out}: ${counted(made, "fixture")} at the shapes of ${scale}\n`);
 }
 
 /** Compares files and sources with the manifest; returns the exit status. */
@@ -44,7 +45,9 @@ export function checkFolder(folder = committed): number {
   for (const line of lines) process.stdout.write(`${line}\n`);
   const count = Object.keys(manifest.files).length;
   if (lines.length === 0)
-    process.stdout.write(`${count} fixtures and ${Object.keys(manifest.sources).length} sources as in the manifest\n`);
+    process.stdout.write(
+      `${counted(count, "fixture")} and ${counted(Object.keys(manifest.sources).length, "source")} as in the manifest\n`,
+    );
   else process.stdout.write("if the change is intended, run `touchstone golden generate` and commit the result\n");
   return statusOf(lines.length > 0);
 }
@@ -59,8 +62,8 @@ export function verify(fixtures: string, outputs: string): number {
   const failed = results.filter((result) => result.findings.length > 0).length;
   process.stdout.write(
     failed === 0
-      ? `${results.length} fixtures, all outputs within bounds\n`
-      : `${failed} of ${results.length} fixtures failed\n`,
+      ? `${counted(results.length, "fixture")}, all outputs within bounds\n`
+      : `${failed} of ${counted(results.length, "fixture")} failed\n`,
   );
   return statusOf(failed > 0);
 }

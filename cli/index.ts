@@ -1,12 +1,13 @@
 #!/usr/bin/env node
 // The process of `touchstone <command>`.
+import { unwritable } from "./output.ts";
 import { run } from "./program.ts";
 import { statuses } from "./statuses.ts";
 
 // A reader that has gone (`| head`) is no error: the rest of the output is dropped. A full disk is bad input.
 process.stdout.on("error", (error: NodeJS.ErrnoException) => {
   if (error.code === "EPIPE") return;
-  process.stderr.write(`touchstone: standard output cannot be written: ${error.message}\n`);
+  process.stderr.write(`touchstone: ${unwritable(error).message}\n`);
   process.exit(statuses.badInput);
 });
 

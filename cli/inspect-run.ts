@@ -1,6 +1,7 @@
 // What `touchstone inspect` does.
 import { type Checkpoint, type ListedWeight, openCheckpoint } from "../formats/checkpoint.ts";
 import { countParameters } from "../reference/weights.ts";
+import { print } from "./output.ts";
 import { openProgress } from "./progress.ts";
 import { type Column, tableOf } from "./table.ts";
 
@@ -32,13 +33,6 @@ export async function inspect(path: string, { norms, json = false }: InspectOpti
   } finally {
     opened.close();
   }
-}
-
-// The process exits when the command is done: a pipe must have taken everything by then.
-async function print(text: string): Promise<void> {
-  await new Promise<void>((resolve, reject) => {
-    process.stdout.write(text, (error) => (error == null ? resolve() : reject(error)));
-  });
 }
 
 /** Weight by weight: the largest is the most that is in memory. */

@@ -5,7 +5,7 @@ import { asFormatError } from "../formats/system-error.ts";
 import { UserError } from "./errors.ts";
 
 /**
- * Resolves once the text is written: to true, or to false when the reader has gone (`| head`). Throws UserError when the text
+ * Resolves once the text is written: to true, or to false when the reader has gone (`| head`). Throws FormatError when the text
  * cannot be written, for example to a full disk.
  */
 export async function print(text: string): Promise<boolean> {
@@ -15,7 +15,7 @@ export async function print(text: string): Promise<boolean> {
     process.stdout.write(text, (error) => {
       if (error == null) resolve(true);
       else if ((error as NodeJS.ErrnoException).code === "EPIPE") resolve(false);
-      else reject(new UserError(`standard output cannot be written: ${error.message}`, { cause: error }));
+      else reject(unwritable(error));
     });
   });
 }
@@ -31,6 +31,11 @@ export function checkWritable(option: string, path: string): void {
   } catch (error) {
     throw asFormatError(error, `${option} ${path}`, "cannot be written", `a writable folder ${dirname(path)}`);
   }
+}
+
+/** What to say when standard output takes no more. */
+export function unwritable(error: Error): Error {
+  return asFormatError(error, "standard output", "cannot be written", "room for it") as Error;
 }
 
 function ignore(): void {}

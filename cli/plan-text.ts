@@ -91,7 +91,7 @@ function runPart({ model, request, plan }: Planned): string {
     `${model} on ${whole(gpus)} × ${deviceName}: ${whole(layout.data)} data × ${layout.tensor} tensor ranks${sequence}${idle}, ` +
       `ZeRO stage ${layout.zero}${layout.data === 1 ? "" : stage}`,
     `batch           ${whole(batch.tokens)} tokens; each data rank takes ${whole(plan.sequences)} × ${whole(batch.context)} in ` +
-      `${whole(plan.microBatches)} micro-batch${plan.microBatches === 1 ? "" : "es"}; ${whole(plan.steps)} steps for ${whole(tokens)} tokens`,
+      `${whole(plan.microBatches)} micro-batch${plan.microBatches === 1 ? "" : "es"}; ${whole(plan.steps)} step${plan.steps === 1 ? "" : "s"} for ${whole(tokens)} tokens`,
     `parameters      ${whole(plan.parameters)}, of which a rank holds ${whole(total)}`,
     `training state  ${gigabytes(state.total)} GB: weights ${gigabytes(state.weights)}, gradients ${gigabytes(state.gradients)}, ` +
       `optimizer ${gigabytes(state.optimizer)} (${state.total / plan.parameters} bytes a parameter, ${dtype})`,

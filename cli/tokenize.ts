@@ -1,6 +1,7 @@
 // touchstone tokenize: text to token ids, or back.
 import type { Command } from "commander";
 import { UserError } from "./errors.ts";
+import { print } from "./output.ts";
 
 interface Options {
   readonly tokenizer: string;
@@ -47,20 +48,4 @@ async function standardInput(): Promise<string> {
   const chunks: Buffer[] = [];
   for await (const chunk of process.stdin) chunks.push(chunk as Buffer);
   return fromUtf8(Buffer.concat(chunks));
-}
-
-// The process ends itself when the command is done, so a pipe must have taken everything by then. A reader that has had
-// enough, such as head, is no error.
-async function print(text: string): Promise<void> {
-  await new Promise<void>((resolve, reject) => {
-    const settle = (error?: Error | null): void => {
-      if (error == null || ("code" in error && error.code === "EPIPE")) resolve();
-      else reject(error);
-    };
-    process.stdout.once("error", settle);
-    process.stdout.write(text, (error) => {
-      settle(error);
-      if (error == null) process.stdout.off("error", settle);
-    });
-  });
 }

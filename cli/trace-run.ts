@@ -8,6 +8,7 @@ import { UserError } from "./errors.ts";
 import { checkWritable } from "./output.ts";
 import { checkDType, checkMicroBatches } from "./step-options.ts";
 import type { Policy } from "../reference/model/policies.ts";
+import { counted } from "./words.ts";
 
 export interface TraceOptions {
   readonly replay: string;
@@ -49,5 +50,7 @@ export async function trace(options: TraceOptions): Promise<void> {
     computedBy: "touchstone trace",
   };
   writeSafetensors(out, tensors, metadata);
-  process.stdout.write(`${out}: ${tensors.size} tensors, ${input.batches.length} steps in ${dtype} on the ${device}\n`);
+  process.stdout.write(
+    `${out}: ${counted(tensors.size, "tensor")}, ${counted(input.batches.length, "step")} in ${dtype} on the ${device}\n`,
+  );
 }

@@ -24,6 +24,7 @@ import { defaults } from "./train-defaults.ts";
 import { catchSignals } from "./signals.ts";
 import { statuses } from "./statuses.ts";
 import { checkDType, checkStep, type StepFlags, stepOptions } from "./step-options.ts";
+import { counted } from "./words.ts";
 
 export interface TrainOptions extends StepFlags {
   readonly text?: readonly string[];
@@ -78,7 +79,7 @@ export async function run(options: TrainOptions): Promise<void> {
   say(`${countParameters(config)} parameters`);
   for (const line of data.summary) say(line);
   say(
-    `${totalSteps} steps of ${plan.batchSize} × ${plan.sequenceLength} tokens on the ${options.device}, ${dtype}${start}`,
+    `${counted(totalSteps, "step")} of ${plan.batchSize} × ${plan.sequenceLength} tokens on the ${options.device}, ${dtype}${start}`,
   );
   say(
     `a step holds ${memory.state} bytes of state and at most ${memory.activations} of activations and their gradients`,

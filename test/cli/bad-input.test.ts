@@ -3,11 +3,11 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, describe, expect, test, vi } from "vitest";
-import { run } from "../../cli/program.ts";
+import { afterAll, describe, expect, test } from "vitest";
 import { statuses } from "../../cli/statuses.ts";
 import { writeSafetensors } from "../../formats/safetensors.ts";
 import { root, touchstone } from "../command.ts";
+import { inProcess } from "./in-process.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "touchstone-cli-"));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
@@ -111,20 +111,6 @@ const cases: [args: string[], says: RegExp][] = [
   [["train", "--steps", "-1"], /--steps/],
   [["train", "--text", at("file"), "--steps", "1"], /0 bytes/],
 ];
-
-/** Runs the command in this process; `err` is what it writes to standard error. */
-async function inProcess(args: readonly string[]): Promise<{ code: number; err: string }> {
-  let err = "";
-  const takes = vi.spyOn(process.stderr, "write").mockImplementation((text) => {
-    err += String(text);
-    return true;
-  });
-  try {
-    return { code: await run(args), err };
-  } finally {
-    takes.mockRestore();
-  }
-}
 
 describe("bad input", () => {
   test.for(cases)("touchstone %j", async ([args, says]) => {

@@ -1,19 +1,14 @@
 // A finding of `touchstone check` prints a line that shows it again, and exits alike.
-import { spawnSync } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
-import { cli } from "../command.ts";
+import { inProcess } from "./in-process.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "touchstone replay "));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-function touchstone(words: readonly string[]) {
-  return spawnSync(process.execPath, [cli, ...words], { encoding: "utf8" });
-}
-
-/** y = a + b, and a little of the next element: far inside the bound. */
+/** y = a + b, and a little of the next element: outside the bound only where a and b cancel. */
 function kernel(name: string, leak: number): string {
   const path = join(folder, name);
   writeFileSync(
@@ -25,49 +20,47 @@ function kernel(name: string, leak: number): string {
   return path;
 }
 
-test("a relation that fails is replayed, fails again, and holds of a kernel that is right", { timeout: 60_000 }, () => {
+const once = ["check", "--op", "add.forward", "--runs", "1", "--seed", "3"];
+
+test("a relation that fails is replayed, fails again, and holds of a kernel that is right", async () => {
   const leaking = kernel("it's leaking.mjs", 2 ** -26);
-  const { stdout, status } = touchstone([
-    "check",
-    "--op",
-    "add.forward",
-    "--kernel",
-    leaking,
-    "--runs",
-    "1",
-    "--seed",
-    "3",
-  ]);
-  expect(status).toBe(1);
-  const line = /--replay '(add\.forward [^']*, the rest of N)' --kernel '(.*)'\n/.exec(stdout);
-  expect(line, stdout).not.toBeNull();
+  const { out, code } = await inProcess([...once, "--kernel", leaking]);
+  expect(code).toBe(1);
+  expect(out).toMatch(/\n1 of 1 kernel failed, 1 of them by numbers outside the bounds: add\.forward\n$/);
+  const line = /--replay '(add\.forward [^']*, the rest of N)' --kernel '(.*)'\n/.exec(out);
+  expect(line, out).not.toBeNull();
   expect(line![2]).toBe(leaking.replace("'", String.raw`'\''`));
-  const again = touchstone(["check", "--replay", line![1], "--kernel", leaking]);
-  expect(again.stdout).toMatch(/broken: add\.forward .*, the rest of N: y\[\d+\]: \S+ became \S+\nFAIL\n$/);
-  expect(again.status).toBe(1);
-  const right = touchstone(["check", "--replay", line![1], "--kernel", kernel("right.mjs", 0)]);
-  expect(right.stdout).toMatch(/it holds\npass\n$/);
-  expect(right.status).toBe(0);
+  const again = await inProcess(["check", "--replay", line![1], "--kernel", leaking]);
+  expect(again.out).toMatch(/broken: add\.forward .*, the rest of N: y\[\d+\]: \S+ became \S+\nFAIL\n$/);
+  expect(again.code).toBe(1);
+  const right = await inProcess(["check", "--replay", line![1], "--kernel", kernel("right.mjs", 0)]);
+  expect(right.out).toMatch(/it holds\npass\n$/);
+  expect(right.code).toBe(0);
 });
 
-test("a relation that the op has not, or at another profile, is told", { timeout: 60_000 }, () => {
+test("the line names every option that the verdict depends on", async () => {
+  const path = kernel("wrong.mjs", 1);
+  const options = ["--adapter", "software", "--timeout", "9", "--dtype", "bfloat16", "--target", "cuda", "--bitwise"];
+  const { out } = await inProcess([...once, "--kernel", path, ...options]);
+  const theirs = ` --adapter software --kernel '${path}' --timeout 9 --dtype bfloat16 --target 'cuda' --bitwise\n`;
+  expect(out).toMatch(/\n {2}touchstone check --replay 'add\.forward N=[^']*'/);
+  for (const [line] of out.matchAll(/^ {2}touchstone check .*\n/gm)) expect(line.endsWith(theirs)).toBe(true);
+});
+
+test("one kernel that is right is one kernel", async () => {
+  const { out, err, code } = await inProcess([...once, "--kernel", kernel("right.mjs", 0)]);
+  expect(out).toMatch(/\n1 kernel within its bound, \d+ elements judged\n$/);
+  expect(err).toMatch(/^\[1\/1\] pass add\.forward, \d+ cases$/m);
+  expect(code).toBe(0);
+});
+
+test("a relation that the op has not, or at another profile, is bad input", async () => {
   const path = kernel("right.mjs", 0);
-  const unknown = touchstone([
-    "check",
-    "--replay",
-    "add.forward N=3 profile=unit seed=1, later tokens",
-    "--kernel",
-    path,
-  ]);
-  expect(unknown.stderr).toMatch(/has no relation "later tokens", expected one of "the rest of N"/);
-  expect(unknown.status).toBe(2);
-  const lattice = touchstone([
-    "check",
-    "--replay",
-    "add.forward N=3 profile=lattice seed=1, the rest of N",
-    "--kernel",
-    path,
-  ]);
-  expect(lattice.stderr).toMatch(/profile is lattice/);
-  expect(lattice.status).toBe(2);
+  const replay = (line: string) => inProcess(["check", "--replay", line, "--kernel", path]);
+  const unknown = await replay("add.forward N=3 profile=unit seed=1, later tokens");
+  expect(unknown.err).toMatch(/has no relation "later tokens", expected one of "the rest of N"/);
+  expect(unknown.code).toBe(2);
+  const lattice = await replay("add.forward N=3 profile=lattice seed=1, the rest of N");
+  expect(lattice.err).toMatch(/profile is lattice, expected unit/);
+  expect(lattice.code).toBe(2);
 });
