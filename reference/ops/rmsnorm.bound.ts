@@ -18,6 +18,7 @@
 // E is the same for a whole row, but enters Σ dn · n term by term, as E / s · Σ|dn · n|. The sum's own roundings are
 // γ(C) · Σ|dn · n|, and E / s is about γ(C) / 2 for each s*: the same order, so not much is given away.
 import { type Allowances, allowances, type Errors, type Reals, reader } from "../bounds.ts";
+import { dtypes } from "../dtype.ts";
 import { type Approx, Arithmetic } from "../rounding.ts";
 import type { Target } from "../targets.ts";
 import { checkShapes } from "../tensor.ts";
@@ -188,6 +189,10 @@ export function gradientBound(
     const bare = outside.total();
     const mean = meanOf(a, a.either(inside.total(), a.multiply(s, bare)), C);
     const bareMean = meanOf(a, bare, C);
+    // What an autograd multiplies by 2x: the slopes of the root and of the mean, whose quotient by C may be a subnormal number
+    // where it is zero. Halves and doubles are exact above those.
+    const half = { value: bare.value / 2, error: bare.error / 2 + dtypes.float32.minSubnormal };
+    const slope = a.divide(a.product(half, s, s, s), a.exact(C));
     for (let c = 0; c < C; c++) {
       const i = r * C + c;
       // 2. With rstd taken out of the difference …
@@ -197,7 +202,12 @@ export function gradientBound(
       // 3. … or multiplied out. What cancels in the difference stays in the error: dn may be parallel to n.
       let direct = a.product(s, dyAt(i), wAt(c));
       if (isLow("dn")) direct = a.either(direct, a.multiply(s, dnAt(c)));
-      const cubes = [a.product(xAt(i), s, s, s, bareMean), a.product(xAt(i), s, s, s, bare, reciprocal)];
+      const { value, error } = xAt(i);
+      const cubes = [
+        a.product(xAt(i), s, s, s, bareMean),
+        a.product(xAt(i), s, s, s, bare, reciprocal),
+        a.multiply(slope, { value: 2 * value, error: 2 * error }),
+      ];
       const removed = a.either(
         a.product(xAt(i), s, s, mean),
         ...cubes.filter((form) => form.error < Infinity), // rstd³ overflows where x and eps are small
