@@ -52,7 +52,7 @@ function inFull(operation: Operation): string {
     "outputs",
     ...tensors(outputs),
     "covered by the bound",
-    ...orNone(covered.map((variant) => folded("  ", variant))),
+    ...orNone(Object.entries(covered).map(([id, variant]) => folded(`  ${id.padEnd(24)} `, variant))),
     "a kernel may declare as stored low (--store NAME=bfloat16)",
     ...orNone(
       [

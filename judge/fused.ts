@@ -98,7 +98,7 @@ export function fuseOperations(a: Operation, b: Operation): Fused {
     },
     outputs: Object.fromEntries(Object.entries(b.outputs).map(([name, spec]) => [name, renameAxes(spec)])),
     stores: { ...a.stores, ...b.stores },
-    covered: [...a.covered, ...b.covered],
+    covered: { ...a.covered, ...b.covered },
     exact: [], // what passes between them is a sum of products already: it may need more than 24 bits
     wide: [...a.wide, ...b.wide],
     none: {},
@@ -149,7 +149,7 @@ export function fuseEvaluations(
     const [one, two] = [firsts[i % firsts.length], seconds[i % seconds.length]];
     return {
       op: `${a.name}+${b.name}`,
-      variant: `${one.variant}; ${two.variant}`,
+      covers: [...one.covers, ...two.covers],
       evaluate: (f, inputs, scalars) => {
         const start = first(inputs, scalars);
         const end = second(inputs, scalars, one.evaluate(f, start.inputs, start.scalars)[main]);

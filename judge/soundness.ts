@@ -61,7 +61,12 @@ export function soundness(
         // On the integer lattice an adversary that errs where nothing is rounded is not a correct evaluation.
         const unfair = habits.rounding === "adversarial" && c.profile === "lattice" && operation.exact.length > 0;
         if (verdict.findings.length > 0 && !unfair) {
-          alarms.push({ variant: evaluation.variant, habits, replay: formatCase(c), finding: verdict.findings[0] });
+          alarms.push({
+            variant: evaluation.covers.join(", "),
+            habits,
+            replay: formatCase(c),
+            finding: verdict.findings[0],
+          });
         }
       }
     }

@@ -29,6 +29,7 @@ interface Signature<
   Int extends readonly NameIn<I>[],
   S extends Kinds,
   O extends Axes,
+  V extends string,
 > {
   /** Such as "rmsnorm.forward". */
   readonly name: N;
@@ -41,8 +42,11 @@ interface Signature<
   readonly scalars: S;
   /** Output → axis letters. */
   readonly outputs: O;
-  /** The variants of the formula that the bound covers, a line each. */
-  readonly covered: readonly [string, ...string[]];
+  /**
+   * The variants of the formula that the bound covers: a name, and the variant in words. An evaluation of the zoo says by
+   * these names what it exercises, and each of them is exercised.
+   */
+  readonly covered: { readonly [name in V]: string };
   /** The op on inputs of one storage; Float64Array gives the truth. */
   evaluate<P extends Floats>(
     inputs: InputTensors<I, Int[number], P>,
@@ -75,11 +79,19 @@ export type Declaration<
   Int extends readonly NameIn<I>[],
   S extends Kinds,
   O extends Axes,
-> = Signature<N, I, Int, S, O> & { readonly [Field in keyof Claims<I, O>]: Claims<I, O>[Field] | None };
+  V extends string,
+> = Signature<N, I, Int, S, O, V> & { readonly [Field in keyof Claims<I, O>]: Claims<I, O>[Field] | None };
 
 /** A row as it is used: an `Operation` whose names and types the compiler knows. */
-export interface Op<N extends string, I extends Axes, Int extends readonly NameIn<I>[], S extends Kinds, O extends Axes>
-  extends Signature<N, I, Int, S, O>, Claims<I, O> {
+export interface Op<
+  N extends string,
+  I extends Axes,
+  Int extends readonly NameIn<I>[],
+  S extends Kinds,
+  O extends Axes,
+  V extends string,
+>
+  extends Signature<N, I, Int, S, O, V>, Claims<I, O> {
   /** Field → why it is empty. */
   readonly none: Readonly<Record<string, string>>;
 }
@@ -95,7 +107,7 @@ export interface Op<N extends string, I extends Axes, Int extends readonly NameI
  *       scalars: {},
  *       outputs: { y: "N" },
  *       stores: none("one operation: nothing is stored on the way"),
- *       covered: ["one addition"],
+ *       covered: { sum: "one addition" },
  *       exact: ["y"],
  *       wide: none("no statistic"),
  *       evaluate: ({ a, b }) => add.forward(a, b),
@@ -108,7 +120,8 @@ export function defineOp<
   const Int extends readonly NameIn<I>[],
   const S extends Kinds,
   const O extends Axes,
->(declaration: Declaration<N, I, Int, S, O>): Op<N, I, Int, S, O> {
+  const V extends string,
+>(declaration: Declaration<N, I, Int, S, O, V>): Op<N, I, Int, S, O, V> {
   const { stores, exact, wide } = declaration;
   return {
     ...declaration,

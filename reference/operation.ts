@@ -30,8 +30,8 @@ export interface Operation {
   readonly outputs: Readonly<Record<string, string>>;
   /** Names of intermediates that a kernel may declare as stored low, with their meaning. */
   readonly stores: Readonly<Record<string, string>>;
-  /** The variants of the formula that the bound covers, a line each. */
-  readonly covered: readonly string[];
+  /** The variants of the formula that the bound covers: a name, and the variant in words. */
+  readonly covered: Readonly<Record<string, string>>;
   /** Outputs that are sums of products: on integers whose sums stay below 2²⁴ a correct kernel has no error at all. */
   readonly exact: readonly string[];
   /** Inputs and outputs that stay float32 whatever dtype the others have: statistics, losses, angles, the optimizer's state. */

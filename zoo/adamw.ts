@@ -3,7 +3,7 @@
 import { dtypes } from "../reference/dtype.ts";
 import { power } from "../reference/elementary.ts";
 import type { AdamWScalars } from "../reference/ops/adamw.ts";
-import { type Evaluation, output } from "./evaluation.ts";
+import { entriesOf, type EvaluationOf, output } from "./evaluation.ts";
 import type { Float32Arithmetic as F } from "./arithmetic.ts";
 
 const { minNormal } = dtypes.float32;
@@ -16,8 +16,8 @@ type Update = (f: F, s: AdamWScalars, w: number, direction: number, step: number
 
 const root = (f: F, x: number): number => (x < minNormal ? 0 : f.sqrt(x));
 
-const moments: Readonly<Record<string, { m: Moment; v: Moment }>> = {
-  "two products": {
+const moments = {
+  "two-products": {
     m: (f, m, beta, c, x) => f.multiplyAdd(beta, m, f.multiply(c, x)),
     v: (f, v, beta, c, g) => f.multiplyAdd(f.multiply(c, g), g, f.multiply(beta, v)),
   },
@@ -25,26 +25,26 @@ const moments: Readonly<Record<string, { m: Moment; v: Moment }>> = {
     m: (f, m, _, c, x) => f.multiplyAdd(c, f.subtract(x, m), m),
     v: (f, v, _, c, g) => f.multiplyAdd(c, f.subtract(f.multiply(g, g), v), v),
   },
-  "m as lerp": {
+  "m-as-lerp": {
     m: (f, m, _, c, x) => f.multiplyAdd(c, f.subtract(x, m), m),
     v: (f, v, beta, c, g) => f.add(f.multiply(beta, v), f.multiply(c, f.multiply(g, g))),
   },
-};
+} satisfies Readonly<Record<string, { m: Moment; v: Moment }>>;
 
-const steps: Readonly<Record<string, Step>> = {
-  "both moments corrected": (f, s, m, v) => {
+const steps = {
+  "both-corrected": (f, s, m, v) => {
     const direction = f.divide(f.divide(m, s.correction1), f.add(root(f, f.divide(v, s.correction2)), s.eps));
     return { direction, step: f.multiply(s.learningRate, direction) };
   },
   // torch.optim.AdamW: step_size = lr / correction1, denominator = √v / √correction2 + eps
-  "m's correction in the step size": (f, s, m, v) => {
+  "correction-in-step-size": (f, s, m, v) => {
     const quotient = f.divide(m, f.add(f.divide(root(f, v), f.sqrt(s.correction2)), s.eps));
     return {
       direction: f.divide(quotient, s.correction1),
       step: f.multiply(f.divide(s.learningRate, s.correction1), quotient),
     };
   },
-  reciprocals: (f, s, m, v) => {
+  "by-reciprocals": (f, s, m, v) => {
     const denominator = f.add(f.multiply(root(f, v), f.inverseSqrt(s.correction2)), s.eps);
     const corrected = f.multiply(m, f.divide(1, s.correction1));
     return {
@@ -53,7 +53,7 @@ const steps: Readonly<Record<string, Step>> = {
     };
   },
   // ggml: reciprocals of the corrections, one of them under the root
-  "reciprocals, one under the root": (f, s, m, v) => {
+  "reciprocal-under-root": (f, s, m, v) => {
     const denominator = f.add(root(f, f.multiply(v, f.divide(1, s.correction2))), s.eps);
     const corrected = f.multiply(m, f.divide(1, s.correction1));
     return {
@@ -62,7 +62,7 @@ const steps: Readonly<Record<string, Step>> = {
     };
   },
   // Kingma & Ba 2015, end of section 2
-  "folded into the step size and eps": (f, s, m, v) => {
+  folded: (f, s, m, v) => {
     const root2 = f.sqrt(s.correction2);
     const quotient = f.divide(m, f.add(root(f, v), f.multiply(s.eps, root2)));
     const factor = f.divide(root2, s.correction1);
@@ -71,16 +71,15 @@ const steps: Readonly<Record<string, Step>> = {
       step: f.multiply(f.multiply(s.learningRate, factor), quotient),
     };
   },
-};
+} satisfies Readonly<Record<string, Step>>;
 
-const updates: Readonly<Record<string, Update>> = {
-  "decay first": (f, s, w, _, step) =>
+const updates = {
+  "decay-first": (f, s, w, _, step) =>
     f.subtract(f.multiply(w, f.subtract(1, f.multiply(s.learningRate, s.weightDecay))), step),
-  "decay in the sum": (f, s, w, _, step) =>
-    f.sum([w, -step, -f.multiply(f.multiply(s.learningRate, s.weightDecay), w)]),
-  "decay in the direction": (f, s, w, direction) =>
+  "decay-in-sum": (f, s, w, _, step) => f.sum([w, -step, -f.multiply(f.multiply(s.learningRate, s.weightDecay), w)]),
+  "decay-in-direction": (f, s, w, direction) =>
     f.multiplyAdd(-s.learningRate, f.multiplyAdd(s.weightDecay, w, direction), w),
-};
+} satisfies Readonly<Record<string, Update>>;
 
 type Coefficients = Pick<AdamWScalars, "beta1" | "beta2" | "oneMinusBeta1" | "oneMinusBeta2">;
 type Corrections = Pick<AdamWScalars, "correction1" | "correction2">;
@@ -88,37 +87,36 @@ type Corrections = Pick<AdamWScalars, "correction1" | "correction2">;
 const rounded = ({ beta1, beta2 }: AdamWScalars) => ({ beta1: Math.fround(beta1), beta2: Math.fround(beta2) });
 
 /** The factors of the moments. */
-const coefficients: Readonly<Record<string, (f: F, s: AdamWScalars) => Coefficients>> = {
-  "1 − beta given": (_, s) => ({ ...rounded(s), oneMinusBeta1: s.oneMinusBeta1, oneMinusBeta2: s.oneMinusBeta2 }),
-  "1 − float32(beta)": (f, s) => {
+const coefficients = {
+  "complement-given": (_, s) => ({ ...rounded(s), oneMinusBeta1: s.oneMinusBeta1, oneMinusBeta2: s.oneMinusBeta2 }),
+  "complement-of-rounded": (f, s) => {
     const { beta1, beta2 } = rounded(s);
     return { beta1, beta2, oneMinusBeta1: f.subtract(1, beta1), oneMinusBeta2: f.subtract(1, beta2) };
   },
   // torch.optim.AdamW(fused=True): doubles, whose products are rounded
-  "beta and 1 − beta in double": (_, { beta1, beta2 }) => ({
+  "betas-in-double": (_, { beta1, beta2 }) => ({
     beta1,
     beta2,
     oneMinusBeta1: 1 - beta1,
     oneMinusBeta2: 1 - beta2,
   }),
-};
+} satisfies Readonly<Record<string, (f: F, s: AdamWScalars) => Coefficients>>;
 
 function forBoth(s: AdamWScalars, correctionOf: (beta: number, step: number) => number): Corrections {
   return { correction1: correctionOf(s.beta1, s.step), correction2: correctionOf(s.beta2, s.step) };
 }
 
-const corrections: Readonly<Record<string, (f: F, s: AdamWScalars) => Corrections>> = {
-  "corrections given": (_, s) => s,
-  "corrections in double": (_, s) => forBoth(s, (beta, step) => 1 - power(beta, step)),
+const corrections = {
+  "corrections-given": (_, s) => s,
+  "corrections-in-double": (_, s) => forBoth(s, (beta, step) => 1 - power(beta, step)),
   // ggml: 1 − powf(beta, step)
-  "corrections by pow of float32(beta)": (f, s) =>
-    forBoth(s, (beta, step) => f.subtract(1, f.pow(Math.fround(beta), step))),
-  "corrections by exp2 and log2 of float32(beta)": (f, s) =>
+  "corrections-by-pow": (f, s) => forBoth(s, (beta, step) => f.subtract(1, f.pow(Math.fround(beta), step))),
+  "corrections-by-exp2": (f, s) =>
     forBoth(s, (beta, step) => f.subtract(1, f.exp2(f.multiply(step, f.log2(Math.fround(beta)))))),
   // TensorFlow: a variable that is multiplied by beta in every step
-  "corrections by a running product": (f, s) =>
+  "corrections-by-product": (f, s) =>
     forBoth(s, (beta, step) => f.subtract(1, runningProduct(f, Math.fround(beta), step))),
-};
+} satisfies Readonly<Record<string, (f: F, s: AdamWScalars) => Corrections>>;
 
 /** betaᵗ, multiplied step by step until it is as good as 0. */
 function runningProduct(f: F, beta: number, count: number): number {
@@ -129,25 +127,25 @@ function runningProduct(f: F, beta: number, count: number): number {
 
 // Each combination of moments, steps and updates, the ways to the coefficients and corrections taking turns: there are 15 of
 // them, as there are steps and updates, so each form of the moments meets them all.
-const ways = Object.entries(corrections).flatMap(([correctionForm, correctionsOf]) =>
-  Object.entries(coefficients).map(([form, coefficientsOf]) => ({
-    form: `${form}, ${correctionForm}`,
+const ways = entriesOf(corrections).flatMap(([correctionForm, correctionsOf]) =>
+  entriesOf(coefficients).map(([form, coefficientsOf]) => ({
+    covers: [form, correctionForm] as const,
     scalarsOf: (f: F, s: AdamWScalars): AdamWScalars => ({ ...s, ...coefficientsOf(f, s), ...correctionsOf(f, s) }),
   })),
 );
 
-export const adamw: readonly Evaluation[] = Object.entries(moments)
+export const forward = entriesOf(moments)
   .flatMap(([how, moment]) =>
-    Object.entries(steps).flatMap(([where, stepOf]) =>
-      Object.entries(updates).map(([when, update]) => ({ form: `${how}, ${where}, ${when}`, moment, stepOf, update })),
+    entriesOf(steps).flatMap(([where, stepOf]) =>
+      entriesOf(updates).map(([when, update]) => ({ covers: [how, where, when] as const, moment, stepOf, update })),
     ),
   )
-  .map(({ form, moment, stepOf, update }, n): Evaluation => {
+  .map(({ covers, moment, stepOf, update }, n): EvaluationOf<"adamw.forward"> => {
     // 4 and 15 have no common factor; the forms of the moments begin with different ways.
     const way = ways[(4 * n + 7 * Math.floor(n / ways.length)) % ways.length];
     return {
       op: "adamw.forward",
-      variant: `${form}, ${way.form}`,
+      covers: [...covers, ...way.covers],
       evaluate: (f, { w, g, m, v }, scalars) => {
         const given = scalars as unknown as AdamWScalars;
         const s = way.scalarsOf(f, given);

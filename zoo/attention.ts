@@ -3,18 +3,18 @@
 import { visibleKeys } from "../reference/ops/attention.ts";
 import type { Inputs } from "../reference/operation.ts";
 import type { Tensor } from "../reference/tensor.ts";
-import { type Evaluation, output } from "./evaluation.ts";
+import { type EvaluationOf, output } from "./evaluation.ts";
 import type { Float32Arithmetic } from "./arithmetic.ts";
 
 interface Manner {
   /** Where 1/√HS goes, and how it is found. */
-  readonly scale: "q" | "k" | "scores" | "exponent" | "division by √HS";
-  readonly scaleBy: "constant" | "inverseSqrt" | "1 / sqrt";
+  readonly scale: "scale-in-q" | "scale-in-k" | "scale-in-scores" | "scale-in-exponent" | "scale-as-division";
+  readonly scaleBy: "scale-constant" | "scale-by-inverse-sqrt" | "scale-by-root";
   /** folded: log2 e in the scale, so that scores are in base 2. */
-  readonly base: "e" | "2" | "2, folded";
+  readonly base: "base-e" | "base-2" | "base-2-in-scale";
   /** Whether scores are rescaled to one maximum at the end, or to the last one at every key, tile or part. */
-  readonly maximum: "first" | "key" | "tile" | "part" | "masked keys, too";
-  readonly normalise: "quotient" | "reciprocal" | "each weight" | "by lse";
+  readonly maximum: "maximum-first" | "running-by-key" | "running-by-tile" | "parts-merged" | "masked-keys-rescale";
+  readonly normalise: "by-quotient" | "by-reciprocal" | "each-weight" | "by-lse";
 }
 
 /** A score in two forms: as it is, and as the exponential's argument wants it. */
@@ -43,16 +43,16 @@ class Head {
     this.manner = manner;
     this.root = f.sqrt(HS);
     const scales = {
-      constant: () => f.constant(1 / Math.sqrt(HS)),
-      inverseSqrt: () => f.inverseSqrt(HS),
-      "1 / sqrt": () => f.divide(1, this.root),
+      "scale-constant": () => f.constant(1 / Math.sqrt(HS)),
+      "scale-by-inverse-sqrt": () => f.inverseSqrt(HS),
+      "scale-by-root": () => f.divide(1, this.root),
     };
     this.scale = scales[manner.scaleBy]();
   }
 
   /** The scale, times log2 e where scores are in base 2. */
   private get factor(): number {
-    return this.manner.base === "2, folded" ? this.f.multiply(this.scale, this.f.constant(LOG2E)) : this.scale;
+    return this.manner.base === "base-2-in-scale" ? this.f.multiply(this.scale, this.f.constant(LOG2E)) : this.scale;
   }
 
   /** s = scale · q · k, in base 2 where log2 e is folded in; without the scale where that goes into the exponent. */
@@ -60,19 +60,19 @@ class Head {
     const { f, manner } = this;
     const by = (list: readonly number[]): number[] => list.map((x) => f.multiply(x, this.factor));
     switch (manner.scale) {
-      case "q": {
+      case "scale-in-q": {
         const scaled = by(q);
         return keys.map((k) => f.dot(scaled, k));
       }
-      case "k":
+      case "scale-in-k":
         return keys.map((k) => f.dot(q, by(k)));
-      case "scores":
+      case "scale-in-scores":
         return keys.map((k) => f.multiply(f.dot(q, k), this.factor));
-      case "exponent":
+      case "scale-in-exponent":
         return keys.map((k) => f.dot(q, k));
-      case "division by √HS": {
+      case "scale-as-division": {
         const quotients = keys.map((k) => f.divide(f.dot(q, k), this.root));
-        return manner.base === "2, folded" ? quotients.map((s) => f.multiply(s, f.constant(LOG2E))) : quotients;
+        return manner.base === "base-2-in-scale" ? quotients.map((s) => f.multiply(s, f.constant(LOG2E))) : quotients;
       }
     }
   }
@@ -81,28 +81,28 @@ class Head {
   exp(s: number, m: number): number {
     const { f, manner } = this;
     let x = f.subtract(s, m);
-    if (manner.scale === "exponent") x = f.multiply(x, this.factor);
-    if (manner.base === "e") return f.exp(x);
-    return f.exp2(manner.base === "2, folded" ? x : f.multiply(x, f.constant(LOG2E)));
+    if (manner.scale === "scale-in-exponent") x = f.multiply(x, this.factor);
+    if (manner.base === "base-e") return f.exp(x);
+    return f.exp2(manner.base === "base-2-in-scale" ? x : f.multiply(x, f.constant(LOG2E)));
   }
 
   /** m + log l in base e, whatever base the scores are in. */
   lse(m: number, l: number): number {
     const { f, manner } = this;
-    const scaled = manner.scale === "exponent" ? f.multiply(m, this.factor) : m;
-    if (manner.base === "2, folded") return f.multiply(f.add(scaled, f.log2(l)), f.constant(LN2));
-    return f.add(scaled, manner.base === "e" ? f.log(l) : f.multiply(f.log2(l), f.constant(LN2)));
+    const scaled = manner.scale === "scale-in-exponent" ? f.multiply(m, this.factor) : m;
+    if (manner.base === "base-2-in-scale") return f.multiply(f.add(scaled, f.log2(l)), f.constant(LN2));
+    return f.add(scaled, manner.base === "base-e" ? f.log(l) : f.multiply(f.log2(l), f.constant(LN2)));
   }
 
   /** e^(s − lse), with lse in base e. */
   expOfLse(s: number, lse: number): number {
     const { f, manner } = this;
-    if (manner.base === "2, folded") {
-      const scaled = manner.scale === "exponent" ? f.multiply(s, this.factor) : s;
+    if (manner.base === "base-2-in-scale") {
+      const scaled = manner.scale === "scale-in-exponent" ? f.multiply(s, this.factor) : s;
       return f.exp2(f.subtract(scaled, f.multiply(lse, f.constant(LOG2E))));
     }
-    const x = f.subtract(manner.scale === "exponent" ? f.multiply(s, this.factor) : s, lse);
-    return manner.base === "e" ? f.exp(x) : f.exp2(f.multiply(x, f.constant(LOG2E)));
+    const x = f.subtract(manner.scale === "scale-in-exponent" ? f.multiply(s, this.factor) : s, lse);
+    return manner.base === "base-e" ? f.exp(x) : f.exp2(f.multiply(x, f.constant(LOG2E)));
   }
 
   /** Over the keys that the query sees, at least one; `masked` keys of weight 0 come after them. */
@@ -124,9 +124,9 @@ class Head {
     const merged = (x: Softmax, z: Softmax): Softmax => {
       const m = Math.max(x.m, z.m);
       const a = this.exp(x.m, m);
-      const b = manner.maximum === "part" ? this.exp(z.m, m) : 1; // z already stands at the new maximum
+      const b = manner.maximum === "parts-merged" ? this.exp(z.m, m) : 1; // z already stands at the new maximum
       const both = (u: number, w: number): number =>
-        manner.maximum === "part" ? f.add(f.multiply(u, a), f.multiply(w, b)) : f.multiplyAdd(u, a, w);
+        manner.maximum === "parts-merged" ? f.add(f.multiply(u, a), f.multiply(w, b)) : f.multiplyAdd(u, a, w);
       return { scores, m, l: both(x.l, z.l), lse: NaN, sums: x.sums.map((sum, i) => both(sum, z.sums[i])) };
     };
     const atRunningMaximum = (x: Softmax, from: number, to: number): Softmax => {
@@ -152,11 +152,11 @@ class Head {
     };
     const nothing = { scores, m: -Infinity, l: 0, lse: NaN, sums: q.map(() => 0) };
     const found = {
-      first: () => partOf(0, scores.length),
-      key: () => running(1),
-      tile: () => running(TILE),
-      part: () => split(0, scores.length),
-      "masked keys, too": () => {
+      "maximum-first": () => partOf(0, scores.length),
+      "running-by-key": () => running(1),
+      "running-by-tile": () => running(TILE),
+      "parts-merged": () => split(0, scores.length),
+      "masked-keys-rescale": () => {
         let state = running(1);
         for (let j = 0; j < masked; j++) state = merged(state, { ...nothing, m: state.m });
         return state;
@@ -176,15 +176,15 @@ class Head {
         ),
       );
     switch (this.manner.normalise) {
-      case "quotient":
+      case "by-quotient":
         return sums.map((sum) => f.divide(sum, l));
-      case "reciprocal": {
+      case "by-reciprocal": {
         const inverse = f.divide(1, l);
         return sums.map((sum) => f.multiply(sum, inverse));
       }
-      case "each weight":
+      case "each-weight":
         return weighted(scores.map((s) => f.divide(this.exp(s, m), l)));
-      case "by lse":
+      case "by-lse":
         return weighted(scores.map((s) => this.expOfLse(s, lse)));
     }
   }
@@ -225,50 +225,50 @@ function eachQuery(
 }
 
 const plain: Manner = {
-  scale: "scores",
-  scaleBy: "constant",
-  base: "e",
-  maximum: "first",
-  normalise: "quotient",
+  scale: "scale-in-scores",
+  scaleBy: "scale-constant",
+  base: "base-e",
+  maximum: "maximum-first",
+  normalise: "by-quotient",
 };
 
 /** Each value of each choice comes up, most of them in two combinations. */
-const manners: Readonly<Record<string, Manner>> = {
-  textbook: plain,
-  "scale in q, running maximum at every key": { ...plain, scale: "q", maximum: "key", normalise: "reciprocal" },
-  "scale · log2 e in the scores, base 2, running maximum at every tile": {
+const manners: readonly Manner[] = [
+  plain,
+  { ...plain, scale: "scale-in-q", maximum: "running-by-key", normalise: "by-reciprocal" },
+  {
     ...plain,
-    scaleBy: "inverseSqrt",
-    base: "2, folded",
-    maximum: "tile",
+    scaleBy: "scale-by-inverse-sqrt",
+    base: "base-2-in-scale",
+    maximum: "running-by-tile",
   },
-  "scale in the exponent, base 2, each weight normalised": {
+  {
     ...plain,
-    scale: "exponent",
-    scaleBy: "1 / sqrt",
-    base: "2",
-    normalise: "each weight",
+    scale: "scale-in-exponent",
+    scaleBy: "scale-by-root",
+    base: "base-2",
+    normalise: "each-weight",
   },
-  "parts merged, weights by lse": { ...plain, scale: "division by √HS", maximum: "part", normalise: "by lse" },
-  "scale · log2 e in k, base 2, masked keys rescale, weights by lse": {
-    scale: "k",
-    scaleBy: "inverseSqrt",
-    base: "2, folded",
-    maximum: "masked keys, too",
-    normalise: "by lse",
+  { ...plain, scale: "scale-as-division", maximum: "parts-merged", normalise: "by-lse" },
+  {
+    scale: "scale-in-k",
+    scaleBy: "scale-by-inverse-sqrt",
+    base: "base-2-in-scale",
+    maximum: "masked-keys-rescale",
+    normalise: "by-lse",
   },
-  "scale · log2 e in the exponent, parts merged, reciprocal": {
-    scale: "exponent",
-    scaleBy: "inverseSqrt",
-    base: "2, folded",
-    maximum: "part",
-    normalise: "reciprocal",
+  {
+    scale: "scale-in-exponent",
+    scaleBy: "scale-by-inverse-sqrt",
+    base: "base-2-in-scale",
+    maximum: "parts-merged",
+    normalise: "by-reciprocal",
   },
-};
+];
 
-const forwards = Object.entries(manners).map(([variant, manner]): Evaluation => ({
+export const forward = manners.map((manner): EvaluationOf<"attention.forward"> => ({
   op: "attention.forward",
-  variant,
+  covers: Object.values(manner),
   evaluate: (f, inputs) => {
     const { q } = inputs as Record<string, Tensor>;
     const [B, T, NH, HS] = q.shape;
@@ -286,57 +286,57 @@ const forwards = Object.entries(manners).map(([variant, manner]): Evaluation => 
 }));
 
 interface BackwardManner extends Manner {
-  readonly weights: "saved lse" | "lse anew" | "maximum and sum";
-  readonly D: "saved y" | "y anew" | "Σ P · dP" | "first term of dP";
-  readonly scaleOf: "p" | "ds" | "the sum" | "the factor" | "the factor, base 2";
+  readonly weights: "p-from-saved-lse" | "p-from-lse-anew" | "p-from-sum";
+  readonly D: "D-from-saved-y" | "D-from-y-anew" | "D-from-weights" | "D-in-dP";
+  readonly scaleOf: "scale-in-p" | "scale-in-dS" | "scale-at-the-end" | "scale-in-factor" | "scale-in-factor-base-2";
 }
 
-const savedAll = { weights: "saved lse", D: "saved y", scaleOf: "ds" } as const;
-const backwardManners: Readonly<Record<string, BackwardManner>> = {
-  "from saved lse and y": { ...plain, ...savedAll },
-  "base 2 folded, D in dP, scale at the end": {
+const savedAll = { weights: "p-from-saved-lse", D: "D-from-saved-y", scaleOf: "scale-in-dS" } as const;
+const backwardManners: readonly BackwardManner[] = [
+  { ...plain, ...savedAll },
+  {
     ...plain,
     ...savedAll,
-    scaleBy: "inverseSqrt",
-    base: "2, folded",
-    D: "first term of dP",
-    scaleOf: "the sum",
+    scaleBy: "scale-by-inverse-sqrt",
+    base: "base-2-in-scale",
+    D: "D-in-dP",
+    scaleOf: "scale-at-the-end",
   },
-  "scale · log2 e in k, D from Σ P · dP": {
+  {
     ...plain,
     ...savedAll,
-    scale: "k",
-    base: "2, folded",
-    D: "Σ P · dP",
-    scaleOf: "the factor, base 2",
+    scale: "scale-in-k",
+    base: "base-2-in-scale",
+    D: "D-from-weights",
+    scaleOf: "scale-in-factor-base-2",
   },
-  "base 2, scale in the exponent and in the factor": {
+  {
     ...plain,
     ...savedAll,
-    scale: "exponent",
-    scaleBy: "1 / sqrt",
-    base: "2",
-    scaleOf: "the factor",
+    scale: "scale-in-exponent",
+    scaleBy: "scale-by-root",
+    base: "base-2",
+    scaleOf: "scale-in-factor",
   },
-  "lse anew by a running maximum, scale in p": {
+  {
     ...plain,
     ...savedAll,
-    scale: "q",
-    maximum: "key",
-    weights: "lse anew",
-    scaleOf: "p",
+    scale: "scale-in-q",
+    maximum: "running-by-key",
+    weights: "p-from-lse-anew",
+    scaleOf: "scale-in-p",
   },
-  "all anew": { ...plain, ...savedAll, maximum: "tile", weights: "maximum and sum", D: "y anew" },
-  "maximum and sum, D from Σ P · dP": {
+  { ...plain, ...savedAll, maximum: "running-by-tile", weights: "p-from-sum", D: "D-from-y-anew" },
+  {
     ...plain,
     ...savedAll,
-    scale: "division by √HS",
-    normalise: "reciprocal",
-    weights: "maximum and sum",
-    D: "Σ P · dP",
-    scaleOf: "the sum",
+    scale: "scale-as-division",
+    normalise: "by-reciprocal",
+    weights: "p-from-sum",
+    D: "D-from-weights",
+    scaleOf: "scale-at-the-end",
   },
-};
+];
 
 function gradients(f: Float32Arithmetic, manner: BackwardManner, inputs: Inputs): Record<string, Tensor> {
   const { dy, q, k, y, lse } = inputs as Record<string, Tensor>;
@@ -350,25 +350,26 @@ function gradients(f: Float32Arithmetic, manner: BackwardManner, inputs: Inputs)
     q: [] as number[][],
     dy: [] as number[][],
   }));
-  const factor = manner.scaleOf === "the factor, base 2" ? f.multiply(head.scale, f.constant(Math.LOG2E)) : head.scale;
+  const factor =
+    manner.scaleOf === "scale-in-factor-base-2" ? f.multiply(head.scale, f.constant(Math.LOG2E)) : head.scale;
   /** scale · Σ ds · x. */
   const scaledDot = (ds: readonly number[], x: readonly number[]): number => {
     switch (manner.scaleOf) {
-      case "p":
+      case "scale-in-p":
         return f.dot(ds, x); // they hold it
-      case "ds":
+      case "scale-in-dS":
         return f.dot(
           ds.map((each) => f.multiply(each, head.scale)),
           x,
         );
-      case "the sum":
+      case "scale-at-the-end":
         return f.multiply(f.dot(ds, x), head.scale);
       default: {
         const sum = f.dot(
           ds,
           x.map((each) => f.multiply(each, factor)),
         );
-        return manner.scaleOf === "the factor" ? sum : f.multiply(sum, f.constant(Math.LN2));
+        return manner.scaleOf === "scale-in-factor" ? sum : f.multiply(sum, f.constant(Math.LN2));
       }
     }
   };
@@ -376,26 +377,26 @@ function gradients(f: Float32Arithmetic, manner: BackwardManner, inputs: Inputs)
     const [dyRow, qRow] = [rowOf(dy, query), rowOf(q, query)];
     const anew = head.softmax(qRow, keys, values, masked);
     const weights = {
-      "saved lse": () => anew.scores.map((s) => head.expOfLse(s, lse.data[statistic])),
-      "lse anew": () => anew.scores.map((s) => head.expOfLse(s, anew.lse)),
-      "maximum and sum": () => {
+      "p-from-saved-lse": () => anew.scores.map((s) => head.expOfLse(s, lse.data[statistic])),
+      "p-from-lse-anew": () => anew.scores.map((s) => head.expOfLse(s, anew.lse)),
+      "p-from-sum": () => {
         const inverse = f.divide(1, anew.l);
         return anew.scores.map((s) =>
-          manner.normalise === "reciprocal"
+          manner.normalise === "by-reciprocal"
             ? f.multiply(head.exp(s, anew.m), inverse)
             : f.divide(head.exp(s, anew.m), anew.l),
         );
       },
     }[manner.weights]();
-    const yRow = manner.D === "y anew" ? head.average(anew, values) : rowOf(y, query);
+    const yRow = manner.D === "D-from-y-anew" ? head.average(anew, values) : rowOf(y, query);
     const dP = values.map((value) => f.dot(dyRow, value));
-    const D = manner.D === "Σ P · dP" ? f.dot(weights, dP) : f.dot(dyRow, yRow);
+    const D = manner.D === "D-from-weights" ? f.dot(weights, dP) : f.dot(dyRow, yRow);
     const ds = weights.map((p, j) => {
       const difference =
-        manner.D === "first term of dP"
+        manner.D === "D-in-dP"
           ? f.sum([-D, ...dyRow.map((x, i) => f.multiply(x, values[j][i]))])
           : f.subtract(dP[j], D);
-      return f.multiply(manner.scaleOf === "p" ? f.multiply(p, head.scale) : p, difference);
+      return f.multiply(manner.scaleOf === "scale-in-p" ? f.multiply(p, head.scale) : p, difference);
     });
     for (let i = 0; i < HS; i++) {
       dq.data[query * HS + i] = scaledDot(
@@ -427,10 +428,8 @@ function gradients(f: Float32Arithmetic, manner: BackwardManner, inputs: Inputs)
   return { dq, dk, dv };
 }
 
-const backwards = Object.entries(backwardManners).map(([variant, manner]): Evaluation => ({
+export const backward = backwardManners.map((manner): EvaluationOf<"attention.backward"> => ({
   op: "attention.backward",
-  variant,
+  covers: Object.values(manner),
   evaluate: (f, inputs) => gradients(f, manner, inputs),
 }));
-
-export const attention: readonly Evaluation[] = [...forwards, ...backwards];

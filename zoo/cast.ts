@@ -1,6 +1,6 @@
 // Correct casts: a copy, or what rounds nothing, such as a product with one.
 import { dtypes } from "../reference/dtype.ts";
-import { type Evaluation, output } from "./evaluation.ts";
+import { entriesOf, type EvaluationOf, output } from "./evaluation.ts";
 import type { Float32Arithmetic } from "./arithmetic.ts";
 
 const copied = (_: Float32Arithmetic, value: number): number => value;
@@ -8,10 +8,10 @@ const copied = (_: Float32Arithmetic, value: number): number => value;
 const multiplied = (f: Float32Arithmetic, value: number): number =>
   f.habits.flushes && Math.abs(value) < dtypes.float32.minNormal ? 0 : value;
 
-export const cast: readonly Evaluation[] = Object.entries({ "a copy": copied, "the product with one": multiplied }).map(
-  ([variant, read]) => ({
+export const forward = entriesOf({ copy: copied, "times-one": multiplied }).map(
+  ([name, read]): EvaluationOf<"cast.forward"> => ({
     op: "cast.forward",
-    variant,
+    covers: [name],
     evaluate: (f, { x }) => {
       const y = output(x.shape);
       for (let i = 0; i < y.data.length; i++) y.data[i] = read(f, x.data[i]);

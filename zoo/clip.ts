@@ -1,19 +1,19 @@
 // Correct evaluations of clipping: the scale as a quotient or by a reciprocal, applied always or only below 1.
 import { CLIP_EPS } from "../reference/ops/clip.ts";
-import { type Evaluation, output } from "./evaluation.ts";
+import { entriesOf, type EvaluationOf, output } from "./evaluation.ts";
 import type { Float32Arithmetic } from "./arithmetic.ts";
 
 type Scale = (f: Float32Arithmetic, maxNorm: number, divisor: number) => number;
 
-const scales: Readonly<Record<string, Scale>> = {
-  quotient: (f, maxNorm, divisor) => f.divide(maxNorm, divisor),
-  reciprocal: (f, maxNorm, divisor) => f.multiply(maxNorm, f.divide(1, divisor)),
-};
+const scales = {
+  "scale-by-quotient": (f, maxNorm, divisor) => f.divide(maxNorm, divisor),
+  "scale-by-reciprocal": (f, maxNorm, divisor) => f.multiply(maxNorm, f.divide(1, divisor)),
+} satisfies Readonly<Record<string, Scale>>;
 
-export const clip: readonly Evaluation[] = Object.entries(scales).flatMap(([name, scaleOf]) =>
-  [true, false].map((always): Evaluation => ({
+export const forward = entriesOf(scales).flatMap(([name, scaleOf]) =>
+  [true, false].map((always): EvaluationOf<"clip.forward"> => ({
     op: "clip.forward",
-    variant: `scale by ${name}, applied ${always ? "always" : "only below 1"}`,
+    covers: [name, always ? "always-scaled" : "scaled-below-one"],
     evaluate: (f, { g, norm }, { maxNorm }) => {
       const scale = Math.min(1, scaleOf(f, Number(maxNorm), f.add(norm.data[0], f.constant(CLIP_EPS))));
       const clipped = output(g.shape);

@@ -1,6 +1,6 @@
 // Correct embeddings: a copy or the product with a one-hot row; sums over the occurrences, or over all rows with zeros.
 import { dtypes } from "../reference/dtype.ts";
-import { type Evaluation, output } from "./evaluation.ts";
+import { entriesOf, type EvaluationOf, output } from "./evaluation.ts";
 import type { Float32Arithmetic } from "./arithmetic.ts";
 
 const copied = (_: Float32Arithmetic, value: number): number => value;
@@ -8,10 +8,10 @@ const copied = (_: Float32Arithmetic, value: number): number => value;
 const selected = (f: Float32Arithmetic, value: number): number =>
   f.habits.flushes && Math.abs(value) < dtypes.float32.minNormal ? 0 : value;
 
-const forwards: Evaluation[] = Object.entries({ "a copy": copied, "the product with a one-hot row": selected }).map(
-  ([variant, read]) => ({
+export const forward = entriesOf({ copy: copied, "one-hot": selected }).map(
+  ([name, read]): EvaluationOf<"embedding.forward"> => ({
     op: "embedding.forward",
-    variant,
+    covers: [name],
     evaluate: (f, { tokens, w }) => {
       const C = w.shape[1];
       const y = output([tokens.shape[0], C]);
@@ -29,21 +29,21 @@ type Gather = (f: Float32Arithmetic, column: readonly number[], tokens: Int32Arr
 
 const occurrences: Gather = (f, column, tokens, v) => f.sum(column.filter((_, r) => tokens[r] === v));
 const masked: Gather = (f, column, tokens, v) => f.sum(column.map((dy, r) => (tokens[r] === v ? dy : 0)));
-const gathers: Readonly<Record<string, Gather>> = {
-  "the occurrences alone": occurrences,
-  "zeros for the other rows": masked,
-  "a partial sum for each half of the rows": (f, column, tokens, v) => {
+const gathers = {
+  occurrences: occurrences,
+  "one-hot": masked,
+  "partial-sums": (f, column, tokens, v) => {
     const half = column.length >> 1;
     return f.add(
       occurrences(f, column.slice(0, half), tokens, v),
       occurrences(f, column.slice(half), tokens.subarray(half), v),
     );
   },
-};
+} satisfies Readonly<Record<string, Gather>>;
 
-const backwards: Evaluation[] = Object.entries(gathers).map(([variant, gather]) => ({
+export const backward = entriesOf(gathers).map(([name, gather]): EvaluationOf<"embedding.backward"> => ({
   op: "embedding.backward",
-  variant,
+  covers: [name],
   evaluate: (f, { dy, tokens }, scalars) => {
     const V = Number(scalars.V);
     const [R, C] = dy.shape;
@@ -55,5 +55,3 @@ const backwards: Evaluation[] = Object.entries(gathers).map(([variant, gather]) 
     return { dw };
   },
 }));
-
-export const embedding: readonly Evaluation[] = [...forwards, ...backwards];

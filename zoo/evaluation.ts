@@ -1,14 +1,26 @@
 // The zoo holds correct evaluations of each op, one for each variant of the formula that its bound covers.
 import type { Inputs, Outputs, Scalars } from "../reference/operation.ts";
+import type { CoveredOf, OpName } from "../reference/ops/index.ts";
 import type { Tensor } from "../reference/tensor.ts";
 import { sizeOf } from "../reference/tensor.ts";
 import type { Float32Arithmetic } from "./arithmetic.ts";
 
 export interface Evaluation {
   readonly op: string;
-  /** Which of the covered variants, in words. */
-  readonly variant: string;
+  /** Which variants it exercises, by the names in the op's row (`covered`). */
+  readonly covers: readonly string[];
   readonly evaluate: (f: Float32Arithmetic, inputs: Inputs, scalars: Scalars) => Outputs;
+}
+
+/** One of an op whose row the compiler knows: a variant that the row does not list does not compile. */
+export interface EvaluationOf<Op extends OpName> extends Evaluation {
+  readonly op: Op;
+  readonly covers: readonly CoveredOf<Op>[];
+}
+
+/** The entries of a table whose keys are names of covered variants. */
+export function entriesOf<Name extends string, V>(table: Readonly<Record<Name, V>>): [Name, V][] {
+  return Object.entries(table) as [Name, V][];
 }
 
 /** An output of that shape, to be filled. Doubles, since an adversarial evaluation leaves float32's numbers. */

@@ -1,6 +1,6 @@
 // Correct evaluations of the gradient norm: at once, as the norm of the norms of parts, scaled by the largest element.
 import { dtypes } from "../reference/dtype.ts";
-import { type Evaluation, output } from "./evaluation.ts";
+import { entriesOf, type EvaluationOf, output } from "./evaluation.ts";
 import type { Float32Arithmetic } from "./arithmetic.ts";
 
 const { minNormal } = dtypes.float32;
@@ -31,16 +31,16 @@ const scaled = (f: Float32Arithmetic, g: readonly number[]): number => {
 };
 
 const norms = {
-  "root of the sum of squares": plain(guarded),
-  "root of what is at least 2⁻¹²⁶": plain(raised),
-  "norm of the norms of parts of 7": ofParts(7),
-  "norm of the absolute values": ofParts(1),
-  "scaled by the largest": scaled,
+  "root-of-sum": plain(guarded),
+  "root-from-minimum": plain(raised),
+  "norm-of-norms": ofParts(7),
+  "norm-of-magnitudes": ofParts(1),
+  "scaled-by-largest": scaled,
 };
 
-export const gradientNorm: readonly Evaluation[] = Object.entries(norms).map(([variant, norm]): Evaluation => ({
+export const forward = entriesOf(norms).map(([name, norm]): EvaluationOf<"gradient-norm.forward"> => ({
   op: "gradient-norm.forward",
-  variant,
+  covers: [name],
   evaluate: (f, { g }) => {
     const result = output([]);
     result.data[0] = norm(f, Array.from(g.data));

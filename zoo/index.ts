@@ -1,38 +1,47 @@
-// Every correct evaluation; one line a row.
-import type { Evaluation } from "./evaluation.ts";
-import { adamw } from "./adamw.ts";
-import { cast } from "./cast.ts";
-import { clip } from "./clip.ts";
-import { gradientNorm } from "./gradient-norm.ts";
-import { attention } from "./attention.ts";
-import { ropeTable } from "./rope-table.ts";
-import { rope } from "./rope.ts";
-import { add } from "./add.ts";
-import { crossEntropy } from "./cross-entropy.ts";
-import { embedding } from "./embedding.ts";
-import { linear } from "./linear.ts";
-import { rmsnorm } from "./rmsnorm.ts";
-import { softmax } from "./softmax.ts";
-import { swiglu } from "./swiglu.ts";
+// Every correct evaluation: a line for each op and direction. One that is missing does not compile.
+import type { OpName } from "../reference/ops/index.ts";
+import type { Evaluation, EvaluationOf } from "./evaluation.ts";
+import * as adamw from "./adamw.ts";
+import * as add from "./add.ts";
+import * as attention from "./attention.ts";
+import * as cast from "./cast.ts";
+import * as clip from "./clip.ts";
+import * as crossEntropy from "./cross-entropy.ts";
+import * as embedding from "./embedding.ts";
+import * as gradientNorm from "./gradient-norm.ts";
+import * as linear from "./linear.ts";
+import * as rmsnorm from "./rmsnorm.ts";
+import * as rope from "./rope.ts";
+import * as ropeTable from "./rope-table.ts";
+import * as softmax from "./softmax.ts";
+import * as swiglu from "./swiglu.ts";
 
-const evaluations: readonly Evaluation[] = [
-  ...rmsnorm,
-  ...embedding,
-  ...add,
-  ...cast,
-  ...linear,
-  ...ropeTable,
-  ...rope,
-  ...softmax,
-  ...attention,
-  ...swiglu,
-  ...crossEntropy,
-  ...gradientNorm,
-  ...clip,
-  ...adamw,
-];
+const evaluations: { readonly [Op in OpName]: readonly EvaluationOf<Op>[] } = {
+  "rmsnorm.forward": rmsnorm.forward,
+  "rmsnorm.backward": rmsnorm.backward,
+  "embedding.forward": embedding.forward,
+  "embedding.backward": embedding.backward,
+  "add.forward": add.forward,
+  "cast.forward": cast.forward,
+  "linear.forward": linear.forward,
+  "linear.backward": linear.backward,
+  "rope-table.forward": ropeTable.forward,
+  "rope.forward": rope.forward,
+  "rope.backward": rope.backward,
+  "softmax.forward": softmax.forward,
+  "softmax.backward": softmax.backward,
+  "attention.forward": attention.forward,
+  "attention.backward": attention.backward,
+  "swiglu.forward": swiglu.forward,
+  "swiglu.backward": swiglu.backward,
+  "cross-entropy.forward": crossEntropy.forward,
+  "cross-entropy.backward": crossEntropy.backward,
+  "gradient-norm.forward": gradientNorm.forward,
+  "clip.forward": clip.forward,
+  "adamw.forward": adamw.forward,
+};
 
-/** The correct evaluations of one op. */
+/** The correct evaluations of one op; none of a name that is no op's. */
 export function evaluationsOf(op: string): readonly Evaluation[] {
-  return evaluations.filter((evaluation) => evaluation.op === op);
+  return Object.hasOwn(evaluations, op) ? evaluations[op as OpName] : [];
 }

@@ -1,6 +1,6 @@
 // Correct matrix products: one accumulator, a second level of partial sums, tiles padded with zeros.
 import type { Tensor } from "../reference/tensor.ts";
-import { type Evaluation, output } from "./evaluation.ts";
+import { entriesOf, type EvaluationOf, output } from "./evaluation.ts";
 import type { Float32Arithmetic } from "./arithmetic.ts";
 
 type Dot = (f: Float32Arithmetic, a: readonly number[], b: readonly number[]) => number;
@@ -15,18 +15,18 @@ function half(list: readonly number[], parity: number): number[] {
   return list.filter((_, k) => k % 2 === parity);
 }
 
-const dots: Readonly<Record<string, Dot>> = {
-  "one accumulator": (f, a, b) => f.dot(a, b),
-  "a partial sum for each tile": (f, a, b) => {
+const dots = {
+  "one-sum": (f, a, b) => f.dot(a, b),
+  "sum-of-tiles": (f, a, b) => {
     const right = tilesOf(b);
     return f.sum(tilesOf(a).map((tile, i) => f.dot(tile, right[i])));
   },
-  "one accumulator through tiles padded with zeros": (f, a, b) => {
+  padded: (f, a, b) => {
     const padding = Array.from<number>({ length: (DEPTH - (a.length % DEPTH)) % DEPTH }).fill(0);
     return f.dot([...a, ...padding], [...b, ...padding]);
   },
-  "even and odd products apart": (f, a, b) => f.add(f.dot(half(a, 0), half(b, 0)), f.dot(half(a, 1), half(b, 1))),
-};
+  interleaved: (f, a, b) => f.add(f.dot(half(a, 0), half(b, 0)), f.dot(half(a, 1), half(b, 1))),
+} satisfies Readonly<Record<string, Dot>>;
 
 /** The rows of a matrix, or its columns. */
 function vectors({ data, shape: [rows, columns] }: Tensor, along: "rows" | "columns"): number[][] {
@@ -40,21 +40,20 @@ function product(f: Float32Arithmetic, dot: Dot, left: number[][], right: number
   return result;
 }
 
-export const linear: readonly Evaluation[] = Object.entries(dots).flatMap(([variant, dot]): Evaluation[] => [
-  {
-    op: "linear.forward",
-    variant,
-    evaluate: (f, { x, w }) => ({ y: product(f, dot, vectors(x as Tensor, "rows"), vectors(w as Tensor, "rows")) }),
+export const forward = entriesOf(dots).map(([name, dot]): EvaluationOf<"linear.forward"> => ({
+  op: "linear.forward",
+  covers: [name],
+  evaluate: (f, { x, w }) => ({ y: product(f, dot, vectors(x as Tensor, "rows"), vectors(w as Tensor, "rows")) }),
+}));
+
+export const backward = entriesOf(dots).map(([name, dot]): EvaluationOf<"linear.backward"> => ({
+  op: "linear.backward",
+  covers: [name],
+  evaluate: (f, inputs) => {
+    const { dy, x, w } = inputs as Record<string, Tensor>;
+    return {
+      dx: product(f, dot, vectors(dy, "rows"), vectors(w, "columns")),
+      dw: product(f, dot, vectors(dy, "columns"), vectors(x, "columns")),
+    };
   },
-  {
-    op: "linear.backward",
-    variant,
-    evaluate: (f, inputs) => {
-      const { dy, x, w } = inputs as Record<string, Tensor>;
-      return {
-        dx: product(f, dot, vectors(dy, "rows"), vectors(w, "columns")),
-        dw: product(f, dot, vectors(dy, "columns"), vectors(x, "columns")),
-      };
-    },
-  },
-]);
+}));

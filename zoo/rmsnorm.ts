@@ -1,53 +1,53 @@
 // Correct evaluations of RMSNorm: each form of the mean square, of rstd, of the products, and of the gradient.
 import { dtypes } from "../reference/dtype.ts";
 import type { Tensor } from "../reference/tensor.ts";
-import { type Evaluation, output } from "./evaluation.ts";
+import { entriesOf, type EvaluationOf, output } from "./evaluation.ts";
 import type { Float32Arithmetic } from "./arithmetic.ts";
 
 type Row = readonly number[];
 
 const reciprocal = (f: Float32Arithmetic, n: number): number => f.divide(1, n);
 
-const meanSquares: Readonly<Record<string, (f: Float32Arithmetic, x: Row) => number>> = {
-  "Σx² / C": (f, x) => f.divide(f.dot(x, x), x.length),
-  "Σx² · (1/C)": (f, x) => f.multiply(f.dot(x, x), reciprocal(f, x.length)),
-  "Σ(x² / C)": (f, x) => f.sum(x.map((v) => f.divide(f.multiply(v, v), x.length))),
-  "Σ x · (x · (1/C))": (f, x) => {
+const meanSquares = {
+  "mean-as-quotient": (f, x) => f.divide(f.dot(x, x), x.length),
+  "mean-by-reciprocal": (f, x) => f.multiply(f.dot(x, x), reciprocal(f, x.length)),
+  "mean-of-quotients": (f, x) => f.sum(x.map((v) => f.divide(f.multiply(v, v), x.length))),
+  "mean-of-shares": (f, x) => {
     const share = reciprocal(f, x.length);
     return f.dot(
       x,
       x.map((v) => f.multiply(v, share)),
     );
   },
-};
+} satisfies Readonly<Record<string, (f: Float32Arithmetic, x: Row) => number>>;
 
 /** From mean square + eps to rstd. */
-const roots: Readonly<Record<string, (f: Float32Arithmetic, moment: number) => number>> = {
-  inverseSqrt: (f, moment) => f.inverseSqrt(moment),
-  "1/√": (f, moment) => f.divide(1, f.sqrt(moment)),
-};
+const roots = {
+  "rstd-by-inverse-sqrt": (f, moment) => f.inverseSqrt(moment),
+  "rstd-by-root": (f, moment) => f.divide(1, f.sqrt(moment)),
+} satisfies Readonly<Record<string, (f: Float32Arithmetic, moment: number) => number>>;
 
 type Product = (f: Float32Arithmetic, x: number, w: number, rstd: number, moment: number) => number;
-const products: Readonly<Record<string, Product>> = {
-  "(x · rstd) · w": (f, x, w, rstd) => f.multiply(f.multiply(x, rstd), w),
-  "x · (rstd · w)": (f, x, w, rstd) => f.multiply(x, f.multiply(rstd, w)),
-  "(x · w) · rstd": (f, x, w, rstd) => f.multiply(f.multiply(x, w), rstd),
-  "(x / √) · w": (f, x, w, _, moment) => f.multiply(f.divide(x, f.sqrt(moment)), w),
-  "(x · w) / √": (f, x, w, _, moment) => f.divide(f.multiply(x, w), f.sqrt(moment)),
-};
+const products = {
+  "rstd-first": (f, x, w, rstd) => f.multiply(f.multiply(x, rstd), w),
+  "gain-scaled-first": (f, x, w, rstd) => f.multiply(x, f.multiply(rstd, w)),
+  "gain-first": (f, x, w, rstd) => f.multiply(f.multiply(x, w), rstd),
+  "over-root-first": (f, x, w, _, moment) => f.multiply(f.divide(x, f.sqrt(moment)), w),
+  "over-root-last": (f, x, w, _, moment) => f.divide(f.multiply(x, w), f.sqrt(moment)),
+} satisfies Readonly<Record<string, Product>>;
 
 function rowsOf({ data, shape: [R, C] }: Tensor): number[][] {
   return Array.from({ length: R }, (_, r) => Array.from(data.subarray(r * C, (r + 1) * C)));
 }
 
 // Each product with each root, the forms of the mean square taking turns.
-const forwards: Evaluation[] = Object.entries(products).flatMap(([form, product], p) =>
-  Object.entries(roots).map(([root, inverseRoot], q): Evaluation => {
-    const means = Object.entries(meanSquares);
+export const forward = entriesOf(products).flatMap(([form, product], p) =>
+  entriesOf(roots).map(([root, inverseRoot], q): EvaluationOf<"rmsnorm.forward"> => {
+    const means = entriesOf(meanSquares);
     const [mean, meanSquare] = means[(p + 2 * q) % means.length];
     return {
       op: "rmsnorm.forward",
-      variant: `${mean}, ${root}, ${form}`,
+      covers: [mean, root, form],
       evaluate: (f, { x, w }, { eps }) => {
         const y = output(x.shape);
         const rstd = output([x.shape[0]]);
@@ -78,25 +78,25 @@ function oneByOne(f: Float32Arithmetic, dn: Row, x: Row, rstd: number): number {
   return f.multiply(f.multiply(f.divide(f.dot(dn, n), x.length), rstd), rstd);
 }
 
-const gradients: Readonly<Record<string, (f: Float32Arithmetic, row: RowOf) => Row>> = {
-  "rstd · (dn − n · mean(dn · n))": (f, { dy, x, w, rstd }) => {
+const gradients = {
+  factored: (f, { dy, x, w, rstd }) => {
     const dn = elementwise(f, dy, w);
     const n = x.map((v) => f.multiply(v, rstd));
     const mean = f.divide(f.dot(dn, n), x.length);
     return dn.map((v, c) => f.multiply(rstd, f.multiplyAdd(-n[c], mean, v)));
   },
-  "rstd · dn − n · (rstd · mean((dy · n) · w))": (f, { dy, x, w, rstd }) => {
+  "multiplied-out": (f, { dy, x, w, rstd }) => {
     const n = x.map((v) => f.multiply(v, rstd));
     const mean = f.multiply(f.dot(elementwise(f, dy, n), w), reciprocal(f, x.length));
     const along = f.multiply(rstd, mean);
     return n.map((v, c) => f.multiplyAdd(-v, along, f.multiply(rstd, f.multiply(dy[c], w[c]))));
   },
-  "rstd · (dn − x · (rstd² · mean(dn · x)))": (f, { dy, x, w, rstd }) => {
+  "rstd-squared": (f, { dy, x, w, rstd }) => {
     const dn = elementwise(f, dy, w);
     const along = f.multiply(f.multiply(rstd, rstd), f.divide(f.dot(dn, x), x.length));
     return dn.map((v, c) => f.multiply(f.multiplyAdd(-x[c], along, v), rstd));
   },
-  "rstd · dn − x · (rstd³ · mean(dn · x))": (f, { dy, x, w, rstd }) => {
+  "rstd-cubed": (f, { dy, x, w, rstd }) => {
     const dn = elementwise(f, dy, w);
     const cube = f.multiply(f.multiply(rstd, rstd), rstd);
     const along =
@@ -104,7 +104,7 @@ const gradients: Readonly<Record<string, (f: Float32Arithmetic, row: RowOf) => R
     return dn.map((v, c) => f.subtract(f.multiply(rstd, v), f.multiply(x[c], along)));
   },
   // What an autograd makes of mean(x²) and its root: −½ · rstd³ is the root's slope, 2x / C that of the mean.
-  "rstd · dn + (−½ · Σ(dn · x) · rstd³ / C) · 2x": (f, { dy, x, w, rstd }) => {
+  autograd: (f, { dy, x, w, rstd }) => {
     const dn = elementwise(f, dy, w);
     const cube = f.multiply(f.multiply(rstd, rstd), rstd);
     const along =
@@ -113,54 +113,55 @@ const gradients: Readonly<Record<string, (f: Float32Arithmetic, row: RowOf) => R
         : -oneByOne(f, dn, x, rstd) / 2;
     return dn.map((v, c) => f.add(f.multiply(rstd, v), f.multiply(along, 2 * x[c])));
   },
-  "rstd · dn − (1/C · rstd · rstd · Σ(dn · x)) · rstd · x": (f, { dy, x, w, rstd }) => {
+  "reciprocal-first": (f, { dy, x, w, rstd }) => {
     const dn = elementwise(f, dy, w);
     const along = f.multiply(f.multiply(f.multiply(reciprocal(f, x.length), rstd), rstd), f.dot(dn, x));
     return dn.map((v, c) => f.subtract(f.multiply(rstd, v), f.multiply(f.multiply(rstd, along), x[c])));
   },
-};
+} satisfies Readonly<Record<string, (f: Float32Arithmetic, row: RowOf) => Row>>;
 
 /** Where rstd comes from: saved, or computed again in each form of the forward. */
 type Scale = (f: Float32Arithmetic, x: Row, saved: number, eps: number) => number;
-const scales: readonly (readonly [string, Scale])[] = [
-  ["rstd saved", (_, __, saved) => saved],
-  ...Object.entries(roots).flatMap(([root, inverseRoot]) =>
-    Object.entries(meanSquares).map(([mean, meanSquare]): [string, Scale] => [
-      `rstd by ${root} of ${mean} + eps`,
+type ScaleForms = readonly ("rstd-saved" | keyof typeof roots | keyof typeof meanSquares)[];
+const scales: readonly (readonly [ScaleForms, Scale])[] = [
+  [["rstd-saved"], (_, __, saved) => saved],
+  ...entriesOf(roots).flatMap(([root, inverseRoot]) =>
+    entriesOf(meanSquares).map(([mean, meanSquare]): [ScaleForms, Scale] => [
+      [root, mean],
       (f, x, _, eps) => inverseRoot(f, f.add(meanSquare(f, x), eps)),
     ]),
   ),
 ];
 
 /** The terms of dw. */
-const gains: Readonly<Record<string, (f: Float32Arithmetic, dy: number, x: number, rstd: number) => number>> = {
-  "dy · (x · rstd)": (f, dy, x, rstd) => f.multiply(dy, f.multiply(x, rstd)),
-  "(dy · x) · rstd": (f, dy, x, rstd) => f.multiply(f.multiply(dy, x), rstd),
-};
+const gains = {
+  "gain-term-of-n": (f, dy, x, rstd) => f.multiply(dy, f.multiply(x, rstd)),
+  "gain-term-scaled-last": (f, dy, x, rstd) => f.multiply(f.multiply(dy, x), rstd),
+} satisfies Readonly<Record<string, (f: Float32Arithmetic, dy: number, x: number, rstd: number) => number>>;
 
 // Each gradient with each form of the terms of dw, and with rstd saved or computed again, the forms of the latter taking turns.
-const backwards: Evaluation[] = Object.entries(gradients).flatMap(([dxForm, gradient], p) =>
-  Object.entries(gains).flatMap(([dwForm, gain], q) =>
-    [scales[0], scales[1 + ((2 * p + q) % (scales.length - 1))]].map(([scaleForm, scaleOf]): Evaluation => ({
-      op: "rmsnorm.backward",
-      variant: `dx = ${dxForm}, dw = Σ ${dwForm}, ${scaleForm}`,
-      evaluate: (f, inputs, { eps }) => {
-        const { dy, x, w, rstd } = inputs as Record<string, Tensor>;
-        const dx = output(x.shape);
-        const dw = output(w.shape);
-        const [dyRows, xRows, gainRow] = [rowsOf(dy), rowsOf(x), Array.from(w.data)];
-        const C = gainRow.length;
-        const scale = xRows.map((row, r) => scaleOf(f, row, rstd.data[r], Number(eps)));
-        xRows.forEach((row, r) => {
-          dx.data.set(gradient(f, { dy: dyRows[r], x: row, w: gainRow, rstd: scale[r] }), r * C);
-        });
-        for (let c = 0; c < C; c++) {
-          dw.data[c] = f.sum(xRows.map((row, r) => gain(f, dyRows[r][c], row[c], scale[r])));
-        }
-        return { dx, dw };
-      },
-    })),
+export const backward = entriesOf(gradients).flatMap(([dxForm, gradient], p) =>
+  entriesOf(gains).flatMap(([dwForm, gain], q) =>
+    [scales[0], scales[1 + ((2 * p + q) % (scales.length - 1))]].map(
+      ([scaleForms, scaleOf]): EvaluationOf<"rmsnorm.backward"> => ({
+        op: "rmsnorm.backward",
+        covers: [dxForm, dwForm, ...scaleForms],
+        evaluate: (f, inputs, { eps }) => {
+          const { dy, x, w, rstd } = inputs as Record<string, Tensor>;
+          const dx = output(x.shape);
+          const dw = output(w.shape);
+          const [dyRows, xRows, gainRow] = [rowsOf(dy), rowsOf(x), Array.from(w.data)];
+          const C = gainRow.length;
+          const scale = xRows.map((row, r) => scaleOf(f, row, rstd.data[r], Number(eps)));
+          xRows.forEach((row, r) => {
+            dx.data.set(gradient(f, { dy: dyRows[r], x: row, w: gainRow, rstd: scale[r] }), r * C);
+          });
+          for (let c = 0; c < C; c++) {
+            dw.data[c] = f.sum(xRows.map((row, r) => gain(f, dyRows[r][c], row[c], scale[r])));
+          }
+          return { dx, dw };
+        },
+      }),
+    ),
   ),
 );
-
-export const rmsnorm: readonly Evaluation[] = [...forwards, ...backwards];

@@ -1,19 +1,20 @@
-// Correct evaluations of RoPE's table: the frequency in five ways, the angle reduced in two, sine and cosine by the target.
+// Correct evaluations of RoPE's table: the frequency in six ways, the angle reduced in two, sine and cosine by the target.
 import { power } from "../reference/elementary.ts";
-import { type Evaluation, output } from "./evaluation.ts";
+import { entriesOf, type EvaluationOf, output } from "./evaluation.ts";
 import type { Float32Arithmetic } from "./arithmetic.ts";
 
 const TAU = 6.283185307179586;
 
 type Frequency = (f: Float32Arithmetic, theta: number, HS: number, i: number) => number;
 
-const frequencies: Readonly<Record<string, Frequency>> = {
-  "theta^(−2i/HS) by exp2": (f, theta, HS, i) => f.exp2(f.multiply(-f.divide(2 * i, HS), f.log2(theta))),
-  "1 / theta^(2i/HS) by exp2": (f, theta, HS, i) => f.divide(1, f.exp2(f.multiply(f.divide(2 * i, HS), f.log2(theta)))),
-  "theta^(−2i/HS) by exp": (f, theta, HS, i) => f.exp(f.multiply(-f.divide(2 * i, HS), f.log(theta))),
-  "e^(i · (−2 ln theta / HS))": (f, theta, HS, i) => f.exp(f.multiply(i, f.divide(f.multiply(-2, f.log(theta)), HS))),
-  "from the host": (f, theta, HS, i) => f.constant(power(theta, (-2 * i) / HS)),
-};
+const frequencies = {
+  "negative-power-base-2": (f, theta, HS, i) => f.exp2(f.multiply(-f.divide(2 * i, HS), f.log2(theta))),
+  "inverse-power-base-2": (f, theta, HS, i) => f.divide(1, f.exp2(f.multiply(f.divide(2 * i, HS), f.log2(theta)))),
+  "negative-power-base-e": (f, theta, HS, i) => f.exp(f.multiply(-f.divide(2 * i, HS), f.log(theta))),
+  "power-of-index": (f, theta, HS, i) => f.exp(f.multiply(i, f.divide(f.multiply(-2, f.log(theta)), HS))),
+  "from-the-host": (f, theta, HS, i) => f.constant(power(theta, (-2 * i) / HS)),
+  "inverse-power-base-e": (f, theta, HS, i) => f.divide(1, f.exp(f.multiply(f.divide(2 * i, HS), f.log(theta)))),
+} satisfies Readonly<Record<string, Frequency>>;
 
 type Reduction = (f: Float32Arithmetic, angle: number) => number;
 
@@ -21,21 +22,21 @@ type Reduction = (f: Float32Arithmetic, angle: number) => number;
 const FIRST = 6.28125;
 const SECOND = TAU - FIRST;
 
-const reductions: Readonly<Record<string, Reduction>> = {
-  "in turns": (f, angle) => {
+const reductions = {
+  "reduced-in-turns": (f, angle) => {
     const turns = f.multiply(angle, f.constant(1 / TAU));
     return f.multiply(turns - Math.round(turns), f.constant(TAU)); // the difference is exact
   },
-  "2π in two pieces": (f, angle) => {
+  "reduced-in-pieces": (f, angle) => {
     const k = Math.round(angle / TAU);
     return f.multiplyAdd(-k, f.constant(SECOND), f.multiplyAdd(-k, FIRST, angle));
   },
-};
+} satisfies Readonly<Record<string, Reduction>>;
 
-export const ropeTable: readonly Evaluation[] = Object.entries(frequencies).flatMap(([way, frequencyOf]) =>
-  Object.entries(reductions).map(([how, reduce]): Evaluation => ({
+export const forward = entriesOf(frequencies).flatMap(([way, frequencyOf]) =>
+  entriesOf(reductions).map(([how, reduce]): EvaluationOf<"rope-table.forward"> => ({
     op: "rope-table.forward",
-    variant: `${way}, reduced ${how}`,
+    covers: [way, how],
     evaluate: (f, _, scalars) => {
       const { theta, HS, start, T } = scalars as { theta: number; HS: number; start: number; T: number };
       const half = HS / 2;

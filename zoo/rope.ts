@@ -1,7 +1,7 @@
 // Correct evaluations of RoPE: the second product subtracted or added with its sign, the sine negated before or after.
 import type { Tensor } from "../reference/tensor.ts";
 import { type PairLayout, pair } from "../reference/ops/rope.ts";
-import { type Evaluation, output } from "./evaluation.ts";
+import { entriesOf, type EvaluationOf, output } from "./evaluation.ts";
 import type { Float32Arithmetic } from "./arithmetic.ts";
 
 type Turn = (f: Float32Arithmetic, x1: number, x2: number, c: number, s: number) => readonly [number, number];
@@ -19,7 +19,7 @@ const rotated: Turn = (f, x1, x2, c, s) => [
   f.multiplyAdd(x1, c, f.multiply(-x2, s)),
   f.multiplyAdd(x2, c, f.multiply(x1, s)),
 ];
-const turns = { "complex product": complex, "fused after the cosine": fused, "x · cos + rotate(x) · sin": rotated };
+const turns = { complex, "fused-after-cosine": fused, rotated };
 
 function evaluate(
   f: Float32Arithmetic,
@@ -45,19 +45,18 @@ function evaluate(
   return y;
 }
 
-export const rope: readonly Evaluation[] = Object.entries(turns).flatMap(([variant, turn]): Evaluation[] => [
-  {
-    op: "rope.forward",
-    variant,
-    evaluate: (f, { x, cos, sin }, { layout }) => ({
-      y: evaluate(f, turn, x as Tensor, cos as Tensor, sin as Tensor, layout as PairLayout, 1),
-    }),
-  },
-  {
-    op: "rope.backward",
-    variant,
-    evaluate: (f, { dy, cos, sin }, { layout }) => ({
-      dx: evaluate(f, turn, dy as Tensor, cos as Tensor, sin as Tensor, layout as PairLayout, -1),
-    }),
-  },
-]);
+export const forward = entriesOf(turns).map(([name, turn]): EvaluationOf<"rope.forward"> => ({
+  op: "rope.forward",
+  covers: [name],
+  evaluate: (f, { x, cos, sin }, { layout }) => ({
+    y: evaluate(f, turn, x as Tensor, cos as Tensor, sin as Tensor, layout as PairLayout, 1),
+  }),
+}));
+
+export const backward = entriesOf(turns).map(([name, turn]): EvaluationOf<"rope.backward"> => ({
+  op: "rope.backward",
+  covers: [name],
+  evaluate: (f, { dy, cos, sin }, { layout }) => ({
+    dx: evaluate(f, turn, dy as Tensor, cos as Tensor, sin as Tensor, layout as PairLayout, -1),
+  }),
+}));

@@ -2,7 +2,7 @@
 // the gradient factored or multiplied out.
 import type { Tensor } from "../reference/tensor.ts";
 import type { Float32Arithmetic } from "./arithmetic.ts";
-import { type Evaluation, output } from "./evaluation.ts";
+import { entriesOf, type EvaluationOf, output } from "./evaluation.ts";
 import { binary, type Exponential, maximumFirst, natural, running, runningInLanes, type State } from "./softmax-row.ts";
 
 function rowsOf({ data, shape: [R, C] }: Tensor): number[][] {
@@ -12,30 +12,30 @@ function rowsOf({ data, shape: [R, C] }: Tensor): number[][] {
 /** From a row's maximum and sum to what becomes of each element. */
 type Normalise = (f: Float32Arithmetic, e: Exponential, state: State) => (x: number) => number;
 
-const normalisations: Readonly<Record<string, Normalise>> = {
-  "quotient by the sum":
+const normalisations = {
+  "by-quotient":
     (f, e, { max, sum }) =>
     (x) =>
       f.divide(e(f, f.subtract(x, max)), sum),
-  "product with its reciprocal": (f, e, { max, sum }) => {
+  "by-reciprocal": (f, e, { max, sum }) => {
     const inverse = f.divide(1, sum);
     return (x) => f.multiply(e(f, f.subtract(x, max)), inverse);
   },
-  "e^(x − lse)": (f, e, { max, sum }) => {
+  "by-lse": (f, e, { max, sum }) => {
     const lse = f.add(max, f.log(sum));
     return (x) => e(f, f.subtract(x, lse));
   },
-};
-const statistics = { "maximum first": maximumFirst, "running maximum": running, "in lanes": runningInLanes };
-const exponentials = { "e^x": natural, "2^x": binary };
+} satisfies Readonly<Record<string, Normalise>>;
+const statistics = { "maximum-first": maximumFirst, "running-maximum": running, "running-in-lanes": runningInLanes };
+const exponentials = { "base-e": natural, "base-2": binary };
 
 // Each normalisation with each exponential, the statistics taking turns so that each meets every other choice.
-const forwards = Object.entries(normalisations).flatMap(([how, normalise], n) =>
-  Object.entries(exponentials).map(([base, e], b): Evaluation => {
-    const [name, statisticsOf] = Object.entries(statistics)[(n + b) % 3];
+export const forward = entriesOf(normalisations).flatMap(([how, normalise], n) =>
+  entriesOf(exponentials).map(([base, e], b): EvaluationOf<"softmax.forward"> => {
+    const [name, statisticsOf] = entriesOf(statistics)[(n + b) % 3];
     return {
       op: "softmax.forward",
-      variant: `${name}, ${base}, ${how}`,
+      covers: [name, base, how],
       evaluate: (f, { x }) => {
         const y = output(x.shape);
         rowsOf(x as Tensor).forEach((row, r) => {
@@ -49,23 +49,23 @@ const forwards = Object.entries(normalisations).flatMap(([how, normalise], n) =>
 
 type Gradient = (f: Float32Arithmetic, dy: number, y: number, D: number) => number;
 
-const gradients: Readonly<Record<string, Gradient>> = {
-  "y · (dy − D)": (f, dy, y, D) => f.multiply(y, f.subtract(dy, D)),
-  "y · dy − y · D": (f, dy, y, D) => f.multiplyAdd(-y, D, f.multiply(y, dy)),
-};
+const gradients = {
+  factored: (f, dy, y, D) => f.multiply(y, f.subtract(dy, D)),
+  "multiplied-out": (f, dy, y, D) => f.multiplyAdd(-y, D, f.multiply(y, dy)),
+} satisfies Readonly<Record<string, Gradient>>;
 const HALVES = 2;
-const projections: Readonly<Record<string, (f: Float32Arithmetic, dy: number[], y: number[]) => number>> = {
-  "one sum": (f, dy, y) => f.dot(dy, y),
-  "partial sums": (f, dy, y) => {
+const projections = {
+  "one-sum": (f, dy, y) => f.dot(dy, y),
+  "partial-sums": (f, dy, y) => {
     const middle = Math.ceil(dy.length / HALVES);
     return f.add(f.dot(dy.slice(0, middle), y.slice(0, middle)), f.dot(dy.slice(middle), y.slice(middle)));
   },
-};
+} satisfies Readonly<Record<string, (f: Float32Arithmetic, dy: number[], y: number[]) => number>>;
 
-const backwards = Object.entries(gradients).flatMap(([form, gradient]) =>
-  Object.entries(projections).map(([how, project]): Evaluation => ({
+export const backward = entriesOf(gradients).flatMap(([form, gradient]) =>
+  entriesOf(projections).map(([how, project]): EvaluationOf<"softmax.backward"> => ({
     op: "softmax.backward",
-    variant: `${form}, D as ${how}`,
+    covers: [form, how],
     evaluate: (f, { dy, y }) => {
       const dx = output(y.shape);
       const gradientRows = rowsOf(dy as Tensor);
@@ -78,5 +78,3 @@ const backwards = Object.entries(gradients).flatMap(([form, gradient]) =>
     },
   })),
 );
-
-export const softmax: readonly Evaluation[] = [...forwards, ...backwards];

@@ -32,8 +32,8 @@ export interface OpInfo<Op extends AnyOp = AnyOp> {
   readonly outputs: Readonly<Record<keyof OutputsOf<Op>, string>>;
   /** Intermediates that a kernel may declare as stored low (`stores`), with their meaning. */
   readonly stores: Readonly<Record<string, string>>;
-  /** The variants of the formula that the bound covers, a line each. */
-  readonly covered: readonly string[];
+  /** The variants of the formula that the bound covers: a name, and the variant in words. */
+  readonly covered: Readonly<Record<string, string>>;
   /** Outputs that must be exact on integers whose sums stay below 2²⁴. */
   readonly exact: readonly string[];
   /** Inputs and outputs that stay float32 whatever the dtype. */

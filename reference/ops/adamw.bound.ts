@@ -1,14 +1,7 @@
 // How far a correct AdamW step may land. The truth is that of the scalars that are given, exact as they are.
 //
-// Covered, in every combination:
-// - the moments as two products, beta1 · m + oneMinusBeta1 · g, or as lerp, m + oneMinusBeta1 · (g − m), whose weights need
-//   not add up to 1 once they are rounded; the same for v; g² before its factor, or after;
-// - √(v / correction2), √(v times its reciprocal), √v / √correction2, or √v times the reciprocal of that, then + eps;
-// - or, folded (Kingma & Ba 2015, end of section 2), √v + eps · √correction2, and √correction2 in the step size;
-// - products and quotients of learningRate, m, 1 / correction1 and the denominator in any association, quotients also
-//   as products with reciprocals;
-// - decay first, w · (1 − learningRate · weightDecay), or as a term of the sum, or within the direction.
-// The root of a v below √'s domain: see rootFromZero.
+// What is covered, in every combination, stands in the row; products may be in any association, and g² before its factor or
+// after. The weights of a lerp need not add up to 1 once they are rounded. The root of a v below √'s domain: see rootFromZero.
 //
 // What is given is redundant, since 1 − beta and the corrections follow from the betas and the step, and a kernel may take
 // each from where it likes:
@@ -52,14 +45,27 @@ export const forward = defineOp({
   },
   outputs: { w: "N", m: "N", v: "N" },
   stores: none("the step is added to a float32 weight where it is computed"),
-  covered: [
-    "moments as two products, or as lerp",
-    "1 − beta as given, from beta in double, or from beta rounded to float32",
-    "corrections as given, in double, or from beta rounded to float32, by pow, exp2 and log2, or a running product",
-    "bias corrections of both moments, in the step size, or folded into the step size and eps",
-    "quotients as such or by reciprocals, products in any association",
-    "decay first, in the sum, or in the direction",
-  ],
+  covered: {
+    "two-products": "the moments as two products, beta · m + (1 − beta) · g",
+    lerp: "the moments as lerp, m + (1 − beta) · (g − m)",
+    "m-as-lerp": "m as lerp and v as two products",
+    "complement-given": "1 − beta as given",
+    "complement-of-rounded": "1 − beta from beta rounded to float32",
+    "betas-in-double": "beta and 1 − beta in double",
+    "corrections-given": "the corrections as given",
+    "corrections-in-double": "the corrections in double",
+    "corrections-by-pow": "the corrections by pow of beta rounded to float32",
+    "corrections-by-exp2": "the same by exp2 and log2",
+    "corrections-by-product": "the same by a running product",
+    "both-corrected": "both moments corrected",
+    "correction-in-step-size": "m's correction in the step size",
+    "by-reciprocals": "quotients as products with reciprocals",
+    "reciprocal-under-root": "v times the reciprocal of its correction, under the root",
+    folded: "both corrections folded into the step size and eps",
+    "decay-first": "decay first",
+    "decay-in-sum": "decay as a term of the sum",
+    "decay-in-direction": "decay within the direction",
+  },
   exact: none("a quotient and a root"),
   wide: ["w", "m", "v"],
   evaluate: ({ w, g, m, v }, scalars) => adamw.forward(w, g, m, v, scalars),

@@ -14,7 +14,9 @@ export const forward = defineOp({
   scalars: {},
   outputs: { y: "N" },
   stores: none("one operation: nothing is stored on the way"),
-  covered: ["one addition"],
+  covered: {
+    sum: "one addition",
+  },
   exact: ["y"],
   wide: none("no statistic, loss or angle"),
   evaluate: ({ a, b }) => add.forward(a, b),

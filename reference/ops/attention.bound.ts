@@ -1,15 +1,7 @@
 // How far a correct attention may land.
 //
-// Covered, forward: the scale folded into q, into k, into the scores or into the exponent, as 1 / √HS by any function
-// or as a division by √HS; e^x, or 2^x with log2 e folded into the scale or multiplied in; the maximum first, or a
-// running one that is rescaled at every key, every tile or every merging of parts, S times at most, where each e⁰ may
-// err; normalised at the end, or each weight, by quotient or reciprocal, or weights as e^(s − lse), also from scores
-// computed anew; lse in base e or 2. Masked keys are left out or weigh nothing.
-//
-// Covered, backward: p from the saved lse, from one computed anew, or from maximum and sum; D from Σ dy · y, y saved
-// or computed anew, or from Σ P · dP; −D as one more term of dP; the scale in P, in dS, in the other factor (as scale
-// · log2 e, too, taken back by ln 2), or at the end; dk and dv summed over queries and heads in any order, by any
-// partial sums.
+// What is covered stands in the rows. Where a maximum is rescaled each e⁰ may err; lse is in base e or 2; dk and dv are summed
+// over queries and heads in any order, by any partial sums.
 import { type Allowances, allowances, type Errors, type Reals, reader } from "../bounds.ts";
 import { gamma } from "../rounding.ts";
 import type { Target } from "../targets.ts";
@@ -18,6 +10,26 @@ import { numbers, AttentionWeights } from "./attention.weights.bound.ts";
 import { defineOp } from "../define-op.ts";
 import { none } from "../none.ts";
 import * as attention from "./attention.ts";
+
+/** Covered wherever scores and their softmax are computed: in the forward, and anew in the backward. */
+const weightsCovered = {
+  "scale-in-q": "the scale in q",
+  "scale-in-k": "the scale in k",
+  "scale-in-scores": "the scale in the scores",
+  "scale-in-exponent": "the scale in the exponent",
+  "scale-as-division": "a division by √HS",
+  "scale-constant": "1 / √HS as a constant",
+  "scale-by-inverse-sqrt": "1 / √HS by inverseSqrt",
+  "scale-by-root": "1 / √HS as the reciprocal of a root",
+  "base-e": "e^x",
+  "base-2": "2^(x · log2 e)",
+  "base-2-in-scale": "2^x with log2 e in the scale",
+  "maximum-first": "the maximum of all scores first",
+  "running-by-key": "a running maximum, rescaled at every key",
+  "running-by-tile": "a running maximum, rescaled at every tile",
+  "by-quotient": "normalised at the end by a quotient",
+  "by-reciprocal": "normalised by the reciprocal of the sum",
+} as const;
 
 export const forward = defineOp({
   name: "attention.forward",
@@ -30,13 +42,13 @@ export const forward = defineOp({
     S: "the scores, without the scale, with it, or both",
     P: "the weights, e^(s − maximum) or e^(s − lse)",
   },
-  covered: [
-    "the scale in q, in k, in the scores or in the exponent, as 1 / √HS by any function or as a division by √HS",
-    "e^x, or 2^x with log2 e in the scale or multiplied in",
-    "the maximum first, or a running one, rescaled at every key, tile or merging of parts, at most S times",
-    "normalised at the end or each weight, by quotient or reciprocal, or as e^(s − lse), also from scores computed anew",
-    "masked keys left out, or of weight 0",
-  ],
+  covered: {
+    ...weightsCovered,
+    "parts-merged": "parts with a maximum of their own that are merged, at most S times",
+    "masked-keys-rescale": "masked keys of weight 0 that rescale as well",
+    "each-weight": "each weight normalised",
+    "by-lse": "weights as e^(s − lse), also from scores computed anew",
+  },
   exact: none("exponentials"),
   wide: ["lse"],
   evaluate: ({ q, k, v }) => attention.forward(q, k, v),
@@ -63,13 +75,21 @@ export const backward = defineOp({
     dP: "dy · v",
     dS: "P · (dP − D), without the scale",
   },
-  covered: [
-    "scores as in the forward",
-    "p from the saved lse, from one computed anew, or from maximum and sum",
-    "D from Σ dy · y, y saved or computed anew, or from Σ P · dP; −D as one more term of dP",
-    "the scale in P, in dS, in the other factor (also times log2 e, taken back by ln 2), or at the end",
-    "dk and dv summed over queries and heads in any order, by any partial sums",
-  ],
+  covered: {
+    ...weightsCovered,
+    "p-from-saved-lse": "p from the saved lse",
+    "p-from-lse-anew": "p from an lse computed anew",
+    "p-from-sum": "p from maximum and sum",
+    "D-from-saved-y": "D as Σ dy · y, y saved",
+    "D-from-y-anew": "D as Σ dy · y, y computed anew",
+    "D-from-weights": "D as Σ P · dP",
+    "D-in-dP": "−D as one more term of dP",
+    "scale-in-p": "the scale in P",
+    "scale-in-dS": "the scale in dS",
+    "scale-at-the-end": "the scale at the end of the sums of dq and dk",
+    "scale-in-factor": "the scale in the other factor, q or k",
+    "scale-in-factor-base-2": "the scale times log2 e in the other factor, taken back by ln 2",
+  },
   exact: none("exponentials"),
   wide: ["lse"],
   evaluate: ({ dy, q, k, v, y, lse }) => attention.backward(dy, q, k, v, y, lse),

@@ -1,7 +1,5 @@
 // How far a correct cast may land, before the rounding of a smaller storage: not at all, but for subnormal numbers that may
-// become zero.
-//
-// Covered: as a copy, or as a sum with zero or a product with one.
+// become zero. What is covered stands in the row.
 import { type Allowances, allowances, type Errors, type Reals, reader } from "../bounds.ts";
 import { Arithmetic } from "../rounding.ts";
 import type { Target } from "../targets.ts";
@@ -17,7 +15,10 @@ export const forward = defineOp({
   scalars: {},
   outputs: { y: "N" },
   stores: none("one operation: nothing is stored on the way"),
-  covered: ["as a copy", "as a sum with zero or a product with one"],
+  covered: {
+    copy: "as a copy",
+    "times-one": "as a product with one, or a sum with zero",
+  },
   exact: ["y"],
   wide: ["x"],
   evaluate: ({ x }) => cast.forward(x),

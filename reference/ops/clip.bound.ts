@@ -1,7 +1,6 @@
-// How far correct clipping may land.
+// How far correct clipping may land. What is covered stands in the row.
 //
-// Covered: the scale as the quotient maxNorm / (norm + ε), or maxNorm times the reciprocal; a kernel that leaves g alone
-// where the scale is 1, or multiplies by it. min(1, ·) is exact, and brings a quotient that is surely above 1 to exactly 1.
+// min(1, ·) is exact, and brings a quotient that is surely above 1 to exactly 1.
 import { type Allowances, allowances, type Errors, type Reals, reader } from "../bounds.ts";
 import { type Approx, Arithmetic } from "../rounding.ts";
 import type { Target } from "../targets.ts";
@@ -18,7 +17,12 @@ export const forward = defineOp({
   scalars: { maxNorm: "real" },
   outputs: { g: "N" },
   stores: none("the scale is one number, which no kernel gains by rounding"),
-  covered: ["the scale as a quotient or by a reciprocal", "g left alone where the scale is 1"],
+  covered: {
+    "scale-by-quotient": "the scale as the quotient maxNorm / (norm + ε)",
+    "scale-by-reciprocal": "the scale as maxNorm times the reciprocal",
+    "always-scaled": "g multiplied by the scale, also where that is 1",
+    "scaled-below-one": "g left alone where the scale is 1",
+  },
   exact: none("the scale is a quotient"),
   wide: ["norm"],
   evaluate: ({ g, norm }, { maxNorm }) => clip.forward(g, norm, maxNorm),

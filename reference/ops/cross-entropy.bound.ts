@@ -1,9 +1,4 @@
-// How far a correct cross-entropy may land.
-//
-// Covered: e^x, or 2^(x · log2 e); log, or log2 · ln 2; the maximum first, or a running one (of one lane, or of many that are
-// merged), its sum rescaled whenever the maximum rises; a row's loss as lse − logit or as log Σ − (logit − maximum); the mean
-// as a sum over n, as a sum of n-th parts, or by 1 / n. Backward: p from the saved lse, from an lse computed anew, or as a
-// quotient by the sum; the one subtracted at the target before or after p is scaled; dloss, 1 / n and p in any association.
+// How far a correct cross-entropy may land. What is covered stands in the rows; dloss, 1 / n and p may be in any association.
 // Not covered: a logit or a maximum scaled by log2 e before they are subtracted, and the logarithm of p, which underflows.
 import { type Allowances, allowances, type Errors, type Reals, reader } from "../bounds.ts";
 import { dtypes } from "../dtype.ts";
@@ -25,12 +20,20 @@ export const forward = defineOp({
   scalars: { ignoreIndex: "integer" },
   outputs: { loss: "", lse: "R" },
   stores: none("a loss of low precision says nothing of the next step"),
-  covered: [
-    "e^x, or 2^(x · log2 e); log, or log2 · ln 2",
-    "the maximum first, or a running one, in one lane or several, the sum rescaled when it rises",
-    "a row's loss as lse − logit, or log Σ − (logit − maximum)",
-    "the mean as a sum over n, a sum of n-th parts, or by 1 / n",
-  ],
+  covered: {
+    "maximum-first": "the maximum of a row first",
+    "running-maximum": "a running maximum, the sum rescaled when it rises",
+    "running-in-lanes": "a running maximum in each of several lanes, which are merged",
+    "base-e": "e^x",
+    "base-2": "2^(x · log2 e)",
+    log: "log by its own function",
+    log2: "log as log2 · ln 2",
+    "row-loss-from-lse": "a row's loss as lse − logit",
+    "row-loss-from-sum": "a row's loss as log Σ − (logit − maximum)",
+    "sum-over-n": "the mean as a sum divided by n",
+    "sum-of-parts": "the mean as a sum of n-th parts",
+    "sum-by-reciprocal": "the mean as a sum times 1 / n",
+  },
   exact: none("exponentials and a logarithm"),
   wide: ["loss", "lse"],
   evaluate: ({ logits, targets }, { ignoreIndex }) => crossEntropy.forward(logits, targets, ignoreIndex),
@@ -45,12 +48,17 @@ export const backward = defineOp({
   scalars: { ignoreIndex: "integer" },
   outputs: { dlogits: "R,V" },
   stores: none("the weights are used where they are computed"),
-  covered: [
-    "e^x, or 2^(x · log2 e)",
-    "p from the saved lse, from an lse computed anew, or as a quotient by the sum",
-    "the one subtracted at the target before or after p is scaled",
-    "dloss, 1 / n and p in any association",
-  ],
+  covered: {
+    "p-from-saved-lse": "p as e^(logit − lse), lse as saved",
+    "p-from-saved-lse-base-2": "the same by 2^x",
+    "p-from-lse-anew": "p from an lse computed anew",
+    "p-as-quotient": "p as e^(logit − maximum) / Σ",
+    "p-by-reciprocal": "p as 2^(logit − maximum) times 1 / Σ",
+    "dloss-over-n-first": "dloss / n first, the one subtracted from p",
+    "reciprocal-of-n-last": "times 1 / n at the end",
+    "p-over-n-first": "p / n − 1 / n, then dloss",
+    "dloss-subtracted": "(p · dloss − dloss) / n",
+  },
   exact: none("exponentials"),
   wide: ["dloss", "lse"],
   evaluate: ({ dloss, logits, targets, lse }, { ignoreIndex }) =>

@@ -1,8 +1,5 @@
 // How far a correct embedding may land: not at all forwards, but for subnormal numbers that may become zero; backwards by
-// the roundings of the sums.
-//
-// Covered: forward as a copy, or as the product with a one-hot row; backward as sums in any order, and as the product of
-// the one-hot matrix's transpose with dy.
+// the roundings of the sums. What is covered stands in the rows.
 import { type Allowances, allowances, type Errors, reader } from "../bounds.ts";
 import { Arithmetic } from "../rounding.ts";
 import type { Target } from "../targets.ts";
@@ -19,7 +16,10 @@ export const forward = defineOp({
   scalars: {},
   outputs: { y: "R,C" },
   stores: none("a copy: nothing is stored on the way"),
-  covered: ["as a copy", "as the product with a one-hot row"],
+  covered: {
+    copy: "as a copy",
+    "one-hot": "as the product with a one-hot row",
+  },
   exact: ["y"],
   wide: none("no statistic, loss or angle"),
   evaluate: ({ tokens, w }) => embedding.forward(tokens, w),
@@ -34,7 +34,11 @@ export const backward = defineOp({
   scalars: { V: "axis" },
   outputs: { dw: "V,C" },
   stores: none("a sum of inputs: no term is computed"),
-  covered: ["the occurrences added in any order", "as the product with the one-hot matrix"],
+  covered: {
+    occurrences: "the rows of a token added in any order",
+    "one-hot": "as the product with the one-hot matrix: zeros for the other rows",
+    "partial-sums": "partial sums over any parts of the rows",
+  },
   exact: ["dw"],
   wide: none("no statistic, loss or angle"),
   evaluate: ({ dy, tokens }, { V }) => embedding.backward(dy, tokens, V),

@@ -1,8 +1,6 @@
-// How far a correct gradient norm may land.
+// How far a correct gradient norm may land. What is covered stands in the row.
 //
-// Covered: the root of the sum of squares, in any order and over any number of workgroups; the norm of the norms of any
-// parts (tensors, shards, ranks), each part's norm rounded before it is squared again; the largest |g| times the norm of
-// g ÷ largest, which cannot overflow. Where Σ g² may overflow, a correct kernel of the first kind has no bound.
+// A part's norm is rounded before it is squared again. Where Σ g² may overflow, a correct kernel has no bound unless it scales.
 import { type Allowances, allowances, type Errors, type Reals } from "../bounds.ts";
 import { rootFromZero, shareOf } from "../domains.ts";
 import { dtypes } from "../dtype.ts";
@@ -22,7 +20,13 @@ export const forward = defineOp({
   scalars: {},
   outputs: { norm: "" },
   stores: none("squares of low precision would leave its range"),
-  covered: ["the root of the sum", "the norm of the norms of any parts", "the largest times the norm of g ÷ largest"],
+  covered: {
+    "root-of-sum": "the root of the sum of squares, in any order and over any number of workgroups",
+    "root-from-minimum": "the root of what is at least the least normal number",
+    "norm-of-norms": "the norm of the norms of any parts: tensors, shards, ranks",
+    "norm-of-magnitudes": "the norm of the magnitudes, each a part of its own",
+    "scaled-by-largest": "the largest magnitude times the norm of g ÷ largest, which cannot overflow",
+  },
   exact: none("a root"),
   wide: ["norm"],
   evaluate: ({ g }) => gradientNorm.forward(g), // any number of tensors, but here one

@@ -49,6 +49,9 @@ export type OpName = Row["name"];
 /** The row of an op, with the types that its own declaration gives. */
 export type OpOf<Name extends OpName> = Extract<Row, { readonly name: Name }>;
 
+/** The names of the variants that an op's bound covers. */
+export type CoveredOf<Name extends OpName> = Extract<keyof OpOf<Name>["covered"], string>;
+
 /** What each op takes and gives, by name, in one storage of real numbers. */
 export type OpTable<P extends Floats = Floats> = {
   readonly [Name in OpName]: {

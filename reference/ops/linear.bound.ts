@@ -1,7 +1,6 @@
 // How far a correct matrix product may land:  |ŷ − y| ≤ γ over the n products' magnitudes, n the length of the sum.
 //
-// Covered: the products added in any order and any tiling, over any number of lanes, tiles and partial sums, also with zeros
-// in the padding of a tile (adding zero is exact); each product rounded before it is added, or fused with the addition.
+// What is covered stands below; adding the zeros of a padded tile is exact.
 import { type Allowance, type Allowances, allowances, type Errors, type Reals } from "../bounds.ts";
 import { Arithmetic } from "../rounding.ts";
 import type { Target } from "../targets.ts";
@@ -9,6 +8,14 @@ import { checkShapes, type Tensor } from "../tensor.ts";
 import { defineOp } from "../define-op.ts";
 import { none } from "../none.ts";
 import * as linear from "./linear.ts";
+
+/** Covered in each product of either direction. */
+const products = {
+  "one-sum": "the products added in any order, each rounded before or fused with its addition",
+  "sum-of-tiles": "a partial sum for each tile or lane",
+  padded: "tiles padded with zeros",
+  interleaved: "every n-th product apart",
+} as const;
 
 export const forward = defineOp({
   name: "linear.forward",
@@ -18,7 +25,7 @@ export const forward = defineOp({
   scalars: {},
   outputs: { y: "R,O" },
   stores: none("products go straight into their sum"),
-  covered: ["the products added in any order and tiling", "fused multiply-add or not"],
+  covered: products,
   exact: ["y"],
   wide: none("no statistic, loss or angle"),
   evaluate: ({ x, w }) => linear.forward(x, w),
@@ -33,7 +40,7 @@ export const backward = defineOp({
   scalars: {},
   outputs: { dx: "R,C", dw: "O,C" },
   stores: none("products go straight into their sum"),
-  covered: ["the products added in any order and tiling", "fused multiply-add or not"],
+  covered: products,
   exact: ["dx", "dw"],
   wide: none("no statistic, loss or angle"),
   evaluate: ({ dy, x, w }) => linear.backward(dy, x, w),

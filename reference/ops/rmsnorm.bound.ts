@@ -1,10 +1,6 @@
 // How far a correct RMSNorm may land.
 //
-// Covered: the mean square as a sum divided by C or multiplied by 1/C, or as a sum of such terms; rstd by inverseSqrt or as
-// 1 / √; y as products of x, rstd and w in any association, as (x / √) · w or as (x · w) / √. Backward: rstd as it was
-// saved, or computed again from x and eps in any form of the forward; dx as rstd · (dn − n · mean(dn · n)) or multiplied
-// out, with rstd inside the sum or pulled out of it, up to rstd · dn − x · rstd³ · mean(dn · x) wherever nothing of that
-// form leaves the range; products in any association.
+// What is covered stands in the rows; products may be in any association.
 //
 // The truth of the backward is that of the rstd that is given, s: an input like any other, so that a recorded step is judged
 // on what was recorded. Let s* = 1 / √(mean x² + eps), exactly, and e* be the forward's allowance for rstd. A kernel that
@@ -26,6 +22,16 @@ import { defineOp } from "../define-op.ts";
 import { none } from "../none.ts";
 import * as rmsnorm from "./rmsnorm.ts";
 
+/** Covered wherever rstd is computed: in the forward, and again in the backward. */
+const rstdCovered = {
+  "mean-as-quotient": "the mean square as Σ x² / C",
+  "mean-by-reciprocal": "the mean square as Σ x² · (1 / C)",
+  "mean-of-quotients": "the mean square as Σ (x² / C)",
+  "mean-of-shares": "the mean square as Σ x · (x · (1 / C))",
+  "rstd-by-inverse-sqrt": "rstd by inverseSqrt",
+  "rstd-by-root": "rstd as 1 / √",
+} as const;
+
 export const forward = defineOp({
   name: "rmsnorm.forward",
   summary: "rstd = 1 / √(mean x² + eps),  y = x · rstd · w",
@@ -34,11 +40,14 @@ export const forward = defineOp({
   scalars: { eps: "real" },
   outputs: { y: "R,C", rstd: "R" },
   stores: { n: "x · rstd, before the gain" },
-  covered: [
-    "the mean square as a sum divided by C or multiplied by 1/C, or as a sum of such terms",
-    "rstd by inverseSqrt, or as 1 / √",
-    "y as products of x, rstd and w in any association, as (x / √) · w, or as (x · w) / √",
-  ],
+  covered: {
+    ...rstdCovered,
+    "rstd-first": "y as (x · rstd) · w",
+    "gain-scaled-first": "y as x · (rstd · w)",
+    "gain-first": "y as (x · w) · rstd",
+    "over-root-first": "y as (x / √) · w",
+    "over-root-last": "y as (x · w) / √",
+  },
   exact: none("a root"),
   wide: ["rstd"],
   evaluate: ({ x, w }, { eps }) => rmsnorm.forward(x, w, eps),
@@ -53,12 +62,18 @@ export const backward = defineOp({
   scalars: { eps: "real" },
   outputs: { dx: "R,C", dw: "C" },
   stores: { n: "x · rstd", dn: "dy · w", term: "dy · n, the terms of dw" },
-  covered: [
-    "dx as rstd · (dn − n · mean(dn · n)), or multiplied out",
-    "rstd inside the sum over c or outside, up to x · rstd³ · mean(dn · x) while nothing of it leaves the range",
-    "products in any association",
-    "rstd as it was saved, or computed again from x and eps as in the forward",
-  ],
+  covered: {
+    factored: "dx as rstd · (dn − n · mean(dn · n))",
+    "multiplied-out": "dx as rstd · dn − n · (rstd · mean((dy · n) · w))",
+    "rstd-squared": "rstd taken out of the sum: rstd · (dn − x · (rstd² · mean(dn · x)))",
+    "rstd-cubed": "rstd · dn − x · (rstd³ · mean(dn · x)), while nothing of it leaves the range",
+    autograd: "rstd · dn + (−½ · Σ(dn · x) · rstd³ / C) · 2x, as an autograd forms it",
+    "reciprocal-first": "rstd · dn − (1/C · rstd · rstd · Σ(dn · x)) · rstd · x",
+    "gain-term-of-n": "the terms of dw as dy · (x · rstd)",
+    "gain-term-scaled-last": "the terms of dw as (dy · x) · rstd",
+    "rstd-saved": "rstd as it was saved",
+    ...rstdCovered,
+  },
   exact: none("products of more than two factors"),
   wide: ["rstd"],
   evaluate: ({ dy, x, w, rstd }, { eps }) => rmsnorm.backward(dy, x, w, rstd, eps),

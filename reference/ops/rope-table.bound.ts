@@ -1,12 +1,8 @@
 // How far a correct table of RoPE's angles may land.
 //
-// The error of a frequency, times the position, is nearly all of it: that is the price of float32 angles. Covered:
-// - frequencies as theta^(−2i/HS) or 1 / theta^(2i/HS), by exp2 and log2 (WGSL's pow) or exp and log, the exponent's factors
-//   in any association;
-// - the position times the frequency, rounded;
-// - a reduction of the angle to [−π, π] that errs like two roundings of the angle, such as in turns, x/2π − ⌊x/2π + ½⌋,
-//   and then like two roundings of what is left;
-// - sine and cosine of that by the target's functions, or by anything better, such as a polynomial.
+// The error of a frequency, times the position, is nearly all of it: that is the price of float32 angles. What is
+// covered stands in the row: the position times a frequency, rounded; a reduction of the angle to [−π, π] that errs like two
+// roundings of the angle, and then like two roundings of what is left; and the target's functions of that, or better ones.
 // A kernel that calls the target's sine beyond its domain (WGSL: [−π, π]) has no promise and no place here. Not covered
 // either: frequencies as powers of theta^(−2/HS) by repeated multiplication, and rotations that add up.
 //
@@ -31,11 +27,17 @@ export const forward = defineOp({
   scalars: { theta: "real", HS: "axis", start: "integer", T: "axis" },
   outputs: { cos: "T,HS/2", sin: "T,HS/2" },
   stores: none("an angle of low precision is no angle of that position"),
-  covered: [
-    "frequencies as theta^(−2i/HS) or 1 / theta^(2i/HS), by exp2 and log2 or by exp and log",
-    "angles reduced to [−π, π] by the kernel, with at most two roundings of the angle",
-    "sine and cosine by the target's functions there, or by better ones",
-  ],
+  covered: {
+    "negative-power-base-2": "a frequency as theta^(−2i/HS), by exp2 and log2",
+    "inverse-power-base-2": "as 1 / theta^(2i/HS), by exp2 and log2",
+    "negative-power-base-e": "as theta^(−2i/HS), by exp and log",
+    "power-of-index": "as e^(i · (−2 ln theta / HS)), the exponent's factors in another association",
+    "from-the-host": "computed elsewhere and rounded once",
+    "inverse-power-base-e": "as 1 / theta^(2i/HS), by exp and log",
+    "reduced-in-turns":
+      "the angle reduced in turns, x/2π − ⌊x/2π + ½⌋; sine and cosine by the target's functions or better ones",
+    "reduced-in-pieces": "2π subtracted in two pieces, with at most two roundings of the angle",
+  },
   exact: none("sine and cosine"),
   wide: ["cos", "sin"],
   evaluate: (_, { theta, HS, start, T }, Storage) => ropeTable.forward(theta, HS, start, T, Storage),

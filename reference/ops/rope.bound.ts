@@ -1,14 +1,20 @@
 // How far a correct RoPE may land: each element is two products and their sum, in the order of either layout.
 //
-// Covered: the products rounded or fused; the backward with the sine negated or subtracted; as a product of complex
-// numbers by its definition, or as x · cos + rotate(x) · sin with rotate(x1, x2) = (−x2, x1). Not covered: the complex
-// product from three real ones, which cancels. The products may be declared as stored low before they are added.
+// What is covered stands below. Not covered: the complex product from three real ones, which cancels. The products may be
+// declared as stored low before they are added.
 import { type Allowance, type Allowances, allowances, type Errors, type Reals } from "../bounds.ts";
 import { type Approx, Arithmetic, Sum } from "../rounding.ts";
 import type { Target } from "../targets.ts";
 import { checkShapes, type Tensor } from "../tensor.ts";
 import { defineOp } from "../define-op.ts";
 import * as rope from "./rope.ts";
+
+/** Covered in either direction; the backward's sine is negated or its products are subtracted. */
+const turns = {
+  complex: "as a product of complex numbers by its definition",
+  "fused-after-cosine": "one product rounded, the other fused with the addition",
+  rotated: "as x · cos + rotate(x) · sin with rotate(x1, x2) = (−x2, x1)",
+} as const;
 
 export const forward = defineOp({
   name: "rope.forward",
@@ -18,7 +24,7 @@ export const forward = defineOp({
   scalars: { layout: rope.layouts },
   outputs: { y: "B,T,NH,HS" },
   stores: { product: "each of the two products, before they are added" },
-  covered: ["as a product of complex numbers", "as x · cos + rotate(x) · sin"],
+  covered: turns,
   exact: ["y"],
   wide: ["cos", "sin"],
   evaluate: ({ x, cos, sin }, { layout }) => rope.forward(x, cos, sin, layout),
@@ -33,7 +39,7 @@ export const backward = defineOp({
   scalars: { layout: rope.layouts },
   outputs: { dx: "B,T,NH,HS" },
   stores: { product: "each of the two products, before they are added" },
-  covered: ["as a product of complex numbers", "as x · cos + rotate(x) · sin"],
+  covered: turns,
   exact: ["dx"],
   wide: ["cos", "sin"],
   evaluate: ({ dy, cos, sin }, { layout }) => rope.backward(dy, cos, sin, layout),

@@ -1,7 +1,5 @@
-// How far a correct SwiGLU may land.
-//
-// Covered: σ(z) as 1 / (1 + e^−z), or from e^−|z| (as e / (1 + e) for z < 0); silu as z · σ(z) or as a quotient; products in
-// any association; 1 − σ(z) as a difference or as σ(−z).
+// How far a correct SwiGLU may land. What is covered stands in the rows; products may be in any association. Not covered: silu
+// as one quotient, gate / (1 + e^−gate), at a gate of 0, where a quotient of zero may be a subnormal number that up enlarges.
 //
 // Where e^−z overflows, or the divisor leaves the division's domain, 1 / (1 + e^−z) is 0: the quotient by infinity, and what
 // devices give whose reciprocal of so large a number is flushed. The exact σ(z) is below 2⁻¹²⁵ there, and zero is allowed.
@@ -13,6 +11,12 @@ import { defineOp } from "../define-op.ts";
 import { none } from "../none.ts";
 import * as swiglu from "./swiglu.ts";
 
+/** Covered in either direction. */
+const sigmoids = {
+  "sigma-stable": "σ(z) from e^−|z|, as e / (1 + e) for z < 0",
+  "sigma-plain": "σ(z) as 1 / (1 + e^−z), 0 where e^−z overflows",
+} as const;
+
 export const forward = defineOp({
   name: "swiglu.forward",
   summary: "y = silu(gate) · up,  silu(z) = z / (1 + e^−z)",
@@ -21,10 +25,11 @@ export const forward = defineOp({
   scalars: {},
   outputs: { y: "R,F" },
   stores: { silu: "silu(gate)" },
-  covered: [
-    "σ(z) as 1 / (1 + e^−z), 0 where e^−z overflows; or from e^−|z|",
-    "silu as z · σ(z) or as a quotient, products in any association",
-  ],
+  covered: {
+    ...sigmoids,
+    "silu-first": "(gate · σ) · up",
+    "up-first": "gate · (σ · up)",
+  },
   exact: none("an exponential"),
   wide: none("no statistic, loss or angle"),
   evaluate: ({ gate, up }) => swiglu.forward(gate, up),
@@ -39,12 +44,12 @@ export const backward = defineOp({
   scalars: {},
   outputs: { dgate: "R,F", dup: "R,F" },
   stores: { silu: "silu(gate)", dsilu: "dy · up" },
-  covered: [
-    "σ(z) as in the forward",
-    "1 − σ(z) as a difference or as σ(−z)",
-    "the derivative as σ · (1 + z · (1 − σ)), or multiplied out",
-    "products in any association",
-  ],
+  covered: {
+    ...sigmoids,
+    "complement-mirrored": "1 − σ(z) as σ(−z)",
+    "complement-difference": "1 − σ(z) as a difference",
+    "multiplied-out": "the derivative multiplied out, σ + z · σ · (1 − σ)",
+  },
   exact: none("an exponential"),
   wide: none("no statistic, loss or angle"),
   evaluate: ({ dy, gate, up }) => swiglu.backward(dy, gate, up),
