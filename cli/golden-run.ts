@@ -8,7 +8,9 @@ import { differences, readManifest } from "../golden/fixtures/manifest.ts";
 import { generateAtScale } from "../golden/fixtures/scale.ts";
 import { fixtureNames, type Verified, verifyFile } from "../golden/fixtures/verify.ts";
 import { UserError } from "./errors.ts";
-import { statusOf } from "./statuses.ts";
+import type { Target } from "../reference/targets.ts";
+import { catchSignals } from "./signals.ts";
+import { statuses, statusOf } from "./statuses.ts";
 import { tableOf } from "./table.ts";
 import { chooseTarget } from "./terms.ts";
 import { counted } from "./words.ts";
@@ -23,19 +25,33 @@ export interface GenerateOptions {
 
 const committed = fileURLToPath(new URL("../golden/fixtures/suite", import.meta.url));
 
-/** Makes the suite, or fixtures at scale. */
-export function generate({ out, target, scale, op, seed }: GenerateOptions): void {
+/** Makes the suite, or fixtures at scale; returns the exit status. */
+export async function generate({ out, target, scale, op, seed }: GenerateOptions): Promise<number> {
   if (scale === undefined) {
     if (op !== undefined) throw new UserError("--op needs --scale: the suite always holds every op");
-    const count = generateSuite(out ?? committed, chooseTarget(target));
-    process.stdout.write(`${out ?? committed}: ${counted(count, "fixture")} and manifest.json\n`);
-    return;
+    return makeSuite(out ?? committed, chooseTarget(target));
   }
   if (out === undefined) throw new UserError("--out FOLDER is missing: fixtures at scale are not part of the suite");
   const made = generateAtScale(out, scale, seed, chooseTarget(target), op, (name, bytes, seconds) =>
     process.stderr.write(`${name}: ${bytes} bytes, ${seconds.toFixed(1)} s\n`),
   );
   process.stdout.write(`${out}: ${counted(made, "fixture")} at the shapes of ${scale}\n`);
+  return statuses.good;
+}
+
+async function makeSuite(folder: string, target: Target): Promise<number> {
+  const signals = catchSignals();
+  try {
+    const count = await generateSuite(folder, target, signals.signal);
+    process.stdout.write(`${folder}: ${counted(count, "fixture")} and manifest.json\n`);
+    return statuses.good;
+  } catch (error) {
+    if (!signals.stopped()) throw error;
+    process.stderr.write(`interrupted: ${folder} is as it was\n`);
+    return statuses.interrupted;
+  } finally {
+    signals.release();
+  }
 }
 
 /** Compares files and sources with the manifest; returns the exit status. */

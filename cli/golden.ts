@@ -17,7 +17,7 @@ export function register(program: Command): void {
     .addOption(new Option("--seed <n>", "with --scale: seed of the inputs").argParser(whole(0, 0x7fffffff)).default(1))
     .action(async (options: GenerateOptions) => {
       const { generate } = await import("./golden-run.ts");
-      generate(options);
+      process.exitCode = await generate(options);
     });
   golden
     .command("check")
