@@ -15,6 +15,27 @@ export type { AnyOp, FusedName, InputsOf, KernelFunction, OutputsOf, ProblemOf, 
 export type { Comparison, Finding } from "./judge/compare.ts";
 export type { Candidate, CandidateResult } from "./reference/candidate.ts";
 export { customTarget } from "./reference/custom-target.ts";
+/**
+ * The LLaMA itself, readable: each op with its forward and backward, the block, the model and the training step. Functions are
+ * generic in their storage: Float32Array rounds each stored element once, Float64Array carries the truth. They throw TypeError
+ * or RangeError for tensors that do not fit together.
+ *
+ * @example
+ * ```ts
+ * import { reference, tensor } from "touchstone-llama";
+ *
+ * // One op, by its equation's arguments; float64 in, float64 out.
+ * const x = tensor(new Float64Array([3, 4]), [1, 2]);
+ * const { y, rstd } = reference.rmsnorm.forward(x, tensor(new Float64Array([1, 1]), [2]), 1e-5);
+ *
+ * // A model and its training step: the loss of one batch, and the next state.
+ * const config = { ...reference.presets.tiny, nLayers: 1 };
+ * const state = reference.training.initialState(reference.initialWeights(config, 1, Float32Array));
+ * const tokens = tensor(Int32Array.of(1, 2, 3, 4), [1, 4]);
+ * const { logits } = reference.model.forward(config, state.weights, tokens); // [4, V]
+ * const { loss, gradients } = reference.training.differentiate(config, state.weights, { tokens, targets: tokens });
+ * ```
+ */
 export * as reference from "./reference/index.ts";
 export type { OpName } from "./reference/ops/index.ts";
 export { type Target, targets } from "./reference/targets.ts";

@@ -20,9 +20,31 @@ import { openTouchstone, writeTouchstone } from "./touchstone.ts";
 
 export type { FloatDType, StoredDType };
 
+/**
+ * The formats that are read: llama2.c's .bin, Hugging Face's folder, Meta's consolidated.*.pth, GGUF, and Touchstone's own.
+ *
+ * @example
+ * ```ts
+ * import { type CheckpointFormat, openCheckpoint } from "touchstone-llama/node";
+ *
+ * const opened = await openCheckpoint("model.safetensors");
+ * const format: CheckpointFormat = opened.format; // "touchstone"
+ * opened.close();
+ * ```
+ */
 export type CheckpointFormat = "llama2c" | "huggingface" | "meta" | "gguf" | "touchstone";
 /** Those that are written. */
 export const writtenFormats = ["llama2c", "huggingface", "gguf", "touchstone"] as const satisfies CheckpointFormat[];
+/**
+ * The formats that are written, too.
+ *
+ * @example
+ * ```ts
+ * import type { WrittenFormat } from "touchstone-llama/node";
+ *
+ * const format: WrittenFormat = "gguf";
+ * ```
+ */
 export type WrittenFormat = (typeof writtenFormats)[number];
 
 /** A weight in a checkpoint. */
@@ -37,7 +59,19 @@ export interface ListedWeight {
   readonly bytes: number;
 }
 
-/** An open checkpoint: its list in memory, its numbers on the disk. Close it after use. */
+/**
+ * An open checkpoint: its list in memory, its numbers on the disk. Close it after use.
+ *
+ * @example
+ * ```ts
+ * import { type Checkpoint, openCheckpoint } from "touchstone-llama/node";
+ *
+ * const checkpoint: Checkpoint = await openCheckpoint("model.safetensors");
+ * checkpoint.config.dim; // C
+ * checkpoint.readWeight("norm.weight").shape; // [C]
+ * checkpoint.close();
+ * ```
+ */
 export interface Checkpoint {
   readonly path: string;
   readonly format: CheckpointFormat;
@@ -62,6 +96,15 @@ export interface Checkpoint {
  * content: llama2.c's .bin (version 0), Hugging Face's folder, Meta's consolidated.*.pth with params.json, GGUF, or the
  * project's own safetensors. Throws FormatError: not one of them, ill-formed, a configuration that is not supported, or a
  * weight that is missing, left over or of another shape than the configuration's.
+ *
+ * @example
+ * ```ts
+ * import { openCheckpoint } from "touchstone-llama/node";
+ *
+ * const checkpoint = await openCheckpoint("model.safetensors");
+ * const weights = checkpoint.readWeights(); // Map of name → float32 tensor
+ * checkpoint.close();
+ * ```
  */
 export async function openCheckpoint(path: string): Promise<Checkpoint> {
   const { format, place } = detect(path);
@@ -177,6 +220,16 @@ export interface WeightTable {
   get(name: string): Tensor | undefined;
 }
 
+/**
+ * What single formats take besides.
+ *
+ * @example
+ * ```ts
+ * import type { WriteOptions } from "touchstone-llama/node";
+ *
+ * const options: WriteOptions = { shardBytes: 2 ** 30 };
+ * ```
+ */
 export interface WriteOptions {
   /** GGUF: fields tokenizer.*, as another file's metadata or tokenizerFields gives them. */
   readonly tokenizer?: GgufMetadata;
@@ -199,6 +252,15 @@ export function dtypesOfFormat(format: WrittenFormat): readonly FloatDType[] {
  * project's own format holds all of them in memory, Hugging Face's a shard). Each number is rounded once to dtype, except
  * that a GGUF's norms stay float32. Throws RangeError if the format cannot hold the configuration, the dtype or a number,
  * or a weight is missing or of another shape; FormatError if the operating system refuses, or a folder is not empty.
+ *
+ * @example
+ * ```ts
+ * import { openCheckpoint, writeCheckpoint } from "touchstone-llama/node";
+ *
+ * const { config, readWeights, close } = await openCheckpoint("model.safetensors");
+ * writeCheckpoint("model.gguf", "gguf", config, readWeights(), "float16");
+ * close();
+ * ```
  */
 export function writeCheckpoint(
   path: string,

@@ -3,6 +3,17 @@
 /**
  * A file that cannot be read, or written, as what it should be. The message is one line, `PATH: what, where, what was
  * expected`; control characters that came from the file itself are escaped.
+ *
+ * @example
+ * ```ts
+ * import { FormatError, readTokenizer } from "touchstone-llama/node";
+ *
+ * try {
+ *   readTokenizer("step.safetensors");
+ * } catch (error) {
+ *   if (error instanceof FormatError) console.error(error.path, error.message);
+ * }
+ * ```
  */
 export class FormatError extends Error {
   override readonly name = "FormatError";

@@ -12,7 +12,16 @@ import { type Header, headerLength, longestHeader, parseHeader, type TensorEntry
 
 export type { DType, TensorEntry };
 
-/** What a whole file holds: numbers of any storage, in the order of the header. */
+/**
+ * What a whole file holds: numbers of any storage, in the order of the header.
+ *
+ * @example
+ * ```ts
+ * import { readSafetensors, type SafetensorsContent } from "touchstone-llama/node";
+ *
+ * const { tensors, metadata }: SafetensorsContent = readSafetensors("step.safetensors");
+ * ```
+ */
 export interface SafetensorsContent {
   readonly metadata: Record<string, string>;
   readonly tensors: Map<string, Tensor<Floats | Ints>>;
@@ -37,7 +46,18 @@ export interface SafetensorsFile {
   close(): void;
 }
 
-/** A tensor to write; `dtype` where it is not to be its storage's own (F64, F32 or I32). */
+/**
+ * A tensor to write; `dtype` where it is not to be its storage's own (F64, F32 or I32).
+ *
+ * @example
+ * ```ts
+ * import { tensor } from "touchstone-llama";
+ * import { type TensorToWrite, writeSafetensors } from "touchstone-llama/node";
+ *
+ * const y: TensorToWrite = { tensor: tensor(new Float32Array([1, 2]), [2]), dtype: "BF16" };
+ * writeSafetensors("y.safetensors", new Map([["y", y]]));
+ * ```
+ */
 export type TensorToWrite = Tensor<Floats | Ints> | { readonly tensor: Tensor<Floats | Ints>; readonly dtype: DType };
 
 /** Elements converted at a time between a file's dtype and the storage in memory. */
@@ -58,7 +78,17 @@ export function openSafetensors(path: string): SafetensorsFile {
   }
 }
 
-/** The whole file. Throws FormatError. */
+/**
+ * The whole file. Throws FormatError.
+ *
+ * @example
+ * ```ts
+ * import { readSafetensors } from "touchstone-llama/node";
+ *
+ * const { tensors } = readSafetensors("step.safetensors");
+ * tensors.get("tokens")?.shape;
+ * ```
+ */
 export function readSafetensors(path: string): SafetensorsContent {
   const file = openSafetensors(path);
   try {
@@ -80,6 +110,16 @@ export function parseSafetensors(bytes: Uint8Array, path = "safetensors bytes"):
  * metadata sorted by code unit, the header padded with spaces to a multiple of 8. The data lie in descending element
  * size, so that every tensor is aligned for a reader that maps the file. Throws FormatError if the operating system
  * refuses; TypeError or RangeError, naming the tensor, if it cannot be stored so.
+ *
+ * @example
+ * ```ts
+ * import { ops, replay } from "touchstone-llama";
+ * import { writeSafetensors } from "touchstone-llama/node";
+ *
+ * const { inputs } = replay("add.forward N=4 profile=unit seed=1", "add.forward");
+ * const { y } = ops["add.forward"].reference(inputs, {});
+ * writeSafetensors("outputs.safetensors", new Map([["y", y]]), { by: "me" });
+ * ```
  */
 export function writeSafetensors(
   path: string,

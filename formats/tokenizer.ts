@@ -12,7 +12,17 @@ import { parseSentencePiece } from "./sentencepiece.ts";
 /** Sixty times the largest vocabulary in use: what is larger is another kind of file. */
 const LARGEST = 2 ** 28;
 
-/** The tokenizer in a SentencePiece `.model` or a llama2.c `.bin`. Throws FormatError for any other file. */
+/**
+ * The tokenizer in a SentencePiece `.model` or a llama2.c `.bin`. Throws FormatError for any other file.
+ *
+ * @example
+ * ```ts
+ * import { readTokenizer } from "touchstone-llama/node";
+ *
+ * const tokenizer = readTokenizer("tokenizer.model");
+ * tokenizer.decode(tokenizer.encode("A kernel is")); // "A kernel is"
+ * ```
+ */
 export function readTokenizer(path: string): Tokenizer {
   const model = readTokenizerModel(path);
   try {

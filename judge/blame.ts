@@ -15,6 +15,16 @@ import { recordedDType, type Recording } from "../trace/recording.ts";
 import { stepOps } from "./step-ops.ts";
 import { roundScalars } from "./verdict.ts";
 
+/**
+ * An op whose recorded output is outside its bound.
+ *
+ * @example
+ * ```ts
+ * import { blame, type Fault } from "touchstone-llama/node";
+ *
+ * const culprit: Fault | undefined = blame("step.safetensors").faults[0];
+ * ```
+ */
 export interface Fault {
   readonly op: string;
   /** Such as "layer 1, wq + rope of q": the ops since the last recorded tensors. */
@@ -45,6 +55,16 @@ export interface Left {
   readonly reason: string;
 }
 
+/**
+ * What is said of a recorded step.
+ *
+ * @example
+ * ```ts
+ * import { type Blame, blame } from "touchstone-llama/node";
+ *
+ * const { faults, judged, left }: Blame = blame("step.safetensors");
+ * ```
+ */
 export interface Blame {
   /** In the order of execution; the first is the culprit. */
   readonly faults: readonly Fault[];

@@ -4,6 +4,19 @@ import type { Allowance } from "../reference/bounds.ts";
 import type { Tensor } from "../reference/tensor.ts";
 import type { Terms } from "./terms.ts";
 
+/**
+ * One element against its bound: where it is, what it is, what it should be.
+ *
+ * @example
+ * ```ts
+ * import { compare, type Finding, tensor } from "touchstone-llama";
+ *
+ * const x = tensor(new Float32Array([1, 2]), [2]);
+ * const y = tensor(new Float32Array([1, 3]), [2]);
+ * const { outputs } = compare({ op: "cast.forward", inputs: { x }, scalars: {} }, { y });
+ * const worst: Finding | undefined = outputs[0]?.at; // { output: "y", index: [1], got: 3, want: 2, bound: 0, … }
+ * ```
+ */
 export interface Finding {
   readonly output: string;
   readonly index: readonly number[];
@@ -14,6 +27,19 @@ export interface Finding {
   readonly ratio: number;
 }
 
+/**
+ * One output against the truth.
+ *
+ * @example
+ * ```ts
+ * import { type Comparison, compare, ops, tensor } from "touchstone-llama";
+ *
+ * const x = tensor(new Float32Array([1, 2]), [2]);
+ * const { y } = ops["cast.forward"].reference({ x }, {});
+ * const [comparison] = compare({ op: "cast.forward", inputs: { x }, scalars: {} }, { y }).outputs;
+ * const { elements, outside, power }: Comparison = comparison!; // 2, 0, and what would have been noticed
+ * ```
+ */
 export interface Comparison {
   readonly output: string;
   readonly elements: number;

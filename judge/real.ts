@@ -33,7 +33,18 @@ const SEED = 1;
 
 let recorded: ReadonlyMap<string, readonly Problem[]> | undefined;
 
-/** Records the step when it is first asked for: about a second. */
+/**
+ * Inputs that a real training step gave to each op, for the option `real` of `judge`. Records the step when it is first asked for:
+ * about a second.
+ *
+ * @example
+ * ```ts
+ * import { judge, ops } from "touchstone-llama";
+ * import { realInputs } from "touchstone-llama/node";
+ *
+ * await judge("swiglu.forward", ops["swiglu.forward"].reference, { runs: 10, real: realInputs });
+ * ```
+ */
 export const realInputs: RealInputs = (op, seed) => {
   recorded ??= recordStep();
   const problems = recorded.get(op);

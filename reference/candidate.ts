@@ -3,6 +3,16 @@ import type { DTypeName } from "./dtype.ts";
 import type { Inputs, Operation, Outputs, Scalars } from "./operation.ts";
 import type { Target } from "./targets.ts";
 
+/**
+ * What a candidate made of one problem.
+ *
+ * @example
+ * ```ts
+ * import { type CandidateResult, tensor } from "touchstone-llama";
+ *
+ * const result: CandidateResult = { outputs: { y: tensor(new Float32Array(2), [2]) }, complaints: [] };
+ * ```
+ */
 export interface CandidateResult {
   readonly outputs: Outputs;
   /** What is wrong beside the numbers: a guard overwritten, an input changed; empty when nothing is. */
@@ -19,6 +29,22 @@ export class ProtocolError extends Error {
   override readonly name = "ProtocolError";
 }
 
+/**
+ * Whatever claims to compute an op, with what a function has not: complaints, files to keep, an end.
+ *
+ * @example
+ * ```ts
+ * import { type Candidate, judge, ops } from "touchstone-llama";
+ *
+ * const inner = ops["add.forward"].reference;
+ * const candidate: Candidate = {
+ *   name: "mine",
+ *   run: async (inputs, scalars) => ({ outputs: inner(inputs as never, scalars as never), complaints: [] }),
+ *   close: async () => console.log("closed"),
+ * };
+ * const { passed } = await judge("add.forward", candidate, { runs: 5 });
+ * ```
+ */
 export interface Candidate {
   /** What it is, for people. */
   readonly name: string;

@@ -1,5 +1,16 @@
 // The shape of a LLaMA (Touvron et al. 2023, table 2) and the hyperparameters of its training (section 2.2, 2.3).
 
+/**
+ * The shape of a LLaMA, in the letters of its axes. `checkConfig` says what does not fit.
+ *
+ * @example
+ * ```ts
+ * import { reference } from "touchstone-llama";
+ *
+ * const config: reference.LlamaConfig = { ...reference.presets.tiny, nKvHeads: 1 };
+ * reference.checkConfig(config);
+ * ```
+ */
 export interface LlamaConfig {
   /** C: width of the residual stream. */
   readonly dim: number;

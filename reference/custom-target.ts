@@ -26,6 +26,21 @@ import { type FunctionName, functionNames, type Region, type Target } from "./ta
  *
  * Throws TypeError where a field is missing, unknown or of the wrong type, RangeError where its value cannot be; the
  * message is one line that begins with the field.
+ *
+ * @example
+ * ```ts
+ * import { customTarget, targets } from "touchstone-llama";
+ *
+ * const mine = customTarget({
+ *   name: "my-device",
+ *   source: "its manual, section 3.2",
+ *   u: "2^-24",
+ *   flushes: true,
+ *   promisesNonFinite: false,
+ *   functions: { exp: [{ from: -80, to: 80, ulp: 3 }] },
+ * });
+ * mine.u === targets.ieee.u; // true
+ * ```
  */
 export function customTarget(json: unknown): Target {
   const fields = record(json, "target");

@@ -35,6 +35,16 @@ export interface Region {
   readonly relative?: number;
 }
 
+/**
+ * What a device's specification promises of arithmetic in float32.
+ *
+ * @example
+ * ```ts
+ * import { type Target, targets } from "touchstone-llama";
+ *
+ * const exact: Target = { ...targets.cuda, name: "cuda without flushing", flushes: false };
+ * ```
+ */
 export interface Target {
   readonly name: string;
   /** Where the figures stand. */
@@ -241,7 +251,19 @@ const matrixUnits: Target = {
   promisesNonFinite: false, // not documented
 };
 
-/** The targets by name. */
+/**
+ * The targets by name.
+ *
+ * @example
+ * ```ts
+ * import { oracle, targets, tensor } from "touchstone-llama";
+ *
+ * const gate = tensor(new Float32Array([1]), [1, 1]);
+ * const problem = { op: "swiglu.forward", inputs: { gate, up: gate }, scalars: {} } as const;
+ * oracle(problem, { target: targets.ieee }).y.bound.data[0]; // the narrowest
+ * oracle(problem, { target: targets.wgsl }).y.bound.data[0]; // WGSL promises less of exp and of a quotient
+ * ```
+ */
 export const targets = {
   wgsl,
   ieee,

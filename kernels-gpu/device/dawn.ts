@@ -7,7 +7,18 @@ import { NoDeviceError } from "./errors.ts";
 import { oneLine } from "./pipelines.ts";
 import { SOFTWARE_PACKAGES, withSoftwareAdapter, withVulkanLoader } from "./software.ts";
 
-/** auto: a GPU where there is one, else the software adapter. */
+/**
+ * auto: a GPU where there is one, else the software adapter.
+ *
+ * @example
+ * ```ts
+ * import { type AdapterChoice, openDevice } from "touchstone-llama/node";
+ *
+ * const adapter: AdapterChoice = "software";
+ * const device = await openDevice({ adapter });
+ * device.close();
+ * ```
+ */
 export type AdapterChoice = "auto" | "gpu" | "software";
 
 /**

@@ -1,4 +1,17 @@
-/** No device of the kind that was asked for: one line that says what is missing. */
+/**
+ * No device of the kind that was asked for: one line that says what is missing.
+ *
+ * @example
+ * ```ts
+ * import { NoDeviceError, openDevice } from "touchstone-llama/node";
+ *
+ * try {
+ *   (await openDevice()).close();
+ * } catch (error) {
+ *   if (error instanceof NoDeviceError) console.log(error.message); // "no device: …: npm install webgpu, …"
+ * }
+ * ```
+ */
 export class NoDeviceError extends Error {
   override readonly name = "NoDeviceError";
 }

@@ -44,7 +44,16 @@ const rows = [
 
 type Row = (typeof rows)[number];
 
-/** Such as "swiglu.forward". */
+/**
+ * Such as "swiglu.forward".
+ *
+ * @example
+ * ```ts
+ * import type { OpName } from "touchstone-llama";
+ *
+ * const names: OpName[] = ["swiglu.forward", "swiglu.backward"];
+ * ```
+ */
 export type OpName = Row["name"];
 /** The row of an op, with the types that its own declaration gives. */
 export type OpOf<Name extends OpName> = Extract<Row, { readonly name: Name }>;

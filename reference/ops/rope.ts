@@ -7,6 +7,7 @@ import { checkShapes, type Floats, type Tensor, zeros } from "../tensor.ts";
 
 /** Which two elements of a head make a pair. */
 export const layouts = ["adjacent", "half-split"] as const;
+/** Which two elements of a head make a pair: neighbours, or one of each half. */
 export type PairLayout = (typeof layouts)[number];
 
 /** x: [B, T, NH, HS], cos, sin: [T, HS/2] → y: [B, T, NH, HS]. */

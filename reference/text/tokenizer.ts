@@ -1,5 +1,16 @@
 // Text to token ids and back: what every vocabulary offers.
 
+/**
+ * A vocabulary: text to token ids and back.
+ *
+ * @example
+ * ```ts
+ * import { readTokenizer, type Tokenizer } from "touchstone-llama/node";
+ *
+ * const tokenizer: Tokenizer = readTokenizer("tokenizer.model");
+ * tokenizer.encode("text", { bos: true })[0] === tokenizer.bos; // true
+ * ```
+ */
 export interface Tokenizer {
   readonly vocabSize: number;
   /** The ids of the begin, the end and the unknown token; −1 where the vocabulary has none. */

@@ -1,5 +1,25 @@
 // What one chooses for a training run (Touvron et al. 2023, section 2.3), under the names of the recorded traces.
 
+/**
+ * What one chooses for a training run: the schedule, AdamW and the clipping. `checkHyperparameters` says what does not fit.
+ *
+ * @example
+ * ```ts
+ * import type { reference } from "touchstone-llama";
+ *
+ * const h: reference.Hyperparameters = {
+ *   learningRate: 3e-4,
+ *   warmupSteps: 10,
+ *   totalSteps: 100,
+ *   minLearningRateRatio: 0.1,
+ *   weightDecay: 0.1,
+ *   beta1: 0.9,
+ *   beta2: 0.95,
+ *   adamEps: 1e-8,
+ *   maxGradientNorm: 1,
+ * };
+ * ```
+ */
 export interface Hyperparameters {
   /** The peak, reached at the end of the warm-up. */
   readonly learningRate: number;

@@ -39,6 +39,22 @@ export interface Pass<P extends Floats = Floats> {
   readonly gradients: model.ModelGradients<P>;
 }
 
+/**
+ * Both passes over a whole batch, with the global norm of its gradients.
+ *
+ * @example
+ * ```ts
+ * import { reference, tensor } from "touchstone-llama";
+ *
+ * const config = { ...reference.presets.tiny, nLayers: 1 };
+ * const tokens = tensor(Int32Array.of(1, 2), [1, 2]);
+ * const weights = reference.initialWeights(config, 1, Float32Array);
+ * const passes: reference.training.Passes<Float32Array> = reference.training.differentiate(config, weights, {
+ *   tokens,
+ *   targets: tokens,
+ * });
+ * ```
+ */
 export interface Passes<P extends Floats = Floats> extends Pass<P> {
   /** Over the gradients of all weights: []. */
   readonly norm: Tensor<P>;
