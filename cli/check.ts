@@ -2,6 +2,7 @@
 import { type Command, Option } from "commander";
 import { type CheckOptions, DEFAULT_RUNS, DEFAULT_TIMEOUT, LARGEST_CASE_SEED } from "./check-options.ts";
 import { whole } from "./numbers.ts";
+import { findingsInHelp } from "./statuses.ts";
 
 export function register(program: Command): void {
   program
@@ -61,6 +62,7 @@ export function register(program: Command): void {
       "--bitwise",
       "bits must not depend on a row's position: a relation that holds only within bounds is a finding",
     )
+    .addHelpText("after", `\n${findingsInHelp}`)
     .action(async (options: CheckOptions) => {
       if (options.replay === undefined) {
         process.exitCode = await (await import("./check-run.ts")).check(options);

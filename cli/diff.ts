@@ -1,6 +1,7 @@
 // touchstone diff: how far two files of tensors are apart.
 import type { Command } from "commander";
 import { real } from "./numbers.ts";
+import { findingsInHelp } from "./statuses.ts";
 
 export function register(program: Command): void {
   program
@@ -9,6 +10,7 @@ export function register(program: Command): void {
     .argument("<a>", "a safetensors file")
     .argument("<b>", "the one to which it is compared")
     .option("--max-relative <x>", "the largest relative distance that counts as equal", real(0), 0)
+    .addHelpText("after", `\n${findingsInHelp}`)
     .action(async (a: string, b: string, { maxRelative }: { readonly maxRelative: number }) => {
       const { diff } = await import("./diff-run.ts");
       process.exitCode = diff(a, b, maxRelative);

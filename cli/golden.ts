@@ -2,6 +2,7 @@
 import { type Command, Option } from "commander";
 import { whole } from "./numbers.ts";
 import type { GenerateOptions } from "./golden-run.ts";
+import { findingsInHelp } from "./statuses.ts";
 
 export function register(program: Command): void {
   const golden = program.command("golden").description("golden fixtures: inputs, exact outputs and bounds in files");
@@ -23,6 +24,7 @@ export function register(program: Command): void {
     .command("check")
     .description("fail if a fixture has changed without its sources, or a source without its fixtures")
     .argument("[folder]", "the fixtures (default: the committed suite)")
+    .addHelpText("after", `\n${findingsInHelp}`)
     .action(async (folder: string | undefined) => {
       const { checkFolder } = await import("./golden-run.ts");
       process.exitCode = checkFolder(folder);
@@ -32,6 +34,7 @@ export function register(program: Command): void {
     .description("judge a folder of outputs that were computed elsewhere from fixtures")
     .argument("<fixtures>")
     .argument("<outputs>", "a safetensors file of the same name for each fixture, with the op's outputs by name")
+    .addHelpText("after", `\n${findingsInHelp}`)
     .action(async (fixtures: string, outputs: string) => {
       const { verify } = await import("./golden-run.ts");
       process.exitCode = verify(fixtures, outputs);

@@ -17,6 +17,9 @@ export function statusOf(hasFindings: boolean): number {
   return hasFindings ? statuses.finding : statuses.good;
 }
 
+/** For the --help of commands that look for something. */
+export const findingsInHelp = `Exit status: ${statuses.good} nothing found, ${statuses.finding} a finding, ${statuses.badInput} bad input.`;
+
 /** The table in --help. */
 export const inHelp = `Exit status:
   ${statuses.good}    done, and nothing found

@@ -184,7 +184,7 @@ function detectFolder(path: string): { format: CheckpointFormat; place: string }
   if (existsSync(own)) return { format: "touchstone", place: own };
   throw new FormatError(
     path,
-    "is no checkpoint, expected a folder with config.json, params.json or checkpoint.safetensors",
+    "is not a checkpoint, expected a folder with config.json, params.json or checkpoint.safetensors",
   );
 }
 

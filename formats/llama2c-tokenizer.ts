@@ -74,6 +74,6 @@ function textOf(path: string, where: string, bytes: Uint8Array): string {
   try {
     return utf8.decode(bytes);
   } catch (error) {
-    throw new FormatError(path, `${where} is no UTF-8, expected text`, { cause: error });
+    throw new FormatError(path, `${where} is not UTF-8, expected text`, { cause: error });
   }
 }

@@ -134,7 +134,7 @@ function run(path: string, bytes: Uint8Array): Value {
   }
   function setItems(pairs: readonly Value[]): void {
     const target = stack.at(-1);
-    if (!is(target, "dictionary")) return fail("items set in what is no dictionary");
+    if (!is(target, "dictionary")) return fail("items set in something other than a dictionary");
     for (let i = 0; i < pairs.length; i += 2) {
       const [key, value] = [pairs[i], pairs[i + 1]];
       if (typeof key !== "string" || value === undefined) fail(`${describe(key)} as a key, expected a string`);
@@ -241,7 +241,7 @@ function storage(id: Value, fail: Fail): PickledStorage {
   const values = is(id, "tuple") ? id.values : [];
   const [word, type, key, , length] = values;
   if (values.length !== 5 || word !== "storage" || !is(type, "global") || typeof key !== "string") {
-    return fail("a persistent id that is no storage");
+    return fail("a persistent id that is not a storage");
   }
   const name = type.name.slice("torch.".length);
   if (!Object.hasOwn(storageTypes, name)) fail(`a storage of type ${type.name}`);

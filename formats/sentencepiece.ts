@@ -80,7 +80,7 @@ export function parseSentencePiece(path: string, bytes: Uint8Array): TokenizerMo
   } catch (error) {
     if (error instanceof FormatError) throw error;
     const why = (error as Error).message;
-    throw new FormatError(path, `is no SentencePiece model (${why}), expected a whole ModelProto`, { cause: error });
+    throw new FormatError(path, `is not a SentencePiece model (${why}), expected a whole ModelProto`, { cause: error });
   }
   if (modelType !== "BPE") {
     throw new FormatError(path, `trainer_spec.model_type is ${modelType}, expected BPE`);

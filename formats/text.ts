@@ -21,7 +21,7 @@ export interface TextFile {
   close(): void;
 }
 
-/** Opens a text. Throws FormatError for what cannot be read, is no regular file, or is no whole gzip file. */
+/** Opens a text. Throws FormatError for what cannot be read, is not a regular file, or is no whole gzip file. */
 export function openText(path: string): TextFile {
   let handle: number;
   try {
@@ -45,7 +45,7 @@ export function openText(path: string): TextFile {
   }
 }
 
-/** All bytes of a text. Throws as openText does, but takes what is no regular file, such as a pipe, as well. */
+/** All bytes of a text. Throws as openText does, but takes what is not a regular file, such as a pipe, as well. */
 export function readTextBytes(path: string): Uint8Array {
   try {
     const bytes = readFileSync(path);

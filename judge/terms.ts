@@ -37,7 +37,7 @@ export function declareStores(target: Target, stores: Stores, operations: readon
       throw new RangeError(`"${name}" is nothing that these ops store, expected one of ${[...known].join(", ")}`);
     }
     if (!Object.hasOwn(formats, format)) {
-      throw new RangeError(`"${format}" is no format, expected one of ${Object.keys(formats).join(", ")}`);
+      throw new RangeError(`"${format}" is not a format, expected one of ${Object.keys(formats).join(", ")}`);
     }
   }
   return { ...target, stores: { ...target.stores, ...stores } };

@@ -55,7 +55,7 @@ export interface DocumentFiles {
   read(d: number, most: number): Uint8Array;
 }
 
-/** Reads every file once. Throws FormatError for what cannot be read, is not UTF-8, or is no JSON with a text. */
+/** Reads every file once. Throws FormatError for what cannot be read, is not UTF-8, or is not JSON with a text. */
 export function openDocuments({ paths, separator, partBytes = PART }: Files): DocumentFiles {
   const hash = createHash("sha256");
   let bytes = 0;

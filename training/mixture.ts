@@ -49,7 +49,7 @@ export function readMixture(path: string): SourceSpec[] {
     if (statSync(path).size > LARGEST_FILE) throw new FormatError(path, `is larger than ${LARGEST_FILE} bytes`);
     json = JSON.parse(readFileSync(path, "utf8"));
   } catch (error) {
-    if (error instanceof SyntaxError) throw new FormatError(path, `is no JSON (${error.message}), expected a mixture`);
+    if (error instanceof SyntaxError) throw new FormatError(path, `is not JSON (${error.message}), expected a mixture`);
     throw asFormatError(error, path, "cannot be read", "a mixture in JSON");
   }
   const sources = isObject(json) ? json.sources : undefined;

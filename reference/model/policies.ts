@@ -28,7 +28,7 @@ export function parsePolicy(text: string): Policy {
     if (Object.hasOwn(blockTensors, output)) return output as TensorName;
     const outputs = Object.keys(blockTensors).slice(1);
     throw new RangeError(
-      `"${output}" is no policy of recomputation, expected ${policyNames.join(", ")}, or outputs to save of ${outputs.join(" ")}`,
+      `"${output}" is not a policy of recomputation, expected ${policyNames.join(", ")}, or outputs to save of ${outputs.join(" ")}`,
     );
   });
 }

@@ -58,7 +58,7 @@ const cases: [args: string[], says: RegExp][] = [
   [["check", "--op", "add", "--store", "P"], /--store P: "P" is not NAME=FORMAT, expected/],
   [["check", "--op", "add", "--exec", ""], /--exec: the command is empty, expected/],
   [["check", "--op", "add", "--store", "Q=bfloat16"], /"Q" is nothing that these ops store/],
-  [["check", "--op", "add", "--store", "a=float8"], /"float8" is no format/],
+  [["check", "--op", "add", "--store", "a=float8"], /"float8" is not a format/],
   [["check", "--op", "add", "--json", folder], /--json .*: is not a regular file/],
   [
     ["golden", "generate", "--scale", "7B", "--op", "rope.forward", "--out", "/proc/none"],
@@ -94,7 +94,7 @@ const cases: [args: string[], says: RegExp][] = [
     ["plan", "--model", "7B", "--svg", at("no/plan.svg")],
     /--svg .*: cannot be written, no such file.*expected a writable folder/,
   ],
-  [["plan", "--model", "7B", "--recompute", "none,q"], /--recompute none,q: "none" is no policy.*expected none/],
+  [["plan", "--model", "7B", "--recompute", "none,q"], /--recompute none,q: "none" is not a policy.*expected none/],
   [["plan", "--model", "tiny"], /--tokens is missing, expected --tokens N/],
   [
     ["convert", model, at("out.bin"), "--dtype", "float16"],

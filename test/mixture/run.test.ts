@@ -114,9 +114,9 @@ describe("is refused with what was expected:", () => {
     expect(() => readMixture(mixtureFile("bad.json", sources))).toThrow(message);
   });
 
-  test("what is no JSON", () => {
+  test("what is not JSON", () => {
     writeFileSync(at("bad.json"), "{");
-    expect(() => readMixture(at("bad.json"))).toThrow(/bad\.json: is no JSON/);
+    expect(() => readMixture(at("bad.json"))).toThrow(/bad\.json: is not JSON/);
   });
 
   test(

@@ -185,7 +185,7 @@ describe("policies", () => {
 
   test("a name that is none is refused with those that are", () => {
     expect(() => parsePolicy("qProjection,z")).toThrow(
-      /^"z" is no policy of recomputation, expected none, selective, full, or outputs .*ffnOutput/,
+      /^"z" is not a policy of recomputation, expected none, selective, full, or outputs .*ffnOutput/,
     );
     expect(() => parsePolicy("")).toThrow(RangeError);
     expect(() => parsePolicy("constructor")).toThrow(RangeError);

@@ -143,7 +143,7 @@ describe("a .model's fields", () => {
 
   test("hold text, not broken UTF-8; a byte order mark is text", () => {
     const broken = message(1, (w) => w.tag(1, WireType.LengthDelimited).bytes(Uint8Array.of(0xff, 0x41)));
-    expect(refusal(() => parseSentencePiece("file", and(broken)))).toContain("is no SentencePiece model");
+    expect(refusal(() => parseSentencePiece("file", and(broken)))).toContain("is not a SentencePiece model");
     const mark = message(1, (w) => w.tag(1, WireType.LengthDelimited).string("\ufeff"));
     expect(parseSentencePiece("file", and(mark)).pieces.at(-1)).toEqual({ text: "\ufeff", score: 0, type: "normal" });
   });
@@ -169,7 +169,7 @@ describe.each([
       tokenizer.decode(ids);
     } catch (error) {
       if (!(error instanceof FormatError)) throw error;
-      expect(error.message).toMatch(/^file: [^\n\r]+, expected [^\n\r]+$|^file: is no SentencePiece model/);
+      expect(error.message).toMatch(/^file: [^\n\r]+, expected [^\n\r]+$|^file: is not a SentencePiece model/);
       refused++;
     }
   }
@@ -193,7 +193,7 @@ test("other files are refused in one line", () => {
   const wrong: [string, string | Uint8Array, string][] = [
     ["empty", "", "is empty, expected a tokenizer"],
     ["json", '{"model": {}}', "is JSON, expected a SentencePiece .model or a llama2.c .bin"],
-    ["text", "A plain text.", "is no SentencePiece model (premature EOF)"],
+    ["text", "A plain text.", "is not a SentencePiece model (premature EOF)"],
     ["short", "abc", "has 3 bytes, expected the longest piece as int32"],
     ["longest", llama2c(small, 3), "piece 0 at byte 4 has length 5, expected 1 to 3"],
     ["negative", Uint8Array.of(5, 0, 0, 0, 0, 0, 0, 0, 255, 255, 255, 255), "piece 0 at byte 4 has length -1"],

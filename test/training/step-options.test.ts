@@ -48,7 +48,7 @@ test("what cannot be is refused in one line", () => {
     [["--micro-batches", "0"], "--micro-batches 0: expected a whole number of at least 1"],
     [
       ["--recompute", "gates"],
-      '--recompute gates: "gates" is no policy of recomputation, expected none, selective, full, or outputs to save of',
+      '--recompute gates: "gates" is not a policy of recomputation, expected none, selective, full, or outputs to save of',
     ],
   ] as const) {
     const { status, stderr } = train("--steps", "1", ...args);
