@@ -54,6 +54,12 @@ test("a room's README names each of its files; of files that every op has, some"
   expect(unnamed).toEqual([]);
 });
 
+test("the number of fixtures is that of the suite", () => {
+  const { length } = filesOfTree().filter((path) => /^golden\/fixtures\/suite\/.*\.safetensors$/.test(path));
+  expect(textOf("README.md")).toContain(`${length} small fixtures`);
+  expect(textOf("docs/fixtures.md")).toContain(`${length} small ones`);
+});
+
 test("the package carries every document", () => {
   const listing = execFileSync("npm", ["pack", "--dry-run", "--ignore-scripts", "--json"], {
     cwd: root,
