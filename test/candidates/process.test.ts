@@ -65,33 +65,35 @@ async function check(command: string, op: string, dtype: DTypeName, target: Targ
   }
 }
 
-describe.for([
+for (const { language, absent, command } of [
   { language: `Python${python.note}`, absent: python.absent, command: inPython },
   { language: `C${compiler.note}`, absent: compiler.absent, command: inC },
-])("a kernel in $language", ({ absent, command }) => {
-  test.skipIf(absent).each(["attention.forward", "rmsnorm.forward", "adamw.forward"])(
-    "that is right passes: %s",
-    { timeout: 4 * TIMEOUT },
-    async (op) => {
-      const { failures, unjudged, elements } = await check(command("none"), op, "float32");
-      expect(failures).toEqual([]);
-      expect(elements).toBeGreaterThan(1000);
-      expect(unjudged).toBe(0);
-    },
-  );
+]) {
+  describe(`a kernel in ${language}`, () => {
+    test.skipIf(absent).each(["attention.forward", "rmsnorm.forward", "adamw.forward"])(
+      "that is right passes: %s",
+      { timeout: 4 * TIMEOUT },
+      async (op) => {
+        const { failures, unjudged, elements } = await check(command("none"), op, "float32");
+        expect(failures).toEqual([]);
+        expect(elements).toBeGreaterThan(1000);
+        expect(unjudged).toBe(0);
+      },
+    );
 
-  const faults =
-    command === inC
-      ? { "attention.forward": ["no rescaling"], "rmsnorm.forward": ["C - 1"], "adamw.forward": ["coupled"] }
-      : { "attention.forward": ["heads", "top-left", "low P"], "rmsnorm.forward": ["eps"], "adamw.forward": ["eps"] };
-  const list = Object.entries(faults).flatMap(([op, names]) => names.map((fault) => [op, fault] as const));
-  test.skipIf(absent).each(list)("that is wrong is rejected: %s, %s", { timeout: 4 * TIMEOUT }, async (op, fault) => {
-    const { failures } = await check(command(fault), op, "float32");
-    expect(failures).toHaveLength(1);
-    expect(failures[0].worst).toBeDefined(); // for its numbers
-    expect(failures[0].replay).toContain(op);
+    const faults =
+      command === inC
+        ? { "attention.forward": ["no rescaling"], "rmsnorm.forward": ["C - 1"], "adamw.forward": ["coupled"] }
+        : { "attention.forward": ["heads", "top-left", "low P"], "rmsnorm.forward": ["eps"], "adamw.forward": ["eps"] };
+    const list = Object.entries(faults).flatMap(([op, names]) => names.map((fault) => [op, fault] as const));
+    test.skipIf(absent).each(list)("that is wrong is rejected: %s, %s", { timeout: 4 * TIMEOUT }, async (op, fault) => {
+      const { failures } = await check(command(fault), op, "float32");
+      expect(failures).toHaveLength(1);
+      expect(failures[0].worst).toBeDefined(); // for its numbers
+      expect(failures[0].replay).toContain(op);
+    });
   });
-});
+}
 
 describe.skipIf(python.absent)(`weights rounded to bfloat16 before they meet v${python.note}`, () => {
   const declared = { ...targets.ieee, stores: { P: "bfloat16" } } as const;

@@ -32,45 +32,48 @@ const onDevice =
 const traces = [
   ...policyNames.map((recompute) => ({ name: "gqa", recompute })),
   { name: "mqa-tied", recompute: "full" as const },
-].map(({ name, recompute }) => {
-  const { path, absent, note } = sharedData(`traces/${name}.f64.safetensors`);
-  return { title: `${name} on the device, recomputing: ${recompute}${note}`, path, absent, recompute };
+].map(({ name: trace, recompute }) => {
+  const { path, absent, note } = sharedData(`traces/${trace}.f64.safetensors`);
+  return { claim: `${trace} on the device, recomputing: ${recompute}${note}`, path, absent, recompute };
 });
 
-describe.for(traces)("$title", ({ path, absent, recompute }) => {
-  test.skipIf(absent)("every tensor is PyTorch's, and every op is inside its bound", async () => {
-    const input = readTraceInput(path);
-    const tensors = new Map<string, Tensor<Floats | Ints>>();
-    for (const [name, written] of await replayTrace(input, Float32Array, true, onDevice({ recompute }))) {
-      tensors.set(name, "tensor" in written ? written.tensor : written);
-    }
-    for (const [name, want] of readSafetensors(path).tensors) {
-      expect(tensors.has(name), name).toBe(true);
-      expect(distance(tensors.get(name)!, want).relative, name).toBeLessThanOrEqual(FLOAT32_REPLAY);
-    }
-    const { config, hyperparameters, batches } = input;
-    const [B, T] = batches[0].tokens.shape;
-    const like = { data: new Float32Array(0), shape: [0] };
-    const shape = { config, B, T, like, ...(hyperparameters && { hyperparameters }) };
-    const recording = {
-      path: "device",
-      metadata: {},
-      dtype: undefined,
-      read: (name: string) => {
-        const tensor = tensors.get(name);
-        return tensor === undefined ? undefined : { tensor, dtype: "float32" as const };
-      },
-      close: () => {},
-    };
-    const instances = batches.flatMap((_, step) => instancesOf(shape, step));
-    const { faults, left, judged } = blameInstances(instances, operations, recording, targets.wgsl);
-    expect(faults).toEqual([]);
-    expect(left).toEqual([]);
-    expect(judged.length).toBeGreaterThan(instances.length);
+for (const { claim, path, absent, recompute } of traces) {
+  describe(claim, () => {
+    test.skipIf(absent)("every tensor is PyTorch's, and every op is inside its bound", async () => {
+      const input = readTraceInput(path);
+      const tensors = new Map<string, Tensor<Floats | Ints>>();
+      for (const [name, written] of await replayTrace(input, Float32Array, true, onDevice({ recompute }))) {
+        tensors.set(name, "tensor" in written ? written.tensor : written);
+      }
+      for (const [name, want] of readSafetensors(path).tensors) {
+        expect(tensors.has(name), name).toBe(true);
+        expect(distance(tensors.get(name)!, want).relative, name).toBeLessThanOrEqual(FLOAT32_REPLAY);
+      }
+      const { config, hyperparameters, batches } = input;
+      const [B, T] = batches[0].tokens.shape;
+      const like = { data: new Float32Array(0), shape: [0] };
+      const shape = { config, B, T, like, ...(hyperparameters && { hyperparameters }) };
+      const recording = {
+        path: "device",
+        metadata: {},
+        dtype: undefined,
+        read: (name: string) => {
+          const tensor = tensors.get(name);
+          return tensor === undefined ? undefined : { tensor, dtype: "float32" as const };
+        },
+        close: () => {},
+      };
+      const instances = batches.flatMap((_, step) => instancesOf(shape, step));
+      const { faults, left, judged } = blameInstances(instances, operations, recording, targets.wgsl);
+      expect(faults).toEqual([]);
+      expect(left).toEqual([]);
+      expect(judged.length).toBeGreaterThan(instances.length);
+    });
   });
-});
+}
 
-test("50 steps on real text under each policy: each loss is the reference's, and near it in mixed precision", async () => {
+const title = "50 steps on real text under each policy: each loss is the reference's, and near it in mixed precision";
+test(title, { timeout: 240_000 }, async () => {
   const bytes = { vocabSize: 259, normEps: 1e-5, ropeTheta: 10_000, maxSeqLen: 16, tiedEmbeddings: false };
   const config = { ...bytes, dim: 16, nLayers: 1, nHeads: 2, nKvHeads: 1, ffnDim: 24 };
   const h = { learningRate: 0.02, warmupSteps: 5, totalSteps: 50, minLearningRateRatio: 0.1, weightDecay: 0.1 };
