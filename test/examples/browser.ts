@@ -81,25 +81,27 @@ async function end(browser: ChildProcess): Promise<void> {
   await ended;
 }
 
-/** Unpacks Chromium and the libraries that a bare machine lacks into the folder, and starts it. */
-function start(url: string, folder: string): ChildProcess {
+export const chromiumFlags = [
+  "--headless=shell",
+  "--no-sandbox",
+  "--enable-unsafe-webgpu",
+  "--use-webgpu-adapter=swiftshader",
+] as const;
+
+/** Unpacks Chromium and the libraries that a bare machine lacks into the folder: its path, and what it is started with. */
+export function unpackChromium(folder: string): { readonly path: string; readonly env: NodeJS.ProcessEnv } {
   const unpack = 'import("@sparticuz/chromium").then(({ default: c }) => c.executablePath())';
   const env = { ...process.env, TMPDIR: folder, AWS_LAMBDA_JS_RUNTIME: "nodejs22.x" }; // the libraries come with Lambda's
-  execFileSync(process.execPath, ["-e", unpack], { env, stdio: "ignore" });
-  return spawn(
-    join(folder, "chromium"),
-    [
-      "--headless=shell",
-      "--no-sandbox",
-      "--enable-unsafe-webgpu",
-      "--use-webgpu-adapter=swiftshader",
-      `--user-data-dir=${join(folder, "user")}`,
-      url,
-    ],
-    {
-      stdio: "ignore",
-      detached: true, // a group of its own, so that all of it can be ended
-      env: { ...env, LD_LIBRARY_PATH: join(folder, "al2023", "lib"), FONTCONFIG_PATH: join(folder, "fonts") },
-    },
-  );
+  execFileSync(process.execPath, ["-e", unpack], { env, cwd: root, stdio: "ignore" });
+  const libraries = { LD_LIBRARY_PATH: join(folder, "al2023", "lib"), FONTCONFIG_PATH: join(folder, "fonts") };
+  return { path: join(folder, "chromium"), env: { ...env, ...libraries } };
+}
+
+function start(url: string, folder: string): ChildProcess {
+  const { path, env } = unpackChromium(folder);
+  return spawn(path, [...chromiumFlags, `--user-data-dir=${join(folder, "user")}`, url], {
+    stdio: "ignore",
+    detached: true, // a group of its own, so that all of it can be ended
+    env,
+  });
 }

@@ -1,16 +1,17 @@
 // The package as a stranger gets it: packed, installed into empty folders, used by programs outside the tree, with its optional
 // parts and without. Run by `npm run test:package`; it installs from the registry, so it is no part of `npm test`.
+import { spawnSync } from "node:child_process";
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { spawnSync } from "node:child_process";
+import { chromium, chromiumFlags, unpackChromium } from "../examples/browser.ts";
 import { pageFails, runExamples, runWorkflow } from "./examples.ts";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 const outside = fileURLToPath(new URL("outside", import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), "touchstone-package-"));
-const counts = { passed: 0, failed: 0 };
+const counts = { passed: 0, failed: 0, skipped: 0 };
 
 interface Ran {
   readonly status: number | null;
@@ -84,6 +85,16 @@ function compiles(place: string, resolution: string, lib: readonly string[]): vo
   succeed("npx", ["tsc", "-p", "."], place);
 }
 
+/** Runs kernel.browser.mjs inside Chromium. */
+function inBrowser(place: string): void {
+  const unpacked = join(folder, "chromium");
+  mkdirSync(unpacked);
+  const { path, env } = unpackChromium(unpacked);
+  const given = { ...env, CHROMIUM: path, CHROMIUM_FLAGS: chromiumFlags.join(" ") };
+  const printed = succeed("npx", ["vitest", "run", "--config", "vitest.browser.config.mjs"], place, given);
+  expectText(printed, /Tests .*2 passed/);
+}
+
 try {
   succeed("npm", ["pack", "--silent", "--pack-destination", folder], root);
   const [name] = readdirSync(folder);
@@ -92,7 +103,9 @@ try {
   const { devDependencies } = JSON.parse(readFileSync(join(root, "package.json"), "utf8")) as {
     devDependencies: Record<string, string>;
   };
-  const tools = ["typescript", "tsx", "vitest", "@types/node"].map((tool) => `${tool}@${devDependencies[tool]}`);
+  const tools = ["typescript", "tsx", "vitest", "@vitest/browser-playwright", "playwright", "@types/node"].map(
+    (tool) => `${tool}@${devDependencies[tool]}`,
+  );
 
   const whole = project("whole", archive, tools);
   step("the installed package checks its kernels", () => {
@@ -108,6 +121,10 @@ try {
   step("a program uses oracle, compare, cases and judge", () => void succeed("node", ["pure.mjs"], whole));
   step("and a device: candidateOf on Dawn", () => void succeed("node", ["device.mjs"], whole));
   step("a test suite uses the matchers", () => void succeed("npx", ["vitest", "run", "--no-cache"], whole));
+  if (chromium.absent) {
+    counts.skipped++;
+    process.stdout.write(`skipped the same judge in a browser${chromium.note}\n`);
+  } else step("the same judge in headless Chromium, by vitest's browser mode", () => inBrowser(whole));
   for (const resolution of ["node16", "nodenext", "bundler"]) {
     step(`types resolve under ${resolution}`, () => compiles(whole, resolution, ["es2023"]));
     step(`and with a browser's types`, () => compiles(whole, resolution, ["es2023", "dom"]));
@@ -136,5 +153,5 @@ try {
 } finally {
   rmSync(folder, { recursive: true, force: true });
 }
-process.stdout.write(`${counts.passed} passed, ${counts.failed} failed\n`);
+process.stdout.write(`${counts.passed} passed, ${counts.failed} failed, ${counts.skipped} skipped\n`);
 process.exitCode = counts.failed === 0 ? 0 : 1;
