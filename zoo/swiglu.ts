@@ -2,37 +2,49 @@
 import { entriesOf, type EvaluationOf, output } from "./evaluation.ts";
 import type { Float32Arithmetic } from "./arithmetic.ts";
 
-type Sigmoid = (f: Float32Arithmetic, z: number) => number;
+type OfGate = (f: Float32Arithmetic, z: number) => number;
 
-const stable: Sigmoid = (f, z) => {
-  const e = f.exp(-Math.abs(z));
-  return f.divide(z < 0 ? e : 1, f.add(1, e));
-};
-// Below about −88 e^−z overflows, and the quotient by infinity is 0.
-const plain: Sigmoid = (f, z) => f.divide(1, f.add(1, f.exp(-z)));
-const sigmoids = { "sigma-stable": stable, "sigma-plain": plain };
+/** σ, and silu as one quotient, from the same exponential. Below about −88 e^−z overflows, and a quotient by infinity is 0. */
+const forms = {
+  "sigma-stable": {
+    sigmoid: (f, z) => {
+      const e = f.exp(-Math.abs(z));
+      return f.divide(z < 0 ? e : 1, f.add(1, e));
+    },
+    silu: (f, z) => {
+      const e = f.exp(-Math.abs(z));
+      return f.divide(z < 0 ? f.multiply(z, e) : z, f.add(1, e));
+    },
+  },
+  "sigma-plain": {
+    sigmoid: (f, z) => f.divide(1, f.add(1, f.exp(-z))),
+    silu: (f, z) => f.divide(z, f.add(1, f.exp(-z))),
+  },
+} satisfies Readonly<Record<string, Readonly<Record<"sigmoid" | "silu", OfGate>>>>;
 
-type Value = (f: Float32Arithmetic, sigmoid: Sigmoid, gate: number, up: number) => number;
+type Form = (typeof forms)[keyof typeof forms];
+type Value = (f: Float32Arithmetic, form: Form, gate: number, up: number) => number;
 
 const products = {
-  "silu-first": (f, sigmoid, gate, up) => f.multiply(f.multiply(gate, sigmoid(f, gate)), up),
-  "up-first": (f, sigmoid, gate, up) => f.multiply(gate, f.multiply(sigmoid(f, gate), up)),
+  "silu-first": (f, { sigmoid }, gate, up) => f.multiply(f.multiply(gate, sigmoid(f, gate)), up),
+  "up-first": (f, { sigmoid }, gate, up) => f.multiply(gate, f.multiply(sigmoid(f, gate), up)),
+  "silu-quotient": (f, { silu }, gate, up) => f.multiply(silu(f, gate), up),
 } satisfies Readonly<Record<string, Value>>;
 
-export const forward = entriesOf(sigmoids).flatMap(([name, sigmoid]) =>
+export const forward = entriesOf(forms).flatMap(([name, of]) =>
   entriesOf(products).map(([form, value]): EvaluationOf<"swiglu.forward"> => ({
     op: "swiglu.forward",
     covers: [name, form],
     evaluate: (f, { gate, up }) => {
       const y = output(gate.shape);
-      for (let i = 0; i < y.data.length; i++) y.data[i] = value(f, sigmoid, gate.data[i], up.data[i]);
+      for (let i = 0; i < y.data.length; i++) y.data[i] = value(f, of, gate.data[i], up.data[i]);
       return { y };
     },
   })),
 );
 
-export const backward = entriesOf(sigmoids).flatMap(([name, sigmoid]) =>
-  (["complement-mirrored", "complement-difference", "multiplied-out"] as const).map(
+export const backward = entriesOf(forms).flatMap(([name, { sigmoid, silu }]) =>
+  (["complement-mirrored", "complement-difference", "multiplied-out", "silu-quotient"] as const).map(
     (form): EvaluationOf<"swiglu.backward"> => ({
       op: "swiglu.backward",
       covers: [name, form],
@@ -48,7 +60,7 @@ export const backward = entriesOf(sigmoids).flatMap(([name, sigmoid]) =>
               ? f.multiplyAdd(f.multiply(z, s), complement, s)
               : f.multiply(s, f.multiplyAdd(z, complement, 1));
           dgate.data[i] = f.multiply(f.multiply(dy.data[i], up.data[i]), slope);
-          dup.data[i] = f.multiply(dy.data[i], f.multiply(z, s));
+          dup.data[i] = f.multiply(dy.data[i], form === "silu-quotient" ? silu(f, z) : f.multiply(z, s));
         }
         return { dgate, dup };
       },

@@ -1,5 +1,7 @@
-// How far a correct SwiGLU may land. What is covered stands in the rows; products may be in any association. Not covered: silu
-// as one quotient, gate / (1 + e^−gate), at a gate of 0, where a quotient of zero may be a subnormal number that up enlarges.
+// How far a correct SwiGLU may land. The rows list what is covered; products may be in any association.
+//
+// As one quotient, gate / (1 + e^−gate), silu differs from gate · σ at a gate of 0 alone: WGSL's quotient of zero may be a
+// subnormal number, which up or dy enlarges.
 //
 // Where e^−z overflows, or the divisor leaves the division's domain, 1 / (1 + e^−z) is 0: the quotient by infinity, and what
 // devices give whose reciprocal of so large a number is flushed. The exact σ(z) is below 2⁻¹²⁵ there, and zero is allowed.
@@ -29,6 +31,7 @@ export const forward = defineOp({
     ...sigmoids,
     "silu-first": "(gate · σ) · up",
     "up-first": "gate · (σ · up)",
+    "silu-quotient": "silu as one quotient, gate / (1 + e^−gate) or gate · e^gate / (1 + e^gate)",
   },
   exact: none("an exponential"),
   wide: none("no statistic, loss or angle"),
@@ -49,6 +52,7 @@ export const backward = defineOp({
     "complement-mirrored": "1 − σ(z) as σ(−z)",
     "complement-difference": "1 − σ(z) as a difference",
     "multiplied-out": "the derivative multiplied out, σ + z · σ · (1 − σ)",
+    "silu-quotient": "silu in dup as one quotient",
   },
   exact: none("an exponential"),
   wide: none("no statistic, loss or angle"),
@@ -71,7 +75,8 @@ function forwardBound(
   for (let i = 0; i < y.data.length; i++) {
     const z = gateAt(i);
     const s = sigmoid(a, z);
-    y.data[i] = a.either(a.product(z, s, upAt(i)), a.multiply(a.store("silu", a.multiply(z, s)), upAt(i))).error;
+    const silu = a.either(a.multiply(z, s), siluAsQuotient(a, z));
+    y.data[i] = a.either(a.product(z, s, upAt(i)), a.multiply(a.store("silu", silu), upAt(i))).error;
   }
   return { y };
 }
@@ -102,7 +107,8 @@ function backwardBound(
       a.product(dyAt(i), upAt(i), a.either(slope, sum)),
       a.multiply(dsilu, a.either(slope, sum)),
     ).error;
-    dup.data[i] = a.either(a.product(dyAt(i), z, s), a.multiply(dyAt(i), a.store("silu", a.multiply(z, s)))).error;
+    const silu = a.either(a.multiply(z, s), siluAsQuotient(a, z));
+    dup.data[i] = a.either(a.product(dyAt(i), z, s), a.multiply(dyAt(i), a.store("silu", silu))).error;
   }
   return { dgate, dup };
 }
@@ -114,5 +120,14 @@ export function sigmoid(a: Arithmetic, z: Approx): Approx {
   const above = a.divide(a.exact(1), a.add(a.exact(1), e));
   const stable = z.value < 0 ? below : above;
   const plain = a.divide(a.exact(1), a.add(a.exact(1), a.exp(a.negate(z))));
+  return a.either(stable, plain.error < Infinity ? plain : a.exact(0));
+}
+
+/** gate / (1 + e^−gate), whose quotient of zero may be a subnormal number (WGSL 15.7.4.1). */
+function siluAsQuotient(a: Arithmetic, z: Approx): Approx {
+  const e = a.exp(a.negate(a.abs(z)));
+  const divisor = a.add(a.exact(1), e);
+  const stable = a.divide(z.value < 0 ? a.multiply(z, e) : z, divisor);
+  const plain = a.divide(z, a.add(a.exact(1), a.exp(a.negate(z))));
   return a.either(stable, plain.error < Infinity ? plain : a.exact(0));
 }
