@@ -4,7 +4,7 @@ import { spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 
-/** The speed that stories260K should reach at least, in tokens a second. */
+/** The least speed that stories260K should reach, in tokens a second. */
 const LEAST = 1000;
 const RUNS = 7;
 

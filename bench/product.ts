@@ -3,7 +3,7 @@ import { type Operand, plainProduct, product } from "../reference/product.ts";
 import { normal } from "../reference/random.ts";
 import { medianMilliseconds } from "./measure.ts";
 
-/** The speed-up that the fast form should reach at least. */
+/** The least speed-up that the fast form should reach. */
 const LEAST = 2.5;
 
 /** R rows, C inputs, O outputs: a block of a small model, and a length that no tile divides. */

@@ -10,12 +10,12 @@ import { fromUtf8 } from "../reference/text/tokenizer-utf8.ts";
 import { FROZEN_TEXT } from "../training/text.ts";
 import { medianMilliseconds } from "./measure.ts";
 
-/** The speed at which real text should be encoded at least, in MB/s. */
+/** The least speed at which real text should be encoded, in MB/s. */
 const LEAST = 1;
 const VOCABULARY = 1000;
 const shared = new URL("../../shared/data/", import.meta.url);
 
-/** Prints the speeds; with LLaMA's kind of vocabulary and a long text where the shared data is there. */
+/** Prints the speeds; with LLaMA's kind of vocabulary and a long text if the shared data is present. */
 export function benchTokenizer(): void {
   console.log("tokenizer on one core, median: MB/s");
   const text = fromUtf8(readTextBytes(FROZEN_TEXT)).repeat(8);

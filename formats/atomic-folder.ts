@@ -1,4 +1,4 @@
-// A folder appears whole or not at all: filled beside its place under a temporary name, then renamed.
+// A folder appears whole or not at all: it is filled next to its place under a temporary name, then renamed.
 import { randomBytes } from "node:crypto";
 import { mkdirSync, readdirSync, realpathSync, renameSync, rmSync, statSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
@@ -7,7 +7,7 @@ import { asFormatError } from "./system-error.ts";
 
 /**
  * Calls `fill` with an empty folder, then gives it the name `path`. If anything throws, `fill` included, the folder is
- * removed. What stands at `path` is never replaced, unless it is an empty folder. Throws FormatError, naming the path and
+ * removed. Nothing at `path` is ever replaced except an empty folder. Throws FormatError, naming the path and
  * the cause.
  */
 export function writeFolderAtomically(path: string, fill: (folder: string) => void): void {

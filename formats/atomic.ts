@@ -1,4 +1,5 @@
-// A file is replaced whole or not at all: written beside its place under a temporary name, brought to the disk, renamed.
+// A file is replaced whole or not at all: it is written next to its place under a temporary name, flushed to the disk, then
+// renamed.
 import { randomBytes } from "node:crypto";
 import { closeSync, fsyncSync, openSync, realpathSync, renameSync, rmSync, statSync } from "node:fs";
 import { dirname, join } from "node:path";
@@ -7,7 +8,7 @@ import { FormatError } from "./error.ts";
 import { asFormatError } from "./system-error.ts";
 
 /**
- * Calls `fill` with a function that appends bytes, then puts what was written in the place of `path`. If anything
+ * Calls `fill` with a function that appends bytes, then puts the result in the place of `path`. If anything
  * throws, `fill` included, the temporary file is removed and an earlier file at `path` is left as it was. A symbolic link
  * is followed. Throws FormatError, naming the path and the cause, when the operating system refuses.
  */
@@ -35,7 +36,7 @@ export function writeAtomically(path: string, fill: (write: (bytes: Uint8Array) 
   }
 }
 
-// A rename replaces whatever bears the name, devices such as /dev/null included, so only regular files may stand there.
+// A rename replaces anything, even a device such as /dev/null, so only a regular file may be replaced.
 function replaceable(path: string): string {
   const found = statSync(path, { throwIfNoEntry: false });
   if (found === undefined) return path;
@@ -48,7 +49,7 @@ function replaceable(path: string): string {
   );
 }
 
-// After the rename either file is whole; this only makes the new name outlast a power cut, and some file systems refuse.
+// The file is whole after the rename; this only makes the new name survive a power cut, and some file systems refuse it.
 function syncFolder(folder: string): void {
   try {
     const file = openSync(folder, "r");

@@ -1,5 +1,5 @@
-// What a reader of one format hands over: the configuration, and where each weight lies, under the names of the one
-// table (reference/weights.ts). Here it is held against that table.
+// A reader of one format hands over the configuration, and where each weight lies, under the names of the one table
+// (reference/weights.ts). That is checked here against the table.
 import { checkConfig, type LlamaConfig } from "../reference/config.ts";
 import { weightShapes } from "../reference/weights.ts";
 import { FormatError, quote } from "./error.ts";
@@ -10,17 +10,17 @@ export interface StoredWeight {
   /** Its name in the file. */
   readonly fileName: string;
   readonly shape: readonly number[];
-  /** What the file stores. */
+  /** The dtype in which the file stores it. */
   readonly dtype: StoredDType;
-  /** Its numbers in the table's order, each exactly. Throws FormatError. */
+  /** Its numbers in the table's order, each exact. Throws FormatError. */
   read(): Float32Array;
 }
 
 export interface CheckpointSource {
   readonly config: LlamaConfig;
-  /** By the table's names; what is no weight stands under a name that the table has not. */
+  /** By the table's names; a tensor that is not a weight has a name that is not in the table. */
   readonly weights: ReadonlyMap<string, StoredWeight>;
-  /** What the file holds besides and no LLaMA needs, such as RoPE's tables: names in the file. */
+  /** The file's names for tensors that no LLaMA needs, such as RoPE's tables. */
   readonly ignored: readonly string[];
   close(): void;
 }
@@ -30,7 +30,7 @@ const weightsOfBlock = 9;
 
 /**
  * Throws FormatError unless the configuration makes a model and the weights are exactly those of its table; names the
- * first that is missing, left over, or of another shape. `nameInFile` says what the file calls a weight.
+ * first that is missing, left over, or of another shape. `nameInFile` gives the file's name for a weight.
  */
 export function checkTable(
   path: string,
@@ -52,12 +52,12 @@ export function checkTable(
   }
   for (const [name, { fileName, shape }] of weights) {
     if (shapes.has(name)) continue;
-    const wanted = `expected the ${shapes.size} weights of this configuration alone`;
-    throw new FormatError(path, `${quote(fileName)} of shape [${shape}] is none of the weights, ${wanted}`);
+    const wanted = `expected only the ${shapes.size} weights of this configuration`;
+    throw new FormatError(path, `${quote(fileName)} of shape [${shape}] is not one of the weights, ${wanted}`);
   }
 }
 
-/** checkConfig, as FormatError; `what` stands before its message. */
+/** checkConfig, but it throws FormatError; `what` precedes the message. */
 export function checkConfigOf(path: string, config: LlamaConfig, what = ""): void {
   try {
     checkConfig(config);

@@ -1,5 +1,5 @@
-// A LLaMA's checkpoint, whatever its format: the configuration, the weights of the one table (reference/weights.ts), each
-// read when it is asked for.
+// A LLaMA's checkpoint, whatever its format: the configuration, and the weights of the one table (reference/weights.ts), each
+// read on demand.
 import { existsSync, statSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { checkConfig, type LlamaConfig } from "../reference/config.ts";
@@ -33,10 +33,10 @@ export type { FloatDType, StoredDType };
  * ```
  */
 export type CheckpointFormat = "llama2c" | "huggingface" | "meta" | "gguf" | "touchstone";
-/** Those that are written. */
+/** The formats that are also written. */
 export const writtenFormats = ["llama2c", "huggingface", "gguf", "touchstone"] as const satisfies CheckpointFormat[];
 /**
- * The formats that are written, too.
+ * A format that is also written.
  *
  * @example
  * ```ts
@@ -49,13 +49,13 @@ export type WrittenFormat = (typeof writtenFormats)[number];
 
 /** A weight in a checkpoint. */
 export interface ListedWeight {
-  /** In the table. */
+  /** Its name in the table. */
   readonly name: string;
-  /** In the file. */
+  /** Its name in the file. */
   readonly fileName: string;
   readonly shape: readonly number[];
   readonly dtype: StoredDType;
-  /** What it takes in the file. */
+  /** Its size in the file. */
   readonly bytes: number;
 }
 
@@ -78,13 +78,13 @@ export interface Checkpoint {
   readonly config: LlamaConfig;
   /** Every weight of the configuration, in the order of the table. */
   readonly tensors: readonly ListedWeight[];
-  /** What the weights are stored as, each once; the dtype of most numbers first. */
+  /** The dtypes in which weights are stored, each once; the one of most numbers comes first. */
   readonly dtypes: readonly StoredDType[];
-  /** What the files hold besides, by name. */
+  /** The names of what else the files hold. */
   readonly ignored: readonly string[];
-  /** A GGUF file's fields, its tokenizer's among them. */
+  /** A GGUF file's fields, including its tokenizer's. */
   readonly metadata?: GgufMetadata;
-  /** One weight, each number exactly. Throws FormatError if there is no such weight, or the file has shrunk. */
+  /** One weight; each number is exact. Throws FormatError if there is no such weight, or the file has shrunk. */
   readWeight(name: string): Tensor<Float32Array>;
   /** All of them, in the order of the table. */
   readWeights(): Map<string, Tensor<Float32Array>>;
@@ -92,10 +92,10 @@ export interface Checkpoint {
 }
 
 /**
- * Opens a file or a folder: reads and checks what describes the weights, and no weight. The format is told from the
+ * Opens a file or a folder: reads and checks the description of the weights, and no weight. The format is recognised by the
  * content: llama2.c's .bin (version 0), Hugging Face's folder, Meta's consolidated.*.pth with params.json, GGUF, or the
- * project's own safetensors. Throws FormatError: not one of them, ill-formed, a configuration that is not supported, or a
- * weight that is missing, left over or of another shape than the configuration's.
+ * project's own safetensors. Throws FormatError if it is none of these or ill-formed, if its configuration is not
+ * supported, or if a weight is missing, left over or not of the shape that the configuration gives.
  *
  * @example
  * ```ts
@@ -206,7 +206,7 @@ function detectFile(path: string): { format: CheckpointFormat; place: string } {
   if (/^.{4}\0{4}\{/s.test(begin) || suffix === ".safetensors") {
     const { metadata, close } = openSafetensors(path);
     close();
-    // A file of a folder of Hugging Face's stands for the folder.
+    // A file in one of Hugging Face's folders means the whole folder.
     if (metadata.config === undefined && existsSync(join(dirname(path), "config.json"))) {
       return { format: "huggingface", place: dirname(path) };
     }
@@ -215,13 +215,13 @@ function detectFile(path: string): { format: CheckpointFormat; place: string } {
   return { format: "llama2c", place: path };
 }
 
-/** A table of weights: a Map of tensors, or whatever else gives one by its name. */
+/** A table of weights: a Map of tensors, or anything else that gives a tensor by its name. */
 export interface WeightTable {
   get(name: string): Tensor | undefined;
 }
 
 /**
- * What single formats take besides.
+ * Options that single formats take.
  *
  * @example
  * ```ts
@@ -237,18 +237,18 @@ export interface WriteOptions {
   readonly shardBytes?: number;
 }
 
-/** The weights of an open checkpoint, read one at a time as they are asked for. */
+/** The weights of an open checkpoint, read one at a time, on demand. */
 export function weightsOf(opened: Checkpoint): WeightTable {
   return { get: (name) => opened.readWeight(name) };
 }
 
-/** What a format stores: float32 alone in llama2.c's. */
+/** The dtypes that a format stores: only float32 in llama2.c's. */
 export function dtypesOfFormat(format: WrittenFormat): readonly FloatDType[] {
   return format === "llama2c" ? ["float32"] : ["float32", "float16", "bfloat16"];
 }
 
 /**
- * Writes a checkpoint whole or not at all; a Map's shapes are checked first, and weights are asked for one at a time (the
+ * Writes a checkpoint whole or not at all; a Map's shapes are checked first, and weights are fetched one at a time (the
  * project's own format holds all of them in memory, Hugging Face's a shard). Each number is rounded once to dtype, except
  * that a GGUF's norms stay float32. Throws RangeError if the format cannot hold the configuration, the dtype or a number,
  * or a weight is missing or of another shape; FormatError if the operating system refuses, or a folder is not empty.

@@ -36,7 +36,7 @@ const int32 = [-(2 ** 31), 2 ** 31 - 1] as const;
 const natural = [0, int32[1]] as const;
 const same = (value: number): number => value;
 
-/** Integers are held as int32, the storage of tokens: what lies outside is an error, never wrapped. */
+/** Integers are held as int32, the storage of tokens: a number outside is an error, never wrapped. */
 export const dtypes: Readonly<Record<DType, Codec>> = {
   F64: { size: 8, Raw: Float64Array, Memory: Float64Array, decode: Number, encode: same },
   F32: { size: 4, Raw: Float32Array, Memory: Float32Array, decode: Number, encode: same },

@@ -25,7 +25,7 @@ export class FormatError extends Error {
   }
 }
 
-/** A name found in a file, in quotation marks and cut to a length that a line can hold. */
+/** A name found in a file, in quotation marks, and cut to fit on a line. */
 export function quote(name: string): string {
   return JSON.stringify(name.length > 100 ? `${name.slice(0, 100)}…` : name);
 }

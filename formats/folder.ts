@@ -3,7 +3,7 @@ import { accessSync, constants, mkdirSync, readdirSync, statSync } from "node:fs
 import { dirname, resolve } from "node:path";
 import { asFormatError } from "./system-error.ts";
 
-/** The names of what a folder holds. Throws FormatError, with what was expected, where it cannot be read. */
+/** The names in a folder. Throws FormatError, with what was expected, if it cannot be read. */
 export function namesIn(path: string, expected: string): string[] {
   try {
     return readdirSync(path);
@@ -12,7 +12,7 @@ export function namesIn(path: string, expected: string): string[] {
   }
 }
 
-/** Makes a folder and those it lies in, where they are not there yet. Throws FormatError unless files can be made in it. */
+/** Makes a folder and its parents, unless they exist. Throws FormatError unless files can be made in it. */
 export function makeFolder(path: string): void {
   try {
     make(resolve(path));

@@ -1,11 +1,11 @@
-// The header of a GGUF file (ggml, docs/gguf.md), read as if an enemy wrote it, and written.
+// Reads and writes the header of a GGUF file (ggml, docs/gguf.md); a file is read as if an enemy had written it.
 //
 //     file   = "GGUF" [ version : uint32 ] [ tensors : uint64 ] [ fields : uint64 ] { field } { tensor } padding data
 //     field  = [ key : string ] [ type : uint32 ] [ value ],      string = [ bytes : uint64 ] UTF-8
 //     array  = [ type : uint32 ] [ length : uint64 ] { value }
 //     tensor = [ name : string ] [ axes : uint32 ] { length : uint64 } [ ggml's type : uint32 ] [ offset : uint64 ]
 //
-// The lengths of a tensor's axes stand inmost first. Offsets count from the begin of the data, which is aligned.
+// A tensor's axes are listed innermost first. Offsets count from the start of the data, which is aligned.
 import { FormatError, quote } from "./error.ts";
 import type { RangeFile } from "./ranges.ts";
 
@@ -47,11 +47,11 @@ export interface GgufField {
 export type GgufMetadata = ReadonlyMap<string, GgufField>;
 
 export interface GgufTensor {
-  /** ggml's number of its type. */
+  /** ggml's number for its type. */
   readonly type: number;
   /** Outermost axis first. */
   readonly shape: readonly number[];
-  /** Bytes from the begin of the data. */
+  /** Bytes from the start of the data. */
   readonly offset: number;
 }
 
@@ -59,11 +59,11 @@ export interface GgufHeader {
   readonly metadata: GgufMetadata;
   /** In the order of the file. */
   readonly tensors: ReadonlyMap<string, GgufTensor>;
-  /** Where the data begin in the file. */
+  /** The byte of the file at which the data begin. */
   readonly dataStart: number;
 }
 
-/** Every field of a fixed length: its bytes, and how an array of it is held. */
+/** Each type of a fixed length: its bytes, and the array that holds several. */
 const numbers = {
   uint8: { size: 1, Memory: Uint8Array },
   int8: { size: 1, Memory: Int8Array },
@@ -138,7 +138,7 @@ export function alignedUp(position: number, alignment: number): number {
 
 type Scanner = ReturnType<typeof scanner>;
 
-/** Reads from the begin of the file on, through a window of it. */
+/** Reads a file from its start, through a window. */
 function scanner(file: RangeFile) {
   const { path } = file;
   const limit = Math.min(file.size, longestHeader);
@@ -146,7 +146,7 @@ function scanner(file: RangeFile) {
   let windowStart = 0;
   let at = 0;
 
-  /** The next bytes: a view that holds until the next call. */
+  /** The next bytes: a view that is valid until the next call. */
   function bytes(length: number, what: string): Uint8Array {
     if (!(at + length <= limit)) {
       const end = limit === file.size ? "where the file ends" : "beyond which no header is read";
@@ -176,7 +176,7 @@ function scanner(file: RangeFile) {
       throw new FormatError(path, `${what} is ${value}, expected at most 2⁵³ − 1`);
     return Number(value);
   }
-  /** How many follow, of at least `least` bytes each: no more than the header has room for. */
+  /** The number of items that follow, of at least `least` bytes each: no more than the header has room for. */
   function count(what: string, least: number): number {
     const value = natural(`the number of ${what}`);
     if (value * least > limit - at) {
@@ -256,7 +256,7 @@ export function describeField(field: GgufField | undefined): string {
   return `${typeof value === "string" ? quote(value) : String(value)} (${type})`;
 }
 
-/** The bytes of a header, padded to where the data begin. `tensors` in the order of the file. Throws RangeError. */
+/** The bytes of a header, padded to where the data begin. `tensors` are in the order of the file. Throws RangeError. */
 export function encodeGgufHeader(metadata: GgufMetadata, tensors: ReadonlyMap<string, GgufTensor>): Uint8Array {
   const parts: Uint8Array[] = [];
   let length = 0;

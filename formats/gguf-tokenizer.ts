@@ -10,16 +10,18 @@ import {
 import { FormatError } from "./error.ts";
 import { describeField, type GgufField, type GgufMetadata } from "./gguf-header.ts";
 
-/** llama.cpp's numbers of the types, from 1 on. */
+/** The types in the order of llama.cpp's numbers, which start at 1. */
 const types: readonly PieceType[] = ["normal", "unknown", "control", "user-defined", "unused", "byte"];
 const prefix = "tokenizer.ggml.";
 const space = "\u2581";
 
-/** The fields tokenizer.* of a vocabulary. Throws RangeError for flags that GGUF has no place for. */
+/** The fields tokenizer.* of a vocabulary. Throws RangeError for flags that GGUF cannot hold. */
 export function tokenizerFields(model: TokenizerModel): GgufMetadata {
   const { pieces } = model;
   if (!model.escapeWhitespaces || model.treatWhitespaceAsSuffix) {
-    throw new RangeError("the tokenizer does not put spaces before words as U+2581, which GGUF has no flags for");
+    throw new RangeError(
+      "the tokenizer does not put U+2581 before words in place of spaces, for which GGUF has no flag",
+    );
   }
   const fields = new Map<string, GgufField>();
   const set = (key: string, field: GgufField): unknown => fields.set(prefix + key, field);
@@ -39,7 +41,7 @@ export function tokenizerFields(model: TokenizerModel): GgufMetadata {
   return fields;
 }
 
-/** The vocabulary in a file's metadata; `path` stands in the messages. Throws FormatError if it has none of this kind. */
+/** The vocabulary in a file's metadata; `path` is named in messages. Throws FormatError unless it is of this kind. */
 export function tokenizerModelOf(path: string, metadata: GgufMetadata): TokenizerModel {
   const field = (key: string): GgufField | undefined => metadata.get(prefix + key);
   const fail = (key: string, wanted: string): never => {

@@ -1,8 +1,8 @@
 // GGUF files of architecture "llama" (ggml, docs/gguf.md; llama.cpp, src/llama-arch.cpp and gguf-py): the configuration in
 // fields llama.*, the tokenizer in tokenizer.*, and tensors under llama.cpp's names.
 //
-// llama.cpp turns adjacent pairs for this architecture, as Meta does, so wq and wk stand as they do here. A file without
-// output.weight has a tied head. Norms stay float32 whatever the matrices are: ggml multiplies by them in float32.
+// llama.cpp rotates adjacent pairs for this architecture, as Meta does, so the rows of wq and wk are in the order used here. A
+// file without output.weight has a tied head. Norms stay float32 whatever the matrices are: ggml multiplies by them in float32.
 import { headSize, type LlamaConfig } from "../reference/config.ts";
 import { sizeOf, type Tensor } from "../reference/tensor.ts";
 import { weightShapes } from "../reference/weights.ts";
@@ -31,17 +31,17 @@ import {
 } from "./stored.ts";
 import { naming } from "./weight-names.ts";
 
-/** ggml's numbers of the types that are read. */
+/** ggml's numbers for the types that are read. */
 const types = new Map<number, StoredDType>([
   [0, "float32"],
   [1, "float16"],
   [8, "q8_0"],
   [30, "bfloat16"],
 ]);
-/** Their names in ggml.h, from 0 on, for the message that one is not read. */
+/** The types' names in ggml.h, from 0, for the message about one that is not read. */
 const typeNames = "f32 f16 q4_0 q4_1 q4_2 q4_3 q5_0 q5_1 q8_0 q8_1 q2_K q3_K q4_K q5_K q6_K q8_K".split(" ");
 const typeNumbers: Record<FloatDType, number> = { float32: 0, float16: 1, bfloat16: 30 };
-/** general.file_type: what most matrices are. */
+/** general.file_type: the type of most matrices. */
 const fileTypes: Record<FloatDType, number> = { float32: 0, float16: 1, bfloat16: 32 };
 
 const alignment = 32;
@@ -150,7 +150,7 @@ function checkArchitecture(path: string, metadata: GgufMetadata): void {
   }
 }
 
-/** Fields llama.* that have no bearing on the numbers, or are checked against what is known. */
+/** Fields llama.* that do not affect the numbers. */
 const harmless = new Set(["llama.tensor_data_layout", "llama.context_length"]);
 
 function configOf(path: string, metadata: GgufMetadata, weights: ReadonlyMap<string, StoredWeight>): LlamaConfig {
@@ -211,7 +211,7 @@ function configOf(path: string, metadata: GgufMetadata, weights: ReadonlyMap<str
   return config;
 }
 
-/** The number in a field; a float32's is the shortest decimal that rounds to it, which is what its writer meant. */
+/** The number in a field; for a float32 the shortest decimal that rounds to it, which its writer meant. */
 function numberOf({ type, value }: GgufField): number | undefined {
   if (typeof value === "bigint") return Number(value);
   if (typeof value !== "number") return undefined;
@@ -233,8 +233,8 @@ export interface GgufOptions {
 }
 
 /**
- * Writes a file of version 3, weight by weight: `get` is asked for one at a time. Matrices are stored as dtype, norms as
- * float32. Throws RangeError if the tokenizer has another number of pieces than the embedding has rows, or a number does
+ * Writes a file of version 3, weight by weight: `get` is called for one at a time. Matrices are stored as dtype, norms as
+ * float32. Throws RangeError if the tokenizer does not have as many pieces as the embedding has rows, or a number does
  * not fit; FormatError when the operating system refuses.
  */
 export function writeGguf(

@@ -1,7 +1,7 @@
 // A folder as Hugging Face's transformers reads and writes it: config.json, and the weights in model.safetensors or in
 // shards that model.safetensors.index.json lists.
 //
-// Transformers turn the two halves of a head, Meta's LLaMA adjacent pairs, so the rows of wq and wk stand in another
+// Transformers rotates the two halves of a head, Meta's LLaMA adjacent pairs, so the rows of wq and wk are in a different
 // order (transformers, convert_llama_weights_to_hf.py, permute):  row j·HS/2 + i of a head there = row 2i + j here.
 import { existsSync } from "node:fs";
 import { join } from "node:path";
@@ -21,7 +21,7 @@ import { naming } from "./weight-names.ts";
 const single = "model.safetensors";
 const index = "model.safetensors.index.json";
 
-/** config.json is some kB, an index some hundred. */
+/** config.json takes a few kB, an index a few hundred. */
 const longestConfig = 2 ** 20;
 const longestIndex = 2 ** 26;
 
@@ -93,7 +93,7 @@ function openFiles(folder: string, files: Map<string, SafetensorsFile>): Map<str
     if (typeof fileName !== "string" || !/^[\w.-]+\.safetensors$/.test(fileName)) {
       throw new FormatError(
         indexPath,
-        `${quote(name)} is in ${describe(fileName)}, expected a .safetensors file beside it`,
+        `${quote(name)} is in ${describe(fileName)}, expected a .safetensors file next to it`,
       );
     }
     const file = files.get(fileName) ?? openSafetensors(join(folder, fileName));
@@ -106,7 +106,7 @@ function openFiles(folder: string, files: Map<string, SafetensorsFile>): Map<str
   for (const file of files.values()) {
     const stray = file.names.find((name) => placed.get(name) !== file);
     if (stray === undefined) continue;
-    throw new FormatError(file.path, `has a tensor ${quote(stray)}, which ${index} does not say is in it`);
+    throw new FormatError(file.path, `has a tensor ${quote(stray)}, which ${index} does not list there`);
   }
   return placed;
 }
@@ -130,12 +130,12 @@ function storedWeight(file: SafetensorsFile, fileName: string, name: string, con
   return { fileName, shape, dtype, read };
 }
 
-/** Whether RoPE turns what the weight gives. */
+/** Whether RoPE rotates the output of this weight. */
 function isTurned(name: string): boolean {
   return name.endsWith(".attention.wq.weight") || name.endsWith(".attention.wk.weight");
 }
 
-/** data: [heads · HS, C] with each head's rows as halves → as adjacent pairs, or the other way. */
+/** data: [heads · HS, C] with each head's rows as halves → as adjacent pairs, or the reverse. */
 function reordered<P extends Floats>(
   data: P,
   [rows, C]: readonly number[],
@@ -162,7 +162,7 @@ export interface HuggingfaceOptions {
 }
 
 /**
- * Writes a new folder, whole or not at all. `get` is asked for one weight at a time, in the order of the table. Throws
+ * Writes a new folder, whole or not at all. `get` is called for one weight at a time, in the order of the table. Throws
  * FormatError if the folder exists and is not empty, or the operating system refuses.
  */
 export function writeHuggingface(
@@ -197,7 +197,7 @@ export function writeHuggingface(
   });
 }
 
-/** The names of each file: as many weights, in the table's order, as fit. */
+/** The names in each file: as many weights as fit, in the table's order. */
 function planShards(config: LlamaConfig, dtype: FloatDType, shardBytes: number): string[][] {
   const shards: string[][] = [[]];
   let bytes = 0;

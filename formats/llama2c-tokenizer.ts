@@ -1,9 +1,9 @@
 // llama2.c's tokenizer file: int32 longest piece, then for each piece float32 score, int32 length, bytes; little-endian.
 //
-// The file does not say what its pieces are; llama2.c's run.c fixes it: ids 0 unknown, 1 begin, 2 end, 3 + byte the 256 bytes.
+// The file does not say what its pieces are; llama2.c's run.c fixes that: ids 0 unknown, 1 begin, 2 end, 3 + byte the 256 bytes.
 // A space is written as a space, so U+2581 in a text is a character like any other, as in run.c; the merges, the dummy
-// space before the text and the fallback to bytes are SentencePiece's, which run.c imitates. What run.c cannot do is done as
-// sentencepiece does it: a null character is a byte (C ends the text there), and scores below −10¹⁰ merge too.
+// space before the text and the fallback to bytes are SentencePiece's, which run.c imitates. Where run.c falls short, this follows
+// sentencepiece: a null character is a byte (C ends the text there), and scores below −10¹⁰ merge too.
 import {
   bytePiece,
   checkModel,
@@ -17,7 +17,7 @@ const FIRST_BYTE = 3;
 const FIRST_NORMAL = FIRST_BYTE + 256;
 const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
-/** The vocabulary in the bytes of such a file. Throws FormatError for a file that is cut, or whose pieces are others. */
+/** The vocabulary in the bytes of such a file. Throws FormatError for a file that is cut, or whose first pieces are not those. */
 export function parseLlama2cTokenizer(path: string, bytes: Uint8Array): TokenizerModel {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   if (bytes.length < 4) throw new FormatError(path, `has ${bytes.length} bytes, expected the longest piece as int32`);

@@ -2,8 +2,8 @@
 //
 //     file = [ dim, ffnDim, nLayers, nHeads, nKvHeads, ±vocabSize, maxSeqLen : 7 × int32 ] [ float32 … ]
 //
-// A negative vocabSize says that the head is not the embedding. The numbers are those of one kind of weight after
-// another, each for all layers; two RoPE tables [maxSeqLen, HS/2] stand before the head.
+// A negative vocabSize means that the head is not the embedding. One kind of weight follows another, each for all layers;
+// two RoPE tables [maxSeqLen, HS/2] come before the head.
 import { headSize, type LlamaConfig } from "../reference/config.ts";
 import * as ropeTable from "../reference/ops/rope-table.ts";
 import { sizeOf, type Tensor } from "../reference/tensor.ts";
@@ -14,7 +14,7 @@ import { FormatError } from "./error.ts";
 import { openRanges, type RangeFile } from "./ranges.ts";
 import { allocateWeight, checkFits, readStored, storedBytes, writeStored } from "./stored.ts";
 
-/** What run.c holds fixed: the file has no place for them. */
+/** Constants of run.c, for which the file has no place. */
 export const fixed = { normEps: 1e-5, ropeTheta: 10_000 } as const;
 
 const headerBytes = 7 * 4;
@@ -30,7 +30,7 @@ interface Run {
   readonly shape: readonly number[];
 }
 
-/** Opens a version-0 file. Throws FormatError; other versions are named. */
+/** Opens a version-0 file. Throws FormatError, which names any other version. */
 export function openLlama2c(path: string): CheckpointSource {
   const file = openRanges(path, "a llama2.c checkpoint of version 0");
   try {
@@ -99,7 +99,7 @@ function readHeader(file: RangeFile): LlamaConfig {
   return config;
 }
 
-/** Every number of the file, RoPE's tables too, without a walk over the layers. */
+/** How many numbers the file holds, RoPE's tables included, without a walk over the layers. */
 function countNumbers(config: LlamaConfig): number {
   const rest = countParameters({ ...config, nLayers: 0 });
   const layer = countParameters({ ...config, nLayers: 1 }) - rest;
@@ -123,14 +123,14 @@ function runs(config: LlamaConfig): Run[] {
 }
 
 /**
- * Writes version 0, in float32, weight by weight: `get` is asked for one at a time. Throws RangeError for a configuration
- * that run.c cannot hold: another normEps or ropeTheta than its own.
+ * Writes version 0, in float32, weight by weight: `get` is called for one at a time. Throws RangeError for a normEps or
+ * ropeTheta other than run.c's own.
  */
 export function writeLlama2c(path: string, config: LlamaConfig, get: (name: string) => Tensor): void {
   for (const [name, value] of Object.entries(fixed)) {
     const given = config[name as keyof typeof fixed];
     if (given !== value)
-      throw new RangeError(`${name} is ${given}, but llama2.c's format has no place for it: ${value}`);
+      throw new RangeError(`${name} is ${given}, expected ${value}: llama2.c's format has no place for another`);
   }
   const header = Int32Array.of(
     config.dim,

@@ -1,9 +1,9 @@
 // Meta's own checkpoints: consolidated.00.pth, 01, … with params.json (github.com/meta-llama/llama, llama/model.py,
 // ModelArgs and FeedForward):
 //
-//     ffnDim = ⌈⌊m · ⌊2 · 4 dim / 3⌋⌋ / multiple_of⌉ · multiple_of,   m = ffn_dim_multiplier, 1 where there is none
+//     ffnDim = ⌈⌊m · ⌊2 · 4 dim / 3⌋⌋ / multiple_of⌉ · multiple_of,   m = ffn_dim_multiplier, or 1 if it is absent
 //
-// With more files than one, each is a rank of tensor parallelism (fairscale): wq, wk, wv, w1, w3 and the head are split by
+// Where there are several files, each is a rank of tensor parallelism (fairscale): wq, wk, wv, w1, w3 and the head are split by
 // rows, wo and w2 by columns, norms are copies. LLaMA 1 and 2 split the embedding by columns, LLaMA 3 by rows.
 import { existsSync, readdirSync, statSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
@@ -34,8 +34,8 @@ export function isMetaFolder(folder: string): boolean {
 }
 
 /**
- * Opens a folder, any of its shards (all are read), or a file of another name with its parameters beside it: those of
- * model.pth in model.json, or in params.json. Throws FormatError.
+ * Opens a folder, any of its shards (all are read), or a file of another name with its parameters next to it: for model.pth, in
+ * model.json or params.json. Throws FormatError.
  */
 export async function openMeta(path: string): Promise<CheckpointSource> {
   const { shards, paramsPath } = filesOf(path);
@@ -78,7 +78,7 @@ function filesOf(path: string): { shards: string[]; paramsPath: string } {
   }
 }
 
-/** The head's rows, in all shards together. */
+/** The number of the head's rows in all shards. */
 function vocabularyOf(files: readonly TorchFile[]): number {
   return files.reduce((sum, { tensors }) => sum + (tensors.get("output.weight")?.shape[0] ?? 0), 0);
 }
@@ -99,7 +99,7 @@ const fields = new Set([
   "use_scaled_rope",
 ]);
 
-/** The configuration in params.json, with `vocabulary` for a vocab_size of −1. Throws FormatError naming the field. */
+/** The configuration in params.json, with `vocabulary` in place of a vocab_size of −1. Throws FormatError naming the field. */
 export function parseParams(path: string, vocabulary: number): LlamaConfig {
   const text = readText(path, "params.json of Meta's checkpoint", longestParams);
   let json: Record<string, unknown>;
@@ -109,11 +109,11 @@ export function parseParams(path: string, vocabulary: number): LlamaConfig {
     throw new FormatError(path, `is not JSON (${(error as Error).message}), expected params.json`, { cause: error });
   }
   if (typeof json !== "object" || json === null || Array.isArray(json)) {
-    throw new FormatError(path, "holds no object, expected params.json");
+    throw new FormatError(path, "is not a JSON object, expected params.json");
   }
   const unknown = Object.keys(json).find((name) => !fields.has(name));
   if (unknown !== undefined) {
-    throw new FormatError(path, `${quote(unknown)} is not supported, expected no fields but ${[...fields].join(", ")}`);
+    throw new FormatError(path, `${quote(unknown)} is not supported, expected only ${[...fields].join(", ")}`);
   }
   if ((json.use_scaled_rope ?? false) !== false) {
     throw new FormatError(
@@ -158,7 +158,7 @@ function checkSameNames([first, ...others]: readonly TorchFile[]): void {
   for (const { file, tensors } of others) {
     const stray = [...tensors.keys()].find((name) => !first.tensors.has(name));
     if (stray !== undefined) {
-      throw new FormatError(file.path, `has a tensor ${quote(stray)}, which ${basename(first.file.path)} has not`);
+      throw new FormatError(file.path, `has a tensor ${quote(stray)}, which ${basename(first.file.path)} lacks`);
     }
   }
 }
@@ -176,7 +176,7 @@ interface Shard {
   readonly tensor: TorchTensor;
 }
 
-/** A weight from its parts in all files. */
+/** A weight, joined from its parts in all files. */
 function merged(name: string, files: readonly TorchFile[], config: LlamaConfig): StoredWeight {
   const shards = files.map(({ file, tensors }): Shard => {
     const tensor = tensors.get(name);
@@ -236,7 +236,7 @@ function readShard(name: string, shard: Shard): Float32Array {
     readStored(file, begin, dtype, data);
     return data;
   }
-  // A transposed or sliced tensor: all that it reaches over, then each number from its place.
+  // A transposed or sliced tensor: the whole range that it spans is read, then each number is taken from its place.
   const span = shape.reduce((sum, length, axis) => sum + (length - 1) * strides[axis], 1);
   const reach = allocateWeight(file.path, name, span);
   readStored(file, begin, dtype, reach);

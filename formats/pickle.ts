@@ -1,7 +1,7 @@
 // The pickle inside a PyTorch checkpoint (Python, Lib/pickletools.py; torch/serialization.py), protocol 2, read by a
 // machine that can build tensors, tuples and dictionaries, and nothing else. A pickle is a program: GLOBAL names any
 // function and REDUCE calls it. Here a GLOBAL is one of the few names below or an error, and REDUCE knows what each
-// means; no name from a file is ever looked up in anything.
+// means; no name from a file is ever looked up.
 import { FormatError, quote } from "./error.ts";
 
 /** Where a tensor's numbers lie: an entry of the zip, data/<key>, that holds `length` numbers. */
@@ -16,7 +16,7 @@ export interface PickledStorage {
 export interface PickledTensor {
   readonly kind: "tensor";
   readonly storage: PickledStorage;
-  /** In numbers from the storage's begin. */
+  /** In numbers from the start of the storage. */
   readonly offset: number;
   readonly shape: readonly number[];
   readonly strides: readonly number[];
@@ -60,12 +60,12 @@ const rebuildTensor = "torch._utils._rebuild_tensor_v2";
 const orderedDict = "collections.OrderedDict";
 const globals = new Set([rebuildTensor, orderedDict, ...Object.keys(storageTypes).map((type) => `torch.${type}`)]);
 
-/** As many axes as PyTorch's tensors have in any checkpoint; NumPy's limit. */
+/** NumPy's limit; no tensor of a checkpoint has more axes. */
 const mostAxes = 64;
 
 /**
  * The tensors of a pickled dictionary, by name. Throws FormatError, naming what was refused and where: an opcode or a
- * global that building tensors does not take, a value that is no tensor, an ill-formed program.
+ * global that is not needed to build tensors, a value that is not a tensor, an ill-formed program.
  */
 export function unpickleTensors(path: string, bytes: Uint8Array): Map<string, PickledTensor> {
   const result = run(path, bytes);
@@ -121,10 +121,10 @@ function run(path: string, bytes: Uint8Array): Value {
     stack.push(value);
     return value;
   }
-  /** What lies above the last mark, which goes too. */
+  /** Everything above the last mark, which is removed too. */
   function popMark(): Value[] {
     const mark = stack.findLastIndex((value) => is(value, "mark"));
-    if (mark < 0) return fail("an opcode that wants a mark where there is none");
+    if (mark < 0) return fail("an opcode that needs a mark where there is none");
     const values = stack.splice(mark + 1);
     stack.pop();
     return values;
@@ -143,7 +143,7 @@ function run(path: string, bytes: Uint8Array): Value {
   }
   function recall(key: number): void {
     const value = memo.get(key);
-    if (value === undefined) return fail(`a look at memo ${key}, where nothing is`);
+    if (value === undefined) return fail(`a look at memo ${key}, which is empty`);
     stack.push(value);
   }
   /** A two's complement integer of any length, little-endian. */
@@ -213,7 +213,7 @@ function run(path: string, bytes: Uint8Array): Value {
     if (operation === undefined) fail(`opcode ${opcodeName(opcode)}, expected those of protocol 2 that build tensors`);
     operation();
   }
-  if (at < bytes.length) fail(`${bytes.length - at} bytes behind its end`);
+  if (at < bytes.length) fail(`${bytes.length - at} bytes after its end`);
   const result = pop();
   if (stack.length > 0) fail(`${stack.length} values left over`);
   return result;
@@ -221,7 +221,7 @@ function run(path: string, bytes: Uint8Array): Value {
 
 type Fail = (what: string) => never;
 
-/** What a call gives. */
+/** The result of a call. */
 function called(name: string, values: readonly Value[], fail: Fail): Value {
   if (name === orderedDict && values.length === 0) return { kind: "dictionary", entries: new Map() };
   if (name !== rebuildTensor) return fail(`a call of ${name} with ${values.length} arguments`);
@@ -274,7 +274,7 @@ function describe(value: Value | undefined): string {
 
 const hex = (byte: number): string => `0x${byte.toString(16).padStart(2, "0")}`;
 
-/** pickletools' names of those that are refused, where they are known. */
+/** pickletools' names for the opcodes that are refused, where they are known. */
 const refused: Record<number, string> = {
   0x81: "NEWOBJ",
   0x82: "EXT1",

@@ -1,4 +1,4 @@
-// A file read by range: nothing of it is in memory but what is asked for, and nothing beyond its end is asked for.
+// A file read by range: only the bytes that are asked for are in memory, and none beyond its end are asked for.
 import { closeSync, fstatSync, openSync, statSync } from "node:fs";
 import { readAt } from "./bytes.ts";
 import { FormatError } from "./error.ts";
@@ -9,12 +9,12 @@ export interface RangeFile {
   readonly path: string;
   /** In bytes, when it was opened. */
   readonly size: number;
-  /** Fills `into` with the bytes from `position` on. Throws FormatError where the file ends before. */
+  /** Fills `into` with the bytes from `position` on. Throws FormatError if the file ends too early. */
   read(position: number, into: Uint8Array): void;
   close(): void;
 }
 
-/** Opens a regular file; `expected` is what the messages say it should be. Throws FormatError. */
+/** Opens a regular file; `wanted` is what messages say it should be. Throws FormatError. */
 export function openRanges(path: string, wanted: string): RangeFile {
   let file: number;
   let size: number;
@@ -29,7 +29,7 @@ export function openRanges(path: string, wanted: string): RangeFile {
   let isOpen = true;
   function read(position: number, into: Uint8Array): void {
     if (!isOpen) throw new FormatError(path, "is closed, expected an open file");
-    // Written so that a position that is not a number is refused too.
+    // Written so that NaN is refused too.
     if (!(position >= 0 && position + into.length <= size)) {
       throw new FormatError(path, `is ${size} bytes long, expected ${into.length} bytes from byte ${position} on`);
     }

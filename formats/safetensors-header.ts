@@ -1,9 +1,9 @@
-// The header of a safetensors file (https://huggingface.co/docs/safetensors, "Format"), read as if an enemy wrote it.
+// The header of a safetensors file (https://huggingface.co/docs/safetensors, "Format"), read as if an enemy had written it.
 //
 //     { "__metadata__": { key: text, … }, name: { "dtype": D, "shape": […], "data_offsets": [begin, end] }, … }
 //
-// JSON.parse keeps the last of two equal names, takes __proto__ apart from other names, and follows any depth. The header
-// has only these three levels, so it is read here level by level, and everything else is an error at its character.
+// JSON.parse keeps the last of two equal names, treats __proto__ unlike other names, and follows any depth. The header
+// has only these three levels, so it is read here level by level, and everything else is an error that names its character.
 import { type DType, dtypeNames, dtypes, isDType } from "./dtypes.ts";
 import { FormatError, quote } from "./error.ts";
 
@@ -40,7 +40,7 @@ export function headerLength(path: string, prefix: Uint8Array, fileLength: numbe
   return Number(length);
 }
 
-/** Reads and checks the header's bytes, with `dataLength` bytes of data behind them. Throws FormatError. */
+/** Reads and checks the header's bytes, which `dataLength` bytes of data follow. Throws FormatError. */
 export function parseHeader(path: string, bytes: Uint8Array, dataLength: number): Header {
   const fail = (what: string): never => {
     throw new FormatError(path, what);
@@ -101,7 +101,7 @@ function readEntry(read: Scanner, name: string, fail: Fail): TensorEntry {
   return { dtype, shape, begin, end };
 }
 
-// In the order of their place, each tensor begins where the one before ended, and the last one ends the file.
+// In the order of their offsets, each tensor begins where the one before ended, and the last ends where the file does.
 function checkCoverage(tensors: Map<string, TensorEntry>, dataLength: number, fail: Fail): void {
   const placed = [...tensors].toSorted(([, a], [, b]) => a.begin - b.begin || a.end - b.end);
   let at = 0;
@@ -109,7 +109,7 @@ function checkCoverage(tensors: Map<string, TensorEntry>, dataLength: number, fa
   for (const [name, { begin, end }] of placed) {
     const what = `tensor ${quote(name)}`;
     if (begin < at) fail(`${what} begins at data byte ${begin}, inside ${last}, expected ${at}`);
-    if (begin > at) fail(`${what} begins at data byte ${begin}, after a hole behind ${last}, expected ${at}`);
+    if (begin > at) fail(`${what} begins at data byte ${begin}, which leaves a hole after ${last}, expected ${at}`);
     if (end > dataLength) fail(`${what} ends at data byte ${end}, expected at most ${dataLength}, the end of the file`);
     at = end;
     last = what;

@@ -13,7 +13,7 @@ import { type Header, headerLength, longestHeader, parseHeader, type TensorEntry
 export type { DType, TensorEntry };
 
 /**
- * What a whole file holds: numbers of any storage, in the order of the header.
+ * The contents of a whole file: tensors of any storage, in the order of the header.
  *
  * @example
  * ```ts
@@ -47,7 +47,7 @@ export interface SafetensorsFile {
 }
 
 /**
- * A tensor to write; `dtype` where it is not to be its storage's own (F64, F32 or I32).
+ * A tensor to write; `dtype` only if it differs from its storage's own (F64, F32 or I32).
  *
  * @example
  * ```ts
@@ -79,7 +79,7 @@ export function openSafetensors(path: string): SafetensorsFile {
 }
 
 /**
- * The whole file. Throws FormatError.
+ * Reads a whole file. Throws FormatError.
  *
  * @example
  * ```ts
@@ -98,7 +98,7 @@ export function readSafetensors(path: string): SafetensorsContent {
   }
 }
 
-/** The same from bytes in memory; `path` stands in the messages. */
+/** The same from bytes in memory; `path` is named in messages. */
 export function parseSafetensors(bytes: Uint8Array, path = "safetensors bytes"): SafetensorsContent {
   return content(
     reader(path, bytes.length, (position, into) => into.set(bytes.subarray(position, position + into.length))),

@@ -18,16 +18,16 @@ import { writeAtomically } from "./atomic.ts";
 import { FormatError } from "./error.ts";
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
-/** What to do with the fields of a message, by number; a field of another wire type is unknown, as for every protobuf reader. */
+/** How the fields of a message are read, by number; a field of another wire type is unknown, as in every protobuf reader. */
 type Fields = Readonly<Record<number, readonly [type: WireType, read: (reader: BinaryReader) => unknown]>>;
 
 const { Varint, LengthDelimited, Bit32 } = WireType;
-/** SentencePiece.Type, from 1 on. A number outside is read as absent, as proto2 asks. */
+/** SentencePiece.Type, numbered from 1. Any other number is read as absent, as proto2 requires. */
 const pieceTypes: readonly PieceType[] = ["normal", "unknown", "control", "user-defined", "unused", "byte"];
 /** TrainerSpec.ModelType, likewise. */
 const modelTypes: readonly (string | undefined)[] = [undefined, "UNIGRAM", "BPE", "WORD", "CHAR"];
 
-/** How a vocabulary was trained, for the file's readers; sentencepiece's names. */
+/** How a vocabulary was trained, for those who read the file; the names are sentencepiece's. */
 export interface TrainerSpec {
   readonly splitDigits: boolean;
   readonly allowWhitespaceOnlyPieces: boolean;
@@ -36,8 +36,8 @@ export interface TrainerSpec {
 }
 
 /**
- * The vocabulary in a `.model` file's bytes. Throws FormatError for what is no such file, for pieces that sentencepiece would
- * refuse, and by name for what is not supported: another model than BPE, or a character map (of NFKC, say).
+ * The vocabulary in a `.model` file's bytes. Throws FormatError if they are not such a file, if sentencepiece would refuse the
+ * pieces, or if something is not supported, which it names: a model other than BPE, or a character map (such as NFKC's).
  */
 export function parseSentencePiece(path: string, bytes: Uint8Array): TokenizerModel {
   const model: Mutable<TokenizerModel> = {
@@ -94,7 +94,7 @@ export function parseSentencePiece(path: string, bytes: Uint8Array): TokenizerMo
   return model;
 }
 
-/** The bytes of a `.model` file. Throws RangeError for a vocabulary that such a file cannot say. */
+/** The bytes of a `.model` file. Throws RangeError for a vocabulary that such a file cannot express. */
 export function encodeSentencePiece(model: TokenizerModel, trained: TrainerSpec): Uint8Array {
   checkModel(model);
   if (model.space !== llamaFlags.space) {
@@ -166,7 +166,7 @@ function readFields(bytes: Uint8Array, fields: Fields): void {
 
 const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
-// Strictly: a piece of broken text could never be matched, and its id would decode to something else.
+// Decoding is strict: a piece of broken text could never be matched, and its id would decode to something else.
 function stringOf(reader: BinaryReader): string {
   return utf8.decode(reader.bytes());
 }

@@ -8,17 +8,17 @@ import { FormatError, quote } from "./error.ts";
 import { decodeFloat16 } from "../reference/halves.ts";
 import type { RangeFile } from "./ranges.ts";
 
-/** The dtypes that every number of which is one of float32. */
+/** The dtypes all of whose numbers are float32 numbers. */
 export type FloatDType = "float32" | "float16" | "bfloat16";
-/** What a checkpoint's weights may be stored as. */
+/** The forms in which a checkpoint's weights may be stored. */
 export type StoredDType = FloatDType | "q8_0";
 
 export const floatDTypes: readonly FloatDType[] = ["float32", "float16", "bfloat16"];
 
-/** The names that safetensors gives them. */
+/** Their names in safetensors. */
 export const safetensorsNames = { float32: "F32", float16: "F16", bfloat16: "BF16" } as const;
 
-/** The dtype of a tensor of a safetensors file, by the name that the file gives it. Throws FormatError if it is no weight's. */
+/** The dtype of a tensor of a safetensors file, by the name that the file gives it. Throws FormatError if no weight may have it. */
 export function floatDTypeOf(path: string, fileName: string, stored: string): FloatDType {
   for (const [dtype, name] of Object.entries(safetensorsNames)) if (name === stored) return dtype as FloatDType;
   const wanted = Object.values(safetensorsNames).join(", ");
@@ -37,7 +37,7 @@ export function storedBytes(dtype: StoredDType, count: number): number {
   return dtype === "q8_0" ? (count / q8Numbers) * q8Bytes : count * dtypes[safetensorsNames[dtype]].size;
 }
 
-/** Fills `into` with the numbers stored from `position` on, each exactly. Throws FormatError where the file ends before. */
+/** Fills `into` with the numbers stored from `position` on, each exactly. Throws FormatError if the file ends too early. */
 export function readStored(file: RangeFile, position: number, dtype: StoredDType, into: Float32Array): void {
   if (dtype === "float32") {
     file.read(position, bytesOf(into));
@@ -67,7 +67,7 @@ function decodeBlocks(bytes: Uint8Array, into: Float32Array): void {
   }
 }
 
-/** Numbers for a weight of a file: an array of that many, or FormatError where memory has no room for it. */
+/** An array of `count` numbers for a weight of a file. Throws FormatError if memory has no room for it. */
 export function allocateWeight(path: string, name: string, count: number): Float32Array {
   try {
     return new Float32Array(count);
@@ -90,7 +90,7 @@ export function writeStored(data: Floats, dtype: FloatDType, write: (bytes: Uint
   }
 }
 
-// A finite number that a dtype's rounding would make infinite: from half a last place above the largest one on.
+// The least number that rounding to a dtype makes infinite: half a last place above the dtype's largest.
 const overflow: Record<FloatDType, number> = {
   float32: (2 - 2 ** -24) * 2 ** 127,
   float16: (2 - 2 ** -11) * 2 ** 15,

@@ -1,4 +1,4 @@
-// Text files, as they are or compressed with gzip (RFC 1952): a name that ends in .gz says which.
+// Text files, plain or compressed with gzip (RFC 1952): those whose names end in .gz are compressed.
 import { closeSync, fstatSync, openSync, readFileSync } from "node:fs";
 import { constants, gunzipSync } from "node:zlib";
 import { readAt } from "./bytes.ts";
@@ -6,22 +6,22 @@ import { FormatError } from "./error.ts";
 import { asFormatError } from "./system-error.ts";
 
 /**
- * No text is decompressed to more bytes than this, since a few kilobytes can expand to terabytes: what is decompressed is
- * held in memory. Larger texts are to be decompressed first.
+ * No text is decompressed to more bytes than this: the result is held in memory, and a few kilobytes can expand to terabytes.
+ * Larger texts must be decompressed first.
  */
 export const LARGEST_DECOMPRESSED = 2 ** 28;
 
 export interface TextFile {
   /** In bytes, decompressed. */
   readonly size: number;
-  /** Whether the whole text is in memory: another opening would decompress it again. */
+  /** Whether the whole text is in memory: opening it again would decompress it again. */
   readonly isDecompressed: boolean;
   /** Fills `into` from byte `at` on. Returns how many bytes there were. */
   read(at: number, into: Uint8Array): number;
   close(): void;
 }
 
-/** Opens a text. Throws FormatError for what cannot be read, is not a regular file, or is no whole gzip file. */
+/** Opens a text. Throws FormatError if it cannot be read, is not a regular file, or is not a whole gzip file. */
 export function openText(path: string): TextFile {
   let handle: number;
   try {
@@ -45,7 +45,7 @@ export function openText(path: string): TextFile {
   }
 }
 
-/** All bytes of a text. Throws as openText does, but takes what is not a regular file, such as a pipe, as well. */
+/** All bytes of a text. Throws as openText does, but also reads a pipe or whatever else is not a regular file. */
 export function readTextBytes(path: string): Uint8Array {
   try {
     const bytes = readFileSync(path);

@@ -1,4 +1,4 @@
-// A tokenizer from a file of either format, told apart by its content.
+// A tokenizer from a file of either format, recognised by its content.
 import { closeSync, fstatSync, openSync } from "node:fs";
 import type { Tokenizer } from "../reference/text/tokenizer.ts";
 import type { TokenizerModel } from "../reference/text/tokenizer-model.ts";
@@ -9,7 +9,7 @@ import { asFormatError } from "./system-error.ts";
 import { parseLlama2cTokenizer } from "./llama2c-tokenizer.ts";
 import { parseSentencePiece } from "./sentencepiece.ts";
 
-/** Sixty times the largest vocabulary in use: what is larger is another kind of file. */
+/** Sixty times the largest vocabulary in use: a larger file is of another kind. */
 const LARGEST = 2 ** 28;
 
 /**
@@ -37,7 +37,7 @@ export function readTokenizerModel(path: string): TokenizerModel {
   const bytes = readWhole(path);
   if (bytes.length === 0) throw new FormatError(path, "is empty, expected a tokenizer");
   if (bytes[0] === 0x7b) throw new FormatError(path, "is JSON, expected a SentencePiece .model or a llama2.c .bin");
-  // llama2.c's file begins with a small int32; a .model with a field and its length, then a field within.
+  // llama2.c's file begins with a small int32; a .model with a field and its length, then a field inside it.
   const isLlama2c = bytes.length < 4 || (bytes[2] === 0 && bytes[3] === 0);
   return isLlama2c ? parseLlama2cTokenizer(path, bytes) : parseSentencePiece(path, bytes);
 }

@@ -19,11 +19,11 @@ export interface TorchTensor extends PickledTensor {
 
 export interface TorchFile {
   readonly file: RangeFile;
-  /** By name, each inside its storage, each storage inside the file. */
+  /** By name. Each tensor lies within its storage, each storage within the file. */
   readonly tensors: ReadonlyMap<string, TorchTensor>;
 }
 
-/** A zip's entry that is stored as it is. */
+/** An entry of a zip that is neither compressed nor encrypted. */
 interface Stored {
   readonly position: number;
   readonly size: number;
@@ -57,7 +57,7 @@ export async function openTorch(path: string): Promise<TorchFile> {
 }
 
 async function checkByteOrder(zip: Zip, name: string): Promise<void> {
-  if (!zip.names.has(name)) return; // older than the entry, and little-endian then
+  if (!zip.names.has(name)) return; // such a file is older than this entry, hence little-endian
   const order = new TextDecoder().decode(await zip.bytes(name, 16));
   if (order !== "little") throw new FormatError(zip.path, `${name} says ${quote(order)}, expected "little"`);
 }
@@ -79,7 +79,7 @@ function checkInside(path: string, name: string, tensor: PickledTensor, place: S
   if (!fits || !isDense(shape, strides)) {
     throw new FormatError(
       path,
-      `${quote(name)} has shape [${shape}], strides [${strides}] from ${offset} on, expected numbers of its own, each once, in ${of(storage)}`,
+      `${quote(name)} has shape [${shape}], strides [${strides}] from ${offset} on, expected each element to have its own number in ${of(storage)}`,
     );
   }
 }
@@ -88,7 +88,7 @@ function of({ type, length }: PickledStorage): string {
   return `${length} numbers of ${type}`;
 }
 
-/** Whether no two elements share a number: from the inmost axis out, each stride steps over all that lies within. */
+/** Whether no two elements share a number: from the innermost axis outwards, each stride steps over everything within. */
 function isDense(shape: readonly number[], strides: readonly number[]): boolean {
   if (shape.includes(0)) return true;
   const axes = shape.map((length, i) => ({ length, stride: strides[i] })).filter(({ length }) => length > 1);
@@ -100,7 +100,7 @@ function isDense(shape: readonly number[], strides: readonly number[]): boolean 
   return true;
 }
 
-/** The numbers' places are `position(index)`: whether that is one run, in order. */
+/** Whether the numbers are one run, in row-major order. */
 export function isContiguous({ shape, strides }: PickledTensor): boolean {
   let stride = 1;
   for (let axis = shape.length - 1; axis >= 0; axis--) {
@@ -119,7 +119,7 @@ interface Zip {
 
 type Entries = Map<string, Entry>;
 
-// yauzl asks for ranges; what it asks for beyond the file's end, ranges.ts refuses.
+// yauzl asks for ranges; ranges.ts refuses any that goes beyond the file's end.
 class Reader extends RandomAccessReader {
   readonly file: RangeFile;
 

@@ -39,7 +39,7 @@ function configOf({ path, metadata, tensors }: SafetensorsFile): LlamaConfig {
   try {
     json = JSON.parse(metadata.config ?? "null") ?? undefined;
   } catch {
-    // the same complaint as for JSON that is no object
+    // the same complaint as for JSON that is not an object
   }
   if (typeof json !== "object" || Array.isArray(json)) {
     throw new FormatError(path, `metadata "config" is ${quote(metadata.config ?? "missing")}, expected a JSON object`);
@@ -47,7 +47,7 @@ function configOf({ path, metadata, tensors }: SafetensorsFile): LlamaConfig {
   const rope = metadata.rope ?? "adjacent pairs";
   if (rope !== "adjacent pairs")
     throw new FormatError(path, `metadata "rope" is ${quote(rope)}, expected "adjacent pairs"`);
-  // A recording need not say how long its sequences could have been: [step, B, T].
+  // A recording need not give maxSeqLen: then it is the T of its tokens, [step, B, T].
   const T = tensors.get("tokens")?.shape.at(-1);
   const { dim, nLayers, nHeads, nKvHeads, ffnDim, vocabSize, normEps, ropeTheta, tiedEmbeddings } =
     json as unknown as LlamaConfig;
@@ -55,7 +55,7 @@ function configOf({ path, metadata, tensors }: SafetensorsFile): LlamaConfig {
   return { dim, nLayers, nHeads, nKvHeads, ffnDim, vocabSize, normEps, ropeTheta, tiedEmbeddings, maxSeqLen };
 }
 
-/** Writes a file that holds the weights only. Throws RangeError if a number does not fit. */
+/** Writes a file that holds only the weights. Throws RangeError if a number does not fit. */
 export function writeTouchstone(
   path: string,
   config: LlamaConfig,

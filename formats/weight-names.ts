@@ -1,14 +1,14 @@
-// What another project calls the weights of the one table, both ways.
+// Another project's names for the weights of the one table, both ways.
 import { layerWeightName, type LayerWeights } from "../reference/weights.ts";
 
 export interface Naming {
-  /** The table's name of a tensor of the file; "?" and its own name, which the table has not, if it is no weight. */
+  /** The table's name for a tensor of the file; if it is not a weight, "?" and its own name, which is not in the table. */
   nameOf(fileName: string): string;
-  /** The file's name of a weight of the table. */
+  /** The file's name for a weight of the table. */
   fileNameOf(name: string): string;
 }
 
-/** `layer` stands before a layer's number and "." before what follows; `rest` are the weights outside the layers. */
+/** `layer` comes before a layer's number, "." and the weight's name after it; `rest` names the weights outside the layers. */
 export function naming(
   layer: string,
   layerNames: Readonly<Record<keyof LayerWeights, string>>,

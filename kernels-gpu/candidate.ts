@@ -9,8 +9,8 @@ import type { DTypeName } from "../reference/dtype.ts";
 import { type Operation, type Scalars, storageOf } from "../reference/operation.ts";
 
 /**
- * Runs a program on the device in checked mode; whatever it does to memory that is not its own becomes a complaint. In a dtype of 16
- * bits its tensors lie packed on the device. Throws RangeError for a program that does not take and give what the op does.
+ * Runs a program on the device in checked mode; anything it does to memory that is not its own becomes a complaint. In a dtype
+ * of 16 bits its tensors are packed on the device. Throws RangeError unless its inputs and outputs are the op's.
  */
 export function deviceCandidate(
   device: GPUDevice | Device,
@@ -41,7 +41,7 @@ function checkProgram(program: KernelProgram, operation: Operation): void {
   for (const part of ["inputs", "outputs"] as const) {
     const [got, expected] = [program[part], operation[part]].map((specs) => listed(Object.keys(specs)));
     if (got !== expected) {
-      throw new RangeError(`${program.id}: the ${part} are ${got}, expected ${expected} as of ${operation.name}`);
+      throw new RangeError(`${program.id}: the ${part} are ${got}, expected those of ${operation.name}: ${expected}`);
     }
   }
 }

@@ -21,7 +21,7 @@ import { lowTypes, type StoredType } from "./device/packed.ts";
 import { KernelRecorder } from "./device/recorder.ts";
 import type { DeviceTensor } from "./device/tensors.ts";
 
-/** The target that does not count (PyTorch's). */
+/** The target that is ignored (PyTorch's number). */
 const IGNORE_INDEX = -100;
 
 type DeviceTensors = Map<string, DeviceTensor>;
@@ -82,8 +82,8 @@ interface Recorded {
  * engine.close();
  * ```
  *
- * Options: recompute "none", microBatches 1, dtype "float32" and no memory limit if left out. A step that needs more memory
- * than the limit rejects with RangeError, what the device refuses with KernelError.
+ * Options left out are recompute "none", microBatches 1, dtype "float32" and no memory limit. A step that needs more memory than
+ * the limit rejects with RangeError, one that the device refuses with KernelError.
  */
 export function deviceEngine(
   gpu: GPUDevice | Device,
@@ -149,7 +149,7 @@ export function deviceEngine(
     return { activations: activated, loss, lse, dloss, gradients: passed, held: tensors };
   }
 
-  /** Records clipping and AdamW at step t; the state is what they give. Returns the clipped gradients. */
+  /** Records clipping and AdamW at step t; their outputs become the state. Returns the clipped gradients. */
   function move(g: { weights: DeviceTensors; norm: DeviceTensor }, h: Hyperparameters, t: number): DeviceTensors {
     const clipped: DeviceTensors = new Map();
     const next = {
@@ -231,7 +231,7 @@ function float32(t: Tensor): Tensor<Float32Array> {
   return { data: t.data instanceof Float32Array ? t.data : new Float32Array(t.data), shape: t.shape };
 }
 
-/** The sums of two parts' gradients, in float32 whatever they are stored as: the more parts, the smaller each against the sum. */
+/** The sums of two parts' gradients, in float32 whatever they are stored as: with many parts, each is small against the sum. */
 function added(run: KernelRecorder, sum: DeviceTensors, more: DeviceTensors): DeviceTensors {
   return new Map(
     [...sum].map(([name, dw]) => {

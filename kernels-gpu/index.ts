@@ -1,4 +1,4 @@
-// Every kernel by its name, "op.direction": what check, the judge and the tests walk.
+// Every kernel by its name, "op.direction"; check, the judge and the tests go through them all.
 import type { OpName } from "../reference/ops/index.ts";
 import type { KernelProgram } from "./device/program.ts";
 import * as adamw from "./adamw.ts";

@@ -1,5 +1,5 @@
-// The model on a device, both directions: reference/model, op by op, over tensors that stay there. What it returns has the
-// form of the reference's, so that a recording gives the same names to both.
+// The model on a device, both directions: reference/model, op by op, over tensors that stay there. Its results have
+// the form of the reference's, so that a recording gives the same names to both.
 import { headSize, type LlamaConfig } from "../reference/config.ts";
 import type { BlockActivations, BlockGradients, KeysAndValues, RopeTable } from "../reference/model/block.ts";
 import type { ModelActivations, ModelGradients } from "../reference/model/model.ts";
@@ -67,7 +67,7 @@ export function forward(
 }
 
 /**
- * dlogits: [R, V]; a: what the forward returned → every gradient. Of a block's activations the backward reads those that the
+ * dlogits: [R, V]; a: the forward's result → every gradient. Of a block's activations the backward reads those that the
  * policy saves; the others are computed again and added to `recomputed`. Nothing has to be dropped by hand: a tensor that no
  * dispatch reads again gives its memory to others.
  */

@@ -1,4 +1,4 @@
-// Softmax along each row, and its gradient from what it gave.
+// Softmax along each row, and its gradient from its output.
 import { spread } from "./device/declaration.ts";
 import { defineKernel } from "./device/kernel.ts";
 import { wgsl } from "./texts.ts";

@@ -1,8 +1,8 @@
-// All that a run needs to go on with the same bits, in one file:  FOLDER/checkpoint.safetensors
+// Everything that a run needs to continue with the same bits, in one file:  FOLDER/checkpoint.safetensors
 //
 //   weights.*  firstMoment.*  secondMoment.*        float32
-//   metadata: config (configuration and hyperparameters, as in a trace), run (step, what places and parts the batches),
-//             generators (seed and next number of each stream), text (SHA-256), and where they are used
+//   metadata: config (configuration and hyperparameters, as in a trace), run (step, how batches are placed and split),
+//             generators (seed and next number of each stream), text (SHA-256), and, if used,
 //             tokenizer (SHA-256), dtype (what the passes stored), mixture (where each source's next sequence begins)
 import { existsSync } from "node:fs";
 import { join } from "node:path";
@@ -16,12 +16,12 @@ import type { MixtureState } from "../reference/text/mixture.ts";
 import type { Hyperparameters } from "../reference/training/hyperparameters.ts";
 import type { TrainingState } from "../reference/training/step.ts";
 
-/** What determines a run in addition to the text; counts of sequences and tokens. */
+/** Everything except the text that determines a run; counts of sequences and tokens. */
 export interface RunPlan {
   readonly config: LlamaConfig;
   readonly hyperparameters: Hyperparameters;
   readonly batchSize: number;
-  /** Parts of a batch, one after another; their gradients' sums are stored, so another number gives other bits. */
+  /** Parts of a batch, one after another; their gradients' sums are stored, so a different number gives different bits. */
   readonly microBatches: number;
   readonly sequenceLength: number;
   readonly seed: number;
@@ -29,7 +29,7 @@ export interface RunPlan {
   readonly text: string;
   /** SHA-256 of the tokenizer's file; absent for bytes. */
   readonly tokenizer?: string;
-  /** What the passes store; absent for float32. */
+  /** The dtype that the passes store; absent for float32. */
   readonly dtype?: "bfloat16";
 }
 
@@ -38,7 +38,7 @@ export interface RunCheckpoint {
   /** Steps done. */
   readonly step: number;
   readonly state: TrainingState;
-  /** Of a run on a mixture: where its sources are. */
+  /** Only of a run on a mixture: its place in each source. */
   readonly mixture?: MixtureState;
 }
 
@@ -146,7 +146,7 @@ function sortedJson(fields: object): string {
   return JSON.stringify(Object.fromEntries(Object.entries(fields).toSorted(([a], [b]) => (a < b ? -1 : 1))));
 }
 
-/** In float32, or the run would not go on with the same bits. */
+/** The tensors must be float32, or the run would not continue with the same bits. */
 function readFloat32(file: SafetensorsFile, config: LlamaConfig, prefix: string): Map<string, Tensor> {
   const tensors = readWeights(file, config, prefix);
   for (const name of tensors.keys()) {
@@ -177,7 +177,7 @@ function parseObject(path: string, key: string, text: string): Record<string, un
     const value: unknown = JSON.parse(text);
     if (typeof value === "object" && value !== null && !Array.isArray(value)) return value as Record<string, unknown>;
   } catch {
-    // the same complaint as for JSON that is no object
+    // the same complaint as for JSON that is not an object
   }
   throw new FormatError(path, `metadata "${key}" is ${quote(text)}, expected a JSON object`);
 }

@@ -1,4 +1,4 @@
-// What a run learns from, a text or a mixture: its batches, and what the trained model makes of the part that was held out.
+// The data of a run, a text or a mixture: its batches, and the trained model's loss on the part that was held out.
 import type { LlamaConfig } from "../reference/config.ts";
 import { batchAt } from "../reference/text/batches.ts";
 import { bigramEntropy } from "../reference/text/bigram.ts";
@@ -21,17 +21,17 @@ export interface Placement {
 }
 
 export interface TrainingData {
-  /** What there is, a line each. */
+  /** Lines that describe the data. */
   readonly summary: readonly string[];
-  /** The batch of a step, counted from 0. A mixture's are asked for in their order. */
+  /** The batch of a step, counted from 0. A mixture's must be requested in order. */
   batchOf(step: number): Batch;
-  /** What a mixture needs to go on. */
+  /** The state from which a mixture continues; undefined for a text. */
   state(): MixtureState | undefined;
-  /** What was learned from so far, a line each; a text has nothing to say. */
+  /** Lines on how much has been learned from each source so far; none for a text. */
   progress(): string[];
-  /** What a model makes of the held-out part, a line each. */
+  /** Lines on a model's loss on the held-out part. */
   heldOut(config: LlamaConfig, weights: Weights): string[];
-  /** Ids that a sample may go on from. */
+  /** Ids that a sample may continue. */
   readonly prompt: Int32Array;
 }
 
@@ -114,7 +114,7 @@ export function mixtureData(
   };
 }
 
-/** Loss in nats of every token of a text, `before` standing in front, divided by the text's bytes. */
+/** Loss in nats of every token of a text, which follows the ids `before`, divided by the text's bytes. */
 function lossPerByte(
   config: LlamaConfig,
   weights: Weights,

@@ -1,9 +1,9 @@
-// The documents of a source in its files, which may be larger than memory: what is kept is where each begins and ends.
+// The documents of a source in its files, which may be larger than memory: only where each begins and ends is kept.
 //
 //   .jsonl        a document a line: a JSON object with its "text"
-//   other names   UTF-8; with a separator the documents between, else one document a file
+//   other names   UTF-8; split at a separator, or without one a document a file
 //
-// With .gz after any of these names, the same compressed; that is held in memory.
+// With .gz after any of these names, the same, compressed; it is held in memory decompressed.
 import { createHash } from "node:crypto";
 import { readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
@@ -16,9 +16,9 @@ import type { Tokenizer } from "../reference/text/tokenizer.ts";
 
 /** Bytes that are read at once. */
 const CHUNK = 2 ** 22;
-/** Bytes of a document that are tokenized at once; the next part begins at the line after. */
+/** Bytes of a document that are tokenized at once; the next part begins at the next line. */
 const PART = 2 ** 20;
-/** How far after that a line's end is looked for. */
+/** How many bytes beyond that are searched for the end of a line. */
 const LONGEST_LINE = 2 ** 16;
 /** A line of JSON is parsed whole. */
 const LONGEST_JSON = 2 ** 28;
@@ -27,16 +27,16 @@ const NEWLINE = 0x0a;
 export interface Files {
   /** Files, or folders for all the files in them. */
   readonly paths: readonly string[];
-  /** Between two documents of a text; absent: a file is a document. */
+  /** Separates two documents of a text; if absent, a file is a document. */
   readonly separator?: string;
-  /** Tried at each part of PART bytes; smaller in tests. */
+  /** In place of PART; smaller in tests. */
   readonly partBytes?: number;
 }
 
 /** Where a file's documents lie: of document d, bytes begins[d] to ends[d]. */
 interface Indexed {
   readonly path: string;
-  /** A text that was decompressed, to be read from again. */
+  /** A text that was decompressed, kept to be read again. */
   readonly kept: TextFile | undefined;
   readonly isJson: boolean;
   readonly begins: Float64Array;
@@ -55,7 +55,7 @@ export interface DocumentFiles {
   read(d: number, most: number): Uint8Array;
 }
 
-/** Reads every file once. Throws FormatError for what cannot be read, is not UTF-8, or is not JSON with a text. */
+/** Reads every file once. Throws FormatError if one cannot be read, is not UTF-8, or is not JSON with a text. */
 export function openDocuments({ paths, separator, partBytes = PART }: Files): DocumentFiles {
   const hash = createHash("sha256");
   let bytes = 0;
@@ -144,7 +144,7 @@ function filesIn(path: string): string[] {
   }
 }
 
-/** Where the documents of a file lie; those of nothing but space are left out. Hands over every chunk. */
+/** Where the documents of a file lie; blank ones are left out. Passes on every chunk. */
 function indexFile(
   path: string,
   text: TextFile,
@@ -158,7 +158,7 @@ function indexFile(
     const ends = growing();
     const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
     let begin = 0;
-    /** The document's first byte that is no space or control character. */
+    /** The document's first byte that is not a space or control character. */
     let ink = Infinity;
     let matched = 0;
     let at = 0;
@@ -214,7 +214,7 @@ function borderOf(cut: Uint8Array, length: number): number {
   return 0;
 }
 
-/** The byte at which a part begins that is to begin `offset` bytes into a document: after a line, if one ends soon. */
+/** Where the part that is due at `offset` bytes into a document begins: after a line, if one ends soon. */
 function cutAt(path: string, handle: TextFile, begin: number, end: number, offset: number): number {
   if (offset === 0) return begin;
   if (begin + offset >= end) return end;

@@ -1,4 +1,4 @@
-// A model on the items of a task, through a reader.
+// Evaluates a model, through a reader, on the items of a task.
 import { continuation, greedy, type Sampling } from "../reference/model/generate.ts";
 import type { Reader } from "../reference/model/reader.ts";
 import { bits, streamOf } from "../reference/random.ts";
@@ -12,17 +12,17 @@ export interface Evaluated {
   readonly tokenizer: Tokenizer;
 }
 
-/** What came of an item. */
+/** The outcome of an item. */
 export type ItemOutcome =
   | { readonly kind: "choice"; readonly chosen: number; readonly scores: readonly number[]; readonly correct: boolean }
   | { readonly kind: "exact"; readonly generated: string; readonly correct: boolean }
   | { readonly kind: "pass"; readonly samples: number; readonly correct: number }
   | { readonly kind: "perplexity"; readonly nats: number; readonly tokens: number; readonly bytes: number };
 
-/** Told which share of an item is done; what it throws ends the evaluation. */
+/** Called with the share of an item that is done; if it throws, the evaluation ends. */
 export type Tick = (share: number) => Promise<void>;
 
-/** Throws RangeError, which names the item, for one that does not fit the context. `seed` is of the samples. */
+/** Evaluates one item; `seed` determines the samples. Throws RangeError, naming the item, if it does not fit the context. */
 export async function evaluate(model: Evaluated, item: Item, seed: number, tick: Tick): Promise<ItemOutcome> {
   if (item.kind === "choice") return choose(model, item);
   if (item.kind === "exact") return answer(model, item);
@@ -57,8 +57,8 @@ async function completions(
     const ids = tokenizer.encode(context + joint + completion, { bos });
     // A token may hold the context's end and the completion's beginning: it counts as the completion's.
     const first = Math.max(1, Math.min(commonPrefix(before, ids), ids.length - 1));
-    if (ids.length < 2) throw new RangeError(`${where}: nothing stands before ${JSON.stringify(completion)}`);
-    // The context is read once for all.
+    if (ids.length < 2) throw new RangeError(`${where}: nothing precedes ${JSON.stringify(completion)}`);
+    // The context is read once for all completions.
     const kept = Math.min(reader.length, first - 1);
     reader.cut(kept);
     likelihoods.push((await score(reader, where, ids, kept, first)).reduce((a, b) => a + b, 0));
@@ -104,7 +104,7 @@ async function sample(model: Evaluated, item: PassAtK, seed: number, tick: Tick)
   return { kind: "pass", samples, correct };
 }
 
-/** What follows the prompt, up to the end of its line, a begin or end token, or so many tokens. */
+/** The continuation of the prompt, up to the end of its line, a begin or end token, or `tokens` tokens. */
 async function continued(
   { reader, tokenizer }: Evaluated,
   where: string,
@@ -150,7 +150,7 @@ async function perplexity(
   return { kind: "perplexity", nats, tokens: ids.length - 1, bytes: toUtf8(text).length };
 }
 
-/** The outcomes of a task's items as figures by name: means over items, of texts over tokens and bytes. */
+/** The outcomes of a task's items as figures by name: means over items, or for texts over tokens and bytes. */
 export function figuresOf(outcomes: readonly ItemOutcome[], ks: readonly number[]): Record<string, number> {
   const [{ kind }] = outcomes;
   const of = <K extends ItemOutcome["kind"]>(wanted: K) =>

@@ -2,7 +2,7 @@
 //
 //   { "sources": [ { "name": "books", "weight": 4.5, "files": ["books", "more.txt"], "separator": "\n\n\n" }, … ] }
 //
-// Files are named from the folder that mixture.json lies in; a folder stands for its files.
+// Paths are relative to the folder of mixture.json; a folder means the files in it.
 import { createHash } from "node:crypto";
 import { readFileSync, statSync } from "node:fs";
 import { dirname, resolve } from "node:path";
@@ -14,7 +14,7 @@ import type { Tokenizer } from "../reference/text/tokenizer.ts";
 import { type DocumentFiles, openDocuments } from "./documents.ts";
 
 const LARGEST_FILE = 2 ** 24;
-/** One in so many documents is held out, the last ones, but never more than MOST_HELD_OUT of a source. */
+/** One document in so many is held out, the last ones of a source, but never more than MOST_HELD_OUT. */
 const HELD_OUT_SHARE = 10;
 const MOST_HELD_OUT = 200;
 const fieldNames = ["name", "weight", "files", "separator"];
@@ -29,7 +29,7 @@ export interface SourceSpec {
 export interface OpenedSource {
   readonly name: string;
   readonly weight: number;
-  /** Of the weights' sum. */
+  /** The weight's share of the sum of all. */
   readonly share: number;
   readonly files: DocumentFiles;
   /** Documents that are learned; those after them are held out. */

@@ -17,19 +17,19 @@ export interface StepReport {
   readonly gradientNorm: number;
 }
 
-/** What a run asks and tells while it goes on. */
+/** The functions that a run calls on its way. */
 export interface RunHooks {
   readonly report: (step: StepReport) => void;
-  /** Called with the steps done: every `saveEvery`, at the end, and when stopped. */
+  /** Called with the number of steps done: every `saveEvery` steps, at the end, and when stopped. */
   readonly save: (step: number) => Promise<void>;
   readonly saveEvery: number;
-  /** Asked between steps. */
+  /** Called between steps. */
   readonly stopped: () => boolean;
 }
 
 /**
- * Steps `from` to totalSteps; the steps done when it ended or was stopped. `batchOf` is asked for the batch of each step, counted
- * from 0. Throws RangeError, with nothing more saved, when a loss or a gradient norm is not finite.
+ * Runs steps `from` to totalSteps; returns how many were done when it ended or was stopped. `batchOf` gives the batch of each
+ * step, counted from 0. Throws RangeError, and saves nothing more, if a loss or a gradient norm is not finite.
  */
 export async function train(
   plan: RunPlan,

@@ -1,4 +1,4 @@
-// What a model is evaluated on: JSON lines, an item each. The README lists the fields.
+// The items on which a model is evaluated, one JSON object a line. The README lists their fields.
 import { statSync } from "node:fs";
 import { basename, extname } from "node:path";
 import { FormatError, quote } from "../formats/error.ts";
@@ -19,7 +19,7 @@ interface Common {
   /** File and line, for messages. */
   readonly where: string;
 }
-/** Which of the choices is the likeliest completion of the context. */
+/** Measures which of the choices is the likeliest completion of the context. */
 export interface Choice extends Common {
   readonly kind: "choice";
   readonly context: string;
@@ -27,14 +27,14 @@ export interface Choice extends Common {
   readonly answer: number;
   readonly normalize: Normalization;
 }
-/** Whether the greedy answer to the prompt is one of the answers. */
+/** Measures whether the greedy answer to the prompt is one of the answers. */
 export interface Exact extends Common {
   readonly kind: "exact";
   readonly prompt: string;
   readonly answers: readonly string[];
   readonly tokens: number;
 }
-/** How many of the samples are correct: counted elsewhere, or sampled here and compared with the answers. */
+/** Measures how many of the samples are correct: counted elsewhere, or sampled here and compared with the answers. */
 export interface PassAtK extends Common {
   readonly kind: "pass";
   readonly samples: number;
@@ -44,7 +44,7 @@ export interface PassAtK extends Common {
   readonly tokens: number;
   readonly temperature: number;
 }
-/** How likely a text is. */
+/** Measures how likely a text is. */
 export interface Perplexity extends Common {
   readonly kind: "perplexity";
   readonly text: string;
@@ -159,7 +159,7 @@ function fieldsOf(path: string, line: number, json: Record<string, unknown>) {
     has: (name: string): boolean => json[name] !== undefined,
     text(name: string, otherwise?: string): string {
       const value = get(name) ?? otherwise;
-      // A context may be empty: what is scored then follows the begin token.
+      // A context may be empty: the completion then follows the begin token.
       return typeof value === "string" && (value !== "" || name === "context") ? value : fail(name, "a text");
     },
     texts(name: string, least: number): string[] {

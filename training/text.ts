@@ -17,7 +17,7 @@ export interface Text {
   readonly sha256: string;
 }
 
-/** The files one after another, or the frozen text where there are none. Throws FormatError unless they are UTF-8. */
+/** The files one after another, or the frozen text if none is named. Throws FormatError unless they are UTF-8. */
 export function readTrainingText(files: readonly string[]): Text {
   const bytes = files.length === 0 ? readTextBytes(FROZEN_TEXT) : Buffer.concat(files.map(readUtf8));
   let cut = Math.floor(bytes.length * TRAINING_SHARE);

@@ -9,7 +9,7 @@ import { readTokenizer } from "../formats/tokenizer.ts";
 import type { Tokenizer } from "../reference/text/tokenizer.ts";
 import { byteTokenizer } from "../reference/text/tokenizer-bytes.ts";
 
-/** What a folder calls its tokenizer, in either format. */
+/** The name of the tokenizer in a folder, in either format. */
 export const tokenizerNames = ["tokenizer.model", "tokenizer.bin"] as const;
 
 export interface Vocabulary {

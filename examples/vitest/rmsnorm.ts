@@ -1,4 +1,4 @@
-// What is under test: RMSNorm, its squares added in four lanes.
+// The function under test: RMSNorm, with its squares added in four lanes.
 import { type InputsOf, type OutputsOf, type ScalarsOf, tensor } from "touchstone-llama";
 
 type Op = "rmsnorm.forward";

@@ -12,7 +12,7 @@ export interface Memory {
   buffer?: GPUBuffer;
 }
 
-/** What a submission does to memory. */
+/** How a submission uses memory. */
 export interface Use {
   /** From the first step that uses a memory to the last. */
   readonly spans: ReadonlyMap<Memory, Span>;
@@ -58,8 +58,8 @@ export class Buffers {
       needed,
       vacancies.map(({ buffer, freeFrom }) => ({ bytes: buffer.size, freeFrom })),
     );
-    // Earlier buffers serve where one of their size is needed. The plan does not count on them, so that steps that are alike
-    // have the same plan, and what it leaves over would only pile up.
+    // Earlier buffers are reused where one of their size is needed. The plan does not count on them, so that equal steps have
+    // equal plans; the rest would only pile up.
     const found = added.map((bytes) => {
       const i = this.#free.findIndex(({ size }) => size === bytes);
       return i < 0 ? undefined : this.#free.splice(i, 1)[0];
@@ -76,7 +76,7 @@ export class Buffers {
       memory.buffer = buffers[taken[i]!]!;
       if (!released.has(memory)) kept.add(memory.buffer);
     }
-    // Buffers that the host filled have sizes of their own, which nothing else would find again.
+    // Buffers that the host filled have unusual sizes, for which nothing would look again.
     const isUpload = (i: number): boolean => vacancies[i]?.isUpload ?? false;
     const rest = buffers
       .map((buffer, i) => ({ buffer, isUpload: isUpload(i) }))

@@ -1,4 +1,4 @@
-// Opens a WebGPU device of Dawn's, in Node: the machine's GPU, or the software adapter.
+// Opens one of Dawn's WebGPU devices in Node: the machine's GPU, or the software adapter.
 import { existsSync, readdirSync } from "node:fs";
 import { homedir } from "node:os";
 import { join } from "node:path";
@@ -55,7 +55,7 @@ export async function openDevice(options: { adapter?: AdapterChoice } = {}): Pro
   return software;
 }
 
-/** What the package webgpu offers. Its own declarations would bring types of WebGPU beside a browser's. */
+/** The part of the package webgpu that is used. Its own declarations would add a second set of WebGPU's types to a browser's. */
 interface Dawn {
   create(options: string[]): GPU;
 }

@@ -1,4 +1,4 @@
-// What a kernel declares of itself, and the check of that against its text.
+// The declaration of a kernel, and its check against the kernel's text.
 import { type Specs, splitAxes, lettersOf } from "./axes.ts";
 import type { ByName } from "./names.ts";
 import type { WgslModule } from "./wgsl.ts";
@@ -10,7 +10,7 @@ export const MOST_WORKGROUPS = 65_535;
 export interface KernelDeclaration {
   /** "swiglu.forward", or "columns:finish" for an entry point other than main. */
   readonly id: string;
-  /** What messages call the text: "swiglu.forward.wgsl". */
+  /** The text's name in messages: "swiglu.forward.wgsl". */
   readonly file: string;
   readonly entry: string;
   readonly inputs: Specs;
@@ -49,7 +49,7 @@ export function checkKernel(kernel: KernelDeclaration, module: WgslModule = kern
   }
   checkBindings(kernel, module);
   checkFields(kernel, module);
-  for (const name of kernel.wide) if (!(name in kernel.outputs)) throw wrong(id, `${name} is wide, but no output`);
+  for (const name of kernel.wide) if (!(name in kernel.outputs)) throw wrong(id, `${name} is wide, but not an output`);
   for (const name of Object.keys(kernel.overrides)) {
     if (!module.overrides.some((override) => override.name === name))
       throw wrong(id, `${file} has no override ${name}`);
@@ -67,12 +67,12 @@ function checkBindings({ id, file, inputs, outputs }: KernelDeclaration, module:
       throw wrong(id, `${file}:${line} ${name} is commented [${axes ?? "nothing"}], declared [${declared}]`);
     }
     if (!(name in outputs)) continue;
-    if (name in inputs) throw wrong(id, `${name} is both an input and an output; name one of them anew`);
+    if (name in inputs) throw wrong(id, `${name} is both an input and an output; rename one of them`);
     if (access !== "read_write") throw wrong(id, `${file}:${line} ${name} is ${access}, expected read_write`);
   }
 }
 
-/** Each axis of the outputs and each field of the uniform struct is an axis of an input or a scalar, and no scalar is idle. */
+/** Each axis of the outputs and each field of the uniform struct is an axis of an input or a scalar, and no scalar is unused. */
 function checkFields({ id, file, inputs, outputs, scalars }: KernelDeclaration, module: WgslModule): void {
   const outputAxes = new Set(Object.values(outputs).flatMap(lettersOf));
   const known = new Set([...Object.values(inputs).flatMap(lettersOf), ...scalars]);

@@ -25,7 +25,7 @@ export interface Device {
   check(kernels: string): void;
   /** Marks the device unusable, e.g. because a kernel never returned. */
   fail(reason: string): void;
-  /** Ends a device that openDevice opened; leaves any other to whoever has opened it. */
+  /** Closes a device that openDevice opened; leaves any other to whoever opened it. */
   close(): void;
 }
 
@@ -34,7 +34,7 @@ const watched = new WeakMap<GPUDevice, Device>();
 /** The device, watched; always the same object for one GPUDevice. Throws TypeError for anything else. */
 export function deviceOf(device: GPUDevice | Device): Device {
   if (typeof device !== "object" || device === null || !("check" in device || "createShaderModule" in device)) {
-    throw new TypeError("the device is no GPUDevice, expected one");
+    throw new TypeError("the device is not a GPUDevice, expected one");
   }
   if ("check" in device) return device;
   return (
@@ -43,14 +43,14 @@ export function deviceOf(device: GPUDevice | Device): Device {
   );
 }
 
-/** What an adapter calls itself. */
+/** The name that an adapter gives itself. */
 export function adapterName(info: GPUAdapterInfo | undefined): string {
   const parts = [info?.device, info?.description].filter((part) => part !== undefined && part !== "");
   return parts.join(", ") || info?.vendor || "WebGPU device";
 }
 
 /**
- * Watches a device until it is lost. `close` is what closing it does; `isShared`: others use the device as well, so that an
+ * Watches a device until it is lost. `close` is called to close it; `isShared`: others use the device as well, so that an
  * error which no scope caught need not be a kernel's.
  */
 export function watch(

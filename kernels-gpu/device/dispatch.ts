@@ -8,19 +8,19 @@ import type { KernelText } from "./substitutes.ts";
 import type { DeviceTensor } from "./tensors.ts";
 import { type Binding, packDims } from "./wgsl.ts";
 
-/** What a kernel is dispatched with. */
+/** The arguments of a dispatch. */
 export interface Given {
   readonly text: KernelText;
   readonly constants: Readonly<Record<string, number>>;
   readonly inputs: ByName<string, DeviceTensor>;
   readonly scalars: ByName<string, number>;
-  /** What outputs of float32 that are not wide are stored as, whatever the inputs are. */
+  /** Storage of non-wide float32 outputs, whatever the inputs are. */
   readonly stored?: LowType | "f32" | undefined;
-  /** What they are stored as where no input says it. */
+  /** Storage of those outputs when no input determines it. */
   readonly otherwise?: LowType | undefined;
 }
 
-/** What a dispatch comes to. */
+/** A dispatch, ready to be recorded. */
 export interface DispatchPlan {
   /** In the order of the kernel's inputs, then its outputs. */
   readonly bindings: readonly Binding[];

@@ -1,5 +1,5 @@
 /**
- * No device of the kind that was asked for: one line that says what is missing.
+ * There is no device of the requested kind: the message is one line that says what is missing.
  *
  * @example
  * ```ts
@@ -17,7 +17,7 @@ export class NoDeviceError extends Error {
 }
 
 /**
- * What a device reports of a kernel: it does not compile, is refused, does not finish, or lost the device. The message names
+ * A device's report on a kernel: it does not compile, is refused, does not finish, or lost the device. The message names the
  * kernel, file and line.
  *
  * @example

@@ -1,4 +1,4 @@
-// WebGPU's flags, as the specification numbers them: browsers have them as globals, Node has not.
+// WebGPU's flags, as the specification numbers them: browsers have them as globals, Node does not.
 
 /** https://www.w3.org/TR/webgpu/#buffer-usage, those that are used here. */
 export const bufferUsage = {

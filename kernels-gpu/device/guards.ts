@@ -1,10 +1,10 @@
-// What a checked run looks for: guards after every tensor, outputs that start as NaN, inputs that must stay as they are.
+// The checks of a checked run: guards after every tensor, outputs that start as NaN, inputs that must stay unchanged.
 import { sizeOf } from "../../reference/tensor.ts";
 import type { Memory } from "./buffers.ts";
 import { elementsIn, isLow, type StoredType } from "./packed.ts";
 import type { DeviceTensor, Elements } from "./tensors.ts";
 
-/** Elements that are not as they were. */
+/** Elements of a tensor that are not as they should be. */
 export interface Offence {
   readonly tensor: string;
   readonly elements: number;
@@ -12,7 +12,7 @@ export interface Offence {
   readonly first: number;
 }
 
-/** What a checked run found; all empty when the kernels kept to their tensors. */
+/** The findings of a checked run; all empty if the kernels kept to their tensors. */
 export interface MemoryReport {
   /** Tensors past whose end something was written; the index counts from the tensor's start. */
   readonly writtenBeyondEnd: readonly Offence[];
@@ -31,16 +31,16 @@ export const guardOf = (serial: number, type: StoredType): number =>
 export const unwrittenOf = (serial: number, type: StoredType): number =>
   isLow(type) ? 0x7fe0 + (serial % HALF_PAYLOADS) : 0x7fd5_0000 + (serial % PAYLOADS);
 
-// The guard takes one workgroup's overhang (256 invocations at most) or one row. Dawn clamps an index beyond the binding
+// The guard holds one workgroup's overhang (256 invocations at most) and one row. Dawn clamps an index beyond the binding
 // to its last element, so a write however far past the end lands in the guard too.
 export const guardLength = (shape: readonly number[]): number => 256 + (shape.at(-1) ?? 0);
 
-/** What is known of a tensor before the kernels run. */
+/** A tensor as it was before the kernels ran. */
 export interface Guarded {
   readonly tensor: DeviceTensor;
-  /** The elements that the host put there. */
+  /** The elements that the host uploaded; false if none. */
   readonly upload: Elements | boolean;
-  /** Which payload its guard carries. */
+  /** The number of the payload in its guard. */
   readonly serial: number;
 }
 

@@ -9,9 +9,9 @@ import { type DeviceTensor, type Elements, elementsOf, wordsFor } from "./tensor
 /** A tensor that a recorder owns. */
 export interface Holding {
   readonly tensor: DeviceTensor;
-  /** Whether the host put it there, and in checked mode as which elements. */
+  /** Whether the host uploaded it; in checked mode, the elements that it uploaded. */
   readonly upload: Elements | boolean;
-  /** Which payload its guard carries. */
+  /** The number of the payload in its guard. */
   readonly serial: number;
 }
 
@@ -42,7 +42,7 @@ export class Holdings {
     return this.#hold({ memory: { bytes: buffer.size, buffer }, shape: tensor.shape, type, label }, upload, serial);
   }
 
-  /** A tensor that a dispatch will write; only in checked mode it has a buffer already. */
+  /** A tensor that a dispatch will write; only in checked mode does it have a buffer already. */
   allocate(shape: readonly number[], type: StoredType, label: string): DeviceTensor {
     const serial = this.#serial++;
     const memory: Memory = { bytes: this.#bytesOf(label, shape, type) };
@@ -54,7 +54,7 @@ export class Holdings {
     return this.#hold({ memory, shape, type, label }, false, serial);
   }
 
-  /** Throws RangeError for a tensor that was released; `what` is what messages call it. */
+  /** Throws RangeError for a tensor that was released; `what` is its name in messages. */
   check({ memory }: DeviceTensor, what: string): void {
     if (this.#released.has(memory)) throw new RangeError(`${what} was released`);
   }
@@ -70,7 +70,7 @@ export class Holdings {
     return [...this.#held.values()];
   }
 
-  /** Ends a tensor's life: whatever comes later must not use it. */
+  /** Ends a tensor's life: nothing later may use it. */
   drop({ memory }: DeviceTensor): void {
     this.#held.delete(memory);
     this.#released.add(memory);

@@ -31,7 +31,7 @@ export interface KernelOptions<I extends Specs, O extends Specs, S extends strin
   readonly outputs: O;
   /** The outputs that stay float32 when inputs are stored in 16 bits: statistics, losses, partial sums. */
   readonly wide?: readonly (keyof O & string)[];
-  /** The fields of the uniform struct that are no axis of an input: eps, or T where only an output has it. */
+  /** The fields of the uniform struct that are not axes of an input: eps, or T where only an output has it. */
   readonly scalars?: readonly S[];
   /** Values that replace the text's defaults. */
   readonly overrides?: V;
@@ -74,8 +74,8 @@ export interface KernelOptions<I extends Specs, O extends Specs, S extends strin
  * device.close();
  * ```
  *
- * Throws TypeError where id, source or workgroups are missing, RangeError or SyntaxError that names the text and what does
- * not fit.
+ * Throws TypeError if id, source or workgroups are missing, RangeError or SyntaxError, which name the text and the mismatch, if
+ * they do not fit.
  */
 export function defineKernel<
   const I extends Specs,
@@ -130,7 +130,7 @@ export function defineKernel<
  * gated.scalars; // []
  * ```
  *
- * Throws TypeError where id or record is missing.
+ * Throws TypeError if id or record is missing.
  */
 export function defineProgram<const I extends Specs, const O extends Specs, const S extends string = never>(program: {
   /** The op that it computes: "swiglu.forward". */
@@ -142,7 +142,7 @@ export function defineProgram<const I extends Specs, const O extends Specs, cons
   readonly record: TypedProgram<I, O, S>["record"];
 }): TypedProgram<I, O, S> {
   if (typeof program.id !== "string" || program.id === "") throw new TypeError("a program has no id, expected its op");
-  if (typeof program.record !== "function") throw new TypeError(`${program.id}: record is no function`);
+  if (typeof program.record !== "function") throw new TypeError(`${program.id}: record is not a function`);
   return callable<I, O, S, object>({ ...program, scalars: program.scalars ?? [] } as never);
 }
 
@@ -154,7 +154,7 @@ function checkOptions(options: unknown): void {
   if (typeof id !== "string" || id === "")
     throw new TypeError("a kernel has no id, expected its op, or its file's name");
   if (typeof source !== "string") throw new TypeError(`${id}: source is ${typeof source}, expected WGSL text`);
-  if (typeof workgroups !== "function") throw new TypeError(`${id}: workgroups is no function of the sizes`);
+  if (typeof workgroups !== "function") throw new TypeError(`${id}: workgroups is not a function of the sizes`);
   for (const [part, specs] of Object.entries({ inputs, outputs })) {
     if (typeof specs !== "object" || specs === null) {
       throw new TypeError(`${id}: ${part} is ${typeof specs}, expected axes by name, such as { x: "R,C" }`);

@@ -22,7 +22,7 @@ export async function nullDevice(): Promise<{ device: GPUDevice; close: () => vo
   return { device, close };
 }
 
-/** What is wrong with one file, each as "file:line:column message"; warnings count. */
+/** The faults of one file, each as "file:line:column message"; warnings count. */
 export async function lintWgsl(device: GPUDevice, file: string, text: string): Promise<string[]> {
   device.pushErrorScope("validation");
   const module = device.createShaderModule({ label: file, code: text });

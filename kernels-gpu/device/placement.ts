@@ -1,9 +1,9 @@
-// Which memory each tensor of a submission gets. Every buffer of a submission exists while it runs, so a step takes
+// Chooses the memory that each tensor of a submission gets. Every buffer of a submission exists while it runs, so a step takes
 // the sum of its buffers, and two tensors share one if no step needs both.
 //
 // Greedy by size (Pisarchyk & Lee 2020, section 4.3): from the largest tensor down, each takes the smallest buffer that is
 // large enough and free in all of its steps, or else a new one. Tensors that are kept for later submissions come first and
-// take no larger buffer than they need: each step then finds the buffers that the state of the last one has left.
+// take no larger buffer than they need: each step then finds the buffers that the last one's state has freed.
 
 /** A tensor: the first and the last step that need it; a last one of Infinity keeps it for later submissions. */
 export interface Span {

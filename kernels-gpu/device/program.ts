@@ -1,4 +1,4 @@
-// A program is what computes an op in one direction: a kernel, or several.
+// A program computes an op in one direction, with one kernel or several.
 import type { Floats, Ints, Tensor } from "../../reference/tensor.ts";
 import type { AxisLetters, Specs } from "./axes.ts";
 import type { KernelDeclaration } from "./declaration.ts";

@@ -1,4 +1,4 @@
-// Steps that have been recorded and have not run yet, and their way to the device: buffers are placed, pipelines awaited,
+// Steps that have been recorded but have not run yet, and their way to the device: buffers are placed, pipelines awaited,
 // commands submitted.
 import { sizeOf } from "../../reference/tensor.ts";
 import type { Buffers, Memory } from "./buffers.ts";

@@ -28,7 +28,7 @@ export interface RecorderOptions extends SubstituteOptions {
   readonly mode?: Mode;
   /** Storage of non-wide float32 outputs when no input determines it (casts). */
   readonly outputs?: LowType;
-  /** Milliseconds after which a kernel counts as hanging. Without it a read waits for ever. */
+  /** Milliseconds after which a kernel counts as hanging. Without it a read waits forever. */
   readonly timeout?: number;
   /** Bytes that all buffers may take together; a submission that needs more throws RangeError. */
   readonly memoryLimit?: number;

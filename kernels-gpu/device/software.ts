@@ -15,12 +15,12 @@ const LOADER = "libvulkan.so.1";
 const MANIFEST = "vk_swiftshader_icd.json";
 const FILES = ["libvk_swiftshader.so", LOADER, MANIFEST];
 const PACKAGE = "@sparticuz/chromium";
-/** What to install for the software adapter. */
+/** The packages to install for the software adapter. */
 export const SOFTWARE_PACKAGES = `${PACKAGE}@147.0.0 tar-stream`;
 
 /**
  * The environment of a process whose Vulkan device is the software adapter, unpacked on first use into a cache folder.
- * `withSoftwareAdapter` works without it; it is for other programs. Throws NoDeviceError.
+ * `withSoftwareAdapter` works without it; this is for other programs. Throws NoDeviceError.
  */
 export async function softwareEnvironment(): Promise<Record<string, string>> {
   const folder = await softwareFolder();
@@ -31,7 +31,7 @@ export async function softwareEnvironment(): Promise<Record<string, string>> {
   };
 }
 
-/** Runs `open`, during which the Vulkan loader sees the software adapter alone. Throws NoDeviceError. */
+/** Runs `open`, while the Vulkan loader sees only the software adapter. Throws NoDeviceError. */
 export async function withSoftwareAdapter<T>(open: () => Promise<T>): Promise<T> {
   const folder = await softwareFolder();
   if (!isMainThread) {
@@ -61,7 +61,7 @@ export async function withVulkanLoader<T>(open: () => Promise<T>): Promise<T> {
 
 // Dawn asks the dynamic linker for "libvulkan.so.1" by name, and the linker answers with a library of that name that
 // the process already holds. So the loader is linked in here, to stay (RTLD_NODELETE), and LD_LIBRARY_PATH, which is
-// read only when a process starts, is not needed. Node reports that it is no Node module, which it is not.
+// read only when a process starts, is not needed. Node reports that it is not a Node module, which is true.
 function loadVulkan(folder: string): void {
   if (!isLoaded(join(folder, LOADER))) throw new NoDeviceError(`${join(folder, LOADER)} cannot be loaded`);
 }
@@ -110,7 +110,7 @@ async function findOrUnpack(): Promise<string> {
   throw failure;
 }
 
-/** Makes a folder and those it lies in, by hand: mkdir's `recursive` never returns below /proc, which refuses with ENOENT. */
+/** Makes a folder and its parents, by hand: mkdir's `recursive` never returns below /proc, which refuses with ENOENT. */
 export async function makeCacheFolder(path: string): Promise<void> {
   const found = await stat(path).catch((error: NodeJS.ErrnoException) => {
     if (error.code !== "ENOENT") throw error;

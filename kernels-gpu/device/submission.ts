@@ -1,4 +1,4 @@
-// What goes to the device at once: dispatches and copies, one after another.
+// A submission: dispatches and copies that go to the device at once and run one after another.
 import type { Memory } from "./buffers.ts";
 import { KernelError } from "./errors.ts";
 import { bufferUsage } from "./flags.ts";

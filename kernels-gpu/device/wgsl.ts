@@ -1,4 +1,4 @@
-// What a WGSL file declares, read from its text: the uniform's fields, the bindings with the shapes in their comments,
+// The declarations of a WGSL file, read from its text: the uniform's fields, the bindings with the shapes in their comments,
 // entry points and overrides. The text itself goes to the device unchanged.
 
 /** A 4-byte scalar of WGSL that can be shared with the host. */

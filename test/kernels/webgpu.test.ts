@@ -124,11 +124,11 @@ describe("candidateOf", () => {
     await expect(nameless).rejects.toThrow('"mine" is no op, expected one of embedding.forward, ');
     expect(() => candidateOf(device, mine, { op: "add" })).toThrow('op: "add" is no op, expected one of ');
     await expect(candidateOf(device, mine, { op: "add.forward" }).run({ gate, up }, {})).rejects.toThrow(
-      new RangeError("mine: the inputs are gate, up, expected a, b as of add.forward"),
+      new RangeError("mine: the inputs are gate, up, expected those of add.forward: a, b"),
     );
     await expect(judge("add.forward", candidateOf(device, mine))).rejects.toThrow("mine: the inputs are gate, up");
     expect(() => candidateOf({} as GPUDevice, kernels["add.forward"])).toThrow(
-      new TypeError("the device is no GPUDevice, expected one"),
+      new TypeError("the device is not a GPUDevice, expected one"),
     );
     expect(() => candidateOf(device, (() => {}) as never)).toThrow(TypeError);
     expect(() => defineKernel({ id: "mine", source: new URL("file:///a.wgsl") } as never)).toThrow(

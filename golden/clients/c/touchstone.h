@@ -18,7 +18,7 @@
  * int32 in `ints`. Touchstone's docs/protocol.md specifies the protocol, docs/fixtures.md the files and the rule by which an
  * output is accepted.
  *
- * What cannot be read ends the program with a line on standard error: the judge reports it. Little-endian hosts only.
+ * Anything that cannot be read ends the program with a line on standard error, which the judge reports. Little-endian hosts only.
  */
 #ifndef TOUCHSTONE_H
 #define TOUCHSTONE_H
@@ -30,7 +30,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define TS_PROTOCOL 2 /* the version of what the judge asks and is answered */
+#define TS_PROTOCOL 2 /* the version of the judge's requests and of the answers */
 #define TS_FIXTURE_FORMAT "touchstone-fixture/2"
 #define TS_MAX_TENSORS 64
 #define TS_MAX_RANK 8
@@ -80,7 +80,7 @@ static ts_file ts_read(const char *path);
 static void ts_free(ts_file *file);
 static const ts_tensor *ts_find(const ts_file *file, const char *name); /* NULL if there is none */
 static int ts_accepts(double got, double want, double bound, const char *dtype); /* dtype: "float32", "bfloat16", "float16" */
-static size_t ts_check_fixture(const char *fixture, const char *outputs);        /* prints what is wrong; how many outputs */
+static size_t ts_check_fixture(const char *fixture, const char *outputs);        /* prints and counts wrong outputs */
 static uint32_t ts_bits(uint32_t seed, uint32_t stream, uint64_t i);
 static double ts_uniform(uint32_t seed, uint32_t stream, uint64_t i);
 static double ts_normal(uint32_t seed, uint32_t stream, uint64_t i);
@@ -105,7 +105,7 @@ static void *ts_alloc(size_t bytes) {
 
 /* --- just enough JSON: the text of a value by its key, at one depth ---------------------------------------------------- */
 
-static const char *ts_skip_string(const char *p) { /* at the opening quote → behind the closing one */
+static const char *ts_skip_string(const char *p) { /* at the opening quote → past the closing one */
     for (p++; *p && *p != '"'; p++)
         if (*p == '\\' && p[1]) p++;
     return *p ? p + 1 : p;
@@ -242,7 +242,7 @@ static ts_file ts_read(const char *path) {
     long end;
     if (!stream || fseek(stream, 0, SEEK_END) || (end = ftell(stream)) < 8) ts_die("%s cannot be read", path);
     rewind(stream);
-    if (fread(&length, 1, 8, stream) != 8 || length > (uint64_t)end - 8) ts_die("%s is no safetensors file", path);
+    if (fread(&length, 1, 8, stream) != 8 || length > (uint64_t)end - 8) ts_die("%s is not a safetensors file", path);
     size_t rest = (size_t)end - 8 - (size_t)length;
     file.header = ts_alloc((size_t)length + 1);
     unsigned char *bytes = ts_alloc(rest);
@@ -410,7 +410,7 @@ static size_t ts_check_fixture(const char *fixture, const char *outputs) {
     const char *metadata = ts_value(want.header, "__metadata__");
     char dtype[TS_NAME], wide[1024], name[2 * TS_NAME];
     size_t wrong = 0;
-    if (!metadata || !ts_value(metadata, "format") || !ts_value(metadata, "dtype")) ts_die("%s is no fixture", fixture);
+    if (!metadata || !ts_value(metadata, "format") || !ts_value(metadata, "dtype")) ts_die("%s is not a fixture", fixture);
     ts_text(ts_value(metadata, "format"), name, sizeof name);
     if (strcmp(name, TS_FIXTURE_FORMAT))
         ts_die("%s has format %s, expected %s: take the fixtures and golden/clients of one version", fixture, name,

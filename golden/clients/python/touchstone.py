@@ -1,4 +1,4 @@
-"""A kernel in Python as a candidate for Touchstone, and a check of fixtures. Needs the standard library alone.
+"""A kernel in Python as a candidate for Touchstone, and a check of fixtures. Needs only the standard library.
 
 A candidate is a function of the op's name, its inputs and its scalars, by name:
 
@@ -24,7 +24,7 @@ import math
 import struct
 import sys
 
-PROTOCOL = 2  # the version of what the judge asks and is answered
+PROTOCOL = 2  # the version of the judge's requests and of the answers
 FIXTURE_FORMAT = "touchstone-fixture/2"
 
 _BYTES = {"F64": 8, "F32": 4, "BF16": 2, "F16": 2, "I64": 8, "I32": 4}
@@ -36,7 +36,7 @@ class Tensor:
 
     def __init__(self, data, shape, whole=False):
         self.data = list(data)
-        self.whole = whole  # ids, also where there are none of them
+        self.whole = whole  # integers, even if there are none
         self.shape = tuple(shape)
         if len(self.data) != _size(self.shape):
             raise ValueError(f"{len(self.data)} numbers do not fill shape {list(self.shape)}")
@@ -60,7 +60,7 @@ def zeros(shape):
 
 
 def serve(kernel, arrays="list"):
-    """Answers the judge's requests until there are no more. An exception of the kernel is answered as an error."""
+    """Answers the judge's requests until there are no more. An exception in the kernel is answered as an error."""
     answers, sys.stdout = sys.stdout, sys.stderr  # what the kernel prints is not an answer
     for line in sys.stdin:
         request = json.loads(line)
@@ -73,7 +73,7 @@ def serve(kernel, arrays="list"):
             given = {name: _convert(tensor, arrays) for name, tensor in inputs.items()}
             outputs = kernel(request["op"], given, request["scalars"])
             write(request["outputs"], outputs, _dtypes(request, outputs))
-        except Exception as error:  # whatever it is, the judge is to hear of it
+        except Exception as error:  # the judge hears of any exception
             answer["error"] = f"{type(error).__name__}: {error}"
         answers.write(json.dumps(answer) + "\n")
         answers.flush()

@@ -186,7 +186,7 @@ describe("what is refused", () => {
     const extra = randomWeights(small);
     extra.set("layers.1.attention.wq.bias", { data: new Float32Array(8), shape: [8] });
     expect(await refusal(() => openCheckpoint(write("extra", extra)))).toMatch(
-      /wq\.bias" of shape \[8\] is none of the weights/,
+      /wq\.bias" of shape \[8\] is not one of the weights/,
     );
     const other = randomWeights(small);
     other.set("layers.0.feed_forward.w2.weight", { data: new Float32Array(96), shape: [12, 8] });

@@ -146,7 +146,7 @@ describe("the folder", () => {
     );
     const bias = "model.layers.1.mlp.up_proj.bias";
     expect(await refuse("bias", (t) => t.set(bias, { data: new Float32Array(12), shape: [12] }))).toMatch(
-      /"model\.layers\.1\.mlp\.up_proj\.bias" of shape \[12\] is none of the weights/,
+      /"model\.layers\.1\.mlp\.up_proj\.bias" of shape \[12\] is not one of the weights/,
     );
     const q = "model.layers.0.self_attn.q_proj.weight";
     expect(await refuse("shape", (t) => t.set(q, { data: new Float32Array(32), shape: [4, 8] }))).toMatch(
@@ -167,7 +167,7 @@ describe("the folder", () => {
     };
     const norm = "model.norm.weight";
     expect(await shards("outside", (map) => void (map[norm] = "../x.safetensors"))).toMatch(
-      /expected a \.safetensors file beside/,
+      /expected a \.safetensors file next to it/,
     );
     expect(await shards("number", (map) => void (map[norm] = 1))).toMatch(/"model\.norm\.weight" is in 1/);
     const first = "model-00001-of-00003.safetensors";

@@ -143,11 +143,15 @@ describe("weights", () => {
         openCheckpoint(folderOf(name, [zipped({ "x/data.pkl": pickled([whole]), ...numbers })], params)),
       );
     };
-    expect(await refuse({ offset: 9 }, "offset")).toMatch(/expected numbers of its own/);
-    expect(await refuse({ shape: [2], strides: [16] }, "stride")).toMatch(/expected numbers of its own/);
-    expect(await refuse({ shape: [17] }, "length")).toMatch(/expected numbers of its own/);
-    expect(await refuse({ shape: [1_000_000_000, 1_000_000_000], strides: [0, 0] }, "expanded")).toMatch(/each once/);
-    expect(await refuse({ shape: [4, 4], strides: [2, 1] }, "overlap")).toMatch(/each once/);
+    expect(await refuse({ offset: 9 }, "offset")).toMatch(/expected each element to have its own number/);
+    expect(await refuse({ shape: [2], strides: [16] }, "stride")).toMatch(
+      /expected each element to have its own number/,
+    );
+    expect(await refuse({ shape: [17] }, "length")).toMatch(/expected each element to have its own number/);
+    expect(await refuse({ shape: [1_000_000_000, 1_000_000_000], strides: [0, 0] }, "expanded")).toMatch(
+      /each element to have its own number/,
+    );
+    expect(await refuse({ shape: [4, 4], strides: [2, 1] }, "overlap")).toMatch(/each element to have its own number/);
     expect(await refuse({ length: 15, shape: [8] }, "storage")).toMatch(/a storage of 64 bytes, expected 60/);
     expect(await refuse({ key: "1" }, "absent")).toMatch(/no entry "x\/data\/1"/);
     expect(await refuse({ key: "../../0" }, "outside")).toMatch(/no entry/);
@@ -265,7 +269,7 @@ describe("a pickle is a program that is not run", () => {
     expect(await refuse(dictionary(text("odd")))).toMatch(/as a key|expected/);
     expect(await refuse(Buffer.concat([begin, none, stop]))).toMatch(/holds None, expected a dictionary/);
     expect(await refuse(Buffer.concat([begin, none, none, stop]))).toMatch(/1 values left over/);
-    expect(await refuse(Buffer.concat([begin, Buffer.from("}."), none]))).toMatch(/1 bytes behind its end/);
+    expect(await refuse(Buffer.concat([begin, Buffer.from("}."), none]))).toMatch(/1 bytes after its end/);
     expect(await refuse(Buffer.concat([begin, Buffer.from("h"), Buffer.from([7]), stop]))).toMatch(/memo 7/);
     expect(await refuse(Buffer.concat([begin, Buffer.from("X"), Buffer.from([255, 255, 255, 255]), stop]))).toMatch(
       /end inside/,
