@@ -1,5 +1,5 @@
-// How a fixture at the shapes of a real model is made: which inputs it has, and from which of their numbers each sampled
-// output is computed, as a small problem of the same op.
+// How a fixture at a real model's shapes is made: its inputs, and the numbers from which each sampled output is computed, as
+// a small problem of the same op.
 import type { Allowance } from "../reference/bounds.ts";
 import type { Scalars } from "../reference/operation.ts";
 import { integer, streamOf } from "../reference/random.ts";
@@ -19,8 +19,8 @@ export interface Lengths {
 
 /**
  * How an input is made: element i is scale · normal(seed, stream, i), uniform likewise, or integer(seed, stream, i, below).
- * stored: it is in the file. forward: it is what the forward op leaves for the other inputs, of the name that it has there; the
- * kernel's own will do, for the bound holds for any correct one.
+ * stored: it is in the file. forward: it is an output, of the same name, of the forward op on the other inputs; the kernel's
+ * own output will do, because the bound holds for any correct one.
  */
 export interface Generated {
   readonly kind: "normal" | "uniform" | "integer" | "stored" | "forward";
@@ -28,11 +28,11 @@ export interface Generated {
   /** A power of two, so that nothing is rounded. */
   readonly scale?: number;
   readonly below?: number;
-  /** Whose output it is. */
+  /** The op that gives it. */
   readonly op?: string;
 }
 
-/** A small input: its shape, where its element i lies in the large one, and what becomes of the number that lies there. */
+/** A small input: its shape, where its element i lies in the large one, and how the number that lies there is changed. */
 export interface Cut {
   readonly shape: readonly number[];
   readonly at: (i: number) => number;
@@ -41,15 +41,15 @@ export interface Cut {
 
 /** A small problem of the same op that yields some of the large one's outputs. */
 export interface Part<Input extends string = string, Output extends string = string> {
-  /** The inputs but for those that a forward leaves. */
+  /** The inputs, except those that a forward leaves. */
   readonly inputs: { readonly [name in Input]?: Cut };
-  /** Where element i of a small output lies in the large one; outputs left out are not whole in this part. */
+  /** Where element i of a small output lies in the large one; this part does not compute the outputs that are left out. */
   readonly outputs: { readonly [name in Output]?: (i: number) => number };
   /** Which elements of a small output are sampled, where not all are. */
   readonly keep?: { readonly [name in Output]?: readonly number[] };
   /** Scalars that differ in the small problem. */
   readonly scalars?: Scalars;
-  /** The allowances, where the small problem lacks something that a correct kernel may read. */
+  /** The allowances, if the small problem lacks numbers that a correct kernel may read. */
   readonly bound?: (problem: Problem, target: Target) => Readonly<Record<string, Allowance>>;
 }
 
@@ -61,13 +61,13 @@ export interface AtScale<Input extends string = string, Output extends string = 
   readonly parts: (seed: number) => readonly Part<Input, Output>[];
 }
 
-/** Of an op that takes an element at a time. */
+/** Samples of an op that works element by element. */
 export const SAMPLES = 300;
 /** Sampled rows and columns of a matrix: their outputs together are a few hundred. */
 export const PER_AXIS = 17;
-/** Of one long row. */
+/** Samples of one long row. */
 export const PER_ROW = 80;
-/** One matrix of 7B's feed-forward layer: what the norm and AdamW run over. */
+/** The numbers in one matrix of 7B's feed-forward layer, which the norm and AdamW run over. */
 export const MATRIX = 11_008 * 4096;
 
 /** `count` different indices below `below`, the last one among them, ascending. */

@@ -1,8 +1,8 @@
 // Blame: which op of a recorded step is the first outside its bound.
 //
-// Each op is judged on its recorded inputs, so errors do not accumulate and what follows from a fault is not a fault of
-// its own. Where the recording leaves a tensor out, its exact value and its allowance are carried on as an input with an
-// error, so that the smallest segment between recorded tensors is judged by the composed bound.
+// Each op is judged on its recorded inputs, so errors do not accumulate and a fault does not make later ops faulty. Where
+// the recording omits a tensor, its exact value and its allowance are carried on as an input with an error, so that the
+// smallest segment between recorded tensors is judged by the composed bound.
 import { type DType, type DTypeName, dtypes, formats, round, ulp } from "../reference/dtype.ts";
 import { type Inputs, type Operation, storageOf } from "../reference/operation.ts";
 import { Arithmetic, gamma } from "../reference/rounding.ts";
@@ -56,7 +56,7 @@ export interface Left {
 }
 
 /**
- * What is said of a recorded step.
+ * The verdict on a recorded step.
  *
  * @example
  * ```ts
@@ -69,7 +69,7 @@ export interface Blame {
   /** In the order of execution; the first is the culprit. */
   readonly faults: readonly Fault[];
   readonly judged: readonly Judged[];
-  /** What could not be judged, and why. */
+  /** Instances that could not be judged, and why. */
   readonly left: readonly Left[];
 }
 
@@ -83,7 +83,7 @@ interface Known {
   readonly terms?: readonly Known[];
 }
 
-/** Judges every instance of a step whose inputs are recorded or follow from what is. */
+/** Judges every instance of a step whose inputs are recorded or follow from recorded ones. */
 export function blameInstances(
   instances: readonly Instance[],
   operations: ReadonlyMap<string, Operation>,
@@ -211,10 +211,11 @@ function sumStorage(recording: Recording, operation: Operation, instance: Instan
 }
 
 /**
- * The dtype in which an output is judged: that in which it is recorded. But float32 also holds what was computed in a lower
- * dtype and then widened, which is exact: the gradient of a float32 weight whose copy the passes read, or any tensor where a
- * library has no such dtype. So what a recording declares as low, and what a pass of mixed precision gives, is judged in the lower
- * dtype if every number is representable in it. Sums over micro-batches and what follows them are judged in what they are recorded in.
+ * The dtype in which an output is judged: the one in which it is recorded. But a float32 tensor may have been computed in a
+ * lower dtype and then widened, which is exact: the gradient of a float32 weight whose copy the passes read, or any tensor
+ * where a library has no such dtype. So a tensor that the recording declares as low, or that a pass of mixed precision gives,
+ * is judged in the lower dtype if every number is representable in it. Sums over micro-batches, and everything after them,
+ * are judged in the dtype in which they are recorded.
  */
 function storageIn(
   recording: Recording,
@@ -245,7 +246,7 @@ function asRead(argument: string, known: Known, target: Target): Known {
   return { ...known, error: { data: error, shape } };
 }
 
-/** A tensor that was left out was stored all the same: in the dtype of the recording, or wider. */
+/** A tensor that the recording omits was stored all the same: in the dtype of the recording, or wider. */
 function stored(operation: Operation, name: string, known: Known & { readonly error: Tensor }, low: DTypeName): Known {
   const dtype = dtypes[storageOf(operation, name, low)];
   if (dtype.name === "float32") return known;
@@ -270,7 +271,7 @@ function widened(t: Tensor<Floats | Ints>): Tensor<Floats | Ints> {
   return t.data instanceof Int32Array ? t : { data: new Float64Array(t.data), shape: t.shape };
 }
 
-/** Several tensors as one: what the global norm is over. */
+/** Several tensors as one, for the global norm. */
 function endToEnd(list: readonly Known[]): Known {
   const length = list.reduce((n, { value }) => n + value.data.length, 0);
   const value = new Float64Array(length);

@@ -13,9 +13,9 @@ import { judgeProblem, type Verdict } from "./verdict.ts";
 export interface Failure {
   /** The case, such as "swiglu.forward R=1 F=1 profile=unit seed=17". */
   readonly replay: string;
-  /** In words, one line. */
+  /** The failure in words, in one line. */
   readonly message: string;
-  /** The worst element; absent where the failure is not one of numbers. */
+  /** The worst element; absent where the candidate gave no numbers. */
   readonly worst?: Finding;
   /** The folder that holds the files of the case. */
   readonly evidence?: string;
@@ -26,9 +26,9 @@ export interface Report {
   readonly cases: number;
   readonly elements: number;
   readonly unjudged: number;
-  /** Elements whose truth is infinite or NaN, not judged for a target that promises nothing of those. */
+  /** Elements whose truth is infinite or NaN, which are not judged for a target that promises nothing about them. */
   readonly nonFinite: number;
-  /** The largest error as a fraction of its bound, where it was, and in which case. */
+  /** The largest error as a fraction of its bound, its element, and its case. */
   readonly worst: number;
   readonly at: { readonly finding: Finding; readonly replay: string } | undefined;
   readonly ulp: number;
@@ -39,7 +39,7 @@ export interface Report {
 }
 
 export interface CampaignPlan {
-  /** How many cases are drawn, besides the examples; or seconds to spend. */
+  /** The number of cases that are drawn in addition to the examples; or seconds to spend. */
   readonly runs: number;
   readonly seconds?: number;
   readonly seed: number;
@@ -47,14 +47,14 @@ export interface CampaignPlan {
   readonly onCase?: (done: number, share: number) => void;
   /** Stops between two cases. */
   readonly signal?: AbortSignal;
-  /** Where the profile "real" takes its inputs from; without it no case has it. */
+  /** The source of inputs for the profile "real", which no case has without it. */
   readonly real?: RealInputs;
 }
 
 /** The recorded inputs of an op, those of another instance for another seed; undefined where the op has none. */
 export type RealInputs = (op: string, seed: number) => Problem | undefined;
 
-/** Shrinking ends after so many tries or milliseconds, whichever is first. */
+/** Shrinking ends after this many tries or milliseconds, whichever comes first. */
 const MOST_SHRINKS = 300;
 const SHRINK_MS = 15_000;
 
@@ -97,7 +97,7 @@ export async function campaign(
   const property = fc.asyncProperty(arbitraryCase(spec, real?.(spec.op, 0) !== undefined), async (c) => {
     if (plan.signal?.aborted === true) return true;
     if (shrinking !== undefined) {
-      // What is not tried counts as passing, so shrinking ends with the smallest failure seen so far.
+      // A case that is not tried counts as passing, so shrinking ends with the smallest failure seen so far.
       if (++shrinking.tries > MOST_SHRINKS || performance.now() - shrinking.since > SHRINK_MS) return true;
     } else if (tally.cases > 0 && timeUp()) return true;
     const verdict = await judgeCase(c);
@@ -168,7 +168,7 @@ export class Tally {
     this.op = op;
   }
 
-  /** Long cases have more elements than all others together, and plain ones: they say nothing of the power. */
+  /** Long cases have more elements than all others together, and plain numbers: they say nothing about the power. */
   add(c: Case, { comparisons }: Verdict, ofPower = true): void {
     this.cases++;
     for (const comparison of comparisons) this.addOutput(c, comparison, ofPower);

@@ -1,8 +1,8 @@
-// Inputs at which a sum of 16-bit numbers shows what it was accumulated in.
+// Inputs at which a sum of 16-bit numbers reveals the format it was accumulated in.
 //
-// An output that is rounded to 8 or 11 bits hides the errors of its sum, unless the sum is 0: then what comes out is the error
-// itself, with 8 or 11 bits of its own. So half of the terms stand against the other half, at places drawn at random: in
-// any order of summation the partial sums are as large as those of random terms, and every rounding of one stays.
+// An output that is rounded to 8 or 11 bits hides the errors of its sum, unless the sum is 0: then the output is the error
+// itself, with 8 or 11 bits of its own. So half of the terms cancel the other half, at places drawn at random: in any order
+// of summation the partial sums are as large as those of random terms, and every rounding of one remains.
 //
 // bfloat16 and float16 sums err alike where one is in pairs and the other is not. On whole numbers that add up to at most
 // 2^11 a sum in float16 is exact in any order; one in bfloat16 has 2^8.
@@ -13,15 +13,15 @@ import { bits } from "../reference/random.ts";
 import { type Floats, type Ints, sizeOf, type Tensor } from "../reference/tensor.ts";
 import type { Problem } from "./case.ts";
 
-/** Other inputs of the same shapes. `seed` decides what is drawn. */
+/** Makes other inputs of the same shapes. `seed` decides the random numbers. */
 export type Change = (operation: Operation, problem: Problem, seed: number) => Problem;
 
 /** Errors of float32 are lifted above the least float16, whose grid would swallow them. */
 const LIFT = powerOfTwo(6);
 
 /**
- * The places of an axis in pairs: at the second of each the inputs have the same numbers as at the first, those that are
- * `odd` with the other sign. Sums over the axis of terms that contain one odd factor are 0. A place left over is 0 in them.
+ * Pairs the places of an axis: the second of each pair gets the numbers of the first, in the inputs that are `odd` with the
+ * other sign. A sum over the axis of terms with one odd factor is then 0. An unpaired place is 0 in the odd inputs.
  */
 export function mirroredAlong(axis: string, odd: readonly string[]): Change {
   return (operation, { inputs, scalars }, seed) => {
@@ -43,7 +43,7 @@ export function mirroredAlong(axis: string, odd: readonly string[]): Change {
   };
 }
 
-/** For each place the one whose numbers it has, and their sign. */
+/** For each place, the place whose numbers it gets, and their sign. */
 function pairs(n: number, seed: number): { source: number[]; sign: number[] } {
   const order = Array.from({ length: n }, (_, i) => i);
   for (let i = n - 1; i > 0; i--) {
@@ -63,7 +63,7 @@ export function both(first: Change, second: Change): Change {
   return (operation, problem, seed) => second(operation, first(operation, problem, seed), seed);
 }
 
-/** What the forward leaves for these inputs of the attention's backward. */
+/** Attention's backward with the y and lse that the forward leaves for these inputs. */
 export const savedAgain: Change = (_, { inputs, scalars }) => {
   const { q, k, v } = inputs as Record<string, Tensor>;
   return { inputs: { ...inputs, ...attention(q, k, v) }, scalars };
@@ -86,7 +86,7 @@ export const counted: Change = (_, { inputs, scalars }) => ({
   scalars,
 });
 
-/** Keys of 0 weigh all values alike: with a power of two of them y is their sum but for an exact factor. */
+/** Keys of 0 weigh all values alike: if their number is a power of two, y is the sum of the values times an exact factor. */
 export const alikeKeys: Change = (_, { inputs, scalars }) => {
   const { k } = inputs as Record<string, Tensor>;
   return { inputs: { ...inputs, k: { data: k.data.map(() => 0) as Floats, shape: k.shape } }, scalars };

@@ -21,7 +21,7 @@ export interface Problem {
   readonly profile?: Profile;
 }
 
-/** What cases an op has, and how one becomes inputs. */
+/** The cases of an op, and how one becomes inputs. */
 export interface CaseSpec<P = Problem> {
   readonly op: string;
   /** One arbitrary for each size or choice. */
@@ -38,8 +38,8 @@ export interface CaseSpec<P = Problem> {
    */
   readonly long: readonly { readonly sizes: Sizes; readonly profile: MadeUp }[];
   /**
-   * The inputs; the same for the same case. `dtype` is that in which a candidate will get them, float32 unless given: what a
-   * forward leaves of them is that of the inputs as they are stored.
+   * The inputs; the same for the same case. `dtype` is the one in which a candidate will get them, float32 unless given:
+   * tensors that a forward leaves are computed from the inputs as they are stored.
    */
   readonly build: (sizes: Sizes, profile: MadeUp, seed: number, dtype?: DTypeName) => P;
 }

@@ -1,4 +1,4 @@
-// All that is said of one candidate for one op: a campaign against the bound, then the examination.
+// The whole check of one candidate for one op: a campaign against the bound, then the examination.
 import { type Candidate, Interrupted } from "../reference/candidate.ts";
 import { campaign, type CampaignPlan, type Report } from "./campaign.ts";
 import type { Chosen } from "./choose.ts";
@@ -9,7 +9,7 @@ export interface Checked {
   readonly report: Report;
   /** Absent where the candidate gave no numbers in the campaign, and where the check was interrupted. */
   readonly examination?: Examination;
-  /** Nothing was found that no correct kernel does. */
+  /** The candidate did nothing that no correct kernel does. */
   readonly passed: boolean;
 }
 
@@ -36,7 +36,7 @@ export async function check(
   }
 }
 
-/** What a promise gives; undefined where a signal ended it. */
+/** The value of a promise; undefined where a signal interrupted it. */
 export async function unlessInterrupted<T>(promise: Promise<T>): Promise<T | undefined> {
   try {
     return await promise;

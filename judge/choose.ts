@@ -12,8 +12,8 @@ export interface Chosen {
 }
 
 /**
- * "attention" stands for its directions, "attention.forward" for one, "rmsnorm.forward+linear.forward" for a fused op; no
- * names for all ops. Throws RangeError for a name that none has.
+ * "attention" stands for both of its directions, "attention.forward" for one, "rmsnorm.forward+linear.forward" for a fused
+ * op. An empty list stands for all ops. Throws RangeError for an unknown name.
  */
 export function choose(names: readonly string[]): Chosen[] {
   if (names.length === 0) return [...operations.values()].map(withCases);

@@ -1,4 +1,4 @@
-// From errors to a class: those of a candidate over all elements of an output, beside those of each class's emulations.
+// From errors to a class: a candidate's errors over all elements of an output, against those of each class's emulations.
 import { type DTypeName, formats, round } from "../reference/dtype.ts";
 import type { PrecisionClass } from "./emulation.ts";
 
@@ -7,7 +7,7 @@ export interface Prediction {
   /** The least and the largest value among the class's evaluations. */
   readonly low: number;
   readonly high: number;
-  /** What of the candidate's error is left beside the evaluation that is nearest to it, as a share. */
+  /** The share of the candidate's error that its nearest evaluation does not explain. */
   readonly unexplained: number;
 }
 
@@ -24,12 +24,12 @@ export interface NamedClass {
 export interface Spectrum {
   /** Error ÷ allowance of each element. */
   readonly errors: readonly number[];
-  /** The same of each evaluation of each class. */
+  /** The same for each evaluation of each class. */
   readonly emulated: ReadonlyMap<PrecisionClass, readonly (readonly number[])[]>;
-  /** What the candidate gave, and what it is stored as. */
+  /** The candidate's numbers, and the dtype they are stored in. */
   readonly values: readonly number[];
   readonly storage: DTypeName;
-  /** What float32 may measure because its results are rounded to fewer bits, by luck on one side or the other. */
+  /** The size that float32's errors may reach by luck when results are rounded to fewer bits, up or down. */
   readonly luck: number;
 }
 
@@ -41,7 +41,7 @@ const UNEXPLAINED = 0.9;
 /** Two evaluations of a class that err alike, whatever their order: a sixteenth of the variance is left. */
 const ALIKE = 0.25;
 
-/** An evaluation explains an error of n elements if it leaves no more than this: chance shares the less, the more there are. */
+/** An evaluation explains an error of n elements if it leaves at most this share: the more elements, the less chance explains. */
 export function explained(n: number): number {
   return n < 64 ? 0.5 : 0.8;
 }
@@ -55,7 +55,7 @@ export function nameClass({ errors, emulated, values, storage, luck }: Spectrum)
   const reproducible = new Set<PrecisionClass>();
   const partial = new Set<PrecisionClass>();
   for (const [name, evaluations] of emulated) {
-    // An evaluation that the class does not touch has nothing to say of it.
+    // An evaluation that errs no more than float32 says nothing about the class.
     const touched = evaluations.filter((evaluation) => name === "float32" || rms(evaluation) > SPREAD * noise);
     if (touched.length === 0) continue;
     const sizes = touched.map(rms);
@@ -78,7 +78,7 @@ export function nameClass({ errors, emulated, values, storage, luck }: Spectrum)
       : { class: "undecidable", between: names, measured, predictions };
   if (!Number.isFinite(measured)) return told(predictions.map((p) => p.class));
 
-  // 1. Classes whose very errors these are; those of sums in another order are not, but may be all the same.
+  // 1. Classes whose very errors these are. (A sum in another order has other errors, so this rules no class out.)
   const explaining = predictions.filter(
     (p) => !p.class.startsWith("float32") && p.unexplained <= explained(errors.length),
   );
@@ -86,25 +86,25 @@ export function nameClass({ errors, emulated, values, storage, luck }: Spectrum)
   const alike = explaining.filter((p) => p.unexplained * measured <= Math.max(APART * best * measured, SPREAD * noise));
   if (measured > SPREAD * noise && alike.length > 0) return told(alike.map((p) => p.class));
 
-  // 2. As small as those of float32, and not of a class that is as small.
+  // 2. Errors as small as float32's: float32, or a class whose errors may be as small.
   const open = predictions.filter((p) => !(reproducible.has(p.class) && p.unexplained >= UNEXPLAINED));
   if (measured <= SPREAD * noise) {
     const rivals = open.filter((p) => !p.class.startsWith("float32") && !(p.low > SPREAD * measured));
     return told(["float32", ...rivals.map((p) => p.class)]);
   }
 
-  // 3. All results on the grid of a format: some class of that format. 4. Otherwise any. The nearest in logarithm.
-  // What is stored in 16 bits lies on its own grid, and a small sum of rounded numbers on a coarser one.
+  // 3. All results lie on the grid of a format: some class of that format. 4. Otherwise any class. The nearest in logarithm
+  // wins. (Outputs stored in 16 bits always lie on their own grid, and small sums of rounded numbers on a coarser one.)
   const grid = (["bfloat16", "float16"] as const).find(
     (format) => storage === "float32" && values.length > 1 && values.every((x) => round(x, formats[format]) === x),
   );
   const below = (p: Prediction): number =>
     partial.has(p.class) ? Math.min(SPREAD, p.low / measured) : p.low / measured;
-  // A low sum errs less in some orders than in those emulated: it is not ruled out, nor preferred to what is nearer.
+  // A low sum errs less in some orders than in those emulated: it is neither ruled out nor preferred to a nearer class.
   const far = (p: Prediction): number => Math.log(Math.max(1, measured / p.high, below(p)));
   const ofGrid = predictions.filter((p) => grid !== undefined && p.class.startsWith(grid));
   const fitting = ofGrid.filter((p) => open.includes(p) && far(p) <= Math.log(SPREAD));
-  // What errs so much is not float32, however far the others are.
+  // Errors this large are not float32's, however far the other classes are.
   const others = open.filter((p) => p.class !== "float32");
   const large = measured > APART * SPREAD * noise && others.length > 0 ? others : open;
   const sorted = (fitting.length > 0 ? fitting : ofGrid.length > 0 ? ofGrid : large).toSorted(
@@ -114,7 +114,7 @@ export function nameClass({ errors, emulated, values, storage, luck }: Spectrum)
   if (measured > APART * SPREAD * Math.max(...predictions.map((p) => p.high))) {
     return { class: "coarser than every class", between: [], measured, predictions };
   }
-  // Between float32 to nearest and truncating lies little: the benefit of the doubt is wider.
+  // float32 to nearest and float32 truncating lie close together: the benefit of the doubt is wider.
   const margin = (p: Prediction): number => Math.log(p.class === "float32" ? APART : SPREAD);
   return told(sorted.filter((p) => p === nearest || far(p) <= far(nearest) + margin(p)).map((p) => p.class));
 }

@@ -54,7 +54,7 @@ export interface Comparison {
   readonly ulp: number;
   /** How many judged elements are outside. */
   readonly outside: number;
-  /** How many judged elements would have been rejected, were they zero, their neighbour's value, or 1 % too large. */
+  /** How many judged elements would have been rejected if they were zero, their neighbour's value, or 1 % too large. */
   readonly power: {
     readonly judged: number;
     readonly zero: number;
@@ -69,7 +69,7 @@ export interface Comparison {
  */
 export const INFLATION = 1 + dtypes.float32.u / 4;
 
-/** What an output should be: the truth, and how far a correct kernel may land from each element before it is stored. */
+/** The expected output: the truth, and how far a correct kernel may land from each element before it is stored. */
 export interface Expected {
   readonly want: Tensor<Float64Array>;
   readonly allowed: Allowance;
@@ -115,7 +115,7 @@ export function compareOutput(
     const ratio = error === 0 ? 0 : error / bound;
     const isOutside = !(error <= bound) || !isAccepted(g, w, allowed.data[i], dtype);
     if (isOutside) outside++;
-    // What may be flushed reaches its bound at zero, which says nothing of the kernel.
+    // A number that may be flushed reaches its bound at zero, which says nothing about the kernel.
     else if (Math.abs(w) < dtypes[dtype].minNormal || (g === 0 && target.flushes)) continue;
     if (!(ratio <= worst)) [worst, worstAt] = [Number.isNaN(ratio) ? Infinity : ratio, i];
     const distance = ulpDistance(g, w, dtypes[dtype]);
@@ -125,7 +125,7 @@ export function compareOutput(
   return { output, elements: n, unjudged, nonFinite, worst, at, ulp, outside, power };
 }
 
-/** Whether a number of a lower dtype is the rounding of something within the allowance: its two sides may differ. */
+/** Whether a number of a lower dtype is the rounding of some number within the allowance; its two sides may differ. */
 function isAccepted(got: number, want: number, allowance: number, dtype: DTypeName): boolean {
   if (dtype === "float32") return true;
   const bound = allowance * INFLATION;

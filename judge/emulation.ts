@@ -1,4 +1,4 @@
-// What an op's outputs would be, were it computed in one class of precision or another: the zoo's evaluations in each.
+// An op's outputs as they would be in each class of precision: the zoo's evaluations, computed in that class.
 import { type DTypeName, type FormatName, formats, round, truncate } from "../reference/dtype.ts";
 import { powerOfTwo } from "../reference/elementary.ts";
 import type { Inputs, Operation, Outputs } from "../reference/operation.ts";
@@ -10,10 +10,10 @@ import { Float32Arithmetic, type Habits } from "../zoo/arithmetic.ts";
 
 /**
  * float32: to nearest, in any order, functions erring as the target lets them. float32, truncating: towards zero. inputs:
- * what enters a product is rounded or cut off to the format, and so are the op's inputs. operands: the same of what the op
- * computes itself, as of P in a flash attention. intermediates: every number that passes from one step to the next, a
- * finished sum included, but not the sums on their way. accumulation: every partial sum is rounded to the format.
- * outputs: float32 but for the last rounding.
+ * the op's inputs, and all factors of products, are rounded or truncated to the format. operands: only factors that the op
+ * computes itself are, such as P in a flash attention. intermediates: every number that passes from one step to the next is
+ * rounded, finished sums included, partial sums not. accumulation: every partial sum is rounded to the format. outputs:
+ * float32 except for the last rounding.
  */
 export const precisionClasses = [
   "float32",
@@ -37,8 +37,8 @@ export type PrecisionClass = (typeof precisionClasses)[number];
 const ONE_STEP = /^(linear|embedding|gradient-norm|add)\.[a-z]+$/;
 
 /**
- * What is asked of a candidate: a format that all its numbers have anyway is no class of its inputs or outputs. What passes
- * between the parts of a fused op may enter a product in another format than its inputs.
+ * The classes that are tried for an op and dtype: a format that all numbers have anyway is not a class of inputs or outputs.
+ * A tensor that passes between the parts of a fused op may enter a product in another format than the op's inputs.
  */
 export function classesFor({ name: op }: Operation, dtype: DTypeName): readonly PrecisionClass[] {
   const own = ONE_STEP.test(op) ? "operands" : "(operands|intermediates)";
@@ -78,7 +78,7 @@ function lowOperands(format: FormatName): Manner[] {
   ];
 }
 
-/** Many, for the numbers that pass between steps are those of one variant of the formula. */
+/** Many, because each variant of the formula passes other numbers between its steps. */
 function lowSteps(format: FormatName): Manner[] {
   return [sequential, pairwise, sequential, pairwise].map((order) => ({ habits: { ...order, intermediates: format } }));
 }
@@ -120,7 +120,7 @@ const manners: Readonly<Record<PrecisionClass, readonly Manner[]>> = {
   "float16 outputs": lowOutputs("float16"),
 };
 
-/** What float32 may do besides, where 16 bits hide all but its systematic errors. */
+/** Further manners of float32, for outputs in 16 bits, which hide all but systematic errors. */
 const oneSided: Readonly<Partial<Record<PrecisionClass, readonly Manner[]>>> = {
   float32: [
     { habits: { ...sequential, functions: "low" } },
@@ -128,12 +128,12 @@ const oneSided: Readonly<Partial<Record<PrecisionClass, readonly Manner[]>>> = {
   ],
   "float32, truncating": [{ habits: { ...sequential, rounding: "away" } }],
 };
-/** Ops in which an exponential may multiply a sum again and again, in each variant another number of times. */
+/** Ops in which an exponential may multiply a sum repeatedly, how often depending on the variant. */
 const RESCALING = /attention|cross-entropy/;
 
 /**
- * The outputs of one problem in the manners of a class, in every manner another evaluation of the op; `thorough` adds
- * one-sided ones.
+ * The outputs of one problem in each manner of a class, each with another evaluation of the op; `thorough` adds one-sided
+ * manners.
  */
 export function emulate(
   operation: Operation,
@@ -144,7 +144,7 @@ export function emulate(
   seed: number,
   thorough = false,
 ): Outputs[] {
-  // A target that rounds to nearest has no truncating device; the class is asked for all the same.
+  // A target that rounds to nearest has no truncating device; the class is emulated all the same.
   const device: Target =
     name === "float32, truncating" ? { ...target, u: Math.max(target.u, powerOfTwo(-23)) } : target;
   const usual = manners[name].map(
@@ -171,7 +171,7 @@ export function emulate(
   });
 }
 
-/** Tensors brought to a format, but for ids and those of some names. */
+/** Tensors rounded or truncated to a format, except ids and those named in `except`. */
 function narrowed(tensors: Inputs, format: FormatName, cut: boolean, except: readonly string[] = []): Inputs {
   const to = (x: number): number => (cut ? truncate(x, formats[format]) : round(x, formats[format]));
   return Object.fromEntries(

@@ -1,4 +1,4 @@
-// What is found of a candidate beside its bound: precision, exactness, relations and hygiene.
+// Everything that is examined about a candidate apart from its bound: precision, exactness, relations and hygiene.
 import type { Operation } from "../reference/operation.ts";
 import type { Candidate } from "../reference/candidate.ts";
 import { buildCase } from "./campaign.ts";
@@ -31,7 +31,7 @@ export interface Examination {
   /** Each output's class; empty with the reason in `unmeasured`. */
   readonly precision: readonly Precision[];
   readonly unmeasured?: string;
-  /** Absent where the op is no sum of products. */
+  /** Absent where the op is not a sum of products. */
   readonly exactness?: Exactness;
   readonly relations: readonly RelationResult[];
   /** Absent where the candidate failed before. */
@@ -47,18 +47,18 @@ export interface Examination {
   readonly ms: number;
 }
 
-/** What a candidate promises of its bits. */
+/** What a candidate promises about its bits. */
 export interface Promises {
   /** The candidate does not promise the same bits twice. */
   readonly nondeterministic: boolean;
-  /** The candidate promises that its bits do not depend on where a row stands: what is only rounded is a finding, too. */
+  /** The candidate promises that its bits do not depend on a row's position: a relation that is only rounded is a finding too. */
   readonly bitwise: boolean;
 }
 
-/** What the candidate is examined on. */
+/** The problems that the candidate is examined on. */
 export interface Draws {
   readonly seed: number;
-  /** About how many terms the longest sums have that its precision is measured on; 4,096 by default. */
+  /** The number of terms, roughly, in the longest sums that precision is measured on; 4,096 by default. */
   readonly longest?: number;
 }
 
@@ -134,7 +134,7 @@ export function isFinding({ state }: Outcome, bitwise: boolean): boolean {
   return state === "broken" || (state === "rounded" && bitwise);
 }
 
-/** Those of the zoo, of a fused op those of its parts one after another. */
+/** The zoo's evaluations of an op; for a fused op, those of its parts one after the other. */
 export function correctEvaluations(operation: Operation): readonly Evaluation[] {
   const parts = partsOf(operation);
   if (parts === undefined) return evaluationsOf(operation.name);

@@ -8,7 +8,7 @@ import { fuseSymmetry } from "./relations/permutation.ts";
 import { fuseScaling } from "./relations/scaling.ts";
 import type { JudgeRow } from "./row.ts";
 
-/** The length of sums that do not count beside the longest. */
+/** The length of sums whose errors are negligible next to those of the longest. */
 const SHORT = 64;
 
 /** The row of a fused op, each field from those of its two parts. */
@@ -107,12 +107,12 @@ function without<V>(values: Readonly<Record<string, V>>, name: string): Record<s
   return Object.fromEntries(Object.entries(values).filter(([other]) => other !== name));
 }
 
-/** What a size of the second op is called. */
+/** The fused op's name for a size of the second op. */
 function outerSize(b: Operation, names: Renaming): (name: string) => string {
   return (name) => (name in b.scalars ? names.scalars.get(name)! : renamedAxis(names.axes, name));
 }
 
-/** Those of both parts; where they leave a size open, those of the example whose shortest length is longest. */
+/** Ordinary sizes of both parts; where those leave a size open, the sizes of the example whose shortest length is longest. */
 function fuseOrdinary(parts: Parts, spec: CaseSpec, first: Sizes, second: Sizes): Sizes {
   const joined = joinSizes(parts, first, second);
   if (Object.keys(joined).toSorted().join() === Object.keys(spec.sizes).toSorted().join()) return joined;
@@ -122,7 +122,7 @@ function fuseOrdinary(parts: Parts, spec: CaseSpec, first: Sizes, second: Sizes)
   return made.toSorted((a, b) => shortest(b.sizes) - shortest(a.sizes))[0].sizes;
 }
 
-/** The longest sums of the first part, the second's being as they come; and those of the second, the first's being short. */
+/** Probes with the longest sums of the first part, whatever the second's are; and of the second, with short ones of the first. */
 function fuseProbes(parts: Parts, first: JudgeRow, second: JudgeRow, n: number): Probe[] {
   const { a, b, main, fed } = parts;
   const outputs = Object.keys(b.outputs);

@@ -5,7 +5,7 @@ import { axesOf } from "../reference/operation.ts";
 import type { Tensor } from "../reference/tensor.ts";
 import type { Evaluation } from "../zoo/evaluation.ts";
 
-/** A fused op and what it is made of. */
+/** A fused op and its parts. */
 export interface Fused extends Operation {
   readonly parts: Parts;
 }
@@ -16,11 +16,11 @@ export interface Parts {
   /** The output of a that b reads, and the input of b that it is. */
   readonly main: string;
   readonly fed: string;
-  /** What the fused op calls an input or scalar of a, an input or scalar of b, and an axis of b; those of a keep their letters. */
+  /** The fused op's names for an input or scalar of a, for one of b, and for an axis of b; axes of a keep their letters. */
   readonly ofA: (name: string) => string;
   readonly ofB: (name: string) => string;
   readonly axisOfB: (axis: string) => string;
-  /** What each part is given. */
+  /** The inputs and scalars of each part. */
   readonly first: (inputs: Inputs, scalars: Scalars) => { readonly inputs: Inputs; readonly scalars: Scalars };
   readonly second: (
     inputs: Inputs,
@@ -29,12 +29,12 @@ export interface Parts {
   ) => { readonly inputs: Inputs; readonly scalars: Scalars };
 }
 
-/** The parts of a fused op; undefined of any other. */
+/** The parts of a fused op; undefined for any other op. */
 export function partsOf(operation: Operation): Parts | undefined {
   return (operation as Partial<Fused>).parts;
 }
 
-/** What the second op's names are called in the fused one. */
+/** The fused op's names for those of the second op. */
 export interface Renaming {
   readonly inputs: ReadonlyMap<string, string>;
   readonly scalars: ReadonlyMap<string, string>;
@@ -45,8 +45,8 @@ export interface Renaming {
 
 /**
  * The op "a+b": the first output of a is the first input of b. A name that both use is written "OP.name" for each of them
- * (rmsnorm.w, linear.w), "OP2.name" for the second of one op twice; an axis letter that means another length in b gets a 2. The outputs are those of b.
- * Throws RangeError where the two do not fit.
+ * (rmsnorm.w, linear.w). When both ops are the same, the second's names begin with "OP2."; an axis of b with a different
+ * length gets the suffix 2. The outputs are those of b. Throws RangeError where the two do not fit.
  */
 export function fuseOperations(a: Operation, b: Operation): Fused {
   const names = renaming(a, b);
@@ -119,7 +119,7 @@ export function fuseOperations(a: Operation, b: Operation): Fused {
   };
 }
 
-/** The axes of what passes between the parts: letter in the fused op and in a, and letter in b. */
+/** The axes of the tensor that passes between the parts: letter in the fused op and in a → letter in b. */
 export function axesPassed({ a, b, main, fed }: Parts): Map<string, string> {
   const taken = axesOf(b.inputs[fed]);
   return new Map(axesOf(a.outputs[main]).map((axis, i) => [axis, taken[i]]));
@@ -133,12 +133,12 @@ export function lengthsOfB({ b, axisOfB }: Parts, lengths: ReadonlyMap<string, n
   );
 }
 
-/** What is said by axis, under other letters. */
+/** The same entries under other axis letters. */
 export function renamedOrders<V>(orders: Readonly<Record<string, V>>, to: (axis: string) => string): Record<string, V> {
   return Object.fromEntries(Object.entries(orders).map(([axis, order]) => [to(axis), order]));
 }
 
-/** Correct evaluations of a fused op, nothing being stored between its parts: each one of both parts comes up. */
+/** Correct evaluations of a fused op, which stores nothing between its parts. Every evaluation of each part occurs in one. */
 export function fuseEvaluations(
   { a, b, main, first, second }: Parts,
   firsts: readonly Evaluation[],
@@ -192,7 +192,7 @@ export function renaming(a: Operation, b: Operation): Renaming {
   };
 }
 
-/** What the first op's names are called where the second has the same one. */
+/** New names for those of the first op that the second uses too. */
 export function ownNames(a: Operation, b: Operation): Map<string, string> {
   const { fed } = renaming(a, b);
   const clash = new Set([...Object.keys(b.inputs).filter((name) => name !== fed), ...Object.keys(b.scalars)]);
@@ -215,7 +215,7 @@ function defined<V>(values: Readonly<Record<string, V | undefined>>): Record<str
   return Object.fromEntries(Object.entries(values).filter((entry): entry is [string, V] => entry[1] !== undefined));
 }
 
-/** "rmsnorm" of "rmsnorm.forward"; of a fused op, its last part's. */
+/** "rmsnorm" for "rmsnorm.forward"; for a fused op, the stem of its last part. */
 function stem(operation: Operation): string {
   return operation.name.split("+").at(-1)!.split(".")[0];
 }

@@ -1,7 +1,7 @@
-// What a candidate does beside its numbers: whether two runs agree, and what becomes of NaN and infinity.
+// A candidate's behaviour apart from ordinary numbers: whether two runs agree, and whether NaN and infinity are passed on.
 //
-// That its inputs stay, that every output element is written and nothing beyond them, is complained of in every case by the
-// candidate itself (a device's guards) and by the judge.
+// Changed inputs, unwritten outputs and writes out of bounds are checked in every case, by the device's guards and the judge,
+// not here.
 import type { Inputs, Operation, Outputs } from "../reference/operation.ts";
 import type { Floats, Ints, Tensor } from "../reference/tensor.ts";
 import { formatCase, type Problem } from "./case.ts";
@@ -17,7 +17,7 @@ export interface Hygiene {
   readonly swallowed: readonly string[];
   /** Where NaN in other rows, heads or batches came through: "the rest of R → y[0,3]". */
   readonly spread: readonly string[];
-  /** The same of masked keys and ignored rows: 0 · NaN is NaN, so it is no fault. */
+  /** The same for masked keys and ignored rows: 0 · NaN is NaN, so this is not a fault. */
   readonly leaked: readonly string[];
   readonly findings: readonly string[];
   readonly notes: readonly string[];
@@ -71,7 +71,7 @@ function poisoned({ operation, spec }: Trial): string[] {
   return Object.keys(inputs).filter((input) => !integers.includes(input) && !spec.overlooked.includes(input));
 }
 
-/** The flat index of a number that some output shows. */
+/** The flat index of a number on which some output depends. */
 function visiblePlace({ spec }: Trial, input: string, problem: Problem): number | undefined {
   return problem.inputs[input].data.length === 0 ? undefined : spec.shown(input, problem);
 }

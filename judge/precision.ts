@@ -1,8 +1,8 @@
-// In what precision a candidate computes: its errors, over all elements of an output, beside those of each class.
+// In what precision a candidate computes: its errors, over all elements of an output, are compared with those of each class.
 //
 // The bound of a sum of n terms grows like n, an ordinary error like √n: at n = 4,096 sums of products of TF32 numbers hide
 // inside the bound of float32. Here the measure is the root mean square of error ÷ allowance over random data, and each
-// class's value comes from emulating it. Only the bound says "wrong": a class is reported.
+// class's value comes from emulating it. A class is only reported; the bound alone says that a kernel is wrong.
 //
 // Three things tell classes apart:
 // - the size of the errors, in logarithm;
@@ -10,9 +10,9 @@
 //   most of an emulation's errors is of its class, and one that shares none is not;
 // - the grid: what was added up in 8 bits ends in 8 bits.
 //
-// Of an output that is stored in 16 bits, errors are taken from the rounded truth: float32 shows none but where the truth
-// lies next to a tie. Most of a sum's errors are lost in the rounding, so there are further probes (cancelling.ts), and
-// each rules out what it can. A class whose errors no probe shows stays possible beside float32, and is told.
+// For an output that is stored in 16 bits, errors are taken from the rounded truth: float32 shows none except where the
+// truth lies next to a tie. Most of a sum's errors are lost in the rounding, so there are further probes (cancelling.ts),
+// and each rules out what it can. A class that no probe can expose is reported as possible, together with float32.
 import type { DTypeName } from "../reference/dtype.ts";
 import { powerOfTwo } from "../reference/elementary.ts";
 import { type Outputs, storageOf } from "../reference/operation.ts";
@@ -29,7 +29,7 @@ export interface Precision extends NamedClass {
   readonly output: string;
 }
 
-/** What is said of a whole kernel: the class of its coarsest output that could be decided. */
+/** A whole kernel in one class: that of its coarsest output that could be decided. */
 export interface Summary {
   readonly class: Precision["class"];
   readonly between: readonly PrecisionClass[];
@@ -37,10 +37,10 @@ export interface Summary {
   readonly ratio: number;
 }
 
-/** What the bound says of the probes themselves: sums longer than those of ordinary cases. */
+/** A finding of the bound on a probe, whose sums are longer than those of ordinary cases. */
 export interface ProbeFinding {
   readonly case: Case;
-  /** What was done to the inputs of the case, where something was. */
+  /** How the inputs of the case were changed; absent where they were not. */
   readonly change?: string;
   readonly message: string;
 }
@@ -113,7 +113,7 @@ function rulerOf(setup: Setup, probe: Probe, c: Case): Ruler {
   return ruler;
 }
 
-/** Copies, of what it is given and what it gives: a candidate may use both again. */
+/** Inputs and outputs are copied, because a candidate may reuse the memory of both. */
 async function outputsOf(candidate: Candidate, { inputs, scalars }: Problem): Promise<Outputs> {
   const copies = Object.entries(inputs).map(([name, t]) => [name, { data: t.data.slice(), shape: t.shape }]);
   const { outputs } = await candidate.run(Object.fromEntries(copies), scalars);
@@ -122,10 +122,10 @@ async function outputsOf(candidate: Candidate, { inputs, scalars }: Problem): Pr
   ) as Outputs;
 }
 
-/** What one probe says of an output. */
+/** The evidence of one probe on an output. */
 interface Seen {
   readonly named: NamedClass;
-  /** Of each evaluation of each class: whether it errs there, be it before the last rounding, and whether that is seen. */
+  /** For each evaluation of each class: whether it errs there before the last rounding, and whether that can be seen. */
   readonly errs: ReadonlyMap<PrecisionClass, readonly boolean[]>;
   readonly shows: ReadonlyMap<PrecisionClass, readonly boolean[]>;
 }
@@ -156,9 +156,9 @@ function classify(output: string, samples: readonly Sample[], { operation, dtype
 }
 
 /**
- * What is measured of errors of size `noise` when results are rounded: a share noise ÷ step of the elements is a step off.
- * One of them more or less says nothing, so one is added: of those that are likeliest to be, Σ step ÷ Σ 1/step is the
- * mean of step².
+ * The size at which errors of size `noise` are measured once results are rounded: a share noise ÷ step of the elements is a
+ * step off. One such element more or less means nothing, so one is added; weighted by how likely each is,
+ * Σ step ÷ Σ 1/step is the mean of its step².
  */
 function luckOf(steps: readonly number[], noise: number): number {
   const real = steps.filter((step) => step > 0);
@@ -169,8 +169,8 @@ function luckOf(steps: readonly number[], noise: number): number {
 }
 
 /**
- * What all probes of an output leave. A class is possible where a probe names it, and where it names float32 and does not see
- * the class, or not in every variant of the formula that errs somewhere.
+ * The classes that all probes of an output leave. A probe leaves a class that it names. If it names float32, it also leaves
+ * the classes that it cannot see, or cannot see in every variant of the formula that errs on some probe.
  */
 function together(list: readonly Seen[], storage: DTypeName): NamedClass {
   if (storage === "float32" && list.length === 1) return list[0].named;
@@ -187,7 +187,7 @@ function together(list: readonly Seen[], storage: DTypeName): NamedClass {
     (name) => name === "float32" || list[0].errs.get(name)!.some((_, i) => erring(name, i)),
   );
   const left = known.filter((name) => list.every((seen) => possible(seen, name)));
-  // Several classes in one, or none of these: each probe's word stands.
+  // The kernel mixes classes or belongs to none of these: every class that a probe named is kept.
   if (left.length === 0) {
     const named = new Set(list.flatMap((seen) => namesOf(seen.named)));
     left.push(...precisionClasses.filter((name) => name !== "float32" && named.has(name)));
@@ -229,8 +229,8 @@ async function settled(
 }
 
 /**
- * The output farthest from float32 whose class was named; where none was, the farthest that is undecidable, unless it may as
- * well be float32 and another output is. Undefined without outputs.
+ * The output farthest from float32 whose class was decided; failing that, the farthest undecidable one, unless it may be
+ * float32 and another output is. Undefined without outputs.
  */
 export function summarise(precision: readonly Precision[]): Summary | undefined {
   const all = precision.map((p) => ({ class: p.class, between: p.between, ratio: ratioOf(p) }));

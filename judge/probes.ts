@@ -1,4 +1,4 @@
-// On which sizes a candidate's precision is measured.
+// The sizes on which a candidate's precision is measured.
 import type { DTypeName } from "../reference/dtype.ts";
 import type { Sizes } from "./case.ts";
 import { type Change, counted, mirroredAlong } from "./cancelling.ts";
@@ -10,19 +10,19 @@ export interface Probe<Output extends string = string> {
   readonly sizes: Sizes;
   readonly outputs: readonly Output[];
   readonly draws?: number;
-  /** Of the numbers; unit without it. */
+  /** The profile of the numbers; "unit" if left out. */
   readonly profile?: MadeUp;
-  /** What is done to the inputs, and in words. */
+  /** A change to the inputs, and its name in words. */
   readonly change?: { readonly name: string; readonly of: Change };
 }
 
 /** The length of sums at which a proof alone would let low precision pass. */
 export const LONG = 4096;
 
-/** So many products of 5 on average stay below 2^11. */
+/** This many products, of 5 on average, add up to less than 2^11. */
 export const COUNTED = 256;
 
-/** Sums over the axis that are 0; `odd` are the inputs that stand against themselves. */
+/** Makes sums over the axis 0; `odd` are the inputs whose numbers come in pairs of opposite sign. */
 export const zeroSum = (axis: string, odd: readonly string[]) => ({
   name: `terms along ${axis} in pairs that cancel`,
   of: mirroredAlong(axis, odd),

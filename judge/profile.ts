@@ -1,4 +1,4 @@
-// What numbers to fill a tensor with: a profile, a seed and the tensor's name decide every element.
+// Fills tensors with numbers: a profile, a seed and the tensor's name decide every element.
 import { bits, normal, streamOf, uniform } from "../reference/random.ts";
 import { sizeOf, type Tensor } from "../reference/tensor.ts";
 
@@ -26,7 +26,7 @@ export type Profile = (typeof profiles)[number];
 export type MadeUp = Exclude<Profile, "real">;
 export const madeUp = profiles.filter((p): p is MadeUp => p !== "real");
 
-/** Profiles whose numbers are meant as they are. */
+/** Profiles whose numbers keep their few bits. */
 const whole: ReadonlySet<MadeUp> = new Set(["constant", "cancelling", "lattice"]);
 
 /** A float32 tensor of that shape, the same for the same arguments on every engine. */
@@ -36,7 +36,7 @@ export function fill(profile: MadeUp, seed: number, name: string, shape: readonl
   const fine = streamOf(`${name} fine`);
   for (let i = 0; i < data.length; i++) {
     const x = element(profile, seed, stream, i);
-    // A sum of uniforms has few bits: without more of them most sums would be exact, and lost bits not seen.
+    // A sum of uniforms has few bits: without more of them most sums would be exact, and lost bits would go unseen.
     data[i] = whole.has(profile) ? x : x * (1 + uniform(seed, fine, i) / 4096);
   }
   if (profile === "sorted") data.sort();

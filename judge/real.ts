@@ -1,5 +1,5 @@
-// Inputs that a real training step gave to each op: the trained model that ships with the project, on the text that it
-// learned, after a few more steps, so that the moments are not zero.
+// Inputs that a real training step gave to each op: the trained model that ships with the project runs on its training text,
+// after a few more steps, so that the moments are not zero.
 import { fileURLToPath } from "node:url";
 import { checkConfig, type LlamaConfig } from "../reference/config.ts";
 import { bits, streamOf } from "../reference/random.ts";

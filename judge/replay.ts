@@ -1,4 +1,4 @@
-// A printed line as what it stands for: one case of an op, or one relation at a case.
+// Parses a printed line: one case of an op, or one relation at a case.
 import type { Case } from "./case.ts";
 import { type Chosen, choose } from "./choose.ts";
 import { relationsOf } from "./relations/index.ts";

@@ -1,5 +1,5 @@
-// What the judge needs of one op and direction, in one row: which cases it has, where its precision is measured, which
-// relations a correct kernel keeps, and what is sampled at the scale of a real model.
+// All that the judge needs to know about one op and direction, in one row: its cases, where its precision is measured, the
+// relations that a correct kernel keeps, and its samples at the scale of a real model.
 //
 // A row is written with `judgeRow`. Every field is required, and none("why") says that an op has no such thing. The names of
 // inputs, outputs, scalars, axes and sizes are those of the op's own row in reference/ops: another does not compile.
@@ -30,7 +30,7 @@ export interface RowProblem<Op extends OpName> {
   readonly scalars: ScalarsOf<Op>;
 }
 
-/** Numbers that a formula does not contain and that a kernel may read all the same. */
+/** Numbers that a formula does not contain but a kernel may read. */
 export interface Unread {
   /** In words, such as "the logits of an ignored row". */
   readonly name: string;
@@ -47,15 +47,15 @@ export interface JudgeRow<Op extends string = string, P = Problem> extends CaseS
   readonly probes: (n: number) => readonly Probe[];
   /** The same for tensors stored in 16 bits. */
   readonly lowProbes: (n: number) => readonly Probe[];
-  /** What 16-bit outputs need besides: sums that are 0, whose errors are all that comes out, and sums that float16 holds. */
+  /** Further probes for 16-bit outputs: sums that are 0, so that the output is their error, and sums that float16 holds. */
   readonly cancelling: (n: number) => readonly Probe[];
   readonly independence: readonly Independence[];
   readonly symmetry: readonly Symmetry[];
   readonly scaling: readonly Scaling[];
   readonly shift: readonly Shift[];
-  /** The inputs that a correct kernel may compute anew instead of reading, or only compare with a limit. */
+  /** The inputs that a correct kernel may recompute instead of reading, or only compare with a limit. */
   readonly overlooked: readonly string[];
-  /** The flat index of a number of an input that some output shows; undefined where none does. */
+  /** The flat index of a number of an input on which some output depends; undefined where there is none. */
   readonly shown: (input: string, problem: Problem) => number | undefined;
   readonly unread: (problem: Problem) => Unread | undefined;
   /** How its fixture at scale is made; undefined where it has none. */
@@ -81,11 +81,11 @@ export interface RowDeclaration<Op extends OpName, Size extends string> {
   readonly examples: readonly { readonly sizes: SizesOf<NoInfer<Size>>; readonly profile?: MadeUp }[];
   /** Cases that a check runs once: one axis as long as in a real model, and the others short. */
   readonly long: readonly { readonly sizes: SizesOf<NoInfer<Size>>; readonly profile: MadeUp }[] | None;
-  /** The inputs; the same for the same case. What a forward leaves is that of the inputs as they are stored in the dtype. */
+  /** The inputs; the same for the same case. Tensors that a forward leaves are computed from the inputs as stored in the dtype. */
   readonly build: (sizes: Sizes, profile: MadeUp, seed: number, dtype?: DTypeName) => RowProblem<Op>;
   readonly ordinary: SizesOf<NoInfer<Size>>;
   readonly probes: Probes<NoInfer<Size>, OutputOf<Op>>;
-  /** In place of `probes`; none where they do for 16 bits as well. */
+  /** Replaces `probes` in 16 bits; none where those serve as well. */
   readonly lowProbes: Probes<NoInfer<Size>, OutputOf<Op>> | None;
   readonly cancelling: Probes<NoInfer<Size>, OutputOf<Op>> | None;
   readonly independence: readonly Independence<AxisOf<Op>, OutputOf<Op>, InputOf<Op>>[] | None;

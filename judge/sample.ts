@@ -1,4 +1,4 @@
-// One probe, and what came out of it: errors of the candidate and of every class of precision, each as a share of its allowance.
+// One run of a probe: the errors of the candidate and of every class of precision, each as a share of its allowance.
 import { type DTypeName, dtypes, round, ulp } from "../reference/dtype.ts";
 import { type Operation, type Outputs, storageOf } from "../reference/operation.ts";
 import type { Tensor } from "../reference/tensor.ts";
@@ -9,7 +9,7 @@ import { emulate, type PrecisionClass } from "./emulation.ts";
 import type { Terms } from "./terms.ts";
 import { truth, widen } from "./verdict.ts";
 
-/** What a candidate is measured as. */
+/** What a candidate is measured as: its op, its terms, and the op's correct evaluations. */
 export interface Setup extends Terms {
   readonly operation: Operation;
   readonly spec: JudgeRow;
@@ -20,7 +20,7 @@ export interface Setup extends Terms {
   readonly rulers?: Map<string, Ruler>;
 }
 
-/** What errors on one problem are measured by, whatever the candidate: the truth, the allowances, and each class's outputs. */
+/** The scale for errors on one problem, whatever the candidate: the truth, the allowances, and each class's outputs. */
 export class Ruler {
   readonly setup: Setup;
   readonly problem: Problem;
@@ -65,7 +65,7 @@ export class Sample {
     return this.each(output, (want, scale, i) => (this.got[output].data[i] - this.stored(output, want)) / scale);
   }
 
-  /** The same of each evaluation of a class. */
+  /** The same for each evaluation of a class. */
   emulated(output: string, name: PrecisionClass): number[][] {
     return this.ruler.emulated(name).map(({ [output]: { data } }) => {
       const given = (i: number): number => this.stored(output, data[i]);
@@ -104,7 +104,7 @@ export class Sample {
     const format = dtypes[this.storage(output)];
     for (let i = 0; i < want.length; i++) {
       if (!(scale[i] > 0 && scale[i] < Infinity && Number.isFinite(want[i]))) continue;
-      // What a rounding to fewer bits may move a result by is allowed, too.
+      // The distance by which a rounding to fewer bits may move a result is allowed too.
       list.push(of(want[i], format.name === "float32" ? scale[i] : scale[i] + ulp(want[i], format), i));
     }
     return list;

@@ -1,5 +1,5 @@
-// What a forward leaves for its backward must be true to the inputs that the backward gets: a kernel may read it, or compute it
-// again from them.
+// A tensor that a forward leaves for its backward must belong to the inputs that the backward gets, because a kernel may read
+// it or compute it again from them.
 import type { DTypeName } from "../reference/dtype.ts";
 import { operations } from "../reference/ops/index.ts";
 import type { Problem } from "./case.ts";
@@ -7,8 +7,8 @@ import type { JudgeRow } from "./row.ts";
 import { roundProblem } from "./verdict.ts";
 
 /**
- * The problem in a dtype, with what the forward leaves of its inputs as they are there: rstd, lse or y. An op that gets nothing
- * of the kind has the problem as it was, rounded.
+ * The problem rounded to a dtype, with the tensors that the forward leaves (rstd, lse, y) computed from the rounded inputs.
+ * For an op that takes no such tensor, the problem is only rounded.
  */
 export function savedAgain({ op, overlooked }: JudgeRow, problem: Problem, dtype: DTypeName): Problem {
   const rounded = roundProblem(operations.get(op)!, problem, dtype);

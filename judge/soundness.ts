@@ -29,7 +29,7 @@ export interface Soundness {
   readonly adversarial: number;
 }
 
-/** Evaluates an op's evaluations on drawn cases until `elements` have been compared; the same for the same seed. */
+/** Runs an op's evaluations on drawn cases until `elements` have been compared; the same for the same seed. */
 export function soundness(
   { operation, spec }: Chosen,
   evaluations: readonly Evaluation[],
@@ -53,7 +53,7 @@ export function soundness(
         for (const comparison of verdict.comparisons) {
           compared += comparison.power.judged;
           unjudged += comparison.unjudged;
-          // Flushing alone reaches a bound of subnormal numbers, so only ordinary numbers tell how tight it is.
+          // Flushing alone reaches the bound on subnormal numbers, so only ordinary numbers show how tight it is.
           if (c.profile !== "unit") continue;
           if (habits.rounding === "adversarial") adversarial = Math.max(adversarial, comparison.worst);
           else worst = Math.max(worst, comparison.worst);
@@ -75,7 +75,7 @@ export function soundness(
   return { compared, unjudged, alarms, worst, adversarial };
 }
 
-/** The n-th manner of computing: every combination comes up. */
+/** The n-th manner of computing: every combination occurs. */
 function habitsOf(target: Target, seed: number, n: number): Habits {
   const draw = (stream: number, below: number) => bits(seed, stream, n) % below;
   const functions = ["exact", "random", "low", "high"] as const;

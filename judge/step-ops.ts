@@ -1,5 +1,5 @@
-// What a step does between its kernels. No candidate is checked for it, but a recording can be wrong in
-// it: gradients that go on unchanged or are divided by a scale, and the joining of micro-batches into one batch.
+// The arithmetic of a step between its kernels: gradients that are passed on or divided by a scale, and micro-batches that
+// are joined into one batch. No candidate is checked on it, but a recording can get it wrong.
 import { allowances, type Allowance } from "../reference/bounds.ts";
 import type { Operation } from "../reference/operation.ts";
 import { Arithmetic } from "../reference/rounding.ts";
@@ -7,7 +7,7 @@ import type { Floats, Ints, Tensor } from "../reference/tensor.ts";
 
 const none = { integers: [], scalars: {}, stores: {}, covered: {}, exact: [], wide: [], none: {} } as const;
 
-/** The backward of an addition: its gradient goes on unchanged, so a recording may hold it under two names. */
+/** The backward of an addition: its gradient is passed on unchanged, so a recording may hold it under two names. */
 const identity: Operation = {
   ...none,
   name: "add.backward",

@@ -1,9 +1,9 @@
-// The terms under which a kernel is judged: whose accuracies are allowed, how tensors are stored, what the kernel declares.
+// The terms under which a kernel is judged: the target whose accuracies are allowed, and how tensors are stored.
 import { type DTypeName, type FormatName, formats } from "../reference/dtype.ts";
 import type { Operation } from "../reference/operation.ts";
 import type { Target } from "../reference/targets.ts";
 
-/** What a judge needs to know; what the kernel declares as stored low stands in the target. */
+/** The terms of a judgement; formats that the kernel declares for intermediates and inputs are part of the target. */
 export interface Terms {
   /** Whose accuracies are allowed. */
   readonly target: Target;

@@ -1,4 +1,4 @@
-// From a candidate's outputs on one problem to a verdict: truth, bound, comparison, and what the candidate complains of.
+// From a candidate's outputs on one problem to a verdict: truth, bound, comparison, and the candidate's own complaints.
 import type { Allowance, Errors } from "../reference/bounds.ts";
 import { type DTypeName, dtypes, formats, round, ulp } from "../reference/dtype.ts";
 import { type Inputs, type Operation, type Outputs, type Scalars, storageOf } from "../reference/operation.ts";
@@ -32,8 +32,8 @@ export function widen(inputs: Inputs): Inputs {
 }
 
 /**
- * The scalars as a kernel gets them: real numbers rounded to float32, decimals as they are. Rounding twice changes nothing, so the truth, the
- * allowances and whatever runs a candidate each round what they are given.
+ * The scalars as a kernel gets them: real numbers rounded to float32, decimals as they are. Rounding twice changes nothing,
+ * so the truth, the allowances and the runners of candidates may each round their arguments.
  */
 export function roundScalars(operation: Operation, scalars: Scalars): Scalars {
   return Object.fromEntries(
@@ -56,8 +56,8 @@ export function roundProblem(operation: Operation, given: Problem, dtype: DTypeN
 }
 
 /**
- * How far each element of a correct kernel's outputs may land, before the rounding of a lower dtype. `errors` are those of
- * the inputs besides what the kernel declares.
+ * How far each element of a correct kernel's outputs may land, before the rounding of a lower dtype. `errors` are errors of
+ * the inputs in addition to those that the kernel declares.
  */
 export function allowancesOf(
   operation: Operation,
@@ -96,9 +96,9 @@ function sums(a: Errors<string>, b: Errors<string>): Errors<string> {
 }
 
 /**
- * Runs the candidate on the problem and judges what comes back. Never throws for what the candidate does; throws FormatError
- * where the judge's own files cannot be written, ProtocolError where the candidate's client is of another version, and
- * Interrupted.
+ * Runs the candidate on the problem and judges its outputs. Never throws for anything that the candidate does; throws
+ * FormatError where the judge's own files cannot be written, ProtocolError where the candidate's client is of another
+ * version, and Interrupted.
  */
 export async function judgeProblem(
   operation: Operation,
@@ -125,12 +125,12 @@ export async function judgeProblem(
   return judgeOutputs(operation, outputs, problem, terms, findings);
 }
 
-/** Whether an error says nothing of the candidate. */
+/** Whether an error says nothing about the candidate. */
 export function isJudges(error: unknown): boolean {
   return error instanceof FormatError || error instanceof Interrupted || error instanceof ProtocolError;
 }
 
-/** The verdict on outputs that exist already, as of a candidate that was given the problem rounded to the dtype. */
+/** The verdict on outputs that exist already, as if a candidate had been given the problem rounded to the dtype. */
 export function judgeOutputs(
   operation: Operation,
   outputs: Outputs,

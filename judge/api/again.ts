@@ -1,4 +1,4 @@
-// One printed line tried again: a case, or a relation at a case.
+// Runs one printed line again: a case, or a relation at a case.
 import type { Candidate } from "../../reference/candidate.ts";
 import { buildCase, type Failure, failureOf, type RealInputs } from "../campaign.ts";
 import { isFinding, type Promises } from "../examination.ts";

@@ -1,4 +1,4 @@
-// The cases of an op: drawn, and from a printed line.
+// The cases of an op: drawn at random, or parsed from a printed line.
 import fc from "fast-check";
 import { buildCase } from "../campaign.ts";
 import { arbitraryCase, type Case, formatCase } from "../case.ts";
@@ -10,8 +10,8 @@ import type { AnyOp, InputsOf, ProblemOf, ScalarsOf } from "./types.ts";
 
 /**
  * The cases of an op as a fast-check arbitrary: awkward shapes and harsh numbers, the same ones that `judge` draws. A failure
- * shrinks to small sizes and ordinary numbers, and prints as the line that replays it. Throws TypeError or RangeError for an
- * op that is none.
+ * shrinks to small sizes and ordinary numbers, and prints as the line that replays it. Throws TypeError or RangeError if
+ * `op` is not an op.
  *
  * @example
  * ```ts
@@ -32,7 +32,7 @@ export function cases<Op extends AnyOp>(op: Op): fc.Arbitrary<ProblemOf<Op>> {
 }
 
 /**
- * The problem of a printed line. Throws TypeError for what is no string, RangeError that names the word that is wrong, for
+ * The problem of a printed line. Throws TypeError unless it is a string, RangeError that names the word that is wrong, for
  * recorded inputs (profile=real), which need files, and for a relation, which `judge` tries with its option `replay`.
  *
  * @example
@@ -44,7 +44,7 @@ export function cases<Op extends AnyOp>(op: Op): fc.Arbitrary<ProblemOf<Op>> {
  * findings; // []
  * ```
  *
- * @param op Where given, the line must be of that op, whose types the problem then has.
+ * @param op If given, the line must be of that op, and the problem has its types.
  */
 export function replay<Op extends AnyOp = AnyOp>(line: string, op?: Op): ProblemOf<Op> {
   if (typeof line !== "string") throw new TypeError(`replay: got ${shown(line)}, expected a printed line`);

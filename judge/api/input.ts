@@ -1,9 +1,9 @@
-// Bad input: what a public function is given is checked before anything is computed, and refused in one line that says what,
-// where, and what was expected.
+// Bad input: the arguments of public functions are checked before anything is computed. An error says in one line what is
+// wrong, where, and what was expected.
 import { axesOf, type Operation, type ScalarKind } from "../../reference/operation.ts";
 import { sizeOf } from "../../reference/tensor.ts";
 
-/** A value as an error shows it: short, and never its contents. */
+/** A value as an error shows it: short, without its contents. */
 export function shown(value: unknown): string {
   if (typeof value === "string") return JSON.stringify(value.length > 60 ? `${value.slice(0, 60)}…` : value);
   if (Array.isArray(value)) return `an array of ${value.length}`;
@@ -26,7 +26,7 @@ export function fieldsOf(value: unknown, where: string, expected: string): Reado
   return value as Readonly<Record<string, unknown>>;
 }
 
-/** Throws TypeError for a field that is none of `known`. */
+/** Throws TypeError for a field that is not one of `known`. */
 export function checkFields(fields: object, where: string, known: readonly string[]): void {
   const unknown = Object.keys(fields).find((name) => !known.includes(name));
   if (unknown !== undefined) {
@@ -36,7 +36,7 @@ export function checkFields(fields: object, where: string, known: readonly strin
   }
 }
 
-/** Throws RangeError (TypeError for what is no number) unless the value is a whole number from `min` to `max`. */
+/** Throws RangeError (TypeError unless it is a number) unless the value is a whole number from `min` to `max`. */
 export function checkWhole(value: unknown, where: string, min: number, max: number): void {
   if (typeof value !== "number") throw new TypeError(`${where}: got ${shown(value)}, expected a whole number`);
   if (!(Number.isSafeInteger(value) && value >= min && value <= max)) {

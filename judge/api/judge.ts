@@ -1,4 +1,4 @@
-// All that `touchstone check` says of one kernel.
+// Judges one kernel, as `touchstone check` does.
 import type { Candidate } from "../../reference/candidate.ts";
 import type { CampaignPlan, RealInputs, Report } from "../campaign.ts";
 import { functionCandidate } from "../candidates/function.ts";
@@ -25,28 +25,28 @@ import type { AnyOp, KernelFunction } from "./types.ts";
  * ```
  */
 export interface JudgeOptions extends TermsOptions {
-  /** Cases that are drawn, besides the examples that always run; 100 if left out. */
+  /** Number of cases that are drawn, in addition to the examples that always run; 100 if left out. */
   readonly runs?: number;
   /** Seconds to spend on cases, in place of a number of them. */
   readonly seconds?: number;
   /** From 0 to 2³¹ − 1; 1 if left out: the same cases every time. */
   readonly seed?: number;
-  /** Two runs need not agree in every bit; false if left out. */
+  /** Whether two runs may differ in bits; false if left out. */
   readonly nondeterministic?: boolean;
-  /** Bits must not depend on where a row stands; false if left out. */
+  /** Whether a row's bits must not depend on its position; false if left out. */
   readonly bitwise?: boolean;
-  /** One printed line, a case or a relation, in place of all others. */
+  /** One printed line, a case or a relation, to run instead of all others. */
   readonly replay?: string;
   /** Stops between two cases: `judge` then rejects with the signal's reason. */
   readonly signal?: AbortSignal;
   /** Called after each case, with the share of the campaign that is done, from 0 to 1. */
   readonly onCase?: (cases: number, share: number) => void;
-  /** Adds recorded inputs to what is drawn, such as `realInputs` of touchstone-llama/node. */
+  /** Recorded inputs to draw from as well, such as `realInputs` of touchstone-llama/node. */
   readonly real?: RealInputs;
 }
 
 /**
- * What is said of a kernel.
+ * The verdict on a kernel.
  *
  * @example
  * ```ts
@@ -58,7 +58,7 @@ export interface JudgeOptions extends TermsOptions {
  * ```
  */
 export interface JudgeResult {
-  /** Nothing was found that no correct kernel does. */
+  /** Whether there are no findings. */
   readonly passed: boolean;
   readonly cases: number;
   readonly elements: number;
@@ -68,26 +68,26 @@ export interface JudgeResult {
   readonly worst: number;
   /** The shares of judged elements at which zero, the neighbour's value, and an error of 1 % would have been rejected. */
   readonly power: Report["power"];
-  /** What no correct kernel does, a line each; empty where the kernel passed. */
+  /** Things that no correct kernel does, one line each; empty if the kernel passed. */
   readonly findings: readonly string[];
   /** Lines that show single findings again, for `replay` and the option of that name. */
   readonly replays: readonly string[];
   /** Each output's precision class: "float32", "tf32 inputs", …; "undecidable" between several. Empty where not measured. */
   readonly precision: readonly Precision[];
-  /** How many elements were exact that must be; absent where the op is no sum of products. */
+  /** How many of the elements that must be exact were; absent where the op is not a sum of products. */
   readonly exactness?: Exactness;
-  /** What holds of a correct kernel whatever the numbers are. */
+  /** Relations that a correct kernel keeps whatever the numbers are. */
   readonly relations: readonly RelationResult[];
   /** Whether two runs on the same inputs gave the same bits; absent where the kernel failed before that was tried. */
   readonly repeatable?: boolean;
-  /** What a correct kernel may do, and its user should know. */
+  /** Things that a correct kernel may do but its user should know. */
   readonly notes: readonly string[];
 }
 
 /**
  * Judges a kernel: draws cases, shrinks a failure to one line, then measures its precision and tries exactness, relations and
- * hygiene. What the candidate throws is a finding. A candidate that has `close` is closed. Throws TypeError or RangeError for
- * an op, a candidate or options that are none; rejects with the signal's reason where it is aborted.
+ * hygiene. An error that the candidate throws is a finding. A candidate that has `close` is closed. Throws TypeError or
+ * RangeError for a bad op, candidate or option; rejects with the signal's reason when it is aborted.
  *
  * @example
  * ```ts
@@ -136,7 +136,7 @@ const planFields = [
   "real",
 ] as const;
 
-/** Checks the options that are no terms, and fills in what is left out. */
+/** Checks the options that are not terms, and fills in the defaults. */
 function planOf(options: unknown): CampaignPlan & { readonly nondeterministic: boolean; readonly bitwise: boolean } {
   const fields = fieldsOf(options, "options", "an object");
   checkFields(fields, "options", [...termsFields, ...planFields]);

@@ -6,7 +6,7 @@ import type { TermsOptions } from "./terms.ts";
 import type { AnyOp, KernelFunction, OutputsOf, ProblemOf } from "./types.ts";
 
 /**
- * What a matcher says.
+ * The result of a matcher.
  *
  * @example
  * ```ts
@@ -27,9 +27,9 @@ export interface MatcherResult {
 /**
  * The matchers, for `expect.extend`.
  *
- * - `expect(outputs).toBeWithinBound(problem, terms?)`: outputs that exist already, against the oracle. Takes what `compare`
- *   takes, and throws what it throws.
- * - `await expect(kernel).toPassTouchstone(op, options?)`: everything that `judge` does. Takes what `judge` takes.
+ * - `expect(outputs).toBeWithinBound(problem, terms?)`: outputs that exist already, against the oracle. Takes the arguments
+ *   of `compare` and throws the same errors.
+ * - `await expect(kernel).toPassTouchstone(op, options?)`: everything that `judge` does. Takes the arguments of `judge`.
  *
  * A failure's message ends with the line that shows it again.
  *

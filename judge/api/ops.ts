@@ -1,4 +1,4 @@
-// The ops as a user sees them: what each takes and gives, what its bound covers, and the reference itself.
+// The ops as a user sees them: inputs and outputs, the variants that the bound covers, and the reference itself.
 import type { Inputs, Operation, ScalarKind, Scalars } from "../../reference/operation.ts";
 import { type OpName, operations } from "../../reference/ops/index.ts";
 import type { Floats, Tensor } from "../../reference/tensor.ts";
@@ -7,7 +7,7 @@ import { checkInputs, checkScalars, shown } from "./input.ts";
 import type { AnyOp, FusedName, InputsOf, OutputsOf, ScalarsOf } from "./types.ts";
 
 /**
- * What one op is: its formula, its axes, the variants that its bound covers, what a kernel may declare.
+ * One op: its formula, its axes, the variants that its bound covers, the intermediates that a kernel may declare.
  *
  * @example
  * ```ts
@@ -30,7 +30,7 @@ export interface OpInfo<Op extends AnyOp = AnyOp> {
   readonly scalars: Readonly<Record<keyof ScalarsOf<Op>, ScalarKind>>;
   /** Output → its axes. */
   readonly outputs: Readonly<Record<keyof OutputsOf<Op>, string>>;
-  /** Intermediates that a kernel may declare as stored low (`stores`), with their meaning. */
+  /** Intermediates that a kernel may declare as stored in a lower format (`stores`), with their meaning. */
   readonly stores: Readonly<Record<string, string>>;
   /** The variants of the formula that the bound covers: a name, and the variant in words. */
   readonly covered: Readonly<Record<string, string>>;
@@ -39,7 +39,7 @@ export interface OpInfo<Op extends AnyOp = AnyOp> {
   /** Inputs and outputs that stay float32 whatever the dtype. */
   readonly wide: readonly string[];
   /**
-   * The op itself, computed in double and stored once an element: as float32, or as float64 where `Storage` says so. Throws
+   * The op itself, computed in double and each element stored once: as float32, or as float64 if `Storage` says so. Throws
    * TypeError or RangeError for inputs and scalars that are not the op's.
    */
   reference<P extends Floats = Float32Array>(
@@ -70,8 +70,8 @@ export const ops = Object.fromEntries([...operations].map(([name, row]) => [name
 
 /**
  * The fused op of two or more forward ops: each reads the first output of the one before as its first input, and nothing is
- * stored between them. Its name is what `oracle`, `compare`, `judge` and `cases` take. An input that two parts call the same
- * has the op's name before it: "linear.w". Throws RangeError where the ops do not fit, TypeError for what is no name.
+ * stored between them. Pass its name to `oracle`, `compare`, `judge` and `cases`. An input name that two parts share gets the
+ * op's name in front: "linear.w". Throws RangeError where the ops do not fit, TypeError unless every name is a string.
  *
  * @example
  * ```ts
@@ -89,7 +89,7 @@ export function fuse(first: OpName, second: OpName, ...rest: OpName[]): OpInfo<F
   return infoOf(chosenOf(names.join("+"), "fuse").operation) as OpInfo<FusedName>;
 }
 
-/** An op, or a fused op, by its name. Throws TypeError for what is no string, RangeError for a name that none has. */
+/** An op, or a fused op, by its name. Throws TypeError unless it is a string, RangeError for an unknown name. */
 export function chosenOf(op: unknown, where = "op"): Chosen {
   if (typeof op !== "string") {
     throw new TypeError(`${where}: got ${shown(op)}, expected the name of an op, such as "swiglu.forward"`);
@@ -125,7 +125,7 @@ function infoOf(row: Operation): OpInfo {
   } as OpInfo;
 }
 
-/** The same numbers in the storage that an op is to be computed for; ids stay. */
+/** The same numbers in the storage in which an op is to be computed; ids stay as they are. */
 function inStorage<P extends Floats>(inputs: Inputs, Storage: new (length: number) => P): Inputs {
   return Object.fromEntries(
     Object.entries(inputs).map(([name, t]) => {

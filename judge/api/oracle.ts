@@ -1,4 +1,4 @@
-// The oracle, and outputs that exist already against it.
+// The oracle, and the comparison of existing outputs with it.
 import { dtypes } from "../../reference/dtype.ts";
 import { type Operation, storageOf } from "../../reference/operation.ts";
 import type { Tensor } from "../../reference/tensor.ts";
@@ -13,7 +13,7 @@ import { type TermsOptions, termsOf } from "./terms.ts";
 import type { AnyOp, OutputsOf, ProblemOf } from "./types.ts";
 
 /**
- * What an output should be. Both tensors have its shape.
+ * The expected output. Both tensors have its shape.
  *
  * @example
  * ```ts
@@ -28,16 +28,16 @@ export interface Expectation {
   readonly truth: Tensor<Float64Array>;
   /**
    * How far a correct kernel may land from each element. Infinite where a correct kernel has no bound: an intermediate may
-   * overflow, or the truth is infinite or NaN and the target promises nothing of those. In bfloat16 and float16 the wider of
-   * two sides, which may differ: `compare` takes each for itself.
+   * overflow, or the truth is infinite or NaN and the target promises nothing about those. In bfloat16 and float16 the two
+   * sides may differ, and this is the wider one: `compare` judges each side separately.
    */
   readonly bound: Tensor<Float64Array>;
 }
 
 /**
  * The exact outputs for these inputs, and how far a correct kernel may land from each element: in any order of summation, any
- * tiling, with the accuracies that the target's specification allows. Throws TypeError or RangeError for a problem or terms
- * that are none.
+ * tiling, with the accuracies that the target's specification allows. Throws TypeError or RangeError for a bad problem or bad
+ * terms.
  *
  * @example
  * ```ts
@@ -70,7 +70,7 @@ export function oracle<Op extends AnyOp>(
 }
 
 /**
- * What is said of outputs on one problem.
+ * The verdict on the outputs of one problem.
  *
  * @example
  * ```ts
@@ -88,17 +88,17 @@ export interface CompareResult {
   readonly elements: number;
   /** Elements at which a correct kernel has no bound. */
   readonly unjudged: number;
-  /** The largest error as a fraction of its bound; above 1 outside. */
+  /** The largest error as a fraction of its bound; above 1 if it is outside. */
   readonly worst: number;
   /** One line for each output that is outside: "y[0,65]: got 0.5, want -0.2195, off by 3.0e6 × the bound 7.5e-8". */
   readonly findings: readonly string[];
-  /** Output by output: counts, the worst element with its index, and what the comparison would have noticed. */
+  /** For each output: counts, the worst element with its index, and the share of planted errors that would have been noticed. */
   readonly outputs: readonly Comparison[];
 }
 
 /**
- * Outputs that exist already, against the oracle. An output that is missing or misshapen is a finding; what is no tensor
- * throws TypeError.
+ * Compares outputs that exist already with the oracle. An output that is missing or misshapen is a finding; a value that is
+ * not a tensor throws TypeError.
  *
  * @example
  * ```ts

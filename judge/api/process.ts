@@ -1,4 +1,4 @@
-// A process as a candidate, for programs: which op and dtype it is asked for, the judge says.
+// A process as a candidate, for programs that use the library: the judge supplies the op and the dtype.
 import type { Candidate } from "../../reference/candidate.ts";
 import { startProcess } from "../candidates/process.ts";
 import { checkFields, fieldsOf, shown } from "./input.ts";
@@ -22,7 +22,7 @@ export interface ProcessCandidateOptions {
 /**
  * A program in any language as a candidate: it starts with the first case, lives in a process of its own, and answers one
  * JSON line a case (docs/protocol.md). A crash, a hang, a wrong answer or a corrupt file is a finding, and its files are kept.
- * `judge` ends it. Throws TypeError or RangeError for an empty command or options that are none.
+ * `judge` ends it. Throws TypeError or RangeError for an empty command or bad options.
  *
  * @example
  * ```ts

@@ -1,4 +1,4 @@
-// Recordings of training steps: written, and the first op at fault found.
+// Writes recordings of training steps, and finds the first op at fault in one.
 import { checkConfig, type LlamaConfig } from "../../reference/config.ts";
 import type { DTypeName } from "../../reference/dtype.ts";
 import { operations } from "../../reference/ops/index.ts";
@@ -18,7 +18,7 @@ import { checkFields, fieldsOf, shown } from "./input.ts";
 import { checkTarget } from "./terms.ts";
 
 /**
- * By whose promises a recording is judged.
+ * The terms under which a recording is judged.
  *
  * @example
  * ```ts
@@ -32,16 +32,16 @@ import { checkTarget } from "./terms.ts";
 export interface BlameOptions {
   /** Whose accuracies are allowed; WGSL's for a recording that Touchstone made itself, otherwise `targets.ieee`. */
   readonly target?: Target;
-  /** What the step computed in, where the recording holds wider numbers than that. */
+  /** The dtype in which the step computed, if the recording holds wider numbers. */
   readonly dtype?: DTypeName;
-  /** Intermediates that its kernels store, and inputs that they read, in a lower format. */
+  /** Intermediates that the step's kernels store, and inputs that they read, in a lower format. */
   readonly stores?: Stores;
 }
 
 /**
- * Judges every op of a recorded training step, of Touchstone or of any framework, on its own recorded inputs: `faults` holds
- * what is outside its bound, in the order of execution, so the first is the culprit. Tensors are named as in a trace
- * (docs). Throws FormatError for a file that is no recording, TypeError or RangeError for options that are none.
+ * Judges every op of a recorded training step, of Touchstone or of any framework, on its own recorded inputs: `faults` lists
+ * the ops outside their bounds, in the order of execution, so the first is the culprit. Tensors are named as in a trace
+ * (docs). Throws FormatError for a file that is not a recording, TypeError or RangeError for bad options.
  *
  * @example
  * ```ts
@@ -74,7 +74,7 @@ export function blame(path: string, options: BlameOptions = {}): Blame {
 }
 
 /**
- * What a recording starts from.
+ * The steps to record: model, weights and batches.
  *
  * @example
  * ```ts
@@ -95,14 +95,14 @@ export interface StepsToRecord {
   readonly batches: readonly Batch[];
   /** Absent for one forward and backward without an update. */
   readonly hyperparameters?: Hyperparameters;
-  /** Parts that each batch is computed in, one after another; 1 if left out. */
+  /** Number of parts in which each batch is computed, one after another; 1 if left out. */
   readonly microBatches?: number;
 }
 
 /**
  * Computes training steps and writes every tensor of them to a safetensors file that `blame` reads: in float32 by the
- * reference, or by the engine that `open` opens, such as the kernels on a device. Throws TypeError or RangeError for steps
- * that are none, FormatError where the file cannot be written.
+ * reference, or by the engine that `open` opens, such as the kernels on a device. Throws TypeError or RangeError for bad
+ * steps, FormatError where the file cannot be written.
  *
  * @example
  * ```ts

@@ -1,4 +1,4 @@
-// Terms as a user gives them: each has a default.
+// The terms as a user gives them; each has a default.
 import { type DTypeName, type FormatName, formats } from "../../reference/dtype.ts";
 import type { Operation } from "../../reference/operation.ts";
 import { type FunctionName, functionNames, type Target, targets } from "../../reference/targets.ts";
@@ -6,7 +6,7 @@ import { declareStores, type Stores, type Terms } from "../terms.ts";
 import { checkFields, fieldsOf, shown } from "./input.ts";
 
 /**
- * Under which promises a kernel is judged.
+ * The terms under which a kernel is judged.
  *
  * @example
  * ```ts
@@ -17,7 +17,7 @@ import { checkFields, fieldsOf, shown } from "./input.ts";
  * ```
  */
 export interface TermsOptions {
-  /** Whose accuracies are allowed; `targets.ieee` if left out, or what the candidate names, such as WGSL's for a WGSL kernel. */
+  /** Whose accuracies are allowed; if left out, the candidate's own target (WGSL's for a WGSL kernel), otherwise `targets.ieee`. */
   readonly target?: Target;
   /**
    * How inputs and outputs are stored; "float32" if left out. Inputs are rounded to it before anything is computed.
@@ -31,7 +31,7 @@ export interface TermsOptions {
 export const termsFields = ["target", "dtype", "stores"] as const satisfies readonly (keyof TermsOptions)[];
 const dtypeNames: readonly DTypeName[] = ["float32", "bfloat16", "float16"];
 
-/** The terms with their defaults. Throws TypeError or RangeError for a term that is none. */
+/** The terms with their defaults. Throws TypeError or RangeError for a bad term. */
 export function termsOf(
   operation: Operation,
   options: unknown = {},

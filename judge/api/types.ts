@@ -34,7 +34,7 @@ export type FusedName = `${OpName}+${string}`;
 export type AnyOp = OpName | FusedName;
 
 /**
- * The inputs of an op by name: float32 tensors, and int32 where the op takes ids. A fused op's are known by `fuse` alone.
+ * The inputs of an op by name: float32 tensors, and int32 where the op takes ids. Only `fuse` knows those of a fused op.
  *
  * @example
  * ```ts
@@ -89,14 +89,14 @@ export interface ProblemOf<Op extends AnyOp = AnyOp> {
   readonly inputs: InputsOf<Op>;
   /** Real numbers are rounded to float32 before anything is computed. */
   readonly scalars: ScalarsOf<Op>;
-  /** What the numbers are; on "lattice", small integers, sums of products must be exact. Ordinary numbers if left out. */
+  /** The kind of numbers; on "lattice", small integers, sums of products must be exact. Ordinary numbers if left out. */
   readonly profile?: Profile;
   /** The line that makes the same problem again, for `replay`; absent where you made the inputs yourself. */
   readonly replay?: string;
 }
 
 /**
- * A kernel as a function: inputs and scalars in, outputs out. What it throws is a finding, not an exception.
+ * A kernel as a function: inputs and scalars in, outputs out. An error that it throws is a finding, not an exception.
  *
  * @example
  * ```ts

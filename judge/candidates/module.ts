@@ -4,7 +4,7 @@ import { extname, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import type { Inputs, Outputs, Scalars } from "../../reference/operation.ts";
 
-/** What a module may export by default: an async function, or a declaration of a kernel, which the caller can launch. */
+/** A module's default export: an async function, or a declaration of a kernel, which the caller can launch. */
 export type Exported = ((inputs: Inputs, scalars: Scalars) => Promise<Outputs> | Outputs) | object;
 
 /** The default export of a module. Throws RangeError in one line where there is none. */

@@ -1,7 +1,7 @@
 // A candidate in a process of its own, in any language: docs/protocol.md specifies what it reads and writes.
 //
-// The process lives for the whole run. Nothing that it says or writes is trusted: a crash, a hang, a wrong line, a missing,
-// misshapen, truncated or mistyped file is a finding; the process is started again for the next case.
+// The process lives for the whole run. Nothing that it writes is trusted: a crash, a hang, a wrong line, a missing,
+// misshapen, truncated or mistyped file is a finding, after which the process is started again for the next case.
 import { type ChildProcess, spawn } from "node:child_process";
 import { cpSync, lstatSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -31,7 +31,7 @@ export interface ProcessOptions {
   readonly signal?: AbortSignal;
 }
 
-/** The version of what is asked and answered, in every request and every answer. Version 1 had no number. */
+/** The version of the protocol, in every request and every answer. Version 1 had no number. */
 export const PROTOCOL = 2;
 
 const pythonClient = fileURLToPath(new URL("../../golden/clients/python", import.meta.url));
@@ -42,10 +42,10 @@ const fileTypes: Readonly<Record<DTypeName, DType>> = {
   bfloat16: "BF16",
   float16: "F16",
 };
-/** A line of an answer is short; what is longer is not one. */
+/** An answer is a short line; anything longer is not an answer. */
 const LONGEST_LINE = 1 << 16;
 const LONGEST_STDERR = 4096;
-/** Milliseconds after its end in which what a process wrote still arrives. */
+/** Milliseconds to wait, after a process has ended, for its last output. */
 const LAST_WORDS = 500;
 
 /** Starts with the first case. `close` ends the process and removes its files, and so does the end of this program. */
@@ -116,7 +116,7 @@ export function startProcess(options: ProcessOptions): Candidate {
   };
 }
 
-/** A copy of the files of a folder, of nothing that is no file; undefined where there is no room for it. */
+/** A copy of a folder, plain files only; undefined if there is no room for it. */
 function copyOf(folder: string): string | undefined {
   let copy: string | undefined;
   try {
@@ -129,10 +129,10 @@ function copyOf(folder: string): string | undefined {
   }
 }
 
-/** The candidate's own word that it cannot do a case: it goes on living. */
+/** The candidate says that it cannot do a case; it keeps running. */
 class Refusal extends Error {}
 
-/** What is asked of the process: one JSON line. */
+/** The request to the process: one JSON line. */
 interface Request {
   readonly protocol: typeof PROTOCOL;
   readonly case: number;
@@ -171,7 +171,7 @@ class Worker {
     const ended = (code: number | null, signal: string | null): void =>
       this.tell(new Error(signal === null ? `ended with exit status ${code}` : `was ended by ${signal}`));
     this.child.on("close", ended);
-    // What it started may hold its standard output open: then there is no close, and what was said before is heard by now.
+    // A child of the process may hold its standard output open. Then "close" never comes, but all earlier output has arrived.
     this.child.on("exit", (code, signal) => void setTimeout(ended, LAST_WORDS, code, signal).unref());
   }
 
@@ -209,7 +209,7 @@ class Worker {
   private hear(text: string): void {
     const lines = (this.buffered + text).split("\n");
     this.buffered = lines.pop()!;
-    for (const line of lines) this.tell(line); // what is said before it is asked is heard by nobody
+    for (const line of lines) this.tell(line); // a line that arrives before a request is ignored
     if (this.buffered.length > LONGEST_LINE) {
       this.buffered = "";
       this.tell(new Error(`wrote more than ${LONGEST_LINE} characters to standard output without ending a line`));
@@ -221,7 +221,7 @@ class Worker {
   }
 }
 
-/** `{"protocol":2,"case":17}` is good. Throws what is wrong with any other answer. */
+/** `{"protocol":2,"case":17}` is good. For any other answer, throws an error that says what is wrong. */
 function checkAnswer(line: string, number: number): void {
   const wrong = `answered ${JSON.stringify(line.slice(0, 80))}, expected {"protocol":${PROTOCOL},"case":${number}}`;
   let answer: unknown;
@@ -254,7 +254,7 @@ function writeInputs(path: string, operation: Operation, dtype: DTypeName, input
   );
 }
 
-/** Only what the op's outputs are called is read, and only in the dtype that was asked for. */
+/** Reads only tensors with the names of the op's outputs, and only in the requested dtype. */
 function readOutputs(
   path: string,
   operation: Operation,

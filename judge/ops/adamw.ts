@@ -9,9 +9,9 @@ import { alone } from "../relations/independence.ts";
 import { along } from "../relations/permutation.ts";
 import { judgeRow } from "../row.ts";
 
-/** What is decayed, and what is not. */
+/** A matrix is decayed, a gain is not. */
 const parameters = ["matrix", "gain"] as const;
-const learningRates = [3e-4, 0.01, 1]; // a large one shows errors of the direction beside w's own rounding
+const learningRates = [3e-4, 0.01, 1]; // a large one lets errors of the direction exceed w's own rounding
 const secondBetas = [0.95, 0.999]; // LLaMA's, and Adam's own
 
 export const forward = judgeRow("adamw.forward", {

@@ -12,9 +12,9 @@ import { linearIn } from "../relations/scaling.ts";
 import { scores } from "../relations/shifts.ts";
 import { judgeRow } from "../row.ts";
 
-/** Of the work of all pairs of a query and a key: a case takes a few milliseconds. */
+/** The most work for all pairs of a query and a key, so that a case takes a few milliseconds. */
 const MOST_WORK = 30_000;
-/** What a pair costs besides its products, in products: exponentials, scalars, invocations. */
+/** The cost of a pair in addition to its products, in products: exponentials, scalars, invocations. */
 const PAIR = 10;
 
 /**
@@ -139,7 +139,7 @@ export const backward = judgeRow("attention.backward", {
   symmetry: [along("B"), headsWithinGroups(["dk", "dv"]), along("HS", { sums: ["dq", "dk", "dv"] })],
   scaling: [linearIn(["dy"], ["dq", "dk", "dv"])],
   shift: none("the forward's, whose lse it is given"),
-  overlooked: ["y", "lse"], // may be computed anew
+  overlooked: ["y", "lse"], // may be recomputed
   shown: none("the first number of every input shows"),
   unread: none("every number is part of the formula"),
   atScale: ({ T, NH, HS }) => ({

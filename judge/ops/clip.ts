@@ -17,8 +17,8 @@ export const forward = judgeRow("clip.forward", {
   build(sizes, profile, seed) {
     const draw = (name: string): number => uniform(seed, streamOf(name), 0);
     const g = fill(profile, seed, "g", [size(sizes, "N")]);
-    // g is one of several tensors: the norm of all is at least its own. Half of the time it is clipped, by up to a hundredth,
-    // and half of the time not, with a limit as near as may be.
+    // g is one of several tensors, so the norm of all is at least its own. Half of the time g is clipped, to as little as a
+    // hundredth; half of the time it is not, though the limit may be close.
     const { norm } = gradientNorm.forward(g);
     const whole = { data: Float32Array.of(norm.data[0] * (1 + draw("others"))), shape: [] };
     const ratio = draw("side") < 0.5 ? 0.01 + 0.99 * draw("ratio") : 1 + 2 * draw("ratio");

@@ -12,7 +12,7 @@ import { linearIn } from "../relations/scaling.ts";
 import { logits as logitsShifted } from "../relations/shifts.ts";
 import { judgeRow, type Unread } from "../row.ts";
 
-/** Logits in all: a case takes a few milliseconds. */
+/** The most logits, so that a case takes a few milliseconds. */
 const MOST_LOGITS = 2500;
 
 const shared = {
@@ -43,7 +43,7 @@ const shared = {
 
 const ordinary = { R: 19, V: 70, ignored: "some", ignoreIndex: -100 };
 const LOSS_ROWS = 256;
-/** Sampled rows of logits: a power of two, so that a share of the mean over 2,048 rows is one of theirs exactly. */
+/** Sampled rows of logits: a power of two, so that rescaling dloss from 2,048 rows to these is exact. */
 const GRADIENT_ROWS = 4;
 
 export const forward = judgeRow("cross-entropy.forward", {
@@ -96,7 +96,7 @@ export const backward = judgeRow("cross-entropy.backward", {
   symmetry: [along("R"), along("V", { ids: { targets: "V" } })],
   scaling: [linearIn(["dloss"], ["dlogits"])],
   shift: none("the forward's, whose lse it is given"),
-  overlooked: ["lse"], // may be computed anew
+  overlooked: ["lse"], // may be recomputed
   shown,
   unread: ignoredLogits,
   atScale: ({ V, T: R }) => ({
@@ -114,7 +114,7 @@ export const backward = judgeRow("cross-entropy.backward", {
         const columns = new Set([...sampled(seed + n, "class", PER_ROW, V), target]);
         return [...columns].toSorted((a, b) => a - b).map((v) => n * V + v);
       });
-      // The mean is over R rows, that of the small problem over its own.
+      // The mean is over R rows; the small problem's mean is over its own rows.
       const share = { shape: [], at: () => 0, value: (x: number) => (x * r.length) / R };
       return [
         {
@@ -141,7 +141,7 @@ function targetsOf(sizes: Sizes, logits: Tensor, seed: number, ignoreIndex: numb
   return targets;
 }
 
-/** dloss is one number; under these profiles it would often be zero, and every gradient with it. */
+/** dloss is one number, which these profiles would often make zero, and every gradient with it. */
 function upstream(profile: MadeUp, seed: number): Tensor<Float32Array> {
   return fill(profile === "one-hot" || profile === "lattice" ? "unit" : profile, seed, "dloss", []);
 }

@@ -37,7 +37,7 @@ export const forward = judgeRow("embedding.forward", {
   scaling: [linearIn(["w"], ["y"])],
   shift: none("a copy, which its scaling says"),
   overlooked: none("every input is read"),
-  shown: (_, { inputs }) => inputs.tokens.data[0] * inputs.w.shape[1], // of the row that is copied first
+  shown: (_, { inputs }) => inputs.tokens.data[0] * inputs.w.shape[1], // the first number of the row that is copied first
   unread: none("every number is part of the formula"),
   atScale: none("a copy, at any size"),
 });
@@ -54,7 +54,7 @@ export const backward = judgeRow("embedding.backward", {
     { sizes: { R: 66, V: 9, C: 67 }, profile: "unit" },
     { sizes: { R: 300, V: 1, C: 2 }, profile: "lattice" }, // all tokens are the same
     { sizes: { R: 1030, V: 3, C: 2 }, profile: "lattice" },
-    { sizes: { R: 99, V: 2400, C: 1 }, profile: "unit" }, // most tokens never occur; some ids are none of float16
+    { sizes: { R: 99, V: 2400, C: 1 }, profile: "unit" }, // most tokens never occur; float16 does not hold some ids
   ],
   long: [
     { sizes: { R: 65_537, V: 3, C: 1 }, profile: "lattice" },

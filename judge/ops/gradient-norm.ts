@@ -12,7 +12,7 @@ export const forward = judgeRow("gradient-norm.forward", {
   sizes: {
     N: fc.oneof(
       { weight: 29, arbitrary: axis(70) },
-      { weight: 1, arbitrary: fc.integer({ min: 71, max: 3000 }) }, // more than one workgroup, and than one round of it
+      { weight: 1, arbitrary: fc.integer({ min: 71, max: 3000 }) }, // more than one workgroup, and more than one round of it
     ),
   },
   fits: none("every size goes with every other"),

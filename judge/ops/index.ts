@@ -1,4 +1,4 @@
-// The judge's rows: a line for each op and direction. One that is missing, or another op's, does not compile.
+// The judge's rows: a line for each op and direction. A row that is missing, or is another op's, does not compile.
 import type { OpName } from "../../reference/ops/index.ts";
 import type { JudgeRow, RowProblem } from "../row.ts";
 import * as adamw from "./adamw.ts";

@@ -9,7 +9,7 @@ import { linearIn } from "../relations/scaling.ts";
 import { zeroRow } from "../relations/shifts.ts";
 import { judgeRow } from "../row.ts";
 
-/** Products that are added in all: a case takes a few milliseconds. */
+/** The most products, so that a case takes a few milliseconds. */
 const MOST_PRODUCTS = 60_000;
 
 const shared = {

@@ -19,7 +19,7 @@ import { judgeRow } from "../row.ts";
 
 const MOST_ELEMENTS = 4000;
 
-/** LLaMA's two eps; and one so small that only the squares of subnormal numbers lie below it, and rows of zeros. */
+/** LLaMA's two eps, and one so small that only rows of zeros and of subnormal numbers have a smaller mean square. */
 const EPS = ["1e-5", "1e-6", "1e-30"] as const;
 
 const shared = {
@@ -50,7 +50,7 @@ function scalarEps(sizes: Sizes): number {
   return eps;
 }
 
-/** Gains of ordinary size where x is scaled: the scale of both together would leave float32's range. */
+/** Gains of ordinary size where x is scaled: scaling both would leave float32's range. */
 function gainProfile(profile: MadeUp): MadeUp {
   return profile === "large" || profile === "tiny" || profile === "subnormal" ? "unit" : profile;
 }
@@ -101,7 +101,7 @@ export const forward = judgeRow("rmsnorm.forward", {
   }),
 });
 
-/** In place of the smallest eps: an autograd computes rstd³, whose largest value, eps^(−3/2), must stay in float32's range. */
+/** Replaces the smallest eps: an autograd computes rstd³, whose largest value, eps^(−3/2), must stay in float32's range. */
 const SMALLEST_BACKWARD = "1e-24";
 
 export const backward = judgeRow("rmsnorm.backward", {
@@ -112,7 +112,7 @@ export const backward = judgeRow("rmsnorm.backward", {
   build(sizes, profile, seed, dtype = "float32") {
     const { inputs, scalars } = forward.build(sizes, profile, seed);
     const { w } = inputs;
-    const x = asStored(inputs.x, dtype); // rstd is that of what a kernel reads
+    const x = asStored(inputs.x, dtype); // rstd belongs to the x that a kernel reads
     const { rstd } = rmsnorm(x, w, Math.fround(scalars.eps));
     return { inputs: { dy: fill(profile, seed, "dy", x.shape), x, w, rstd }, scalars };
   },
@@ -134,7 +134,7 @@ export const backward = judgeRow("rmsnorm.backward", {
     { sizes: { R: n, C: 8, ...usual }, outputs: ["dw"], change: zeroSum("R", ["dy"]) },
   ],
   independence: [alone("R", ["dx"]), alone("C", ["dw"], { signed: ["x"] })],
-  symmetry: [along("R"), along("C", { sums: ["dx", "dw"] })], // dw by rstd, where it is computed again
+  symmetry: [along("R"), along("C", { sums: ["dx", "dw"] })], // dw depends on rstd, which a kernel may recompute
   scaling: [
     linearIn(["dy"], ["dx", "dw"]),
     {
@@ -168,7 +168,7 @@ export const backward = judgeRow("rmsnorm.backward", {
         {
           inputs: { dy: columnsOf(c, R, C), x: columnsOf(c, R, C), w: vectorOf(c), rstd: whole(R) },
           outputs: { dw: (i: number) => c[i] },
-          // A kernel that computes rstd again does so from whole rows, of which the small problem has a few columns.
+          // A kernel that recomputes rstd does so from whole rows, of which the small problem has a few columns.
           bound: ({ inputs }: Problem, target: Target) => {
             const { dy, x, w, rstd } = inputs as Readonly<Record<string, Tensor>>;
             return gradientBound({ dy, x, w }, scalesAtScale(seed, R, C, rstd, target), target);
@@ -185,7 +185,7 @@ function rowAtScale(seed: number, r: number, C: number): Tensor<Float32Array> {
   return { data: Float32Array.from({ length: C }, (_, c) => normal(seed, stream, r * C + c)), shape: [1, C] };
 }
 
-/** What the forward leaves of the rows of x. */
+/** The rstd that the forward leaves for the rows of x. */
 function rstdAtScale(seed: number, R: number, C: number): Tensor<Float32Array> {
   const gains: Tensor<Float32Array> = { data: new Float32Array(C), shape: [C] };
   const eps = Math.fround(SCALE_EPS);
@@ -193,7 +193,7 @@ function rstdAtScale(seed: number, R: number, C: number): Tensor<Float32Array> {
   return { data, shape: [R] };
 }
 
-/** The same with its error, for kernels that read it and for those that compute it again. */
+/** The same with its error, for kernels that read it and for those that recompute it. */
 function scalesAtScale(seed: number, R: number, C: number, rstd: Tensor, target: Target): Approx[] {
   return Array.from({ length: R }, (_, r) => {
     const saved = { data: rstd.data.subarray(r, r + 1), shape: [1] };

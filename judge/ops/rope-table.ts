@@ -4,14 +4,14 @@ import { none } from "../../reference/none.ts";
 import { table } from "../relations/shifts.ts";
 import { judgeRow } from "../row.ts";
 
-// The bases of LLaMA 1 and 2, Code Llama, Llama 3, and one that hardly turns slower from pair to pair.
+// The bases of LLaMA 1 and 2, Code Llama, Llama 3, and one with which the pairs turn at almost the same speed.
 const bases = [10000, 1000000, 500000, 2];
 
 export const forward = judgeRow("rope-table.forward", {
   sizes: {
     theta: fc.constantFrom(...bases),
     HS: axis(66).map((half) => 2 * half),
-    // A float32 angle means little beyond a few thousand, and its bound is as wide; so only some positions are large.
+    // A float32 angle beyond a few thousand means little, and its bound is just as wide; so only some positions are large.
     start: fc.oneof(
       { weight: 2, arbitrary: fc.constant(0) },
       { weight: 3, arbitrary: fc.integer({ min: 1, max: 500 }) },

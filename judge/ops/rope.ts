@@ -62,7 +62,7 @@ export const forward = judgeRow("rope.forward", {
   ...shared,
   build(sizes, profile, seed) {
     const [B, T, NH, HS] = ["B", "T", "NH", "HS"].map((name) => size(sizes, name));
-    // A table made of integers keeps the lattice exact; one made of cancelling numbers is no rotation, and need not be.
+    // A table of integers keeps the lattice exact. A table of cancelling numbers is not a rotation, and need not be.
     const madeUpTable = profile === "lattice" || profile === "cancelling";
     const { cos, sin } = madeUpTable
       ? { cos: fill(profile, seed, "cos", [T, HS / 2]), sin: fill(profile, seed, "sin", [T, HS / 2]) }

@@ -11,7 +11,7 @@ import { linearIn } from "../relations/scaling.ts";
 import { coarse, type Shift, withInputs } from "../relations/shifts.ts";
 import { judgeRow } from "../row.ts";
 
-/** Elements in all: a case takes a few milliseconds. */
+/** The most elements, so that a case takes a few milliseconds. */
 const MOST_ELEMENTS = 2500;
 const SAMPLED_ROWS = 4;
 
@@ -38,7 +38,7 @@ const shared = {
 
 const ordinary = { R: 19, C: 70 };
 
-/** x + a for a whole row leaves y: it depends on differences alone. */
+/** Adding a to a whole row of x leaves y as it is: y depends only on differences. */
 const rowShifted: Shift = {
   name: "a constant added to a row",
   statement: "A number added to a whole row changes nothing.",
@@ -92,7 +92,7 @@ export const backward = judgeRow("softmax.backward", {
   ordinary,
   probes: (n) => [{ sizes: { R: 1, C: n }, outputs: ["dx"] }],
   lowProbes: none("every element has an error of its own"),
-  cancelling: none("the sum's error hides beside dy"),
+  cancelling: none("the sum's error is hidden by dy"),
   independence: [alone("R", ["dx"])],
   symmetry: [along("R"), along("C", { sums: ["dx"] })],
   scaling: [linearIn(["dy"], ["dx"])],

@@ -1,7 +1,7 @@
-// What stands at other places along an axis does not matter: rows do not see each other, and queries see no later token.
+// Numbers at other places along an axis do not matter: rows do not see each other, and queries see no later token.
 //
-// The work that a kernel does for an element may depend on where the element stands, but not on numbers that its formula does
-// not contain: so every bit stays. A kernel whose schedule does depend on data must be declared as nondeterministic.
+// A kernel's work for an element may depend on the element's position, but not on numbers that its formula does not contain:
+// so every bit stays. A kernel whose schedule depends on data must be declared as nondeterministic.
 import { axesOf, type Inputs, type Operation } from "../../reference/operation.ts";
 import { bits } from "../../reference/random.ts";
 import type { Floats, Ints, Tensor } from "../../reference/tensor.ts";
@@ -28,9 +28,9 @@ export interface Independence<
   Input extends string = string,
 > {
   readonly name: string;
-  /** Of these outputs, in words. */
+  /** The independence of these outputs, in words. */
   readonly statement: (outputs: readonly string[]) => string;
-  /** The axes of which places are kept; where it is one, any of its places may be. */
+  /** The axes along which places are kept; if there is only one, any of its places may be kept. */
   readonly axes: readonly Axis[];
   /** The places that are kept, by axis; the others are overwritten. */
   readonly kept: (lengths: ReadonlyMap<string, number>, seed: number) => Orders;
@@ -40,7 +40,7 @@ export interface Independence<
   readonly whole?: readonly Input[];
   /** Inputs that change only their signs elsewhere: a sum of all their squares, which stays, is part of the formula. */
   readonly signed?: readonly Input[];
-  /** What stands elsewhere may be read and given the weight 0. */
+  /** The numbers elsewhere may be read and given the weight 0. */
   readonly masked?: true;
 }
 
@@ -52,7 +52,7 @@ function some(n: number, seed: number): number[] {
   );
 }
 
-/** Of the outputs, places along the axis do not see each other. */
+/** In these outputs, places along the axis do not see each other. */
 export function alone<Axis extends string, Output extends string, Input extends string = never>(
   axis: Axis,
   outputs: readonly Output[],
@@ -69,7 +69,7 @@ export function alone<Axis extends string, Output extends string, Input extends 
   };
 }
 
-/** Query heads go with their key/value head. */
+/** Query heads belong to their key/value head. */
 export const groupsOfHeads = <Output extends string>(
   outputs: readonly Output[],
 ): Independence<"NKV" | "NH", Output, never> => ({
@@ -99,8 +99,8 @@ export const causal = <Output extends string>(outputs: readonly Output[]): Indep
 });
 
 /**
- * What one part of a fused op does not depend on, the other does not either, if it may keep the same places of each axis
- * that passes between them: so row-wise parts make a row-wise op, and row-wise and causal ones a causal one.
+ * An independence of one part of a fused op holds for the whole if the other part has one that keeps the same places along
+ * each axis that passes between them: row-wise parts make a row-wise op, row-wise and causal parts a causal one.
  */
 export function fuseIndependence(
   parts: Parts,
@@ -203,7 +203,7 @@ function overwritten(
 /** NaN at every place that the kept ones do not depend on, and where it came through. */
 export interface Poisoning {
   readonly name: string;
-  /** 0 · NaN is NaN, so what is given the weight 0 may come through. */
+  /** Numbers with the weight 0 may come through, because 0 · NaN is NaN. */
   readonly masked: boolean;
   /** Such as "y[0,3]"; undefined where all kept places stayed numbers. */
   readonly reached: string | undefined;

@@ -1,4 +1,4 @@
-// The relations of each op; of a fused one, those that follow from its parts'.
+// The relations of each op; for a fused op, those that follow from the relations of its parts.
 import type { Operation } from "../../reference/operation.ts";
 import type { JudgeRow } from "../row.ts";
 import type { Relation } from "./relation.ts";

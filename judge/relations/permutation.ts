@@ -1,8 +1,8 @@
-// In another order along an axis, the same numbers come out in that order; and sums over the axis stay.
+// If the numbers along an axis are permuted, the outputs are permuted in the same way, and sums over the axis stay.
 //
 // A correct kernel may add in another order at another place: at the edge of a tile, in a remainder after vectors, on another
-// share of the work. So the bits of what is no sum over the axis are compared and reported, and only what no two correct
-// runs could differ by is a finding.
+// share of the work. So in outputs that are not sums over the axis, bits that differ are only reported; a difference that no
+// two correct runs could have is a finding.
 import { axesOf, type Inputs } from "../../reference/operation.ts";
 import { bits } from "../../reference/random.ts";
 import type { Floats, Ints, Tensor } from "../../reference/tensor.ts";
@@ -20,10 +20,10 @@ import {
   sideOf,
 } from "./relation.ts";
 
-/** Axes along which the same numbers may stand in another order. */
+/** Axes along which the numbers may be permuted. */
 export interface Symmetry<Axis extends string = string, Output extends string = string, Input extends string = string> {
   readonly name: string;
-  /** The axes that are permuted; where it is one, in any order. */
+  /** The axes that are permuted; if there is only one, in any order. */
   readonly axes: readonly Axis[];
   readonly orders: (lengths: ReadonlyMap<string, number>, seed: number) => Orders;
   /** Inputs whose numbers are places along an axis, and go with it. */
@@ -67,8 +67,8 @@ export const headsWithinGroups = <Output extends string = never>(
 });
 
 /**
- * Another order of an axis in one part of a fused op is one in the other, if it passes between them; where it does not, what
- * passes is a sum over it and stays.
+ * Permuting an axis in one part of a fused op permutes it in the other part if the axis passes between them; if it does not,
+ * the tensor that passes is a sum over the axis and stays.
  */
 export function fuseSymmetry(
   parts: Parts,
@@ -83,7 +83,7 @@ export function fuseSymmetry(
   const renamedIds = ({ ids = {} }: Symmetry, name: (input: string) => string, axis: (axis: string) => string) =>
     Object.entries(ids).map(([input, letter]) => [name(input), axis(letter!)]);
   const all = Object.keys(b.outputs);
-  // What passes with another rounding changes all that is made of it.
+  // If the tensor that passes is rounded differently, everything computed from it changes.
   const isRounded = ({ axes, sums = [] }: Symmetry): boolean =>
     sums.includes(main) || !axes.some((axis) => passed.has(axis));
   const found: Symmetry[] = [];
@@ -143,7 +143,7 @@ export function permutationsOf(row: JudgeRow): Relation[] {
   });
 }
 
-/** Places along a permuted axis where they are now; what is no place (an ignored target) stays. */
+/** The new numbers of places along a permuted axis; a value that is not a place (an ignored target) stays. */
 function renumbered(t: Tensor<Floats | Ints>, order: readonly number[]): Tensor<Floats | Ints> {
   const now = new Map(order.map((from, to) => [from, to]));
   return { data: (t.data as Ints).map((id) => now.get(id) ?? id), shape: t.shape };

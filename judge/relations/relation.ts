@@ -1,4 +1,4 @@
-// A relation compares runs of a candidate with each other. It needs no oracle: what it says holds whatever the numbers are.
+// A relation compares runs of a candidate with each other. It needs no oracle: it holds whatever the numbers are.
 import type { Allowance, Errors } from "../../reference/bounds.ts";
 import { dtypes, ulp } from "../../reference/dtype.ts";
 import { axesOf, type Operation, type Outputs, storageOf } from "../../reference/operation.ts";
@@ -21,8 +21,8 @@ export interface Trial extends Terms {
 }
 
 /**
- * holds: as far as it is asked. rounded: not in bits that could be expected to stay, but within the allowances of the runs.
- * broken: beyond them, or in a bit that every correct kernel keeps.
+ * holds: as far as it must. rounded: bits that could be expected to stay changed, within the allowances of the runs.
+ * broken: beyond the allowances, or in a bit that every correct kernel keeps.
  */
 export type RelationState = "holds" | "rounded" | "broken";
 
@@ -59,7 +59,7 @@ export function ordinary({ operation, spec, sizes, seed, dtype }: Trial, otherSe
   return roundProblem(operation, spec.build(sizes, "unit", otherSeed, dtype), dtype);
 }
 
-/** What a candidate made of a problem. */
+/** One run of a candidate: the problem and its outputs. */
 export class Run {
   readonly problem: Problem;
   readonly outputs: Outputs;
@@ -72,7 +72,7 @@ export class Run {
     this.outputs = outputs;
   }
 
-  /** Throws where an output is missing: the other relations of its numbers mean nothing. */
+  /** Throws where an output is missing: relations between the others would mean nothing. */
   static async of(trial: Trial, given: Problem): Promise<Run> {
     const problem = { inputs: given.inputs, scalars: roundScalars(trial.operation, given.scalars) };
     const { outputs } = await trial.candidate.run(copied(problem).inputs, problem.scalars);
@@ -80,7 +80,7 @@ export class Run {
     for (const name of Object.keys(trial.operation.outputs)) {
       const t = outputs[name];
       if (t === undefined) throw new Error(`output ${name} is missing`);
-      kept[name] = { data: t.data.slice(), shape: t.shape }; // a candidate may use its memory again
+      kept[name] = { data: t.data.slice(), shape: t.shape }; // a candidate may reuse its memory
     }
     return new Run(trial, problem, kept);
   }
@@ -109,25 +109,25 @@ export interface Side {
   readonly shape: readonly number[];
 }
 
-/** An output of a run, after a transformation that is exact in any binary format, for the allowances just as well. */
+/** An output of a run and its allowance, both after a transformation that is exact in any binary format. */
 export function sideOf(run: Run, output: string, transform: (t: Tensor) => Tensor = (t) => t): Side {
   const { data, shape } = transform(run.outputs[output]);
   return { data, shape, allowed: () => transform(run.allowance(output)).data };
 }
 
-/** What is wrong between two sides that should be equal. */
+/** A difference between two sides that should be equal. */
 export interface Difference {
   readonly state: RelationState;
   readonly message?: string;
 }
 
 /**
- * What may become of bits. kept: every correct kernel keeps them. reported: it may change them within the two allowances, and
- * that is told. free: it adds other numbers, or in another order, so nobody expects the same bits.
+ * Whether bits must agree. kept: every correct kernel keeps them. reported: bits may differ within both allowances; the
+ * difference becomes a note. free: the kernel adds other numbers, or in another order, so nobody expects the same bits.
  */
 export type Bits = "kept" | "reported" | "free";
 
-/** `loose` tells the elements whose bits are free whatever is said of the others. */
+/** `loose` marks the elements whose bits are always free, whatever `bits` says. */
 export function compareSides(
   output: string,
   want: Side,
@@ -148,7 +148,7 @@ export function compareSides(
     const allowed = left[i] + right[i];
     const error = Math.abs(want.data[i] - got.data[i]);
     if (differs(i) && allowed < Infinity && !(error <= allowed)) {
-      return { state: "broken", message: `${at(i)}, ${(error / allowed).toPrecision(2)} × what both may err` };
+      return { state: "broken", message: `${at(i)}, ${(error / allowed).toPrecision(2)} × the sum of both allowances` };
     }
   }
   while (first < want.data.length && !(differs(first) && !loose(first))) first++;
@@ -156,7 +156,7 @@ export function compareSides(
   return isFree ? { state: "holds" } : { state: "rounded", message: at(first) };
 }
 
-/** The worst of several differences, with the line that tells it. */
+/** The worst of several differences, described in one line. */
 export function outcomeOf(name: string, { spec, sizes, seed }: Trial, differences: readonly Difference[]): Outcome {
   const worst = differences.find((d) => d.state === "broken") ?? differences.find((d) => d.state === "rounded");
   if (worst === undefined) return { state: "holds" };

@@ -1,4 +1,4 @@
-// Inputs multiplied by powers of two: the outputs follow by powers of two, and no number is rounded otherwise.
+// If inputs are multiplied by powers of two, so are the outputs, and no number is rounded differently.
 //
 // For RMSNorm: x · 2^k with eps · 4^k gives the same y, so its scale matters only through eps.
 import { type Inputs, type Scalars, storageOf } from "../../reference/operation.ts";
@@ -35,7 +35,7 @@ export function linearIn<Name extends string, Output extends string>(
   };
 }
 
-/** What passes between the parts of a fused op stays, or grows as an input in which the second part is linear. */
+/** The tensor between the parts of a fused op stays, or is scaled as an input in which the second part is linear. */
 export function fuseScaling(
   { main, fed, ofA, ofB }: Parts,
   firsts: readonly Scaling[],

@@ -1,7 +1,8 @@
-// Relations of single ops: scores and logits may be shifted, RoPE knows differences of positions, silu is odd but for z.
+// Relations of single ops: scores and logits may be shifted, RoPE depends on differences of positions, silu is odd except for
+// a term z.
 //
-// Each is made of numbers with few bits, so that what is added to an input is added exactly; what the two runs may differ by
-// is then what each may err by.
+// Each uses numbers with few bits, so that additions to an input are exact; the two runs may then differ by no more than
+// their two errors.
 import { dtypes } from "../../reference/dtype.ts";
 import type { Inputs } from "../../reference/operation.ts";
 import type { Floats, Tensor } from "../../reference/tensor.ts";
@@ -41,7 +42,7 @@ export interface Shift {
   readonly differences: (trial: Trial) => Promise<readonly Difference[]>;
 }
 
-/** k + c for every key gives s + scale · q · c for every score of a query: the softmax stays. */
+/** k + c for every key gives s + scale · q · c for every score of a query, so the softmax stays. */
 export const scores: Shift = {
   name: "a constant added to a query's scores",
   statement: "A number added to all scores of a query changes nothing but lse, by that number.",
@@ -95,8 +96,8 @@ export const logits: Shift = {
 };
 
 /**
- * One query and one key turned to every position: their product depends on the difference of positions alone. The table
- * is rounded, so no exact rotation: its rounding is an error of the inputs.
+ * One query and one key turned to every position: their product depends only on the difference of positions. The table is
+ * rounded, so it is not an exact rotation: its rounding is an error of the inputs.
  */
 export const positions: Shift = {
   name: "equal differences of positions",
@@ -177,7 +178,7 @@ export const unclipped: Shift = {
   },
 };
 
-/** Zero in, zero out: nothing is left over from an earlier run or from a neighbour. */
+/** Zeros in, zeros out: nothing is left over from an earlier run or from a neighbour. */
 export const zeroRow: Shift = {
   name: "a row of zeros",
   statement: "A row of zeros gives a row of zeros, in every bit.",
