@@ -11,6 +11,8 @@ import { pageFails, runExamples, runWorkflow } from "./examples.ts";
 const root = fileURLToPath(new URL("../..", import.meta.url));
 const outside = fileURLToPath(new URL("outside", import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), "touchstone-package-"));
+/** What README.md says is the lowest. */
+const LOWEST_TYPESCRIPT = "5.0";
 const counts = { passed: 0, failed: 0, skipped: 0 };
 
 interface Ran {
@@ -66,7 +68,7 @@ function project(name: string, archive: string, words: readonly string[]): strin
 }
 
 /** Compiles types.ts and the suite as a stranger would, under one way of resolving modules. */
-function compiles(place: string, resolution: string, lib: readonly string[]): void {
+function compiles(place: string, resolution: string, lib: readonly string[], typescript = place): void {
   const compilerOptions = {
     target: "es2022",
     module: resolution === "bundler" ? "esnext" : resolution,
@@ -82,7 +84,7 @@ function compiles(place: string, resolution: string, lib: readonly string[]): vo
     join(place, "tsconfig.json"),
     JSON.stringify({ compilerOptions, files: ["types.ts", "suite.test.ts"] }),
   );
-  succeed("npx", ["tsc", "-p", "."], place);
+  succeed("node", [join(typescript, "node_modules/typescript/bin/tsc"), "-p", "."], place);
 }
 
 /** Runs kernel.browser.mjs inside Chromium. */
@@ -129,6 +131,13 @@ try {
     step(`types resolve under ${resolution}`, () => compiles(whole, resolution, ["es2023"]));
     step(`and with a browser's types`, () => compiles(whole, resolution, ["es2023", "dom"]));
   }
+
+  step(`types compile with TypeScript ${LOWEST_TYPESCRIPT}`, () => {
+    const lowest = join(folder, "lowest");
+    mkdirSync(lowest);
+    succeed("npm", ["install", "--silent", "--no-fund", "--no-audit", `typescript@~${LOWEST_TYPESCRIPT}.0`], lowest);
+    compiles(whole, "nodenext", ["es2023"], lowest);
+  });
 
   runExamples({ step, succeed }, whole);
   const failure = await pageFails(whole).catch((error: unknown) => error as Error);
