@@ -33,10 +33,10 @@ export type { FloatDType, StoredDType };
  * ```
  */
 export type CheckpointFormat = "llama2c" | "huggingface" | "meta" | "gguf" | "touchstone";
-/** The formats that are also written. */
+/** The formats that are written as well as read. */
 export const writtenFormats = ["llama2c", "huggingface", "gguf", "touchstone"] as const satisfies CheckpointFormat[];
 /**
- * A format that is also written.
+ * A format that is written as well as read.
  *
  * @example
  * ```ts
@@ -80,7 +80,7 @@ export interface Checkpoint {
   readonly tensors: readonly ListedWeight[];
   /** The dtypes in which weights are stored, each once; the one of most numbers comes first. */
   readonly dtypes: readonly StoredDType[];
-  /** The names of what else the files hold. */
+  /** The names of everything else in the files. */
   readonly ignored: readonly string[];
   /** A GGUF file's fields, including its tokenizer's. */
   readonly metadata?: GgufMetadata;
@@ -221,7 +221,7 @@ export interface WeightTable {
 }
 
 /**
- * Options that single formats take.
+ * Options that only some formats take.
  *
  * @example
  * ```ts

@@ -1,4 +1,4 @@
-// One class for every file that cannot be used: what, where, and what was expected, in one line.
+// One class of errors for every file that cannot be used; the message says what, where, and what was expected, in one line.
 
 /**
  * A file that cannot be read, or written, as what it should be. The message is one line, `PATH: what, where, what was

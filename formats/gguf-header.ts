@@ -101,7 +101,7 @@ export function readGgufHeader(file: RangeFile): GgufHeader {
       : `is GGUF version ${version}, expected 2 or 3`;
     throw new FormatError(path, what);
   }
-  // The least that a tensor or a field takes: an empty name and a number.
+  // The fewest bytes that a tensor or a field takes: those of an empty name and a number.
   const tensorCount = read.count("tensors", 8 + 4 + 4 + 8);
   const fieldCount = read.count("fields", 8 + 4 + 1);
   const metadata = new Map<string, GgufField>();

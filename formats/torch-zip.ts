@@ -7,7 +7,7 @@ import { openRanges, type RangeFile } from "./ranges.ts";
 
 const wanted = "a checkpoint by PyTorch";
 
-/** 65B's pickle is some hundred kB. */
+/** The pickle of 65B takes a few hundred kB. */
 const longestPickle = 2 ** 24;
 /** Far more storages than any checkpoint has. */
 const mostEntries = 100_000;

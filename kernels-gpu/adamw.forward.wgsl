@@ -24,7 +24,7 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) g
   let first = dims.beta1 * m[n] + dims.oneMinusBeta1 * g[n];
   let second = dims.beta2 * v[n] + dims.oneMinusBeta2 * g[n] * g[n];
 
-  // 2. The direction. WGSL promises nothing of sqrt below 2^-126; its root, 2^-63, is negligible against eps.
+  // 2. The direction. WGSL promises nothing about sqrt below 2^-126; its root, 2^-63, is negligible against eps.
   let square = second / dims.correction2;
   let root = sqrt(select(square, 0x1p-126, square < 0x1p-126));  // a NaN stays one
   let direction = first / dims.correction1 / (root + dims.eps);

@@ -11,7 +11,7 @@ const keys = "B,S,NKV,HS";
 const statistics = "B,NH,T";
 const file = wgsl("attention.backward");
 
-/** One workgroup for each tile of ROWS × (TILE · DIMS) elements of `vectors` vectors of length HS, counted `times`. */
+/** One workgroup for each tile of ROWS × (TILE · DIMS) elements of `vectors` vectors of length HS, `times` over. */
 function tiles(times: number, vectors: number, HS: number, ROWS: number, TILE: number): [number, number] {
   return spread(times * Math.ceil(vectors / ROWS) * Math.ceil(HS / (TILE * DIMS)));
 }

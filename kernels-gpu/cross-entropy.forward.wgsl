@@ -1,5 +1,5 @@
 // Cross-entropy forward:  lse[r] = log(sum over v of exp(logits[r, v])),  loss = mean over n of lse[r] - logits[r, targets[r]],
-// n targets being not ignored; loss = 0 where n = 0.
+// where n targets are not ignored; loss = 0 if n = 0.
 //
 // rows: one workgroup per row, in two strided passes over its logits: the maximum, then the sum. mean: one workgroup in all,
 // so that the rows are added in the same order every time. targets[r] is a class in [0, V), or ignoreIndex.

@@ -1,4 +1,4 @@
-// The training step on a device: what reference/training/engine.ts promises, computed by the kernels. Weights, moments and
+// The training step on a device: the kernels compute what reference/training/engine.ts promises. Weights, moments and
 // activations stay on the device; the host gets the loss and the gradient norm.
 import type { LlamaConfig } from "../reference/config.ts";
 import { type Floats, type Ints, sizeOf, type Tensor } from "../reference/tensor.ts";

@@ -39,7 +39,7 @@ fn total(@builtin(local_invocation_index) lane: u32) {
   var sum = 0.0;
   for (var p = lane; p < dims.P; p += WG) { sum += parts[p]; }
 
-  // 4. The root. WGSL promises nothing of sqrt below 2^-126. A NaN compares with nothing, so it stays one.
+  // 4. The root. WGSL promises nothing about sqrt below 2^-126. A NaN compares with nothing, so it stays one.
   let whole = add_lanes(lane, sum);
   if (lane == 0) { norm[0] = select(sqrt(whole), 0.0, whole < 0x1p-126); }
 }

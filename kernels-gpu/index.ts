@@ -17,8 +17,9 @@ import * as softmax from "./softmax.ts";
 import * as swiglu from "./swiglu.ts";
 
 /**
- * The project's own kernels, one for each op and direction. Called with a device, one runs alone, checked: inputs and scalars
- * in float32 under the op's names, outputs back. A choice, such as RoPE's layout, is given as its index in the op's list.
+ * The project's own kernels, one for each op and direction. Called with a device, a kernel runs alone and checked: it takes inputs
+ * and scalars in float32 under the op's names, and returns the outputs. A choice, such as RoPE's layout, is given as its index in
+ * the op's list.
  *
  * @example
  * ```ts

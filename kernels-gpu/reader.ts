@@ -1,4 +1,4 @@
-// Reading on a device, with a key/value cache there: what reference/model/reader.ts promises, computed by the kernels.
+// Reading on a device, with a key/value cache there: the kernels compute what reference/model/reader.ts promises.
 import { type LlamaConfig, headSize } from "../reference/config.ts";
 import type { KeysAndValues } from "../reference/model/block.ts";
 import type { Reader } from "../reference/model/reader.ts";
@@ -8,7 +8,7 @@ import { as, forward, type OnDevice } from "./model.ts";
 import { KernelRecorder } from "./device/recorder.ts";
 import type { DeviceTensor } from "./device/tensors.ts";
 
-/** Positions by which the cache grows, so that few sizes of buffers are in use. */
+/** The cache grows by so many positions at a time, so that few sizes of buffers are in use. */
 const STRIDE = 64;
 
 /**

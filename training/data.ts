@@ -11,7 +11,7 @@ import { learnedSources, type OpenedMixture } from "./mixture.ts";
 import { totalLoss } from "./run.ts";
 import type { Text } from "./text.ts";
 
-/** Bytes of each source that its held-out loss is measured on. */
+/** The bytes of each source on which its held-out loss is measured. */
 const MOST_HELD_OUT_BYTES = 2 ** 15;
 
 export interface Placement {

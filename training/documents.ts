@@ -188,7 +188,7 @@ function indexFile(
         const byte = bytes[i];
         if (byte > 0x20 && ink === Infinity) ink = at + i;
         if (cut === undefined) continue;
-        // Where a match breaks off, a shorter one that ends here may go on.
+        // Where a match breaks off, a shorter one that ends here may continue.
         while (matched > 0 && byte !== cut[matched]) matched = borderOf(cut, matched);
         if (byte === cut[matched]) matched++;
         if (matched === cut.length) {

@@ -17,7 +17,7 @@ export interface StepReport {
   readonly gradientNorm: number;
 }
 
-/** The functions that a run calls on its way. */
+/** The functions that a run calls, and how often it saves. */
 export interface RunHooks {
   readonly report: (step: StepReport) => void;
   /** Called with the number of steps done: every `saveEvery` steps, at the end, and when stopped. */

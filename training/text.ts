@@ -4,7 +4,7 @@ import { fileURLToPath } from "node:url";
 import { FormatError } from "../formats/error.ts";
 import { readTextBytes } from "../formats/text.ts";
 
-/** The text that ships with the project, and that a run learns unless it names another. It never changes: checkpoints hold its digest. */
+/** The text that ships with the project, which a run learns unless it names another. It never changes: checkpoints hold its hash. */
 export const FROZEN_TEXT = fileURLToPath(new URL("../golden/text/frozen-corpus.txt.gz", import.meta.url));
 
 /** The share that is learned; the rest, at the end, is held out. */

@@ -30,22 +30,22 @@ export function openVocabulary(path: string | undefined): Vocabulary {
   }
 }
 
-/** The tokenizer file that lies in a folder, if there is one. */
+/** The tokenizer file in a folder, if there is one. */
 export function tokenizerIn(folder: string): string | undefined {
   return tokenizerNames.map((name) => join(folder, name)).find((file) => existsSync(file));
 }
 
-/** Puts a copy into a folder. Throws FormatError, also where the folder has another run's tokenizer. */
+/** Puts a copy in a folder. Throws FormatError, also if the folder holds another run's tokenizer. */
 export function keepVocabulary(folder: string, { file }: Vocabulary): void {
   const there = tokenizerIn(folder);
   if (file === undefined) {
     if (there === undefined) return;
-    throw new FormatError(there, "lies where a run with bytes as tokens is to be kept, expected another --out");
+    throw new FormatError(there, "is another run's tokenizer, expected another --out for a run with bytes as tokens");
   }
   // A .model begins with a field and its length, a .bin with a small int32.
   const name = file.bytes[2] === 0 && file.bytes[3] === 0 ? "tokenizer.bin" : "tokenizer.model";
   if (there !== undefined && there !== join(folder, name)) {
-    throw new FormatError(there, `lies where ${name} is to be kept, expected another --out`);
+    throw new FormatError(there, `is another run's tokenizer, expected another --out for ${name}`);
   }
   writeAtomically(join(folder, name), (write) => write(file.bytes));
 }

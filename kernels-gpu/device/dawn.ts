@@ -22,7 +22,7 @@ import { SOFTWARE_PACKAGES, withSoftwareAdapter, withVulkanLoader } from "./soft
 export type AdapterChoice = "auto" | "gpu" | "software";
 
 /**
- * Opens a device: a GPU where there is one, else the software adapter, unless the options choose.
+ * Opens a device: the one that the options choose, or else a GPU where there is one, or else the software adapter.
  *
  * @example
  * ```ts
@@ -33,7 +33,7 @@ export type AdapterChoice = "auto" | "gpu" | "software";
  * device.close();
  * ```
  *
- * Throws RangeError for an unknown adapter, NoDeviceError, in one line, when there is none of that kind.
+ * Throws RangeError for an unknown adapter, NoDeviceError, with one line, if there is none of that kind.
  */
 export async function openDevice(options: { adapter?: AdapterChoice } = {}): Promise<Device> {
   const { adapter = "auto" } = options;

@@ -21,7 +21,7 @@ export interface Device {
   readonly isSoftware: boolean;
   /** Settles, with the reason, when the device is lost, or reports an error that no kernel's own checks caught. */
   readonly failed: Promise<KernelError>;
-  /** Throws the error of `failed` when there is one, with the kernels' names in front. */
+  /** Throws the error of `failed` if there is one, with the kernels' names before its message. */
   check(kernels: string): void;
   /** Marks the device unusable, e.g. because a kernel never returned. */
   fail(reason: string): void;

@@ -14,7 +14,7 @@ export interface Offence {
 
 /** The findings of a checked run; all empty if the kernels kept to their tensors. */
 export interface MemoryReport {
-  /** Tensors past whose end something was written; the index counts from the tensor's start. */
+  /** Tensors beyond whose end the kernels wrote; the index counts from the tensor's start. */
   readonly writtenBeyondEnd: readonly Offence[];
   /** Inputs that the kernels changed. */
   readonly inputsChanged: readonly Offence[];
@@ -22,7 +22,7 @@ export interface MemoryReport {
   readonly neverWritten: readonly Offence[];
 }
 
-// Quiet NaNs with a payload for each tensor. Arithmetic hands payloads on, so a guard that is overwritten by what was
+// Quiet NaNs with a payload for each tensor. Arithmetic hands payloads on, so a guard that is overwritten by a number
 // computed from another tensor's guard must not look the same. Halves are NaN as bfloat16 and as float16.
 const PAYLOADS = 2 ** 16;
 const HALF_PAYLOADS = 2 ** 5;

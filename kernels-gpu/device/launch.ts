@@ -26,7 +26,7 @@ export interface LaunchOptions extends Omit<RecorderOptions, "mode"> {
 
 /**
  * Runs a program in checked mode. Hygiene is reported, not thrown. Throws RangeError or TypeError for arguments that do
- * not fit the declaration, KernelError for what the device refuses.
+ * not fit the declaration, KernelError if the device refuses.
  */
 export async function launch(
   device: GPUDevice | Device,

@@ -33,7 +33,7 @@ export interface KernelProgram {
 }
 
 /**
- * A program whose names the compiler knows: inputs I, outputs O with their axes, scalars S. Called, it runs alone, checked:
+ * A program whose names the compiler knows: inputs I, outputs O with their axes, scalars S. When called, it runs alone, checked:
  * `await forward(device, { gate, up })` → `{ y }`.
  *
  * @example

@@ -19,7 +19,7 @@ import { asTensor, type DeviceTensor, wordsFor } from "./tensors.ts";
 
 /**
  * checked: NaN in outputs, guards after all tensors, for judging. fast: nothing is filled, and a tensor that is released
- * before the submission shares its buffer with those that no dispatch needs together with it.
+ * before the submission shares its buffer with tensors that no dispatch needs at the same time.
  */
 export type Mode = "checked" | "fast";
 
@@ -201,7 +201,7 @@ export class KernelRecorder {
     this.#queue.release(tensor.memory, upload !== false);
   }
 
-  /** Releases every tensor whose numbers none of `keep` holds, under whatever shape. */
+  /** Releases every tensor whose numbers are in none of `keep`, whatever the shapes. */
   releaseAllBut(keep: Iterable<DeviceTensor>): void {
     const kept = new Set([...keep].map(({ memory }) => memory));
     for (const { tensor } of this.#holdings.all()) if (!kept.has(tensor.memory)) this.release(tensor);
@@ -215,7 +215,7 @@ export class KernelRecorder {
   }
 
   /**
-   * Reports what the kernels did to memory that was not theirs, and the words of every tensor, inputs and intermediate ones too.
+   * Reports what the kernels did to memory that was not theirs, and the words of every tensor, even inputs and intermediate ones.
    * Those named in `outputs` must be fully written. Throws TypeError unless the mode is checked.
    */
   async inspect(

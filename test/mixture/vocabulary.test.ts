@@ -40,7 +40,7 @@ test("a copy lies with the run, under the name of its format, and no run mixes t
   expect(() => keepVocabulary(at("model"), openVocabulary(undefined))).toThrow("expected another --out");
   writeFileSync(at("bytes/tokenizer.bin"), "");
   expect(() => keepVocabulary(at("bytes"), vocabulary)).toThrow(
-    "tokenizer.bin: lies where tokenizer.model is to be kept",
+    "tokenizer.bin: is another run's tokenizer, expected another --out for tokenizer.model",
   );
 });
 
