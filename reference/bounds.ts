@@ -1,11 +1,11 @@
-// What the bounds share: tensors read as (value, error) pairs, and the allowances that come out.
+// Shared by the bounds: tensors read as (value, error) pairs, and allowances.
 import type { Approx } from "./rounding.ts";
 import { type Floats, sizeOf, type Tensor } from "./tensor.ts";
 
 /** One number for each output element: how far a correct kernel may land from the truth; Infinity where it has no bound. */
 export type Allowance = Tensor<Float64Array>;
 
-/** Errors of an op's inputs, by argument name: the same shape as the input. What is left out is exact. */
+/** Errors of an op's inputs, by argument name, each with the shape of its input. An input that is left out is exact. */
 export type Errors<Name extends string> = { readonly [name in Name]?: Tensor };
 
 /** An op's real inputs by name, as its bound takes them. */

@@ -1,10 +1,10 @@
-// A candidate is whatever claims to compute an op: inputs and scalars in, outputs out.
+// A candidate claims to compute an op: inputs and scalars in, outputs out.
 import type { DTypeName } from "./dtype.ts";
 import type { Inputs, Operation, Outputs, Scalars } from "./operation.ts";
 import type { Target } from "./targets.ts";
 
 /**
- * What a candidate made of one problem.
+ * A candidate's answer to one problem.
  *
  * @example
  * ```ts
@@ -15,22 +15,22 @@ import type { Target } from "./targets.ts";
  */
 export interface CandidateResult {
   readonly outputs: Outputs;
-  /** What is wrong beside the numbers: a guard overwritten, an input changed; empty when nothing is. */
+  /** Faults other than wrong numbers, such as a guard overwritten or an input changed; empty if there are none. */
   readonly complaints: readonly string[];
 }
 
-/** A run was stopped from outside: nothing is known of its case. */
+/** A run was stopped from outside: nothing is known about its case. */
 export class Interrupted extends Error {
   override readonly name = "Interrupted";
 }
 
-/** A candidate speaks another version of the judge's protocol: nothing is known of its kernel. */
+/** A candidate speaks another version of the judge's protocol: nothing is known about its kernel. */
 export class ProtocolError extends Error {
   override readonly name = "ProtocolError";
 }
 
 /**
- * Whatever claims to compute an op, with what a function has not: complaints, files to keep, an end.
+ * Something that claims to compute an op. Unlike a plain function it has complaints, files to keep, and an end.
  *
  * @example
  * ```ts
@@ -46,16 +46,16 @@ export class ProtocolError extends Error {
  * ```
  */
 export interface Candidate {
-  /** What it is, for people. */
+  /** A name for people to read. */
   readonly name: string;
   /** Throws when it cannot compute: that is a finding too. FormatError, ProtocolError and Interrupted come from the judge. */
   readonly run: (inputs: Inputs, scalars: Scalars) => Promise<CandidateResult>;
-  /** Keeps what the last case left behind, and says where; undefined where there is no room for it. */
+  /** Keeps the files of the last case, and says where; undefined if there is no room for them. */
   readonly keep?: () => string | undefined;
-  /** Ends it. */
+  /** Ends the candidate. */
   readonly close?: () => Promise<void>;
-  /** Whose accuracies it is judged by, where nobody says otherwise. */
+  /** The target whose accuracies are allowed, unless the caller names another. */
   readonly target?: Target;
-  /** The same for one op and dtype, where it must know them: how tensors lie on a device, what a process is asked. */
+  /** The candidate for one op and dtype, if it must know them: for the layout of tensors on a device, or a process's requests. */
   readonly under?: (operation: Operation, dtype: DTypeName, signal?: AbortSignal) => Candidate;
 }

@@ -1,7 +1,7 @@
 // The shape of a LLaMA (Touvron et al. 2023, table 2) and the hyperparameters of its training (section 2.2, 2.3).
 
 /**
- * The shape of a LLaMA, in the letters of its axes. `checkConfig` says what does not fit.
+ * The shape of a LLaMA, in the letters of its axes. `checkConfig` reports a shape that makes no model.
  *
  * @example
  * ```ts

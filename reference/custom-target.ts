@@ -1,11 +1,11 @@
-// A target of one's own, read from JSON and checked field by field.
+// A custom target, read from JSON and checked field by field.
 import { type FormatName, formats } from "./dtype.ts";
 import { powerOfTwo } from "./elementary.ts";
 import { type FunctionName, functionNames, type Region, type Target } from "./targets.ts";
 
 /**
- * A target of one's own, from parsed JSON. `functions` may leave a function out, and its regions may leave gaps: nothing is
- * promised there, so what depends on it is unjudged. `stores` may be left out. A number may be a string: "0.5", "2^-23",
+ * A custom target, from parsed JSON. `functions` may omit a function, and its regions may leave gaps: nothing is promised
+ * there, so results that depend on it are unjudged. `stores` may be omitted. A number may be a string: "0.5", "2^-23",
  * "4.5*2^-23". Figures count from the exact result.
  *
  * ```json
@@ -135,7 +135,7 @@ function number(json: unknown, field: string): number {
   return value;
 }
 
-/** NaN where the text is no such number. */
+/** NaN if the text is not such a number. */
 function numeral(source: string): number {
   const match = NUMERAL.exec(source);
   if (match === null) return NaN;
@@ -156,7 +156,7 @@ function boolean(json: unknown, field: string): boolean {
   throw new TypeError(`${field}: got ${shown(json)}, expected true or false`);
 }
 
-/** A value as it stands in an error message: one line, and not a long one. */
+/** A value as an error message shows it: in one short line. */
 function shown(json: unknown): string {
   if (json === undefined) return "nothing";
   const line = typeof json === "number" ? String(json) : (JSON.stringify(json) ?? typeof json);

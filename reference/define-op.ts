@@ -1,7 +1,7 @@
 // One row for each op and direction: its signature, what its bound covers, and its two functions, typed by the row itself.
 //
-// A tensor is known by its name and its axis letters, a scalar by its name and kind. From these the compiler knows what
-// `evaluate` and `bound` take and give, so a name that is misspelt, left out or of the wrong kind does not compile.
+// A row declares a tensor by its name and axis letters, a scalar by its name and kind. From these the compiler derives the
+// arguments and results of `evaluate` and `bound`: a name that is misspelt, left out or of the wrong kind does not compile.
 import type { Allowance, Errors } from "./bounds.ts";
 import { isNone, type None } from "./none.ts";
 import type { ScalarKind, StorageOf } from "./operation.ts";
@@ -43,8 +43,8 @@ interface Signature<
   /** Output → axis letters. */
   readonly outputs: O;
   /**
-   * The variants of the formula that the bound covers: a name, and the variant in words. An evaluation of the zoo says by
-   * these names what it exercises, and each of them is exercised.
+   * The variants of the formula that the bound covers: a name, and the variant in words. The zoo's evaluations list the names
+   * of the variants that they exercise, and every variant is exercised.
    */
   readonly covered: { readonly [name in V]: string };
   /** The op on inputs of one storage; Float64Array gives the truth. */
@@ -62,7 +62,7 @@ interface Signature<
   ): { readonly [Name in keyof O]: Allowance };
 }
 
-/** What a row declares besides its signature and functions; `none("why")` where an op has no such thing. */
+/** A row's declarations in addition to its signature and functions; `none("why")` where an op has no such thing. */
 interface Claims<I extends Axes, O extends Axes> {
   /** Names of intermediates that a kernel may declare as stored low, with their meaning. */
   readonly stores: Readonly<Record<string, string>>;
@@ -132,7 +132,7 @@ export function defineOp<
   };
 }
 
-/** Field → why, of the fields that are none. */
+/** Field → why it is empty, for the fields that are `none`. */
 export function reasons(fields: Readonly<Record<string, object>>): Record<string, string> {
   return Object.fromEntries(
     Object.entries(fields).flatMap(([field, value]) => (isNone(value) ? [[field, value.why]] : [])),

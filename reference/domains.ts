@@ -1,4 +1,5 @@
-// What the bounds need beyond a function's table: roots that may be of nothing, quotients in any association, powers.
+// For the bounds, in addition to a target's table of functions: square roots of values that may be zero, reciprocals used as
+// factors, and powers.
 import { dtypes } from "./dtype.ts";
 import { log, power } from "./elementary.ts";
 import type { Approx, Arithmetic } from "./rounding.ts";
@@ -6,9 +7,9 @@ import type { Approx, Arithmetic } from "./rounding.ts";
 const { minNormal, minSubnormal } = dtypes.float32;
 
 /**
- * √x for an x that may be as small as zero. WGSL promises nothing of √ below 2⁻¹²⁶: its accuracy is that of
- * 1 / inverseSqrt(x) (section 15.7.4.1), which passes through an infinity at zero. A correct kernel keeps away from there, by
- * taking 0 for the root, or the root of 2⁻¹²⁶, 10⁻¹⁹, or by running where √0 = 0 is promised: so anything between is covered.
+ * √x for an x that may be as small as zero. WGSL promises nothing about √ below 2⁻¹²⁶: its accuracy is that of
+ * 1 / inverseSqrt(x) (section 15.7.4.1), which passes through an infinity at zero. A correct kernel avoids that: it takes 0
+ * for the root, or the root of 2⁻¹²⁶, 10⁻¹⁹, or runs where √0 = 0 is promised. So every result between these is covered.
  */
 export function rootFromZero(a: Arithmetic, x: Approx): Approx {
   const direct = a.sqrt(x);
@@ -32,8 +33,8 @@ export function exp2(a: Arithmetic, x: Approx): Approx {
 }
 
 /**
- * baseⁿ for a float32 base above 0 and a whole n ≥ 1: a product that runs through n steps, exp2(n · log2(base)), and the
- * target's pow where it has one of its own. Where the target promises nothing of a function, what calls it is not covered.
+ * baseⁿ for a float32 base above 0 and a whole n ≥ 1: a running product over n steps, exp2(n · log2(base)), and the
+ * target's own pow if it has one. Where the target promises nothing about a function, the way that calls it is not covered.
  */
 export function wholePower(a: Arithmetic, base: number, n: number): Approx {
   const value = power(base, n);
@@ -48,7 +49,7 @@ export function shareOf(a: Arithmetic, name: "sqrt" | "divide", x: Approx): numb
   return a.accuracy(name, x, 1);
 }
 
-/** 1 / x as a factor of some quotient, whose numerator nobody knows: it errs by the share that a quotient may. */
+/** 1 / x as a factor of a quotient with an unknown numerator: its relative error is the one that a quotient may have. */
 export function reciprocal(a: Arithmetic, x: Approx): Approx {
   const quotient = a.divide(a.exact(1), x);
   if (!(quotient.error < Infinity)) return quotient;

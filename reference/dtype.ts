@@ -1,5 +1,5 @@
-// Storage formats: IEEE 754-2019 binary64, binary32, binary16, and bfloat16 (binary32 with 16 bits cut off); and TF32, which
-// nothing is stored in, but which matrix units read float32 as.
+// Storage formats: IEEE 754-2019 binary64, binary32, binary16, and bfloat16 (binary32 with 16 bits cut off); and TF32, in
+// which nothing is stored, but to which matrix units reduce float32 when they read it.
 import { powerOfTwo } from "./elementary.ts";
 
 export type DTypeName = "float64" | "float32" | "bfloat16" | "float16";
@@ -64,7 +64,7 @@ export function round(x: number, dtype: DType): number {
   return rounded === 0 && x < 0 ? -0 : rounded;
 }
 
-/** x cut off to the format, towards zero; beyond the largest number, that. */
+/** x truncated to the format, towards zero; beyond the largest number, the largest number. */
 export function truncate(x: number, dtype: DType): number {
   if (dtype.name === "float64" || !Number.isFinite(x) || x === 0) return x;
   const magnitude = Math.abs(x);

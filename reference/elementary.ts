@@ -20,7 +20,7 @@ export const MAX_ANGLE = 1048576;
 const MIN_EXPONENT = -1074; // of the smallest subnormal
 const MAX_EXPONENT = 1023;
 
-// 2ᵏ at k − MIN_EXPONENT, by doubling, which is exact from the smallest subnormal on.
+// 2ᵏ at k − MIN_EXPONENT, by doubling, which is exact from the smallest subnormal upwards.
 const POWERS_OF_TWO = new Float64Array(MAX_EXPONENT - MIN_EXPONENT + 1);
 for (let i = 0, value = Number.MIN_VALUE; i < POWERS_OF_TWO.length; i++, value *= 2) POWERS_OF_TWO[i] = value;
 
@@ -125,7 +125,7 @@ const TO_INTEGER = 1.5 * powerOfTwo(52);
 
 /** e^(hi + lo), |lo| ≤ 2⁻⁵² · |hi|. */
 function expOfSum(hi: number, lo: number): number {
-  // Nearer than that to the thresholds 709.78 and −745.13 the last product decides.
+  // Between these limits and the thresholds 709.78 and −745.13 the last product decides.
   if (!(hi >= -746 && hi <= 710)) return hi > 710 ? Infinity : hi < -746 ? 0 : NaN;
   const nearest = hi * STEPS_PER_UNIT + TO_INTEGER - TO_INTEGER;
   const r = hi - nearest * STEP_HI - (nearest * STEP_LO - lo); // the first difference is exact: at most 53 bits are left
@@ -153,7 +153,7 @@ export function exp(x: number): number {
 
 const TWO_THIRDS = quotient(2, 3);
 
-const bits = new DataView(new ArrayBuffer(8)); // big-endian unless told otherwise, on every machine
+const bits = new DataView(new ArrayBuffer(8)); // big-endian by default, on every machine
 
 /** ln x for a positive finite x; the error is below 2⁻⁶⁴ of the result. */
 function logAsSum(x: number): DoubleDouble {
@@ -177,8 +177,8 @@ function logAsSum(x: number): DoubleDouble {
   const s3 = multiply(s, s2);
 
   // t = 2s²/5 + … + 2s²²/25 is below 0.013 and s³ below 0.0051, so t needs no tail; what is left out, 2s²⁷/27, is below
-  // 2⁻⁷². The terms with even and odd powers of z stand apart: two short chains run side by side where one long one
-  // would be waited for.
+  // 2⁻⁷². The terms with even and odd powers of z are summed separately: two short chains run in parallel, which is faster
+  // than one long one.
   const z = s2.hi;
   const w = z * z;
   const even = 2 / 5 + w * (2 / 9 + w * (2 / 13 + w * (2 / 17 + w * (2 / 21 + w * (2 / 25)))));

@@ -1,6 +1,6 @@
-// The reference as a program sees it: each op with its forward and backward, the model, and the training step.
+// The reference as a program uses it: each op with its forward and backward, the model, and the training step.
 //
-// All of it is generic in its storage: Float32Array rounds each stored element once, Float64Array carries the truth.
+// All of it is generic in its storage: Float32Array rounds each stored element once, Float64Array holds the truth.
 export * as adamw from "./ops/adamw.ts";
 export * as add from "./ops/add.ts";
 export * as attention from "./ops/attention.ts";

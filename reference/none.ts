@@ -1,6 +1,6 @@
 // A field of a row that is empty on purpose, with the reason. A row without the field does not compile.
 
-/** Stands where an op has none of something; made by `none`. */
+/** Says that an op has none of something; made by `none`. */
 export class None {
   /** One clause, which `touchstone ops --none` lists. */
   readonly why: string;

@@ -1,4 +1,4 @@
-// What an op is to those who judge, list and drive it: its arguments by name, and the two functions of its row.
+// An op as the code that judges, lists and runs it sees it: its arguments by name, and the two functions of its row.
 import type { Allowance, Errors } from "./bounds.ts";
 import type { DTypeName } from "./dtype.ts";
 import type { Target } from "./targets.ts";
@@ -11,8 +11,8 @@ export type Scalars = Readonly<Record<string, number | string>>;
 export type StorageOf<P extends Floats> = new (length: number) => P;
 
 /**
- * What a scalar is: a real number (rounded to the storage before a kernel gets it), a decimal (a double, as it was written;
- * whoever computes in float32 rounds it), a whole number, a length of an axis, or one of some words.
+ * The kind of a scalar: a real number (rounded to the storage before a kernel gets it), a decimal (a double, as it was
+ * written; a kernel that computes in float32 rounds it), a whole number, a length of an axis, or one of some words.
  */
 export type ScalarKind = "real" | "decimal" | "integer" | "axis" | readonly string[];
 
@@ -63,7 +63,7 @@ export function outputShapes(
   );
 }
 
-/** In which dtype a tensor of an op is stored: statistics, losses and angles stay float32 whatever the rest is. */
+/** The dtype in which a tensor of an op is stored: statistics, losses and angles stay float32 whatever the rest is. */
 export function storageOf(operation: Operation, name: string, dtype: DTypeName): DTypeName {
   return operation.wide.includes(name) ? "float32" : dtype;
 }

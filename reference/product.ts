@@ -6,7 +6,7 @@ import type { Floats } from "./tensor.ts";
 /** A matrix as it lies in memory: element [outer index, k] is data[start + outer · index + inner · k]. */
 export interface Operand {
   readonly data: Floats;
-  /** 0 where it is left out. */
+  /** 0 if left out. */
   readonly start?: number;
   readonly outer: number;
   readonly inner: number;
@@ -29,7 +29,7 @@ export function plainProduct(out: Floats, I: number, J: number, K: number, a: Op
 
 /**
  * The same bits faster: blocks of 4 × 2 sums that stay in registers, with both operands packed so that each step of k
- * reads neighbouring doubles. What remains at the edges is packed as zeros and not stored.
+ * reads neighbouring doubles. Blocks that overhang the edges are filled with zeros, and their overhang is not stored.
  */
 export function product(out: Floats, I: number, J: number, K: number, a: Operand, b: Operand): void {
   if (I === 1) return rowProduct(out, J, K, a, b);
@@ -76,8 +76,8 @@ export function product(out: Floats, I: number, J: number, K: number, a: Operand
 }
 
 /**
- * The same bits for a single row, of which b's every element is used once: packing would cost as much as the product. Eight
- * sums at a time, none of which waits for another.
+ * The same bits for a single row, which uses every element of b once: packing would cost as much as the product. Eight sums
+ * run at a time, none of which waits for another.
  */
 function rowProduct(out: Floats, J: number, K: number, a: Operand, b: Operand): void {
   const { data: row, start: atA = 0, inner: innerA } = a;

@@ -2,8 +2,8 @@
 //
 // An Approx stands for every number within `error` of `value`. Each operation returns the exact result of the values
 // and an error that covers every evaluation that the target allows: operands anywhere within their errors, one rounding
-// of the result, subnormal operands and results flushed to zero where the target may do so. An infinite error says that
-// a correct kernel has no bound there: out of the format's range, or of a function's domain.
+// of the result, subnormal operands and results flushed to zero where the target may do so. An infinite error means that
+// a correct kernel has no bound there: the result leaves the format's range, or an argument a function's domain.
 //
 // Sums hold for every order (Higham 2002, Accuracy and Stability of Numerical Algorithms, sections 3.1 and 4.2).
 import { dtypes, exponentOf, formats, round as roundTo, type DType, ulp } from "./dtype.ts";
@@ -16,7 +16,7 @@ export interface Approx {
 }
 
 const { minNormal, minSubnormal, max: MAX, u: NEAREST } = dtypes.float32;
-/** What one operation here, itself in float64, may lose: four roundings or so of its value. */
+/** The error of one operation here, itself in float64: about four roundings of its value. */
 const OWN = powerOfTwo(-50);
 
 /** n roundings in a row: (1 + u)ⁿ − 1 ≤ γₙ = n·u / (1 − n·u) (Higham 2002, lemma 3.1). */
@@ -34,7 +34,7 @@ export class Arithmetic {
     this.u = target.u;
   }
 
-  /** A number that is what it is. */
+  /** A number without an error. */
   exact(value: number): Approx {
     return { value, error: 0 };
   }
@@ -51,12 +51,12 @@ export class Arithmetic {
       : a;
   }
 
-  /** A result within `error` of `value` before its rounding; `n` roundings where an operation stands for several. */
+  /** A result within `error` of `value` before its rounding; `n` roundings if it stands for several operations. */
   rounded(value: number, error: number, n = 1): Approx {
     return this.settled(value, error + gamma(n, this.u) * (Math.abs(value) + error));
   }
 
-  /** What underflow and overflow do to a result whose rounding is already in `error`. */
+  /** Adds the effect of underflow and overflow to a result whose rounding is already in `error`. */
   private settled(value: number, error: number): Approx {
     let total = error + OWN * Math.abs(value);
     if (Math.abs(value) - total < minNormal && (value !== 0 || total !== 0)) {
@@ -84,7 +84,7 @@ export class Arithmetic {
     return this.selected(Math.max(left.value, right.value), left, right);
   }
 
-  /** One of two operands, exact but that among subnormals either may come out (WGSL 15.7.4.1, min and max). */
+  /** One of two operands, exact, except that of two subnormals either may be the result (WGSL 15.7.4.1, min and max). */
   private selected(value: number, left: Approx, right: Approx): Approx {
     const a = this.operand(left);
     const b = this.operand(right);
@@ -114,9 +114,9 @@ export class Arithmetic {
   product(...factors: Approx[]): Approx {
     if (factors.length < 2) return factors[0] ?? this.exact(1);
     let value = 1;
-    let largest = 1; // the factors at their largest, multiplied
-    let smallest = 1; // the least that a partial product can be: the factors below 1 at their smallest
-    let most = 1; // the most that it can be: the factors above 1 at their largest
+    let largest = 1; // the product of the factors at their largest
+    let smallest = 1; // the smallest possible partial product: the factors below 1 at their smallest
+    let most = 1; // the largest possible partial product: the factors above 1 at their largest
     let vanishes = false;
     for (const factor of factors) {
       const a = this.operand(factor);
@@ -162,7 +162,7 @@ export class Arithmetic {
     return this.increasing("sqrt", (x) => Math.sqrt(Math.max(0, x)), this.operand(a));
   }
 
-  /** 1 / √a, by the function of that name or as a quotient. */
+  /** 1 / √a, by the target's inverseSqrt or as a quotient. */
   inverseSqrt(a: Approx): Approx {
     const x = this.operand(a);
     const value = 1 / Math.sqrt(x.value);
@@ -172,7 +172,7 @@ export class Arithmetic {
     return this.either(direct, this.divide(this.exact(1), this.sqrt(a)));
   }
 
-  /** a is an angle that the kernel has already brought into the function's domain. */
+  /** sin a, where the kernel has already reduced the angle a to the function's domain. */
   sin(a: Approx): Approx {
     return this.wave("sin", sin, a);
   }
@@ -188,7 +188,7 @@ export class Arithmetic {
     return this.settled(f(x.value), x.error + this.accuracy(name, x, 1));
   }
 
-  /** The same quantity computed in several ways: the value of the first, and an error that covers them all. */
+  /** One quantity computed in several ways: the value of the first, and an error that covers them all. */
   either(first: Approx, ...others: Approx[]): Approx {
     let error = first.error;
     for (const other of others) error = Math.max(error, other.error + Math.abs(other.value - first.value));
@@ -230,7 +230,7 @@ export class Arithmetic {
   }
 }
 
-/** Σ of terms in an order that nobody knows, any tiling and any number of lanes included. */
+/** Σ of terms in an unknown order, with any tiling and any number of lanes. */
 export class Sum {
   value = 0;
   /** Σ of |term|, each at its largest. */
@@ -245,7 +245,7 @@ export class Sum {
     this.flushes = arithmetic.target.flushes;
   }
 
-  /** A term that exists already. */
+  /** Adds a term that is already computed. */
   add(value: number, error = 0): void {
     const size = Math.abs(value);
     const e = this.flushes && size - error < minNormal ? Math.max(error, size) : error;
@@ -255,7 +255,7 @@ export class Sum {
     this.count++;
   }
 
-  /** A term a · b, rounded as a product (a fused multiply-add only helps). */
+  /** Adds a term a · b, rounded as a product (a fused multiply-add only helps). */
   addProduct(a: number, b: number, aError = 0, bError = 0): void {
     const aSize = Math.abs(a);
     const bSize = Math.abs(b);
@@ -279,7 +279,7 @@ export class Sum {
   total(extra = 0): Approx {
     const roundings = Math.max(0, this.count - 1) + extra;
     const growth = gamma(roundings, this.arithmetic.u);
-    // A partial sum may become subnormal, and then zero; where it may not, only the further roundings lose anything there.
+    // A subnormal partial sum may be flushed to zero. If it may not, additions are exact there and only `extra` roundings err.
     const lost = this.flushes ? roundings * minNormal : extra * minSubnormal;
     const error = this.error + growth * this.magnitude + (1 + growth) * lost;
     // A partial sum is at most the sum of magnitudes: beyond the largest number, some order overflows.
@@ -306,7 +306,7 @@ function regionError(region: Region, high: number, low: number, magnitude: numbe
   return ulps * unit + (region.absolute ?? 0) + (region.relative ?? 0) * magnitude;
 }
 
-/** One more rounding, into a lower format: the interval's ends rounded to nearest, or outwards where that is not promised. */
+/** One more rounding, to a lower format: the interval's ends are rounded to nearest, or outwards if nearest is not promised. */
 function storedIn(a: Approx, dtype: DType, target: Target): Approx {
   const outwards = target.u > NEAREST;
   let low = roundTo(a.value - a.error, dtype);

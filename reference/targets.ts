@@ -1,4 +1,4 @@
-// What the specifications promise of arithmetic in float32, as data: each figure with its section.
+// The specifications' promises about float32 arithmetic, as data: each figure with its section.
 //
 // Every figure is a distance from the exact result, in units in the last place of the exact result. Where a table counts
 // from the correctly rounded result instead (CUDA), half a unit is added.
@@ -21,10 +21,10 @@ export const functionNames = [
 export type FunctionName = (typeof functionNames)[number];
 
 /**
- * From one argument to another, both included, the error is at most
+ * For arguments between two limits, both included, the error is at most
  * (ulp + ulpPerArgument · |x|) units in the last place of the result + absolute + relative · |result|,
  * the rounding of the result included. For divide the argument is the magnitude of the divisor, for pow it is the base; a pow
- * without regions has no accuracy of its own but that of exp2(y · log2(x)).
+ * without regions has the accuracy of exp2(y · log2(x)).
  */
 export interface Region {
   readonly from: number;
@@ -36,7 +36,7 @@ export interface Region {
 }
 
 /**
- * What a device's specification promises of arithmetic in float32.
+ * A device specification's promises about float32 arithmetic.
  *
  * @example
  * ```ts
@@ -47,13 +47,13 @@ export interface Region {
  */
 export interface Target {
   readonly name: string;
-  /** Where the figures stand. */
+  /** The document and sections that hold the figures. */
   readonly source: string;
   /** The largest relative error of + − ×: 2⁻²⁴ where rounding is to nearest, 2⁻²³ where its direction is not promised. */
   readonly u: number;
   /** Whether subnormal operands and results may become zero. */
   readonly flushes: boolean;
-  /** Whether NaN and infinity behave as in IEEE 754: then they are judged, otherwise reported. */
+  /** Whether NaN and infinity behave as in IEEE 754: if so they are judged, otherwise only reported. */
   readonly promisesNonFinite: boolean;
   /** Each function's regions in ascending order; outside them nothing is promised. */
   readonly functions: Readonly<Record<FunctionName, readonly Region[]>>;
@@ -64,7 +64,7 @@ export interface Target {
 const MIN_NORMAL = dtypes.float32.minNormal;
 const MIN_SUBNORMAL = dtypes.float32.minSubnormal;
 const MAX = dtypes.float32.max;
-const EPSILON = powerOfTwo(-23); // one unit in the last place of 1; of any normal x at most this share of x
+const EPSILON = powerOfTwo(-23); // one unit in the last place of 1; a unit of any normal x is at most x times this
 const PI = Math.PI; // a double below π, so that the numbers from −π to π are those from −PI to PI
 
 /** One region for all arguments from `from` to `to`. */
@@ -72,7 +72,7 @@ function everywhere(accuracy: Omit<Region, "from" | "to">, from = -MAX, to = MAX
   return [{ from, to, ...accuracy }];
 }
 
-/** `near` from ½ to 2, where a logarithm passes through zero, and `ulp` elsewhere. */
+/** An absolute error `near` from ½ to 2, where a logarithm passes through zero, and `ulp` elsewhere. */
 function logarithm(near: number, ulp: number): readonly Region[] {
   return [
     { from: MIN_NORMAL, to: 0.5, ulp },
@@ -88,10 +88,10 @@ function logarithm(near: number, ulp: number): readonly Region[] {
  * up or down"; "Any inputs or outputs of operations listed in Floating Point Accuracy may be flushed to zero";
  * "Implementations may assume that overflow, infinities, and NaNs are not present". 15.7.4: correctly rounded is either
  * neighbour, hence u = 2⁻²³; "The accuracy is undefined for input values outside that range". 15.7.4.1: the table. The
- * unit in the last place is the least distance of two numbers with the exact result between them (15.7.4).
+ * unit in the last place is the least distance between two numbers with the exact result between them (15.7.4).
  *
  * sqrt is "inherited from 1.0 / inverseSqrt(x)": (1 + 2.5ε) / (1 − 2ε) − 1 = 4.5ε / (1 − 2ε). Its quotient's divisor lies
- * within 2⁻⁶⁴ and 2⁶³, in the domain of the division; but at zero, and at subnormals, which may be flushed,
+ * between 2⁻⁶⁴ and 2⁶³, in the domain of the division; but at zero, and at subnormals, which may be flushed,
  * 1 / inverseSqrt(0) passes through an infinity, and nothing is promised. The same holds for inverseSqrt, log and log2. pow is
  * "inherited from exp2(y * log2(x))".
  */
@@ -118,9 +118,9 @@ const wgsl: Target = {
 /**
  * IEEE 754-2019 with a C library: roundTiesToEven (4.3.1), gradual underflow (7.5), + − × ÷ √ correctly rounded (5.4.1).
  *
- * The standard only recommends the other functions (9.2), so their accuracy is an assumption: 1 unit in the last place,
- * what SLEEF states for its functions ending in u10, which PyTorch uses on processors (SLEEF, "Math library reference":
- * 1.0 ULP; sinf and cosf within ±10²⁸), and what the GNU C Library lists for float exp, exp2, log, log2, pow, sin, cos on x86-64
+ * The standard only recommends the other functions (9.2), so their accuracy is an assumption: 1 unit in the last place.
+ * SLEEF states it for its functions ending in u10, which PyTorch uses on processors (SLEEF, "Math library reference":
+ * 1.0 ULP; sinf and cosf within ±10²⁸); the GNU C Library lists it for float exp, exp2, log, log2, pow, sin, cos on x86-64
  * (manual, "Known Maximum Errors in Math Functions"). inverseSqrt is the quotient 1 / √x:
  * (1 + u) / (1 − u) − 1 = 2u / (1 − u).
  */
@@ -173,8 +173,8 @@ const cuda: Target = {
 /**
  * CUDA with -use_fast_math, which means -ftz=true -prec-div=false -prec-sqrt=false and the intrinsics of Table 20:
  * __fdividef, __expf, __logf, __log2f, __sinf, __cosf, with the bounds of Table 21 (section 17.2). exp2f and rsqrtf keep
- * Table 17's; sqrtf is 3 there for the oldest devices. Table 21 does not say from where its units count: half a unit is
- * added as in Table 17. __expf's 2 + ⌊|1.173x|⌋ stands without the floor. __powf is
+ * Table 17's; sqrtf is 3 there for the oldest devices. Table 21 does not say from which result its units count, so half a
+ * unit is added as in Table 17. __expf's 2 + ⌊|1.173x|⌋ is used without the floor. __powf is
  * "derived from its implementation as exp2f(y * __log2f(x))". Beyond 2¹²⁶, __fdividef returns 0.
  */
 const cudaFastMath: Target = {
@@ -240,7 +240,7 @@ function metalExponential(): readonly Region[] {
  * their sum truncated once more; subnormals kept (Fasi, Higham, Mikaitis and Pranesh 2021, PeerJ Computer Science 7:e330).
  * Each of the k + 1 alignments and the last truncation lose at most 2⁻²³ of the block's Σ|ab| and accumulator, so n products
  * in n/k blocks lose (n/k)(k + 2) · 2⁻²³ ≤ n · 2⁻²² of it, k being 4 or more: u = 2⁻²², as if every product and every
- * addition lost that much. Low inputs are the kernel's to declare; the rest of the kernel runs as in the target cuda.
+ * addition lost that much. Low inputs are for the kernel to declare; the rest of the kernel runs as in the target cuda.
  * It does not hold for 8-bit inputs on Hopper, whose alignment keeps fewer bits.
  */
 const matrixUnits: Target = {

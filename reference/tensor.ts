@@ -28,8 +28,8 @@ export function sizeOf(shape: readonly number[]): number {
 }
 
 /**
- * Numbers with a shape (not a copy). Throws TypeError for what is no typed array of them, RangeError for a length that is no
- * whole number, and unless there are exactly as many numbers as the shape holds.
+ * Numbers with a shape (not a copy). Throws TypeError unless `data` is a typed array of numbers, RangeError for a length that
+ * is not a whole number, and unless there are exactly as many numbers as the shape holds.
  *
  * @example
  * ```ts
@@ -79,8 +79,8 @@ export function roundScalar(value: number, like: Tensor): number {
 export type AxisNames<S extends string> = S extends `${infer Axis},${infer Rest}` ? Axis | AxisNames<Rest> : S;
 
 /**
- * The shape comment that is checked: every axis letter has one length wherever it stands. An axis "X/2" has half the
- * length of X. Returns the lengths by letter; throws RangeError naming the tensor, its shape and what was expected.
+ * A shape comment that is checked: every axis letter has one length wherever it occurs. An axis "X/2" has half the length of
+ * X. Returns the lengths by letter; throws RangeError naming the tensor, its shape and the expected one.
  *
  *     const { R, C } = checkShapes({ x: [x, "R,C"], w: [w, "C"] }); // w has shape [2], expected [C] with C=3
  */
@@ -120,7 +120,7 @@ function checkHalves(name: string, shape: readonly number[], spec: string, lengt
   }
 }
 
-/** The axes of each spec that was seen: every step of a model asks for the same few. */
+/** The axes of each spec so far: every step of a model asks for the same few. */
 const axesBySpec = new Map<string, readonly string[]>();
 
 function axesOf(spec: string): readonly string[] {

@@ -21,7 +21,7 @@ export type Weights<P extends Floats = Floats> = ReadonlyMap<string, Tensor<P>>;
 
 type LayerNames = Record<keyof LayerWeights, string>;
 
-// Made once: every step of a model looks all of them up.
+// Made once, because every step of a model looks up all of them.
 const namesByLayer: LayerNames[] = [];
 
 /** The names of the weights of layer i. */
@@ -98,7 +98,7 @@ export function headWeight<P extends Floats>(weights: Weights<P>): Tensor<P> {
   return weights.get("output.weight") ?? weights.get("tok_embeddings.weight")!;
 }
 
-/** Whether AdamW's decay applies: to matrices, not to the norms' gains. */
+/** Whether AdamW's decay applies: it does to matrices, not to the norms' gains. */
 export function decays(w: Tensor): boolean {
   return w.shape.length > 1;
 }

@@ -1,21 +1,22 @@
-// How far a correct AdamW step may land. The truth is that of the scalars that are given, exact as they are.
+// How far a correct AdamW step may land. The truth takes the given scalars as exact.
 //
-// What is covered, in every combination, stands in the row; products may be in any association, and g² before its factor or
-// after. The weights of a lerp need not add up to 1 once they are rounded. The root of a v below √'s domain: see rootFromZero.
+// The row lists the forms that are covered, in every combination; products may be in any association, and g may be squared
+// before or after its factor. The weights of a lerp need not add up to 1 once they are rounded. For the root of a v below
+// √'s domain see rootFromZero.
 //
-// What is given is redundant, since 1 − beta and the corrections follow from the betas and the step, and a kernel may take
-// each from where it likes:
+// The scalars are redundant, since 1 − beta and the corrections follow from the betas and the step. A kernel may use any of:
 // - beta as it is written, b, or rounded to float32, b̂;
 // - 1 − beta as given, which is 1 − b rounded once; or 1 − b in double; or 1 − b̂ in float32, as ggml does;
 // - a correction as given, which is 1 − bᵗ rounded once; or in double, as PyTorch does; or 1 − b̂ᵗ in float32, the power by
 //   the target's pow, by exp2(t · log2 b̂), or as a product that runs through the steps, as TensorFlow keeps it.
-// Each coefficient is the given one, with an error that reaches all of the others (`either`). For 1 − beta that is
-// |b − b̂| ≤ b · u next to 1 − b: 1.3·10⁻⁵ of 1 − 0.999, and as much of the v of a first step. For a correction it is
-// |1 − b̂ᵗ − (1 − bᵗ)| ≤ t · bᵗ⁻¹ · |b − b̂|, which is no larger a share of it, and bᵗ times the error of the power:
-// γ(t − 1) for the product, some units in the last place for pow, for exp2 of log2 besides them t times the absolute error
-// of a log2 of nearly 1. Where bᵗ is close to 1 all that remains in full while 1 − bᵗ cancels. For beta2 = 0.999 and t = 1
-// WGSL's accuracies leave 5·10⁻⁴ of the correction, half of it in the step, IEEE 754's 6·10⁻⁵; for 0.95 10⁻⁵ and 10⁻⁶. That is the price
-// of covering such a kernel, and what the scalars are given for: a kernel that reads them stays within some 10⁻⁷.
+// Each coefficient is the given one, with an error that reaches all of the others (`either`). For 1 − beta the error is
+// |b − b̂| ≤ b · u compared with 1 − b: 1.3·10⁻⁵ of 1 − 0.999, and as much of the v of a first step. For a correction it is
+// |1 − b̂ᵗ − (1 − bᵗ)| ≤ t · bᵗ⁻¹ · |b − b̂|, which is no larger a share of it, plus bᵗ times the error of the power:
+// γ(t − 1) for the product, some units in the last place for pow; for exp2 of log2 also t times the absolute error of a log2
+// of nearly 1. Where bᵗ is close to 1 these errors remain in full while 1 − bᵗ cancels. For beta2 = 0.999 and t = 1 WGSL's
+// accuracies leave 5·10⁻⁴ of the correction, half of it in the step, and IEEE 754's 6·10⁻⁵; for 0.95 they leave 10⁻⁵ and
+// 10⁻⁶. That is the price of covering such a kernel, and the reason why the scalars are given: a kernel that reads them stays
+// within about 10⁻⁷.
 import { type Allowances, allowances, type Errors, type Reals, reader } from "../bounds.ts";
 import { dtypes } from "../dtype.ts";
 import { reciprocal, rootFromZero, wholePower } from "../domains.ts";
@@ -130,7 +131,7 @@ function forwardBound(
       a.product(s.rate, first, s.inverse1, s.root2, inverseFolded),
     );
 
-    // What remains of w.
+    // The part of w that remains after decay.
     const kept = a.multiply(at.w(i), a.subtract(a.exact(1), a.multiply(s.rate, s.decay)));
     const decay = a.product(s.rate, s.decay, at.w(i));
     const terms = new Sum(a);
@@ -171,7 +172,7 @@ function correction(a: Arithmetic, scalars: adamw.AdamWScalars, n: 1 | 2): Appro
 
 const DOUBLE = powerOfTwo(-52);
 
-/** What a kernel may compute anew must be what it would get, but for a rounding to float32. Throws RangeError. */
+/** Throws RangeError unless a given scalar is, up to a rounding to float32, the one that a kernel would compute itself. */
 function checkDerived(name: string, given: number, formula: string, value: number): void {
   if (!(Math.abs(given - value) <= dtypes.float32.u * value + DOUBLE)) {
     throw new RangeError(`adamw: ${name} is ${given}, expected ${formula} = ${value}, rounded to float32 at most`);

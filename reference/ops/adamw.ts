@@ -3,14 +3,14 @@
 //   m' = beta1 · m + oneMinusBeta1 · g,   v' = beta2 · v + oneMinusBeta2 · g²
 //   w' = w − learningRate · ((m' / correction1) / (√(v' / correction2) + eps) + weightDecay · w)
 //
-// oneMinusBeta is 1 − beta, correction is 1 − beta^step: both follow from the betas as they are written, and are given besides,
-// since a difference from a beta that has been rounded to float32 is another number (1 − 0.999 by 1.3·10⁻⁵ of itself).
+// oneMinusBeta is 1 − beta, correction is 1 − beta^step: both follow from the betas as they are written. They are given too,
+// because 1 − beta from a beta rounded to float32 is a different number (for 0.999 by 1.3·10⁻⁵ of itself).
 import { type Floats, roundScalar, type Tensor, zeros } from "../tensor.ts";
 
-/** What one step of AdamW needs besides the tensors. Each but the betas is computed in double and rounded once to storage. */
+/** The scalars of one AdamW step. All except the betas and the step are computed in double and rounded once to storage. */
 export interface AdamWScalars {
   readonly learningRate: number;
-  /** As it is written, such as 0.9: what computes in float32 rounds it. */
+  /** As it is written, such as 0.9: a kernel that computes in float32 rounds it. */
   readonly beta1: number;
   readonly beta2: number;
   /** Counted from 1: for kernels that compute the corrections themselves. */

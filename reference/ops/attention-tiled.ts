@@ -1,10 +1,10 @@
 // Causal attention that never holds the matrix of scores (Rabe & Staats 2021; Dao et al. 2022): the op of attention.ts,
-// by tiles of queries and keys. Of a query's softmax three numbers and a vector are carried from tile to tile:
+// by tiles of queries and keys. A query's softmax carries two numbers and a vector from tile to tile:
 //
 //   m' = max(m, max s[j]),   l' = l · e^(m − m') + Σ e^(s[j] − m'),   o' = o · e^(m − m') + Σ e^(s[j] − m') · v[j]
 //   and after the last tile   y = o / l,   lse = m + log l.
 //
-// Backward: lse is all that is kept of the softmax, so a tile's weights are computed again, p[t, j] = e^(s[t, j] − lse[t]).
+// Backward: only lse is kept of the softmax, so a tile's weights are computed again, p[t, j] = e^(s[t, j] − lse[t]).
 // dk and dv are complete when their tile of keys has met every query; dq grows from tile to tile.
 //
 // A tile whose keys are masked for all of its queries is never visited, and on the diagonal no masked score is computed:
@@ -19,13 +19,13 @@ export interface Tile {
   readonly keys: number;
 }
 
-/** What a call took. */
+/** The cost of a call. */
 export interface Cost {
   /** Tiles visited. */
   readonly tiles: number;
   /** Products q · k. */
   readonly scores: number;
-  /** Of everything held at once besides the arguments: results, running sums and one tile. */
+  /** Bytes held at once in addition to the arguments: results, running sums and one tile. */
   readonly bytes: number;
 }
 
@@ -73,7 +73,7 @@ export function forward<P extends Floats>(
               max = Math.max(max, s[j - from]);
             }
             scores += to - from;
-            if (max === -Infinity) continue; // every score so far is −∞ and weighs nothing beside a finite one
+            if (max === -Infinity) continue; // every score so far is −∞ and weighs nothing next to a finite one
             const shrunk = exp(m[row] - max); // 0 at the first tile, where m is −∞
             m[row] = max;
             l[row] *= shrunk;
@@ -124,9 +124,9 @@ export function backward<P extends Floats>(
   const dk = zeros(k);
   const dv = zeros(v);
   const columns = Math.min(tile.keys, S);
-  const D = new Float64Array(NH * T); // of one sequence
+  const D = new Float64Array(NH * T); // for one sequence
   const dqSums = new Float64Array(T * NH * HS);
-  const dkSums = new Float64Array(columns * HS); // of one tile of keys
+  const dkSums = new Float64Array(columns * HS); // for one tile of keys
   const dvSums = new Float64Array(columns * HS);
   let tiles = 0;
   let scores = 0;

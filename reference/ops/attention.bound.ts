@@ -1,7 +1,7 @@
 // How far a correct attention may land.
 //
-// What is covered stands in the rows. Where a maximum is rescaled each e⁰ may err; lse is in base e or 2; dk and dv are summed
-// over queries and heads in any order, by any partial sums.
+// The rows list the forms that are covered. Where sums are rescaled to a new maximum, each e⁰ may err; lse is computed in base
+// e or 2; dk and dv are summed over queries and heads in any order, with any partial sums.
 import { type Allowances, allowances, type Errors, type Reals, reader } from "../bounds.ts";
 import { gamma } from "../rounding.ts";
 import type { Target } from "../targets.ts";
@@ -11,7 +11,7 @@ import { defineOp } from "../define-op.ts";
 import { none } from "../none.ts";
 import * as attention from "./attention.ts";
 
-/** Covered wherever scores and their softmax are computed: in the forward, and anew in the backward. */
+/** Covered wherever scores and their softmax are computed: in the forward, and again in the backward. */
 const weightsCovered = {
   "scale-in-q": "the scale in q",
   "scale-in-k": "the scale in k",

@@ -26,7 +26,7 @@ export function numbers(t: Tensor, errors?: Tensor): Numbers {
 /** The weights of one query after another: what it holds belongs to the query read last. */
 export class AttentionWeights {
   readonly a: Arithmetic;
-  /** 1 / √HS; how far it lies off is common to all scores, and stands in scaleSpread. */
+  /** 1 / √HS; its error is common to all scores and is part of scaleSpread. */
   readonly scale: number;
   /** log Σ e^s, by a correct kernel. */
   lse: Approx = { value: NaN, error: Infinity };
@@ -37,14 +37,14 @@ export class AttentionWeights {
   private readonly scaledQ: Float64Array;
   private readonly scaledQError: Float64Array;
 
-  // Of each key that the query sees:
+  // For each key that the query sees:
   private keys = 0;
   private readonly score: Float64Array;
   private readonly scoreError: Float64Array;
-  /** |argument| of the exponential that leads to its weight; of several, together. */
+  /** |argument| of the exponential that gives its weight; the sum of the magnitudes if there are several exponentials. */
   private readonly argument: Float64Array;
   private readonly p: Float64Array;
-  /** How far p may lie off but for what all weights have in common. */
+  /** The error of p, except for the part that all weights have in common. */
   private readonly pError: Float64Array;
 
   // Spreads, |log(computed ÷ exact)|: of one rounding, of the scale, of a normalisation, of P stored low …
@@ -56,10 +56,10 @@ export class AttentionWeights {
   private sumSpread = Infinity;
   private commonSpread = Infinity;
   private largestSpread = Infinity;
-  /** An exponential is off by at most fixed + slope · |argument| of itself. */
+  /** An exponential's relative error is at most fixed + slope · |argument|. */
   private readonly fixed: number;
   private readonly slope: number;
-  /** What P loses, absolutely, where it is stored low. */
+  /** The absolute error of P where it is stored low. */
   private readonly storeLoss: number;
 
   /** q: [B, T, NH, HS], k: [B, S, NKV, HS]. */
@@ -76,7 +76,7 @@ export class AttentionWeights {
     this.scaledQ = new Float64Array(HS);
     this.scaledQError = new Float64Array(HS);
 
-    // 1 / √HS as a constant, by inverseSqrt, by a quotient; a division by √HS errs no more than the last.
+    // 1 / √HS as a constant, by inverseSqrt or as a quotient; a division by √HS errs no more than the quotient.
     const scale = this.a.inverseSqrt(this.a.exact(HS));
     this.scale = scale.value;
     this.scaleSpread = spreadOf(scale.error / scale.value);
@@ -98,7 +98,7 @@ export class AttentionWeights {
     this.fixed = Math.max(...regions.map(({ fixed }) => fixed));
     this.slope = Math.max(...regions.map(({ slope }) => slope));
 
-    // What is stored low is e^(s − m) for some maximum m, so where its rounding falls is not known.
+    // The number stored low is e^(s − m) for some maximum m, so it is not known at which size it is rounded.
     const format = target.stores?.P === undefined ? undefined : formats[target.stores.P];
     this.storeSpread = format === undefined ? 0 : spreadOf(format.u * (this.a.u > NEAREST ? 2 : 1));
     this.storeLoss = format === undefined ? 0 : target.flushes ? format.minNormal : format.minSubnormal;
@@ -144,9 +144,9 @@ export class AttentionWeights {
       sum.add(p[j], p[j] * growth(spread) + loss);
       pError[j] = p[j] * growth(spread + this.normalSpread) + loss;
     }
-    this.sumSpread = spreadOf(sum.total(this.S).error); // a term goes through S rescalings besides the additions
+    this.sumSpread = spreadOf(sum.total(this.S).error); // a term passes through S rescalings in addition to the sums
     this.lse = this.logarithm(max, l, Math.max(Math.abs(lowest), Math.abs(highest)), worst);
-    // Where weights come as e^(s − lse), an error of lse is common to all; it also enlarges the argument.
+    // Where weights are computed as e^(s − lse), an error of lse is common to all; it also enlarges the argument.
     const enlarged = this.scaleSpread + 4 * this.rounding + this.slope / (1 - this.slope);
     this.commonSpread = this.lse.error * (1 + enlarged);
   }
@@ -161,7 +161,7 @@ export class AttentionWeights {
       sum.addProduct(p[j], v.data[at], pError[j], v.error[at]);
       reach += Math.abs(v.data[at]) + v.error[at];
     }
-    // Relative to a running maximum, every key may have weighed 1 at some time: such a sum must not overflow.
+    // Relative to a running maximum, every key may have had the weight 1 at some point: such a sum must not overflow.
     if (!(reach * (1 + growth(this.largestSpread)) <= MAX)) return { value: sum.value, error: Infinity };
     const { value, error } = sum.total(this.S);
     const common = growth(this.commonSpread); // e^−x ≥ 1 − (e^x − 1)
@@ -173,10 +173,10 @@ export class AttentionWeights {
     const s = this.score[j];
     const sError = this.scoreError[j];
     const gap = Math.abs(this.lse.value - saved.value);
-    const lseError = Math.max(saved.error, this.lse.error + gap); // the saved one, or computed anew
+    const lseError = Math.max(saved.error, this.lse.error + gap); // the saved one, or recomputed
     const size = Math.abs(saved.value) + lseError;
     const x = Math.abs(s - saved.value) + sError + lseError;
-    // In base 2, score and lse each come with factors of their own, or their difference does.
+    // In base 2, score and lse each have a factor of their own, or their difference has one.
     const argument =
       (this.scaleSpread + 3 * this.rounding) * (Math.abs(s) + sError) + this.rounding * (2 * size + 3 * x);
     const byLse = sError + lseError + argument + this.functionSpread(x, 1);
@@ -185,9 +185,9 @@ export class AttentionWeights {
     return this.a.store("P", { value, error: value * growth(Math.max(byLse, bySum)) + this.loss(j) });
   }
 
-  /** A sum of terms that hold the scale, which may have been left to the end: until then the sum is that much larger. */
+  /** A sum of terms that contain the scale. The scale may be applied at the end: until then the sum is that much larger. */
   scaled(sum: Approx, magnitude: number): Approx {
-    // The scale, or the scale · log2 e, which is taken back by a factor ln 2: constants and products, four roundings.
+    // The scale, or scale · log2 e, which a factor ln 2 takes back: constants and products, four roundings.
     const common = growth(this.scaleSpread + 4 * this.rounding);
     const error = sum.error + common * (Math.abs(sum.value) + sum.error);
     return this.a.rounded(sum.value, magnitude / this.scale <= MAX ? error : Infinity, 0);
@@ -209,7 +209,7 @@ export class AttentionWeights {
     // q · k without the scale may overflow where the score does not.
     const score = a.rounded(value, sum.magnitude / this.scale <= MAX ? error : Infinity, 0);
     if (a.target.stores?.S === undefined) return score;
-    // Stored low with the scale; or without it, and the product with the scale perhaps once more.
+    // Stored low with the scale; or without it, and then the product with the scale may be stored low as well.
     const withScale = a.store("S", score);
     const without = a.store("S", { value: value / this.scale, error: score.error / this.scale });
     const scaled = a.rounded(value, without.error * this.scale);
@@ -218,7 +218,7 @@ export class AttentionWeights {
 
   /** log(weight), relative to its maximum, after that many exponentials. */
   private weightSpread(j: number, exponentials: number): number {
-    // The scale's error counts for the distance from the maximum alone. Four: difference, scale, log2 e, its rounding.
+    // The scale's error counts only for the distance from the maximum. Four: difference, scale, log2 e, its rounding.
     const argument = (this.scaleSpread + 4 * this.rounding) * this.argument[j];
     return this.scoreError[j] + argument + this.functionSpread(this.argument[j], exponentials);
   }
@@ -229,7 +229,7 @@ export class AttentionWeights {
     return one < 1 ? (exponentials * this.fixed + this.slope * x) / (1 - one) : Infinity;
   }
 
-  /** What a weight may lose absolutely: units in the last place of subnormals, by each exponential and each product. */
+  /** The absolute error of a weight: units in the last place of subnormals, for each exponential and each product. */
   private loss(j: number): number {
     const units = (this.S + 1) * (1 + this.fixed / NEAREST) + (this.slope / NEAREST) * this.argument[j];
     return units * minSubnormal;
@@ -243,7 +243,7 @@ export class AttentionWeights {
     const magnitude = Math.max(Math.abs(log(l + off)), off < l ? Math.abs(log(l - off)) : Infinity);
     const natural = a.accuracy("log", sum, magnitude);
     const binary = LN2 * a.accuracy("log2", sum, magnitude / LN2);
-    // The maximum is multiplied by the scale, or by scale · log2 e, once for the weights and perhaps anew for lse.
+    // The maximum is multiplied by the scale, or by scale · log2 e, once for the weights and perhaps again for lse.
     const maximum = (this.scaleSpread + 3 * this.rounding) * size;
     const lost = 4 * (a.target.flushes ? minNormal : minSubnormal);
     // The addition; in base 2 also ln 2 and its product.

@@ -1,5 +1,5 @@
-// How far a correct cast may land, before the rounding of a smaller storage: not at all, but for subnormal numbers that may
-// become zero. What is covered stands in the row.
+// How far a correct cast may land, before the rounding to a smaller storage: it is exact, except that subnormal numbers may
+// become zero. The row lists the forms that are covered.
 import { type Allowances, allowances, type Errors, type Reals, reader } from "../bounds.ts";
 import { Arithmetic } from "../rounding.ts";
 import type { Target } from "../targets.ts";

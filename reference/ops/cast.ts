@@ -1,5 +1,5 @@
-// Cast:  y = x, rounded to the storage of y and by nothing else. Here both have one storage, so it is a copy; whoever stores y
-// in fewer bits rounds to nearest, ties to even (IEEE 754-2019, section 4.3.1). Its backward is the identity.
+// Cast:  y = x, rounded only to the storage of y. Here both have one storage, so it is a copy; code that stores y in fewer
+// bits rounds to nearest, ties to even (IEEE 754-2019, section 4.3.1). Its backward is the identity.
 import { checkShapes, type Floats, type Tensor, zeros } from "../tensor.ts";
 
 /** x: [N] → y: [N]. */

@@ -1,6 +1,6 @@
-// How far correct clipping may land. What is covered stands in the row.
+// How far correct clipping may land. The row lists the forms that are covered.
 //
-// min(1, ·) is exact, and brings a quotient that is surely above 1 to exactly 1.
+// min(1, ·) is exact, and turns a quotient that is certainly above 1 into exactly 1.
 import { type Allowances, allowances, type Errors, type Reals, reader } from "../bounds.ts";
 import { type Approx, Arithmetic } from "../rounding.ts";
 import type { Target } from "../targets.ts";

@@ -1,4 +1,5 @@
-// How far a correct cross-entropy may land. What is covered stands in the rows; dloss, 1 / n and p may be in any association.
+// How far a correct cross-entropy may land. The rows list the forms that are covered; dloss, 1 / n and p may be in any
+// association.
 // Not covered: a logit or a maximum scaled by log2 e before they are subtracted, and the logarithm of p, which underflows.
 import { type Allowances, allowances, type Errors, type Reals, reader } from "../bounds.ts";
 import { dtypes } from "../dtype.ts";
@@ -125,7 +126,7 @@ function backwardBound(
     for (let v = 0; v < V; v++) {
       let factor = softmax.probability(r * V + v, saved);
       if (v === targets.data[r]) {
-        // p / n − 1 / n: each quotient errs by itself, and what they have in common cancels.
+        // p / n − 1 / n: each quotient has an error of its own, and their common part cancels.
         const scaled = a.rounded(factor.value, factor.error + quotientShare * (factor.value + factor.error));
         factor = a.subtract(scaled, { value: 1, error: quotientShare });
       }
@@ -135,12 +136,12 @@ function backwardBound(
   return { dlogits };
 }
 
-/** The share of itself that some quotient by n may be off by. */
+/** The relative error of a quotient by n. */
 function shareOfQuotient(a: Arithmetic, n: number): number {
   return a.accuracy("divide", a.exact(n), 1) * (1 + NEAREST);
 }
 
-/** 1 / n as a factor of some quotient by n. n is exact: rows that float32 cannot count do not fit a device. */
+/** 1 / n as a factor of a quotient by n. n is exact: more rows than float32 can count do not fit a device. */
 function inverse(a: Arithmetic, n: number): Approx {
   return { value: 1 / n, error: shareOfQuotient(a, n) / n };
 }

@@ -1,5 +1,5 @@
-// How far a correct embedding may land: not at all forwards, but for subnormal numbers that may become zero; backwards by
-// the roundings of the sums. What is covered stands in the rows.
+// How far a correct embedding may land. The forward is exact, except that subnormal numbers may become zero; the backward has
+// the roundings of its sums. The rows list the forms that are covered.
 import { type Allowances, allowances, type Errors, reader } from "../bounds.ts";
 import { Arithmetic } from "../rounding.ts";
 import type { Target } from "../targets.ts";
@@ -57,7 +57,7 @@ function forwardBound(
   const wAt = reader(w, errors.w);
   const y = allowances([R, C]);
   for (let r = 0; r < R; r++) {
-    // A copy rounds nothing: what is left is an operand that may be read as zero. The zeros of a one-hot row add nothing.
+    // A copy rounds nothing, but its operand may be read as zero. The zeros of a one-hot row add nothing.
     for (let c = 0; c < C; c++) y.data[r * C + c] = a.abs(wAt(tokens.data[r] * C + c)).error;
   }
   return { y };
@@ -74,7 +74,7 @@ function backwardBound(
   const a = new Arithmetic(target);
   const dyAt = reader(dy, errors.dy);
   const dw = allowances([V, C]);
-  // A token that occurs n times passes through n − 1 additions; what is added for the other rows is zero, which is exact.
+  // The gradient of a token that occurs n times passes through n − 1 additions; the other rows add zero, which is exact.
   const occurrences = Array.from({ length: V }, (): number[] => []);
   for (let r = 0; r < R; r++) occurrences[tokens.data[r]].push(r);
   for (let v = 0; v < V; v++) {

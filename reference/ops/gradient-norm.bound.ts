@@ -1,4 +1,4 @@
-// How far a correct gradient norm may land. What is covered stands in the row.
+// How far a correct gradient norm may land. The row lists the forms that are covered.
 //
 // A part's norm is rounded before it is squared again. Where Σ g² may overflow, a correct kernel has no bound unless it scales.
 import { type Allowances, allowances, type Errors, type Reals } from "../bounds.ts";
@@ -56,9 +56,9 @@ function forwardBound({ g }: Reals<"g">, _: object, target: Target, errors: Erro
 }
 
 /**
- * √(Σ p²), p the norm of a part. Each p errs by √'s accuracy and each p² by a rounding, so the whole by the same share of
- * itself; the additions within the parts and over them are together those of one sum. A part below √'s domain has a p²
- * from 0 to about 2⁻¹²⁶, and p² may be flushed.
+ * √(Σ p²), p the norm of a part. Each p errs by √'s accuracy and each p² by a rounding, so the whole has the same relative
+ * error; the additions within the parts and over them are together those of one sum. A part below √'s domain has a p² from 0
+ * to about 2⁻¹²⁶, and p² may be flushed.
  */
 function ofNorms(a: Arithmetic, total: Approx, n: number): Approx {
   const share = (1 + shareOf(a, "sqrt", a.exact(1))) * (1 + a.u) - 1;
@@ -67,9 +67,9 @@ function ofNorms(a: Arithmetic, total: Approx, n: number): Approx {
 }
 
 /**
- * max · √(Σ (g / max)²): each quotient errs by the division's accuracy, so their norm by the same share of itself; the root,
- * of a number from 1 to n, by √'s. Squares of small quotients may be flushed, and partial sums. Not covered where the division
- * by the largest has no promise.
+ * max · √(Σ (g / max)²): each quotient errs by the division's accuracy, so their norm has the same relative error; the root,
+ * of a number from 1 to n, errs by √'s. Squares of small quotients and partial sums may be flushed. Not covered where the
+ * target promises nothing about a division by the largest.
  */
 function scaled(a: Arithmetic, total: Approx, n: number, largest: Approx): Approx {
   const division = shareOf(a, "divide", largest);

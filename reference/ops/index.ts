@@ -1,4 +1,4 @@
-// The list of ops: one line for each op and direction. Everything else about an op stands in its row, beside its bound.
+// The list of ops: one line for each op and direction. Everything else about an op is in its row, next to its bound.
 import type { Floats } from "../tensor.ts";
 import type { InputTensors, OutputTensors, ScalarValues } from "../define-op.ts";
 import type { Operation } from "../operation.ts";
@@ -61,7 +61,7 @@ export type OpOf<Name extends OpName> = Extract<Row, { readonly name: Name }>;
 /** The names of the variants that an op's bound covers. */
 export type CoveredOf<Name extends OpName> = Extract<keyof OpOf<Name>["covered"], string>;
 
-/** What each op takes and gives, by name, in one storage of real numbers. */
+/** The inputs, scalars and outputs of each op, by name, in one storage of real numbers. */
 export type OpTable<P extends Floats = Floats> = {
   readonly [Name in OpName]: {
     readonly inputs: InputTensors<OpOf<Name>["inputs"], OpOf<Name>["integers"][number], P>;

@@ -1,6 +1,6 @@
-// How far a correct matrix product may land:  |ŷ − y| ≤ γ over the n products' magnitudes, n the length of the sum.
+// How far a correct matrix product may land:  |ŷ − y| ≤ γₙ · Σ |products|, n the length of the sum.
 //
-// What is covered stands below; adding the zeros of a padded tile is exact.
+// The covered forms are listed below; adding the zeros of a padded tile is exact.
 import { type Allowance, type Allowances, allowances, type Errors, type Reals } from "../bounds.ts";
 import { Arithmetic } from "../rounding.ts";
 import type { Target } from "../targets.ts";

@@ -1,18 +1,18 @@
 // How far a correct RMSNorm may land.
 //
-// What is covered stands in the rows; products may be in any association.
+// The rows list the forms that are covered; products may be in any association.
 //
-// The truth of the backward is that of the rstd that is given, s: an input like any other, so that a recorded step is judged
-// on what was recorded. Let s* = 1 / √(mean x² + eps), exactly, and e* be the forward's allowance for rstd. A kernel that
-// computes rstd again, as every autograd does, works with some s̃ within e* of s*, so within |s − s*| + e* of s; one that
-// reads it works with s, within its error as an input. All formulas are therefore evaluated on the pair (s, E),
+// The truth of the backward takes the given rstd, s, as an input like any other, so that a recorded step is judged on its own
+// records. Let s* = 1 / √(mean x² + eps), exactly, and e* be the forward's allowance for rstd. A kernel that computes rstd
+// again, as every autograd does, works with some s̃ within e* of s*, so within |s − s*| + e* of s; a kernel that reads it
+// works with s, within its error as an input. All formulas are therefore evaluated on the pair (s, E),
 //   E = max(error of s, |s − s*| + e*).
-// Where s comes from a correct forward, |s − s*| ≤ e* and E ≤ 2 e*. Where it does not, |s − s*| is as large as it is: the two
-// ways then differ by that much, and both compute correctly from what they were given. What the bound lets through there is
-// found at the forward, whose output s is. Where the mean square has no bound, one of the two ways has none: unjudged.
+// Where s comes from a correct forward, |s − s*| ≤ e* and E ≤ 2 e*. Otherwise |s − s*| may be large: the two ways differ by
+// that much, and both are correct for their inputs. An error that the bound lets through there is found at the forward, which
+// gave s. Where the mean square has no bound, one of the two ways has none: unjudged.
 //
 // E is the same for a whole row, but enters Σ dn · n term by term, as E / s · Σ|dn · n|. The sum's own roundings are
-// γ(C) · Σ|dn · n|, and E / s is about γ(C) / 2 for each s*: the same order, so not much is given away.
+// γ(C) · Σ|dn · n|, and E / s is about γ(C) / 2 for each s*: the same order, so the bound hardly grows.
 import { type Allowances, allowances, type Errors, type Reals, reader } from "../bounds.ts";
 import { dtypes } from "../dtype.ts";
 import { type Approx, Arithmetic } from "../rounding.ts";
@@ -141,7 +141,7 @@ function backwardBound(
   return gradientBound({ dy, x, w }, scales({ x, rstd }, eps, target, errors), target, errors);
 }
 
-/** x: [R, C], rstd: [R] → for each row the rstd that is given, and how far that of a correct kernel may lie from it. */
+/** x: [R, C], rstd: [R] → for each row the given rstd, and how far a correct kernel's rstd may lie from it. */
 export function scales(
   { x, rstd }: Reals<"x" | "rstd">,
   eps: number,
@@ -153,7 +153,7 @@ export function scales(
   const xAt = reader(x, errors.x);
   const rstdAt = reader(rstd, errors.rstd);
   return Array.from({ length: R }, (_, r) => {
-    if (C === 0) return rstdAt(r); // the mean of nothing, which no output shows
+    if (C === 0) return rstdAt(r); // the mean of nothing, on which no output depends
     const row = Array.from({ length: C }, (__, c) => xAt(r * C + c));
     return a.either(rstdAt(r), a.inverseSqrt(a.add(meanSquare(a, row), a.exact(eps))));
   });
@@ -161,8 +161,8 @@ export function scales(
 
 /**
  * dy, x: [R, C], w: [C], and for each row a pair of rstd and its error → allowances for dx and dw; those for dw hold for any
- * choice of columns. The intermediates n = x · rstd, dn = dy · w and the terms of dw, dy · n, may be declared as stored low,
- * each by itself.
+ * choice of columns. The intermediates n = x · rstd, dn = dy · w and the terms of dw, dy · n, may each be declared as stored
+ * low.
  */
 export function gradientBound(
   { dy, x, w }: Reals<"dy" | "x" | "w">,
@@ -204,8 +204,8 @@ export function gradientBound(
     const bare = outside.total();
     const mean = meanOf(a, a.either(inside.total(), a.multiply(s, bare)), C);
     const bareMean = meanOf(a, bare, C);
-    // What an autograd multiplies by 2x: the slopes of the root and of the mean, whose quotient by C may be a subnormal number
-    // where it is zero. Halves and doubles are exact above those.
+    // An autograd multiplies 2x by the slopes of the root and of the mean. A quotient by C that is zero may be computed as a
+    // subnormal number. Above the subnormals, halving and doubling are exact.
     const half = { value: bare.value / 2, error: bare.error / 2 + dtypes.float32.minSubnormal };
     const slope = a.divide(a.product(half, s, s, s), a.exact(C));
     for (let c = 0; c < C; c++) {
@@ -214,7 +214,7 @@ export function gradientBound(
       const dn = a.either(a.multiply(dyAt(i), wAt(c)), dnAt(c));
       const n = a.either(a.multiply(xAt(i), s), nAt(c));
       const factored = a.multiply(s, a.subtract(dn, a.multiply(n, mean)));
-      // 3. … or multiplied out. What cancels in the difference stays in the error: dn may be parallel to n.
+      // 3. … or multiplied out. The difference may cancel, because dn may be parallel to n; its error does not.
       let direct = a.product(s, dyAt(i), wAt(c));
       if (isLow("dn")) direct = a.either(direct, a.multiply(s, dnAt(c)));
       const { value, error } = xAt(i);

@@ -20,8 +20,8 @@ export function forward<P extends Floats>(x: Tensor<P>, w: Tensor<P>, eps: numbe
 }
 
 /**
- * dy, x: [R, C], w: [C], rstd: [R] as saved by the forward → dx: [R, C], dw: [C]. The gradients are those of the saved rstd;
- * eps is the forward's, for kernels that compute rstd again, and for their bound.
+ * dy, x: [R, C], w: [C], rstd: [R] as saved by the forward → dx: [R, C], dw: [C]. The gradients use the saved rstd; eps is
+ * the forward's, for kernels that compute rstd again, and for their bound.
  */
 export function backward<P extends Floats>(
   dy: Tensor<P>,

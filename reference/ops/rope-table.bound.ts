@@ -1,12 +1,12 @@
 // How far a correct table of RoPE's angles may land.
 //
-// The error of a frequency, times the position, is nearly all of it: that is the price of float32 angles. What is
-// covered stands in the row: the position times a frequency, rounded; a reduction of the angle to [−π, π] that errs like two
-// roundings of the angle, and then like two roundings of what is left; and the target's functions of that, or better ones.
-// A kernel that calls the target's sine beyond its domain (WGSL: [−π, π]) has no promise and no place here. Not covered
-// either: frequencies as powers of theta^(−2/HS) by repeated multiplication, and rotations that add up.
+// Most of the bound is the error of a frequency times the position: that is the price of float32 angles. The row lists the
+// forms that are covered: the position times a frequency, rounded; a reduction of the angle to [−π, π] that errs like two
+// roundings of the angle, and then like two roundings of the reduced angle; and the target's functions of that, or better
+// ones. Calling the target's sine beyond its domain (WGSL: [−π, π]) is not covered, because nothing is promised there. Nor
+// are frequencies as powers of theta^(−2/HS) by repeated multiplication, and rotations that add up.
 //
-// An angle that may be anything leaves what sine and cosine keep to in any case, [−1, 1]: judged, though by little.
+// Where the error of an angle is larger than a turn, only the range [−1, 1] of sine and cosine is judged.
 // A kernel that computes frequencies or angles better could declare it, as a target whose exp2, log2, sin and cos are better.
 import { type Allowances, allowances } from "../bounds.ts";
 import { exp2, log2, reciprocal } from "../domains.ts";

@@ -1,7 +1,7 @@
 // How far a correct RoPE may land: each element is two products and their sum, in the order of either layout.
 //
-// What is covered stands below. Not covered: the complex product from three real ones, which cancels. The products may be
-// declared as stored low before they are added.
+// The covered forms are listed below. Not covered: the complex product from three real ones, which cancels. The products may
+// be declared as stored low before they are added.
 import { type Allowance, type Allowances, allowances, type Errors, type Reals } from "../bounds.ts";
 import { type Approx, Arithmetic, Sum } from "../rounding.ts";
 import type { Target } from "../targets.ts";

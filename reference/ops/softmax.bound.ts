@@ -1,10 +1,10 @@
-// How far a correct softmax may land. What is covered stands in the rows.
+// How far a correct softmax may land. The rows list the forms that are covered.
 //
-// Forward: y = e^(x − max) / Σ = e^(x − lse). The sum errs relatively, and so does each exponential, by a share that grows
-// with its argument (softmax.row.bound.ts); a quotient by the sum adds their spreads, e^(x − lse) has that of lse, which
-// is absolute, in its exponent. Not covered: x or the maximum scaled by log2 e before they are subtracted.
+// Forward: y = e^(x − max) / Σ = e^(x − lse). The sum has a relative error, and so has each exponential, which grows with its
+// argument (softmax.row.bound.ts). A quotient by the sum adds their spreads; e^(x − lse) has the absolute error of lse in its
+// exponent. Not covered: x or the maximum scaled by log2 e before they are subtracted.
 //
-// Backward: with D = Σ dy · y in any order, |D̂ − D| ≤ γ over the products' magnitudes. dy − D may cancel, and its error does
+// Backward: with D = Σ dy · y over C terms in any order, |D̂ − D| ≤ γ_C · Σ |dy · y|. dy − D may cancel, but its error does
 // not: dx errs by |y| times it. Multiplied out, y · dy − y · D, both products are rounded before they cancel.
 import { type Allowances, allowances, type Errors, type Reals, reader } from "../bounds.ts";
 import { defineOp } from "../define-op.ts";

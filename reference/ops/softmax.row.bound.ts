@@ -14,7 +14,7 @@ const { LN2, LOG2E } = Math;
 /** The softmax of one row after another: what it holds belongs to the row read last. */
 export class RowSoftmax {
   readonly a: Arithmetic;
-  /** The largest logit, as far as the logits' errors allow to know it. */
+  /** The largest logit, as accurately as the logits are known. */
   max: Approx = { value: -Infinity, error: 0 };
   /** log Σ e^(logit − max). */
   logSum: Approx = { value: NaN, error: Infinity };
@@ -28,7 +28,7 @@ export class RowSoftmax {
   private quotientSpread = Infinity;
   /** |log(computed ÷ exact)| after one rounding. */
   private readonly rounding: number;
-  /** An exponential is off by at most fixed + slope · |argument| of itself. */
+  /** An exponential's relative error is at most fixed + slope · |argument|. */
   private readonly fixed: number;
   private readonly slope: number;
 
@@ -40,7 +40,7 @@ export class RowSoftmax {
     this.rounding = spreadOf(this.a.u);
     const { exp: natural, exp2: binary } = target.functions;
     this.fixed = Math.max(...[...natural, ...binary].map(fixedShare));
-    // The argument of 2^(x · log2 e) is larger, and rounded twice.
+    // The argument of 2^(x · log2 e) is larger and is rounded twice.
     const longer = LOG2E * (1 + 4 * this.a.u);
     this.slope = Math.max(...natural.map(shareByArgument), ...binary.map((region) => shareByArgument(region) * longer));
   }
@@ -57,7 +57,7 @@ export class RowSoftmax {
     }
     this.max = { value: max, error: Math.max(max - lowest, highest - max) };
 
-    // What is subtracted is exact whatever it is: log Σ e^(logit − m) + m does not depend on m.
+    // An error in the maximum does no harm: log Σ e^(logit − m) + m does not depend on m.
     const sum = a.sum();
     const rises = errors === undefined ? risesOf(row) : undefined;
     for (let v = 0; v < V; v++) {
@@ -71,7 +71,7 @@ export class RowSoftmax {
     this.sumSpread = spreadOf(error / value);
     this.quotientSpread = spreadOf(a.accuracy("divide", { value, error }, 1) * (1 + NEAREST)) + this.rounding;
 
-    // The sum as computed, for any maximum that it may be relative to.
+    // The computed sum, relative to any maximum that the kernel may have found.
     const off = value * growth(this.sumSpread + this.max.error);
     const logSum = log(value);
     const magnitude = Math.max(log(value + off), -log(Math.max(0, value - off)));
@@ -80,11 +80,11 @@ export class RowSoftmax {
     const binary = LN2 * a.accuracy("log2", computed, magnitude / LN2);
     const logError = this.sumSpread + Math.max(natural, binary + 3 * a.u * (magnitude + binary)); // ln 2, and its product
     this.logSum = a.rounded(logSum, logError, 0);
-    const underflow = 2 * (a.target.flushes ? minNormal : minSubnormal); // of the maximum, and of the logarithm
+    const underflow = 2 * (a.target.flushes ? minNormal : minSubnormal); // in the maximum, and in the logarithm
     this.lse = a.rounded(max + logSum, logError + underflow);
   }
 
-  /** logit − max. What the maximum is off by is also in log Σ e^(logit − max), and cancels: only its rounding is left. */
+  /** logit − max. An error of the maximum is also in log Σ e^(logit − max), and cancels: only the rounding is left. */
   fromMax(logit: Approx): Approx {
     const { a, max } = this;
     const { value, error } = a.subtract(logit, a.exact(max.value));
@@ -97,7 +97,7 @@ export class RowSoftmax {
     const logit = this.logits.data[i];
     const error = this.errors?.data[i] ?? 0;
     const gap = Math.abs(this.lse.value - saved.value);
-    const lseError = Math.max(saved.error, this.lse.error + gap); // the saved one, or computed anew
+    const lseError = Math.max(saved.error, this.lse.error + gap); // the saved one, or recomputed
     const distance = Math.abs(logit - saved.value) + error + lseError;
     const byLse = lseError + this.exponentialSpread(distance, 1);
     const toMax = this.max.value + this.max.error - logit + error;
@@ -106,13 +106,13 @@ export class RowSoftmax {
     return a.rounded(value, value * growth(error + Math.max(byLse, bySum)) + this.units(distance, 1) * minSubnormal, 0);
   }
 
-  /** Of a product of exponentials whose arguments are differences, and add up to x: difference, log2 e, product; function. */
+  /** The spread of a product of exponentials whose arguments, differences, add up to x: difference, log2 e, product; function. */
   private exponentialSpread(x: number, factors: number): number {
     const one = this.fixed + this.slope * x;
     return 3 * this.rounding * x + (one < 1 ? (factors * this.fixed + this.slope * x) / (1 - one) : Infinity);
   }
 
-  /** What a term of the sum may lose absolutely, where it or a sum that it is part of is rescaled to below the normal range. */
+  /** The absolute error of a term of the sum, if it or a sum that contains it is rescaled to below the normal range. */
   private loss(x: number, rescalings: number): number {
     const flushed = this.a.target.flushes ? (2 * rescalings + 1) * minNormal : 0;
     return flushed + this.units(x, rescalings + 1) * minSubnormal;
@@ -127,12 +127,12 @@ export class RowSoftmax {
 /** One unit in the last place of a result, as a share of it, at most. */
 const ULP = 2 * NEAREST * (1 + NEAREST);
 
-/** What a function's result may be off by for any argument, as a share of it. */
+/** The relative error of a function's result at any argument. */
 function fixedShare({ ulp = 0, relative = 0, absolute = 0 }: Region): number {
   return absolute > 0 ? Infinity : ulp * ULP + relative;
 }
 
-/** What comes on top of that for an argument of 1. */
+/** The further relative error for each 1 of |argument|. */
 function shareByArgument({ ulpPerArgument = 0 }: Region): number {
   return ulpPerArgument * ULP;
 }

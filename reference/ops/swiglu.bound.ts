@@ -1,10 +1,10 @@
-// How far a correct SwiGLU may land. The rows list what is covered; products may be in any association.
+// How far a correct SwiGLU may land. The rows list the forms that are covered; products may be in any association.
 //
-// As one quotient, gate / (1 + e^−gate), silu differs from gate · σ at a gate of 0 alone: WGSL's quotient of zero may be a
+// As one quotient, gate / (1 + e^−gate), silu differs from gate · σ only at a gate of 0: WGSL's quotient of zero may be a
 // subnormal number, which up or dy enlarges.
 //
-// Where e^−z overflows, or the divisor leaves the division's domain, 1 / (1 + e^−z) is 0: the quotient by infinity, and what
-// devices give whose reciprocal of so large a number is flushed. The exact σ(z) is below 2⁻¹²⁵ there, and zero is allowed.
+// Where e^−z overflows, or the divisor leaves the division's domain, 1 / (1 + e^−z) is 0: as a quotient by infinity, or on a
+// device that flushes the reciprocal of so large a number. The exact σ(z) is below 2⁻¹²⁵ there, and zero is allowed.
 import { type Allowances, allowances, type Errors, type Reals, reader } from "../bounds.ts";
 import { type Approx, Arithmetic } from "../rounding.ts";
 import type { Target } from "../targets.ts";
@@ -98,7 +98,7 @@ function backwardBound(
   for (let i = 0; i < dgate.data.length; i++) {
     const z = gateAt(i);
     const s = sigmoid(a, z);
-    // 1 − σ(z) loses what cancels when it is a difference; as σ(−z) it does not.
+    // Computed as a difference, 1 − σ(z) cancels; computed as σ(−z) it does not.
     const complement = a.either(sigmoid(a, a.negate(z)), a.subtract(a.exact(1), s));
     const slope = a.multiply(s, a.add(a.exact(1), a.multiply(z, complement)));
     const sum = a.add(s, a.product(z, s, complement)); // the same, multiplied out
