@@ -19,7 +19,8 @@ export const forward = judgeRow("adamw.forward", {
     N: axis(200),
     step: fc.oneof(
       fc.integer({ min: 1, max: 10 }),
-      fc.constantFrom(100, 1000, 100000),
+      fc.integer({ min: 11, max: 10000 }), // 0.999^step fades slowly: a correction may not be left out here yet
+      fc.constantFrom(30, 100, 1000, 3000, 100000),
       fc.nat(100000).map((t) => t + 1),
     ),
     parameter: fc.constantFrom(...parameters),

@@ -25,7 +25,7 @@ const shared = {
     { sizes: { R: 3, C: 1 }, profile: "unit" }, // the only element: 1
     { sizes: { R: 5, C: 37 } },
     { sizes: { R: 2, C: 65 }, profile: "small-scores" },
-    { sizes: { R: 70, C: 3 }, profile: "unit" },
+    { sizes: { R: 70, C: 3 }, profile: "large" }, // rows that lie far below zero as a whole
     { sizes: { R: 1030, C: 2 }, profile: "unit" },
     { sizes: { R: 1, C: 4099 }, profile: "unit" },
     { sizes: { R: 2, C: 1025 }, profile: "sorted" }, // the last columns count most

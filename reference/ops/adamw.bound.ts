@@ -2,7 +2,9 @@
 //
 // The row lists the forms that are covered, in every combination; products may be in any association, and g may be squared
 // before or after its factor. The weights of a lerp need not add up to 1 once they are rounded. For the root of a v below
-// √'s domain see rootFromZero.
+// √'s domain see rootFromZero. A lerp that starts from the gradient is not covered: g + beta · (m − g), or g − beta · g + beta · m
+// without fused operations. It rounds numbers of the size of g where (1 − beta) · g is meant, and loses up to 1 / (1 − beta)
+// roundings of the moment.
 //
 // The scalars are redundant, since 1 − beta and the corrections follow from the betas and the step. A kernel may use any of:
 // - beta as it is written, b, or rounded to float32, b̂;

@@ -1,6 +1,8 @@
 // How far a correct RMSNorm may land.
 //
-// The rows list the forms that are covered; products may be in any association.
+// The rows list the forms that are covered; products may be in any association. rstd as a power, pow(m, −½), is not covered:
+// where pow is exp2(−½ · log2 m), as in WGSL, it may lose some 60 units in the last place where inverseSqrt loses 2, and the
+// bound would allow every other kernel as much.
 //
 // The truth of the backward takes the given rstd, s, as an input like any other, so that a recorded step is judged on its own
 // records. Let s* = 1 / √(mean x² + eps), exactly, and e* be the forward's allowance for rstd. A kernel that computes rstd

@@ -26,6 +26,8 @@ export class RowSoftmax {
   private sumSpread = Infinity;
   /** The spread of a quotient by the sum, or of a product with its inverse. */
   private quotientSpread = Infinity;
+  /** What a quotient of a flushed exponential may be off by: WGSL's quotient of zero is some subnormal number, or zero. */
+  private quotientOfZero = Infinity;
   /** |log(computed ÷ exact)| after one rounding. */
   private readonly rounding: number;
   /** An exponential's relative error is at most fixed + slope · |argument|. */
@@ -70,6 +72,7 @@ export class RowSoftmax {
     const { value, error } = sum.total();
     this.sumSpread = spreadOf(error / value);
     this.quotientSpread = spreadOf(a.accuracy("divide", { value, error }, 1) * (1 + NEAREST)) + this.rounding;
+    this.quotientOfZero = a.target.flushes ? a.accuracy("divide", { value, error }, 0) : 0;
 
     // The computed sum, relative to any maximum that the kernel may have found.
     const off = value * growth(this.sumSpread + this.max.error);
@@ -103,7 +106,10 @@ export class RowSoftmax {
     const toMax = this.max.value + this.max.error - logit + error;
     const bySum = gap + this.exponentialSpread(toMax, 1) + this.sumSpread + this.quotientSpread;
     const value = exp(logit - saved.value);
-    return a.rounded(value, value * growth(error + Math.max(byLse, bySum)) + this.units(distance, 1) * minSubnormal, 0);
+    const own = value * growth(error + Math.max(byLse, bySum)) + this.units(distance, 1) * minSubnormal;
+    const result = a.rounded(value, own, 0);
+    const vanishes = value - result.error < minNormal;
+    return vanishes ? { value, error: result.error + this.quotientOfZero } : result;
   }
 
   /** The spread of a product of exponentials whose arguments, differences, add up to x: difference, log2 e, product; function. */

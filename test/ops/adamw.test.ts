@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { judge } from "../../judge/api/judge.ts";
 import { dtypes, round } from "../../reference/dtype.ts";
 import { power } from "../../reference/elementary.ts";
 import * as bound from "../../reference/ops/adamw.bound.ts";
@@ -51,6 +52,15 @@ test("zero moments and no gradient: only the decay, and it is judged", () => {
 test("without eps a direction over nothing has no bound", () => {
   const { w } = bound.forward.bound({ w: one(2), g: one(0), m: one(1), v: one(0) }, { ...first, eps: 0 }, targets.wgsl);
   expect(w.data[0]).toBe(Infinity);
+});
+
+test("a correction that is left out while it still counts is rejected", async () => {
+  // 0.999^3000 is 0.05. The scalars stay consistent otherwise, so only the drawn steps show it.
+  const { passed, findings } = await judge("adamw.forward", ({ w, g, m, v }, scalars) =>
+    forward(w, g, m, v, { ...scalars, correction2: scalars.step < 3000 ? scalars.correction2 : 1 }),
+  );
+  expect(passed).toBe(false);
+  expect(findings[0]).toMatch(/step=[3-9]\d{3} /);
 });
 
 test("another shape is refused", () => {

@@ -2,8 +2,10 @@ import { describe, expect, test } from "vitest";
 import { dtypes } from "../../reference/dtype.ts";
 import { log, powerOfTwo } from "../../reference/elementary.ts";
 import { normal, streamOf } from "../../reference/random.ts";
+import * as bound from "../../reference/ops/softmax.bound.ts";
 import { backward, forward } from "../../reference/ops/softmax.ts";
 import { gamma } from "../../reference/rounding.ts";
+import { targets } from "../../reference/targets.ts";
 import { tensor } from "../../reference/tensor.ts";
 import { testErrors } from "../errors.ts";
 import { testBound } from "../rows.ts";
@@ -56,4 +58,12 @@ describe("softmax: the reference", () => {
     }
     expect(allowed).toBeLessThan(1e-6 * sum); // what is off by a term or a sign is farther off
   });
+});
+
+test("a share below the normal range: WGSL reads the exponential as zero, and a quotient of zero errs by 2.5 ulp", () => {
+  const x = tensor(Float32Array.of(0, -90), [1, 2]);
+  const share = forward(tensor(Float64Array.from(x.data), [1, 2])).y.data[1];
+  expect(share).toBeLessThan(dtypes.float32.minNormal);
+  const { y } = bound.forward.bound({ x }, {}, targets.wgsl);
+  expect(y.data[1]).toBeGreaterThanOrEqual(share + 2.5 * dtypes.float32.minSubnormal);
 });

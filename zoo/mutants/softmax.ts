@@ -41,6 +41,13 @@ export const softmax: readonly Mutant[] = [
   },
   {
     ...forward,
+    kind: "numerical",
+    what: "the maximum starts at 0: the sum of a row far below it vanishes",
+    from: "const LOWEST = -0x1.fffffep+127f;",
+    to: "const LOWEST = 0.0f;",
+  },
+  {
+    ...forward,
     kind: "tail",
     what: "the last element is left out of the sum",
     from: sum,
