@@ -57,7 +57,7 @@ export function distance(
   if (at < 0) return { relative: 0, ulps, at };
   const size = norm(wanted);
   const relative = size === 0 ? Infinity : norm(differences) / size;
-  // What differs is never at distance 0, however small the quotient.
+  // Different tensors are never at distance 0, however small the quotient.
   return { relative: relative === 0 ? Number.MIN_VALUE : relative, ulps, at };
 }
 

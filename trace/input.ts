@@ -1,4 +1,4 @@
-// What a replay starts from: the weights, the batches and the configuration that a trace file holds.
+// The start of a replay: the weights, the batches and the configuration that a trace file holds.
 import { checkConfig, type LlamaConfig } from "../reference/config.ts";
 import { IGNORE_INDEX } from "../reference/ops/cross-entropy.ts";
 import type { Floats, Ints, Tensor } from "../reference/tensor.ts";
@@ -117,7 +117,7 @@ function checkRope(path: string, rope: string | undefined): void {
 export function readWeights(file: SafetensorsFile, config: LlamaConfig, prefix: string): Map<string, Tensor> {
   const held = file.names.filter((name) => name.startsWith(`${prefix}.`));
   if (config.nLayers > held.length) {
-    // Before the table of weights is made, which would be as long as the configuration says.
+    // Checked before the table of weights is made, which would be as long as the configuration says.
     const wanted = `expected at least one ${prefix} tensor a layer, found ${held.length}`;
     throw new FormatError(file.path, `configuration: nLayers is ${config.nLayers}, ${wanted}`);
   }

@@ -4,7 +4,7 @@ import type { Scalars } from "../reference/operation.ts";
 import { sizeOf, type Tensor } from "../reference/tensor.ts";
 import type { Hyperparameters } from "../reference/training/hyperparameters.ts";
 
-/** A tensor of a trace under the shape in which an op sees it: the same numbers, axes taken together or apart. */
+/** A tensor of a trace with the shape in which an op sees it: the same numbers, axes joined or split. */
 export interface Recorded {
   readonly name: string;
   readonly shape: readonly number[];
@@ -32,7 +32,7 @@ export interface Instance {
   readonly outputs: Readonly<Record<string, Recorded>>;
 }
 
-/** What the instances of a step follow from: the configuration, [B, T], and the storage, shown by any tensor in `like`. */
+/** The facts from which the instances of a step follow: configuration, [B, T], and the storage, shown by any tensor in `like`. */
 export interface TraceShape {
   readonly config: LlamaConfig;
   readonly hyperparameters?: Hyperparameters;
@@ -54,7 +54,7 @@ export function flat({ name, shape }: Recorded): Recorded {
   return recorded(name, sizeOf(shape));
 }
 
-/** What the names of micro-batch i's tensors begin with. */
+/** The beginning of the names of micro-batch i's tensors. */
 export function micro(i: number): string {
   return `microBatches.${i}.`;
 }

@@ -1,5 +1,5 @@
-// One recorded step as a list of op instances in the order of execution: which op, where in the model, which recorded
-// tensors it took and gave. The names are those of a full trace.
+// One recorded step as a list of op instances in the order of execution: the op, its place in the model, and its recorded
+// inputs and outputs. The names are those of a full trace.
 import type { Inputs } from "../reference/operation.ts";
 import { IGNORE_INDEX } from "../reference/ops/cross-entropy.ts";
 import { type Floats, type Ints, roundScalar, sizeOf, type Tensor, view, zeros } from "../reference/tensor.ts";
@@ -11,8 +11,8 @@ import { backwardInstances, forwardInstances } from "./pass.ts";
 export type { Instance, Recorded, TraceShape };
 
 /**
- * The instances of step `step`, counted from 0. Activations are recorded of step 0 only, so a later step has the gradient
- * norm, clipping and AdamW; without hyperparameters there is only the norm.
+ * The instances of step `step`, counted from 0. Activations are recorded only for step 0, so a later step has only the
+ * gradient norm, clipping and AdamW; without hyperparameters there is only the norm.
  */
 export function instancesOf(shape: TraceShape, step = 0): Instance[] {
   const passes = step === 0 ? [...(shape.mixed ? castInstances(shape) : []), ...passInstances(shape)] : [];
@@ -32,7 +32,7 @@ function castInstances({ config }: TraceShape): Instance[] {
   }));
 }
 
-/** Both passes; of several micro-batches one after another, each followed by the sums of the gradients so far. */
+/** Both passes; for several micro-batches one after another, each followed by the sums of the gradients so far. */
 function passInstances(shape: TraceShape): Instance[] {
   const { microBatches = 1 } = shape;
   if (microBatches === 1) return [...forwardInstances(shape), ...backwardInstances(shape)];
@@ -114,8 +114,8 @@ function endToEnd(tensors: readonly Tensor[]): Tensor {
 }
 
 /**
- * The gradients of the passes divided by the scale of the loss, which is the gradient at it: 1, or what keeps small gradients
- * inside the range of float16 (Micikevicius et al. 2018).
+ * The gradients of the passes divided by the scale of the loss, which is the gradient at it: 1, or a number that keeps small
+ * gradients inside the range of float16 (Micikevicius et al. 2018).
  */
 function unscaleInstances({ config }: TraceShape): Instance[] {
   return [...weightShapes(config)].map(([name, shape]) => ({

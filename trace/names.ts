@@ -1,14 +1,14 @@
-// The names of a trace: what each says of its tensor, which names every trace holds, and when in a step each is computed.
+// The names of a trace: what each says about its tensor, which ones every trace holds, and when in a step each is computed.
 import { blockTensors, type TensorName } from "../reference/model/block-table.ts";
 import { nameInLayer } from "../reference/training/recorded-names.ts";
 
-/** What the forward records of a layer, except the statistics that are recorded under the name of their norm. */
+/** The names that the forward records for a layer, except statistics, which are recorded under the name of their norm. */
 export const layerNames = (Object.keys(blockTensors) as TensorName[])
   .filter((name) => name !== "x")
   .map(nameInLayer)
   .filter((name) => !name.includes("."));
 
-/** What a tensor of a trace is, as its name says. */
+/** A tensor of a trace as its name describes it. */
 export interface TraceTensor {
   /** N of a tensor under steps.N; NaN if N is no number. */
   readonly step: number | undefined;
@@ -16,7 +16,7 @@ export interface TraceTensor {
   readonly microBatch: number | undefined;
   /** Such as "activations", "gradients", "weights". */
   readonly kind: string;
-  /** What follows: such as ["layers", "0", "ffn_norm", "rstd"]. */
+  /** The rest of the name, such as ["layers", "0", "ffn_norm", "rstd"]. */
   readonly path: readonly string[];
 }
 
@@ -40,7 +40,7 @@ export function isOfPass({ step, kind, path }: TraceTensor): boolean {
   return step === undefined && passKinds.has(kind) && path.length > 0;
 }
 
-/** Whether what a pass records under that name belongs in every trace; the rest only in a full one. */
+/** Whether a pass's tensor of that name belongs in every trace; the rest only in a full one. */
 export function isAlwaysRecorded(name: string): boolean {
   const tensor = traceTensor(name);
   if (!isOfPass(tensor)) return false;

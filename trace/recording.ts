@@ -27,7 +27,7 @@ export function isMixed(recording: Recording): boolean {
 export interface Recording {
   readonly path: string;
   readonly metadata: Readonly<Record<string, string>>;
-  /** What the step computed in, where the recording holds wider numbers than that. */
+  /** The dtype in which the step computed, if the recording holds wider numbers. */
   readonly dtype: DTypeName | undefined;
   /** The tensor and the dtype in which it was recorded; undefined where the recording leaves it out. */
   readonly read: (name: string) => { readonly tensor: Tensor<Floats | Ints>; readonly dtype: DTypeName } | undefined;
@@ -70,7 +70,7 @@ function read(file: SafetensorsFile, name: string): ReturnType<Recording["read"]
   return file.tensors.has(alias) ? read(file, alias) : undefined;
 }
 
-/** A tensor that need not be recorded because its value is known, or that is recorded together with other steps'. */
+/** A tensor that need not be recorded because its value is known, or that is recorded together with those of other steps. */
 function derived(file: SafetensorsFile, kind: string, path: readonly string[]): ReturnType<Recording["read"]> {
   const [first, ...rest] = path;
   if (first === "loss" && kind === "activationGradients") return known(1, []);
@@ -92,7 +92,7 @@ function ids(file: SafetensorsFile, name: string, step: number): ReturnType<Reco
   return { tensor: { data: all.data.slice(step * B * T, (step + 1) * B * T), shape: [B, T] }, dtype: "float32" };
 }
 
-/** Of step 0: the sequences of a micro-batch are consecutive. */
+/** Ids of a micro-batch of step 0, whose sequences are consecutive. */
 function idsOfPart(file: SafetensorsFile, name: string, part: number): ReturnType<Recording["read"]> {
   const { data, shape } = ids(file, name, 0)!.tensor as Tensor<Ints>;
   const sequences = shape[0] / Number(file.metadata.microBatches);

@@ -1,4 +1,4 @@
-// A recorded training step computed again: the same inputs through an engine, the same tensors under the same names.
+// Computes a recorded training step again: the same inputs through an engine, the same tensors under the same names.
 import type { DTypeName } from "../reference/dtype.ts";
 import type { Floats, Tensor } from "../reference/tensor.ts";
 import type { OpenEngine, StepEngine } from "../reference/training/engine.ts";
@@ -21,8 +21,8 @@ const storage: Readonly<Record<DTypeName, DType>> = {
 };
 
 /**
- * Every tensor of a trace, in the order of computation. A full one adds what else an op takes or gives: the terms of sums,
- * rstd, the tables of RoPE, the loss and its lse, and for each step N its batch, the gradients before and after clipping,
+ * Every tensor of a trace, in the order of computation. A full one adds every other input or output of an op: the terms of
+ * sums, rstd, the tables of RoPE, the loss and its lse, and for each step N its batch, the gradients before and after clipping,
  * and the weights and moments after it, under steps.N; initial.* are the moments before the first step, zeros. `open` gets
  * the number of micro-batches.
  */

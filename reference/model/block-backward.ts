@@ -5,14 +5,14 @@
 // that gate adds to the gradient at ffnNorm.
 import type { TensorName, WeightName } from "./block-table.ts";
 
-/** A gradient: the activation whose shape it has, and where it is one term of a sum, of which and which. */
+/** A gradient: the activation whose shape it has; if it is one term of a sum, the sum's name and its own. */
 export interface GradientRow {
   readonly like: TensorName;
   readonly sum?: string;
   readonly term?: string;
 }
 
-/** Every gradient that a block's backward computes, and that at its result, in the order of computation. */
+/** Every gradient that a block's backward computes, and the one at the block's result, in the order of computation. */
 export const blockGradients = {
   ffnResidual: { like: "ffnResidual" },
   ffnOutput: { like: "ffnOutput" },

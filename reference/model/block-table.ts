@@ -1,4 +1,4 @@
-// One block's forward as a table: what each op of block.ts reads and gives. Its backward is block-backward.ts.
+// One block's forward as a table: the inputs and outputs of each op of block.ts. Its backward is block-backward.ts.
 // Memory, arithmetic, time and the instances of a trace all follow from these rows.
 import type { LayerWeights } from "../weights.ts";
 import type { ModelSizes } from "./sizes.ts";

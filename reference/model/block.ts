@@ -79,7 +79,7 @@ export interface BlockGradients<P extends Floats = Floats> {
   readonly weights: LayerWeights<P>;
 }
 
-/** What queries look at: keys after RoPE, and values, [B, S, NKV, HS]. */
+/** Keys after RoPE, and values, [B, S, NKV, HS]. */
 export interface KeysAndValues<P extends Floats = Floats> {
   readonly k: Tensor<P>;
   readonly v: Tensor<P>;
@@ -138,7 +138,7 @@ export function forward<P extends Floats>(
   };
 }
 
-/** dy: [R, C], the gradient at ffnResidual; a: what the forward returned → the gradients, of which x is [R, C]. */
+/** dy: [R, C], the gradient at ffnResidual; a: the forward's result → the gradients, of which x is [R, C]. */
 export function backward<P extends Floats>(
   config: LlamaConfig,
   w: LayerWeights<P>,

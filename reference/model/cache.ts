@@ -1,4 +1,4 @@
-// The key/value cache: a causal model's earlier positions never change, so what they gave is kept.
+// The key/value cache: a causal model's earlier positions never change, so their keys and values are kept.
 //
 //   logits(t₀ … tₙ) at n  =  logits of tₙ alone, whose queries look at the kept keys and values and its own
 //
@@ -12,9 +12,9 @@ import { forward, type Past } from "./model.ts";
 
 /** The keys and values of one sequence. */
 export interface Cache<P extends Floats = Floats> extends Past<P> {
-  /** Keeps the first `length` positions of those that are there. Throws RangeError if there are fewer. */
+  /** Keeps the first `length` positions. Throws RangeError if there are fewer. */
   cut(length: number): void;
-  /** The positions that were computed last count from now on. */
+  /** Counts the last T computed positions as part of the cache. */
   advance(T: number): void;
 }
 

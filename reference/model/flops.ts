@@ -2,18 +2,18 @@
 import { blockWeights, type OpRow } from "./block-table.ts";
 import { count, type ModelSizes } from "./sizes.ts";
 
-/** Of an op of a block on these sizes: the forward's products. */
+/** The operations of a block's op in the forward. */
 export function forwardFlops({ op, weight }: OpRow, sizes: ModelSizes): number {
   if (op === "linear") return linearFlops(count(blockWeights[weight!], sizes), sizes.B * sizes.T);
   return op === "attention" ? 2 * attentionProduct(sizes) : 0;
 }
 
-/** Of the attention's backward: dv, dp, dq, dk, and the scores again. */
+/** The operations of the attention's backward: dv, dp, dq, dk, and the scores again. */
 export function attentionBackwardFlops(sizes: ModelSizes): number {
   return 5 * attentionProduct(sizes);
 }
 
-/** A product of a matrix of so many weights with so many rows. */
+/** The operations of a product of a matrix with this many weights and this many rows. */
 export function linearFlops(weights: number, rows: number): number {
   return 2 * weights * rows;
 }

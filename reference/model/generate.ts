@@ -19,7 +19,7 @@ export interface Sampling {
   readonly seed: number;
 }
 
-/** Always the likeliest token; of equals the first. */
+/** Always the likeliest token; the first one of equals. */
 export const greedy: Sampling = { temperature: 0, topP: 1, seed: 0 };
 
 /**
@@ -86,17 +86,17 @@ export function chooseToken(logits: ArrayLike<number>, temperature: number, at: 
     rest -= weights[v];
     if (rest < 0) return v;
   }
-  return best; // what rounding left over
+  return best; // rounding left the sum below `at`
 }
 
-/** Sets to 0 all but the fewest largest weights whose share reaches topP; of equals the first are kept. */
+/** Keeps the fewest largest weights whose share reaches topP, the first ones of equals, and sets the others to 0. */
 function keepNucleus(weights: Float64Array, topP: number): void {
   const descending = weights.toSorted().toReversed();
   const wanted = topP * sumOf(weights);
   let count = 0;
   for (let kept = 0; count < weights.length && !(kept >= wanted && kept > 0); count++) kept += descending[count];
   const least = descending[count - 1];
-  let equals = count - descending.indexOf(least); // so many of the weights that equal the least kept are kept
+  let equals = count - descending.indexOf(least); // how many of the weights equal to `least` are kept
   for (let v = 0; v < weights.length; v++) {
     if (!(weights[v] > least || (weights[v] === least && equals-- > 0))) weights[v] = 0;
   }

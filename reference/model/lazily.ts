@@ -1,13 +1,13 @@
-// A block's activations, of which some were saved; each of the others is computed when it is first read.
+// A block's activations: some were saved, each of the others is computed when it is first read.
 import { blockTensors, fieldAt, type TensorName } from "./block-table.ts";
 
-/** What is kept of a block between the passes. */
+/** The tensors of a block that are kept between the passes. */
 export type Saved<T> = ReadonlyMap<TensorName, T>;
 
 /** How each of a block's results comes from those above it. */
 export type Lines<A> = { readonly [Name in Exclude<keyof A, "x">]: (a: A) => A[Name] };
 
-/** Called with each line that runs again, in order, and what it gave. */
+/** Called with each line that runs again, in order, and its results. */
 export type Again<T> = (line: string, outputs: ReadonlyMap<TensorName, T>) => void;
 
 /** The tensors of those names. */
@@ -15,7 +15,7 @@ export function saveOf<T>(names: readonly TensorName[], a: object): Saved<T> {
   return new Map(names.map((name) => [name, fieldAt<T>(a, name)]));
 }
 
-/** An object whose fields are what is saved, or else the results of their lines, which run at most once, when they are read. */
+/** An object whose fields are saved tensors or the results of their lines; a line runs when it is first read, and only once. */
 export function lazily<A extends object, T>(saved: Saved<T>, lines: Lines<A>, again: Again<T> = () => {}): A {
   const a: Record<string, unknown> = {};
   const results = new Map<string, unknown>();
@@ -61,7 +61,7 @@ function define(a: object, line: string, saved: Saved<unknown>, run: () => unkno
   Object.defineProperty(a, line, { enumerable: true, value: parts });
 }
 
-/** What a line gave, tensor by tensor. */
+/** The result of a line, tensor by tensor. */
 export function namedBy<T>(line: string, result: unknown): Map<TensorName, T> {
   const outputs = outputsOf(line);
   return new Map(

@@ -1,4 +1,4 @@
-// The ledger of a step: what activations and their gradients hold, when that is most, and what is computed again.
+// The ledger of a step: the memory of activations and their gradients, its peak, and the operations that are repeated.
 //
 //   held at an op = Σ bytes of the tensors given by then that this op or a later one reads or gives
 import type { LlamaConfig } from "../config.ts";
@@ -15,15 +15,15 @@ export interface Entry extends Held {
 }
 
 export interface Ledger {
-  /** Bytes held when most are, and by which tensors, in the order in which they were given. */
+  /** The most bytes held at once, at which op, and by which tensors, in the order in which they were computed. */
   readonly peak: { readonly bytes: number; readonly at: Row; readonly held: readonly Entry[] };
-  /** What each block keeps from its forward to its backward, and the operations of the products that it computes again. */
+  /** The bytes that each block keeps from its forward to its backward, and the operations of the products that it repeats. */
   readonly block: { readonly saved: ReadonlyMap<TensorName, number>; readonly again: number };
   /** Operations that all blocks compute again. */
   readonly again: number;
 }
 
-/** Of both passes over B sequences of T tokens. */
+/** The ledger of both passes over B sequences of T tokens. */
 export function ledgerOf(
   config: LlamaConfig,
   batch: { readonly B: number; readonly T: number },
@@ -40,7 +40,7 @@ export function ledgerOf(
   };
 }
 
-/** The op at which a schedule holds most. Throws RangeError when an op reads what none before it gave. */
+/** The op at which a schedule holds most. Throws RangeError when an op reads a tensor that no earlier op computed. */
 export function peakOf(rows: readonly Row[], sizes: ModelSizes, dtype: StorageName): Ledger["peak"] {
   const last = new Map<string, number>();
   for (const [r, { op, reads, gives }] of rows.entries()) {

@@ -1,10 +1,10 @@
-// The model around its blocks as tables: what each op of model.ts and of the loss reads and gives, in both directions.
+// The model around its blocks as tables: the inputs and outputs of each op of model.ts and of the loss, in both directions.
 //
 //   rope-table, embedding, blocks, norm, head, loss;   loss, head, norm, blocks, embedding
 import type { TensorRow } from "./block-table.ts";
 
 /**
- * What the model keeps outside its blocks, under every policy; names are those of ModelActivations and of the loss.
+ * The tensors that the model keeps outside its blocks, under every policy; names are those of ModelActivations and the loss.
  * The embedding is the first block's x. The table is given by both of its halves at once: cos and sin are [T, HS/2] each.
  */
 export const modelTensors = {
@@ -19,7 +19,7 @@ export const modelTensors = {
 } as const satisfies Record<string, TensorRow>;
 export type ModelTensorName = keyof typeof modelTensors;
 
-/** What a row may name: a tensor that is kept, the first block's x, and the loss, which is one number. */
+/** The operands of a row: a tensor that is kept, the first block's x, or the loss, which is one number. */
 export type ModelOperand = ModelTensorName | "embedding" | "loss";
 /** "head" is the embedding itself where the two are tied. */
 export type ModelWeight = "embedding" | "norm" | "head";
@@ -27,7 +27,7 @@ export type ModelWeight = "embedding" | "norm" | "head";
 /** One op of the forward; its tensors by the op's argument names. */
 export interface ModelRow {
   readonly op: "rope-table" | "embedding" | "rmsnorm" | "linear" | "cross-entropy";
-  /** What a reader calls the place. */
+  /** The name of the place, for a reader. */
   readonly place: "rope" | "embedding" | "norm" | "output" | "loss";
   readonly inputs: Readonly<Record<string, ModelOperand>>;
   /** The argument w. */
@@ -35,7 +35,7 @@ export interface ModelRow {
   readonly outputs: Readonly<Record<string, ModelOperand>>;
 }
 
-/** One op of the backward; gradients have the names of what they are the gradients at. */
+/** One op of the backward; a gradient has the name of the tensor it is the gradient at. */
 export interface ModelBackwardRow {
   readonly op: `${"cross-entropy" | "linear" | "rmsnorm" | "embedding"}.backward`;
   readonly place: ModelRow["place"];

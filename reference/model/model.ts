@@ -18,7 +18,7 @@ export interface ModelActivations<P extends Floats = Floats> {
   readonly table: block.RopeTable<P>;
   readonly embedding: Tensor<P>;
   readonly layers: readonly block.BlockActivations<P>[];
-  /** What the last block gave: [R, C]. */
+  /** The last block's result: [R, C]. */
   readonly last: Tensor<P>;
   readonly norm: { readonly y: Tensor<P>; readonly rstd: Tensor<P> };
   /** [R, V]. */
@@ -37,11 +37,11 @@ export interface ModelGradients<P extends Floats = Floats> {
   readonly weights: Map<string, Tensor<P>>;
 }
 
-/** Earlier positions, of which a model needs the keys and values alone. */
+/** Earlier positions, of which a model needs only the keys and values. */
 export interface Past<P extends Floats = Floats> {
   /** How many there are. */
   readonly length: number;
-  /** Those of layer i, followed by those of the positions that are computed now. */
+  /** The keys and values of layer i, followed by those of the positions that are computed now. */
   extend(i: number, fresh: block.KeysAndValues<P>): block.KeysAndValues<P>;
 }
 
@@ -68,7 +68,7 @@ export function forward<P extends Floats>(
 }
 
 /**
- * dlogits: [R, V]; a: what the forward returned → every gradient. A tied head is one matrix used twice: each use's
+ * dlogits: [R, V]; a: the forward's result → every gradient. A tied head is one matrix used twice: each use's
  * gradient is stored, then their sum, so in float32 it is rounded once more, as by a kernel that adds two buffers.
  */
 export function backward<P extends Floats>(
@@ -91,7 +91,7 @@ export function backward<P extends Floats>(
   return { embedding: dx, layers, norm: head.dx, logits: dlogits, ...terms, weights: ofWeights };
 }
 
-/** Of the positions from `start` on: RoPE's table, and x₀ = embedding(tokens): [R, C]. */
+/** For the positions from `start`: RoPE's table, and x₀ = embedding(tokens): [R, C]. */
 export function embed<P extends Floats>(
   config: LlamaConfig,
   weights: Weights<P>,
@@ -111,7 +111,7 @@ export function embed<P extends Floats>(
   return { table, x0: embedding.forward(view(tokens, [B * T]), w).y };
 }
 
-/** What the last block gave → the last norm, and logits: [R, V]. */
+/** The last block's result → the last norm, and logits: [R, V]. */
 export function unembed<P extends Floats>(
   config: LlamaConfig,
   weights: Weights<P>,
@@ -121,7 +121,7 @@ export function unembed<P extends Floats>(
   return { norm, logits: linear.forward(norm.y, headWeight(weights)).y };
 }
 
-/** dlogits: [R, V] → the gradients of the head and of the last norm, of which norm.dx is at what the last block gave. */
+/** dlogits: [R, V] → the gradients of the head and of the last norm; norm.dx is the gradient at the last block's result. */
 export function unembedBackward<P extends Floats>(
   config: LlamaConfig,
   weights: Weights<P>,
@@ -143,7 +143,7 @@ export function embedBackward<P extends Floats>(
   return embedding.backward(dx, view(tokens, [B * T]), config.vocabSize);
 }
 
-/** The gradients of the weights by the weights' names, in the order of the table; of a tied head the sum of its two. */
+/** The gradients of the weights by the weights' names, in the order of the table; for a tied head the sum of its two. */
 export function gradientsByName<P extends Floats>(
   config: LlamaConfig,
   d: {

@@ -1,6 +1,6 @@
-// Recomputation: which outputs of a block the forward saves; the backward computes the rest again from those.
+// Recomputation: the forward saves some outputs of a block, and the backward computes the rest again from those.
 //
-//   none       all that the backward reads
+//   none       saves everything that the backward reads
 //   selective  the outputs of linear layers (Touvron et al. 2023, section 2.4)
 //   full       only the block's input
 //   a list     of outputs, by the names of BlockActivations
@@ -12,9 +12,9 @@ export type PolicyName = (typeof policyNames)[number];
 /** A name, or the outputs to save. */
 export type Policy = PolicyName | readonly TensorName[];
 
-/** What a policy comes to in one block. */
+/** The effect of a policy in one block. */
 export interface Kept {
-  /** Held from the forward to the backward, x first. What nothing reads again is not held, whatever the policy lists. */
+  /** Held from the forward to the backward, x first. A tensor that is not read again is not held, even if the policy lists it. */
   readonly saved: readonly TensorName[];
   /** Run again before the block's backward, in this order. */
   readonly recomputed: readonly OpRow[];

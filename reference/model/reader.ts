@@ -1,4 +1,4 @@
-// A model that reads tokens one after another and gives the logits of what may follow. Generating and scoring text need no more.
+// A model that reads tokens one after another and gives the logits of the next token: enough to generate and to score text.
 import type { LlamaConfig } from "../config.ts";
 import type { Floats, Tensor } from "../tensor.ts";
 import type { Weights } from "../weights.ts";

@@ -1,5 +1,5 @@
-// Recomputation (Chen et al. 2016; Touvron et al. 2023, section 2.4): of a block's tensors the forward keeps those that a
-// policy names, and the backward computes the others again when it reads them. They are computed by the forward's own ops
+// Recomputation (Chen et al. 2016; Touvron et al. 2023, section 2.4): the forward keeps the tensors of a block that a policy
+// names, and the backward computes the others again when it reads them. They are computed by the forward's own ops
 // on the same numbers, so every gradient has the same bits under every policy.
 import type { LlamaConfig } from "../config.ts";
 import * as add from "../ops/add.ts";
@@ -16,12 +16,12 @@ import { type Again, lazily, type Saved, saveOf } from "./lazily.ts";
 import * as model from "./model.ts";
 import { kept, type Policy } from "./policies.ts";
 
-/** What a policy keeps of a block: its input, and those tensors that the policy lists and the backward reads. */
+/** The tensors of a block that a policy keeps: its input, and those that the policy lists and the backward reads. */
 export function save<P extends Floats>(policy: Policy, a: BlockActivations<P>): Saved<Tensor<P>> {
   return saveOf<Tensor<P>>(kept(policy).saved, a);
 }
 
-/** A block's activations from what was kept; any other tensor is computed when it is first read. */
+/** A block's activations from the kept ones; any other tensor is computed when it is first read. */
 export function recompute<P extends Floats>(
   config: LlamaConfig,
   w: LayerWeights<P>,
@@ -56,12 +56,12 @@ export function recompute<P extends Floats>(
   );
 }
 
-/** What the model's forward leaves under a policy: of each block what the policy saves. */
+/** The activations that the model's forward leaves under a policy: for each block, those that the policy saves. */
 export interface SavedActivations<P extends Floats = Floats> extends Omit<model.ModelActivations<P>, "layers"> {
   readonly layers: readonly Saved<Tensor<P>>[];
 }
 
-/** model.forward, keeping of each block what the policy saves. */
+/** model.forward, keeping only the activations of each block that the policy saves. */
 export function forwardSaving<P extends Floats>(
   config: LlamaConfig,
   weights: Weights<P>,
@@ -80,8 +80,8 @@ export function forwardSaving<P extends Floats>(
 }
 
 /**
- * model.backward after forwardSaving: a block's other activations are computed again, and of its gradients only the weights'
- * are kept. The result is by the weights' names. `again` is called with what block i computes again.
+ * model.backward after forwardSaving: a block's other activations are computed again, and only the gradients of its weights
+ * are kept. The result is by the weights' names. `again` is called with the tensors that block i computes again.
  */
 export function backwardRecomputing<P extends Floats>(
   config: LlamaConfig,
@@ -103,7 +103,7 @@ export function backwardRecomputing<P extends Floats>(
   return model.gradientsByName(config, { embedding: dw, layers, norm: norm.dw, head: head.dw });
 }
 
-/** The same activations for a backward that is recorded: of each block what the policy does not save is computed when it is read. */
+/** The same activations for a backward that is recorded: a tensor that the policy does not save is computed when it is read. */
 export function recomputed<P extends Floats>(
   config: LlamaConfig,
   weights: Weights<P>,

@@ -1,8 +1,8 @@
-// Both passes over a micro-batch as a list: what each op reads and what it gives, in the order in which the model computes.
+// Both passes over a micro-batch as a list: the inputs and outputs of each op, in the order in which the model computes.
 // A tensor is held from the op that gives it to the last that reads it, so the list says how much is held when.
 //
-// Names: xᵢ is the input of block i, x_L what the last one gave; a block's others as in BlockActivations; what is computed
-// again has a name of its own; d… is the gradient at a tensor, with a + where it is one term of that gradient.
+// Names: xᵢ is the input of block i, x_L the last one's result; a block's other tensors as in BlockActivations; a tensor that
+// is computed again has a name of its own; d… is the gradient at a tensor, with a + if it is one term of that gradient.
 import {
   blockBackwardOps,
   blockGradients,
@@ -21,14 +21,14 @@ import {
 } from "./model-table.ts";
 import { kept, type Policy } from "./policies.ts";
 
-/** A tensor of the schedule: its shape, by a tensor that has the same, and its block. */
+/** A tensor of the schedule: its block, and a tensor of the same shape. */
 export interface Held {
   readonly name: string;
   /** The tensor of the block, or of the model, whose shape it has. */
   readonly like: TensorName | ModelTensorName;
-  /** Of which block; undefined outside the blocks. */
+  /** The block's number; undefined outside the blocks. */
   readonly layer: number | undefined;
-  /** The op that gave it, such as "linear", "again linear" or "linear.backward"; "input" for what the caller gave. */
+  /** The op that computed it, such as "linear", "again linear" or "linear.backward"; "input" if it came from the caller. */
   readonly op: string;
 }
 

@@ -1,4 +1,4 @@
-// The lengths of the axes, of the whole model and of what one rank of a tensor-parallel group holds.
+// The lengths of the axes, for the whole model and for one rank of a tensor-parallel group.
 import { headSize, type LlamaConfig } from "../config.ts";
 import type { Axis, TensorRow } from "./block-table.ts";
 

@@ -25,7 +25,7 @@ export function elementBytes({ stored }: Pick<TensorRow, "stored">, dtype: Stora
   return stored === "statistic" ? FLOAT32 : storageBytes[dtype];
 }
 
-/** What the optimizer moves: all but the low copy of the weights is read, all but the gradients is written. */
+/** Bytes that the optimizer moves: it reads all except the low copy of the weights, and writes all except the gradients. */
 export function optimizerTraffic(dtype: StorageName): number {
   const { weights, gradients, optimizer } = stateBytes(dtype);
   const master = storageBytes[dtype] < FLOAT32;

@@ -183,8 +183,8 @@ function backwardBound(
           }
           const D = a.either(sum.total(), products.total());
 
-          // dS = P · (dP − D), where −D may have gone through all additions of dP; and the scale, which P may meet
-          // first.
+          // dS = P · (dP − D), where −D may have passed through all additions of dP; then the scale, which P may be
+          // multiplied by first.
           const additions = gamma(HS, a.u) * (Math.abs(D.value) + D.error);
           for (let j = at; j < at + keys; j++) {
             const slope = a.rounded(ds.data[j] - D.value, ds.error[j] + D.error + additions);

@@ -21,18 +21,18 @@ import type { Restored } from "./recompute.ts";
 import { enter, leave } from "./regions.ts";
 
 /**
- * What a rank computes in the forward. Rows are [R, …], or [R / tensor, …] with sequence parallelism; heads are
- * [B, T, NH / tensor, HS], columns [R, F / tensor]. What enters the products is not among it: it is gathered again.
+ * The activations that a rank computes in the forward. Rows are [R, …], or [R / tensor, …] with sequence parallelism; heads
+ * are [B, T, NH / tensor, HS], columns [R, F / tensor]. The products' gathered inputs are not kept: they are gathered again.
  */
 export type RankBlockActivations<P extends Floats = Floats> = whole.BlockActivations<P>;
 
-/** The gradient at each activation, cut like it, and those of the weights from this rank's rows. */
+/** The gradient at each activation, cut like it, and the gradients of the weights from this rank's rows. */
 export interface RankBlockGradients<P extends Floats = Floats> extends Omit<whole.BlockGradients<P>, "terms"> {
   /** The terms that a rank has in full: those of the residuals. */
   readonly terms: Pick<whole.BlockGradients<P>["terms"], "attentionResidual" | "x">;
 }
 
-/** at: such as "layers.0"; x: this rank's rows → what it computes; the block's result is ffnResidual, cut like x. */
+/** at: such as "layers.0"; x: this rank's rows → its activations; the block's result is ffnResidual, cut like x. */
 export function* forward<P extends Floats>(
   rank: Rank,
   config: LlamaConfig,
@@ -88,7 +88,7 @@ export function* forward<P extends Floats>(
   };
 }
 
-/** dy: the gradient at this rank's rows of ffnResidual; a: what the forward saved, and what of the rest is read → the gradients, of which x is cut like dy. */
+/** dy: the gradient at this rank's rows of ffnResidual; a: saved or recomputed activations → gradients; x's is cut like dy. */
 export function* backward<P extends Floats>(
   rank: Rank,
   config: LlamaConfig,

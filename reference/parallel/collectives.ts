@@ -1,4 +1,4 @@
-// What a group of ranks computes together from one tensor of each, and what a ring of them sends for it.
+// A collective: a group of ranks computes together from one tensor of each. And the bytes that a ring of ranks sends for it.
 //
 //   all-reduce       every member gets Σ over i of xᵢ (or the maximum)
 //   reduce-scatter   member i gets part i of that sum
@@ -6,9 +6,9 @@
 //   broadcast        every member gets x₀
 //
 // Order of reduction: the members' in the group, added in double and stored once. So every member gets the same bits, and
-// an all-reduce has the bits of a reduce-scatter followed by an all-gather, however a network cuts its messages. A ring that
-// rounds at every hop, from another member on for each part, is another order of the same sum with up to p − 2 further
-// roundings: the bounds of the ops cover any order and any stored partial sums, so they judge either alike.
+// an all-reduce has the bits of a reduce-scatter followed by an all-gather, however a network cuts its messages. A real ring
+// rounds at every hop, and starts each part at another member: another order of the same sum, with up to p − 2 further
+// roundings. The bounds of the ops cover any order and any stored partial sums, so they judge both alike.
 import { type Floats, type Ints, type Tensor, zeros } from "../tensor.ts";
 import { cut, join, partOf } from "./cut.ts";
 
@@ -17,16 +17,16 @@ export type CollectiveKind = (typeof collectiveKinds)[number];
 export type Reduction = "sum" | "max";
 type Any = Tensor<Floats | Ints>;
 
-/** What a group does with its members' tensors. */
+/** The operation of a group on its members' tensors. */
 export interface Collective {
   readonly kind: CollectiveKind;
-  /** Of an all-reduce. */
+  /** For an all-reduce. */
   readonly reduction?: Reduction;
-  /** Along which parts are put together or cut. */
+  /** The axis along which parts are joined or cut. */
   readonly axis?: number;
 }
 
-/** xs: what each member gives, in the order of the group → what each gets. Throws RangeError where they do not fit. */
+/** xs: each member's tensor, in the order of the group → each member's result. Throws RangeError where they do not fit. */
 export function perform({ kind, reduction = "sum", axis = 0 }: Collective, xs: readonly Any[]): readonly Any[] {
   switch (kind) {
     case "all-reduce": {
@@ -49,8 +49,8 @@ export function perform({ kind, reduction = "sum", axis = 0 }: Collective, xs: r
 /**
  * The bytes that member i sends on a ring (Patarasuk & Yuan 2009), n being the bytes of the whole tensor:
  *
- *     all-gather       every part but that of the next member, which has it      (p − 1)/p · n for equal parts
- *     reduce-scatter   every part but its own                                    (p − 1)/p · n
+ *     all-gather       every part except the next member's, which has it         (p − 1)/p · n for equal parts
+ *     reduce-scatter   every part except its own                                 (p − 1)/p · n
  *     all-reduce       both, the tensor cut into p parts                         2(p − 1)/p · n
  *     broadcast        all of it; the last member sends nothing                  n
  *

@@ -5,8 +5,8 @@
 //   loss   = Σ over data ranks of Σ over r of (lse[r] − logits[r, targets[r]]) / n,   the target's logit from its owner
 //   dlogits[r, v] = dloss / n · (e^(logits[r, v] − lse[r]) − [v = targets[r]]),       own v only
 //
-// No rank sees another's logits: three numbers a row are sent. n counts the targets of every data rank that are not ignored: a
-// mean of the ranks' means would weigh a target by how few others its rank has.
+// No rank sees another's logits: three numbers a row are sent. n counts the targets of every data rank that are not ignored;
+// a mean of the ranks' means would give more weight to the targets of a rank that has few.
 import { exp, log } from "../elementary.ts";
 import { countTargets, IGNORE_INDEX } from "../ops/cross-entropy.ts";
 import { checkShapes, type Floats, type Ints, type Tensor, zeros } from "../tensor.ts";

@@ -29,7 +29,7 @@ export function slice<D extends Floats | Ints>(t: Tensor<D>, axis: number, from:
   return part;
 }
 
-/** The parts put together along an axis, in their order; they may differ in length along it, and in nothing else. */
+/** The parts joined along an axis, in their order; their shapes may differ only in the length along it. */
 export function join<D extends Floats | Ints>(parts: readonly Tensor<D>[], axis: number): Tensor<D> {
   const [{ shape }] = parts;
   for (const part of parts) {

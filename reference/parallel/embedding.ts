@@ -1,7 +1,7 @@
-// The embedding, its table cut by vocabulary (Shoeybi et al. 2019, section 3): a token's row comes from the rank that owns it,
-// and from the others zeros, so that the sum over the ranks is the row. Backward, each rank collects the gradients of its rows.
+// The embedding, its table cut by vocabulary (Shoeybi et al. 2019, section 3): the rank that owns a token gives its row, the
+// others give zeros, and the sum over the ranks is the row. Backward, each rank collects the gradients of its rows.
 //
-// A token of another rank is taken for row n of a table whose n own rows are followed by one of zeros.
+// A token of another rank maps to row n of a table whose n own rows are followed by one of zeros.
 import * as embedding from "../ops/embedding.ts";
 import { type Floats, type Ints, type Tensor, zeros } from "../tensor.ts";
 import { join, partOf, slice } from "./cut.ts";

@@ -2,8 +2,8 @@
 //
 //   norm = √(Σ over ranks of ‖own‖²),   own: every element that the rank holds and that counts
 //
-// Each element of each gradient counts once. What several ranks hold is one element: with ZeRO stage 0 the data ranks hold the
-// same gradients, so one model's tensor ranks are enough; of replicas in a tensor group the first rank's count.
+// Each element of each gradient counts once, even if several ranks hold it: with ZeRO stage 0 the data ranks hold the same
+// gradients, so one model's tensor ranks are enough; of replicas in a tensor group only the first rank's count.
 import * as gradientNorm from "../ops/gradient-norm.ts";
 import { type Floats, type Tensor, view } from "../tensor.ts";
 import type { Weights } from "../weights.ts";

@@ -1,5 +1,5 @@
-// What one rank holds between its passes over a micro-batch, and what its backward computes again, in bytes: counted from the
-// tensors that are there, where planning/activations.ts has a formula.
+// The bytes that one rank holds between its passes over a micro-batch, and those that its backward computes again, counted
+// from the tensors themselves; planning/activations.ts has the formula.
 import type { Saved } from "../model/lazily.ts";
 import type { ModelTensorName } from "../model/model-table.ts";
 import type { ActivationMemory } from "../planning/activations.ts";
@@ -13,7 +13,7 @@ export interface RankLedger {
   readonly model: ReadonlyMap<ModelTensorName, number>;
   /** All of these together. */
   readonly saved: number;
-  /** What was computed again and was not saved. */
+  /** The tensors that were computed again because they were not saved. */
   readonly again: readonly ActivationMemory["block"][];
 }
 

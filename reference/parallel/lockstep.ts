@@ -1,9 +1,9 @@
-// Ranks in one process. The program of a rank is a generator: it computes on what it holds, and wherever it needs the others
-// it yields a request; when every member of the group has yielded the same one, each is resumed with what it gets.
+// Ranks in one process. The program of a rank is a generator: it computes on its own tensors, and yields a request wherever it
+// needs the others; when every member of the group has yielded the same request, each is resumed with its result.
 //
 //   const y = yield* rank.tensor.allReduce("activations.layers.0.ffn_output", partial);
 //
-// So a program reads as the code of one rank, and sees nothing of another but by a collective.
+// So a program reads as the code of one rank, and sees another rank's data only through a collective.
 import type { Floats, Ints, Tensor } from "../tensor.ts";
 import { type Collective, type CollectiveKind, perform, type Reduction, ringBytes } from "./collectives.ts";
 import { type GroupName, type Layout, membersOf, placeInGrid, rankCount } from "./layout.ts";
@@ -11,14 +11,14 @@ import { isReplicated } from "./shards.ts";
 
 type Any = Tensor<Floats | Ints>;
 
-/** What a rank gives to a collective, and with whom. */
+/** A rank's contribution to a collective, and the members of the group. */
 export interface Request extends Collective {
   readonly group: GroupName;
   /** The ranks of the group, in order. */
   readonly members: readonly number[];
-  /** The name of what is sent, as in a trace. */
+  /** The name of the tensor that is sent, as in a trace. */
   readonly what: string;
-  /** Absent where a broadcast will bring it. */
+  /** Undefined if a broadcast will bring it. */
   readonly x: Any | undefined;
 }
 
@@ -35,11 +35,11 @@ export interface RankGroup {
   allGather<P extends Floats>(what: string, x: Tensor<P>, axis: number): RankProgram<Tensor<P>>;
   /** This member's part, along the axis, of the sum. */
   reduceScatter<P extends Floats>(what: string, x: Tensor<P>, axis: number): RankProgram<Tensor<P>>;
-  /** What the first member holds. */
+  /** The first member's tensor. */
   broadcast<D extends Floats | Ints>(what: string, x: Tensor<D> | undefined): RankProgram<Tensor<D>>;
 }
 
-/** What a rank knows of the others. */
+/** A rank's view of the others. */
 export interface Rank {
   readonly layout: Layout;
   readonly tensor: RankGroup;
@@ -85,7 +85,7 @@ function groupOf(layout: Layout, group: GroupName, rank: number): RankGroup {
   };
 }
 
-/** What one rank sent in one collective. */
+/** The bytes that one rank sent in one collective. */
 export interface Traffic {
   readonly rank: number;
   readonly kind: CollectiveKind;
@@ -95,8 +95,8 @@ export interface Traffic {
 }
 
 /**
- * Runs the programs of all ranks to their ends: their results, and what they sent. Throws Error where ranks wait for others
- * that never come: the first that waits, for what, and where those are.
+ * Runs the programs of all ranks to their ends → their results, and their traffic. Throws Error where ranks wait for others
+ * that never come; it names the first that waits, its request, and where the others are.
  */
 export function runInLockstep<R>(programs: readonly RankProgram<R>[]): { results: R[]; traffic: Traffic[] } {
   const results: R[] = [];
@@ -130,7 +130,7 @@ export function runInLockstep<R>(programs: readonly RankProgram<R>[]): { results
   return { results, traffic };
 }
 
-/** The bytes that the ranks sent, by kind of collective; of one rank where it is given. */
+/** The bytes that the ranks sent, by kind of collective; only those of `rank` if it is given. */
 export function bytesByKind(traffic: readonly Traffic[], rank?: number): Record<CollectiveKind, number> {
   const total = { "all-reduce": 0, "all-gather": 0, "reduce-scatter": 0, broadcast: 0 };
   for (const entry of traffic) if (rank === undefined || entry.rank === rank) total[entry.kind] += entry.bytes;

@@ -19,16 +19,16 @@ import { restoredOf } from "./recompute.ts";
 import { enter, leave } from "./regions.ts";
 import { afterBackward, whenMade, wholeLayer, wholeWeight } from "./zero.ts";
 
-/** What a rank computes in the forward. Rows are [R, …], or [R / tensor, …] with sequence parallelism. */
+/** The activations that a rank computes in the forward. Rows are [R, …], or [R / tensor, …] with sequence parallelism. */
 export interface RankActivations<P extends Floats = Floats> {
   /** [B, T], the sequences of this data rank. */
   readonly tokens: Tensor<Ints>;
   readonly table: RopeTable<P>;
   readonly embedding: Tensor<P>;
   readonly layers: readonly block.RankBlockActivations<P>[];
-  /** What is kept of each block: all that its backward sees. */
+  /** The tensors that are kept of each block: its backward sees no others. */
   readonly saved: readonly Saved<Tensor<P>>[];
-  /** What the last block gave. */
+  /** The last block's result. */
   readonly last: Tensor<P>;
   readonly norm: { readonly y: Tensor<P>; readonly rstd: Tensor<P> };
   /** [R, own v]. */
@@ -37,7 +37,7 @@ export interface RankActivations<P extends Floats = Floats> {
 
 /** The gradients of the layer's weights are not kept here: they are summed over the ranks. */
 export interface LayerGradients<P extends Floats = Floats> extends Omit<block.RankBlockGradients<P>, "weights"> {
-  /** What the backward computed again. */
+  /** The tensors that the backward computed again. */
   readonly again: Saved<Tensor<P>>;
 }
 
@@ -47,7 +47,7 @@ export interface RankGradients<P extends Floats = Floats> {
   readonly layers: readonly LayerGradients<P>[];
   readonly norm: Tensor<P>;
   readonly logits: Tensor<P>;
-  /** Those of the weights, summed as far as ZeRO's stage sums them by now; the two uses of a tied matrix separately. */
+  /** Gradients of the weights, summed as far as ZeRO's stage sums them by now; the two uses of a tied matrix separately. */
   readonly made: Weights<P>;
 }
 
@@ -64,7 +64,7 @@ const TABLE = "tok_embeddings.weight";
 const TABLE_USE = `${TABLE}.embedding`;
 const HEAD_USE = `${TABLE}.head`;
 
-/** weights: as the rank holds them; tokens: [B, T] ids below V → what the rank computes, and what the policy keeps of it. */
+/** weights: as the rank holds them; tokens: [B, T] ids below V → the rank's activations, as far as the policy keeps them. */
 export function* forward<P extends Floats>(
   rank: Rank,
   config: LlamaConfig,
@@ -95,7 +95,7 @@ export function* forward<P extends Floats>(
   return { tokens, table, embedding: embedded, layers, saved, last: x, norm, logits };
 }
 
-/** dlogits: [R, own v]; a: what the forward returned, of whose blocks it reads what was saved → every gradient. */
+/** dlogits: [R, own v]; a: the forward's result, with the saved tensors of its blocks → every gradient. */
 export function* backward<P extends Floats>(
   rank: Rank,
   config: LlamaConfig,
@@ -136,7 +136,7 @@ export function* backward<P extends Floats>(
   return { embedding: dx, layers, norm: dnorm, logits: dlogits, made };
 }
 
-/** made: what the backward made, over all micro-batches → its sums over the ranks; the two uses of a tied head separately. */
+/** made: the backward's gradients, over all micro-batches → their sums over the ranks; a tied head's two uses separately. */
 export function* sumGradients<P extends Floats>(
   rank: Rank,
   config: LlamaConfig,

@@ -1,6 +1,6 @@
-// Recomputation on a rank: model/recompute.ts on its own heads, columns and rows. What a policy does not save is computed again
-// when the backward first reads it, and what was sent for it is sent again. Nothing that enters the products is kept under any
-// policy: it is gathered once for all that the backward of a block does with it.
+// Recomputation on a rank: model/recompute.ts on its own heads, columns and rows. A tensor that a policy does not save is
+// computed again when the backward first reads it, which repeats its collectives too. No policy keeps the gathered inputs of
+// the products: they are gathered once for the whole backward of a block.
 import type { LlamaConfig } from "../config.ts";
 import { type BlockActivations, heads, LAYOUT, type RopeTable, rows } from "../model/block.ts";
 import { type Lines, namedBy, type Saved } from "../model/lazily.ts";
@@ -22,11 +22,11 @@ export interface Restored<P extends Floats> {
   read(name: TensorName): RankProgram<Tensor<P>>;
   /** The output of a norm as the products take it, all rows. */
   entered(norm: "attentionNorm" | "ffnNorm"): RankProgram<Tensor<P>>;
-  /** What has been computed again so far. */
+  /** The tensors that have been computed again so far. */
   readonly again: ReadonlyMap<TensorName, Tensor<P>>;
 }
 
-/** at: such as "layers.0"; saved: what this rank kept of the block. */
+/** at: such as "layers.0"; saved: the tensors of the block that this rank kept. */
 export function restoredOf<P extends Floats>(
   rank: Rank,
   config: LlamaConfig,

@@ -1,8 +1,8 @@
-// What the ranks computed, put together under the names of a trace, as training/recorded.ts names what one rank computes.
+// Joins the tensors of all ranks under the names of a trace, as training/recorded.ts names those of one rank.
 //
-// Left out are sums that no rank has: the terms of the gradients at the inputs of the products (attention_norm, ffn_norm), which
-// every rank adds up for its own heads and columns before they leave; of a batch in parts, a part's mean loss, and its
-// gradients of the weights, which a rank adds up for its own sequences before they are summed over the ranks.
+// Sums that no rank holds are left out: the terms of the gradients at the inputs of the products (attention_norm, ffn_norm),
+// which every rank adds up for its own heads and columns before they leave; and for a batch in parts, a part's mean loss, and
+// its gradients of the weights, which a rank adds up for its own sequences before they are summed over the ranks.
 import { blockGradients, type GradientName, type GradientRow } from "../model/block-backward.ts";
 import { blockTensors, fieldAt, type TensorName } from "../model/block-table.ts";
 import { type Tensor, view } from "../tensor.ts";
@@ -14,7 +14,7 @@ import type { Layout } from "./layout.ts";
 import { gatherTable, type Table } from "./shards.ts";
 import type { RankPass, RankStep } from "./step.ts";
 
-/** A tensor of one rank under its recorded axes, and along which of them the tensor ranks cut it: none where each has it. */
+/** A tensor of one rank under its recorded axes, and the axis along which tensor ranks cut it: undefined if each has it whole. */
 type Put = (name: string, t: Tensor, axis: number | undefined) => void;
 
 /** Records both passes and the update of all ranks, in the order of computation. */

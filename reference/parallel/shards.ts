@@ -1,12 +1,12 @@
-// Which part of each weight, gradient and moment a rank holds.
+// The part of each weight, gradient and moment that a rank holds.
 //
 //   wq wk wv w1 w3   by output rows       [out / tensor, in]     each rank its own heads, its own columns of F
-//   wo w2            by input columns     [out, in / tensor]     each rank what continues those
+//   wo w2            by input columns     [out, in / tensor]     each rank the columns for those
 //   tok_embeddings, output   by vocabulary   [V / tensor, C]     ragged where tensor does not divide V
 //   gains of the norms       whole
 //
-// On top of that ZeRO cuts along the first axis over the data ranks: moments from stage 1 on, summed gradients too, weights in
-// stage 3. That keeps a matrix a matrix, and is ragged where the rows do not divide.
+// On top of that, ZeRO cuts the first axis over the data ranks: moments from stage 1, summed gradients from stage 2, weights
+// in stage 3. That keeps a matrix a matrix, and is ragged where the rows do not divide.
 import type { LlamaConfig } from "../config.ts";
 import type { Floats, Tensor } from "../tensor.ts";
 import type { TrainingState } from "../training/step.ts";
@@ -25,7 +25,7 @@ export function isReplicated(weight: string): boolean {
   return tensorAxis(weight) === undefined;
 }
 
-/** What has the form of the weights: the three tables of a training state, and the gradients after their sum. */
+/** Tables in the form of the weights: the three tables of a training state, and the gradients after their sum. */
 export type Table = keyof TrainingState | "gradients";
 
 /** Whether ZeRO cuts such a table over the data ranks. */
@@ -33,7 +33,7 @@ export function isCutByData({ zero }: Layout, table: Table): boolean {
   return zero >= (table === "weights" ? 3 : 1);
 }
 
-/** What a rank holds of a whole table: by the same names, in the same order. */
+/** A rank's part of a whole table: the same names, in the same order. */
 export function shardTable<P extends Floats>(
   layout: Layout,
   table: Table,
@@ -51,7 +51,7 @@ export function shardTable<P extends Floats>(
 }
 
 /**
- * The whole table from what the ranks hold. Throws RangeError where replicas differ: by training they keep the same bits.
+ * The whole table from the ranks' parts. Throws RangeError where replicas differ: training keeps their bits the same.
  */
 export function gatherTable<P extends Floats>(layout: Layout, table: Table, shards: readonly Weights<P>[]): Weights<P> {
   const whole = new Map<string, Tensor<P>>();
@@ -96,7 +96,7 @@ export function gatherState<P extends Floats>(
   );
 }
 
-/** What was saved under one layout, for the ranks of another. */
+/** The shards of one layout, cut again for the ranks of another. */
 export function reshard<P extends Floats>(
   config: LlamaConfig,
   from: Layout,
@@ -106,7 +106,7 @@ export function reshard<P extends Floats>(
   return shardState(config, to, gatherState(config, from, shards));
 }
 
-/** The shape of each weight's part: what a rank's file has to hold. */
+/** The shape of each weight's part, as a rank's file must hold it. */
 export function shardShapes(
   config: LlamaConfig,
   layout: Layout,

@@ -18,7 +18,7 @@ import * as model from "./model.ts";
 import { checkShards } from "./shards.ts";
 import { heldWeights, ownWeights } from "./zero.ts";
 
-/** What a rank computed in both passes over its sequences of one micro-batch. */
+/** A rank's results of both passes over its sequences of one micro-batch. */
 export interface RankPass<P extends Floats = Floats> {
   readonly activations: model.RankActivations<P>;
   readonly targets: Tensor<Ints>;
@@ -30,19 +30,19 @@ export interface RankPass<P extends Floats = Floats> {
   readonly gradients: model.RankGradients<P>;
 }
 
-/** What a rank computed in all passes. */
+/** A rank's results of all passes. */
 export interface RankPasses<P extends Floats = Floats> extends model.WeightGradients<P> {
   readonly parts: readonly RankPass<P>[];
   readonly loss: Tensor<P>;
   readonly norm: Tensor<P>;
 }
 
-/** What a rank computed in a step. */
+/** A rank's results of a step. */
 export interface RankStep<P extends Floats = Floats> {
   readonly passes: RankPasses<P>;
   /** This rank's part of the clipped gradients. */
   readonly clipped: Weights<P>;
-  /** What it holds for the next step. */
+  /** Its part of the state for the next step. */
   readonly shard: TrainingState<P>;
 }
 
@@ -52,15 +52,15 @@ export interface ParallelStep<P extends Floats = Floats> {
   readonly gradientNorms: readonly number[];
   /** The next state, by rank. */
   readonly shards: readonly TrainingState<P>[];
-  /** What each rank computed and kept on the way: for a record, or to count its bytes. */
+  /** Each rank's intermediate results, for a record, or to count their bytes. */
   readonly ranks: readonly RankStep<P>[];
-  /** What each rank sent. */
+  /** The bytes that each rank sent. */
   readonly traffic: readonly Traffic[];
 }
 
-/** What changes how a step is computed. */
+/** Options that change how a step is computed. */
 export interface ParallelOptions {
-  /** What a rank saves of each block for its backward; the gradients have the same bits under each. */
+  /** Which tensors a rank saves of each block for its backward; the gradients have the same bits under every policy. */
   readonly recompute?: Policy;
   /** Parts of the batch, one after another, each cut over the data ranks; 1 by default. */
   readonly microBatches?: number;

@@ -1,4 +1,4 @@
-// What the data ranks share (Rajbhandari et al. 2020, section 5). Each computes the gradients of its own sequences; the
+// How the data ranks share state (Rajbhandari et al. 2020, section 5). Each computes the gradients of its own sequences; the
 // step needs their sum over the ranks, and moves every weight once.
 //
 //   stage   cut over the ranks   gradients                                  weights                           sent per rank
@@ -39,7 +39,7 @@ export function* whenMade<P extends Floats>(rank: Rank, name: string, dw: Tensor
   return rank.layout.zero >= 2 ? yield* summed(rank, name, dw) : dw;
 }
 
-/** The gradients after the backward: now stages 0 and 1 sum theirs. */
+/** The gradients after the backward: stages 0 and 1 sum theirs now. */
 export function* afterBackward<P extends Floats>(rank: Rank, made: Weights<P>): RankProgram<Map<string, Tensor<P>>> {
   const gradients = new Map<string, Tensor<P>>();
   for (const [name, dw] of made) gradients.set(name, rank.layout.zero >= 2 ? dw : yield* summed(rank, name, dw));

@@ -10,14 +10,14 @@ import { kept, type Policy } from "../model/policies.ts";
 import { localCount, localSizes, type ModelSizes, sizesOf, type TensorGroup } from "../model/sizes.ts";
 import { elementBytes, type StorageName } from "../model/storage.ts";
 
-/** Of one rank: bytes of each tensor, and what they come to. */
+/** The activation memory of one rank: bytes of each tensor, and their sums. */
 export interface ActivationMemory {
-  /** Of one block: what is held for its backward. */
+  /** The bytes that one block holds for its backward. */
   readonly block: ReadonlyMap<TensorName, number>;
   readonly model: ReadonlyMap<ModelTensorName, number>;
   /** All blocks and the model's own. */
   readonly saved: number;
-  /** Of one block: what its backward needs and the forward did not keep. */
+  /** The bytes that one block's backward needs and the forward did not keep. */
   readonly recomputed: number;
   /** Gradients in flight, at most: those of the logits, or in a block around SwiGLU or the attention; gathered rows. */
   readonly gradients: number;

@@ -15,9 +15,9 @@ import { count, sizesOf } from "../model/sizes.ts";
 export interface TokenArithmetic {
   readonly forward: { readonly linear: number; readonly attention: number };
   readonly backward: { readonly linear: number; readonly attention: number };
-  /** Forward and backward: what the model needs, the numerator of MFU. */
+  /** Forward and backward: the operations that the model needs, the numerator of MFU. */
   readonly model: number;
-  /** By the policy, and in the attention's backward. */
+  /** Operations that are repeated, by the policy and in the attention's backward. */
   readonly again: number;
   /** All that is computed, the numerator of HFU. */
   readonly hardware: number;

@@ -1,8 +1,8 @@
-// One block of a step as tasks, with what tensor parallelism sends: forward, and backward after recomputation.
+// One block of a step as tasks, with the messages of tensor parallelism: forward, and backward after recomputation.
 //
 // Without sequence parallelism an all-reduce follows wo and w2 in the forward, and the input's gradient of the products
-// before them in the backward (Shoeybi et al. 2019, section 3). With it each is a reduce-scatter, and an all-gather stands
-// before each product that needs all positions; the backward gathers the product's input once more (Korthikanti et al.
+// before them in the backward (Shoeybi et al. 2019, section 3). With it each is a reduce-scatter, and an all-gather precedes
+// each product that needs all positions; the backward gathers the product's input once more (Korthikanti et al.
 // 2022, section 4.2). The backward issues input gradients first, so their reduction overlaps the weight gradients.
 import { attentionBackwardFlops, forwardFlops } from "../model/flops.ts";
 import { type BackwardRow, blockBackwardOps, blockGradients, type GradientName } from "../model/block-backward.ts";
@@ -21,7 +21,7 @@ import { count, localCount, type ModelSizes, type TensorGroup } from "../model/s
 import { elementBytes, type StorageName } from "../model/storage.ts";
 import type { TaskKind } from "./timeline.ts";
 
-/** What the tasks of a block follow from; `sizes` are one rank's. */
+/** The facts from which a block's tasks follow; `sizes` are one rank's. */
 export interface BlockWork {
   readonly machine: Machine;
   readonly sizes: ModelSizes;
@@ -94,7 +94,7 @@ export function blockBackward(
   return { dx: there.get("x")!, gradients: gradients.flat() };
 }
 
-/** What a row of the backward comes to on a rank: products begin and end the region of its own heads or features. */
+/** The kind of a backward row on a rank: products begin and end the region of its own heads or features. */
 function kindOf(row: BackwardRow, partial: ReadonlySet<GradientName>) {
   if (row.op === "add.backward") return "as it is";
   if (row.op === "linear.backward") return isSplit(row.gradients.dy) ? "out of the region" : "into the region";
@@ -102,7 +102,7 @@ function kindOf(row: BackwardRow, partial: ReadonlySet<GradientName>) {
   return "term" in blockGradients[row.gives.y] ? "partial sum" : "sum over ranks";
 }
 
-/** An op of the backward that is no product of a weight. */
+/** An op of the backward that is not a product with a weight. */
 function computed(issue: Issue, work: BlockWork, row: BackwardRow, after: readonly Ready[]): Ready {
   const { machine, sizes } = work;
   if (row.op === "attention.backward") {
@@ -161,7 +161,7 @@ function run(
   return there;
 }
 
-// What a reader calls an op or what is sent, where its own name is long.
+// Short names for ops and messages whose own names are long.
 const spoken: Partial<Record<TensorName, string>> = {
   "attentionNorm.y": "attention norm",
   "ffnNorm.y": "ffn norm",
@@ -190,7 +190,7 @@ function reduce(issue: Issue, work: BlockWork, name: string, ...after: Ready[]):
   return issue.send(name, "tensor", work.machine.tensor, collective, residualBytes(work), ...after);
 }
 
-/** Of all positions of the residual stream: [B, T, C]. */
+/** Bytes of all positions of the residual stream: [B, T, C]. */
 export function residualBytes({ sizes, dtype }: Pick<BlockWork, "sizes" | "dtype">): number {
   return count(["B", "T", "C"], sizes) * elementBytes({ stored: "activation" }, dtype);
 }

@@ -1,4 +1,4 @@
-// What inference holds: the weights, and for every position of every sequence a key and a value of each layer.
+// The memory of inference: the weights, and for every position of every sequence a key and a value of each layer.
 //
 //   cache = 2 · L · NKV · HS · batch · context numbers
 import { headSize, type LlamaConfig } from "../config.ts";
@@ -12,7 +12,7 @@ export interface InferenceMemory {
   readonly total: number;
 }
 
-/** Of a batch of sequences of `context` positions each. Activations of one position are left out. */
+/** The memory for a batch of sequences of `context` positions each. Activations of one position are left out. */
 export function inferenceMemory(
   config: LlamaConfig,
   batch: number,

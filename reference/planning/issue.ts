@@ -1,9 +1,9 @@
-// A list of tasks being written: work is issued in order, and what `compute` and `send` return stands for its result.
+// A list of tasks being written: work is issued in order, and `compute` and `send` return a handle for its result.
 import type { RingCollective } from "./collectives.ts";
 import type { Group } from "./machine.ts";
 import type { Task, TaskKind } from "./timeline.ts";
 
-/** The numbers of the tasks that a result waits for; none: it has been there all along. */
+/** The numbers of the tasks that a result waits for; an empty list if it has been there all along. */
 export type Ready = readonly number[];
 
 export interface Issue {

@@ -10,7 +10,7 @@ export type ZeroStage = (typeof zeroStages)[number];
 export interface Layout extends TensorGroup {
   /** Ranks that share the sequences of a batch (data parallelism). */
   readonly data: number;
-  /** What the data ranks cut of the training state: nothing, moments, and gradients, and weights (Rajbhandari et al. 2020). */
+  /** The parts of the state that data ranks cut: none, moments, also gradients, also weights (Rajbhandari et al. 2020). */
   readonly zero: ZeroStage;
 }
 
@@ -90,7 +90,7 @@ export function checkZero(zero: ZeroStage, data: number): void {
   }
 }
 
-/** Sequences of one data rank in a step, and in how many micro-batches. Throws RangeError where they do not come out. */
+/** A data rank's sequences in a step, and its number of micro-batches. Throws RangeError where they do not divide. */
 export function divideBatch(
   config: LlamaConfig,
   { tokens, context, microBatch }: BatchSize,

@@ -1,5 +1,5 @@
-// How long a piece of work takes on one GPU of a layout: the slower of arithmetic and memory (Williams et al. 2009), and
-// bytes over a link's bandwidth for what is sent. Starting a kernel or a message counts nothing.
+// How long a piece of work takes on one GPU of a layout: the slower of arithmetic and memory (Williams et al. 2009); a message
+// takes its bytes over the link's bandwidth. Starting a kernel or a message takes no time.
 import { type RingCollective, sentBytes } from "./collectives.ts";
 import { type DataSheet, type Link, reached } from "./devices.ts";
 import type { Layout } from "./layout.ts";
@@ -9,7 +9,7 @@ import type { Lane } from "./timeline.ts";
 export interface Machine {
   /** Seconds of a matrix product: its floating-point operations, and the bytes that it reads and writes. */
   product(flops: number, bytes: number): number;
-  /** Seconds of what only reads and writes memory. */
+  /** Seconds of an op that only reads and writes memory. */
   stream(bytes: number): number;
   readonly tensor: Group;
   readonly data: Group;

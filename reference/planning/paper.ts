@@ -1,7 +1,7 @@
-// What the paper prints about its runs (Touvron et al. 2023), each figure with its place.
+// The paper's figures about its runs (Touvron et al. 2023), each with its place.
 import type { PresetName } from "../config.ts";
 
-/** What a step's time is compared with. */
+/** The printed speeds with which a step's time is compared. */
 export const printedSpeed = {
   model: "65B",
   device: "a100-80gb",

@@ -21,7 +21,7 @@ import { gatheredState, rankState, type StateMemory, trainingState } from "./sta
 import { type StepTime, stepTime, type StepWork } from "./step-time.ts";
 import type { StorageName } from "../model/storage.ts";
 
-/** What a run is asked to be; what is left out is chosen: data ranks fill the GPUs, the first ZeRO stage that fits. */
+/** The request for a plan. Missing fields are chosen: data ranks fill the GPUs, and the first ZeRO stage that fits is taken. */
 export interface PlanRequest {
   readonly config: LlamaConfig;
   readonly device: DataSheet;
@@ -41,18 +41,18 @@ export interface PlanRequest {
 export interface RankMemory {
   readonly state: StateMemory;
   readonly activations: ActivationMemory;
-  /** Recomputed tensors, gradients in flight, and what ZeRO gathers. */
+  /** Recomputed tensors, gradients in flight, and tensors that ZeRO gathers. */
   readonly working: number;
   readonly total: number;
   readonly fits: boolean;
 }
 
-/** What a step's time comes to. */
+/** The speed that follows from a step's time. */
 export interface Speed {
   readonly step: StepTime;
-  /** Of one GPU; idle ones count. */
+  /** Per GPU; idle ones count. */
   readonly tokensPerSecond: number;
-  /** Shares of the peak: of what the model needs, and of all that is computed. */
+  /** Shares of the peak: of the operations that the model needs, and of all operations. */
   readonly mfu: number;
   readonly hfu: number;
   readonly days: number;
@@ -111,7 +111,7 @@ export function plan(request: PlanRequest): Plan {
   };
 }
 
-/** What one GPU of a layout holds under a policy. */
+/** The memory of one GPU of a layout under a policy. */
 export function rankMemory(request: PlanRequest, layout: Layout, policy: Policy): RankMemory {
   const { config, dtype, device, batch } = request;
   const state = rankState(config, layout, dtype);

@@ -46,8 +46,8 @@ export function rankState(config: LlamaConfig, layout: Layout, dtype: StorageNam
 }
 
 /**
- * What ZeRO's shards are gathered into while they are used: from stage 2 one block's gradients before they are reduced,
- * at stage 3 also the weights of a block and of the next, or the embedding's. Bytes of one rank.
+ * The buffers into which ZeRO's shards are gathered for use: from stage 2 one block's gradients before they are reduced, at
+ * stage 3 also the weights of a block and of the next, or the embedding's. Bytes of one rank.
  */
 export function gatheredState(config: LlamaConfig, layout: Layout, dtype: StorageName): number {
   const { block, outside } = rankParameters(config, layout);

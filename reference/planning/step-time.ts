@@ -1,5 +1,5 @@
 // The time of a whole step: micro-batches one after the other, each the embedding, all blocks, the head, and back, then the
-// optimizer. What is sent between data ranks depends on the ZeRO stage:
+// optimizer. The messages between data ranks depend on the ZeRO stage:
 //
 //   0     gradients all-reduced after the last micro-batch
 //   1, 2  weights all-gathered before the first forward, gradients reduce-scattered: 1 after the last micro-batch, 2 each
@@ -39,7 +39,7 @@ export interface StepTime {
   readonly optimizer: number;
 }
 
-/** With communication that overlaps computation, and with one after the other. */
+/** The time with communication that overlaps computation, and with one after the other. */
 export function stepTime(work: StepWork): { overlapped: StepTime; serial: StepTime } {
   const { microBatches, layout, machine, dtype, config } = work;
   const parts: [times: number, tasks: Issue["tasks"]][] =

@@ -22,10 +22,10 @@ export interface Timeline {
   readonly tasks: readonly Scheduled[];
   /** When the last task ends. */
   readonly seconds: number;
-  /** What the computation's lane is busy. */
+  /** Seconds for which the computation's lane is busy. */
   readonly computation: number;
   readonly communication: number;
-  /** Time in which nothing is computed: communication that is not hidden. */
+  /** Seconds in which nothing is computed: communication that is not hidden. */
   readonly exposed: number;
 }
 
