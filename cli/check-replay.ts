@@ -1,4 +1,5 @@
 // What `touchstone check --replay` does: one case, or one relation at a case, in full.
+import { failureLine } from "../judge/candidates/result.ts";
 import { formatCase } from "../judge/case.ts";
 import { realInputs } from "../judge/real.ts";
 import { buildCase, failureOf } from "../judge/campaign.ts";
@@ -60,7 +61,7 @@ async function replayRelation(relation: Relation, trial: Trial, bitwise: boolean
     process.stdout.write(outcome.message === undefined ? "it holds\n" : `${outcome.state}: ${outcome.message}\n`);
   } catch (error) {
     if (isJudges(error)) throw error;
-    process.stdout.write(`${candidate.name} failed: ${(error as Error).message}\n`);
+    process.stdout.write(`${failureLine(candidate, error)}\n`);
     const evidence = candidate.keep?.();
     if (evidence !== undefined) process.stdout.write(`files kept in ${evidence}\n`);
   }

@@ -55,23 +55,26 @@ export function parseCase(line: string): Case {
   const [op, ...words] = line.trim().split(/\s+/);
   const sizes: Record<string, number | string> = Object.create(null);
   let profile: string | undefined;
-  let seed: number | undefined;
+  let seed: string | undefined;
   for (const word of words) {
     const match = /^([A-Za-z][A-Za-z0-9.]*)=([A-Za-z0-9.+-]+)$/.exec(word);
     if (match === null) throw new RangeError(`replay: "${word}" is not NAME=VALUE, expected such as R=3`);
     const [, name, value] = match as unknown as [string, string, string];
     const number = /^-?\d{1,10}$/.test(value) ? Number(value) : undefined;
+    if (name in sizes || (name === "profile" && profile !== undefined) || (name === "seed" && seed !== undefined)) {
+      throw new RangeError(`replay: ${name} stands twice, expected once`);
+    }
     if (name === "profile") profile = value;
-    else if (name === "seed") seed = number;
+    else if (name === "seed") seed = value;
     else sizes[name] = number ?? value;
   }
   if (!(profiles as readonly string[]).includes(profile ?? "")) {
     throw new RangeError(`replay: profile is ${profile ?? "missing"}, expected one of ${profiles.join(", ")}`);
   }
-  if (seed === undefined || seed < 0) {
-    throw new RangeError(`replay: seed is ${seed ?? "missing"}, expected a whole number of at least 0`);
+  if (!/^\d{1,10}$/.test(seed ?? "")) {
+    throw new RangeError(`replay: seed is ${seed ?? "missing"}, expected a whole number of at most ten digits`);
   }
-  return { op, sizes, profile: profile as Profile, seed };
+  return { op, sizes, profile: profile as Profile, seed: Number(seed) };
 }
 
 /** Cases of one op, shrinking towards small sizes and the first profile. `withReal` adds the recorded inputs. */
@@ -118,11 +121,12 @@ export function axis(max: number, min = 1): fc.Arbitrary<number> {
       );
 }
 
-/** A size that must be a number. */
-export function size(sizes: Sizes, name: string): number {
+/** A size that must be a whole number, of at least `min`. */
+export function size(sizes: Sizes, name: string, min = 0): number {
   const value = sizes[name];
-  if (!(typeof value === "number" && Number.isSafeInteger(value))) {
-    throw new RangeError(`${name} is ${value ?? "missing"}, expected a whole number`);
+  if (!(typeof value === "number" && Number.isSafeInteger(value) && value >= min)) {
+    const least = min === -Infinity ? "" : ` of at least ${min}`;
+    throw new RangeError(`${name} is ${value ?? "missing"}, expected a whole number${least}`);
   }
   return value;
 }

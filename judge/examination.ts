@@ -1,4 +1,5 @@
 // Everything that is examined about a candidate apart from its bound: precision, exactness, relations and hygiene.
+import { failureLine } from "./candidates/result.ts";
 import type { Operation } from "../reference/operation.ts";
 import type { Candidate } from "../reference/candidate.ts";
 import { buildCase } from "./campaign.ts";
@@ -111,7 +112,7 @@ export async function examine(
     notes.push(...hygiene.notes);
   } catch (error) {
     if (isJudges(error)) throw error;
-    findings.push(`${candidate.name} failed: ${(error as Error).message}`);
+    findings.push(failureLine(candidate, error));
     evidence = candidate.keep?.();
   }
   return {

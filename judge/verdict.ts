@@ -1,4 +1,5 @@
 // From a candidate's outputs on one problem to a verdict: truth, bound, comparison, and the candidate's own complaints.
+import { checkResult, failureLine } from "./candidates/result.ts";
 import type { Allowance, Errors } from "../reference/bounds.ts";
 import { type DTypeName, dtypes, formats, round, ulp } from "../reference/dtype.ts";
 import { type Inputs, type Operation, type Outputs, type Scalars, storageOf } from "../reference/operation.ts";
@@ -111,12 +112,12 @@ export async function judgeProblem(
   let outputs: Outputs;
   const findings: string[] = [];
   try {
-    const result = await candidate.run(problem.inputs, problem.scalars);
+    const result = checkResult(operation, await candidate.run(problem.inputs, problem.scalars));
     outputs = result.outputs;
     findings.push(...result.complaints);
   } catch (error) {
     if (isJudges(error)) throw error;
-    return { comparisons: [], findings: [`${candidate.name} failed: ${(error as Error).message}`] };
+    return { comparisons: [], findings: [failureLine(candidate, error)] };
   }
   for (const { name, t, before } of copies) {
     if (!sameBits(t.data, before)) findings.push(`input ${name} was changed`);

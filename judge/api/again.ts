@@ -1,6 +1,8 @@
 // Runs one printed line again: a case, or a relation at a case.
 import type { Candidate } from "../../reference/candidate.ts";
 import { buildCase, type Failure, failureOf, type RealInputs } from "../campaign.ts";
+import { failureLine } from "../candidates/result.ts";
+import type { Problem } from "../case.ts";
 import { isFinding, type Promises } from "../examination.ts";
 import type { Replayed } from "../replay.ts";
 import type { Terms } from "../terms.ts";
@@ -16,11 +18,13 @@ export async function checkAgain(
   terms: Terms,
   plan: Plan,
 ): Promise<JudgeResult> {
+  const { chosen, case: c } = replayed;
+  const problem = buildCase(chosen.spec, c, terms.dtype, plan.real); // throws for the line's faults, which are not the kernel's
   try {
-    return { ...nothing, ...(await tried(replayed, candidate, terms, plan)) };
+    return { ...nothing, ...(await tried(replayed, problem, candidate, terms, plan)) };
   } catch (error) {
     if (isJudges(error)) throw error;
-    return { ...nothing, passed: false, findings: [`${candidate.name} failed: ${(error as Error).message}`] };
+    return { ...nothing, passed: false, findings: [failureLine(candidate, error)] };
   } finally {
     await candidate.close?.();
   }
@@ -42,12 +46,13 @@ const nothing: JudgeResult = {
 
 async function tried(
   { chosen: { operation, spec }, case: c, relation }: Replayed,
+  problem: Problem,
   candidate: Candidate,
   terms: Terms,
-  { nondeterministic, bitwise, real }: Plan,
+  { nondeterministic, bitwise }: Plan,
 ): Promise<Partial<JudgeResult>> {
   if (relation === undefined) {
-    const verdict = await judgeProblem(operation, candidate, buildCase(spec, c, terms.dtype, real), terms);
+    const verdict = await judgeProblem(operation, candidate, problem, terms);
     const { comparisons } = verdict;
     const counts = {
       elements: comparisons.reduce((n, { elements }) => n + elements, 0),

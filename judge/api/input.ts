@@ -9,7 +9,10 @@ export function shown(value: unknown): string {
   if (Array.isArray(value)) return `an array of ${value.length}`;
   if (typeof value === "function") return "a function";
   if (typeof value === "bigint") return `${value}n`;
-  if (typeof value === "object" && value !== null) return `a ${nameOf(value)}`;
+  if (typeof value === "object" && value !== null) {
+    const name = nameOf(value);
+    return `${/^[AEIO]/.test(name) ? "an" : "a"} ${name}`;
+  }
   return String(value);
 }
 

@@ -84,6 +84,7 @@ export const ops = Object.fromEntries([...operations].map(([name, row]) => [name
  */
 export function fuse(first: OpName, second: OpName, ...rest: OpName[]): OpInfo<FusedName> {
   const names = [first, second, ...rest];
+  if (second === undefined) throw new TypeError(`fuse: got one op, ${shown(first)}, expected two or more`);
   for (const name of names)
     if (typeof name !== "string") throw new TypeError(`fuse: got ${shown(name)}, expected an op`);
   return infoOf(chosenOf(names.join("+"), "fuse").operation) as OpInfo<FusedName>;

@@ -49,7 +49,7 @@ const GRADIENT_ROWS = 4;
 export const forward = judgeRow("cross-entropy.forward", {
   ...shared,
   build(sizes, profile, seed) {
-    const ignoreIndex = size(sizes, "ignoreIndex");
+    const ignoreIndex = size(sizes, "ignoreIndex", -Infinity);
     const logits = fill(profile, seed, "logits", [size(sizes, "R"), size(sizes, "V")]);
     return { inputs: { logits, targets: targetsOf(sizes, logits, seed, ignoreIndex) }, scalars: { ignoreIndex } };
   },
@@ -85,7 +85,7 @@ export const backward = judgeRow("cross-entropy.backward", {
   build(sizes, profile, seed) {
     const { inputs, scalars } = forward.build(sizes, profile, seed);
     const { logits, targets } = inputs;
-    const { lse } = crossEntropy.forward(logits, targets, size(sizes, "ignoreIndex"));
+    const { lse } = crossEntropy.forward(logits, targets, size(sizes, "ignoreIndex", -Infinity));
     return { inputs: { dloss: upstream(profile, seed), logits, targets, lse }, scalars };
   },
   ordinary,

@@ -39,7 +39,7 @@ export const forward = judgeRow("rope-table.forward", {
     scalars: {
       theta: size(sizes, "theta"),
       HS: size(sizes, "HS"),
-      start: size(sizes, "start"),
+      start: size(sizes, "start", -Infinity),
       T: size(sizes, "T"),
     },
   }),

@@ -66,7 +66,7 @@ export const forward = judgeRow("rope.forward", {
     const madeUpTable = profile === "lattice" || profile === "cancelling";
     const { cos, sin } = madeUpTable
       ? { cos: fill(profile, seed, "cos", [T, HS / 2]), sin: fill(profile, seed, "sin", [T, HS / 2]) }
-      : ropeTable.forward(THETA, HS, size(sizes, "start"), T);
+      : ropeTable.forward(THETA, HS, size(sizes, "start", -Infinity), T);
     return {
       inputs: { x: fill(profile, seed, "x", [B, T, NH, HS]), cos, sin },
       scalars: { layout: layoutOf(sizes) },

@@ -121,7 +121,7 @@ describe("terms", () => {
     [null, /^terms: got null, expected an object of target, dtype, stores$/],
     [{ tolerance: 1e-4 }, /^terms\.tolerance is unknown, expected target, dtype, stores$/],
     [{ target: "cuda" }, /^terms\.target: got "cuda", expected one of `targets`/],
-    [{ target: {} }, /^terms\.target: got a Object, expected one of `targets`/],
+    [{ target: {} }, /^terms\.target: got an Object, expected one of `targets`/],
     [{ dtype: "float64" }, /^terms\.dtype: got "float64", expected one of float32, bfloat16, float16$/],
     [
       { stores: { P: "bfloat16" } },
@@ -141,7 +141,7 @@ describe("outputs", () => {
     [{ y: 5 }, /^outputs\.y: got 5, expected a tensor/],
     [
       { y: { data: new Int32Array(6), shape: [2, 3] } },
-      /^outputs\.y\.data: got a Int32Array, expected Float32Array or Float64Array$/,
+      /^outputs\.y\.data: got an Int32Array, expected Float32Array or Float64Array$/,
     ],
     [{ y: { data: new Float32Array(5), shape: [2, 3] } }, /^outputs\.y: 5 numbers, expected the 6/],
   ])("%#", (outputs, message) => {
@@ -163,7 +163,7 @@ describe("judge", () => {
     ["swiglu", kernel, {}, /^op: got "swiglu", expected one of/],
     [undefined, kernel, {}, /^op: got undefined, expected the name of an op/],
     ["swiglu.forward", undefined, {}, /^candidate: got undefined, expected a function or \{ name, run \}$/],
-    ["swiglu.forward", { run: 1 }, {}, /^candidate: got a Object, expected a function/],
+    ["swiglu.forward", { run: 1 }, {}, /^candidate: got an Object, expected a function/],
     ["swiglu.forward", kernel, null, /^options: got null, expected an object$/],
     [
       "swiglu.forward",
@@ -177,7 +177,7 @@ describe("judge", () => {
     ["swiglu.forward", kernel, { seconds: 0 }, /^options\.seconds: got 0, expected a positive number$/],
     ["swiglu.forward", kernel, { seconds: "1" }, /^options\.seconds: got "1", expected a number$/],
     ["swiglu.forward", kernel, { bitwise: 1 }, /^options\.bitwise: got 1, expected a boolean$/],
-    ["swiglu.forward", kernel, { signal: {} }, /^options\.signal: got a Object, expected an AbortSignal$/],
+    ["swiglu.forward", kernel, { signal: {} }, /^options\.signal: got an Object, expected an AbortSignal$/],
     ["swiglu.forward", kernel, { onCase: 5 }, /^options\.onCase: got 5, expected a function$/],
     ["swiglu.forward", kernel, { dtype: "fp16" }, /^options\.dtype: got "fp16", expected one of/],
     ["swiglu.forward", kernel, { replay: 5 }, /^options\.replay: got 5, expected a printed line$/],
@@ -186,6 +186,12 @@ describe("judge", () => {
       kernel,
       { replay: "add.forward N=1 profile=unit seed=1" },
       /^options\.replay: is of add\.forward, expected swiglu/,
+    ],
+    [
+      "swiglu.forward",
+      kernel,
+      { replay: "swiglu.forward R=-1 F=1 profile=unit seed=1" },
+      /^R is -1, expected a whole number of at least 0$/,
     ],
     [
       "swiglu.forward",
@@ -203,6 +209,10 @@ test.each<[string, RegExp]>([
   ["", /^replay: /],
   ["swiglu.forward", /^replay: profile is missing/],
   ["swiglu.forward R=1 F=1 profile=unit", /^replay: seed is missing, expected a whole number/],
+  ["swiglu.forward R=1 F=1 profile=unit seed=x", /^replay: seed is x, expected a whole number/],
+  ["swiglu.forward R=1 F=1 profile=unit seed=99999999999", /^replay: seed is 99999999999, expected a whole number/],
+  ["swiglu.forward R=1 F=1 F=2 profile=unit seed=1", /^replay: F stands twice, expected once$/],
+  ["swiglu.forward R=-1 F=1 profile=unit seed=1", /^R is -1, expected a whole number of at least 0$/],
   ["swiglu.forward R=1 profile=unit seed=1", /^replay: swiglu\.forward with the sizes R, expected R, F$/],
   ["swiglu.forward R=1 F=99999999 profile=unit seed=1", /^replay: F is 99999999, expected at most 1048576$/],
   ["swiglu.forward R=1 F=1 profile=real seed=1", /^replay: /],

@@ -151,6 +151,29 @@ describe("judge", () => {
     }
   });
 
+  test.each<[string, () => unknown]>([
+    ["nothing", () => Promise.reject(undefined)],
+    ["null", () => Promise.reject(null)],
+    ["a word", () => Promise.reject("no memory")],
+    ["two lines", () => Promise.reject(new Error("no\n  memory"))],
+    ["an error of another realm", () => Promise.reject({ message: "no memory" })],
+  ])("a candidate may throw %s", async (_, failing) => {
+    for (const options of [{ runs: 1 }, { replay: "swiglu.forward R=1 F=1 profile=unit seed=0" }]) {
+      const { passed, findings } = await judge("swiglu.forward", failing as never, options);
+      expect(passed).toBe(false);
+      expect(findings[0]).toMatch(/ failed: (threw (undefined|null|no memory)|no memory)$/);
+    }
+  });
+
+  test.each([null, {}, { outputs: null, complaints: [] }, { outputs: {} }, { outputs: { y: [1] }, complaints: [] }])(
+    "a candidate may return %j",
+    async (result) => {
+      const { passed, findings } = await judge("swiglu.forward", { name: "mine", run: async () => result as never });
+      expect(passed).toBe(false);
+      expect(findings[0]).toMatch(/: mine failed: (run )?returned .*, expected \{ /);
+    },
+  );
+
   test("closes a candidate, tells it op and dtype, and takes the target that it names", async () => {
     const told: unknown[] = [];
     const candidate: Candidate = {
