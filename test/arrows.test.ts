@@ -23,7 +23,7 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
 };
 const rooms = [...Object.keys(arrows), "bench", "test"];
 
-/** The same within the reference: its folders from the lowest to the highest, besides the files at its top. */
+/** The same within the reference: its folders from the lowest to the highest; the files at its top come in addition. */
 const withinReference: Readonly<Record<string, readonly string[]>> = {
   ops: [],
   model: ["ops"],
@@ -55,7 +55,7 @@ describe("arrows", () => {
     expect(importsOf("reference").filter(({ to }) => !within(to, "reference"))).toEqual([]);
   });
 
-  test("kernels-gpu runs none of the reference's ops and bounds: it is what is judged", () => {
+  test("kernels-gpu runs none of the reference's ops and bounds, which judge it", () => {
     const judges = ["reference/ops", "reference/model/block.ts", "reference/model/model.ts"];
     const runs = importsOf("kernels-gpu").filter(
       ({ to, typesOnly }) => !typesOnly && judges.some((path) => to.startsWith(path)),
@@ -68,7 +68,7 @@ describe("arrows", () => {
 const entries = readdirSync(root).filter((name) => name.endsWith(".ts"));
 
 describe("circles", () => {
-  test("no room imports one that stands above it", () => {
+  test("no room imports a room above it", () => {
     const order = Object.keys(arrows);
     for (const [room, below] of Object.entries(arrows)) {
       for (const other of below)
@@ -76,11 +76,11 @@ describe("circles", () => {
     }
   });
 
-  test("no file is imported by what it imports, but by types alone", () => {
+  test("files import one another in a circle only for types", () => {
     expect(circlesIn([...rooms, ...entries].flatMap(importsOf))).toEqual([]);
   });
 
-  test("a circle of two or three files is found, and one of types is none", () => {
+  test("a circle of two or three files is found, and a circle of types is not one", () => {
     const [a, b, c] = ["a.ts", "b.ts", "c.ts"];
     const value = (from: string, to: string) => ({ from, to, typesOnly: false });
     expect(circlesIn([value(a, b), value(b, c)])).toEqual([]);

@@ -7,7 +7,7 @@ export interface Exact {
   readonly exponent: number;
 }
 
-/** Bits behind the binary point. */
+/** Bits after the binary point. */
 const BITS = 320;
 
 /** A finite double, exactly. Throws RangeError for NaN and infinities. */
@@ -49,7 +49,7 @@ function ulpExponent(x: Exact): number {
   return Math.max(bitLength(x.mantissa) + x.exponent - 53, -1074);
 }
 
-/** ±2¹⁰²⁴, the double that would follow the largest: what an infinity stands for. */
+/** ±2¹⁰²⁴, the double that would follow the largest: the value that an infinity stands for. */
 const infinity = (sign: bigint): Exact => ({ mantissa: sign, exponent: 1024 });
 
 /**
@@ -156,7 +156,7 @@ export function power(base: number, exponent: number): Exact {
   return expFixed(a.exponent >= 0 ? product << BigInt(a.exponent) : product >> BigInt(-a.exponent));
 }
 
-/** sin x and cos x for |x| ≤ 2⁶⁰, with BITS bits behind the first of x itself, so that sin x of a small x keeps them. */
+/** sin x and cos x for |x| ≤ 2⁶⁰, with BITS bits after the first bit of x itself, so that sin x of a small x keeps them. */
 export function sinCos(x: number): { sin: Exact; cos: Exact } {
   const exact = fromNumber(x);
   const bits = BITS + Math.max(0, Math.ceil(-(bitLength(exact.mantissa) + exact.exponent) / 64) * 64);

@@ -1,4 +1,4 @@
-// Formats that numbers pass through: rounding and cutting off, against the bits of a float32.
+// Formats that numbers pass through: rounding and truncation, against the bits of a float32.
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { dtypes, formats, round, truncate, ulp } from "../reference/dtype.ts";

@@ -68,7 +68,7 @@ describe("the truth in BigInt", () => {
     expect(exact.ulpError(neighbour(1e-310, -1), exact.fromNumber(1e-310))).toBe(1);
   });
 
-  test("an infinity stands for 2^1024, and NaN is no error that passes", () => {
+  test("an infinity stands for 2^1024, and an error of NaN does not pass", () => {
     expect(exact.ulpError(Infinity, exact.exp(800))).toBe(0);
     expect(exact.ulpError(Infinity, exact.fromNumber(Number.MAX_VALUE))).toBe(1);
     expect(exact.ulpError(-Infinity, exact.exp(800)) <= ELEMENTARY_ULPS).toBe(false);

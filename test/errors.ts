@@ -11,7 +11,7 @@ import type { Tensor } from "../reference/tensor.ts";
 
 const SEED = 20_230_227; // the paper's date
 const DRAWN_CASES = 15;
-/** So large that no bound which forgot it would still hold. */
+/** An error so large that a bound which forgot it would not hold. */
 const RELATIVE_ERROR = 2 ** -8;
 
 /** The op on inputs anywhere within their errors, one input at a time and all at once, stays within the bound for them. */

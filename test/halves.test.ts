@@ -54,11 +54,11 @@ describe.each(formats)("$name", ({ t, bias, encode, decode }) => {
     expect(wrong).toEqual([]);
   });
 
-  test("every tie goes to the even pattern, and a double beside it to the nearer one", () => {
+  test("every tie goes to the even pattern, and a double next to it to the nearer one", () => {
     const wrong: { tie: number; got: number[]; want: number[] }[] = [];
     for (let low = 0; low < infinity; low++) {
       const high = low + 1;
-      // The tie above the largest number stands where the next one would be if the exponent went on.
+      // The last tie lies between the largest number and the one that would come next if the exponent went on.
       const tie = (Number(asMultiple(low, t) + asMultiple(high, t)) * smallest) / 2;
       const [below, above] = neighbours(tie);
       const even = low % 2 === 0 ? low : high;
@@ -69,7 +69,7 @@ describe.each(formats)("$name", ({ t, bias, encode, decode }) => {
     expect(wrong).toEqual([]);
   });
 
-  test("rounds once: a double beside a tie is not first rounded onto it as a float32", () => {
+  test("rounds once: a double next to a tie is not first rounded onto it as a float32", () => {
     const tie = 1 + 2 ** -(t + 1);
     expect(Math.fround(tie + 2 ** -40)).toBe(tie);
     expect(decode(encode(tie + 2 ** -40))).toBe(1 + 2 ** -t);

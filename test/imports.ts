@@ -1,4 +1,4 @@
-// What the sources import: each file's imports, and all that a file reaches.
+// The imports of the sources: each file's own, and all files that it reaches.
 import { readdirSync, readFileSync } from "node:fs";
 import { dirname, join, relative, sep } from "node:path";
 import { fileURLToPath } from "node:url";

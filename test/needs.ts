@@ -1,4 +1,4 @@
-// What a test needs and a machine may lack. A test that is skipped for it says so in its name, and the run lists it.
+// Needs of tests that a machine may lack. A test that is skipped for one says so in its name, and the run lists it.
 import { spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
 import { join } from "node:path";

@@ -6,7 +6,7 @@ import type { Floats } from "../reference/tensor.ts";
 
 const SPECIAL = [0, -0, NaN, Infinity, -Infinity, 1e300, -1e300, Number.MIN_VALUE, 1e-45, 3.4028234663852886e38];
 
-/** Row-major or transposed, with or without numbers before the matrix and a gap behind each vector. */
+/** Row-major or transposed, with or without numbers before the matrix and a gap after each vector. */
 interface Layout {
   readonly transposed: boolean;
   readonly start: number;
@@ -56,7 +56,7 @@ test("the fast product has the bits of the plain loops: any shape, layout and st
     fc.property(problem, ({ I, J, K, A, B, Out, a, b, seed, every }) => {
       const left = operand(A, I, K, a, seed, every);
       const right = operand(B, J, K, b, seed + 1, every);
-      // What is not written keeps its mark; what is written beyond the end shows.
+      // An element that is not written keeps its mark; a write beyond the end shows.
       const want = new Out(I * J + 3).fill(7);
       const got = new Out(I * J + 3).fill(7);
       plainProduct(want, I, J, K, left, right);

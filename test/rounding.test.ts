@@ -195,7 +195,7 @@ class Device {
   }
 }
 
-/** An operand: what the kernel has, and what the bound knows of it. */
+/** An operand: the kernel's number, and the bound's (value, error) pair for it. */
 interface Operand {
   readonly actual: number;
   readonly known: Approx;
@@ -559,7 +559,7 @@ describe("by hand", () => {
     expect(total.total().error).toBe(Infinity);
   });
 
-  test("what is exact stays exact", () => {
+  test("exact operations stay exact", () => {
     expect(a.exact(3)).toEqual({ value: 3, error: 0 });
     expect(a.product()).toEqual({ value: 1, error: 0 });
     expect(a.product(exact(0), exact(5), exact(1e-30))).toEqual({ value: 0, error: 0 });

@@ -37,7 +37,7 @@ export function testBound(op: string): void {
   });
 }
 
-/** The kernel of an op stays inside its bound; each of its mutants, and what computes nothing, does not. */
+/** The kernel of an op stays inside its bound; its mutants, and a kernel that returns zeros, do not. */
 export function testKernel(op: string): void {
   describe(`${op}: the kernel`, () => {
     const tried = casesToTry(op);
@@ -78,7 +78,7 @@ function casesToTry(op: string): Case[] {
   return [...exampleCases(spec, SEED), ...fc.sample(arbitraryCase(spec, false), { numRuns: DRAWN_CASES, seed: SEED })];
 }
 
-/** What the judge says of the first case that it rejects. */
+/** The judge's finding on the first case that it rejects. */
 async function firstFinding(
   op: string,
   candidate: Candidate,

@@ -15,7 +15,7 @@ function allowed(target: Target, name: FunctionName, x: number, exact: number): 
   return new Arithmetic(target).accuracy(name, { value: x, error: 0 }, Math.abs(exact));
 }
 
-test("the targets stand under their names", () => {
+test("each target has the name under which it is listed", () => {
   for (const [name, target] of Object.entries(targets)) expect(target.name).toBe(name);
 });
 

@@ -1,5 +1,5 @@
-// Correct evaluations of AdamW: moments as products or lerp, bias corrections in five places, decay in three; and what follows
-// from the betas as given, or from the betas themselves.
+// Correct evaluations of AdamW: moments as products or lerp, bias corrections in five places, decay in three; coefficients as
+// given, or computed from the betas.
 import { dtypes } from "../reference/dtype.ts";
 import { power } from "../reference/elementary.ts";
 import type { AdamWScalars } from "../reference/ops/adamw.ts";
@@ -10,7 +10,7 @@ const { minNormal } = dtypes.float32;
 
 /** beta · m + c · x. */
 type Moment = (f: F, m: number, beta: number, c: number, x: number) => number;
-/** learningRate times the direction, and the direction alone. */
+/** learningRate times the direction, and the direction itself. */
 type Step = (f: F, s: AdamWScalars, m: number, v: number) => { step: number; direction: number };
 type Update = (f: F, s: AdamWScalars, w: number, direction: number, step: number) => number;
 
@@ -125,8 +125,8 @@ function runningProduct(f: F, beta: number, count: number): number {
   return product;
 }
 
-// Each combination of moments, steps and updates, the ways to the coefficients and corrections taking turns: there are 15 of
-// them, as there are steps and updates, so each form of the moments meets them all.
+// Each combination of moments, steps and updates; the ways to the coefficients and corrections take turns. There are 15 of
+// them, and 15 steps and updates, so each form of the moments meets them all.
 const ways = entriesOf(corrections).flatMap(([correctionForm, correctionsOf]) =>
   entriesOf(coefficients).map(([form, coefficientsOf]) => ({
     covers: [form, correctionForm] as const,

@@ -8,8 +8,8 @@ import type { FunctionName, Target } from "../reference/targets.ts";
 
 /**
  * nearest: IEEE 754. truncating and away: towards and away from zero. neighbour: either neighbour, at random.
- * adversarial: not rounded at all, but off by exactly u, up or down, as a worst case would be: what comes out is no
- * float32 number, and shows how much of a bound can be reached.
+ * adversarial: not rounded at all, but off by exactly u, up or down, as in the worst case: the result is not a float32
+ * number, and shows how much of a bound can be reached.
  */
 export const roundings = ["nearest", "truncating", "away", "neighbour", "adversarial"] as const;
 export type Rounding = (typeof roundings)[number];
@@ -29,21 +29,21 @@ export type Order = (typeof orders)[number];
 export interface Habits {
   readonly rounding: Rounding;
   readonly order: Order;
-  /** Products that are added are not rounded before. */
+  /** Products are not rounded before they are added. */
   readonly fused: boolean;
   /** Subnormal operands and results become zero. */
   readonly flushes: boolean;
-  /** How functions err: not beyond rounding, at random within the accuracy, or by all of it, up or down. */
+  /** How functions err: only by rounding, at random within the accuracy, or by all of it, up or down. */
   readonly functions: "exact" | "random" | "low" | "high";
-  /** Decides what is random, and the sides on which an adversary errs: 0 all up, 1 all down, otherwise mixed. */
+  /** Seeds the random choices, and decides the sides on which an adversary errs: 0 all up, 1 all down, otherwise mixed. */
   readonly seed: number;
-  /** Into what the operands of products that are added are brought first, as a matrix unit does. */
+  /** The format to which the operands of added products are first reduced, as by a matrix unit. */
   readonly operands?: FormatName;
-  /** Into what each partial sum is brought. */
+  /** The format to which each partial sum is reduced. */
   readonly accumulator?: FormatName;
-  /** Into what every result is brought that is no part of a sum, and every finished sum: what passes from step to step. */
+  /** The format to which every number between steps is reduced: finished sums, and results that are not part of a sum. */
   readonly intermediates?: FormatName;
-  /** How all three are brought there; to nearest without it. */
+  /** How all three are reduced; to nearest if left out. */
   readonly narrowing?: "nearest" | "truncating";
 }
 
@@ -57,7 +57,7 @@ export class Float32Arithmetic {
   private readonly operands: DType | undefined;
   private readonly accumulator: DType | undefined;
   private readonly intermediates: DType | undefined;
-  /** Results are rounded to nearest: so asked, or since the target has no other rounding. */
+  /** Results are rounded to nearest: by habit, or because the target has no other rounding. */
   private readonly toNearest: boolean;
   private drawn = 0;
   private isSumming = false;
@@ -78,7 +78,7 @@ export class Float32Arithmetic {
     return Math.fround(x);
   }
 
-  /** Adding zero is exact in every rounding: an accumulator that starts at zero has one rounding less than terms. */
+  /** Adding zero is exact in every rounding: an accumulator that starts at zero has one rounding fewer than terms. */
   add(a: number, b: number): number {
     const x = this.operand(a);
     const y = this.operand(b);
@@ -212,7 +212,7 @@ export class Float32Arithmetic {
     return this.ordered(terms);
   }
 
-  /** A sum is one step: only what it ends in is brought to the format of intermediates. */
+  /** A sum is one step: only its result is reduced to the format of intermediates. */
   private summing(total: () => number): number {
     this.isSumming = true;
     const sum = total();
@@ -274,7 +274,7 @@ export class Float32Arithmetic {
     return flushes && Math.abs(x) < minNormal ? 0 : x;
   }
 
-  /** What a step gives, as the next one reads it. */
+  /** The result of a step, as the next step reads it. */
   private step(x: number): number {
     return this.isSumming ? x : this.narrow(x, this.intermediates);
   }
@@ -298,7 +298,7 @@ export class Float32Arithmetic {
     }
   }
 
-  /** A function's exact result, moved within its accuracy and brought to float32 from outside in. */
+  /** A function's exact result, moved within its accuracy and then rounded to float32 back towards the exact result. */
   private erring(name: FunctionName, argument: number, exact: number): number {
     const { functions, rounding, flushes } = this.habits;
     if (!Number.isFinite(exact)) return Math.fround(exact);
@@ -311,7 +311,7 @@ export class Float32Arithmetic {
       ];
       const moved = Math.fround(exact + share * (allowed < Infinity ? allowed : 0));
       x = Math.abs(moved - exact) <= allowed ? moved : next(moved, Math.sign(exact - moved) as 1 | -1);
-      // Where not even a neighbour lies within the accuracy, the nearest number is the best that there is.
+      // If not even a neighbour lies within the accuracy, the nearest number is the best possible.
       if (!(Math.abs(x - exact) <= allowed)) x = Math.fround(exact);
     }
     x = this.step(x);

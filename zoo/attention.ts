@@ -1,5 +1,5 @@
-// Correct evaluations of attention: where the scale goes, which exponential, a maximum first or a running one, which
-// normalisation; in the backward what is saved and what is computed anew.
+// Correct evaluations of attention: they differ in the place of the scale, the exponential, a maximum first or a running one,
+// the normalisation; and in the backward in the tensors that are saved or recomputed.
 import { visibleKeys } from "../reference/ops/attention.ts";
 import type { Inputs } from "../reference/operation.ts";
 import type { Tensor } from "../reference/tensor.ts";
@@ -17,7 +17,7 @@ interface Manner {
   readonly normalise: "by-quotient" | "by-reciprocal" | "each-weight" | "by-lse";
 }
 
-/** A score in two forms: as it is, and as the exponential's argument wants it. */
+/** A score in two forms: as it is, and as the exponential's argument. */
 interface Softmax {
   readonly scores: readonly number[];
   readonly m: number;
@@ -232,7 +232,7 @@ const plain: Manner = {
   normalise: "by-quotient",
 };
 
-/** Each value of each choice comes up, most of them in two combinations. */
+/** Each value of each choice occurs, most of them in two combinations. */
 const manners: readonly Manner[] = [
   plain,
   { ...plain, scale: "scale-in-q", maximum: "running-by-key", normalise: "by-reciprocal" },

@@ -4,7 +4,7 @@ import { entriesOf, type EvaluationOf, output } from "./evaluation.ts";
 import type { Float32Arithmetic } from "./arithmetic.ts";
 
 const copied = (_: Float32Arithmetic, value: number): number => value;
-/** 1 · value + 0 + 0 + …: exact, but for a subnormal operand. */
+/** 1 · value + 0 + 0 + …: exact, except for a subnormal operand. */
 const selected = (f: Float32Arithmetic, value: number): number =>
   f.habits.flushes && Math.abs(value) < dtypes.float32.minNormal ? 0 : value;
 

@@ -12,7 +12,7 @@ export interface Evaluation {
   readonly evaluate: (f: Float32Arithmetic, inputs: Inputs, scalars: Scalars) => Outputs;
 }
 
-/** One of an op whose row the compiler knows: a variant that the row does not list does not compile. */
+/** An evaluation of an op whose row the compiler knows: a variant that the row does not list does not compile. */
 export interface EvaluationOf<Op extends OpName> extends Evaluation {
   readonly op: Op;
   readonly covers: readonly CoveredOf<Op>[];

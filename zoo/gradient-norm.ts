@@ -5,7 +5,7 @@ import type { Float32Arithmetic } from "./arithmetic.ts";
 
 const { minNormal } = dtypes.float32;
 
-/** The root of a sum of squares, zero where nothing is promised of √. */
+/** The root of a sum of squares, zero where nothing is promised about √. */
 const guarded = (f: Float32Arithmetic, x: number): number => (x < minNormal ? 0 : f.sqrt(x));
 /** The same, from within √'s domain. */
 const raised = (f: Float32Arithmetic, x: number): number => f.sqrt(Math.max(x, minNormal));

@@ -1,4 +1,4 @@
-// Every correct evaluation: a line for each op and direction. One that is missing does not compile.
+// Every correct evaluation: a line for each op and direction. A missing line does not compile.
 import type { OpName } from "../reference/ops/index.ts";
 import type { Evaluation, EvaluationOf } from "./evaluation.ts";
 import * as adamw from "./adamw.ts";
@@ -41,7 +41,7 @@ const evaluations: { readonly [Op in OpName]: readonly EvaluationOf<Op>[] } = {
   "adamw.forward": adamw.forward,
 };
 
-/** The correct evaluations of one op; none of a name that is no op's. */
+/** The correct evaluations of one op; an empty list if the name is not an op's. */
 export function evaluationsOf(op: string): readonly Evaluation[] {
   return Object.hasOwn(evaluations, op) ? evaluations[op as OpName] : [];
 }

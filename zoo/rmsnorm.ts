@@ -40,7 +40,7 @@ function rowsOf({ data, shape: [R, C] }: Tensor): number[][] {
   return Array.from({ length: R }, (_, r) => Array.from(data.subarray(r * C, (r + 1) * C)));
 }
 
-// Each product with each root, the forms of the mean square taking turns.
+// Each product with each root; the forms of the mean square take turns.
 export const forward = entriesOf(products).flatMap(([form, product], p) =>
   entriesOf(roots).map(([root, inverseRoot], q): EvaluationOf<"rmsnorm.forward"> => {
     const means = entriesOf(meanSquares);
@@ -103,7 +103,7 @@ const gradients = {
       cube < dtypes.float32.max ? f.multiply(cube, f.divide(f.dot(dn, x), x.length)) : oneByOne(f, dn, x, rstd);
     return dn.map((v, c) => f.subtract(f.multiply(rstd, v), f.multiply(x[c], along)));
   },
-  // What an autograd makes of mean(x²) and its root: −½ · rstd³ is the root's slope, 2x / C that of the mean.
+  // An autograd's gradient of mean(x²) and its root: −½ · rstd³ is the root's slope, 2x / C that of the mean.
   autograd: (f, { dy, x, w, rstd }) => {
     const dn = elementwise(f, dy, w);
     const cube = f.multiply(f.multiply(rstd, rstd), rstd);
@@ -120,7 +120,7 @@ const gradients = {
   },
 } satisfies Readonly<Record<string, (f: Float32Arithmetic, row: RowOf) => Row>>;
 
-/** Where rstd comes from: saved, or computed again in each form of the forward. */
+/** The source of rstd: saved, or computed again in each form of the forward. */
 type Scale = (f: Float32Arithmetic, x: Row, saved: number, eps: number) => number;
 type ScaleForms = readonly ("rstd-saved" | keyof typeof roots | keyof typeof meanSquares)[];
 const scales: readonly (readonly [ScaleForms, Scale])[] = [
@@ -139,7 +139,7 @@ const gains = {
   "gain-term-scaled-last": (f, dy, x, rstd) => f.multiply(f.multiply(dy, x), rstd),
 } satisfies Readonly<Record<string, (f: Float32Arithmetic, dy: number, x: number, rstd: number) => number>>;
 
-// Each gradient with each form of the terms of dw, and with rstd saved or computed again, the forms of the latter taking turns.
+// Each gradient with each form of the terms of dw, and with rstd saved or recomputed; the forms of recomputing take turns.
 export const backward = entriesOf(gradients).flatMap(([dxForm, gradient], p) =>
   entriesOf(gains).flatMap(([dwForm, gain], q) =>
     [scales[0], scales[1 + ((2 * p + q) % (scales.length - 1))]].map(

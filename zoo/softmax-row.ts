@@ -21,7 +21,7 @@ export const maximumFirst: Statistics = (f, e, row) => {
   return { max, sum: f.sum(row.map((logit) => e(f, f.subtract(logit, max)))) };
 };
 
-/** The sum relative to another maximum; where that is the same, nothing is rounded. */
+/** The sum relative to another maximum; if that is the same, nothing is rounded. */
 function rescaled(f: Float32Arithmetic, e: Exponential, { max, sum }: State, to: number): number {
   return max === to || sum === 0 ? sum : f.multiply(sum, e(f, f.subtract(max, to)));
 }

@@ -9,7 +9,7 @@ function rowsOf({ data, shape: [R, C] }: Tensor): number[][] {
   return Array.from({ length: R }, (_, r) => Array.from(data.subarray(r * C, (r + 1) * C)));
 }
 
-/** From a row's maximum and sum to what becomes of each element. */
+/** From a row's maximum and sum to the function that normalises each element. */
 type Normalise = (f: Float32Arithmetic, e: Exponential, state: State) => (x: number) => number;
 
 const normalisations = {
@@ -29,7 +29,7 @@ const normalisations = {
 const statistics = { "maximum-first": maximumFirst, "running-maximum": running, "running-in-lanes": runningInLanes };
 const exponentials = { "base-e": natural, "base-2": binary };
 
-// Each normalisation with each exponential, the statistics taking turns so that each meets every other choice.
+// Each normalisation with each exponential; the statistics take turns so that each meets every other choice.
 export const forward = entriesOf(normalisations).flatMap(([how, normalise], n) =>
   entriesOf(exponentials).map(([base, e], b): EvaluationOf<"softmax.forward"> => {
     const [name, statisticsOf] = entriesOf(statistics)[(n + b) % 3];

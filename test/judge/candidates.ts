@@ -86,7 +86,7 @@ export function trialOf(op: string, tried: Candidate, seed = 1): Trial {
 
 const kept = new Map<string, Map<string, Ruler>>();
 
-/** The rulers of one setup, which every candidate of a test file is measured by: most of the time goes into their emulations. */
+/** The rulers of one setup, shared by all candidates of a test file, because most of the time goes into their emulations. */
 export function rulersFor(...setup: readonly string[]): Map<string, Ruler> {
   const key = setup.join(" ");
   const rulers = kept.get(key) ?? new Map<string, Ruler>();
@@ -94,7 +94,7 @@ export function rulersFor(...setup: readonly string[]): Map<string, Ruler> {
   return rulers;
 }
 
-/** What one relation says of a candidate. */
+/** The outcome of one relation for a candidate. */
 export async function tryRelation(op: string, name: string, tried: Candidate, seed = 1): Promise<Outcome> {
   const relation = relationsOf(operations.get(op)!, judgeRows.get(op)!).find((r) => r.name === name);
   if (relation === undefined) throw new RangeError(`${op} has no relation "${name}"`);

@@ -28,7 +28,7 @@ const fused = (a: string, b: string) => {
   return { operation, spec: fuseRows(operation, judgeRows.get(a)!, judgeRows.get(b)!) };
 };
 
-/** Both ops in float32, with something done to what passes between them. */
+/** Both ops in float32, with a change to the tensor that passes between them. */
 function twoSteps(inputs: Inputs, scalars: Scalars, between: (x: number) => number): Outputs {
   const { x, "rmsnorm.w": gain, "linear.w": w } = inputs;
   const { y } = op("rmsnorm.forward").evaluate({ x, w: gain }, scalars, Float32Array);
@@ -50,7 +50,7 @@ describe("rmsnorm.forward+linear.forward", () => {
       return judgeOutputs(operation, outputs, { ...problem, profile: c.profile }, ieeeTerms).findings;
     });
 
-  test("names that both use are told apart, and axes that mean one length are one", () => {
+  test("names that both use become distinct, and axes of one length become one", () => {
     expect(operation.inputs).toEqual({ x: "R,C", "rmsnorm.w": "C", "linear.w": "O,C" });
     expect(operation.outputs).toEqual({ y: "R,O" });
     expect(operation.scalars).toEqual({ eps: "real" });
@@ -107,7 +107,7 @@ function trial(pair: readonly [string, string], tried: Candidate): Trial {
 }
 
 describe("relations that follow from those of the parts", () => {
-  test("row-wise parts make a row-wise op, and what a row-wise part feeds a causal one does not see later tokens", () => {
+  test("row-wise parts make a row-wise op, and a row-wise part before a causal one makes a causal op", () => {
     const names = (pair: readonly [string, string]) => {
       const { operation, spec } = fused(...pair);
       return relationsOf(operation, spec).map(({ name }) => name);
@@ -181,7 +181,7 @@ describe("the precision of rmsnorm.forward+linear.forward", () => {
     expect(await classOf(3, { order })).toBe("float32");
   });
 
-  test("what passes between the parts brought to TF32 and to bfloat16, and sums in bfloat16", async () => {
+  test("the tensor between the parts in TF32 and in bfloat16, and sums in bfloat16", async () => {
     expect(await classOf(1, { operands: "tf32" })).toBe("tf32 operands or float16 operands");
     expect(await classOf(1, { operands: "bfloat16" })).toBe("bfloat16 operands");
     expect(await classOf(1, { accumulator: "bfloat16" })).toBe("bfloat16 accumulation");
@@ -202,7 +202,7 @@ test("three ops fuse as two do, and a second matrix gets an axis of its own", ()
   expect(outputs).toEqual({ y: "R,O2" });
 });
 
-test("what does not fit is said", () => {
+test("ops that do not fit are refused", () => {
   expect(() => fused("linear.forward", "attention.forward")).toThrow(/does not fit/);
   expect(() => fused("rmsnorm.backward", "linear.forward")).toThrow(/only forward ops are fused/);
 });

@@ -1,4 +1,4 @@
-// Two runs agree, NaN and infinity are passed on, and what a candidate must not do beside its numbers is told.
+// Two runs agree, NaN and infinity are passed on, and faults of a candidate other than wrong numbers are reported.
 import { describe, expect, test } from "vitest";
 import { inspectHygiene } from "../../judge/hygiene.ts";
 import type { Candidate } from "../../reference/candidate.ts";
@@ -30,7 +30,7 @@ describe("two runs", () => {
     expect([repeatable, findings, notes.length]).toEqual([false, [], 1]);
   });
 
-  test("on one memory that a candidate uses again are told apart all the same", async () => {
+  test("that reuse one memory are still compared as two", async () => {
     const memory = new Float32Array(1 << 12);
     const reused = candidate((inputs, scalars) => {
       const { y } = operations.get("swiglu.forward")!.evaluate(inputs, scalars, Float32Array);
@@ -84,7 +84,7 @@ describe("NaN and infinity", () => {
     expect(findings).toHaveLength(2);
   });
 
-  test("behind the mask that come through as 0 · NaN are no fault, and told", async () => {
+  test("under the mask that come through as 0 · NaN are not a fault, but noted", async () => {
     const weighing = mistaken("attention.forward", ({ y }, { v }) => {
       const [B, , NH, HS] = y.shape;
       const [, S, NKV] = v.shape;

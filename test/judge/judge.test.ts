@@ -1,4 +1,4 @@
-// The judge itself: what it must reject, what it must accept, and that it never passes what it did not see.
+// The judge itself: it rejects and accepts what it must, and never passes numbers that it did not see.
 import { spawnSync } from "node:child_process";
 import { describe, expect, test } from "vitest";
 import type { Candidate } from "../../reference/candidate.ts";
@@ -61,7 +61,7 @@ describe("one element against its bound", () => {
     expect(outside(NaN, 0, 0)).toBe(1);
   });
 
-  test("what has no bound is counted as unjudged, whatever it is", () => {
+  test("an element without a bound is counted as unjudged, whatever its value", () => {
     const {
       unjudged,
       outside: out,
@@ -70,7 +70,7 @@ describe("one element against its bound", () => {
     expect([unjudged, out, power.judged]).toEqual([2, 0, 0]);
   });
 
-  test("a truth that is no number is asked for where it is promised", () => {
+  test("a truth of NaN or infinity is required where the target promises it", () => {
     for (const want of [NaN, Infinity]) {
       expect(outside(1, want, 1, targets.ieee)).toBe(1);
       expect(outside(want, want, 1, targets.ieee)).toBe(0);
@@ -191,7 +191,7 @@ describe("an examination", () => {
   });
 });
 
-describe("nothing seen is no pass", () => {
+describe("a check that saw nothing does not pass", () => {
   test("a zoo without evaluations", () => {
     expect(() => soundness({ operation, spec }, [], targets.wgsl, { elements: 1, seed: 1 })).toThrow(RangeError);
   });
@@ -215,7 +215,7 @@ describe("nothing seen is no pass", () => {
   });
 });
 
-test("a finding says how far off, also where nothing is allowed, and that NaN is no number", () => {
+test("a finding says how far off a number is, also where no error is allowed, and that NaN is not a number", () => {
   const want = { data: Float64Array.of(1), shape: [1] };
   const told = (got: number, allowed: number): string => {
     const result = { data: Float64Array.of(got), shape: [1] };

@@ -1,5 +1,5 @@
-// What a kernel with 16-bit inputs and outputs accumulates in: named where any probe shows it, undecidable where none does,
-// and never another class for one that accumulates in float32.
+// The format in which a kernel with 16-bit inputs and outputs accumulates: it is named where any probe shows it, undecidable
+// where none does, and a kernel that accumulates in float32 is never named otherwise.
 import { storageOf } from "../../reference/operation.ts";
 import { describe, expect, test } from "vitest";
 import type { Candidate } from "../../reference/candidate.ts";
@@ -14,7 +14,7 @@ import { operations } from "../../reference/ops/index.ts";
 import { targets } from "../../reference/targets.ts";
 import { candidate, rulersFor } from "./candidates.ts";
 
-/** Shorter sums than `touchstone check` has, that take a quarter of its time. */
+/** Shorter sums than those of `touchstone check`, which take a quarter of the time. */
 const TERMS = 1024;
 
 const low = ["bfloat16", "float16"] as const;
@@ -67,7 +67,7 @@ describe.each(low)("%s in and out", (dtype) => {
     }
   });
 
-  test.each([...operations.keys()])("%s: no other class is named of float32", async (op) => {
+  test.each([...operations.keys()])("%s: float32 is not named as another class", async (op) => {
     const variants = evaluationsOf(op).length;
     for (const [i, order] of (["sequential", "strided"] as const).entries()) {
       const tried = stored(op, dtype, (2 * i + 1) % variants, { order, fused: i === 0 });
@@ -84,7 +84,7 @@ describe.each(low)("%s in and out", (dtype) => {
     );
   });
 
-  test("what passes from step to step, and P before its product", async () => {
+  test("numbers that pass from step to step, and P before its product", async () => {
     const steps: PrecisionClass = `${dtype} intermediates`;
     for (const op of ["swiglu.forward", "swiglu.backward", "rope.forward", "rmsnorm.forward"]) {
       expect(await classOf(op, dtype, { intermediates: dtype }), op).toBe(steps);
@@ -98,7 +98,7 @@ describe.each(low)("%s in and out", (dtype) => {
     }
   });
 
-  test("where float32 itself may differ by as much, that is told", async () => {
+  test("where float32 itself may differ by as much, the report says so", async () => {
     // The saved y is rounded to the dtype, so D from it and D from Σ P · dP are as far apart as a rounded P makes them.
     const precision = await measured("attention.backward", dtype, stored("attention.backward", dtype, 0, {}));
     const dk = precision.find(({ output }) => output === "dk")!;
@@ -107,7 +107,7 @@ describe.each(low)("%s in and out", (dtype) => {
     expect(dk.between.every((name) => name === "float32" || name.startsWith(dtype))).toBe(true);
   });
 
-  test("a copy has no other class, and NaN none at all", async () => {
+  test("a copy has no class other than float32, and NaN has none at all", async () => {
     expect((await measured("embedding.forward", dtype, stored("embedding.forward", dtype, 0, {})))[0].class).toBe(
       "float32",
     );

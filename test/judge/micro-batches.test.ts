@@ -1,5 +1,5 @@
-// A recorded step of several micro-batches: judged whole, clean where it is sound, and the faults that gradient accumulation
-// has really had are named with the micro-batch in which they are.
+// A recorded step of several micro-batches: it is judged whole and clean if it is sound, and faults that gradient accumulation
+// has really had are named with their micro-batch.
 import { execFileSync, spawnSync } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -43,7 +43,7 @@ const judge = (corrupt?: Corrupt, without: readonly RegExp[] = []): Blame =>
   );
 const first = (found: Blame): string => `${found.faults[0]?.op} at ${found.faults[0]?.segment}`;
 
-// What hooks on PyTorch's modules do not see, and what is left in .grad: the sums alone.
+// Hooks on PyTorch's modules do not see these, and .grad holds only the sums.
 const hooks = [/rstd$/, /rope\.(cos|sin)$/, /\.lse$/, /activationGradientTerms\./, /gradientTerms\./, /clipped/];
 const withoutShares = [...hooks, /^microBatches\.\d\.activationGradients\.loss$/];
 const sumsAlone = [...withoutShares, /^microBatches\.\d\.gradients\./];
@@ -96,7 +96,7 @@ describe("a fault", () => {
     expect(hidden.faults.map(({ tensor }) => tensor)).toContain("microBatches.1.activationGradients.logits");
   });
 
-  test("the loss alone is the mean of the means", () => {
+  test("only the loss is the mean of the means", () => {
     const losses = Array.from({ length: microBatches }, (_, i) => `microBatches.${i}.activations.loss`);
     const mean = instead("mean-loss.forward", /./, (t, stored) =>
       constant(losses.reduce((sum, name) => sum + stored.get(name)!.data[0], 0) / microBatches)(t),
@@ -327,7 +327,7 @@ describe("on the command line", () => {
     },
   );
 
-  test("what cannot be is one line and status 2", { timeout: 60_000 }, () => {
+  test("impossible requests give one line and status 2", { timeout: 60_000 }, () => {
     const refused = touchstone("trace", "--micro-batches", "3", "--replay", path("input"), "--out", path("none"));
     expect([refused.status, refused.stderr]).toEqual([
       2,

@@ -110,14 +110,14 @@ describe("a step whose norms stay in float32", () => {
     }
   });
 
-  test("is sound once it declares what is read in 16 bits: gradients of weights came in 16 bits, and are recorded wide", () => {
+  test("is sound once it declares its 16-bit inputs: gradients of weights came in 16 bits, and are recorded wide", () => {
     const { faults, left } = judge();
     expect(faults).toEqual([]);
     expect(left).toEqual([]);
     expect(judge(tensors, targets.ieee).faults.map(({ op }) => op)).toContain("linear.forward");
   });
 
-  test("is sound where everything is recorded in float32 and the dtype is told", () => {
+  test("is sound where everything is recorded in float32 and the dtype is given", () => {
     const told = { dtypeOf: (): DTypeName => "float32", declared: "bfloat16" } as const;
     expect(judge(tensors, declaring, told).faults).toEqual([]);
   });
@@ -139,7 +139,7 @@ describe("a step whose norms stay in float32", () => {
     }
   });
 
-  test("what is declared for the passes does not excuse the optimizer, nor the copies", () => {
+  test("a declaration for the passes excuses neither the optimizer nor the copies", () => {
     const name = "steps.0.weights.layers.0.attention.wq.weight";
     const rounded = new Map(tensors).set(name, lowered(tensors.get(name)!));
     expect(judge(rounded).faults.map(({ tensor }) => tensor)).toEqual([name]);

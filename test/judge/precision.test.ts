@@ -73,7 +73,7 @@ describe(`linear.forward, sums of ${LONG} products`, () => {
     expect(await classOf(op, { ...all, outputs: "bfloat16" })).toBe("bfloat16 accumulation");
   });
 
-  test("what a proof lets pass: TF32 inputs are inside the bound and named", async () => {
+  test("TF32 inputs, which a proven bound lets pass, are named", async () => {
     const { findings, precision } = await measure(
       op,
       zooCandidate(op, { habits: { operands: "tf32" }, inputs: "tf32" }),
@@ -92,7 +92,7 @@ describe(`linear.forward, sums of ${LONG} products`, () => {
     expect(await findingsFor({ ...targets.wgsl, stores: { x: "tf32", w: "tf32" } })).toEqual([]);
   });
 
-  test("what is worse than every class is no class, and NaN is none either", async () => {
+  test("errors worse than every class belong to none, and neither does NaN", async () => {
     const wrong = mistaken(op, ({ y }) => y.data.fill(1e6));
     const { precision, findings } = await measure(op, wrong);
     expect(precision[0].class).toBe("coarser than every class");
@@ -130,7 +130,7 @@ describe("other ops", () => {
       expect(await classOf(op, { habits: { order: "strided" }, variant: 1 })).toBe("float32");
       for (const format of ["tf32", "bfloat16", "float16"] as const) {
         const named = await classOf(op, { habits: { operands: format }, inputs: format, variant: 1 });
-        // Classes and logits do not tell TF32 from float16: small logits leave the loss as it is.
+        // Classes and logits do not distinguish TF32 from float16: small logits leave the loss as it is.
         const alike = op === "cross-entropy.forward" && format !== "bfloat16";
         expect(named).toBe(alike ? "tf32 inputs or float16 inputs" : `${format} inputs`);
       }

@@ -1,4 +1,4 @@
-// A whole step computed instance by instance, each from what those before it stored: where one is made wrong, everything
+// A whole step computed instance by instance, each from the stored results of earlier ones: if one is made wrong, everything
 // after it follows from the wrong numbers, as in a real recording.
 import { stepOps } from "../../judge/step-ops.ts";
 import type { Recording } from "../../trace/recording.ts";
@@ -13,7 +13,7 @@ import { splitBatch } from "../../reference/training/micro-batches.ts";
 import { initialWeights, weightShapes } from "../../reference/weights.ts";
 
 export type Tensors = Map<string, Tensor<Floats | Ints>>;
-/** What is stored in place of an output; index: the instance's place in the step. */
+/** Replaces an output before it is stored; index: the instance's place in the step. */
 export type Corrupt = (instance: Instance, index: number, output: string, t: Tensor, stored: Tensors) => Tensor;
 
 /** A tied head, grouped queries, and gradients that are clipped. */

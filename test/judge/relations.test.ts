@@ -108,7 +108,7 @@ describe("rows, places and scales", () => {
     expect((await tryRelation(op, relation, uneven(1))).state).toBe("holds");
   });
 
-  test("linear: what is left of an earlier sum", async () => {
+  test("linear: a remainder of an earlier sum", async () => {
     const stale = mistaken("linear.forward", ({ y }) => y.data.forEach((_, i) => (y.data[i] += SLIGHT)));
     expect((await tryRelation("linear.forward", "a row of zeros", stale)).state).toBe("broken");
   });

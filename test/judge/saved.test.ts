@@ -1,4 +1,4 @@
-// What a forward saved is true to the inputs in every run that an op gets: cases, probes, relations and hygiene, in each dtype.
+// Tensors that a forward saved belong to the inputs in every run of an op: cases, probes, relations and hygiene, in each dtype.
 import { describe, expect, test } from "vitest";
 import { campaign } from "../../judge/campaign.ts";
 import { examine } from "../../judge/examination.ts";
@@ -11,7 +11,7 @@ import { targets } from "../../reference/targets.ts";
 import type { Tensor } from "../../reference/tensor.ts";
 import { candidate } from "./candidates.ts";
 
-/** Rows whose rstd is no float32 rounding of 1 / √(mean x² + eps), or next to one. */
+/** Rows whose rstd is neither the float32 rounding of 1 / √(mean x² + eps) nor next to it. */
 function untrue({ x, rstd }: Readonly<Record<string, Tensor>>, eps: number): number[] {
   const [R, C] = x.shape;
   return Array.from({ length: R }, (_, r) => r).filter((r) => {

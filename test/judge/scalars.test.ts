@@ -1,4 +1,4 @@
-// Real scalars are rounded to float32 on every road to a verdict: it is the same whether the caller has rounded them or not.
+// Real scalars are rounded to float32 on every way to a verdict, which is the same whether the caller has rounded them or not.
 import { describe, expect, test } from "vitest";
 import { allowancesOf, judgeProblem, judgeOutputs, roundProblem, roundScalars, truth } from "../../judge/verdict.ts";
 import { operations } from "../../reference/ops/index.ts";
@@ -14,7 +14,7 @@ const eps = 1e-5; // no float32 number
 const whole = { inputs, scalars: { eps } };
 const rounded = { inputs, scalars: { eps: Math.fround(eps) } };
 
-describe("an eps that is no float32 number", () => {
+describe("an eps that is not a float32 number", () => {
   test("is rounded once: rounding it again changes nothing", () => {
     const once = roundScalars(operation, whole.scalars);
     expect(once).toEqual({ eps: Math.fround(eps) });

@@ -68,7 +68,7 @@ test("another shape is refused", () => {
   expect(() => forward(one(2), pair, one(0), one(0), first)).toThrow("g has shape [2], expected [1], the shape of w");
 });
 
-describe("what follows from the betas", () => {
+describe("scalars that follow from the betas", () => {
   const scalarsOf = (beta2: number, step: number): AdamWScalars => ({
     learningRate: 1,
     beta1: 0.9,
@@ -126,7 +126,7 @@ describe("what follows from the betas", () => {
     }
   });
 
-  test("betas in fewer bits, corrections of another step, and none at all are outside", () => {
+  test("betas in fewer bits, corrections of another step, and no corrections at all are outside", () => {
     const scalars = scalarsOf(0.999, 10);
     const low = (x: number): number => round(x, dtypes.bfloat16);
     expect(moved(scalars, { beta2: low(0.999) })).toContain("v");
@@ -140,7 +140,7 @@ describe("what follows from the betas", () => {
     expect(moved(scalars, { correction2: 1 })).toContain("w");
   });
 
-  test("what is given beside the betas must follow from them", () => {
+  test("the other scalars must follow from the betas", () => {
     const scalars = scalarsOf(0.999, 10);
     for (const changed of [{ step: 11 }, { beta1: 0.8 }, { oneMinusBeta2: 0.002 }, { correction1: 1 }]) {
       expect(() => allowed(state, { ...scalars, ...changed }, targets.ieee)).toThrow(

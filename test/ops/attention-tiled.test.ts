@@ -103,7 +103,7 @@ test("the comparison notices a key that is left out, and NaN", () => {
   expect(firstBeyond(spoilt, { y, lse }, bound)).toMatch(/^y\[7\]: NaN/);
 });
 
-describe("what it takes", () => {
+describe("its cost", () => {
   const one = { B: 1, NKV: 1, groups: 1, HS: 4 };
   test.each([1, 2, 3, 7, 16, 40])("T(T+1)/2 scores for each sequence and head, by tiles of %i", (side) => {
     const T = 33;
@@ -154,7 +154,7 @@ test("NaN and infinities go where the plain one lets them", () => {
   }
 });
 
-test("no queries, no keys, and tiles that are none", () => {
+test("no queries, no keys, and bad tiles", () => {
   const vectors = (count: number): Tensor<Floats> => ({ data: new Float32Array(3 * count), shape: [1, count, 1, 3] });
   const { y, lse } = tiled.forward(vectors(2), vectors(0), vectors(0));
   expect([[...y.data], [...lse.data]]).toEqual([

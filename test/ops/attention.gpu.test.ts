@@ -30,7 +30,7 @@ function rows({ data, shape }: Tensor<Float32Array>, isWanted: (at: number) => b
   return [...data].filter((_, i) => isWanted(Math.floor(i / (heads * HS)) % length));
 }
 
-describe("what is masked is not looked at", () => {
+describe("masked numbers have no effect", () => {
   // Tiles of 16 keys: beyond the 20th there is a part of a tile, whole tiles, and the last one, which is not full.
   const [T, S, FIRST] = [45, 50, 20];
   const sizes = { B: 2, NKV: 2, groups: 2, T, S, HS: 6 };

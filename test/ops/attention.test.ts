@@ -106,7 +106,7 @@ describe("the bound", () => {
     expect([...lse.data.subarray(0, 2)]).toEqual([...clean.lse.data.subarray(0, 2)]);
   });
 
-  test("there is none where a score may overflow, or a value", () => {
+  test("there is none where a score or a value may overflow", () => {
     const huge = 2 ** 127;
     expect(boundOfY(huge, huge, 1)).toBe(Infinity);
     expect(boundOfY(1, 1, huge)).toBe(Infinity); // with unlucky maxima, both keys weigh 1 before they are divided by 2
@@ -131,7 +131,7 @@ describe("the bound", () => {
     expect(sum(wide)).toBeLessThan(Infinity);
   });
 
-  test("covers a saved lse and y that are off by what their forward may leave", () => {
+  test("covers a saved lse and y that are off by as much as their forward may be", () => {
     const sizes = { B: 1, NKV: 2, groups: 2, T: 7, S: 9, HS: 5 };
     const { dy, q, k, v } = widen(problemOf("attention.backward", sizes).inputs) as Record<
       string,

@@ -14,7 +14,7 @@ import { testErrors } from "../errors.ts";
 testErrors("cast.forward");
 
 // A copy has no error, so no evaluation can come near its bound: that it is zero is all there is to say.
-test("the bound accuses no copy, and is zero but for a subnormal number where it may become zero", () => {
+test("the bound accuses no copy, and is zero except for a subnormal number that may become zero", () => {
   const op = "cast.forward";
   const plan = { elements: 20_000, seed: 20_230_227 };
   const found = soundness(

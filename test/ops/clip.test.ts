@@ -12,7 +12,7 @@ testErrors("clip.forward");
 const g = { data: Float64Array.of(3, -4, 0), shape: [3] };
 const scalar = (value: number) => ({ data: Float64Array.of(value), shape: [] });
 
-test("below the limit g stays as it is; above it, its norm becomes the limit but for ε", () => {
+test("below the limit g stays as it is; above it, its norm becomes the limit, apart from ε", () => {
   expect([...forward(g, scalar(5), 6).g.data]).toEqual([3, -4, 0]);
   const { data } = forward(g, scalar(5), 1).g;
   // Five roundings of numbers near 5.

@@ -32,7 +32,7 @@ describe("embedding.forward: the bound", () => {
     expect(unjudged).toBe(0);
   });
 
-  test("is zero, but for a subnormal number where it may become zero", () => {
+  test("is zero, except for a subnormal number that may become zero", () => {
     const w = tensor(new Float64Array([1, -(2 ** -126), 5, 5, 2 ** -127, 0]), [3, 2]);
     expect(Array.from(bound.forward.bound({ tokens, w }, {}, targets.wgsl).y.data)).toEqual([
       2 ** -127,

@@ -25,7 +25,7 @@ test("over all tensors together: 2, 3 and 6 give 7", () => {
   expect(norm.data[0]).toBe(7);
 });
 
-test("no element, or only zeros, give 0, and a root of what may be below √'s domain", () => {
+test("no elements, or only zeros, give 0, and the root of a sum that may be below √'s domain", () => {
   expect(forward(gradients()).norm.data[0]).toBe(0);
   for (const zeros of [[], [0], [0, 0, 0]]) {
     expect(allowed(...zeros)).toBeGreaterThanOrEqual(Math.sqrt(minNormal));

@@ -28,7 +28,7 @@ test("by hand: mean square (1 + 49) / 2 = 25, and eps 39 makes rstd 1/8", () => 
   expect([...dx.data, ...dw.data]).toEqual([(10 - 75 / 64) / 8, (20 - 525 / 64) / 8, 1 / 8, 7 / 8]);
 });
 
-describe("where nothing is promised there is no bound", () => {
+describe("there is no bound where nothing is promised", () => {
   const one = tensor(new Float64Array([1]), [1]);
   const allowed = (x: number, eps: number, target: Target): number =>
     bound.forward.bound({ x: tensor(new Float64Array([x]), [1, 1]), w: one }, { eps }, target).rstd.data[0];
@@ -91,7 +91,7 @@ describe("backward: rstd computed again", () => {
     return squares(row.map((x) => x - mean)) / row.length;
   }
 
-  test("where the saved rstd is another implementation's, both ways are within the bound, and it is no wider than their distance", () => {
+  test("if another implementation saved rstd, both ways are within the bound, which is no wider than their distance", () => {
     const C = 64;
     const x = tensor(
       Float64Array.from({ length: C }, (_, c) => Math.fround(Math.sin(c + 1))),

@@ -13,7 +13,7 @@ const operation = operations.get(op)!;
 
 testKernel(op);
 
-// As WGSL but for a sine and cosine within two and a half units in the last place of 1, in any range.
+// WGSL with a sine and cosine within two and a half units in the last place of 1, in any range.
 const { sin, cos } = targets.cuda.functions;
 const precise: Target = { ...targets.wgsl, name: "precise sine", functions: { ...targets.wgsl.functions, sin, cos } };
 

@@ -36,7 +36,7 @@ test("an odd head size is refused", () => {
   expect(() => forward(10000, 5, 0, 1)).toThrow(/head size 5 is odd/);
 });
 
-test("an angle that may be anything is judged by what sine and cosine keep to", () => {
+test("an angle with an error above a turn is judged by the range of sine and cosine", () => {
   const { cos, sin } = bound.forward.bound(
     {},
     { theta: 10000, HS: 2, start: 2 ** 20, T: 1 },

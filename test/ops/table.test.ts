@@ -30,7 +30,7 @@ describe.each([...operations.keys()])("%s", (op) => {
     for (const { covers } of evaluationsOf(op)) expect(covers.length).toBeGreaterThan(0);
   });
 
-  test("the kernel takes and gives what the op does", () => {
+  test("the kernel has the op's inputs and outputs", () => {
     const [operation, kernel] = [operations.get(op)!, kernelOf(op)!];
     const bare = (specs: Readonly<Record<string, string>>) => Object.fromEntries(Object.entries(specs).toSorted());
     expect(bare(kernel.inputs)).toEqual(bare(operation.inputs));

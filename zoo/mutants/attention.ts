@@ -37,7 +37,7 @@ const forwards: readonly Mutant[] = [
   {
     ...forward,
     kind: "tail",
-    what: "what lies behind the last key weighs 0, but is NaN",
+    what: "a value after the last key weighs 0, but is NaN",
     from: "let count = min(max(keys, first) - first, TILE);",
     to: "let count = TILE;",
     source: "facebookresearch/xformers, its NaN-in-padding test; Dao-AILab/flash-attention 334, 443",
@@ -196,7 +196,7 @@ const backwards: readonly Mutant[] = [
   {
     ...backward,
     kind: "tail",
-    what: "dq: what lies behind the last key is added",
+    what: "dq: numbers after the last key are added",
     from: "c < TILE && first + c < keys;",
     to: "c < TILE;",
     source: "Dao-AILab/flash-attention 334, 443",
@@ -204,7 +204,7 @@ const backwards: readonly Mutant[] = [
   {
     ...backward,
     kind: "tail",
-    what: "dk, dv: what lies behind the last query is added",
+    what: "dk, dv: numbers after the last query are added",
     from: "c < TILE && first + c < dims.T;",
     to: "c < TILE;",
     source: "facebookresearch/xformers, its NaN-in-padding test",

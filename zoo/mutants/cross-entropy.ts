@@ -179,7 +179,7 @@ export const crossEntropy: readonly Mutant[] = [
   {
     ...backward,
     kind: "index",
-    what: "the one is subtracted beside the target",
+    what: "the one is subtracted next to the target",
     from: "i32(v) == targets[r])",
     to: "i32(v) + 1 == targets[r])",
   },

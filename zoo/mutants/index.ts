@@ -1,4 +1,4 @@
-// Every mutant: a line for each op. One that is missing does not compile.
+// Every mutant: a line for each op. A missing line does not compile.
 import type { OpName } from "../../reference/ops/index.ts";
 import type { Mutant } from "./mutant.ts";
 import { adamw } from "./adamw.ts";

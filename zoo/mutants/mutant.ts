@@ -9,7 +9,7 @@ export interface Mutant {
   readonly kind: MutantKind;
   /** The mistake in words. */
   readonly what: string;
-  /** Text that occurs once in the file, and what stands there instead. */
+  /** Text that occurs once in the file, and its replacement. */
   readonly from: string;
   readonly to: string;
   /** Where this mistake has shipped: a tracker's entry. */
