@@ -6,8 +6,8 @@ import type { Batch } from "../training/step.ts";
 export const BATCH_STREAM = "batches";
 
 /**
- * B windows of T tokens for step n ≥ 0, each at a place that is a pure function of (seed, n, b): a run that is resumed
- * draws what it would have drawn. Throws RangeError unless the tokens hold a window and its targets.
+ * B windows of T tokens for step n ≥ 0, each at a place that is a pure function of (seed, n, b), so a resumed run draws the
+ * same windows. Throws RangeError unless the tokens hold a window and its targets.
  */
 export function batchAt(tokens: Int32Array, B: number, T: number, seed: number, n: number): Batch {
   const places = tokens.length - T;
@@ -17,7 +17,7 @@ export function batchAt(tokens: Int32Array, B: number, T: number, seed: number, 
   return windows(tokens, starts, T);
 }
 
-/** Every token but the first as a target once: windows of T one after another, then one for what is left. */
+/** Every token except the first as a target once: windows of T one after another, then one for the rest. */
 export function consecutive(tokens: Int32Array, T: number): Batch[] {
   const batches: Batch[] = [];
   for (let start = 0; start + 1 < tokens.length; start += T) {

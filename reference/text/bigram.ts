@@ -1,4 +1,4 @@
-// What counting pairs of bytes achieves: the measure that a trained model must fall below.
+// The loss that counting pairs of bytes achieves: a trained model must fall below it.
 //
 //   p(b | a) = (count(a, b) + 1) / (count(a) + 256)          counts of the training part, one added (Laplace)
 //   entropy  = −mean over the held-out pairs of ln p         in nats a byte
@@ -6,7 +6,7 @@ import { log } from "../elementary.ts";
 
 const BYTES = 256;
 
-/** Of the bytes of `heldOut` from the second on, each given the one before. Throws RangeError if there is none. */
+/** The entropy of the bytes of `heldOut`, each given the one before. Throws RangeError for fewer than two bytes. */
 export function bigramEntropy(training: Uint8Array, heldOut: Uint8Array): number {
   if (!(heldOut.length >= 2)) throw new RangeError(`${heldOut.length} held-out bytes hold no pair`);
   const pairs = new Float64Array(BYTES * BYTES);

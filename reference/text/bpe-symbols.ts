@@ -1,8 +1,8 @@
-// What byte-pair encoding needs to know of a vocabulary, as numbers: a symbol is a piece, or a character within a piece.
+// A vocabulary as numbers, for byte-pair encoding: a symbol is a piece, or a character within a piece.
 import { pairTable } from "./bpe-pairs.ts";
 
 export interface Symbols {
-  /** By symbol; "" for a piece without a text. */
+  /** The text of each symbol; "" for a piece without a text. */
   readonly texts: readonly string[];
   /** The symbol of a character; −1 if no piece holds it. */
   ofCharacter(codePoint: number): number;
@@ -16,11 +16,11 @@ export interface Symbols {
 
 /** Code points of the basic plane have a table; the others, rare, a map. */
 const BASIC_PLANE = 0x10000;
-/** Sixty times what a vocabulary of 32,000 pieces has; only a made-up one has more. */
+/** Sixty times as many as a vocabulary of 32,000 pieces has; only a contrived one has more. */
 const MOST_SPLITS = 1 << 23;
 
 /**
- * The symbols of pieces: symbol i is piece i, and the characters that are no piece follow. Pieces without a text (undefined)
+ * The symbols of pieces: symbol i is piece i, and the characters that are not pieces follow. Pieces without a text (undefined)
  * cannot be made from text. Throws RangeError when there are more than 2²³ ways to join two symbols to a piece.
  */
 export function symbolsOf(texts: readonly (string | undefined)[], scores: readonly number[]): Symbols {
@@ -82,7 +82,7 @@ function splits(texts: readonly (string | undefined)[], symbols: ReadonlyMap<str
   return found;
 }
 
-/** For a text that begins so: the symbol of each length, −1 if there is none. */
+/** For a text that begins this way: the symbol of each length, −1 if there is none. */
 function tree(
   symbols: ReadonlyMap<string, number>,
   unitAt: (text: string, i: number) => number,

@@ -1,18 +1,18 @@
 // Byte-pair encoding (Sennrich et al. 2016) as sentencepiece does it: of all neighbours whose joined text is a piece, those
-// whose piece has the highest score are joined first, of equal scores the leftmost; until none is left.
+// whose piece has the highest score are joined first, the leftmost of equal scores; until none is left.
 //
 // A queue holds (place of the score, position) as one number, so n symbols take O(n log n). An entry is out of date when
 // the merge at its position has another place by then.
 import { type Heap, minHeap } from "./bpe-heap.ts";
 import type { Symbols } from "./bpe-symbols.ts";
 
-/** Told of every merge that becomes possible, in the order in which it does. */
+/** Called with every merge that becomes possible, in order. */
 export type Noted = (merged: number, left: number, right: number) => void;
 
 export interface Merger {
   /**
-   * Joins the first `length` of `sequence`, symbols or other numbers, which merge with nothing. Returns how many are left;
-   * they stand at the sequence's start.
+   * Joins the first `length` symbols of `sequence`; numbers that are not symbols merge with nothing. Returns how many are
+   * left; they are at the start of the sequence.
    */
   run(sequence: Int32Array, length: number): number;
 }
@@ -25,7 +25,7 @@ export function merger({ merge, place }: Symbols, noted?: Noted): Merger {
   const queue: Heap = minHeap();
   let next = new Int32Array(64);
   let previous = new Int32Array(64);
-  /** What the symbol here and the next one would become; −1 for nothing. */
+  /** The symbol that this one and the next would become; −1 if they do not merge. */
   let merged = new Int32Array(64);
 
   function propose(sequence: Int32Array, at: number): void {

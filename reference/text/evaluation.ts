@@ -28,7 +28,7 @@ export function logLikelihoods({ data, shape }: Tensor, targets: ArrayLike<numbe
 export const normalizations = ["characters", "answer", "none"] as const;
 export type Normalization = (typeof normalizations)[number];
 
-/** What stands before a completion whose likelihood does not depend on the context. */
+/** The context for the likelihood of a completion that must not depend on its own context. */
 export const ANSWER_CONTEXT = "Answer:";
 
 /**
@@ -41,14 +41,14 @@ export function scoreOf(rule: Normalization, likelihood: number, completion: str
   return rule === "answer" ? likelihood - unconditional : likelihood;
 }
 
-/** The index of the largest; of equals the first. */
+/** The index of the largest; the first of equals. */
 export function best(scores: readonly number[]): number {
   let found = 0;
   for (const [i, score] of scores.entries()) if (score > scores[found]) found = i;
   return found;
 }
 
-/** The answer in what was generated: up to the first line break or comma, without a dot at the end (appendix A). */
+/** The answer in a generated text: up to the first line break or comma, without a dot at the end (appendix A). */
 export function extractAnswer(generated: string): string {
   return generated.split(/[\n,]/)[0].trim().replace(/\.$/, "");
 }
@@ -64,7 +64,7 @@ export function normalizeAnswer(answer: string): string {
     .join(" ");
 }
 
-/** Whether what was generated is one of the answers after normalisation; of those that it leaves nothing of, in lower case. */
+/** Whether a generated text is one of the answers after normalisation, or only in lower case if normalisation leaves nothing. */
 export function isExactMatch(generated: string, answers: readonly string[]): boolean {
   const found = extractAnswer(generated);
   const form = (text: string): string => normalizeAnswer(text) || text.trim().toLowerCase();

@@ -20,7 +20,7 @@ export interface Documents {
 
 export interface Source {
   readonly name: string;
-  /** Of any sum; shares are the weights divided by it. */
+  /** Weights may have any sum; shares are the weights divided by it. */
   readonly weight: number;
   readonly documents: Documents;
 }
@@ -36,7 +36,7 @@ export interface Place {
   readonly token: number;
 }
 
-/** All that a mixture needs to go on with the same tokens. */
+/** The state from which a mixture continues with the same tokens. */
 export interface MixtureState {
   /** By the sources' order: sequences drawn, and where the next one begins. */
   readonly sources: readonly ({ readonly name: string; readonly sequences: number } & Place)[];
@@ -63,7 +63,7 @@ export function sharesOf(sources: readonly Pick<Source, "name" | "weight">[]): n
   return sources.map(({ weight }) => weight / sum);
 }
 
-/** The source that is furthest below its share after the counted sequences; of equals the first. */
+/** The source that is furthest below its share after the counted sequences; the first of equals. */
 export function nextSource(shares: readonly number[], counts: readonly number[]): number {
   const n = counts.reduce((a, b) => a + b, 0);
   let best = 0;
@@ -121,7 +121,7 @@ export function mixture(sources: readonly Source[], T: number, seed: number, fro
   };
 }
 
-/** A source's tokens one after another, from a place on. */
+/** A source's tokens one after another, from a given place. */
 function line(name: string, documents: Documents, seed: number, from: Place) {
   if (!(documents.count > 0)) throw new RangeError(`source ${JSON.stringify(name)} has no documents`);
   let { epoch, document, part, token } = from;

@@ -17,7 +17,7 @@ function decoder(): Decoder {
   };
 }
 
-/** 259 ids: three specials, of which decoding shows nothing, and the 256 bytes of UTF-8. */
+/** 259 ids: three specials, which decode to nothing, and the 256 bytes of UTF-8. */
 export const byteTokenizer: Tokenizer = {
   vocabSize: BYTE_VOCABULARY,
   ...ids,

@@ -11,7 +11,7 @@ interface Node {
   word: number;
 }
 
-/** Of words given with their numbers. The function returned answers for the text from `at` on. */
+/** A matcher for words given with their numbers. The returned function matches the text from `at`. */
 export function matcher(words: ReadonlyMap<string, number>): (text: string, at: number) => Match | undefined {
   const root: Node = { next: new Map(), word: -1 };
   for (const [text, word] of words) {

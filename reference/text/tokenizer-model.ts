@@ -1,4 +1,4 @@
-// A SentencePiece vocabulary: its pieces, and the flags that say how text is brought to them. The names are those of
+// A SentencePiece vocabulary: its pieces, and the flags for normalising text. The names are those of
 // sentencepiece_model.proto.
 import { toUtf8 } from "./tokenizer-utf8.ts";
 
@@ -18,14 +18,14 @@ export interface TokenizerModel {
   readonly byteFallback: boolean;
   /** Whether a space is put before the text (after it, when spaces are suffixes). */
   readonly addDummyPrefix: boolean;
-  /** Whether spaces at both ends go, and runs of them become one. */
+  /** Whether spaces at both ends are removed, and runs of them become one. */
   readonly removeExtraWhitespaces: boolean;
   /** Whether a space in the text becomes `space`. */
   readonly escapeWhitespaces: boolean;
   readonly treatWhitespaceAsSuffix: boolean;
-  /** What stands for a space within the pieces: U+2581 in SentencePiece's files. */
+  /** The character for a space within the pieces: U+2581 in SentencePiece's files. */
   readonly space: string;
-  /** What the unknown piece decodes to. */
+  /** The text to which the unknown piece decodes. */
   readonly unkSurface: string;
   /** The names of the begin and end tokens: control pieces, or absent. */
   readonly bosPiece: string;
@@ -48,7 +48,7 @@ export const llamaFlags = {
 /** UTF-8 bytes of the longest piece that sentencepiece takes. */
 const LONGEST_PIECE = 7999;
 
-/** Whether text can turn into this piece by itself: all but unknown, control and byte pieces. */
+/** Whether text can become this piece: true for all except unknown, control and byte pieces. */
 export function isOrdinary({ type }: Piece): boolean {
   return type === "normal" || type === "user-defined" || type === "unused";
 }

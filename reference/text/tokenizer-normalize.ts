@@ -1,5 +1,5 @@
-// How text is brought to the pieces' form: spaces collapsed where the flags say so, a dummy one added, each written as the
-// pieces write it. The character map, which LLaMA's vocabularies leave empty, is not supported.
+// Normalises text to the form of the pieces: spaces are collapsed if the flags say so, a dummy space is added, and each is
+// written as the pieces write it. The character map, which LLaMA's vocabularies leave empty, is not supported.
 import type { Match } from "./tokenizer-matcher.ts";
 import type { TokenizerModel } from "./tokenizer-model.ts";
 import { REPLACEMENT } from "./tokenizer-utf8.ts";
@@ -21,19 +21,19 @@ export function normalize(
   const dummy = addDummyPrefix ? space : "";
   let form = space === " " ? body : body.replaceAll(" ", space);
   if (!treatWhitespaceAsSuffix) form = dummy + form;
-  // The mark for a space, where the text itself holds it at its end, goes as well; so may the dummy.
+  // The mark for a space is removed too if the text itself ends with it; so may the dummy be.
   if (removeExtraWhitespaces) form = withoutTrailing(form, space);
   return treatWhitespaceAsSuffix ? form + dummy : form;
 }
 
-// Without the spaces at the beginning, and of each run of spaces only the first.
+// The text without the spaces at its beginning, and with only the first of each run of spaces.
 function collapse(text: string, match: (text: string, at: number) => Match | undefined): string {
   const unitAt = (at: number): string => text.slice(at, at + (match(text, at)?.length ?? 1));
   let start = 0;
   while (start < text.length && unitAt(start) === " ") start++;
   const parts: string[] = [];
   let isAfterSpace = true;
-  let copied = start; // What lies between here and the current place is kept as it is.
+  let copied = start; // The text between here and the current place is kept as it is.
   for (let at = start; at < text.length;) {
     const unit = unitAt(at);
     const kept: string = isAfterSpace && unit.startsWith(" ") ? unit.replace(/^ +/, "") : unit;

@@ -54,7 +54,7 @@ function encoder(
   );
   const userDefined = pieces.flatMap(({ text, type }, id) => (type === "user-defined" ? [[text, id] as const] : []));
   const match = matcher(new Map(userDefined));
-  // The id of a symbol. The characters that are no piece may still be the name of a reserved one.
+  // The id of a symbol. A character that is not a piece may still be the name of a reserved one.
   const idOf = symbols.texts.map((text, symbol) => {
     const first = reserved.get(text);
     if (first !== undefined && pieces[first].type !== "control") return first;
@@ -134,7 +134,7 @@ function decoders(model: TokenizerModel, reserved: ReadonlyMap<string, number>):
       if (type === "control") return "";
       if (type === "unknown") return unkSurface;
       const isStripped = isAtBeginning && text.startsWith(space);
-      // All spaces at the beginning go where extra ones are removed, else the dummy one alone.
+      // All spaces at the beginning are removed if extra ones are; otherwise only the dummy is.
       if (isStripped && !model.removeExtraWhitespaces) isAtBeginning = false;
       return (isStripped ? text.slice(space.length) : text).replaceAll(space, " ");
     }

@@ -3,7 +3,7 @@
 // Well-formed is Unicode's table 3-7: the shortest form, no surrogates, at most U+10FFFF. Other decoders (WHATWG's among
 // them) put one U+FFFD for several bytes of an unfinished character.
 
-/** What stands for a byte that is no text. */
+/** The replacement for a byte that is not text. */
 export const REPLACEMENT = "\ufffd";
 
 const leastOfLength = [0, 0, 0x80, 0x800, 0x10000];
@@ -54,7 +54,7 @@ export function toUtf8(text: string): Uint8Array {
   return bytes.slice(0, size);
 }
 
-/** Bytes one at a time → text; what push and end return is, joined, fromUtf8 of all the bytes. */
+/** Bytes one at a time → text; the results of push and end, joined, are fromUtf8 of all the bytes. */
 export interface Utf8Decoder {
   push(byte: number): string;
   end(): string;

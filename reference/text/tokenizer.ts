@@ -1,4 +1,4 @@
-// Text to token ids and back: what every vocabulary offers.
+// The interface of every vocabulary: text to token ids and back.
 
 /**
  * A vocabulary: text to token ids and back.
@@ -28,11 +28,11 @@ export interface Tokenizer {
   decoder(): Decoder;
 }
 
-/** The texts that push and end return are, joined, what Tokenizer.decode gives for all the ids. */
+/** The texts that push and end return, joined, are the result of Tokenizer.decode for all the ids. */
 export interface Decoder {
   /** The text that is certain after this id; "" while a character's bytes are incomplete. Throws RangeError as decode does. */
   push(id: number): string;
-  /** What is left of an incomplete character. */
+  /** The text for the bytes of an incomplete character. */
   end(): string;
 }
 

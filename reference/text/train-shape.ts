@@ -1,11 +1,11 @@
 // Which texts may be pieces, as sentencepiece decides it with LLaMA's settings: of one script, digits alone, spaces alone or
 // one space before other characters, and not too long.
 
-/** What decides whether a text may be joined to another. */
+/** The facts that decide whether a text may be joined to another. */
 export interface Shape {
   /** Code points. */
   readonly length: number;
-  /** Of all its characters but spaces; undefined if it is spaces alone. */
+  /** The script of all its characters except spaces; undefined if it is only spaces. */
   readonly script: number | undefined;
   readonly isDigit: boolean;
   readonly beginsWithSpace: boolean;
@@ -25,7 +25,7 @@ const scripts = [
   /\p{L}/u,
 ];
 
-/** Of one character. */
+/** The shape of one character. */
 export function shapeOf(character: string): Shape {
   const isSpace = character === SPACE;
   return {
@@ -36,7 +36,7 @@ export function shapeOf(character: string): Shape {
   };
 }
 
-/** Of both joined; undefined if that may not be a piece. `longest`: code points. */
+/** The shape of both joined; undefined if that may not be a piece. `longest`: code points. */
 export function joined(left: Shape, right: Shape, longest: number): Shape | undefined {
   const length = left.length + right.length;
   if (length > longest || left.isDigit || right.isDigit) return undefined;

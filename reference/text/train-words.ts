@@ -1,15 +1,15 @@
-// How often each word stands in a text, counted as the text arrives. A word is spaces and what follows them up to the next
-// space or line's end: within it, and never across its ends, pieces are learnt. Spaces are U+2581, and one stands before the
-// text, as where it is encoded.
+// Counts the words of a text as the text arrives. A word is spaces and the characters after them up to the next space or
+// line's end: pieces are learnt within words, never across their ends. Spaces are U+2581, and one is put before the text, as
+// in encoding.
 
 export interface WordCounter {
-  /** The next part of the text; parts may end anywhere but within a character. */
+  /** The next part of the text; parts may end anywhere except within a character. */
   add(text: string): void;
   /** The words and how often each was seen, in the order of their first. */
   finish(): ReadonlyMap<string, number>;
 }
 
-/** Code points of a word, spaces apart: what is longer is cut, so that a text without spaces fits into memory. */
+/** Most code points of a word, not counting spaces: longer words are cut, so that a text without spaces fits into memory. */
 const LONGEST = 1024;
 /** Different words kept; an engine's Map holds at most 2²⁴ entries. */
 const MOST_WORDS = 1 << 23;

@@ -2,7 +2,7 @@
 // becomes a piece and is joined everywhere, again and again. Of equally frequent ones the shorter text comes first, then the
 // one first in code units, so that the same words give the same pieces.
 //
-//   count(l, r) = Σ over words of (how often the word stands in the text) · (how often r follows l in it)
+//   count(l, r) = Σ over words of (count of the word in the text) · (how often r follows l in it)
 import { bytePiece, llamaFlags, type Piece, type TokenizerModel } from "./tokenizer-model.ts";
 import { joined, type Shape, shapeOf } from "./train-shape.ts";
 import { queue } from "./train-queue.ts";
@@ -22,7 +22,7 @@ export const trainingDefaults = { characterCoverage: 0.99995, longestPiece: 16 }
 const SPECIALS = 3;
 /** Two symbols as one number: there are fewer than 2²⁶. */
 const SYMBOL = 1 << 26;
-/** A character that is no piece: it joins nothing. */
+/** A character that is not a piece: it joins nothing. */
 const NONE = -1;
 
 interface Pair {
@@ -31,14 +31,14 @@ interface Pair {
   readonly text: string;
   readonly shape: Shape;
   count: number;
-  /** Where the left symbol stands; some places are out of date. */
+  /** Places of the left symbol; some are out of date. */
   where: number[];
 }
 
 /**
- * A vocabulary for words and how often each stands in a text, as WordCounter gives them, with LLaMA's flags. `progress` is told
+ * A vocabulary, with LLaMA's flags, for words and their counts in a text, as WordCounter gives them. `progress` is called with
  * the share of the pieces found. Throws RangeError when the vocabulary is smaller than its specials, bytes and characters, or
- * larger than the text gives.
+ * larger than the text allows.
  */
 export function trainTokenizer(
   words: ReadonlyMap<string, number>,
@@ -176,7 +176,7 @@ function learn(
   return learnt;
 }
 
-/** The words one after the other, NONE after each; how often each place stands in the text. */
+/** The words one after the other, NONE after each, and the count of each place in the text. */
 function layOut(
   words: ReadonlyMap<string, number>,
   symbols: ReadonlyMap<string, number>,

@@ -7,27 +7,27 @@ import type { Hyperparameters } from "./hyperparameters.ts";
 import type { Batch, TrainingState } from "./step.ts";
 import type { Tensor } from "../tensor.ts";
 
-/** What changes how a step is computed and what it holds. */
+/** Options that change how a step is computed and how much it holds. */
 export interface StepOptions {
-  /** What the forward saves for the backward (reference/model/recompute.ts); gradients have the same bits under each. */
+  /** Which tensors the forward saves (reference/model/recompute.ts); gradients have the same bits under every policy. */
   readonly recompute?: Policy;
   /** How many parts a batch is split into, one after another; 1 by default. */
   readonly microBatches?: number;
   /** Bytes that a device's buffers may take together; a step that needs more throws RangeError. */
   readonly memoryLimit?: number;
-  /** What weights and activations are stored in, and their gradients; an engine that has no such storage throws RangeError. */
+  /** The storage of weights, activations and their gradients; an engine without this storage throws RangeError. */
   readonly dtype?: StepDType;
 }
 
 /**
  * float32: everything is. bfloat16: mixed precision (Micikevicius et al. 2018): the passes read and write bfloat16 and compute
- * in float32; statistics, losses, sums over micro-batches, the master weights and the moments are float32. There is no float16:
- * its range asks for a scaled loss.
+ * in float32; statistics, losses, sums over micro-batches, the master weights and the moments are float32. There is no float16,
+ * because its range requires a scaled loss.
  */
 export const stepDTypes = ["float32", "bfloat16"] as const;
 export type StepDType = (typeof stepDTypes)[number];
 
-/** What a step took on a device. */
+/** The cost of a step on a device. */
 export interface MeasuredStep {
   /** Bytes that the activations of a micro-batch and their gradients held at once, at most. */
   readonly activations: number;
@@ -50,9 +50,9 @@ export interface StepEngine {
   step(batch: Batch, h: Hyperparameters, t: number): Promise<{ loss: number; gradientNorm: number }>;
   /** A copy of the weights and moments, which later steps leave alone. */
   state(): Promise<TrainingState>;
-  /** In which dtype the engine stored a tensor that it recorded, if that is smaller than its storage here. */
+  /** The dtype in which the engine stored a tensor that it recorded, if it is smaller than the tensor's storage here. */
   storedAs?(t: Tensor): DTypeName | undefined;
-  /** Of the last step, or `differentiate` without a record, on a device. */
+  /** The cost of the last step, or of `differentiate` without a record, on a device. */
   measured?(): MeasuredStep;
   /** Releases what the engine holds. */
   close(): void;

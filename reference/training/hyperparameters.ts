@@ -1,7 +1,7 @@
-// What one chooses for a training run (Touvron et al. 2023, section 2.3), under the names of the recorded traces.
+// The choices for a training run (Touvron et al. 2023, section 2.3), under the names of the recorded traces.
 
 /**
- * What one chooses for a training run: the schedule, AdamW and the clipping. `checkHyperparameters` says what does not fit.
+ * The choices for a training run: the schedule, AdamW and the clipping. `checkHyperparameters` reports impossible ones.
  *
  * @example
  * ```ts
@@ -27,7 +27,7 @@ export interface Hyperparameters {
   readonly totalSteps: number;
   /** The last learning rate as a share of the peak. */
   readonly minLearningRateRatio: number;
-  /** Of matrices only. */
+  /** Applies only to matrices. */
   readonly weightDecay: number;
   readonly beta1: number;
   readonly beta2: number;

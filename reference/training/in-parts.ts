@@ -12,7 +12,7 @@ import type { Weights } from "../weights.ts";
 import { meanLoss, targetShares } from "./micro-batches.ts";
 import { type Batch, lossAndGradient, normOf, type Pass } from "./step.ts";
 
-/** What a step needs of the passes over a batch. */
+/** The results of the passes over a batch that a step needs. */
 export interface Derivative<P extends Floats = Floats> {
   readonly loss: number;
   readonly gradients: Map<string, Tensor<P>>;
@@ -21,8 +21,8 @@ export interface Derivative<P extends Floats = Floats> {
 }
 
 /**
- * The loss of a batch in parts, the mean over all targets that count; its gradients and their norm. Of each part only
- * what the policy saves is held. `again` is called with what block i of a part computes again. Throws RangeError for no parts.
+ * The loss of a batch in parts, the mean over all targets that count; its gradients and their norm. Each part holds only the
+ * tensors that the policy saves. `again` is called with those that block i of a part recomputes. Throws RangeError for no parts.
  */
 export function differentiateInParts<P extends Floats>(
   config: LlamaConfig,
@@ -46,7 +46,7 @@ export function differentiateInParts<P extends Floats>(
   return { loss: roundScalar(meanLoss(shares, losses), norm), gradients, norm };
 }
 
-/** The passes over each part of a batch, and what they come to together. */
+/** The passes over each part of a batch, and their joint results. */
 export interface PassesInParts<P extends Floats = Floats> {
   readonly parts: readonly Pass<P>[];
   /** sums[i]: the gradients of the weights from the parts 0 … i. */
@@ -57,7 +57,7 @@ export interface PassesInParts<P extends Floats = Floats> {
   readonly norm: Tensor<P>;
 }
 
-/** The same numbers with all that was computed on the way, for a record: the backward reads what recomputation gives. */
+/** The same numbers with all intermediate results, for a record: the backward reads recomputed tensors. */
 export function passesOverParts<P extends Floats>(
   config: LlamaConfig,
   weights: Weights<P>,

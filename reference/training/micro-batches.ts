@@ -19,7 +19,7 @@ export function splitBatch({ tokens, targets }: Batch, count: number): Batch[] {
   }));
 }
 
-/** nᵢ / N of each part; 1 where no target counts at all: there every loss and gradient is 0. */
+/** nᵢ / N of each part; 1 if no target counts at all, when every loss and gradient is 0. */
 export function targetShares(parts: readonly Batch[], ignoreIndex: number): number[] {
   const counts = parts.map(({ targets }) => targets.data.filter((target) => target !== ignoreIndex).length);
   const N = counts.reduce((sum, n) => sum + n, 0);

@@ -1,5 +1,5 @@
 // The names under which a block's tensors are recorded, from those of its tables: attentionNorm.y of block 0 is
-// activations.layers.0.attention_norm. A block's x is recorded once, as the result of what gave it.
+// activations.layers.0.attention_norm. A block's x is recorded once, as the result of the op that gave it.
 import { blockGradients, type GradientName, type GradientRow } from "../model/block-backward.ts";
 import type { TensorName } from "../model/block-table.ts";
 
@@ -18,7 +18,7 @@ export function activationName(i: number, name: TensorName): string {
   return `activations.${name === "x" ? streamName(i) : `layers.${i}.${nameInLayer(name)}`}`;
 }
 
-/** Such as "activationGradients.layers.0.gate", or "activationGradientTerms.layers.0.ffn_norm.gate" of a term of a sum. */
+/** Such as "activationGradients.layers.0.gate", or "activationGradientTerms.layers.0.ffn_norm.gate" for a term of a sum. */
 export function gradientName(i: number, name: GradientName): string {
   const { like, sum, term }: GradientRow = blockGradients[name];
   if (sum !== undefined && term !== undefined) {

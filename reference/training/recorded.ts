@@ -1,13 +1,13 @@
-// What a step computes, under the names of a trace: rows [R, …] as [B, T, …], heads [B, T, NH, HS], lse [B, NH, T].
+// The tensors of a step, under the names of a trace: rows [R, …] as [B, T, …], heads [B, T, NH, HS], lse [B, NH, T].
 //
-//   activations.…               what the forward computed
+//   activations.…               the forward's results
 //   activationGradients.…       the total gradient at that tensor
-//   activationGradientTerms.…   where that is a sum: its terms
+//   activationGradientTerms.…   its terms, if it is a sum
 //   gradients.…                 of the weights, before clipping; gradientTerms.… the two terms of a tied head
 //   castWeights.…               in mixed precision: the weights as the passes read them
 //   clipped.…  weights.…  firstMoment.…  secondMoment.…   after clipping and AdamW
 //
-// Of a batch in parts, what the passes over part i compute stands under microBatches.i, and
+// For a batch in parts, the results of the passes over part i are under microBatches.i, and
 //
 //   microBatches.i.accumulated.…   the gradients of the weights from the parts 0 … i
 //   activations.loss  gradients.…   of the whole batch
@@ -30,7 +30,7 @@ export function recordPasses({ norm, ...pass }: Passes, record: RecordTensor): v
   record("gradientNorm", norm);
 }
 
-/** The same of a batch in parts; a single part is recorded under the names that have no part. */
+/** The same for a batch in parts; a single part is recorded under the names without a part. */
 export function recordParts({ parts, sums, loss, norm }: PassesInParts, record: RecordTensor): void {
   if (parts.length === 1) return recordPasses({ ...parts[0], norm }, record);
   for (const [i, part] of parts.entries()) {
@@ -69,7 +69,7 @@ export function recordCopies(copies: Weights, record: RecordTensor): void {
   recordAll("castWeights", copies, record);
 }
 
-/** Records what clipping and AdamW gave. */
+/** Records the results of clipping and AdamW. */
 export function recordUpdate(clipped: Weights, state: TrainingState, record: RecordTensor): void {
   recordAll("clipped", clipped, record);
   recordAll("weights", state.weights, record);

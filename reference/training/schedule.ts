@@ -18,7 +18,7 @@ export function learningRateAt(h: Hyperparameters, t: number): number {
   return h.learningRate * (h.minLearningRateRatio + (1 - h.minLearningRateRatio) * share);
 }
 
-/** AdamW's scalars of step t ≥ 1 for the weight w, each but the betas rounded once to its storage; gains do not decay. */
+/** AdamW's scalars of step t ≥ 1 for the weight w, all except the betas rounded once to its storage; gains do not decay. */
 export function adamwScalars(h: Hyperparameters, t: number, w: Tensor): AdamWScalars {
   const round = (value: number): number => roundScalar(value, w);
   return {

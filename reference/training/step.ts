@@ -10,13 +10,13 @@ import type { Weights } from "../weights.ts";
 import type { Hyperparameters } from "./hyperparameters.ts";
 import { adamwScalars } from "./schedule.ts";
 
-/** What a model is asked to predict: tokens and targets: [B, T]; a target of −100 does not count. */
+/** Tokens and the targets to predict, [B, T] each; a target of −100 does not count. */
 export interface Batch {
   readonly tokens: Tensor<Ints>;
   readonly targets: Tensor<Ints>;
 }
 
-/** What a step of training changes: the weights and AdamW's two moments, by the weights' names. */
+/** The state that a step of training changes: the weights and AdamW's two moments, by the weights' names. */
 export interface TrainingState<P extends Floats = Floats> {
   readonly weights: Weights<P>;
   readonly firstMoment: Weights<P>;
@@ -29,7 +29,7 @@ export function initialState<P extends Floats>(weights: Weights<P>): TrainingSta
   return { weights, firstMoment: moments(), secondMoment: moments() };
 }
 
-/** Both passes over a batch, with all that was computed on the way. */
+/** Both passes over a batch, with all intermediate results. */
 export interface Pass<P extends Floats = Floats> {
   readonly activations: model.ModelActivations<P>;
   readonly loss: Tensor<P>;
