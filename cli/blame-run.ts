@@ -1,9 +1,7 @@
 // What `touchstone blame` does.
 import { describeFinding } from "../judge/compare.ts";
-import { blameInstances, type Blame, type Fault } from "../judge/blame.ts";
-import { isMixed, openRecording } from "../trace/recording.ts";
-import { readTraceInput, type TraceInput } from "../trace/input.ts";
-import { instancesOf } from "../trace/instances.ts";
+import type { Blame, Fault } from "../judge/blame.ts";
+import { blameRecording } from "../judge/blame-recording.ts";
 import { operations } from "../reference/ops/index.ts";
 import { UserError } from "./errors.ts";
 import { statusOf } from "./statuses.ts";
@@ -19,30 +17,16 @@ export interface BlameOptions {
 
 /** Judges the recording; returns the exit status. */
 export function blameFile(path: string, options: BlameOptions): number {
-  const recording = openRecording(path, options.dtype);
-  try {
-    const input = readTraceInput(path);
-    const isOurs = recording.metadata.computedBy === "touchstone trace";
-    const chosen = chooseTarget(options.target, isOurs ? "wgsl" : "ieee");
-    const target = declare(chosen, options.store, [...operations.values()]);
-    const result = blameInstances(allInstances(input, isMixed(recording)), operations, recording, target);
-    if (result.judged.length === 0) {
-      throw new UserError(
-        `${path}: nothing could be judged: the recording holds no op's inputs together with its outputs`,
-      );
-    }
-    print(path, target.name, result, options.all === true);
-    return statusOf(result.faults.length > 0);
-  } finally {
-    recording.close();
+  const { blame, target } = blameRecording(path, options.dtype, (isOurs) =>
+    declare(chooseTarget(options.target, isOurs ? "wgsl" : "ieee"), options.store, [...operations.values()]),
+  );
+  if (blame.judged.length === 0) {
+    throw new UserError(
+      `${path}: nothing could be judged: the recording holds no op's inputs together with its outputs`,
+    );
   }
-}
-
-function allInstances({ config, hyperparameters, batches, microBatches }: TraceInput, mixed: boolean) {
-  const [B, T] = batches[0].tokens.shape;
-  const like = { data: new Float32Array(0), shape: [0] };
-  const shape = { config, B, T, microBatches, like, mixed, ...(hyperparameters && { hyperparameters }) };
-  return batches.flatMap((_, step) => instancesOf(shape, step));
+  print(path, target.name, blame, options.all === true);
+  return statusOf(blame.faults.length > 0);
 }
 
 function print(path: string, target: string, { faults, judged, left }: Blame, all: boolean): void {

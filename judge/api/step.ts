@@ -8,11 +8,10 @@ import type { Hyperparameters } from "../../reference/training/hyperparameters.t
 import type { Batch } from "../../reference/training/step.ts";
 import { checkWeights, type Weights } from "../../reference/weights.ts";
 import { writeSafetensors } from "../../formats/safetensors.ts";
-import { readTraceInput, type TraceInput } from "../../trace/input.ts";
-import { instancesOf } from "../../trace/instances.ts";
+import type { TraceInput } from "../../trace/input.ts";
 import { replayTrace } from "../../trace/replay.ts";
-import { blameInstances, type Blame } from "../blame.ts";
-import { isMixed, openRecording } from "../../trace/recording.ts";
+import type { Blame } from "../blame.ts";
+import { blameRecording } from "../blame-recording.ts";
 import { declareStores, type Stores } from "../terms.ts";
 import { checkFields, fieldsOf, shown } from "./input.ts";
 import { checkTarget } from "./terms.ts";
@@ -55,22 +54,11 @@ export interface BlameOptions {
 export function blame(path: string, options: BlameOptions = {}): Blame {
   checkPath(path);
   checkFields(fieldsOf(options, "options", "{ target, dtype, stores }"), "options", ["target", "dtype", "stores"]);
-  const recording = openRecording(path, options.dtype);
-  try {
-    const { config, hyperparameters, batches, microBatches } = readTraceInput(path);
-    const isOurs = recording.metadata.computedBy === "touchstone trace";
-    const { target = isOurs ? targets.wgsl : targets.ieee, stores = {} } = options;
-    checkTarget(target, "options.target");
-    const declared = declareStores(target, stores, [...operations.values()]);
-    const [B, T] = batches[0].tokens.shape;
-    const like = { data: new Float32Array(0), shape: [0] };
-    const mixed = isMixed(recording);
-    const shape = { config, B, T, microBatches, like, mixed, ...(hyperparameters && { hyperparameters }) };
-    const instances = batches.flatMap((_, step) => instancesOf(shape, step));
-    return blameInstances(instances, operations, recording, declared);
-  } finally {
-    recording.close();
-  }
+  const { target, dtype, stores = {} } = options;
+  if (target !== undefined) checkTarget(target, "options.target");
+  const declared = (isOurs: boolean): Target =>
+    declareStores(target ?? (isOurs ? targets.wgsl : targets.ieee), stores, [...operations.values()]);
+  return blameRecording(path, dtype, declared).blame;
 }
 
 /**

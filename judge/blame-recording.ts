@@ -1,0 +1,34 @@
+// Blame of a file: the recording, the ops of its steps, and the terms under which they are judged.
+import type { DTypeName } from "../reference/dtype.ts";
+import { operations } from "../reference/ops/index.ts";
+import type { Target } from "../reference/targets.ts";
+import { readTraceInput, type TraceInput } from "../trace/input.ts";
+import { instancesOf } from "../trace/instances.ts";
+import { isMixed, openRecording } from "../trace/recording.ts";
+import { blameInstances, type Blame } from "./blame.ts";
+
+/**
+ * Judges every op of a recorded step. `targetOf` chooses the target, knowing whether Touchstone made the recording itself;
+ * `dtype` is the one that the step computed in, if not as recorded. Throws FormatError for a file that is not a recording.
+ */
+export function blameRecording(
+  path: string,
+  dtype: DTypeName | undefined,
+  targetOf: (isOurs: boolean) => Target,
+): { readonly blame: Blame; readonly target: Target } {
+  const recording = openRecording(path, dtype);
+  try {
+    const input = readTraceInput(path);
+    const target = targetOf(recording.metadata.computedBy === "touchstone trace");
+    return { blame: blameInstances(allInstances(input, isMixed(recording)), operations, recording, target), target };
+  } finally {
+    recording.close();
+  }
+}
+
+function allInstances({ config, hyperparameters, batches, microBatches }: TraceInput, mixed: boolean) {
+  const [B, T] = batches[0].tokens.shape;
+  const like = { data: new Float32Array(0), shape: [0] };
+  const shape = { config, B, T, microBatches, like, mixed, ...(hyperparameters && { hyperparameters }) };
+  return batches.flatMap((_, step) => instancesOf(shape, step));
+}
