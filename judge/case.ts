@@ -62,7 +62,7 @@ export function parseCase(line: string): Case {
     const [, name, value] = match as unknown as [string, string, string];
     const number = /^-?\d{1,10}$/.test(value) ? Number(value) : undefined;
     if (name in sizes || (name === "profile" && profile !== undefined) || (name === "seed" && seed !== undefined)) {
-      throw new RangeError(`replay: ${name} stands twice, expected once`);
+      throw new RangeError(`replay: ${name} occurs twice, expected once`);
     }
     if (name === "profile") profile = value;
     else if (name === "seed") seed = value;

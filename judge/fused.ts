@@ -169,7 +169,7 @@ export function renaming(a: Operation, b: Operation): Renaming {
   }
   for (const operation of [a, b]) {
     if (!operation.name.endsWith(".forward")) {
-      throw new RangeError(`${a.name}+${b.name}: only forward ops are fused, ${operation.name} is none`);
+      throw new RangeError(`${a.name}+${b.name}: only forward ops can be fused, not ${operation.name}`);
     }
   }
   const taken = new Set([...Object.values(a.inputs), ...Object.values(a.outputs)].flatMap(axesOf));

@@ -34,7 +34,9 @@ export function declareStores(target: Target, stores: Stores, operations: readon
   const known = new Set(operations.flatMap((op) => [...Object.keys(op.stores), ...floatInputs(op)]));
   for (const [name, format] of Object.entries(stores)) {
     if (!known.has(name)) {
-      throw new RangeError(`"${name}" is nothing that these ops store, expected one of ${[...known].join(", ")}`);
+      throw new RangeError(
+        `"${name}" is not an intermediate or input of these ops, expected one of ${[...known].join(", ")}`,
+      );
     }
     if (!Object.hasOwn(formats, format)) {
       throw new RangeError(`"${format}" is not a format, expected one of ${Object.keys(formats).join(", ")}`);

@@ -41,9 +41,9 @@ export function sizeOf(shape: readonly number[]): number {
  */
 export function tensor<D extends Floats | Ints>(data: D, shape: readonly number[]): Tensor<D> {
   if (!(data instanceof Float32Array || data instanceof Float64Array || data instanceof Int32Array)) {
-    throw new TypeError("tensor: data is no Float32Array, Float64Array or Int32Array, expected one of them");
+    throw new TypeError("tensor: data is not a typed array, expected Float32Array, Float64Array or Int32Array");
   }
-  if (!Array.isArray(shape)) throw new TypeError("tensor: shape is no array, expected the length of each axis");
+  if (!Array.isArray(shape)) throw new TypeError("tensor: shape is not an array, expected the length of each axis");
   for (const length of shape as readonly unknown[]) {
     if (Number.isSafeInteger(length) && (length as number) >= 0) continue;
     throw new RangeError(`tensor: shape has the length ${String(length)}, expected whole numbers of at least 0`);

@@ -60,7 +60,7 @@ export function alone<Axis extends string, Output extends string, Input extends 
 ): Independence<Axis, Output, Input> {
   return {
     name: `the rest of ${axis}`,
-    statement: (changed) => `What stands elsewhere along ${axis} changes no bit of ${changed.join(", ")} here.`,
+    statement: (changed) => `Numbers elsewhere along ${axis} change no bit of ${changed.join(", ")} here.`,
     axes: [axis],
     kept: (lengths, seed) => ({ [axis]: some(lengths.get(axis)!, seed) }),
     outputs,

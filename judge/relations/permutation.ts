@@ -115,7 +115,7 @@ export function permutationsOf(row: JudgeRow): Relation[] {
     const name = `another order of ${what}`;
     return {
       name,
-      statement: `In another order of ${what} the same numbers come out in that order, and sums over it stay.`,
+      statement: `Permuting ${what} permutes the outputs in the same way, and sums over it stay.`,
       run: async (trial) => {
         const { operation, seed } = trial;
         const problem = ordinary(trial);

@@ -29,7 +29,7 @@ export function linearIn<Name extends string, Output extends string>(
   const what = names.join(" and ");
   return {
     name: `${what} times 8`,
-    statement: `${outputs.join(", ")} grows with ${what}: eight times as large for eight times as much.`,
+    statement: `${outputs.join(", ")} scales with ${what}: eight times the input gives eight times the output.`,
     by: allAs(names, 3),
     outputs: allAs(outputs, 3),
   };
@@ -68,7 +68,7 @@ function composed(by: readonly (readonly [string, number])[], outputs: Scaling["
   const name = growth(by);
   return {
     name,
-    statement: `With ${name} comes ${then === "" ? "the same" : then}.`,
+    statement: `${name} gives ${then === "" ? "the same outputs" : then}.`,
     by: Object.fromEntries(by),
     outputs,
   };

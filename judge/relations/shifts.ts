@@ -45,7 +45,7 @@ export interface Shift {
 /** k + c for every key gives s + scale · q · c for every score of a query, so the softmax stays. */
 export const scores: Shift = {
   name: "a constant added to a query's scores",
-  statement: "A number added to all scores of a query changes nothing but lse, by that number.",
+  statement: "A number added to all scores of a query changes only lse, by that number.",
   differences: async (trial) => {
     const problem = ordinary(trial);
     const { q, k } = problem.inputs as Record<string, Tensor>;
@@ -79,7 +79,7 @@ export const scores: Shift = {
 
 export const logits: Shift = {
   name: "a constant added to a row's logits",
-  statement: "A number added to all logits of a row changes nothing but lse, by that number.",
+  statement: "A number added to all logits of a row changes only lse, by that number.",
   differences: async (trial) => {
     const problem = ordinary(trial);
     const base = coarse(problem.inputs.logits as Tensor);
@@ -147,7 +147,7 @@ export const positions: Shift = {
 /** silu(z) − silu(−z) = z. */
 export const mirrored: Shift = {
   name: "gate mirrored",
-  statement: "y for gate less y for −gate is gate · up.",
+  statement: "y for gate minus y for −gate is gate · up.",
   differences: async (trial) => {
     const problem = ordinary(trial);
     const { gate, up } = problem.inputs as Record<string, Tensor>;

@@ -45,7 +45,7 @@ export function peakOf(rows: readonly Row[], sizes: ModelSizes, dtype: StorageNa
   const last = new Map<string, number>();
   for (const [r, { op, reads, gives }] of rows.entries()) {
     for (const name of reads) {
-      if (!last.has(name)) throw new RangeError(`${op} reads ${name}, which nothing gave before`);
+      if (!last.has(name)) throw new RangeError(`${op} reads ${name}, which no earlier op gave`);
       last.set(name, r);
     }
     for (const { name } of gives) last.set(name, r);

@@ -16,7 +16,7 @@ export function logLikelihoods({ data, shape }: Tensor, targets: ArrayLike<numbe
     let sum = 0;
     for (let v = 0; v < V; v++) sum += exp(data[r * V + v] - max);
     const found = data[r * V + target] - max - log(sum);
-    if (Number.isNaN(found)) throw new RangeError(`the logits behind position ${r} are not numbers`);
+    if (Number.isNaN(found)) throw new RangeError(`the logits after position ${r} are not numbers`);
     return found;
   });
 }

@@ -125,7 +125,7 @@ describe("terms", () => {
     [{ dtype: "float64" }, /^terms\.dtype: got "float64", expected one of float32, bfloat16, float16$/],
     [
       { stores: { P: "bfloat16" } },
-      /^terms\.stores: "P" is nothing that these ops store, expected one of silu, gate, up$/,
+      /^terms\.stores: "P" is not an intermediate or input of these ops, expected one of silu, gate, up$/,
     ],
     [{ stores: { silu: "int8" } }, /^terms\.stores\.silu: got "int8", expected one of/],
     [{ stores: "silu" }, /^terms\.stores: got "silu", expected an object/],
@@ -211,7 +211,7 @@ test.each<[string, RegExp]>([
   ["swiglu.forward R=1 F=1 profile=unit", /^replay: seed is missing, expected a whole number/],
   ["swiglu.forward R=1 F=1 profile=unit seed=x", /^replay: seed is x, expected a whole number/],
   ["swiglu.forward R=1 F=1 profile=unit seed=99999999999", /^replay: seed is 99999999999, expected a whole number/],
-  ["swiglu.forward R=1 F=1 F=2 profile=unit seed=1", /^replay: F stands twice, expected once$/],
+  ["swiglu.forward R=1 F=1 F=2 profile=unit seed=1", /^replay: F occurs twice, expected once$/],
   ["swiglu.forward R=-1 F=1 profile=unit seed=1", /^R is -1, expected a whole number of at least 0$/],
   ["swiglu.forward R=1 profile=unit seed=1", /^replay: swiglu\.forward with the sizes R, expected R, F$/],
   ["swiglu.forward R=1 F=99999999 profile=unit seed=1", /^replay: F is 99999999, expected at most 1048576$/],

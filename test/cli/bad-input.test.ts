@@ -37,7 +37,7 @@ const cases: [args: string[], says: RegExp][] = [
   [["check", "--runs", "5", "--budget", "5"], /--budget: is given with --runs, expected only one of them$/],
   [["check", "--op", "atention"], /no op is named "atention".*attention/],
   [["check", "--op", "rmsnorm+linear"], /"rmsnorm" is not an op and direction/],
-  [["check", "--op", "rmsnorm.forward+rmsnorm.backward"], /only forward ops are fused/],
+  [["check", "--op", "rmsnorm.forward+rmsnorm.backward"], /only forward ops can be fused/],
   [["check", "--adapter", "npu"], /--adapter npu: expected one of auto, gpu, software/],
   [["check", "--replay", "swiglu.forward R=1"], /profile is missing, expected one of unit/],
   [["check", "--replay", "swiglu.forward R=1 profile=unit seed=1"], /swiglu.forward with the sizes R, expected R, F/],
@@ -57,7 +57,7 @@ const cases: [args: string[], says: RegExp][] = [
   [["check", "--replay", "add.forward N"], /"N" is not NAME=VALUE, expected/],
   [["check", "--op", "add", "--store", "P"], /--store P: "P" is not NAME=FORMAT, expected/],
   [["check", "--op", "add", "--exec", ""], /--exec: the command is empty, expected/],
-  [["check", "--op", "add", "--store", "Q=bfloat16"], /"Q" is nothing that these ops store/],
+  [["check", "--op", "add", "--store", "Q=bfloat16"], /"Q" is not an intermediate or input of these ops/],
   [["check", "--op", "add", "--store", "a=float8"], /"float8" is not a format/],
   [["check", "--op", "add", "--json", folder], /--json .*: is not a regular file/],
   [

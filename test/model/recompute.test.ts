@@ -196,7 +196,7 @@ describe("planted faults", () => {
   test("a policy that forgets the block's input cannot be recomputed from", () => {
     expect(() => restore(weights)(new Map(), 0).gate).toThrow();
     const rows = schedule(1, "full").filter(({ op }) => op !== "embedding");
-    expect(() => peakOf(rows, sizesOf(config, B, T), "float32")).toThrow("reads x0, which nothing gave before");
+    expect(() => peakOf(rows, sizesOf(config, B, T), "float32")).toThrow("reads x0, which no earlier op gave");
   });
 
   test("a policy that saves one tensor less than it says holds less than is planned", () => {
