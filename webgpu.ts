@@ -1,6 +1,7 @@
 // The entry touchstone-llama/webgpu, for people who write WGSL: kernels of the project and of your own, on any GPUDevice, a
 // browser's or Dawn's. Nothing here imports Node or the package webgpu.
 import { deviceCandidate } from "./kernels-gpu/candidate.ts";
+import { checkFields, fieldsOf, shown } from "./judge/api/input.ts";
 import { type Device, deviceOf } from "./kernels-gpu/device/device.ts";
 import type { KernelProgram } from "./kernels-gpu/device/program.ts";
 import type { Candidate } from "./reference/candidate.ts";
@@ -67,6 +68,7 @@ export function candidateOf(
   if (typeof kernel?.record !== "function") {
     throw new TypeError("the kernel is none, expected what defineKernel or defineProgram returns");
   }
+  checkOptions(given);
   if (given.op !== undefined && !operations.has(given.op)) throw new RangeError(`op: ${unknown(given.op)}`);
   deviceOf(device); // refuses what is none at once
   const { op = kernel.id, dtype = "float32", overrides, timeout } = given;
@@ -83,6 +85,22 @@ export function candidateOf(
       return under(operation, dtype).run(inputs, scalars);
     },
   };
+}
+
+function checkOptions(given: CandidateOptions): void {
+  const known = ["op", "dtype", "overrides", "timeout"];
+  checkFields(fieldsOf(given, "options", "{ op, dtype, overrides, timeout }"), "options", known);
+  const { dtype = "float32", timeout = Infinity, overrides = {} } = given;
+  if (!["float32", "bfloat16", "float16"].includes(dtype)) {
+    throw new RangeError(`options.dtype: got ${shown(dtype)}, expected one of float32, bfloat16, float16`);
+  }
+  if (!(typeof timeout === "number" && timeout > 0)) {
+    throw new RangeError(`options.timeout: got ${shown(timeout)}, expected a positive number of milliseconds`);
+  }
+  for (const [name, value] of Object.entries(fieldsOf(overrides, "options.overrides", "numbers by name"))) {
+    if (typeof value === "number" && Number.isFinite(value)) continue;
+    throw new RangeError(`options.overrides.${name}: got ${shown(value)}, expected a finite number`);
+  }
 }
 
 function unknown(op: string): string {

@@ -23,8 +23,8 @@ export const findingsInHelp = `Exit status: ${statuses.good} nothing found, ${st
 /** The table in --help. */
 export const inHelp = `Exit status:
   ${statuses.good}    done, and nothing found
-  ${statuses.finding}    a finding: a kernel outside its bound, a tensor that differs, a fixture that
-       changed
+  ${statuses.finding}    a finding: a kernel outside its bound, a tensor that differs, a
+       fixture that changed
   ${statuses.badInput}    bad input, or no device: one line says what, where and what was expected
   ${statuses.internalError}    a defect of this program, with its stack
   ${statuses.interrupted}  stopped by a signal

@@ -268,8 +268,12 @@ export function writeCheckpoint(
   config: LlamaConfig,
   weights: WeightTable,
   dtype: FloatDType = "float32",
-  { tokenizer, shardBytes }: WriteOptions = {},
+  { tokenizer, shardBytes = Infinity }: WriteOptions = {},
 ): void {
+  if (!writtenFormats.includes(format)) {
+    throw new RangeError(`format: got ${String(format)}, expected one of ${writtenFormats.join(", ")}`);
+  }
+  if (!(shardBytes > 0)) throw new RangeError(`shardBytes: got ${shardBytes}, expected a positive number`);
   checkConfig(config);
   if (weights instanceof Map) checkWeights(config, weights);
   if (!dtypesOfFormat(format).includes(dtype)) {
@@ -285,5 +289,5 @@ export function writeCheckpoint(
   if (format === "llama2c") writeLlama2c(path, config, get);
   else if (format === "touchstone") writeTouchstone(path, config, get, dtype);
   else if (format === "gguf") writeGguf(path, config, get, dtype, tokenizer === undefined ? {} : { tokenizer });
-  else writeHuggingface(path, config, get, dtype, shardBytes === undefined ? {} : { shardBytes });
+  else writeHuggingface(path, config, get, dtype, shardBytes === Infinity ? {} : { shardBytes });
 }

@@ -258,6 +258,7 @@ interface Part {
 }
 
 function layOut(tensors: ReadonlyMap<string, TensorToWrite>, metadata: Readonly<Record<string, string>>): Plan {
+  if (!(tensors instanceof Map)) throw new TypeError("the tensors are not in a Map, expected one by their names");
   const given = [...tensors].map(([name, what]) => checkedPart(name, what));
   const parts = given.toSorted((a, b) => dtypes[b.dtype].size - dtypes[a.dtype].size);
   const begins = new Map<Part, number>();
@@ -284,8 +285,17 @@ function layOut(tensors: ReadonlyMap<string, TensorToWrite>, metadata: Readonly<
 function checkedPart(name: string, what: TensorToWrite): Part {
   if (name === "__metadata__")
     throw new TypeError(`a tensor is named ${quote(name)}, expected a name that is not reserved`);
-  const { data, shape } = "tensor" in what ? what.tensor : what;
-  const dtype = "tensor" in what ? what.dtype : dtypeOf(data);
+  const isTyped = typeof what === "object" && what !== null && "tensor" in what;
+  const { data, shape } = (isTyped ? what.tensor : (what ?? {})) as Tensor<Floats | Ints>;
+  if (!ArrayBuffer.isView(data) || !Array.isArray(shape)) {
+    throw new TypeError(`tensor ${quote(name)} is not a tensor, expected { data, shape } or { tensor, dtype }`);
+  }
+  const dtype = isTyped ? what.dtype : dtypeOf(data);
+  if (!Object.hasOwn(dtypes, dtype)) {
+    throw new RangeError(
+      `tensor ${quote(name)}: dtype ${String(dtype)} is unknown, expected one of ${Object.keys(dtypes).join(", ")}`,
+    );
+  }
   if (!shape.every((length) => Number.isSafeInteger(length) && length >= 0)) {
     throw new RangeError(`tensor ${quote(name)} has shape [${shape}], expected non-negative integers`);
   }

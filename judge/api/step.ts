@@ -4,7 +4,7 @@ import type { DTypeName } from "../../reference/dtype.ts";
 import { operations } from "../../reference/ops/index.ts";
 import { type Target, targets } from "../../reference/targets.ts";
 import type { OpenEngine } from "../../reference/training/engine.ts";
-import type { Hyperparameters } from "../../reference/training/hyperparameters.ts";
+import { checkHyperparameters, type Hyperparameters } from "../../reference/training/hyperparameters.ts";
 import type { Batch } from "../../reference/training/step.ts";
 import { checkWeights, type Weights } from "../../reference/weights.ts";
 import { writeSafetensors } from "../../formats/safetensors.ts";
@@ -13,8 +13,10 @@ import { replayTrace } from "../../trace/replay.ts";
 import type { Blame } from "../blame.ts";
 import { blameRecording } from "../blame-recording.ts";
 import { declareStores, type Stores } from "../terms.ts";
-import { checkFields, fieldsOf, shown } from "./input.ts";
+import { checkFields, checkTensor, fieldsOf, shown } from "./input.ts";
 import { checkTarget } from "./terms.ts";
+
+const dtypes: ReadonlySet<string> = new Set<DTypeName>(["float32", "bfloat16", "float16"]);
 
 /**
  * The terms under which a recording is judged.
@@ -58,6 +60,9 @@ export function blame(path: string, options: BlameOptions = {}): Blame {
   if (target !== undefined) checkTarget(target, "options.target");
   const declared = (isOurs: boolean): Target =>
     declareStores(target ?? (isOurs ? targets.wgsl : targets.ieee), stores, [...operations.values()]);
+  if (dtype !== undefined && !dtypes.has(dtype)) {
+    throw new RangeError(`options.dtype: got ${shown(dtype)}, expected one of ${[...dtypes].join(", ")}`);
+  }
   return blameRecording(path, dtype, declared).blame;
 }
 
@@ -118,6 +123,15 @@ export async function recordSteps(path: string, steps: StepsToRecord, open?: Ope
   if (!Array.isArray(batches) || batches.length === 0) {
     throw new TypeError(`steps.batches: got ${shown(batches)}, expected an array of at least one batch`);
   }
+  for (const [i, batch] of batches.entries()) checkBatch(batch, `steps.batches[${i}]`);
+  if (hyperparameters !== undefined) {
+    checkHyperparameters(fieldsOf(hyperparameters, "steps.hyperparameters", "those of a run") as never);
+  } else if (batches.length > 1) {
+    throw new TypeError("steps.hyperparameters: got undefined, expected them, as there is more than one batch");
+  }
+  if (open !== undefined && typeof open !== "function") {
+    throw new TypeError(`open: got ${shown(open)}, expected a function that opens an engine`);
+  }
   const configText = JSON.stringify({ ...config, ...hyperparameters });
   const input: TraceInput = {
     config,
@@ -135,6 +149,17 @@ export async function recordSteps(path: string, steps: StepsToRecord, open?: Ope
     ...(microBatches > 1 && { microBatches: String(microBatches) }),
     computedBy: "touchstone trace",
   });
+}
+
+/** Tokens and targets, int32 of one shape [B, T]. */
+function checkBatch(batch: unknown, where: string): void {
+  const given = fieldsOf(batch, where, "{ tokens, targets }");
+  const shape = checkTensor(given["tokens"], `${where}.tokens`, [Int32Array]);
+  const other = checkTensor(given["targets"], `${where}.targets`, [Int32Array]);
+  if (shape.length !== 2) throw new RangeError(`${where}.tokens has shape [${shape}], expected [B,T]`);
+  if (shape.join() !== other.join()) {
+    throw new RangeError(`${where}.targets has shape [${other}], expected [${shape}] as of tokens`);
+  }
 }
 
 function checkPath(path: unknown): asserts path is string {

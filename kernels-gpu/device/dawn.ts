@@ -36,6 +36,10 @@ export type AdapterChoice = "auto" | "gpu" | "software";
  * Throws RangeError for an unknown adapter, NoDeviceError, with one line, if there is none of that kind.
  */
 export async function openDevice(options: { adapter?: AdapterChoice } = {}): Promise<Device> {
+  const strange = Object.keys(Object(options)).find((name) => name !== "adapter");
+  if (typeof options !== "object" || options === null || strange !== undefined) {
+    throw new TypeError(`openDevice: ${strange ?? String(options)} is unknown, expected { adapter }`);
+  }
   const { adapter = "auto" } = options;
   if (!["auto", "gpu", "software"].includes(adapter)) {
     throw new RangeError(`adapter "${String(adapter)}" is unknown, expected auto, gpu or software`);

@@ -78,6 +78,9 @@ export async function call(
   program: KernelProgram,
   values: ByName<string, Tensor<Floats | Ints> | number>,
 ): Promise<Launched["outputs"]> {
+  if (typeof values !== "object" || values === null) {
+    throw new TypeError(`${program.id}: got ${String(values)}, expected a device, then inputs and scalars by name`);
+  }
   const inputs: Record<string, Tensor<Floats | Ints>> = {};
   const scalars: Record<string, number> = {};
   for (const [name, value] of Object.entries(values)) {
