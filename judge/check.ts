@@ -1,5 +1,6 @@
 // The whole check of one candidate for one op: a campaign against the bound, then the examination.
 import { type Candidate, Interrupted } from "../reference/candidate.ts";
+import { failureLine } from "./candidates/result.ts";
 import { campaign, type CampaignPlan, type Report } from "./campaign.ts";
 import type { Chosen } from "./choose.ts";
 import { type Examination, examine, type Promises } from "./examination.ts";
@@ -20,19 +21,44 @@ export async function check(
   terms: Terms,
   plan: CampaignPlan & Partial<Promises>,
 ): Promise<Checked> {
+  let checked: Checked;
   try {
-    const report = await campaign(chosen, candidate, terms, plan);
-    // A crash or a hang has already been reported, and left no numbers to examine.
-    const hasNumbers = report.failures.every(({ worst }) => worst !== undefined);
-    const { seed, nondeterministic = false, bitwise = false } = plan;
-    const examination =
-      hasNumbers && plan.signal?.aborted !== true
-        ? await unlessInterrupted(examine(chosen, candidate, terms, { seed, nondeterministic, bitwise }))
-        : undefined;
-    const passed = report.failures.length === 0 && !examination?.findings.length;
-    return { report, ...(examination === undefined ? {} : { examination }), passed };
-  } finally {
+    checked = await checkOpen(chosen, candidate, terms, plan);
+  } catch (error) {
+    await closing(candidate); // the judge's own error is the one to report
+    throw error;
+  }
+  const complaint = await closing(candidate);
+  const { examination } = checked;
+  if (complaint === undefined || examination === undefined) return checked;
+  return { ...checked, examination: { ...examination, findings: [...examination.findings, complaint] }, passed: false };
+}
+
+async function checkOpen(
+  chosen: Chosen,
+  candidate: Candidate,
+  terms: Terms,
+  plan: CampaignPlan & Partial<Promises>,
+): Promise<Checked> {
+  const report = await campaign(chosen, candidate, terms, plan);
+  // A crash or a hang has already been reported, and left no numbers to examine.
+  const hasNumbers = report.failures.every(({ worst }) => worst !== undefined);
+  const { seed, nondeterministic = false, bitwise = false } = plan;
+  const examination =
+    hasNumbers && plan.signal?.aborted !== true
+      ? await unlessInterrupted(examine(chosen, candidate, terms, { seed, nondeterministic, bitwise }))
+      : undefined;
+  const passed = report.failures.length === 0 && !examination?.findings.length;
+  return { report, ...(examination === undefined ? {} : { examination }), passed };
+}
+
+/** Closes the candidate; what it threw, as a finding. */
+async function closing(candidate: Candidate): Promise<string | undefined> {
+  try {
     await candidate.close?.();
+    return undefined;
+  } catch (error) {
+    return `${failureLine(candidate, error)}, when it was closed`;
   }
 }
 
