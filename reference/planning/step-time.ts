@@ -8,15 +8,15 @@
 // A block's gradients are sent as soon as they are there, and its weights ahead of their use: at stage 3, which gives them
 // back after it, at most one block ahead.
 import type { LlamaConfig } from "../config.ts";
-import { linearFlops } from "../model/flops.ts";
-import { blockBackward, blockForward, type BlockWork, residualBytes } from "./block-step.ts";
+import { blockBackward, blockForward, type BlockWork } from "./block-step.ts";
 import { type Issue, newIssue, type Ready } from "./issue.ts";
 import type { Layout } from "./layout.ts";
 import type { Machine } from "./machine.ts";
+import { modelEnd, modelStart, modelTurn } from "./model-step.ts";
 import { kept, type Policy } from "../model/policies.ts";
-import { count, localSizes, sizesOf } from "../model/sizes.ts";
+import { localSizes, sizesOf } from "../model/sizes.ts";
 import { rankParameters } from "./state.ts";
-import { elementBytes, optimizerTraffic, stateBytes, type StorageName } from "../model/storage.ts";
+import { optimizerTraffic, stateBytes, type StorageName } from "../model/storage.ts";
 import { timelineOf, type Timeline } from "./timeline.ts";
 
 export interface StepWork {
@@ -91,23 +91,15 @@ export function layerTimeline(work: StepWork, overlap: boolean): LayerTimeline {
 }
 
 function microBatchTasks(work: StepWork, first: boolean, last: boolean): Issue["tasks"] {
-  const { config, layout, machine, dtype } = work;
+  const { config, layout } = work;
   const issue = newIssue();
   const block = blockWork(work);
   const { block: inBlock, outside } = rankParameters(config, layout);
   const reduces = layout.zero >= 2 || last;
   const gathersForward = layout.zero >= 3 || (layout.zero >= 1 && first);
-  const { sizes, group } = block;
-  const element = elementBytes({ stored: "activation" }, dtype);
-  const residual = residualBytes(block);
-  const split = group.sequence ? residual / group.tensor : residual;
-  const logits = count(["B", "T", "V"], sizes) * element;
-  const rows = sizes.B * sizes.T;
 
   const outer = gathersForward ? gatherWeights(issue, work, "embedding and head", outside, []) : [];
-  const embedded = issue.compute("embedding", "elementwise", machine.stream(2 * residual), outer);
-  const collective = group.sequence ? "reduce-scatter" : "all-reduce";
-  let x = issue.send("embedding", "tensor", machine.tensor, collective, residual, embedded);
+  let x = modelStart(issue, block, outer);
   const before: Ready[] = [[], x];
   const ahead = (): Ready => (layout.zero >= 3 ? before.at(-2)! : []);
   for (let i = 0; i < config.nLayers; i++) {
@@ -116,19 +108,7 @@ function microBatchTasks(work: StepWork, first: boolean, last: boolean): Issue["
     before.push(x);
   }
 
-  const normed = issue.compute("norm", "elementwise", machine.stream(2 * split), x);
-  const all = group.sequence ? issue.send("norm", "tensor", machine.tensor, "all-gather", residual, normed) : normed;
-  const product = machine.product(
-    linearFlops(count(["V", "C"], sizes), rows),
-    residual + logits + count(["V", "C"], sizes) * element,
-  );
-  const head = issue.compute("head", "product", product, all);
-  const loss = issue.compute("cross-entropy", "elementwise", machine.stream(3 * logits), head);
-  const dhead = issue.compute("head dx", "product", product, loss);
-  const dnormed = issue.send("dnorm", "tensor", machine.tensor, collective, residual, dhead);
-  issue.compute("head dw", "product", product, loss);
-  let dx = issue.compute("dnorm", "elementwise", machine.stream(3 * split), dnormed);
-
+  let dx = modelTurn(issue, block, x);
   before.push(dx);
   for (let i = config.nLayers - 1; i >= 0; i--) {
     const weights = layout.zero >= 3 ? gatherWeights(issue, work, `weights ${i}`, inBlock, ahead()) : [];
@@ -137,7 +117,7 @@ function microBatchTasks(work: StepWork, first: boolean, last: boolean): Issue["
     dx = back.dx;
     before.push(dx);
   }
-  const dembedding = issue.compute("dembedding", "elementwise", machine.stream(2 * residual), dx);
+  const dembedding = modelEnd(issue, block, dx);
   if (reduces) sendGradients(issue, work, "gradients of embedding and head", outside, dembedding);
   return issue.tasks;
 }

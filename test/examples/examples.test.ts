@@ -114,7 +114,9 @@ test.skipIf(workflow === undefined)(
     expect(existsSync(join(root, include.replace("node_modules/touchstone-llama/dist/", ""), "touchstone.h"))).toBe(
       true,
     );
-    expect(runs[2]).toMatch(/^npx touchstone check --op linear\.forward --exec \.\/linear .*--json touchstone\.json$/);
+    expect(runs[2]).toMatch(
+      /^export SEED="[^;]*; npx touchstone check --op linear\.forward --exec \.\/linear .*--json touchstone\.json$/,
+    );
     expect(steps.at(-1)!.with!["path"]).toBe("touchstone.json");
   },
 );

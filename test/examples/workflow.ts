@@ -6,6 +6,7 @@ export interface Step {
   readonly uses?: string;
   readonly run?: string;
   readonly with?: Readonly<Record<string, string>>;
+  readonly env?: Readonly<Record<string, string>>;
 }
 
 export interface Workflow {
@@ -20,8 +21,10 @@ export function readWorkflow(path: string): Workflow | undefined {
   return status === 0 ? (JSON.parse(stdout) as Workflow) : undefined;
 }
 
-/** The commands that a workflow runs, in their order. */
+/** The commands that a workflow runs, in their order, each after the variables that its step sets. */
 export function commandsOf(workflow: Workflow): string[] {
   const steps = Object.values(workflow.jobs).flatMap((job) => job.steps);
-  return steps.flatMap(({ run }) => (run === undefined ? [] : [run]));
+  const assigned = (env: Step["env"] = {}): string[] =>
+    Object.entries(env).map(([name, value]) => `export ${name}="${value}"`);
+  return steps.flatMap(({ run, env }) => (run === undefined ? [] : [[...assigned(env), run].join("; ")]));
 }
