@@ -126,5 +126,7 @@ function checkScalar(value: unknown, where: string, kind: ScalarKind): void {
   if (kind === "axis") return checkWhole(value, where, 0, Number.MAX_SAFE_INTEGER);
   if (kind === "integer") return checkWhole(value, where, Number.MIN_SAFE_INTEGER, Number.MAX_SAFE_INTEGER);
   if (typeof value !== "number") throw new TypeError(`${where}: got ${shown(value)}, expected a number`);
-  if (!Number.isFinite(value)) throw new RangeError(`${where}: got ${value}, expected a finite number`);
+  // A kernel gets a real number as float32, where 1e300 is infinite.
+  const isFinite = Number.isFinite(kind === "real" ? Math.fround(value) : value);
+  if (!isFinite) throw new RangeError(`${where}: got ${value}, expected a number that is finite in float32`);
 }

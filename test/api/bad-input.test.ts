@@ -9,6 +9,7 @@ import { candidateOf, defineKernel } from "../../webgpu.ts";
 
 const { tensor, ops } = api;
 const gate = tensor(new Float32Array(6), [2, 3]);
+const gain = tensor(new Float32Array(3), [3]);
 const good = { op: "swiglu.forward", inputs: { gate, up: gate }, scalars: {} };
 const altered = (changes: object): never => ({ ...good, ...changes }) as never;
 const inputs = (changes: object): never => altered({ inputs: { ...good.inputs, ...changes } });
@@ -72,11 +73,12 @@ describe("a problem", () => {
       { eps: "1" },
       /^scalars\.eps: got "1", expected a number$/,
     ],
+    ["rmsnorm.forward", { x: gate, w: gain }, { eps: NaN }, /^scalars\.eps: got NaN, expected a number that is finite/],
     [
       "rmsnorm.forward",
-      { x: gate, w: tensor(new Float32Array(3), [3]) },
-      { eps: NaN },
-      /^scalars\.eps: got NaN, expected a finite/,
+      { x: gate, w: gain },
+      { eps: 1e300 },
+      /^scalars\.eps: got 1e\+300, expected a number that is finite/,
     ],
     [
       "rope-table.forward",
