@@ -1,14 +1,13 @@
 import { none } from "../../reference/none.ts";
 import * as softmax from "../../reference/ops/softmax.ts";
-import type { Floats, Tensor } from "../../reference/tensor.ts";
 import { PER_ROW, rowsOf, sampled } from "../at-scale.ts";
 import { axis, type CaseSpec, size } from "../case.ts";
 import { fill, madeUp } from "../profile.ts";
 import { alone } from "../relations/independence.ts";
 import { along } from "../relations/permutation.ts";
-import { compareSides, ordinary as ordinaryProblem, Run, sideOf } from "../relations/relation.ts";
+import { compareSides, sideOf } from "../relations/relation.ts";
 import { linearIn } from "../relations/scaling.ts";
-import { coarse, type Shift, withInputs } from "../relations/shifts.ts";
+import { raisedRows, type Shift } from "../relations/shifts.ts";
 import { judgeRow } from "../row.ts";
 
 /** The most elements, so that a case takes a few milliseconds. */
@@ -43,13 +42,7 @@ const rowShifted: Shift = {
   name: "a constant added to a row",
   statement: "A number added to a whole row changes nothing.",
   differences: async (trial) => {
-    const problem = ordinaryProblem(trial);
-    const base = coarse(problem.inputs.x as Tensor);
-    const C = base.shape[1];
-    const addend = (r: number): number => (r % 7) - 3 + 0.5;
-    const before = await Run.of(trial, withInputs(problem, { x: base }));
-    const shifted = { data: base.data.map((x, i) => x + addend(Math.floor(i / C))) as Floats, shape: base.shape };
-    const after = await Run.of(trial, withInputs(problem, { x: shifted }));
+    const { before, after } = await raisedRows(trial, "x");
     return [compareSides("y", sideOf(before, "y"), sideOf(after, "y"), "free")];
   },
 };

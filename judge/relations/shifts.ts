@@ -27,11 +27,11 @@ function plus(run: Run, output: string, addend: (i: number) => number): Side {
 }
 
 /** Rounded to multiples of 2⁻⁴: sums of two such unit numbers are exact, in bfloat16 too. */
-export function coarse(t: Tensor): Tensor {
+function coarse(t: Tensor): Tensor {
   return { data: t.data.map((x) => Math.round(x * 16) / 16) as Floats, shape: t.shape };
 }
 
-export function withInputs({ inputs, scalars }: Problem, changed: Readonly<Record<string, Tensor>>): Problem {
+function withInputs({ inputs, scalars }: Problem, changed: Readonly<Record<string, Tensor>>): Problem {
   return { inputs: { ...inputs, ...changed } as Inputs, scalars };
 }
 
@@ -81,19 +81,28 @@ export const logits: Shift = {
   name: "a constant added to a row's logits",
   statement: "A number added to all logits of a row changes only lse, by that number.",
   differences: async (trial) => {
-    const problem = ordinary(trial);
-    const base = coarse(problem.inputs.logits as Tensor);
-    const V = base.shape[1];
-    const addend = (r: number): number => (r % 7) - 3 + 0.5;
-    const before = await Run.of(trial, withInputs(problem, { logits: base }));
-    const shifted = { data: base.data.map((x, i) => x + addend(Math.floor(i / V))) as Floats, shape: base.shape };
-    const after = await Run.of(trial, withInputs(problem, { logits: shifted }));
+    const { before, after, addend } = await raisedRows(trial, "logits");
     return [
       compareSides("loss", sideOf(before, "loss"), sideOf(after, "loss"), "free"),
       compareSides("lse", plus(before, "lse", addend), sideOf(after, "lse"), "free"),
     ];
   },
 };
+
+/** Runs before and after `addend(r)` is added to every number of row r of an input [R, C]. */
+export async function raisedRows(
+  trial: Trial,
+  input: string,
+): Promise<{ readonly before: Run; readonly after: Run; readonly addend: (r: number) => number }> {
+  const problem = ordinary(trial);
+  const base = coarse(problem.inputs[input] as Tensor);
+  const [, columns] = base.shape;
+  const addend = (r: number): number => (r % 7) - 3 + 0.5;
+  const before = await Run.of(trial, withInputs(problem, { [input]: base }));
+  const raised = { data: base.data.map((x, i) => x + addend(Math.floor(i / columns))) as Floats, shape: base.shape };
+  const after = await Run.of(trial, withInputs(problem, { [input]: raised }));
+  return { before, after, addend };
+}
 
 /**
  * One query and one key turned to every position: their product depends only on the difference of positions. The table is

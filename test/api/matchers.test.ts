@@ -1,24 +1,10 @@
 // The matchers as a suite uses them: what they say, and what compiles.
 import { expect, test } from "vitest";
-import { judge, ops, type OutputsOf, tensor, type Tensor } from "../../index.ts";
+import { judge } from "../../index.ts";
 import { matchers } from "../../vitest.ts";
+import { gate, kernel, offByAThousandth, problem, up } from "./problem.ts";
 
 expect.extend(matchers);
-
-const gate = tensor(new Float32Array([1, -2, 0.5, 3]), [2, 2]);
-const up = tensor(new Float32Array([2, 1, -1, 4]), [2, 2]);
-const problem = { op: "swiglu.forward", inputs: { gate, up }, scalars: {} } as const;
-const kernel = ops["swiglu.forward"].reference;
-
-/** A kernel one of whose elements is 0.1 % too large. */
-function offByAThousandth(inputs: {
-  gate: Tensor<Float32Array>;
-  up: Tensor<Float32Array>;
-}): OutputsOf<"swiglu.forward"> {
-  const { y } = kernel(inputs, {});
-  y.data[y.data.length - 1] *= 1.001;
-  return { y };
-}
 
 test("toBeWithinBound", () => {
   expect(kernel({ gate, up }, {})).toBeWithinBound(problem);

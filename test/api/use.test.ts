@@ -9,28 +9,13 @@ import {
   judge,
   oracle,
   ops,
-  type OutputsOf,
   reference,
   replay,
   targets,
   tensor,
   type Tensor,
 } from "../../index.ts";
-
-const gate = tensor(new Float32Array([1, -2, 0.5, 3]), [2, 2]);
-const up = tensor(new Float32Array([2, 1, -1, 4]), [2, 2]);
-const problem = { op: "swiglu.forward", inputs: { gate, up }, scalars: {} } as const;
-const kernel = ops["swiglu.forward"].reference;
-
-/** A kernel one of whose elements is 0.1 % too large. */
-function offByAThousandth(inputs: {
-  gate: Tensor<Float32Array>;
-  up: Tensor<Float32Array>;
-}): OutputsOf<"swiglu.forward"> {
-  const { y } = kernel(inputs, {});
-  y.data[y.data.length - 1] *= 1.001;
-  return { y };
-}
+import { gate, kernel, offByAThousandth, problem, up } from "./problem.ts";
 
 describe("types", () => {
   test("inputs, scalars and outputs are those of the op", () => {
