@@ -1,0 +1,141 @@
+// The one rule of verdicts: FAIL beats inconclusive beats pass, and more findings or less judged never make a run greener.
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { conclude, concludeAll, type Part, PartSums, type Tried, type Word } from "../../judge/conclusion.ts";
+
+const part: fc.Arbitrary<Part> = fc
+  .tuple(fc.string(), fc.nat(1000), fc.nat(1000))
+  .map(([name, a, b]) => ({ name, offered: Math.max(a, b), judged: Math.min(a, b) }));
+const tried: fc.Arbitrary<Tried> = fc.record(
+  {
+    hasFindings: fc.boolean(),
+    parts: fc.array(part, { maxLength: 4 }),
+    allowUnjudged: share(),
+    interrupted: fc.boolean(),
+  },
+  { requiredKeys: ["hasFindings", "parts"] },
+);
+const green: Record<Word, number> = { FAIL: 0, inconclusive: 1, pass: 2 };
+
+function share(): fc.Arbitrary<number> {
+  return fc.oneof(fc.constantFrom(0, 0.1, 1), fc.double({ min: 0, max: 1, noNaN: true }));
+}
+
+const whole = { name: "y", offered: 10, judged: 10 };
+
+describe("the rule", () => {
+  test.each<[string, Tried, Word]>([
+    ["everything judged", { hasFindings: false, parts: [whole] }, "pass"],
+    ["a finding", { hasFindings: true, parts: [whole] }, "FAIL"],
+    ["a finding, and nothing else judged", { hasFindings: true, parts: [] }, "FAIL"],
+    ["a finding, then a signal", { hasFindings: true, parts: [whole], interrupted: true }, "FAIL"],
+    ["a signal", { hasFindings: false, parts: [whole], interrupted: true }, "inconclusive"],
+    ["no part", { hasFindings: false, parts: [] }, "inconclusive"],
+    ["no element", { hasFindings: false, parts: [whole, { name: "z", offered: 0, judged: 0 }] }, "inconclusive"],
+    ["none judged", { hasFindings: false, parts: [whole, { name: "z", offered: 9, judged: 0 }] }, "inconclusive"],
+    [
+      "none judged, all allowed",
+      { hasFindings: false, parts: [{ ...whole, judged: 0 }], allowUnjudged: 1 },
+      "inconclusive",
+    ],
+    ["a tenth unjudged", { hasFindings: false, parts: [{ ...whole, judged: 9 }] }, "pass"],
+    ["a fifth unjudged", { hasFindings: false, parts: [{ ...whole, judged: 8 }] }, "inconclusive"],
+    ["a fifth unjudged, allowed", { hasFindings: false, parts: [{ ...whole, judged: 8 }], allowUnjudged: 0.2 }, "pass"],
+    [
+      "one unjudged, none allowed",
+      { hasFindings: false, parts: [{ ...whole, judged: 9 }], allowUnjudged: 0 },
+      "inconclusive",
+    ],
+  ])("%s: %o is %s", (_, given, verdict) => {
+    expect(conclude(given).verdict).toBe(verdict);
+  });
+
+  test("reasons name the part, both figures and the limit", () => {
+    const parts = [
+      { name: "attention.backward dq", offered: 1000, judged: 883 },
+      { name: "cast.forward y", offered: 5, judged: 0 },
+      { name: "add.forward y", offered: 0, judged: 0 },
+    ];
+    expect(conclude({ hasFindings: false, parts, interrupted: true }).reasons).toEqual([
+      "interrupted",
+      "attention.backward dq: 117 of 1000 elements have no finite bound (11.7 %), expected at most 10 %",
+      "cast.forward y: none of 5 elements has a finite bound",
+      "add.forward y: no element was judged",
+    ]);
+  });
+});
+
+describe("whatever the tallies", () => {
+  test("a finding is FAIL; a pass has no reason; anything inconclusive has one", () => {
+    fc.assert(
+      fc.property(tried, (given) => {
+        const { verdict, reasons } = conclude(given);
+        expect(verdict === "FAIL").toBe(given.hasFindings);
+        if (verdict === "pass") expect(reasons).toEqual([]);
+        if (verdict === "inconclusive") expect(reasons.length).toBeGreaterThan(0);
+      }),
+    );
+  });
+
+  test("a pass has judged an element of every part, and enough of each", () => {
+    fc.assert(
+      fc.property(tried, (given) => {
+        if (conclude(given).verdict !== "pass") return;
+        expect(given.parts.length).toBeGreaterThan(0);
+        for (const { offered, judged } of given.parts) {
+          expect(judged).toBeGreaterThan(0);
+          expect((offered - judged) / offered).toBeLessThanOrEqual(given.allowUnjudged ?? 0.1);
+        }
+      }),
+    );
+  });
+
+  test("one more part, a judged element less, a stricter limit, a signal or a finding never make it greener", () => {
+    fc.assert(
+      fc.property(tried, part, fc.nat(), share(), (given, another, which, limit) => {
+        fc.pre(given.parts.length > 0);
+        const before = green[conclude(given).verdict];
+        const i = which % given.parts.length;
+        const less = given.parts.map((one, at) => (at === i ? { ...one, judged: Math.max(0, one.judged - 1) } : one));
+        const worse: Tried[] = [
+          { ...given, parts: [...given.parts, another] },
+          { ...given, parts: less },
+          { ...given, allowUnjudged: Math.min(limit, given.allowUnjudged ?? 0.1) },
+          { ...given, interrupted: true },
+          { ...given, hasFindings: true },
+        ];
+        for (const one of worse) expect(green[conclude(one).verdict]).toBeLessThanOrEqual(before);
+      }),
+    );
+  });
+
+  test("a run is as green as its least green kernel, and no kernel is no pass", () => {
+    fc.assert(
+      fc.property(fc.array(tried), (list) => {
+        const each = list.map(conclude);
+        const expected =
+          each.length === 0 ? green.inconclusive : Math.min(...each.map(({ verdict }) => green[verdict]));
+        const all = concludeAll(each);
+        expect(green[all.verdict]).toBe(expected);
+        expect(new Set(all.reasons).size).toBe(all.reasons.length);
+      }),
+    );
+  });
+});
+
+test("sums over cases: an output that is empty in one case is judged in another; one that never came is a part of 0", () => {
+  const sums = new PartSums(["y", "rstd", "never"]);
+  sums.add([
+    { output: "y", elements: 0, judged: 0 },
+    { output: "rstd", elements: 2, judged: 1 },
+  ]);
+  sums.add([
+    { output: "y", elements: 6, judged: 6 },
+    { output: "rstd", elements: 3, judged: 3 },
+  ]);
+  expect(sums.parts("rmsnorm.forward")).toEqual([
+    { name: "rmsnorm.forward y", offered: 6, judged: 6 },
+    { name: "rmsnorm.forward rstd", offered: 5, judged: 4 },
+    { name: "rmsnorm.forward never", offered: 0, judged: 0 },
+  ]);
+});
