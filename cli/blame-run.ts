@@ -4,6 +4,7 @@ import type { Blame, Fault } from "../judge/blame.ts";
 import { blameRecording } from "../judge/blame-recording.ts";
 import { operations } from "../reference/ops/index.ts";
 import { UserError } from "./errors.ts";
+import { say } from "./output.ts";
 import { statusOf } from "./statuses.ts";
 import { chooseTarget, declare } from "./terms.ts";
 import { counted } from "./words.ts";
@@ -46,7 +47,7 @@ function print(path: string, target: string, { faults, judged, left }: Blame, al
   const worst = judged.filter(({ worst: w }) => w < 1).toSorted((a, b) => b.worst - a.worst)[0];
   if (worst !== undefined)
     say(`nearest inside: ${worst.tensor} at ${worst.worst.toPrecision(2)} of its bound (${worst.segment})`);
-  for (const line of leftInWords(left)) say(line);
+  say(leftInWords(left));
 }
 
 /** What could not be judged: later steps without recordings in one line, anything else by its reason. */
@@ -67,8 +68,4 @@ function leftInWords(left: Blame["left"]): string[] {
 
 function inWords({ op, segment, finding, outside, elements }: Fault): string {
   return `${op} at ${segment}: ${describeFinding(finding)}, ${outside} of ${elements} elements outside`;
-}
-
-function say(line: string): void {
-  process.stdout.write(`${line}\n`);
 }

@@ -11,6 +11,7 @@ import type { Relation, Trial } from "../judge/relations/relation.ts";
 import { isJudges, judgeProblem } from "../judge/verdict.ts";
 import type { CheckOptions } from "./check-options.ts";
 import { openCandidates } from "./check-candidates.ts";
+import { say } from "./output.ts";
 import { catchSignals } from "./signals.ts";
 import { statuses, statusOf } from "./statuses.ts";
 import { chooseTarget, declare } from "./terms.ts";
@@ -27,45 +28,45 @@ export async function replay(line: string, options: CheckOptions): Promise<numbe
     const { sizes, seed } = c;
     const deterministic = options.nondeterministic !== true;
     const trial: Trial = { operation, spec, candidate, target, dtype: options.dtype, sizes, seed, deterministic };
-    process.stdout.write(`${line}\n${candidates.where}, ${options.dtype}, target ${target.name}\n`);
+    say([line, `${candidates.where}, ${options.dtype}, target ${target.name}`]);
     return replayRelation(relation, trial, options.bitwise === true);
   }
   const verdict = await unlessInterrupted(
     judgeProblem(operation, candidate, problem, { target, dtype: options.dtype }),
   );
   if (verdict === undefined) return statuses.interrupted;
-  process.stdout.write(`${formatCase(c)}\n${candidates.where}, ${options.dtype}, target ${target.name}\n`);
+  say([formatCase(c), `${candidates.where}, ${options.dtype}, target ${target.name}`]);
   for (const { output, elements, unjudged, outside, worst, at } of verdict.comparisons) {
     const counts = `${elements} elements, ${unjudged} unjudged, ${outside} outside`;
-    process.stdout.write(`${output}: ${counts}, worst ${worst.toPrecision(3)} of its bound\n`);
-    if (at !== undefined && outside === 0) process.stdout.write(`  ${describeFinding(at)}\n`);
+    say(`${output}: ${counts}, worst ${worst.toPrecision(3)} of its bound`);
+    if (at !== undefined && outside === 0) say(`  ${describeFinding(at)}`);
   }
-  for (const finding of verdict.findings) process.stdout.write(`${finding}\n`);
+  say(verdict.findings);
   if (verdict.findings.length > 0) {
     const { evidence } = failureOf(c, verdict, candidate.keep?.());
-    if (evidence !== undefined) process.stdout.write(`files kept in ${evidence}\n`);
+    if (evidence !== undefined) say(`files kept in ${evidence}`);
   }
   await candidate.close?.();
-  process.stdout.write(verdict.findings.length === 0 ? "pass\n" : "FAIL\n");
+  say(verdict.findings.length === 0 ? "pass" : "FAIL");
   return statusOf(verdict.findings.length > 0);
 }
 
 async function replayRelation(relation: Relation, trial: Trial, bitwise: boolean): Promise<number> {
   const { candidate } = trial;
-  process.stdout.write(`${relation.statement}\n`);
+  say(`${relation.statement}`);
   let passed = false;
   try {
     const outcome = await unlessInterrupted(relation.run(trial));
     if (outcome === undefined) return statuses.interrupted;
     passed = !isFinding(outcome, bitwise);
-    process.stdout.write(outcome.message === undefined ? "it holds\n" : `${outcome.state}: ${outcome.message}\n`);
+    say(outcome.message === undefined ? "it holds" : `${outcome.state}: ${outcome.message}`);
   } catch (error) {
     if (isJudges(error)) throw error;
-    process.stdout.write(`${failureLine(candidate, error)}\n`);
+    say(`${failureLine(candidate, error)}`);
     const evidence = candidate.keep?.();
-    if (evidence !== undefined) process.stdout.write(`files kept in ${evidence}\n`);
+    if (evidence !== undefined) say(`files kept in ${evidence}`);
   }
   await candidate.close?.();
-  process.stdout.write(passed ? "pass\n" : "FAIL\n");
+  say(passed ? "pass" : "FAIL");
   return statusOf(!passed);
 }

@@ -8,7 +8,7 @@ import { writeReports } from "./check-json.ts";
 import { type CheckOptions, DEFAULT_RUNS, DEFAULT_TIMEOUT, LARGEST_CASE_SEED } from "./check-options.ts";
 import { examinationLines, examinationTable, failureLines, reportTable, shellWord } from "./check-table.ts";
 import { UserError } from "./errors.ts";
-import { checkWritable, note } from "./output.ts";
+import { checkWritable, note, say } from "./output.ts";
 import { openProgress } from "./progress.ts";
 import { catchSignals } from "./signals.ts";
 import { statuses, statusOf } from "./statuses.ts";
@@ -71,12 +71,12 @@ function print(results: readonly Checked[], seed: number, options: CheckOptions)
   const reports = results.map(({ report }) => report);
   const examinations = results.flatMap(({ examination }) => examination ?? []);
   const same = candidateOptions(options);
-  process.stdout.write(`${reportTable(reports)}\n`);
-  for (const failure of reports.flatMap(({ failures }) => failures)) process.stdout.write(failureLines(failure, same));
-  if (examinations.length > 0) process.stdout.write(`${examinationTable(examinations)}\n`);
+  say(reportTable(reports));
+  for (const failure of reports.flatMap(({ failures }) => failures)) say(failureLines(failure, same));
+  if (examinations.length > 0) say(examinationTable(examinations));
   for (const examination of examinations) {
     const again = `touchstone check --op ${examination.op} --seed ${seed} --runs 1${same}`;
-    process.stdout.write(examinationLines(examination, again, same));
+    say(examinationLines(examination, again, same));
   }
 }
 
@@ -88,13 +88,11 @@ function summarise(results: readonly Checked[]): number {
   const kernels = counted(results.length, "kernel");
   if (failed.length === 0) {
     const theirs = results.length === 1 ? "its bound" : "their bounds";
-    process.stdout.write(`${kernels} within ${theirs}, ${counted(judged, "element")} judged\n`);
+    say(`${kernels} within ${theirs}, ${counted(judged, "element")} judged`);
   } else {
     const outside = failed.filter(({ report }) => report.failures.some(({ worst }) => worst !== undefined)).length;
     const names = failed.map(({ report }) => report.op).join(", ");
-    process.stdout.write(
-      `${failed.length} of ${kernels} failed, ${outside} of them by numbers outside the bounds: ${names}\n`,
-    );
+    say(`${failed.length} of ${kernels} failed, ${outside} of them by numbers outside the bounds: ${names}`);
   }
   return statusOf(failed.length > 0);
 }

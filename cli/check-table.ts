@@ -5,7 +5,7 @@ import { type Precision, ratioOf, summarise } from "../judge/precision.ts";
 import { tableOf } from "./table.ts";
 
 /** A row for each kernel. */
-export function reportTable(reports: readonly Report[]): string {
+export function reportTable(reports: readonly Report[]): string[] {
   const rows = reports.map(({ op, cases, elements, unjudged, worst, at, ulp, power, ms, failures }) => {
     const { zero, neighbour, percent } = power;
     return [
@@ -39,7 +39,7 @@ export function reportTable(reports: readonly Report[]): string {
 }
 
 /** A row for each kernel: the parts of the verdict other than the bound. */
-export function examinationTable(examinations: readonly Examination[]): string {
+export function examinationTable(examinations: readonly Examination[]): string[] {
   const rows = examinations.map(({ op, precision, unmeasured, exactness, relations, hygiene, findings, ms }) => {
     const summary = summarise(precision);
     const count = (state: string) => relations.filter((relation) => relation.state === state).length;
@@ -87,22 +87,20 @@ export function examinationLines(
   { op, precision, findings, replays, notes, relations, evidence }: Examination,
   again: string,
   terms: string,
-): string {
-  const shown = (list: readonly string[], mark: string) =>
-    list
-      .slice(0, MOST_LINES)
-      .map((line) => `${mark} ${op}: ${line}\n`)
-      .join("") + (list.length > MOST_LINES ? `${mark} ${op}: and ${list.length - MOST_LINES} more\n` : "");
+): string[] {
+  const shown = (list: readonly string[], mark: string) => [
+    ...list.slice(0, MOST_LINES).map((line) => `${mark} ${op}: ${line}`),
+    ...(list.length > MOST_LINES ? [`${mark} ${op}: and ${list.length - MOST_LINES} more`] : []),
+  ];
   const unusual = precision.filter((p) => p.class !== "float32");
   const lines = [
     ...unusual.map((p) => `${p.output} is ${className(p)}, its errors ${number(ratioOf(p))} × those of float32`),
     ...relations.flatMap(({ state, message }) => (state === "rounded" ? [`bits differ: ${message}`] : [])),
     ...notes,
   ];
-  const kept = evidence === undefined ? "" : `  files kept in ${evidence}\n`;
-  const lone = replays.slice(0, MOST_LINES).map((line) => `  touchstone check --replay ${shellWord(line)}${terms}\n`);
-  const same = findings.length > 0 ? `${kept}${lone.join("")}  ${again}\n` : "";
-  return shown(findings, "FAIL") + same + shown(lines, "note");
+  const lone = replays.slice(0, MOST_LINES).map((line) => `  touchstone check --replay ${shellWord(line)}${terms}`);
+  const same = findings.length > 0 ? [...kept(evidence), ...lone, `  ${again}`] : [];
+  return [...shown(findings, "FAIL"), ...same, ...shown(lines, "note")];
 }
 
 const MOST_LINES = 6;
@@ -112,9 +110,13 @@ function className({ class: name, between }: Pick<Precision, "class" | "between"
 }
 
 /** A failure: what is wrong, and the line that shows it again under the same terms. */
-export function failureLines({ replay, message, evidence }: Failure, terms: string): string {
-  const kept = evidence === undefined ? "" : `  files kept in ${evidence}\n`;
-  return `FAIL ${replay}\n  ${message}\n${kept}  touchstone check --replay ${shellWord(replay)}${terms}\n`;
+export function failureLines({ replay, message, evidence }: Failure, terms: string): string[] {
+  const again = `  touchstone check --replay ${shellWord(replay)}${terms}`;
+  return [`FAIL ${replay}`, `  ${message}`, ...kept(evidence), again];
+}
+
+function kept(evidence: string | undefined): string[] {
+  return evidence === undefined ? [] : [`  files kept in ${evidence}`];
 }
 
 /** A word of a shell's command line. */

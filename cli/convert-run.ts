@@ -15,6 +15,7 @@ import { tokenizerFields } from "../formats/gguf-tokenizer.ts";
 import { readTokenizerModel } from "../formats/tokenizer.ts";
 import { countParameters } from "../reference/weights.ts";
 import { UserError } from "./errors.ts";
+import { note, say } from "./output.ts";
 import { openProgress } from "./progress.ts";
 import { counted } from "./words.ts";
 
@@ -60,7 +61,7 @@ export async function convert(from: string, to: string, options: ConvertOptions)
       progress.close();
     }
     const numbers = countParameters(config).toLocaleString("en");
-    process.stdout.write(`${to}: ${format}, ${counted(tensors.length, "weight")}, ${numbers} parameters, ${dtype}\n`);
+    say(`${to}: ${format}, ${counted(tensors.length, "weight")}, ${numbers} parameters, ${dtype}`);
   } finally {
     opened.close();
   }
@@ -88,11 +89,11 @@ function tokenizerFor({ path, metadata }: Checkpoint, named: string | undefined)
   if (own.length > 0) return new Map(own);
   const beside = join(statSync(path).isDirectory() ? path : dirname(path), "tokenizer.model");
   if (existsSync(beside)) {
-    process.stderr.write(`touchstone convert: the tokenizer is ${beside}\n`);
+    note(`touchstone convert: the tokenizer is ${beside}`);
     return tokenizerFields(readTokenizerModel(beside));
   }
-  process.stderr.write(
-    `touchstone convert: ${basename(path)} has no tokenizer and --tokenizer names none: llama.cpp needs one to load\n`,
+  note(
+    `touchstone convert: ${basename(path)} has no tokenizer and --tokenizer names none: llama.cpp needs one to load`,
   );
   return undefined;
 }

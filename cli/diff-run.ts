@@ -1,6 +1,7 @@
 // What `touchstone diff` does.
 import { openSafetensors } from "../formats/safetensors.ts";
 import { diffFiles } from "../trace/difference.ts";
+import { say } from "./output.ts";
 import { statuses } from "./statuses.ts";
 import { counted } from "./words.ts";
 
@@ -19,13 +20,13 @@ export function diff(a: string, b: string, maxRelative: number): number {
         const text = "mismatch" in result ? result.mismatch : distances(result);
         if (far) beyond.push(`${result.name}: ${text}`);
         if ("relative" in result && !(result.relative <= worst.relative)) worst = result;
-        process.stdout.write(`${far ? "≠" : " "} ${result.name}  ${text}\n`);
+        say(`${far ? "≠" : " "} ${result.name}  ${text}`);
       }
       const most =
         worst.name === "" ? "no distance at all" : `largest relative ${short(worst.relative)} at ${worst.name}`;
-      process.stdout.write(`${counted(count, "tensor")}, ${most}\n`);
+      say(`${counted(count, "tensor")}, ${most}`);
       if (beyond.length === 0) return statuses.good;
-      process.stdout.write(`${beyond.length} beyond ${maxRelative}, the first: ${beyond[0]}\n`);
+      say(`${beyond.length} beyond ${maxRelative}, the first: ${beyond[0]}`);
       return statuses.finding;
     } finally {
       fileB.close();

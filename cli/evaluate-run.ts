@@ -5,7 +5,7 @@ import { evaluate, type ItemOutcome, figuresOf } from "../training/evaluate.ts";
 import { type Item, readTasks, textItem } from "../training/tasks.ts";
 import { UserError } from "./errors.ts";
 import { openModel } from "./model.ts";
-import { note, print } from "./output.ts";
+import { note, say, sayJson } from "./output.ts";
 import { openProgress } from "./progress.ts";
 import { catchSignals } from "./signals.ts";
 import { statuses } from "./statuses.ts";
@@ -82,11 +82,11 @@ export async function evaluateFiles(checkpoint: string | undefined, options: Eva
     reader.close();
   }
   if (json) {
-    await print(`${JSON.stringify({ model: path, seed, device, tasks: results }, undefined, 2)}\n`);
+    sayJson({ model: path, seed, device, tasks: results });
     return statuses.good;
   }
   const rows = results.map(({ task, kind, items: count, figures }) => [task, kind, count, shown(figures)]);
-  await print(`${tableOf(columns, rows)}\n`);
+  say(tableOf(columns, rows));
   return statuses.good;
 }
 

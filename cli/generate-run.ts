@@ -4,7 +4,7 @@ import { countParameters } from "../reference/weights.ts";
 import { continuation } from "../reference/model/generate.ts";
 import { UserError } from "./errors.ts";
 import { type Model, openModel } from "./model.ts";
-import { note, print } from "./output.ts";
+import { note, print, say } from "./output.ts";
 import { catchSignals } from "./signals.ts";
 import { statuses } from "./statuses.ts";
 import { counted } from "./words.ts";
@@ -87,7 +87,7 @@ async function run(
   } finally {
     if (isRead) await print(unwritten + decoder.end());
   }
-  if (process.stdout.isTTY) process.stdout.write("\n");
+  if (process.stdout.isTTY) say("");
   const last = performance.now();
   const speed = count > 1 ? `, ${Math.round((count - 1) / ((last - first) / 1000))} tokens/s` : "";
   const seconds = (milliseconds: number): string => `${(milliseconds / 1000).toFixed(2)} s`;

@@ -9,6 +9,7 @@ import { generateAtScale } from "../golden/fixtures/scale.ts";
 import { fixtureNames, type Verified, verifyFile } from "../golden/fixtures/verify.ts";
 import { UserError } from "./errors.ts";
 import type { Target } from "../reference/targets.ts";
+import { note, say } from "./output.ts";
 import { catchSignals } from "./signals.ts";
 import { statuses, statusOf } from "./statuses.ts";
 import { tableOf } from "./table.ts";
@@ -33,9 +34,9 @@ export async function generate({ out, target, scale, op, seed }: GenerateOptions
   }
   if (out === undefined) throw new UserError("--out FOLDER is missing: fixtures at scale are not part of the suite");
   const made = generateAtScale(out, scale, seed, chooseTarget(target), op, (name, bytes, seconds) =>
-    process.stderr.write(`${name}: ${bytes} bytes, ${seconds.toFixed(1)} s\n`),
+    note(`${name}: ${bytes} bytes, ${seconds.toFixed(1)} s`),
   );
-  process.stdout.write(`${out}: ${counted(made, "fixture")} at the shapes of ${scale}\n`);
+  say(`${out}: ${counted(made, "fixture")} at the shapes of ${scale}`);
   return statuses.good;
 }
 
@@ -43,11 +44,11 @@ async function makeSuite(folder: string, target: Target): Promise<number> {
   const signals = catchSignals();
   try {
     const count = await generateSuite(folder, target, signals.signal);
-    process.stdout.write(`${folder}: ${counted(count, "fixture")} and manifest.json\n`);
+    say(`${folder}: ${counted(count, "fixture")} and manifest.json`);
     return statuses.good;
   } catch (error) {
     if (!signals.stopped()) throw error;
-    process.stderr.write(`interrupted: ${folder} is as it was\n`);
+    note(`interrupted: ${folder} is as it was`);
     return statuses.interrupted;
   } finally {
     signals.release();
@@ -58,13 +59,13 @@ async function makeSuite(folder: string, target: Target): Promise<number> {
 export function checkFolder(folder = committed): number {
   const manifest = readManifest(folder);
   const lines = differences(folder, manifest);
-  for (const line of lines) process.stdout.write(`${line}\n`);
+  say(lines);
   const count = Object.keys(manifest.files).length;
   if (lines.length === 0)
-    process.stdout.write(
-      `${counted(count, "fixture")} and ${counted(Object.keys(manifest.sources).length, "source")} as in the manifest\n`,
+    say(
+      `${counted(count, "fixture")} and ${counted(Object.keys(manifest.sources).length, "source")} as in the manifest`,
     );
-  else process.stdout.write("if the change is intended, run `touchstone golden generate` and commit the result\n");
+  else say("if the change is intended, run `touchstone golden generate` and commit the result");
   return statusOf(lines.length > 0);
 }
 
@@ -72,19 +73,19 @@ export function checkFolder(folder = committed): number {
 export function verify(fixtures: string, outputs: string): number {
   namesIn(outputs, "a folder of outputs");
   const results = fixtureNames(fixtures).map((name) => verifyFile(fixtures, outputs, name));
-  process.stdout.write(`${verifyTable(results)}\n`);
+  say(verifyTable(results));
   const findings = results.flatMap((result) => result.findings);
-  for (const finding of findings) process.stdout.write(`FAIL ${finding}\n`);
+  say(findings.map((finding) => `FAIL ${finding}`));
   const failed = results.filter((result) => result.findings.length > 0).length;
-  process.stdout.write(
+  say(
     failed === 0
-      ? `${counted(results.length, "fixture")}, all outputs within bounds\n`
-      : `${failed} of ${counted(results.length, "fixture")} failed\n`,
+      ? `${counted(results.length, "fixture")}, all outputs within bounds`
+      : `${failed} of ${counted(results.length, "fixture")} failed`,
   );
   return statusOf(failed > 0);
 }
 
-function verifyTable(results: readonly Verified[]): string {
+function verifyTable(results: readonly Verified[]): string[] {
   const rows = [...new Set(results.map((result) => result.op))].map((op) => {
     const own = results.filter((result) => result.op === op);
     const all = own.flatMap(({ comparisons }) => comparisons);
@@ -117,6 +118,6 @@ function verifyTable(results: readonly Verified[]): string {
 export function list(folder = committed): void {
   for (const name of fixtureNames(folder)) {
     const { case: line, dtype, target } = readFixture(join(folder, name));
-    process.stdout.write(`${name}  ${dtype}, ${target}, ${line}\n`);
+    say(`${name}  ${dtype}, ${target}, ${line}`);
   }
 }

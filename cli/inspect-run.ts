@@ -1,7 +1,7 @@
 // What `touchstone inspect` does.
 import { type Checkpoint, type ListedWeight, openCheckpoint } from "../formats/checkpoint.ts";
 import { countParameters } from "../reference/weights.ts";
-import { print } from "./output.ts";
+import { say, sayJson } from "./output.ts";
 import { openProgress } from "./progress.ts";
 import { type Column, tableOf } from "./table.ts";
 
@@ -29,7 +29,8 @@ export async function inspect(path: string, { norms, json = false }: InspectOpti
     const bytes = opened.tensors.reduce((sum, tensor) => sum + tensor.bytes, 0);
     const wanted = norms ?? bytes <= QUICKLY_READ;
     const found = wanted ? allNorms(opened) : undefined;
-    await print(json ? asJson(opened, bytes, found) : asTable(opened, bytes, found));
+    if (json) sayJson(figures(opened, bytes, found));
+    else say(lines(opened, bytes, found));
   } finally {
     opened.close();
   }
@@ -78,11 +79,11 @@ const normColumns: readonly Column[] = [
   ["", "left"],
 ];
 
-function asTable(
+function lines(
   { path, format, config, dtypes, tensors, ignored }: Checkpoint,
   bytes: number,
   norms?: Map<string, Norms>,
-): string {
+): string[] {
   const facts: [string, string][] = [
     ["format", format],
     ["parameters", countParameters(config).toLocaleString("en")],
@@ -100,7 +101,7 @@ function asTable(
       : []),
     ...(norms === undefined ? [`norms are not shown: --norms reads all ${inUnits(bytes)} for them`] : []),
   ];
-  return `${[path, ...facts.map(([name, value]) => `  ${name.padEnd(width)}  ${value}`), table, ...rest].join("\n")}\n`;
+  return [path, ...facts.map(([name, value]) => `  ${name.padEnd(width)}  ${value}`), ...table, ...rest];
 }
 
 function described({ name, fileName, shape, dtype }: ListedWeight): string[] {
@@ -113,14 +114,13 @@ function shown(norms: Norms | undefined): string[] {
   return [inDigits(rms), inDigits(max), nonFinite === 0 ? "" : `${nonFinite} not finite`];
 }
 
-function asJson(
+function figures(
   { path, format, config, dtypes, tensors, ignored }: Checkpoint,
   bytes: number,
   norms?: Map<string, Norms>,
-): string {
+): unknown {
   const weights = tensors.map((tensor) => Object.assign({}, tensor, norms?.get(tensor.name)));
-  const json = { path, format, config, parameters: countParameters(config), bytes, dtypes, weights, ignored };
-  return `${JSON.stringify(json, null, 2)}\n`;
+  return { path, format, config, parameters: countParameters(config), bytes, dtypes, weights, ignored };
 }
 
 function inDigits(x: number): string {

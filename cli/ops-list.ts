@@ -1,39 +1,45 @@
 // What `touchstone ops` prints.
 import type { Operation, ScalarKind } from "../reference/operation.ts";
 import { choose } from "../judge/choose.ts";
+import { say, sayJson } from "./output.ts";
 import { folded } from "./table.ts";
 
 /** All ops in short, or the named ones in full. */
-export function listOperations(names: readonly string[], asJson: boolean): string {
+export function listOperations(names: readonly string[], asJson: boolean): void {
   const chosen = choose(names).map(({ operation }) => operation);
-  if (asJson) return `${JSON.stringify(chosen.map(plain), null, 2)}\n`;
+  if (asJson) return sayJson(chosen.map(plain));
   if (names.length === 0) {
     const width = Math.max(...chosen.map(({ name }) => name.length));
-    const lines = chosen.map(({ name, summary }) => folded(`${name.padEnd(width)}  `, summary));
-    return `${lines.join("\n")}\n\ntouchstone ops NAME shows everything about one op.\n`;
+    say(chosen.flatMap(({ name, summary }) => folded(`${name.padEnd(width)}  `, summary)));
+    return say(["", "touchstone ops NAME shows everything about one op."]);
   }
-  return `${chosen.map(inFull).join("\n\n")}\n`;
+  say(spaced(chosen.map(inFull)));
 }
 
 /** What the rows of the ops leave empty: the field, and the reason that stands there. */
-export function listNone(names: readonly string[], asJson: boolean): string {
+export function listNone(names: readonly string[], asJson: boolean): void {
   const reasons = choose(names).map(({ operation, spec }) => ({
     name: operation.name,
     none: { ...operation.none, ...spec.none },
   }));
-  if (asJson) return `${JSON.stringify(reasons, null, 2)}\n`;
+  if (asJson) return sayJson(reasons);
   const width = Math.max(...reasons.flatMap(({ none }) => Object.keys(none).map((field) => field.length)));
   const sections = reasons.map(({ name, none }) =>
-    [name, ...orNone(Object.entries(none).map(([field, why]) => folded(`  ${field.padEnd(width)}  `, why)))].join("\n"),
+    [name].concat(orNone(Object.entries(none).flatMap(([field, why]) => folded(`  ${field.padEnd(width)}  `, why)))),
   );
-  return `${sections.join("\n\n")}\n`;
+  say(spaced(sections));
+}
+
+/** An empty line between two. */
+function spaced(sections: readonly (readonly string[])[]): string[] {
+  return sections.flatMap((section, i) => (i === 0 ? section : ["", ...section]));
 }
 
 function plain({ name, summary, inputs, integers, scalars, outputs, exact, wide, stores, covered }: Operation) {
   return { name, summary, inputs, integers, scalars, outputs, exact, wide, stores, covered };
 }
 
-function inFull(operation: Operation): string {
+function inFull(operation: Operation): string[] {
   const { name, summary, inputs, integers, scalars, outputs, exact, wide, stores, covered } = operation;
   const kindOf = (tensor: string) =>
     integers.includes(tensor) ? "int32" : wide.includes(tensor) ? "float32 in every dtype" : "float";
@@ -44,7 +50,7 @@ function inFull(operation: Operation): string {
     );
   return [
     name,
-    folded("  ", summary),
+    ...folded("  ", summary),
     "inputs",
     ...orNone(tensors(inputs)),
     "scalars",
@@ -52,7 +58,7 @@ function inFull(operation: Operation): string {
     "outputs",
     ...tensors(outputs),
     "covered by the bound",
-    ...orNone(Object.entries(covered).map(([id, variant]) => folded(`  ${id.padEnd(24)} `, variant))),
+    ...orNone(Object.entries(covered).flatMap(([id, variant]) => folded(`  ${id.padEnd(24)} `, variant))),
     "a kernel may declare as stored low (--store NAME=bfloat16)",
     ...orNone(
       [
@@ -60,10 +66,10 @@ function inFull(operation: Operation): string {
         ...Object.keys(inputs)
           .filter((tensor) => !integers.includes(tensor))
           .map((tensor) => [tensor, "the input, as read"]),
-      ].map(([store, meaning]) => folded(`  ${store.padEnd(12)} `, meaning)),
+      ].flatMap(([store, meaning]) => folded(`  ${store.padEnd(12)} `, meaning)),
     ),
     ...(exact.length === 0 ? [] : [`on integers whose sums stay below 2^24, exact: ${exact.join(", ")}`]),
-  ].join("\n");
+  ];
 }
 
 function inWords(kind: ScalarKind): string {

@@ -13,6 +13,6 @@ export function register(program: Command): void {
     .action(async (names: string[], options: { readonly json?: boolean; readonly none?: boolean }) => {
       const { listNone, listOperations } = await import("./ops-list.ts");
       const list = options.none === true ? listNone : listOperations;
-      process.stdout.write(list(names, options.json === true));
+      list(names, options.json === true);
     });
 }

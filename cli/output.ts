@@ -1,18 +1,41 @@
-// Standard output that people pipe on.
+// The one door to standard output and standard error. Whoever writes says what it is: lines, JSON, or a text.
 import { accessSync, constants, statSync } from "node:fs";
 import { dirname } from "node:path";
+import { printableJson, printableLine, printableText } from "../formats/printable.ts";
 import { asFormatError } from "../formats/system-error.ts";
 import { UserError } from "./errors.ts";
 
+/** Lines to standard output. Each stays one line, whatever names from files or words of candidates it holds. */
+export function say(lines: string | readonly string[]): void {
+  process.stdout.write(asLines(lines));
+}
+
+/** Lines to standard error. Each stays one line. */
+export function note(lines: string | readonly string[]): void {
+  process.stderr.write(asLines(lines));
+}
+
+/** A line on a terminal's standard error that the next line overwrites; "" removes it. */
+export function live(line: string): void {
+  process.stderr.write(`\r\x1b[K${printableLine(line)}`);
+}
+
+/** A value as JSON to standard output. */
+export function sayJson(value: unknown): void {
+  process.stdout.write(`${printableJson(JSON.stringify(value, undefined, 2))}\n`);
+}
+
 /**
- * Resolves once the text is written: to true, or to false when the reader has gone (`| head`). Throws FormatError when the text
- * cannot be written, for example to a full disk.
+ * A text whose lines are its own, such as a model writes: as it is into a file or a pipe, and without control characters onto a
+ * terminal. Resolves once it is written: to true, or to false when the reader has gone (`| head`). Throws FormatError when it cannot
+ * be written, for example to a full disk.
  */
 export async function print(text: string): Promise<boolean> {
+  const safe = process.stdout.isTTY ? printableText(text) : text;
   // An error comes as an event too, and again with whatever is written later.
   if (process.stdout.listenerCount("error", ignore) === 0) process.stdout.on("error", ignore);
   return new Promise((resolve, reject) => {
-    process.stdout.write(text, (error) => {
+    process.stdout.write(safe, (error) => {
       if (error == null) resolve(true);
       else if ((error as NodeJS.ErrnoException).code === "EPIPE") resolve(false);
       else reject(unwritable(error));
@@ -40,7 +63,6 @@ export function unwritable(error: Error): Error {
 
 function ignore(): void {}
 
-/** Writes a line to standard error. */
-export function note(line: string): void {
-  process.stderr.write(`${line}\n`);
+function asLines(lines: string | readonly string[]): string {
+  return (typeof lines === "string" ? [lines] : lines).map((line) => `${printableLine(line)}\n`).join("");
 }

@@ -7,7 +7,7 @@ import { plan, type PlanRequest, rankMemory } from "../reference/planning/plan.t
 import { policyNames } from "../reference/model/policies.ts";
 import { layerTimeline } from "../reference/planning/step-time.ts";
 import { UserError } from "./errors.ts";
-import { checkWritable } from "./output.ts";
+import { checkWritable, note, say } from "./output.ts";
 import { draw } from "./plan-svg.ts";
 import { policyOf } from "./step-options.ts";
 import { describe, type Planned, serving } from "./plan-text.ts";
@@ -42,7 +42,7 @@ export function run(options: PlanOptions): void {
   const { svg, json } = options;
   if (svg !== undefined) checkWritable("--svg", svg);
   if (json !== undefined) checkWritable("--json", json);
-  process.stdout.write(`${describe(planned)}\n`);
+  say(describe(planned).split("\n"));
   if (svg !== undefined) write(svg, draw(planned));
   if (json !== undefined) write(json, `${JSON.stringify(figures(planned), undefined, 2)}\n`);
 }
@@ -92,7 +92,7 @@ function networked(device: DataSheet, gigabits: number | undefined): DataSheet {
 
 function write(path: string, text: string): void {
   writeAtomically(path, (append) => append(new TextEncoder().encode(text)));
-  process.stderr.write(`${path} written\n`);
+  note(`${path} written`);
 }
 
 /** Bytes, seconds, operations a token, tonnes: all that is printed, unrounded. */

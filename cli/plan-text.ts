@@ -216,7 +216,7 @@ function samePlace({ deviceName, batch, dtype }: PlanRequest): boolean {
 /** A table whose first column names its rows. */
 function tableUnder(heads: readonly string[], rows: readonly (readonly (string | number)[])[]): string {
   const columns = heads.map((head, i): Column => [head, i === 0 || head === "one is enough" ? "left" : "right"]);
-  return tableOf(columns, rows);
+  return tableOf(columns, rows).join("\n");
 }
 
 export function gigabytes(bytes: number): string {

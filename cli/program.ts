@@ -11,6 +11,7 @@ import * as generate from "./generate.ts";
 import * as golden from "./golden.ts";
 import * as inspect from "./inspect.ts";
 import * as ops from "./ops.ts";
+import { note } from "./output.ts";
 import * as plan from "./plan.ts";
 import * as tokenize from "./tokenize.ts";
 import * as tokenizer from "./tokenizer.ts";
@@ -52,11 +53,17 @@ function report(error: unknown): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? statuses.good : statuses.badInput; // commander has printed its line
   const { name, message } = error as Error;
   if (badInput.has(name) && !engineErrors.test(message)) {
-    process.stderr.write(`touchstone: ${message.replaceAll(/\s*\n\s*/g, " ")}\n`);
+    note(`touchstone: ${message.replaceAll(/\s*\n\s*/g, " ")}`);
     return statuses.badInput;
   }
-  process.stderr.write(`touchstone: internal error: ${(error as Error).stack ?? String(error)}\n`);
+  note(internalError(error));
   return statuses.internalError;
+}
+
+/** What was thrown in a line, and the frames of its stack. */
+function internalError(error: unknown): string[] {
+  const frames = error instanceof Error ? (error.stack ?? "").split("\n").filter((line) => /^ +at /.test(line)) : [];
+  return [`touchstone: internal error: ${String(error)}`, ...frames];
 }
 
 function version(): string {

@@ -1,5 +1,7 @@
 // How far a command has come: a bar on a terminal, plain lines elsewhere. Both go to standard error.
 import { SingleBar } from "cli-progress";
+import { printable } from "../formats/printable.ts";
+import { note } from "./output.ts";
 
 export interface Progress {
   begin(what: string): void;
@@ -25,7 +27,7 @@ function bar(steps: number): Progress {
   });
   single.start(1000, 0, { what: "" });
   return {
-    begin: (what) => single.update({ what }),
+    begin: (what) => single.update({ what: printable(what) }),
     advance: (i, share) => single.update(Math.round((1000 * (i + share)) / steps)),
     end: () => {},
     close: () => single.stop(),
@@ -38,7 +40,7 @@ function lines(steps: number): Progress {
     begin: () => {},
     advance: () => {},
     end: (line) => {
-      process.stderr.write(`[${++done}/${steps}] ${line}\n`);
+      note(`[${++done}/${steps}] ${line}`);
     },
     close: () => {},
   };

@@ -1,37 +1,36 @@
 // Tables and long lines as wide as the terminal; whatever is piped is not folded.
 import Table from "cli-table3";
 import { Help } from "commander";
+import { printable, shortened } from "../formats/printable.ts";
 
 export type Column = readonly [head: string, align: "left" | "right"];
 
-/** A table, or where it is wider than the terminal several below one another, each with the first column. */
+/** Wider than any name that people give a tensor. */
+const WIDEST_CELL = 200;
+
+/** The lines of a table, or where it is wider than the terminal several below one another, each with the first column. */
 export function tableOf(
   columns: readonly Column[],
   rows: readonly (readonly (string | number)[])[],
   width = terminalWidth(),
-): string {
-  return partsOf(columns, rows, width)
-    .map((part) => {
-      const table = new Table({
-        head: part.map((i) => columns[i][0]),
-        colAligns: part.map((i) => columns[i][1]),
-        style: { head: [], border: [], compact: true },
-      });
-      for (const row of rows) table.push(part.map((i) => row[i]));
-      return table.toString();
-    })
-    .join("\n");
+): string[] {
+  const cells = rows.map((row) => row.map((cell) => shortened(printable(String(cell)), WIDEST_CELL)));
+  return partsOf(columns, cells, width).flatMap((part) => {
+    const table = new Table({
+      head: part.map((i) => columns[i][0]),
+      colAligns: part.map((i) => columns[i][1]),
+      style: { head: [], border: [], compact: true },
+    });
+    for (const row of cells) table.push(part.map((i) => row[i]));
+    return table.toString().split("\n");
+  });
 }
 
 /** The columns of each part: the first, and as many of the others, in order, as fit beside it. */
-function partsOf(
-  columns: readonly Column[],
-  rows: readonly (readonly (string | number)[])[],
-  width: number,
-): number[][] {
+function partsOf(columns: readonly Column[], rows: readonly (readonly string[])[], width: number): number[][] {
   const widths = columns.map(([head], i) => {
-    const cells = [head, ...rows.map((row) => String(row[i]))];
-    return Math.max(...cells.map((cell) => [...cell].length)) + 3; // a space on each side, and a rule
+    const longest = rows.reduce((n, row) => Math.max(n, lengthOf(row[i])), lengthOf(head));
+    return longest + 3; // a space on each side, and a rule
   });
   const parts: number[][] = [[0]];
   let used = widths[0] + 1;
@@ -49,12 +48,16 @@ function partsOf(
 }
 
 /** `begin` and then the text, which goes on below itself where the line is wider than the terminal. */
-export function folded(begin: string, text: string, width = terminalWidth()): string {
-  if (begin.length + text.length <= width) return begin + text;
+export function folded(begin: string, text: string, width = terminalWidth()): string[] {
+  if (begin.length + text.length <= width) return [begin + text];
   const lines = new Help().boxWrap(text, width - begin.length).split("\n");
-  return begin + lines.join(`\n${" ".repeat(begin.length)}`);
+  return lines.map((line, i) => (i === 0 ? begin : " ".repeat(begin.length)) + line);
 }
 
 function terminalWidth(): number {
   return process.stdout.columns ?? Infinity;
+}
+
+function lengthOf(text: string): number {
+  return Array.from(text).length;
 }

@@ -5,7 +5,7 @@ import { replayTrace } from "../trace/replay.ts";
 import type { OpenEngine } from "../reference/training/engine.ts";
 import { type EngineName, engineOf } from "./engine.ts";
 import { UserError } from "./errors.ts";
-import { checkWritable } from "./output.ts";
+import { checkWritable, say } from "./output.ts";
 import { checkDType, checkMicroBatches } from "./step-options.ts";
 import type { Policy } from "../reference/model/policies.ts";
 import { counted } from "./words.ts";
@@ -50,7 +50,7 @@ export async function trace(options: TraceOptions): Promise<void> {
     computedBy: "touchstone trace",
   };
   writeSafetensors(out, tensors, metadata);
-  process.stdout.write(
-    `${out}: ${counted(tensors.size, "tensor")}, ${counted(input.batches.length, "step")} in ${dtype} on the ${device}\n`,
+  say(
+    `${out}: ${counted(tensors.size, "tensor")}, ${counted(input.batches.length, "step")} in ${dtype} on the ${device}`,
   );
 }

@@ -20,6 +20,7 @@ import { readTrainingText } from "../training/text.ts";
 import { keepVocabulary, openVocabulary, tokenizerIn, type Vocabulary } from "../training/vocabulary.ts";
 import { type EngineName, engineOf } from "./engine.ts";
 import { UserError } from "./errors.ts";
+import { live, note, print, say } from "./output.ts";
 import { defaults } from "./train-defaults.ts";
 import { catchSignals } from "./signals.ts";
 import { statuses } from "./statuses.ts";
@@ -77,7 +78,7 @@ export async function run(options: TrainOptions): Promise<void> {
   const { totalSteps } = hyperparameters;
   const start = checkpoint.step === 0 ? "" : `, from step ${checkpoint.step}`;
   say(`${countParameters(config)} parameters`);
-  for (const line of data.summary) say(line);
+  say(data.summary);
   say(
     `${counted(totalSteps, "step")} of ${plan.batchSize} × ${plan.sequenceLength} tokens on the ${options.device}, ${dtype}${start}`,
   );
@@ -114,11 +115,11 @@ export async function run(options: TrainOptions): Promise<void> {
   }
   if (step < totalSteps) {
     const next = out === undefined ? "no checkpoint was kept" : `continue with: touchstone train --resume ${out}`;
-    process.stderr.write(`touchstone: stopped after step ${step} of ${totalSteps}; ${next}\n`);
+    note(`touchstone: stopped after step ${step} of ${totalSteps}; ${next}`);
     process.exitCode = statuses.interrupted;
     return;
   }
-  summarise(plan, weights, data, vocabulary);
+  await summarise(plan, weights, data, vocabulary);
 }
 
 /** What --text or --mixture names: its identity, and as data of a run. */
@@ -248,29 +249,31 @@ function reporter(plan: RunPlan, from: number, data: TrainingData): (step: StepR
     const line = (speed: string): string =>
       `step ${String(step).padStart(String(totalSteps).length)}/${totalSteps}  loss ${loss.toFixed(5)}  ` +
       `learning rate ${learningRate.toExponential(2)}  gradient norm ${gradientNorm.toFixed(4)}${speed}`;
-    const live = process.stderr.isTTY;
+    const isLive = process.stderr.isTTY;
     if (step % interval !== 0 && step !== totalSteps) {
-      if (live) process.stderr.write(`\r\x1b[K${line("")}`);
+      if (isLive) live(line(""));
       return;
     }
     const seconds = (performance.now() - since.at) / 1000;
     const tokens = (step - since.step) * plan.batchSize * plan.sequenceLength;
     since = { step, at: performance.now() };
-    if (live) process.stderr.write("\r\x1b[K");
+    if (isLive) live("");
     say(line(`  ${Math.round(tokens / seconds)} tokens/s`));
-    if (step % (10 * interval) === 0 || step === totalSteps) for (const one of data.progress()) say(one);
+    if (step % (10 * interval) === 0 || step === totalSteps) say(data.progress());
   };
 }
 
-function summarise(plan: RunPlan, weights: Weights, data: TrainingData, { tokenizer }: Vocabulary): void {
+async function summarise(
+  plan: RunPlan,
+  weights: Weights,
+  data: TrainingData,
+  { tokenizer }: Vocabulary,
+): Promise<void> {
   const { config, sequenceLength, seed } = plan;
-  for (const line of data.heldOut(config, weights)) say(line);
+  say(data.heldOut(config, weights));
   // The model has learned distances up to the length of its sequences.
   const window = { ...config, maxSeqLen: sequenceLength };
   const ids = generate(window, weights, [...data.prompt], SAMPLE_TOKENS, SAMPLE_TEMPERATURE, seed);
-  say(`a sample:\n${tokenizer.decode(ids)}`);
-}
-
-function say(line: string): void {
-  process.stdout.write(`${line}\n`);
+  say("a sample:");
+  await print(`${tokenizer.decode(ids)}\n`);
 }

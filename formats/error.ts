@@ -1,4 +1,5 @@
 // One class of errors for every file that cannot be used; the message says what, where, and what was expected, in one line.
+import { printable } from "./printable.ts";
 
 /**
  * A file that cannot be read, or written, as what it should be. The message is one line, `PATH: what, where, what was
@@ -20,16 +21,12 @@ export class FormatError extends Error {
   readonly path: string;
 
   constructor(path: string, what: string, options?: ErrorOptions) {
-    super(`${path}: ${what}`.replace(/[\p{Cc}\p{Zl}\p{Zp}\p{Bidi_Control}\p{Surrogate}]/gu, escapeCharacter), options);
+    super(printable(`${path}: ${what}`), options);
     this.path = path;
   }
 }
 
 /** A name found in a file, in quotation marks, and cut to fit on a line. */
 export function quote(name: string): string {
-  return JSON.stringify(name.length > 100 ? `${name.slice(0, 100)}…` : name);
-}
-
-function escapeCharacter(character: string): string {
-  return `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`;
+  return printable(JSON.stringify(name.length > 100 ? `${name.slice(0, 100)}…` : name));
 }
