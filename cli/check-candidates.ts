@@ -1,5 +1,6 @@
 // Who is checked: the kernels of this project, a module, or a process.
 import type { Candidate } from "../reference/candidate.ts";
+import { makeFolder } from "../formats/folder.ts";
 import { functionCandidate } from "../judge/candidates/function.ts";
 import { loadModule } from "../judge/candidates/module.ts";
 import { startProcess } from "../judge/candidates/process.ts";
@@ -24,11 +25,13 @@ export async function openCandidates(
   chosen: readonly Chosen[],
   signal?: AbortSignal,
 ): Promise<Candidates> {
-  const { exec, kernel, dtype, timeout, adapter } = options;
+  const { exec, kernel, dtype, timeout, adapter, evidence } = options;
+  if (evidence !== undefined) makeFolder(evidence); // before any case is judged
   if (exec !== undefined) {
     if (exec.trim() === "")
       throw new UserError("--exec: the command is empty, expected such as --exec 'python3 mine.py'");
-    const terms = { command: exec, dtype, timeout: 1000 * timeout, ...(signal === undefined ? {} : { signal }) };
+    const kept = evidence === undefined ? {} : { evidence };
+    const terms = { command: exec, dtype, timeout: 1000 * timeout, ...kept, ...(signal && { signal }) };
     return { where: exec, of: (operation) => startProcess({ ...terms, operation }) };
   }
   const module = kernel === undefined ? undefined : await loadModule(kernel);

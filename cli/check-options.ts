@@ -17,6 +17,7 @@ export interface CheckOptions {
   readonly replay?: string;
   readonly exec?: string;
   readonly kernel?: string;
+  readonly evidence?: string;
   readonly timeout: number;
   readonly dtype: "float32" | "bfloat16" | "float16";
   readonly target?: string;

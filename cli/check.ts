@@ -42,6 +42,10 @@ export function register(program: Command): void {
       ).conflicts(["kernel", "adapter"]),
     )
     .option("--kernel <module>", "judge a module whose default export is a function or made by defineKernel")
+    .option(
+      "--evidence <folder>",
+      "where to keep the files of failing cases (default: the temporary folder, where later runs remove the oldest)",
+    )
     .addOption(
       new Option("--timeout <seconds>", "how long a candidate may take for one case")
         .argParser(whole(1, 86_400))

@@ -1,25 +1,29 @@
 // A folder appears whole or not at all: it is filled next to its place under a temporary name, then renamed.
-import { randomBytes } from "node:crypto";
-import { mkdirSync, readdirSync, realpathSync, renameSync, rmSync, statSync } from "node:fs";
-import { basename, dirname, join } from "node:path";
+import { chmodSync, mkdirSync, readdirSync, renameSync, rmSync, statSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { followed, sweep } from "./atomic.ts";
 import { FormatError } from "./error.ts";
+import { temporaryName, UNFINISHED } from "./owner.ts";
 import { asFormatError } from "./system-error.ts";
 
 /**
  * Calls `fill` with an empty folder, then gives it the name `path`. If anything throws, `fill` included, the folder is
- * removed. Nothing at `path` is ever replaced except an empty folder. Throws FormatError, naming the path and
- * the cause.
+ * removed. Nothing at `path` is ever replaced except an empty folder, whose mode stays. Throws FormatError, naming the path
+ * and the cause.
  */
 export function writeFolderAtomically(path: string, fill: (folder: string) => void): void {
-  const parent = dirname(path);
-  const wanted = `room in a writable folder ${parent}`;
+  const wanted = `room in a writable folder ${dirname(path)}`;
   try {
     checkFree(path);
-    const temporary = join(realpathSync(parent), `.touchstone-${process.pid}-${randomBytes(6).toString("hex")}.tmp`);
+    const target = followed(path);
+    sweep(dirname(target));
+    const temporary = join(dirname(target), temporaryName(UNFINISHED));
     mkdirSync(temporary);
     try {
       fill(temporary);
-      renameSync(temporary, join(realpathSync(parent), basename(path)));
+      const earlier = statSync(target, { throwIfNoEntry: false });
+      if (earlier !== undefined) chmodSync(temporary, earlier.mode & 0o7777);
+      renameSync(temporary, target);
     } catch (error) {
       rmSync(temporary, { recursive: true, force: true });
       throw error;

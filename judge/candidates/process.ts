@@ -3,8 +3,7 @@
 // The process lives for the whole run. Nothing that it writes is trusted: a crash, a hang, a wrong line, a missing,
 // misshapen, truncated or mistyped file is a finding, after which the process is started again for the next case.
 import { type ChildProcess, spawn } from "node:child_process";
-import { cpSync, lstatSync, mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { rmSync } from "node:fs";
 import { delimiter, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { DTypeName } from "../../reference/dtype.ts";
@@ -19,6 +18,7 @@ import {
 import type { Tensor } from "../../reference/tensor.ts";
 import { type DType, openSafetensors, writeSafetensors } from "../../formats/safetensors.ts";
 import { type Candidate, type CandidateResult, Interrupted, ProtocolError } from "../../reference/candidate.ts";
+import { keepEvidence, makeScratch } from "./scratch.ts";
 
 export interface ProcessOptions {
   /** A line for the shell, such as "python3 mine.py". */
@@ -29,6 +29,8 @@ export interface ProcessOptions {
   readonly timeout: number;
   /** Ends a case at once, and the process with it. */
   readonly signal?: AbortSignal;
+  /** Where the files of a failing case are kept for good; by default in the temporary folder, within a limit. */
+  readonly evidence?: string;
 }
 
 /** The version of the protocol, in every request and every answer. Version 1 had no number. */
@@ -51,7 +53,7 @@ const LAST_WORDS = 500;
 /** Starts with the first case. `close` ends the process and removes its files, and so does the end of this program. */
 export function startProcess(options: ProcessOptions): Candidate {
   const { command, operation, dtype, signal } = options;
-  const folder = mkdtempSync(join(tmpdir(), "touchstone-"));
+  const folder = makeScratch();
   const float32Outputs = Object.keys(operation.outputs).filter(
     (name) => storageOf(operation, name, dtype) === "float32",
   );
@@ -106,7 +108,7 @@ export function startProcess(options: ProcessOptions): Candidate {
     run,
     keep: () => {
       if (kept !== undefined) rmSync(kept, { recursive: true, force: true });
-      kept = copyOf(folder);
+      kept = keepEvidence(folder, operation.name, options.evidence);
       return kept;
     },
     close: async () => {
@@ -114,19 +116,6 @@ export function startProcess(options: ProcessOptions): Candidate {
       end();
     },
   };
-}
-
-/** A copy of a folder, plain files only; undefined if there is no room for it. */
-function copyOf(folder: string): string | undefined {
-  let copy: string | undefined;
-  try {
-    copy = mkdtempSync(join(tmpdir(), "touchstone-evidence-"));
-    cpSync(folder, copy, { recursive: true, filter: (path) => path === folder || lstatSync(path).isFile() });
-    return copy;
-  } catch {
-    if (copy !== undefined) rmSync(copy, { recursive: true, force: true });
-    return undefined;
-  }
 }
 
 /** The candidate says that it cannot do a case; it keeps running. */

@@ -6,8 +6,10 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { writeAtomically } from "../../formats/atomic.ts";
+import { writeFolderAtomically } from "../../formats/atomic-folder.ts";
 import { bytesOf, readAt, writeAll } from "../../formats/bytes.ts";
 import { FormatError } from "../../formats/error.ts";
+import { thisProcess } from "../../formats/owner.ts";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 const old = "the earlier file";
@@ -207,6 +209,53 @@ test("a symbolic link stays, and the file behind it is replaced", () => {
   writeAtomically(link, (write) => write(text("new")));
   expect(fs.readlinkSync(link)).toBe("checkpoint");
   expect(fs.readFileSync(path, "utf8")).toBe("new");
+});
+
+test("a link whose target is not there yet stays too; one that leads to itself is refused", () => {
+  const links = ["a", "b"].map((name) => join(folder, name));
+  fs.mkdirSync(join(folder, "far"));
+  fs.symlinkSync("b", links[0]);
+  fs.symlinkSync("far/made", links[1]);
+  writeAtomically(links[0], fill);
+  expect(fs.readFileSync(join(folder, "far", "made"), "utf8")).toBe("x");
+  expect(links.map((link) => fs.readlinkSync(link))).toEqual(["b", "far/made"]);
+  const loop = join(folder, "loop");
+  fs.symlinkSync("loop", loop);
+  expect(failure(() => writeAtomically(loop, fill)).message).toMatch(/^\S*loop: .*expected /);
+});
+
+test("mode and owner of a replaced file stay; another name of it keeps the earlier contents", (context) => {
+  fs.chmodSync(path, 0o640);
+  const other = join(folder, "other");
+  fs.linkSync(path, other);
+  const isRoot = process.getuid?.() === 0;
+  if (isRoot) fs.chownSync(path, 1234, 1235);
+  writeAtomically(path, fill);
+  const { mode, uid, gid } = fs.statSync(path);
+  expect(mode & 0o777).toBe(0o640);
+  expect(fs.readFileSync(other, "utf8")).toBe(old);
+  if (!isRoot) context.skip("only root may give a file away");
+  expect([uid, gid]).toEqual([1234, 1235]);
+});
+
+test("a folder's link and mode stay", () => {
+  const [empty, link] = ["empty", "link"].map((name) => join(folder, name));
+  fs.mkdirSync(empty);
+  fs.chmodSync(empty, 0o2750);
+  fs.symlinkSync("empty", link);
+  writeFolderAtomically(link, (at) => fs.writeFileSync(join(at, "file"), "x"));
+  expect(fs.readdirSync(empty)).toEqual(["file"]);
+  expect(fs.statSync(empty).mode & 0o7777).toBe(0o2750);
+  expect(fs.readlinkSync(link)).toBe("empty");
+});
+
+test("what a killed process left next to a file goes with the next one that is written there", () => {
+  const { host } = thisProcess();
+  const dead = spawnSync(process.execPath, ["-e", ""]).pid;
+  const left = [`.touchstone-${host}-${dead}-1-0123456789ab`, `.touchstone-elsewhere-${dead}-1-0123456789ab`];
+  for (const name of left) fs.mkdirSync(join(folder, name));
+  writeAtomically(path, fill);
+  expect(fs.readdirSync(folder).toSorted()).toEqual([left[1], "checkpoint"]);
 });
 
 test("short writes and short reads go on where they stopped", () => {

@@ -1,0 +1,88 @@
+// The folders of candidates: one for the files of a running candidate, removed at its end, and copies that are kept as evidence.
+//
+//   TMPDIR/touchstone-files-OWNER      a running candidate's; what a killed run left is removed by the next
+//   TMPDIR/touchstone-evidence-OWNER   the newest stay, within a number and a size
+//   DIR/OP-NUMBER                      with `--evidence DIR`: kept, and never removed
+import { cpSync, existsSync, lstatSync, mkdirSync, readdirSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { makeFolder } from "../../formats/folder.ts";
+import { leftOvers, removeLeftOvers, temporaryName } from "../../formats/owner.ts";
+
+const FILES = "touchstone-files-";
+const EVIDENCE = "touchstone-evidence-";
+/** Evidence of earlier runs that stays in the temporary folder. */
+const MOST_KEPT = 32;
+const MOST_KEPT_BYTES = 2 ** 28;
+
+let cleaned = false;
+
+/** A new folder for the files of a candidate. */
+export function makeScratch(): string {
+  if (!cleaned) {
+    removeLeftOvers(tmpdir(), FILES);
+    limitEvidence(MOST_KEPT, MOST_KEPT_BYTES);
+    cleaned = true;
+  }
+  return made(join(tmpdir(), temporaryName(FILES)));
+}
+
+/** Removes earlier runs' evidence in the temporary folder, the oldest first, beyond a number and a size. */
+export function limitEvidence(most: number, mostBytes: number): void {
+  let bytes = 0;
+  for (const [i, { path }] of leftOvers(tmpdir(), EVIDENCE).entries()) {
+    bytes += sizeOf(path);
+    if (i < most && bytes <= mostBytes) continue;
+    try {
+      rmSync(path, { recursive: true, force: true });
+    } catch {
+      // another user's
+    }
+  }
+}
+
+/**
+ * A copy of a candidate's folder, plain files only, in `into` or else in the temporary folder; undefined if there is no room
+ * for it. The caller may replace it by a later copy.
+ */
+export function keepEvidence(folder: string, op: string, into?: string): string | undefined {
+  let copy: string | undefined;
+  try {
+    copy = into === undefined ? made(join(tmpdir(), temporaryName(EVIDENCE))) : numbered(into, op);
+    cpSync(folder, copy, { recursive: true, filter: (path) => path === folder || lstatSync(path).isFile() });
+    return copy;
+  } catch {
+    if (copy !== undefined) rmSync(copy, { recursive: true, force: true });
+    return undefined;
+  }
+}
+
+/** The first DIR/OP-NUMBER that is free. */
+function numbered(into: string, op: string): string {
+  makeFolder(into);
+  for (let n = 1; ; n++) {
+    const path = join(into, `${op}-${n}`);
+    if (existsSync(path)) continue;
+    try {
+      return made(path);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
+    }
+  }
+}
+
+function made(path: string): string {
+  mkdirSync(path, { mode: 0o700 });
+  return path;
+}
+
+function sizeOf(path: string): number {
+  try {
+    return readdirSync(path, { withFileTypes: true }).reduce(
+      (sum, entry) => sum + (entry.isFile() ? lstatSync(join(path, entry.name)).size : 0),
+      0,
+    );
+  } catch {
+    return 0;
+  }
+}

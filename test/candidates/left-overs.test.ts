@@ -1,0 +1,104 @@
+// What a killed run leaves in the temporary folder is removed by the next one, or stays within a limit; evidence that was asked
+// for stays.
+import { type ChildProcess, spawn, spawnSync } from "node:child_process";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, utimesSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { hasEnded, ownerIn, removeLeftOvers, temporaryName, thisProcess } from "../../formats/owner.ts";
+import { limitEvidence } from "../../judge/candidates/scratch.ts";
+import { cli, root } from "../command.ts";
+
+const { TMPDIR } = process.env;
+const { host } = thisProcess();
+const dead = spawnSync(process.execPath, ["-e", ""]).pid;
+let folder: string;
+let temporary: string;
+
+beforeEach(() => {
+  delete process.env.TMPDIR;
+  if (TMPDIR !== undefined) process.env.TMPDIR = TMPDIR;
+  folder = mkdtempSync(join(tmpdir(), "touchstone-left-"));
+  temporary = join(folder, "tmp");
+  mkdirSync(temporary);
+  process.env.TMPDIR = temporary;
+});
+
+afterEach(() => {
+  if (TMPDIR === undefined) delete process.env.TMPDIR;
+  else process.env.TMPDIR = TMPDIR;
+  rmSync(folder, { recursive: true, force: true });
+});
+
+/** A folder with one file, as a process that has ended left it. */
+function leave(name: string, bytes = 1, changed = 0): string {
+  const path = join(temporary, name);
+  mkdirSync(path);
+  writeFileSync(join(path, "1.in.safetensors"), new Uint8Array(bytes));
+  utimesSync(path, changed, changed);
+  return path;
+}
+
+const random = (n: number): string => n.toString(16).padStart(12, "0");
+
+test("a name tells its process; one that lives, or is on another host, has not ended", () => {
+  const mine = ownerIn(temporaryName(".touchstone-"), ".touchstone-")!;
+  expect(mine).toEqual(thisProcess());
+  expect(hasEnded(mine)).toBe(false);
+  expect(hasEnded({ ...mine, pid: dead })).toBe(true);
+  expect(hasEnded({ ...mine, pid: dead, host: "elsewhere" })).toBe(false);
+  expect(hasEnded({ host, pid: 1, start: 0 })).toBe(false);
+  expect(ownerIn("touchstone-files-mine", "touchstone-files-")).toBeUndefined();
+});
+
+test("the same identifier with another start is another process", (context) => {
+  const mine = thisProcess();
+  if (mine.start === 0) context.skip("no /proc here");
+  expect(hasEnded({ ...mine, start: mine.start + 1 })).toBe(true);
+});
+
+test("what ended processes left goes; a live one's, another host's and foreign names stay", () => {
+  leave(`touchstone-files-${host}-${dead}-1-${random(1)}`);
+  const staying = [
+    temporaryName("touchstone-files-"),
+    `touchstone-files-elsewhere-${dead}-1-${random(2)}`,
+    "touchstone-files-mine",
+    `touchstone-evidence-${host}-${dead}-1-${random(3)}`,
+  ];
+  staying.forEach((name) => leave(name));
+  removeLeftOvers(temporary, "touchstone-files-");
+  expect(readdirSync(temporary).toSorted()).toEqual(staying.toSorted());
+});
+
+test("evidence stays within a number and a size, the newest first", () => {
+  const paths = [1, 2, 3, 4].map((n) => leave(`touchstone-evidence-${host}-${dead}-1-${random(n)}`, 100, n));
+  const staying = (): number[] => paths.flatMap((path, i) => (existsSync(path) ? [i + 1] : []));
+  limitEvidence(3, 1000);
+  expect(staying()).toEqual([2, 3, 4]);
+  limitEvidence(3, 250);
+  expect(staying()).toEqual([3, 4]);
+});
+
+const args = (...more: string[]): string[] => {
+  return [cli, "check", "--op", "add.forward", "--runs", "1", "--seed", "1", "--exec", ...more];
+};
+
+function ended(child: ChildProcess): Promise<unknown> {
+  return new Promise((resolve) => child.on("close", resolve));
+}
+
+test("check: a killed run's files are gone after the next; --evidence is kept", async () => {
+  const env = { ...process.env, TMPDIR: temporary };
+  const hanging = spawn(process.execPath, args("cat > /dev/null"), { cwd: root, env, stdio: "ignore" });
+  while (hanging.exitCode === null && readdirSync(temporary).length === 0) {
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+  hanging.kill("SIGKILL");
+  await ended(hanging);
+  expect(readdirSync(temporary)).toHaveLength(1);
+  const kept = join(folder, "kept");
+  const failing = spawn(process.execPath, args("exit 7", "--evidence", kept), { cwd: root, env, stdio: "ignore" });
+  expect(await ended(failing)).toBe(1);
+  expect(readdirSync(temporary)).toEqual([]);
+  expect(readdirSync(kept)).toEqual([expect.stringMatching(/^add\.forward-\d+$/)]);
+});
