@@ -12,6 +12,7 @@ import { statuses } from "./statuses.ts";
 import { type Column, tableOf } from "./table.ts";
 import { counted } from "./words.ts";
 import type { EngineName } from "./engine.ts";
+import { largest, smallest } from "../reference/lists.ts";
 
 export interface EvaluateOptions {
   readonly tasks?: readonly string[];
@@ -106,10 +107,10 @@ function grouped(items: readonly Item[]): Group[] {
 /** What pass@k is reported of. Throws UserError where an item has fewer samples than were asked for. */
 function kOf(items: readonly Item[], asked: readonly number[] | undefined): readonly number[] {
   const passes = items.filter((item) => item.kind === "pass");
-  const fewest = Math.min(...passes.map(({ samples }) => samples));
+  const fewest = smallest(passes.map(({ samples }) => samples));
   const short = passes.find(({ samples }) => asked?.some((k) => k > samples));
   if (short !== undefined) {
-    throw new UserError(`${short.where} has ${short.samples} samples, expected at least --k ${Math.max(...asked!)}`);
+    throw new UserError(`${short.where} has ${short.samples} samples, expected at least --k ${largest(asked!)}`);
   }
   return asked ?? USUAL_K.filter((k) => k <= fewest);
 }

@@ -4,6 +4,7 @@ import { countParameters } from "../reference/weights.ts";
 import { say, sayJson } from "./output.ts";
 import { openProgress } from "./progress.ts";
 import { type Column, tableOf } from "./table.ts";
+import { largest } from "../reference/lists.ts";
 
 export interface InspectOptions {
   readonly norms?: boolean;
@@ -90,7 +91,7 @@ function lines(
     ["weights", `${tensors.length}, ${inUnits(bytes)}, ${dtypes.join(", ")}`],
     ...Object.entries(config).map(([name, value]): [string, string] => [name, String(value)]),
   ];
-  const width = Math.max(...facts.map(([name]) => name.length));
+  const width = largest(facts.map(([name]) => name.length));
   const table = tableOf(
     norms === undefined ? columns : [...columns, ...normColumns],
     tensors.map((tensor) => [...described(tensor), ...shown(norms?.get(tensor.name))]),

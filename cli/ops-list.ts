@@ -3,13 +3,14 @@ import type { Operation, ScalarKind } from "../reference/operation.ts";
 import { choose } from "../judge/choose.ts";
 import { say, sayJson } from "./output.ts";
 import { folded } from "./table.ts";
+import { largest } from "../reference/lists.ts";
 
 /** All ops in short, or the named ones in full. */
 export function listOperations(names: readonly string[], asJson: boolean): void {
   const chosen = choose(names).map(({ operation }) => operation);
   if (asJson) return sayJson(chosen.map(plain));
   if (names.length === 0) {
-    const width = Math.max(...chosen.map(({ name }) => name.length));
+    const width = largest(chosen.map(({ name }) => name.length));
     say(chosen.flatMap(({ name, summary }) => folded(`${name.padEnd(width)}  `, summary)));
     return say(["", "touchstone ops NAME shows everything about one op."]);
   }
@@ -23,7 +24,7 @@ export function listNone(names: readonly string[], asJson: boolean): void {
     none: { ...operation.none, ...spec.none },
   }));
   if (asJson) return sayJson(reasons);
-  const width = Math.max(...reasons.flatMap(({ none }) => Object.keys(none).map((field) => field.length)));
+  const width = largest(reasons.flatMap(({ none }) => Object.keys(none).map((field) => field.length)));
   const sections = reasons.map(({ name, none }) =>
     [name].concat(orNone(Object.entries(none).flatMap(([field, why]) => folded(`  ${field.padEnd(width)}  `, why)))),
   );
@@ -43,7 +44,7 @@ function inFull(operation: Operation): string[] {
   const { name, summary, inputs, integers, scalars, outputs, exact, wide, stores, covered } = operation;
   const kindOf = (tensor: string) =>
     integers.includes(tensor) ? "int32" : wide.includes(tensor) ? "float32 in every dtype" : "float";
-  const width = Math.max(...Object.values({ ...inputs, ...outputs }).map((axes) => axes.length)) + 2;
+  const width = largest(Object.values({ ...inputs, ...outputs }).map((axes) => axes.length)) + 2;
   const tensors = (list: Readonly<Record<string, string>>) =>
     Object.entries(list).map(
       ([tensor, axes]) => `  ${tensor.padEnd(12)} ${`[${axes}]`.padEnd(width)}  ${kindOf(tensor)}`,

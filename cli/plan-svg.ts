@@ -2,6 +2,7 @@
 import type { RankMemory } from "../reference/planning/plan.ts";
 import type { Lane, Scheduled, TaskKind, Timeline } from "../reference/planning/timeline.ts";
 import { gigabytes, type Planned, policyLabel } from "./plan-text.ts";
+import { append, largest } from "../reference/lists.ts";
 
 const WIDTH = 1200;
 const LEFT = 130;
@@ -65,7 +66,7 @@ export function draw(planned: Planned): string {
   ] as const) {
     const figures = `${milliseconds(timeline.seconds)} ms, of which ${milliseconds(timeline.exposed)} ms exposed communication`;
     body.push(text(LEFT, y, `One block in the last micro-batch, ${name}: ${figures}`, 14, "start", "bold"));
-    body.push(...drawTimeline(timeline, lanes, y + 12, scale));
+    append(body, drawTimeline(timeline, lanes, y + 12, scale));
     y += 12 + lanes.length * LANE;
     const middle = LEFT + timeline.forward * scale;
     body.push(
@@ -76,19 +77,19 @@ export function draw(planned: Planned): string {
     y += 44;
   }
   const end = Math.max(block.serial.seconds, block.overlapped.seconds);
-  body.push(...axis(y - 22, end * MILLISECONDS, scale / MILLISECONDS, "ms"));
+  append(body, axis(y - 22, end * MILLISECONDS, scale / MILLISECONDS, "ms"));
   y += 28;
-  body.push(...legend(y, [...Object.values(kinds), [WAITING, "nothing computed"]]));
+  append(body, legend(y, [...Object.values(kinds), [WAITING, "nothing computed"]]));
   y += 60;
   body.push(text(LEFT, y, "Memory of one GPU by recomputation", 14, "start", "bold"));
   y += 14;
   const { memory: capacity } = request.device;
-  const most = Math.max(capacity, ...planned.memories.map(({ memory }) => memory.total));
+  const most = Math.max(capacity, largest(planned.memories.map(({ memory }) => memory.total)));
   // Room for the total after the longest bar.
   const bytes = (WIDTH - LEFT - RIGHT - 170) / most;
   const top = y;
   for (const { policy, memory } of planned.memories) {
-    body.push(...drawMemory(policyLabel(policy), memory, y, bytes));
+    append(body, drawMemory(policyLabel(policy), memory, y, bytes));
     y += BAR + 10;
   }
   const limit = LEFT + capacity * bytes;
@@ -105,8 +106,9 @@ export function draw(planned: Planned): string {
     ),
   );
   y += 40;
-  body.push(
-    ...legend(
+  append(
+    body,
+    legend(
       y,
       parts.map(([name, colour]) => [colour, name] as const),
     ),

@@ -1,6 +1,7 @@
 // From errors to a class: a candidate's errors over all elements of an output, against those of each class's emulations.
 import { type DTypeName, formats, round } from "../reference/dtype.ts";
 import type { PrecisionClass } from "./emulation.ts";
+import { largest, smallest } from "../reference/lists.ts";
 
 export interface Prediction {
   readonly class: PrecisionClass;
@@ -50,7 +51,7 @@ export function explained(n: number): number {
 export function nameClass({ errors, emulated, values, storage, luck }: Spectrum): NamedClass {
   const measured = rms(errors);
   const exact = emulated.get("float32")!;
-  const noise = Math.max(luck, ...exact.map(rms));
+  const noise = Math.max(luck, largest(exact.map(rms)));
   const predictions: Prediction[] = [];
   const reproducible = new Set<PrecisionClass>();
   const partial = new Set<PrecisionClass>();
@@ -63,10 +64,10 @@ export function nameClass({ errors, emulated, values, storage, luck }: Spectrum)
     const isPartial = touched.length < evaluations.length;
     if (isPartial && name.endsWith("accumulation")) partial.add(name);
     const [low, high] = [
-      isPartial && name === "float32, truncating" ? SPREAD * noise : Math.min(...sizes),
-      name === "float32" ? noise : Math.max(...sizes),
+      isPartial && name === "float32, truncating" ? SPREAD * noise : smallest(sizes),
+      name === "float32" ? noise : largest(sizes),
     ];
-    const left = Math.min(...touched.map((evaluation) => rms(difference(errors, evaluation))));
+    const left = smallest(touched.map((evaluation) => rms(difference(errors, evaluation))));
     predictions.push({ class: name, low, high, unexplained: measured > 0 ? left / measured : 1 });
     const [first, second] = touched;
     if (name !== "float32" && touched.length > 1 && rms(difference(first, second)) <= ALIKE * sizes[0])
@@ -82,7 +83,7 @@ export function nameClass({ errors, emulated, values, storage, luck }: Spectrum)
   const explaining = predictions.filter(
     (p) => !p.class.startsWith("float32") && p.unexplained <= explained(errors.length),
   );
-  const best = Math.min(...explaining.map((p) => p.unexplained));
+  const best = smallest(explaining.map((p) => p.unexplained));
   const alike = explaining.filter((p) => p.unexplained * measured <= Math.max(APART * best * measured, SPREAD * noise));
   if (measured > SPREAD * noise && alike.length > 0) return told(alike.map((p) => p.class));
 
@@ -111,7 +112,7 @@ export function nameClass({ errors, emulated, values, storage, luck }: Spectrum)
     (a, b) => far(a) - far(b),
   );
   const [nearest] = sorted;
-  if (measured > APART * SPREAD * Math.max(...predictions.map((p) => p.high))) {
+  if (measured > APART * SPREAD * largest(predictions.map((p) => p.high))) {
     return { class: "coarser than every class", between: [], measured, predictions };
   }
   // float32 to nearest and float32 truncating lie close together: the benefit of the doubt is wider.

@@ -15,6 +15,7 @@ import { relationsOf } from "./relations/index.ts";
 import type { Outcome, Trial } from "./relations/relation.ts";
 import type { Terms } from "./terms.ts";
 import { isJudges, judgeProblem } from "./verdict.ts";
+import { append } from "../reference/lists.ts";
 
 export interface Exactness {
   /** Elements that must be exact: sums of products of small integers. */
@@ -92,8 +93,9 @@ export async function examine(
     else {
       const measured = await measurePrecision(candidate, probes, { ...terms, operation, spec, evaluations, seed });
       precision = measured.precision;
-      findings.push(
-        ...measured.findings.map(
+      append(
+        findings,
+        measured.findings.map(
           ({ case: c, change, message }) => `${[formatCase(c), change].filter(Boolean).join(", ")}: ${message}`,
         ),
       );
@@ -108,8 +110,8 @@ export async function examine(
       if (replay !== undefined) replays.push(replay);
     }
     hygiene = await inspectHygiene(trial);
-    findings.push(...hygiene.findings);
-    notes.push(...hygiene.notes);
+    append(findings, hygiene.findings);
+    append(notes, hygiene.notes);
   } catch (error) {
     if (isJudges(error)) throw error;
     findings.push(failureLine(candidate, error));
@@ -154,7 +156,10 @@ async function latticeExactness(trial: Trial, findings: string[], replays: strin
       elements += power.judged;
       exact += power.judged - outside;
     }
-    findings.push(...verdict.findings.map((message) => `${formatCase(c)}: ${message}`));
+    append(
+      findings,
+      verdict.findings.map((message) => `${formatCase(c)}: ${message}`),
+    );
     if (verdict.findings.length > 0) replays.push(formatCase(c));
   }
   return { elements, exact };

@@ -7,6 +7,7 @@ import { fuseIndependence } from "./relations/independence.ts";
 import { fuseSymmetry } from "./relations/permutation.ts";
 import { fuseScaling } from "./relations/scaling.ts";
 import type { JudgeRow } from "./row.ts";
+import { smallest } from "../reference/lists.ts";
 
 /** The length of sums whose errors are negligible next to those of the longest. */
 const SHORT = 64;
@@ -117,7 +118,7 @@ function fuseOrdinary(parts: Parts, spec: CaseSpec, first: Sizes, second: Sizes)
   const joined = joinSizes(parts, first, second);
   if (Object.keys(joined).toSorted().join() === Object.keys(spec.sizes).toSorted().join()) return joined;
   const shortest = (sizes: Sizes): number =>
-    Math.min(...Object.values(sizes).map((x) => (typeof x === "number" ? x : Infinity)));
+    smallest(Object.values(sizes).map((x) => (typeof x === "number" ? x : Infinity)));
   const made = spec.examples.filter(({ profile = "unit" }) => profile === "unit" || profile === "lattice");
   return made.toSorted((a, b) => shortest(b.sizes) - shortest(a.sizes))[0].sizes;
 }

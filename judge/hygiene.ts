@@ -9,6 +9,7 @@ import { indexOf } from "./compare.ts";
 import { poisonElsewhere } from "./relations/independence.ts";
 import { ordinary, Run, type Trial } from "./relations/relation.ts";
 import { truth } from "./verdict.ts";
+import { append } from "../reference/lists.ts";
 
 export interface Hygiene {
   /** Whether two runs on the same inputs, with another between them, gave the same bits. */
@@ -60,9 +61,18 @@ export async function inspectHygiene(trial: Trial): Promise<Hygiene> {
   const spread = through(false);
   const leaked = [...through(true), ...(await unreadNumbers(trial, problem))];
   const judged = target.promisesNonFinite ? findings : notes;
-  judged.push(...swallowed.map((where) => `${line}: not passed on: ${where}`));
-  judged.push(...spread.map((where) => `${line}: NaN comes through from ${where}`));
-  notes.push(...leaked.map((where) => `${line}: NaN comes through from ${where}`));
+  append(
+    judged,
+    swallowed.map((where) => `${line}: not passed on: ${where}`),
+  );
+  append(
+    judged,
+    spread.map((where) => `${line}: NaN comes through from ${where}`),
+  );
+  append(
+    notes,
+    leaked.map((where) => `${line}: NaN comes through from ${where}`),
+  );
   return { repeatable: changed === undefined, swallowed, spread, leaked, findings, notes };
 }
 

@@ -24,6 +24,7 @@ import type { Probe } from "./probes.ts";
 import { Ruler, Sample, type Setup } from "./sample.ts";
 import { savedAgain } from "./saved.ts";
 import { judgeOutputs, roundProblem } from "./verdict.ts";
+import { append, largest } from "../reference/lists.ts";
 
 export interface Precision extends NamedClass {
   readonly output: string;
@@ -72,7 +73,10 @@ export async function measurePrecision(
       const got = await outputsOf(candidate, ruler.problem);
       const verdict = judgeOutputs(operation, got, ruler.problem, setup);
       const told = change === undefined ? {} : { change: change.name };
-      findings.push(...verdict.findings.map((message) => ({ case: c, ...told, message })));
+      append(
+        findings,
+        verdict.findings.map((message) => ({ case: c, ...told, message })),
+      );
       if (
         outputs.every((name) => verdict.comparisons.some((comparison) => comparison.output === name)) // none of another shape
       ) {
@@ -137,10 +141,10 @@ function classify(output: string, samples: readonly Sample[], { operation, dtype
   const of = (what: "emulated" | "unrounded"): Map<PrecisionClass, number[][]> =>
     new Map(classes.map((name) => [name, joined(samples.map((sample) => sample[what](output, name)))]));
   const [unrounded, emulated] = [of("unrounded"), of("emulated")];
-  const largest = (all: typeof emulated): number => Math.max(...all.get("float32")!.map(rms));
+  const typical = (all: typeof emulated): number => largest(all.get("float32")!.map(rms));
   const luck = luckOf(
     samples.flatMap((sample) => sample.steps(output)),
-    largest(unrounded),
+    typical(unrounded),
   );
   const above = (all: typeof emulated, noise: number) =>
     new Map([...all].map(([name, list]) => [name, list.map((evaluation) => rms(evaluation) > SPREAD * noise)]));
@@ -151,8 +155,8 @@ function classify(output: string, samples: readonly Sample[], { operation, dtype
     storage: storageOf(operation, output, dtype),
     luck,
   });
-  const shows = above(emulated, Math.max(luck, largest(emulated)));
-  return { named, errs: above(unrounded, largest(unrounded)), shows };
+  const shows = above(emulated, Math.max(luck, typical(emulated)));
+  return { named, errs: above(unrounded, typical(unrounded)), shows };
 }
 
 /**
@@ -190,7 +194,10 @@ function together(list: readonly Seen[], storage: DTypeName): NamedClass {
   // The kernel mixes classes or belongs to none of these: every class that a probe named is kept.
   if (left.length === 0) {
     const named = new Set(list.flatMap((seen) => namesOf(seen.named)));
-    left.push(...precisionClasses.filter((name) => name !== "float32" && named.has(name)));
+    append(
+      left,
+      precisionClasses.filter((name) => name !== "float32" && named.has(name)),
+    );
     if (left.length === 0) return sorted[0];
   }
   const telling = sorted.filter((named) => left.some((name) => namesOf(named).includes(name)));

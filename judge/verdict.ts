@@ -10,6 +10,7 @@ import { type Candidate, Interrupted, ProtocolError } from "../reference/candida
 import { FormatError } from "../formats/error.ts";
 import { compareOutput, type Comparison, describeFinding } from "./compare.ts";
 import type { Terms } from "./terms.ts";
+import { append } from "../reference/lists.ts";
 
 export interface Verdict {
   readonly comparisons: readonly Comparison[];
@@ -114,7 +115,7 @@ export async function judgeProblem(
   try {
     const result = checkResult(operation, await candidate.run(problem.inputs, problem.scalars));
     outputs = result.outputs;
-    findings.push(...result.complaints);
+    append(findings, result.complaints);
   } catch (error) {
     if (isJudges(error)) throw error;
     return { comparisons: [], findings: [failureLine(candidate, error)] };

@@ -17,6 +17,7 @@ import * as rmsnorm from "./rmsnorm.ts";
 import * as ropeTable from "./rope-table.ts";
 import * as rope from "./rope.ts";
 import * as swiglu from "./swiglu.ts";
+import { append } from "../reference/lists.ts";
 
 /** The same form, with tensors on the device. */
 export type OnDevice<T> =
@@ -81,7 +82,7 @@ export function backward(
   recomputed: DeviceTensor[] = [],
 ): OnDevice<ModelGradients> {
   const { saved } = kept(policy);
-  const again: Again<DeviceTensor> = (_, outputs) => recomputed.push(...outputs.values());
+  const again: Again<DeviceTensor> = (_, outputs) => append(recomputed, outputs.values());
   const head = linear.backward.record(run, { dy: dlogits, x: a.norm.y, w: headOf(weights) }, {});
   const norm = rmsnorm.backward.record(
     run,

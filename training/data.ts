@@ -10,6 +10,7 @@ import type { Weights } from "../reference/weights.ts";
 import { learnedSources, type OpenedMixture } from "./mixture.ts";
 import { totalLoss } from "./run.ts";
 import type { Text } from "./text.ts";
+import { largest } from "../reference/lists.ts";
 
 /** The bytes of each source on which its held-out loss is measured. */
 const MOST_HELD_OUT_BYTES = 2 ** 15;
@@ -77,7 +78,7 @@ export function mixtureData(
     throw new RangeError("the vocabulary has no begin or no end token, expected both around documents");
   }
   const drawn = mixture(learnedSources(opened, tokenizer), sequenceLength, seed, from);
-  const width = Math.max(...sources.map(({ name }) => name.length));
+  const width = largest(sources.map(({ name }) => name.length));
   return {
     summary: sources.map(({ name, share, files, learned }) => {
       const documents = `${learned} documents to learn, ${files.count - learned} held out, ${files.bytes} bytes`;

@@ -5,6 +5,7 @@ import type { Inputs } from "../reference/operation.ts";
 import type { Tensor } from "../reference/tensor.ts";
 import { type EvaluationOf, output } from "./evaluation.ts";
 import type { Float32Arithmetic } from "./arithmetic.ts";
+import { largest } from "../reference/lists.ts";
 
 interface Manner {
   /** Where 1/√HS goes, and how it is found. */
@@ -111,7 +112,7 @@ class Head {
     const scores = this.scores(q, keys);
     const partOf = (from: number, to: number): Softmax => {
       const part = scores.slice(from, to);
-      const m = Math.max(...part);
+      const m = largest(part);
       const weights = part.map((s) => this.exp(s, m));
       const sums = q.map((_, i) =>
         f.dot(
@@ -130,7 +131,7 @@ class Head {
       return { scores, m, l: both(x.l, z.l), lse: NaN, sums: x.sums.map((sum, i) => both(sum, z.sums[i])) };
     };
     const atRunningMaximum = (x: Softmax, from: number, to: number): Softmax => {
-      const m = Math.max(x.m, ...scores.slice(from, to));
+      const m = Math.max(x.m, largest(scores.slice(from, to)));
       const weights = scores.slice(from, to).map((s) => this.exp(s, m));
       const sums = q.map((_, i) =>
         f.dot(

@@ -1,5 +1,6 @@
 // The maximum of a row and the sum of its exponentials, in each covered way: cross-entropy and softmax begin with them.
 import type { Float32Arithmetic } from "./arithmetic.ts";
+import { largest } from "../reference/lists.ts";
 
 const { LOG2E } = Math;
 const LANES = 4;
@@ -17,7 +18,7 @@ export const natural: Exponential = (f, x) => f.exp(x);
 export const binary: Exponential = (f, x) => f.exp2(f.multiply(x, f.constant(LOG2E)));
 
 export const maximumFirst: Statistics = (f, e, row) => {
-  const max = Math.max(...row);
+  const max = largest(row);
   return { max, sum: f.sum(row.map((logit) => e(f, f.subtract(logit, max)))) };
 };
 
@@ -43,6 +44,6 @@ export const runningInLanes: Statistics = (f, e, row) => {
       row.filter((_logit, v) => v % LANES === lane),
     ),
   );
-  const max = Math.max(...states.map((state) => state.max));
+  const max = largest(states.map((state) => state.max));
   return { max, sum: f.sum(states.map((state) => rescaled(f, e, state, max))) };
 };

@@ -8,6 +8,7 @@ import type { Replayed } from "../replay.ts";
 import type { Terms } from "../terms.ts";
 import { isJudges, judgeProblem } from "../verdict.ts";
 import type { JudgeResult } from "./judge.ts";
+import { largest } from "../../reference/lists.ts";
 
 type Plan = Promises & { readonly real?: RealInputs };
 
@@ -57,7 +58,7 @@ async function tried(
     const counts = {
       elements: comparisons.reduce((n, { elements }) => n + elements, 0),
       unjudged: comparisons.reduce((n, { unjudged, nonFinite }) => n + unjudged + nonFinite, 0),
-      worst: Math.max(0, ...comparisons.map(({ worst }) => worst)),
+      worst: Math.max(0, largest(comparisons.map(({ worst }) => worst))),
     };
     if (verdict.findings.length === 0) return counts;
     const failure = failureOf(c, verdict, candidate.keep?.());

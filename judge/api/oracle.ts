@@ -11,6 +11,7 @@ import { checkFields, checkInputs, checkScalars, checkTensor, fieldsOf, shown } 
 import { chosenOf } from "./ops.ts";
 import { type TermsOptions, termsOf } from "./terms.ts";
 import type { AnyOp, OutputsOf, ProblemOf } from "./types.ts";
+import { largest } from "../../reference/lists.ts";
 
 /**
  * The expected output. Both tensors have its shape.
@@ -127,7 +128,7 @@ export function compare<Op extends AnyOp>(
     passed: findings.length === 0,
     elements: sum(({ elements }) => elements),
     unjudged: sum(({ unjudged, nonFinite }) => unjudged + nonFinite),
-    worst: Math.max(0, ...comparisons.map(({ worst }) => worst)),
+    worst: Math.max(0, largest(comparisons.map(({ worst }) => worst))),
     findings,
     outputs: comparisons,
   };

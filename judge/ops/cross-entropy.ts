@@ -11,6 +11,7 @@ import { along } from "../relations/permutation.ts";
 import { linearIn } from "../relations/scaling.ts";
 import { logits as logitsShifted } from "../relations/shifts.ts";
 import { judgeRow, type Unread } from "../row.ts";
+import { largest } from "../../reference/lists.ts";
 
 /** The most logits, so that a case takes a few milliseconds. */
 const MOST_LOGITS = 2500;
@@ -134,7 +135,7 @@ function targetsOf(sizes: Sizes, logits: Tensor, seed: number, ignoreIndex: numb
   const [likeliest, ignored] = [streamOf("likeliest"), streamOf("ignored")];
   for (let r = 0; r < R; r++) {
     const row = logits.data.subarray(r * V, (r + 1) * V);
-    if (bits(seed, likeliest, r) % 4 === 0) targets.data[r] = row.indexOf(Math.max(...row));
+    if (bits(seed, likeliest, r) % 4 === 0) targets.data[r] = row.indexOf(largest(row));
     const drawn = sizes.ignored === "some" && bits(seed, ignored, r) % 3 === 0;
     if (drawn || sizes.ignored === "all") targets.data[r] = ignoreIndex;
   }

@@ -4,6 +4,7 @@ import { bufferUsage, mapMode } from "./flags.ts";
 import { oneLine } from "./pipelines.ts";
 import type { SubmissionQueue } from "./queue.ts";
 import type { DeviceTensor } from "./tensors.ts";
+import { append } from "../../reference/lists.ts";
 
 const MOST_STAGING = 2 ** 28;
 
@@ -29,7 +30,7 @@ export async function readWords(
     let total = 0;
     do total += sizes[next++]!;
     while (next < tensors.length && total + sizes[next]! <= MOST_STAGING);
-    results.push(...(await copyBack(from, tensors.slice(first, next), sizes.slice(first, next), total)));
+    append(results, await copyBack(from, tensors.slice(first, next), sizes.slice(first, next), total));
   }
   return results;
 }

@@ -9,6 +9,7 @@ import { kept, type Policy } from "./policies.ts";
 import { count, type ModelSizes, sizesOf } from "./sizes.ts";
 import { elementBytes, type StorageName } from "./storage.ts";
 import { type Held, type Row, schedule } from "./schedule.ts";
+import { append } from "../lists.ts";
 
 export interface Entry extends Held {
   readonly bytes: number;
@@ -54,7 +55,10 @@ export function peakOf(rows: readonly Row[], sizes: ModelSizes, dtype: StorageNa
   let peak = { bytes: -1, at: rows[0], held };
   for (const [r, at] of rows.entries()) {
     held = held.filter(({ name }) => last.get(name)! >= r);
-    held.push(...at.gives.map((tensor) => ({ ...tensor, bytes: bytesOf(tensor.like, sizes, dtype) })));
+    append(
+      held,
+      at.gives.map((tensor) => ({ ...tensor, bytes: bytesOf(tensor.like, sizes, dtype) })),
+    );
     const bytes = held.reduce((sum, entry) => sum + entry.bytes, 0);
     if (bytes > peak.bytes) peak = { bytes, at, held };
   }

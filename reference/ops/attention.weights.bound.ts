@@ -9,6 +9,7 @@ import { exp, log } from "../elementary.ts";
 import { type Approx, Arithmetic } from "../rounding.ts";
 import type { Target } from "../targets.ts";
 import type { Floats, Tensor } from "../tensor.ts";
+import { largest } from "../lists.ts";
 
 const { minNormal, minSubnormal, max: MAX, u: NEAREST } = dtypes.float32;
 const { LN2, LOG2E } = Math;
@@ -95,8 +96,8 @@ export class AttentionWeights {
       ...target.functions.exp.map((region) => shares(region, 1)),
       ...target.functions.exp2.map((region) => shares(region, LOG2E)), // 2^(x · log2 e)
     ];
-    this.fixed = Math.max(...regions.map(({ fixed }) => fixed));
-    this.slope = Math.max(...regions.map(({ slope }) => slope));
+    this.fixed = largest(regions.map(({ fixed }) => fixed));
+    this.slope = largest(regions.map(({ slope }) => slope));
 
     // The number stored low is e^(s − m) for some maximum m, so it is not known at which size it is rounded.
     const format = target.stores?.P === undefined ? undefined : formats[target.stores.P];

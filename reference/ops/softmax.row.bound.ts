@@ -7,6 +7,7 @@ import { exp, log } from "../elementary.ts";
 import { type Approx, Arithmetic } from "../rounding.ts";
 import type { Region, Target } from "../targets.ts";
 import type { Tensor } from "../tensor.ts";
+import { largest } from "../lists.ts";
 
 const { minNormal, minSubnormal, u: NEAREST } = dtypes.float32;
 const { LN2, LOG2E } = Math;
@@ -41,10 +42,13 @@ export class RowSoftmax {
     this.errors = errors;
     this.rounding = spreadOf(this.a.u);
     const { exp: natural, exp2: binary } = target.functions;
-    this.fixed = Math.max(...[...natural, ...binary].map(fixedShare));
+    this.fixed = largest([...natural, ...binary].map(fixedShare));
     // The argument of 2^(x · log2 e) is larger and is rounded twice.
     const longer = LOG2E * (1 + 4 * this.a.u);
-    this.slope = Math.max(...natural.map(shareByArgument), ...binary.map((region) => shareByArgument(region) * longer));
+    this.slope = Math.max(
+      largest(natural.map(shareByArgument)),
+      largest(binary.map((region) => shareByArgument(region) * longer)),
+    );
   }
 
   read(r: number): void {

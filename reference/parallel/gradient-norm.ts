@@ -13,7 +13,7 @@ import { isCutByData } from "./shards.ts";
 /** The summed gradients that a rank holds → norm: [], the same on every rank. */
 export function* forward<P extends Floats>(rank: Rank, gradients: Weights<P>): RankProgram<{ norm: Tensor<P> }> {
   const own = [...gradients].filter(([name]) => rank.counts(name)).map(([, g]) => g);
-  const { norm } = gradientNorm.forward(own[0], ...own.slice(1));
+  const { norm } = gradientNorm.forwardOf(own);
   const group = isCutByData(rank.layout, "gradients") ? rank.world : rank.tensor;
   const norms = yield* group.allGather("gradientNorm", view(norm, [1]), 0);
   return gradientNorm.forward(norms);

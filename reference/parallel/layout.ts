@@ -3,6 +3,7 @@
 //   rank = dataIndex · tensor + tensorIndex
 import type { LlamaConfig } from "../config.ts";
 import { divisors, type Layout, nearest, zeroStages } from "../planning/layout.ts";
+import { smallest } from "../lists.ts";
 
 export type { Layout };
 
@@ -83,5 +84,5 @@ function nearestTensor(tensor: number, legal: readonly number[]): string {
 
 /** In ascending order. */
 function commonDivisors(numbers: readonly number[]): number[] {
-  return divisors(Math.min(...numbers)).filter((d) => numbers.every((n) => n % d === 0));
+  return divisors(smallest(numbers)).filter((d) => numbers.every((n) => n % d === 0));
 }

@@ -18,6 +18,7 @@ import { localSizes, sizesOf } from "../model/sizes.ts";
 import { rankParameters } from "./state.ts";
 import { optimizerTraffic, stateBytes, type StorageName } from "../model/storage.ts";
 import { timelineOf, type Timeline } from "./timeline.ts";
+import { largest } from "../lists.ts";
 
 export interface StepWork {
   readonly config: LlamaConfig;
@@ -87,7 +88,7 @@ export function layerTimeline(work: StepWork, overlap: boolean): LayerTimeline {
   next(y);
   blockBackward(issue, block, y, []);
   const timeline = timelineOf(issue.tasks, overlap);
-  return { ...timeline, forward: Math.max(...y.map((i) => timeline.tasks[i].end)) };
+  return { ...timeline, forward: largest(y.map((i) => timeline.tasks[i].end)) };
 }
 
 function microBatchTasks(work: StepWork, first: boolean, last: boolean): Issue["tasks"] {

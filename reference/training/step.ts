@@ -79,8 +79,7 @@ export function lossAndGradient<P extends Floats>(logits: Tensor<P>, batch: Batc
 
 /** The global norm of gradients by the weights' names: []. */
 export function normOf<P extends Floats>(gradients: Weights<P>): Tensor<P> {
-  const [first, ...others] = gradients.values();
-  return gradientNorm.forward(first, ...others).norm;
+  return gradientNorm.forwardOf([...gradients.values()]).norm;
 }
 
 /** The mean loss of a batch, without a backward: []. */
