@@ -11,7 +11,10 @@ export interface Compiled {
   readonly layout: GPUBindGroupLayout;
 }
 
+/** In the order of their last use. */
 const cache = new WeakMap<GPUDevice, Map<string, Promise<Compiled>>>();
+/** Of one device. Every kernel of the project in every dtype takes fewer; mutants and tile sizes may be any number. */
+const MOST_PIPELINES = 256;
 
 /** The bindings that a kernel uses: its inputs, then its outputs. */
 export function bindingsOf(kernel: KernelDeclaration, module: WgslModule): Binding[] {
@@ -19,7 +22,7 @@ export function bindingsOf(kernel: KernelDeclaration, module: WgslModule): Bindi
   return names.map((name) => module.bindings.find((binding) => binding.name === name)!);
 }
 
-/** Compiles a kernel, or returns the pipeline that was compiled before. Rejects with KernelError: "swiglu.forward.wgsl:14:3 …". */
+/** Compiles a kernel, or returns the pipeline that was compiled before, if it is one of the last 256. Rejects with KernelError: "swiglu.forward.wgsl:14:3 …". */
 export function pipelineOf(
   device: GPUDevice,
   kernel: KernelDeclaration,
@@ -30,8 +33,11 @@ export function pipelineOf(
   const key = JSON.stringify([kernel.id, bindings, constants, source.text]);
   let compiled = cache.get(device);
   if (compiled === undefined) cache.set(device, (compiled = new Map()));
-  let pipeline = compiled.get(key);
-  if (pipeline === undefined) compiled.set(key, (pipeline = compile(device, kernel, source, bindings, constants)));
+  const pipeline = compiled.get(key) ?? compile(device, kernel, source, bindings, constants);
+  compiled.delete(key);
+  compiled.set(key, pipeline);
+  const [oldest] = compiled.keys();
+  if (compiled.size > MOST_PIPELINES) compiled.delete(oldest!);
   return pipeline;
 }
 

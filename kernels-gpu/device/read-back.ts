@@ -5,6 +5,7 @@ import { oneLine } from "./pipelines.ts";
 import type { SubmissionQueue } from "./queue.ts";
 import type { DeviceTensor } from "./tensors.ts";
 import { append } from "../../reference/lists.ts";
+import { doneOrFailed } from "./waiting.ts";
 
 const MOST_STAGING = 2 ** 28;
 
@@ -63,18 +64,9 @@ async function copyBack(
 
 /** Waits for the device, but not for a lost one, nor longer than the timeout. */
 async function finished(device: Device, work: Promise<unknown>, timeout: number | undefined): Promise<void> {
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const late = new Promise<void>((resolve) => {
-    if (timeout === undefined) return;
-    timer = setTimeout(() => {
-      device.fail(`no result within ${timeout} ms`);
-      resolve();
-    }, timeout);
-  });
-  const settled = work.then(
-    () => {},
-    (error: Error) => device.fail(oneLine(error.message)),
-  );
-  await Promise.race([settled, late, device.failed]);
+  const late = (): void => device.fail(`no result within ${timeout} ms`);
+  const timer = timeout === undefined ? undefined : setTimeout(late, timeout);
+  const settled = work.catch((error: Error) => device.fail(oneLine(error.message)));
+  await doneOrFailed(device, settled);
   clearTimeout(timer);
 }
