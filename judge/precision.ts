@@ -15,8 +15,9 @@
 // and each rules out what it can. A class that no probe can expose is reported as possible, together with float32.
 import type { DTypeName } from "../reference/dtype.ts";
 import { powerOfTwo } from "../reference/elementary.ts";
-import { type Outputs, storageOf } from "../reference/operation.ts";
+import { storageOf } from "../reference/operation.ts";
 import type { Candidate } from "../reference/candidate.ts";
+import { runCandidate } from "./candidates/run.ts";
 import { type Case, formatCase, type Problem } from "./case.ts";
 import { difference, explained, type NamedClass, nameClass, rms, SPREAD } from "./classify.ts";
 import { classesFor, type PrecisionClass, precisionClasses } from "./emulation.ts";
@@ -70,7 +71,7 @@ export async function measurePrecision(
     for (let draw = 0; draw < draws; draw++) {
       const c: Case = { op: operation.name, sizes, profile, seed: seed + draw };
       const ruler = rulerOf(setup, probe, c);
-      const got = await outputsOf(candidate, ruler.problem);
+      const { outputs: got } = await runCandidate(setup.operation, candidate, ruler.problem);
       const verdict = judgeOutputs(operation, got, ruler.problem, setup);
       const told = change === undefined ? {} : { change: change.name };
       append(
@@ -115,15 +116,6 @@ function rulerOf(setup: Setup, probe: Probe, c: Case): Ruler {
   const ruler = new Ruler(setup, problemOf(setup, probe, c.seed), c.seed);
   setup.rulers?.set(key, ruler);
   return ruler;
-}
-
-/** Inputs and outputs are copied, because a candidate may reuse the memory of both. */
-async function outputsOf(candidate: Candidate, { inputs, scalars }: Problem): Promise<Outputs> {
-  const copies = Object.entries(inputs).map(([name, t]) => [name, { data: t.data.slice(), shape: t.shape }]);
-  const { outputs } = await candidate.run(Object.fromEntries(copies), scalars);
-  return Object.fromEntries(
-    Object.entries(outputs).map(([name, t]) => [name, { data: t.data.slice(), shape: t.shape }]),
-  ) as Outputs;
 }
 
 /** The evidence of one probe on an output. */
@@ -225,7 +217,7 @@ async function settled(
       : { data: (t.data as Float32Array).map((x) => x * SMALL), shape: t.shape },
   ]);
   const problem = savedAgain(spec, { inputs: Object.fromEntries(small), scalars }, dtype);
-  const got = await outputsOf(candidate, problem);
+  const { outputs: got } = await runCandidate(setup.operation, candidate, problem);
   const sample = new Sample(new Ruler(setup, problem, seed), got);
   const errors = sample.errors(output);
   const measured = rms(errors);

@@ -1,16 +1,16 @@
 // From a candidate's outputs on one problem to a verdict: truth, bound, comparison, and the candidate's own complaints.
-import { checkResult, failureLine } from "./candidates/result.ts";
+import { failureLine } from "./candidates/result.ts";
+import { runCandidate } from "./candidates/run.ts";
 import type { Allowance, Errors } from "../reference/bounds.ts";
 import { type DTypeName, dtypes, formats, round, ulp } from "../reference/dtype.ts";
 import { type Inputs, type Operation, type Outputs, type Scalars, storageOf } from "../reference/operation.ts";
 import type { Target } from "../reference/targets.ts";
 import type { Floats, Ints, Tensor } from "../reference/tensor.ts";
 import type { Problem } from "./case.ts";
-import { type Candidate, Interrupted, ProtocolError } from "../reference/candidate.ts";
+import { type Candidate, type CandidateResult, Interrupted, ProtocolError } from "../reference/candidate.ts";
 import { FormatError } from "../formats/error.ts";
 import { compareOutput, type Comparison, describeFinding } from "./compare.ts";
 import type { Terms } from "./terms.ts";
-import { append } from "../reference/lists.ts";
 
 export interface Verdict {
   readonly comparisons: readonly Comparison[];
@@ -109,22 +109,14 @@ export async function judgeProblem(
   terms: Terms,
 ): Promise<Verdict> {
   const problem = roundProblem(operation, given, terms.dtype);
-  const copies = Object.entries(problem.inputs).map(([name, t]) => ({ name, t, before: t.data.slice() }));
-  let outputs: Outputs;
-  const findings: string[] = [];
+  let result: CandidateResult;
   try {
-    const result = checkResult(operation, await candidate.run(problem.inputs, problem.scalars));
-    outputs = result.outputs;
-    append(findings, result.complaints);
+    result = await runCandidate(operation, candidate, problem);
   } catch (error) {
     if (isJudges(error)) throw error;
     return { comparisons: [], findings: [failureLine(candidate, error)] };
   }
-  for (const { name, t, before } of copies) {
-    if (!sameBits(t.data, before)) findings.push(`input ${name} was changed`);
-    t.data.set(before as never);
-  }
-  return judgeOutputs(operation, outputs, problem, terms, findings);
+  return judgeOutputs(operation, result.outputs, problem, terms, result.complaints);
 }
 
 /** Whether an error says nothing about the candidate. */
@@ -165,10 +157,4 @@ export function judgeOutputs(
     if (comparison.outside > 0 && comparison.at !== undefined) findings.push(describeFinding(comparison.at));
   }
   return { comparisons, findings };
-}
-
-function sameBits(a: Floats | Ints, b: Floats | Ints): boolean {
-  const left = new Uint8Array(a.buffer, a.byteOffset, a.byteLength);
-  const right = new Uint8Array(b.buffer, b.byteOffset, b.byteLength);
-  return left.length === right.length && left.every((byte, i) => byte === right[i]);
 }

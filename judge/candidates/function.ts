@@ -1,9 +1,10 @@
-// A function as a candidate.
+// A function as a candidate, in this process: what it may do to a process, it may do to the judge's. judge/README.md says what
+// is not promised of it.
 import type { Candidate } from "../../reference/candidate.ts";
 import type { Inputs, Operation, Outputs, Scalars } from "../../reference/operation.ts";
-import { checkOutputs } from "./result.ts";
+import { checkOutputs, thrownLine } from "./result.ts";
 
-/** What a function returns is judged like the files of a process. */
+/** What a function returns is judged like the files of a process. Whatever it throws is its own, an error of the judge's classes too. */
 export function functionCandidate(
   name: string,
   operation: Operation,
@@ -12,7 +13,11 @@ export function functionCandidate(
   return {
     name,
     run: async (inputs, scalars) => {
-      return { outputs: checkOutputs(operation, await compute(inputs, scalars)), complaints: [] };
+      try {
+        return { outputs: checkOutputs(operation, await compute(inputs, scalars)), complaints: [] };
+      } catch (error) {
+        throw new Error(thrownLine(error), { cause: error });
+      }
     },
   };
 }

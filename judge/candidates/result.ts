@@ -1,38 +1,79 @@
 // What a candidate returned or threw, whatever that is.
 import type { Candidate, CandidateResult } from "../../reference/candidate.ts";
 import type { Operation, Outputs } from "../../reference/operation.ts";
+import { type Floats, sizeOf, type Tensor } from "../../reference/tensor.ts";
 
-/** A run's result. Throws TypeError unless it has outputs, each a tensor of real numbers or absent, and complaints. */
+/**
+ * A run's result, copied: a candidate may reuse its memory, and what it returned may be different at each look. Throws
+ * TypeError unless it has outputs, each a tensor of real numbers or absent, and complaints.
+ */
 export function checkResult(operation: Operation, result: unknown): CandidateResult {
   const { outputs, complaints } = (result ?? {}) as Partial<CandidateResult>;
   if (typeof outputs !== "object" || outputs === null || !Array.isArray(complaints)) {
     throw new TypeError("run returned something else, expected { outputs, complaints: [] }");
   }
+  const copies: Record<string, Tensor> = {};
   for (const name of Object.keys(operation.outputs)) {
-    if (outputs[name] !== undefined) checkOutput(name, outputs[name]);
+    const t: unknown = outputs[name];
+    if (t !== undefined) copies[name] = copyOf(name, t);
   }
-  return { outputs, complaints };
+  return { outputs: copies, complaints: complaints.map(String) };
 }
 
-/** Throws TypeError unless every output of the op is a tensor of real numbers. */
+/** Copies of the outputs. Throws TypeError unless every output of the op is a tensor of real numbers. */
 export function checkOutputs(operation: Operation, outputs: unknown): Outputs {
-  for (const name of Object.keys(operation.outputs)) {
-    checkOutput(name, (outputs as Outputs | null | undefined)?.[name]);
-  }
-  return outputs as Outputs;
+  const names = Object.keys(operation.outputs);
+  return Object.fromEntries(names.map((name) => [name, copyOf(name, (outputs as Outputs | null | undefined)?.[name])]));
 }
 
-function checkOutput(name: string, t: unknown): void {
+/** Reads each field once: a getter may answer differently the second time. */
+function copyOf(name: string, t: unknown): Tensor {
   const { data, shape } = (t ?? {}) as { data?: unknown; shape?: unknown };
-  if (!(data instanceof Float32Array || data instanceof Float64Array) || !Array.isArray(shape)) {
+  if (!isFloats(data) || !Array.isArray(shape)) {
     const what = t === undefined ? "nothing" : t === null ? "null" : typeof t;
     throw new TypeError(`returned ${name} as ${what}, expected { data: Float32Array, shape }`);
   }
+  const lengths = shape.slice(0, MOST_AXES + 1);
+  if (lengths.length > MOST_AXES) {
+    throw new TypeError(`returned ${name} with more than ${MOST_AXES} axes, expected its shape`);
+  }
+  if (!lengths.every((n) => Number.isSafeInteger(n) && n >= 0)) {
+    throw new TypeError(`returned ${name} with a shape of something else, expected lengths such as [2, 3]`);
+  }
+  const copy = data instanceof Float32Array ? new Float32Array(data) : new Float64Array(data);
+  if (copy.length !== sizeOf(lengths)) {
+    throw new TypeError(
+      `returned ${name} with ${copy.length} numbers, expected ${sizeOf(lengths)} for its shape [${lengths}]`,
+    );
+  }
+  return { data: copy, shape: lengths };
 }
 
-/** The finding that a candidate threw, in one line. An error of another realm is not an instance of Error. */
-export function failureLine({ name }: Candidate, thrown: unknown): string {
-  const { message } = (thrown ?? {}) as { message?: unknown };
-  if (typeof message === "string") return `${name} failed: ${message.replaceAll(/\s*\n\s*/g, " ")}`;
-  return `${name} failed: threw ${typeof thrown === "object" && thrown !== null ? "an object" : String(thrown)}`;
+/** More axes than any op has. */
+const MOST_AXES = 8;
+
+function isFloats(data: unknown): data is Floats {
+  return data instanceof Float32Array || data instanceof Float64Array;
 }
+
+/** The finding that a candidate threw, in one line. */
+export function failureLine({ name }: Candidate, thrown: unknown): string {
+  return `${name} failed: ${thrownLine(thrown)}`;
+}
+
+/**
+ * What was thrown, in one line of bounded length. An error of another realm is not an instance of Error, and a hostile one
+ * throws when it is looked at.
+ */
+export function thrownLine(thrown: unknown): string {
+  try {
+    const { message } = (thrown ?? {}) as { message?: unknown };
+    const isThing = (typeof thrown === "object" && thrown !== null) || typeof thrown === "function";
+    const text = typeof message === "string" ? message : `threw ${isThing ? "an object" : String(thrown)}`;
+    return text.slice(0, LONGEST_LINE).replaceAll(/\s*\n\s*/g, " ");
+  } catch {
+    return "threw an object that cannot be read";
+  }
+}
+
+const LONGEST_LINE = 2000;

@@ -4,6 +4,7 @@ import { dtypes, ulp } from "../../reference/dtype.ts";
 import { axesOf, type Operation, type Outputs, storageOf } from "../../reference/operation.ts";
 import type { Floats, Ints, Tensor } from "../../reference/tensor.ts";
 import type { Candidate } from "../../reference/candidate.ts";
+import { runCandidate } from "../candidates/run.ts";
 import { type Case, formatCase, parseCase, type Problem, type Sizes } from "../case.ts";
 import { indexOf } from "../compare.ts";
 import type { JudgeRow } from "../row.ts";
@@ -75,14 +76,11 @@ export class Run {
   /** Throws where an output is missing: relations between the others would mean nothing. */
   static async of(trial: Trial, given: Problem): Promise<Run> {
     const problem = { inputs: given.inputs, scalars: roundScalars(trial.operation, given.scalars) };
-    const { outputs } = await trial.candidate.run(copied(problem).inputs, problem.scalars);
-    const kept: Record<string, Tensor> = {};
+    const { outputs } = await runCandidate(trial.operation, trial.candidate, problem);
     for (const name of Object.keys(trial.operation.outputs)) {
-      const t = outputs[name];
-      if (t === undefined) throw new Error(`output ${name} is missing`);
-      kept[name] = { data: t.data.slice(), shape: t.shape }; // a candidate may reuse its memory
+      if (outputs[name] === undefined) throw new Error(`output ${name} is missing`);
     }
-    return new Run(trial, problem, kept);
+    return new Run(trial, problem, outputs);
   }
 
   /** How far each element of an output may land, the last rounding of a low dtype included; `errors` are those of the inputs. */
@@ -95,11 +93,6 @@ export class Run {
     const rounding = (y: number): number => ulp(y, dtypes[format]);
     return { data: own.data.map((e, i) => e + rounding(this.outputs[output].data[i])), shape: own.shape };
   }
-}
-
-function copied({ inputs, scalars }: Problem): Problem {
-  const list = Object.entries(inputs).map(([name, t]) => [name, { data: t.data.slice(), shape: t.shape }]);
-  return { inputs: Object.fromEntries(list), scalars };
 }
 
 /** One of two equal things: its numbers, and how far each may be off. */
