@@ -1,10 +1,11 @@
 // What `touchstone golden` does.
-import { join } from "node:path";
+import { existsSync, realpathSync } from "node:fs";
+import { join, sep } from "node:path";
 import { fileURLToPath } from "node:url";
 import { namesIn } from "../formats/folder.ts";
 import { readFixture } from "../golden/fixtures/fixture.ts";
 import { generateSuite } from "../golden/fixtures/generate.ts";
-import { differences, readManifest } from "../golden/fixtures/manifest.ts";
+import { differences, hasSources, readManifest } from "../golden/fixtures/manifest.ts";
 import { generateAtScale } from "../golden/fixtures/scale.ts";
 import { fixtureNames, type Verified, verifyFile } from "../golden/fixtures/verify.ts";
 import { UserError } from "./errors.ts";
@@ -18,6 +19,7 @@ import { counted } from "./words.ts";
 
 export interface GenerateOptions {
   readonly out?: string;
+  readonly shipped?: boolean;
   readonly target?: string;
   readonly scale?: "7B" | "65B";
   readonly op?: string[];
@@ -27,17 +29,36 @@ export interface GenerateOptions {
 const committed = fileURLToPath(new URL("../golden/fixtures/suite", import.meta.url));
 
 /** Makes the suite, or fixtures at scale; returns the exit status. */
-export async function generate({ out, target, scale, op, seed }: GenerateOptions): Promise<number> {
-  if (scale === undefined) {
-    if (op !== undefined) throw new UserError("--op needs --scale: the suite always holds every op");
-    return makeSuite(out ?? committed, chooseTarget(target));
+export async function generate({ out, shipped = false, target, scale, op, seed }: GenerateOptions): Promise<number> {
+  if (scale === undefined && op !== undefined) {
+    throw new UserError("--op needs --scale: the suite always holds every op");
   }
-  if (out === undefined) throw new UserError("--out FOLDER is missing: fixtures at scale are not part of the suite");
+  if (shipped) {
+    checkCheckout();
+    return makeSuite(committed, chooseTarget(undefined));
+  }
+  if (out === undefined) {
+    const orShipped = scale === undefined ? ", or --shipped for the suite that ships with these sources" : "";
+    throw new UserError(`--out is missing, expected --out FOLDER${orShipped}`);
+  }
+  checkNotShipped(out);
+  if (scale === undefined) return makeSuite(out, chooseTarget(target));
   const made = generateAtScale(out, scale, seed, chooseTarget(target), op, (name, bytes, seconds) =>
     note(`${name}: ${bytes} bytes, ${seconds.toFixed(1)} s`),
   );
   say(`${out}: ${counted(made, "fixture")} at the shapes of ${scale}`);
   return statuses.good;
+}
+
+/** The suite is made from sources; without them it can only be spoilt. */
+function checkCheckout(): void {
+  if (hasSources && !committed.split(sep).includes("node_modules")) return;
+  throw new UserError(`--shipped: ${committed} belongs to an installed package, expected a checkout of the sources`);
+}
+
+function checkNotShipped(out: string): void {
+  if (!existsSync(out) || realpathSync(out) !== realpathSync(committed)) return;
+  throw new UserError(`--out ${out}: is the suite that ships with these sources, expected --shipped to replace it`);
 }
 
 async function makeSuite(folder: string, target: Target): Promise<number> {
@@ -65,7 +86,10 @@ export function checkFolder(folder = committed): number {
     say(
       `${counted(count, "fixture")} and ${counted(Object.keys(manifest.sources).length, "source")} as in the manifest`,
     );
-  else say("if the change is intended, run `touchstone golden generate` and commit the result");
+  else {
+    const where = folder === committed ? "--shipped" : `--out ${folder}`;
+    say(`if the change is intended, run \`touchstone golden generate ${where}\` and commit the result`);
+  }
   return statusOf(lines.length > 0);
 }
 

@@ -9,7 +9,10 @@ export function register(program: Command): void {
   golden
     .command("generate")
     .description("make the suite of fixtures, or fixtures at the paper's sizes")
-    .option("--out <folder>", "where to write (default: the committed suite's folder)")
+    .option("--out <folder>", "where to write: a new folder, or one that holds nothing but fixtures, which go")
+    .addOption(
+      new Option("--shipped", "replace the suite that ships with these sources").conflicts(["out", "target", "scale"]),
+    )
     .option("--target <name or file>", "whose accuracies the bounds allow (default: wgsl)")
     .addOption(
       new Option("--scale <model>", "sampled outputs at the shapes of the paper's models").choices(["7B", "65B"]),

@@ -84,7 +84,7 @@ const cases: [args: string[], says: RegExp][] = [
   [["golden", "list", folder], /corrupt.safetensors: header length/],
   [["golden", "check", folder], /manifest.json: cannot be read, no such file.*expected the manifest/],
   [["golden", "generate", "--out", folder], /holds .*, expected an empty folder/],
-  [["golden", "generate", "--scale", "7B"], /--out FOLDER is missing/],
+  [["golden", "generate", "--scale", "7B"], /--out is missing, expected --out FOLDER$/],
   [
     ["golden", "generate", "--scale", "7B", "--out", folder, "--op", "rope-table"],
     /no fixture at scale of "rope-table"/,

@@ -1,0 +1,127 @@
+// One process at a time writes into a folder: FOLDER/.touchstone-lock says which.
+import { linkSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { FormatError } from "./error.ts";
+import { hasEnded, type Owner, temporaryName, thisProcess, UNFINISHED } from "./owner.ts";
+import { asFormatError } from "./system-error.ts";
+
+/** The name of the lock in its folder. */
+export const LOCK = ".touchstone-lock";
+
+export interface Lock {
+  /** What to tell people: that the lock of a process that has ended was taken over. */
+  readonly note?: string;
+  /** Removes the lock. The end of the process does too, unless it is killed. */
+  readonly release: () => void;
+}
+
+interface Holder extends Owner {
+  /** The time at which it was taken, for people. */
+  readonly since: string;
+  /** What the holder does, such as "train". */
+  readonly doing: string;
+}
+
+/**
+ * Takes the lock of a folder that exists. Throws FormatError, with who holds it since when, if another process does; one on this
+ * host that has ended holds nothing.
+ */
+export function lockFolder(folder: string, doing: string): Lock {
+  const path = join(folder, LOCK);
+  const mine = `${JSON.stringify({ ...thisProcess(), since: new Date().toISOString(), doing } satisfies Holder)}\n`;
+  try {
+    let note: string | undefined;
+    while (!taken(folder, path, mine)) {
+      const text = contents(path);
+      if (text === undefined) continue; // released at this moment
+      const holder = holderIn(text);
+      if (holder === undefined || !hasEnded(holder)) throw new FormatError(folder, held(path, holder));
+      if (!removeExactly(folder, path, text)) continue;
+      note = `${folder}: took over the lock of process ${holder.pid} (${holder.doing}), which has ended`;
+    }
+    const release = (): void => {
+      process.removeListener("exit", release);
+      if (contents(path) === mine) rmSync(path, { force: true });
+    };
+    process.once("exit", release);
+    return { release, ...(note === undefined ? {} : { note }) };
+  } catch (error) {
+    throw asFormatError(error, folder, "cannot be locked", "room in a writable folder");
+  }
+}
+
+/** Whether the lock was free. A link appears with its contents, or not at all. */
+function taken(folder: string, path: string, mine: string): boolean {
+  const temporary = join(folder, temporaryName(UNFINISHED));
+  try {
+    writeFileSync(temporary, mine, { flag: "wx" });
+    linkSync(temporary, path);
+    return true;
+  } catch (error) {
+    const { code = "" } = error as NodeJS.ErrnoException;
+    if (code === "EEXIST") return false;
+    if (!withoutLinks.has(code)) throw error;
+    return created(path, mine);
+  } finally {
+    rmSync(temporary, { force: true });
+  }
+}
+
+/** What a file system without hard links answers. */
+const withoutLinks = new Set(["EPERM", "ENOTSUP", "EOPNOTSUPP", "ENOSYS", "EMLINK"]);
+
+function created(path: string, mine: string): boolean {
+  try {
+    writeFileSync(path, mine, { flag: "wx" });
+    return true;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "EEXIST") return false;
+    throw error;
+  }
+}
+
+/** Removes the lock only if it holds this text: another process may have taken it over in the meantime. */
+function removeExactly(folder: string, path: string, text: string): boolean {
+  const aside = join(folder, temporaryName(UNFINISHED));
+  try {
+    renameSync(path, aside);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return false;
+    throw error;
+  }
+  const isTheSame = contents(aside) === text;
+  if (!isTheSame) linkSync(aside, path); // a live process's: back to its place
+  rmSync(aside, { force: true });
+  return isTheSame;
+}
+
+function contents(path: string): string | undefined {
+  try {
+    return readFileSync(path, "utf8");
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
+    throw error;
+  }
+}
+
+function holderIn(text: string): Holder | undefined {
+  try {
+    const value = JSON.parse(text) as Partial<Holder> | null;
+    const { host, pid, start, since, doing } = value ?? {};
+    if (typeof host !== "string" || typeof since !== "string" || typeof doing !== "string") return undefined;
+    if (!Number.isSafeInteger(pid) || !Number.isSafeInteger(start) || pid! <= 0) return undefined;
+    return { host, pid: pid!, start: start!, since, doing };
+  } catch {
+    return undefined;
+  }
+}
+
+function held(path: string, holder: Holder | undefined): string {
+  const remove = `remove ${path}`;
+  if (holder === undefined)
+    return `is locked, by whom is not readable, expected a free folder; if nothing uses it, ${remove}`;
+  const { host, pid, since, doing } = holder;
+  const who = `is in use by process ${pid} on ${host} (${doing}) since ${since}`;
+  const isHere = host === thisProcess().host;
+  return `${who}, expected a folder that no other process writes to${isHere ? "" : `; if that process has ended, ${remove}`}`;
+}
