@@ -1,4 +1,5 @@
 // Fills tensors with numbers: a profile, a seed and the tensor's name decide every element.
+import { type DTypeName, dtypes, round } from "../reference/dtype.ts";
 import { bits, normal, streamOf, uniform } from "../reference/random.ts";
 import { sizeOf, type Tensor } from "../reference/tensor.ts";
 
@@ -75,4 +76,9 @@ export function fillIds(seed: number, name: string, shape: readonly number[], be
   const stream = streamOf(name);
   for (let i = 0; i < data.length; i++) data[i] = bits(seed, stream, i) % below;
   return { data, shape };
+}
+
+/** The tensor as a candidate of that dtype reads it: what a forward leaves for its backward is computed from this. */
+export function asStored(t: Tensor<Float32Array>, dtype: DTypeName): Tensor<Float32Array> {
+  return dtype === "float32" ? t : { data: t.data.map((x) => round(x, dtypes[dtype])), shape: t.shape };
 }

@@ -3,7 +3,7 @@ import * as crossEntropy from "../../reference/ops/cross-entropy.ts";
 import { bits, integer, streamOf } from "../../reference/random.ts";
 import type { Tensor } from "../../reference/tensor.ts";
 import { axis, type CaseSpec, type Problem, type Sizes, size } from "../case.ts";
-import { fill, fillIds, madeUp, type MadeUp } from "../profile.ts";
+import { asStored, fill, fillIds, madeUp, type MadeUp } from "../profile.ts";
 import { none } from "../../reference/none.ts";
 import { PER_ROW, rowsOf, sampled, vectorOf, whole } from "../at-scale.ts";
 import { alone } from "../relations/independence.ts";
@@ -83,9 +83,10 @@ export const forward = judgeRow("cross-entropy.forward", {
 
 export const backward = judgeRow("cross-entropy.backward", {
   ...shared,
-  build(sizes, profile, seed) {
+  build(sizes, profile, seed, dtype = "float32") {
     const { inputs, scalars } = forward.build(sizes, profile, seed);
-    const { logits, targets } = inputs;
+    const { targets } = inputs;
+    const logits = asStored(inputs.logits, dtype); // to which lse belongs
     const { lse } = crossEntropy.forward(logits, targets, size(sizes, "ignoreIndex", -Infinity));
     return { inputs: { dloss: upstream(profile, seed), logits, targets, lse }, scalars };
   },

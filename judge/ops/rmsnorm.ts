@@ -1,11 +1,10 @@
 import fc from "fast-check";
-import { type DTypeName, dtypes, round } from "../../reference/dtype.ts";
 import { gradientBound, scales } from "../../reference/ops/rmsnorm.bound.ts";
 import type { Approx } from "../../reference/rounding.ts";
 import type { Target } from "../../reference/targets.ts";
 import { forward as rmsnorm } from "../../reference/ops/rmsnorm.ts";
 import { axis, type CaseSpec, type Problem, size, type Sizes } from "../case.ts";
-import { fill, type MadeUp, madeUp } from "../profile.ts";
+import { asStored, fill, type MadeUp, madeUp } from "../profile.ts";
 import { none } from "../../reference/none.ts";
 import { normal, streamOf } from "../../reference/random.ts";
 import type { Tensor } from "../../reference/tensor.ts";
@@ -53,10 +52,6 @@ function scalarEps(sizes: Sizes): number {
 /** Gains of ordinary size where x is scaled: scaling both would leave float32's range. */
 function gainProfile(profile: MadeUp): MadeUp {
   return profile === "large" || profile === "tiny" || profile === "subnormal" ? "unit" : profile;
-}
-
-function asStored(t: Tensor<Float32Array>, dtype: DTypeName): Tensor<Float32Array> {
-  return { data: t.data.map((x) => round(x, dtypes[dtype])), shape: t.shape };
 }
 
 export const forward = judgeRow("rmsnorm.forward", {

@@ -1,0 +1,92 @@
+// `npm run campaign:unjudged [-- SEEDS [OP…]]` draws the cases of `touchstone check` with 20 seeds, and prints the largest
+// share of elements without a finite bound of each op, output and dtype, over seeds, targets and numbers of runs. Truth and
+// bound alone decide it: no kernel runs, so the shares are those of every device. Exit status 1 where one is inconclusive.
+import fc from "fast-check";
+import Table from "cli-table3";
+import { arbitraryCase, type Case, exampleCases, longCases } from "../../judge/case.ts";
+import { buildCase } from "../../judge/campaign.ts";
+import { type Chosen, choose } from "../../judge/choose.ts";
+import { boundIn } from "../../judge/compare.ts";
+import { conclude, PartSums, percent } from "../../judge/conclusion.ts";
+import { realInputs } from "../../judge/real.ts";
+import { allowancesOf, roundProblem, truth } from "../../judge/verdict.ts";
+import { type DTypeName, dtypes } from "../../reference/dtype.ts";
+import { storageOf } from "../../reference/operation.ts";
+import { type Target, targets } from "../../reference/targets.ts";
+
+const [seeds = "20", ...ops] = process.argv.slice(2);
+/** Numbers of drawn cases after which a run may end. */
+const RUNS = [1, 10, 100];
+const DTYPES: readonly DTypeName[] = ["float32", "bfloat16", "float16"];
+
+interface Share {
+  readonly share: number;
+  readonly where: string;
+}
+
+/** The cases of a check, and how many of them are not drawn. */
+function casesOf({ spec }: Chosen, seed: number): { readonly cases: readonly Case[]; readonly fixed: number } {
+  const examples = [...exampleCases(spec, seed), ...longCases(spec, seed)].map((c): [Case] => [c]);
+  const cases: Case[] = [];
+  const property = fc.property(arbitraryCase(spec, realInputs(spec.op, 0) !== undefined), (c) => void cases.push(c));
+  fc.check(property, { seed, examples, numRuns: examples.length + Math.max(...RUNS) });
+  return { cases, fixed: examples.length };
+}
+
+/** How many elements of each output a target leaves unjudged. */
+function comparisonsOf({ operation }: Chosen, c: Case, dtype: DTypeName, spec: Chosen["spec"]) {
+  const problem = roundProblem(operation, buildCase(spec, c, dtype, realInputs), dtype);
+  const want = truth(operation, problem);
+  return (target: Target) => {
+    const allowed = allowancesOf(operation, problem, target);
+    return Object.keys(operation.outputs).map((output) => {
+      const format = dtypes[storageOf(operation, output, dtype)];
+      const { data } = want[output];
+      const isJudged = (w: number, i: number): boolean =>
+        Number.isFinite(w) ? boundIn(w, allowed[output].data[i], format) < Infinity : target.promisesNonFinite;
+      let judged = 0;
+      for (let i = 0; i < data.length; i++) if (isJudged(data[i], i)) judged++;
+      return { output, elements: data.length, judged };
+    });
+  };
+}
+
+const worst = new Map<string, Share>();
+let inconclusive = 0;
+for (const chosen of choose(ops)) {
+  const { operation, spec } = chosen;
+  for (let seed = 1; seed <= Number(seeds); seed++) {
+    const { cases, fixed } = casesOf(chosen, seed);
+    for (const dtype of DTYPES) {
+      const sums = new Map(
+        Object.values(targets).map((target) => [target, new PartSums(Object.keys(operation.outputs))]),
+      );
+      for (const [n, c] of cases.entries()) {
+        const compare = comparisonsOf(chosen, c, dtype, spec);
+        for (const [target, sum] of sums) sum.add(compare(target));
+        if (!RUNS.includes(n + 1 - fixed)) continue;
+        for (const [target, sum] of sums) note(target, sum, `seed ${seed}, ${n + 1 - fixed} runs`, dtype);
+      }
+    }
+  }
+  process.stderr.write(`${operation.name}\n`);
+
+  function note(target: Target, sum: PartSums, when: string, dtype: DTypeName): void {
+    for (const part of sum.parts(operation.name)) {
+      const name = `${part.name}, ${dtype}`;
+      const share = 1 - part.judged / part.offered;
+      if (!(share <= (worst.get(name)?.share ?? -1))) worst.set(name, { share, where: `${target.name}, ${when}` });
+      if (conclude({ hasFindings: false, parts: [part] }).verdict !== "pass") inconclusive++;
+    }
+  }
+}
+const table = new Table({ head: ["output", "largest share", "where"], style: { head: [], border: [], compact: true } });
+const seen = [...worst].filter(([, { share }]) => !(share === 0)).toSorted(([, a], [, b]) => b.share - a.share);
+for (const [name, { share, where }] of seen) table.push([name, percent(share), where]);
+process.stdout.write(
+  `${table.toString()}\n${worst.size} outputs in a dtype, ${worst.size - seen.length} of them judged throughout\n`,
+);
+process.stdout.write(
+  `${inconclusive} inconclusive, of ${seeds} seeds, ${Object.keys(targets).length} targets, ${RUNS.join(", ")} runs\n`,
+);
+process.exitCode = inconclusive === 0 ? 0 : 1;
