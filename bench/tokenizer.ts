@@ -1,5 +1,5 @@
 // Encoding, decoding and learning a vocabulary (reference/text), in megabytes of UTF-8 a second on one core.
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { readTextBytes } from "../formats/text.ts";
 import { readTokenizer } from "../formats/tokenizer.ts";
 import type { Tokenizer } from "../reference/text/tokenizer.ts";
@@ -29,7 +29,7 @@ export function benchTokenizer(): void {
   const [model, book] = ["tokenizer/openllama.model", "text/tiny-shakespeare.txt"].map((path) => new URL(path, shared));
   if (existsSync(model) && existsSync(book)) {
     const tokenizer = readTokenizer(model.pathname);
-    both("openllama", tokenizer, readFileSync(book, "utf8"));
+    both("openllama", tokenizer, fromUtf8(readTextBytes(book.pathname)));
     both("openllama, one long word", tokenizer, "a".repeat(1_000_000));
   } else {
     console.log("  openllama: skipped, ../shared/data is absent");

@@ -1,8 +1,9 @@
 // touchstone <command>: registers every command, runs one, and turns whatever is thrown into one line and an exit status.
-import { readFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
 import { Command, CommanderError } from "commander";
 import * as blame from "./blame.ts";
 import * as check from "./check.ts";
+import { readJson } from "../formats/input.ts";
 import { useOneWording } from "./command-errors.ts";
 import * as convert from "./convert.ts";
 import * as diff from "./diff.ts";
@@ -35,7 +36,8 @@ export async function run(words: readonly string[]): Promise<number> {
   }
 }
 
-function program(): Command {
+/** Every command. */
+export function program(): Command {
   const touchstone = new Command("touchstone")
     .description("A LLaMA training step as a test oracle for GPU kernels.")
     .version(version())
@@ -70,7 +72,8 @@ function version(): string {
   // Beside this folder in a checkout, one further up when built.
   for (const path of ["../package.json", "../../package.json"]) {
     try {
-      return (JSON.parse(readFileSync(new URL(path, import.meta.url), "utf8")) as { version: string }).version;
+      const own = fileURLToPath(new URL(path, import.meta.url));
+      return (readJson(own, "the package's description", 2 ** 20) as { version: string }).version;
     } catch {
       continue;
     }

@@ -1,6 +1,6 @@
 // The terms under which a candidate is judged: whose accuracies are allowed, and what the kernel declares.
 import { FormatError } from "../formats/error.ts";
-import { readText } from "../formats/ranges.ts";
+import { readJson } from "../formats/input.ts";
 import { customTarget } from "../reference/custom-target.ts";
 import type { Operation } from "../reference/operation.ts";
 import { type Target, targets } from "../reference/targets.ts";
@@ -19,12 +19,11 @@ export function chooseTarget(name: string | undefined, fallback: keyof typeof ta
     );
   }
   try {
-    return customTarget(JSON.parse(readText(name, "a target in JSON", LARGEST_TARGET_FILE)));
+    return customTarget(readJson(name, "a target in JSON", LARGEST_TARGET_FILE));
   } catch (error) {
     const { message } = error as Error;
     if (error instanceof FormatError) throw new UserError(`--target ${message}`, { cause: error });
-    const what = error instanceof SyntaxError ? `is not JSON (${message}), expected a target in JSON` : message;
-    throw new UserError(`--target ${name}: ${what}`, { cause: error });
+    throw new UserError(`--target ${name}: ${message}`, { cause: error });
   }
 }
 

@@ -13,7 +13,7 @@ import type { GgufMetadata } from "./gguf-header.ts";
 import { huggingfaceNames, openHuggingface, writeHuggingface } from "./huggingface.ts";
 import { openLlama2c, writeLlama2c } from "./llama2c.ts";
 import { isMetaFolder, openMeta } from "./meta.ts";
-import { openRanges } from "./ranges.ts";
+import { openInput } from "./input.ts";
 import { openSafetensors } from "./safetensors.ts";
 import { type FloatDType, storedBytes, type StoredDType } from "./stored.ts";
 import { openTouchstone, writeTouchstone } from "./touchstone.ts";
@@ -189,7 +189,7 @@ function detectFolder(path: string): { format: CheckpointFormat; place: string }
 }
 
 function detectFile(path: string): { format: CheckpointFormat; place: string } {
-  const file = openRanges(path, "a checkpoint");
+  const file = openInput(path, "a checkpoint");
   let begin: string;
   try {
     const bytes = new Uint8Array(Math.min(9, file.size));

@@ -7,7 +7,7 @@
 //
 // A tensor's axes are listed innermost first. Offsets count from the start of the data, which is aligned.
 import { FormatError, quote } from "./error.ts";
-import type { RangeFile } from "./ranges.ts";
+import type { InputFile } from "./input.ts";
 
 export const scalarTypes = [
   "uint8",
@@ -88,7 +88,7 @@ const longestName = 64;
 const longestHeader = 100_000_000;
 
 /** Reads and checks the header. Throws FormatError. */
-export function readGgufHeader(file: RangeFile): GgufHeader {
+export function readGgufHeader(file: InputFile): GgufHeader {
   const { path } = file;
   const read = scanner(file);
   const found = String.fromCharCode(...read.bytes(4, "the magic number"));
@@ -139,7 +139,7 @@ export function alignedUp(position: number, alignment: number): number {
 type Scanner = ReturnType<typeof scanner>;
 
 /** Reads a file from its start, through a window. */
-function scanner(file: RangeFile) {
+function scanner(file: InputFile) {
   const { path } = file;
   const limit = Math.min(file.size, longestHeader);
   let window = new Uint8Array(0);

@@ -18,7 +18,7 @@ import {
   type GgufTensor,
   readGgufHeader,
 } from "./gguf-header.ts";
-import { openRanges, type RangeFile } from "./ranges.ts";
+import { openInput, type InputFile } from "./input.ts";
 import {
   allocateWeight,
   checkFits,
@@ -73,7 +73,7 @@ export interface GgufSource extends CheckpointSource {
 
 /** Opens a file. Throws FormatError. */
 export function openGguf(path: string): GgufSource {
-  const file = openRanges(path, "a GGUF file");
+  const file = openInput(path, "a GGUF file");
   try {
     const { metadata, tensors, dataStart } = readGgufHeader(file);
     checkArchitecture(path, metadata);
@@ -91,7 +91,7 @@ export function openGguf(path: string): GgufSource {
   }
 }
 
-function storedWeight(file: RangeFile, fileName: string, tensor: GgufTensor, dataStart: number): StoredWeight {
+function storedWeight(file: InputFile, fileName: string, tensor: GgufTensor, dataStart: number): StoredWeight {
   const { shape, offset } = tensor;
   const what = `tensor ${quote(fileName)}`;
   const dtype = dtypeOf(file.path, fileName, tensor);

@@ -13,7 +13,7 @@ import { writeFolderAtomically } from "./atomic-folder.ts";
 import { checkConfigOf, type CheckpointSource, type StoredWeight } from "./checkpoint-source.ts";
 import { FormatError, quote } from "./error.ts";
 import { configText, describe, parseConfig } from "./huggingface-config.ts";
-import { readText } from "./ranges.ts";
+import { readJson } from "./input.ts";
 import { openSafetensors, type SafetensorsFile, type TensorToWrite, writeSafetensors } from "./safetensors.ts";
 import { checkFits, type FloatDType, floatDTypeOf, safetensorsNames, storedBytes } from "./stored.ts";
 import { naming } from "./weight-names.ts";
@@ -52,7 +52,7 @@ const isTable = (fileName: string): boolean => /(^|\.)rotary_emb\.inv_freq$/.tes
 /** Opens a folder. Throws FormatError. */
 export function openHuggingface(folder: string): CheckpointSource {
   const configPath = join(folder, "config.json");
-  const config = parseConfig(configPath, parseJson(configPath, "config.json of a LLaMA", longestConfig));
+  const config = parseConfig(configPath, readJson(configPath, "config.json of a LLaMA", longestConfig));
   checkConfigOf(configPath, config);
   const files = new Map<string, SafetensorsFile>();
   const close = (): void => {
@@ -84,7 +84,7 @@ function openFiles(folder: string, files: Map<string, SafetensorsFile>): Map<str
     return placed;
   }
   const indexPath = join(folder, index);
-  const json = parseJson(indexPath, "an index of shards", longestIndex);
+  const json = readJson(indexPath, "an index of shards", longestIndex);
   const map = typeof json === "object" && json !== null && "weight_map" in json ? json.weight_map : undefined;
   if (typeof map !== "object" || map === null || Array.isArray(map)) {
     throw new FormatError(indexPath, `weight_map is ${describe(map)}, expected an object of names and files`);
@@ -109,15 +109,6 @@ function openFiles(folder: string, files: Map<string, SafetensorsFile>): Map<str
     throw new FormatError(file.path, `has a tensor ${quote(stray)}, which ${index} does not list there`);
   }
   return placed;
-}
-
-function parseJson(path: string, wanted: string, most: number): unknown {
-  const text = readText(path, wanted, most);
-  try {
-    return JSON.parse(text);
-  } catch (error) {
-    throw new FormatError(path, `is not JSON (${(error as Error).message}), expected ${wanted}`, { cause: error });
-  }
 }
 
 function storedWeight(file: SafetensorsFile, fileName: string, name: string, config: LlamaConfig): StoredWeight {

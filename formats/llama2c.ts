@@ -11,7 +11,7 @@ import { countParameters, layerWeightName, type LayerWeights, weightShapes } fro
 import { writeAtomically } from "./atomic.ts";
 import { checkConfigOf, type CheckpointSource, type StoredWeight } from "./checkpoint-source.ts";
 import { FormatError } from "./error.ts";
-import { openRanges, type RangeFile } from "./ranges.ts";
+import { openInput, type InputFile } from "./input.ts";
 import { allocateWeight, checkFits, readStored, storedBytes, writeStored } from "./stored.ts";
 
 /** Constants of run.c, for which the file has no place. */
@@ -32,7 +32,7 @@ interface Run {
 
 /** Opens a version-0 file. Throws FormatError, which names any other version. */
 export function openLlama2c(path: string): CheckpointSource {
-  const file = openRanges(path, "a llama2.c checkpoint of version 0");
+  const file = openInput(path, "a llama2.c checkpoint of version 0");
   try {
     const config = readHeader(file);
     const weights = new Map<string, StoredWeight>();
@@ -49,7 +49,7 @@ export function openLlama2c(path: string): CheckpointSource {
   }
 }
 
-function storedWeight(file: RangeFile, name: string, shape: readonly number[], position: number): StoredWeight {
+function storedWeight(file: InputFile, name: string, shape: readonly number[], position: number): StoredWeight {
   function read(): Float32Array {
     const data = allocateWeight(file.path, name, sizeOf(shape));
     readStored(file, position, "float32", data);
@@ -58,7 +58,7 @@ function storedWeight(file: RangeFile, name: string, shape: readonly number[], p
   return { fileName: name, shape, dtype: "float32", read };
 }
 
-function readHeader(file: RangeFile): LlamaConfig {
+function readHeader(file: InputFile): LlamaConfig {
   if (file.size < headerBytes) {
     throw new FormatError(
       file.path,

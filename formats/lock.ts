@@ -1,12 +1,14 @@
 // One process at a time writes into a folder: FOLDER/.touchstone-lock says which.
-import { linkSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { linkSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { FormatError } from "./error.ts";
+import { readText } from "./input.ts";
 import { hasEnded, type Owner, temporaryName, thisProcess, UNFINISHED } from "./owner.ts";
 import { asFormatError } from "./system-error.ts";
 
 /** The name of the lock in its folder. */
 export const LOCK = ".touchstone-lock";
+const LONGEST = 2 ** 12;
 
 export interface Lock {
   /** What to tell people: that the lock of a process that has ended was taken over. */
@@ -97,9 +99,9 @@ function removeExactly(folder: string, path: string, text: string): boolean {
 
 function contents(path: string): string | undefined {
   try {
-    return readFileSync(path, "utf8");
+    return readText(path, "a lock", LONGEST);
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
+    if (((error as Error).cause as NodeJS.ErrnoException | undefined)?.code === "ENOENT") return undefined;
     throw error;
   }
 }

@@ -12,7 +12,7 @@ import { sizeOf } from "../reference/tensor.ts";
 import { checkConfigOf, type CheckpointSource, type StoredWeight } from "./checkpoint-source.ts";
 import { FormatError, quote } from "./error.ts";
 import { asFormatError } from "./system-error.ts";
-import { readText } from "./ranges.ts";
+import { readJson } from "./input.ts";
 import { allocateWeight, type FloatDType, readStored } from "./stored.ts";
 import { isContiguous, openTorch, type TorchFile, type TorchTensor } from "./torch-zip.ts";
 
@@ -101,13 +101,7 @@ const fields = new Set([
 
 /** The configuration in params.json, with `vocabulary` in place of a vocab_size of −1. Throws FormatError naming the field. */
 export function parseParams(path: string, vocabulary: number): LlamaConfig {
-  const text = readText(path, "params.json of Meta's checkpoint", longestParams);
-  let json: Record<string, unknown>;
-  try {
-    json = JSON.parse(text);
-  } catch (error) {
-    throw new FormatError(path, `is not JSON (${(error as Error).message}), expected params.json`, { cause: error });
-  }
+  const json = readJson(path, "params.json of Meta's checkpoint", longestParams) as Record<string, unknown>;
   if (typeof json !== "object" || json === null || Array.isArray(json)) {
     throw new FormatError(path, "is not a JSON object, expected params.json");
   }

@@ -1,13 +1,12 @@
 // safetensors (https://huggingface.co/docs/safetensors):
 //     file = [ n : little-endian uint64 ] [ header : JSON, n bytes ] [ data : each tensor's numbers, little-endian, row-major ]
-import { closeSync, fstatSync, openSync, statSync } from "node:fs";
 import type { Floats, Ints, Tensor } from "../reference/tensor.ts";
 import { sizeOf } from "../reference/tensor.ts";
 import { writeAtomically } from "./atomic.ts";
-import { bytesOf, readAt } from "./bytes.ts";
+import { bytesOf } from "./bytes.ts";
 import { type DType, dtypeOf, dtypes, isStorableAs } from "./dtypes.ts";
 import { FormatError, quote } from "./error.ts";
-import { asFormatError } from "./system-error.ts";
+import { openInput } from "./input.ts";
 import { type Header, headerLength, longestHeader, parseHeader, type TensorEntry } from "./safetensors-header.ts";
 
 export type { DType, TensorEntry };
@@ -65,16 +64,12 @@ const chunk = 2 ** 16;
 
 /** Reads and checks the header only, whatever the file's length. Close it after use. Throws FormatError. */
 export function openSafetensors(path: string): SafetensorsFile {
-  const wanted = "a readable safetensors file";
-  let file: number | undefined;
+  const { size, read, close } = openInput(path, "a readable safetensors file");
   try {
-    // Before opening, because opening a pipe would wait for its writer.
-    if (!statSync(path).isFile()) throw new FormatError(path, `is not a regular file, expected ${wanted}`);
-    file = openSync(path, "r");
-    return opened(path, file);
+    return { ...reader(path, size, read), close };
   } catch (error) {
-    if (file !== undefined) closeSync(file);
-    throw asFormatError(error, path, "cannot be read", wanted);
+    close();
+    throw error;
   }
 }
 
@@ -141,25 +136,6 @@ export function encodeSafetensors(
 
 type ReadBytes = (position: number, into: Uint8Array) => void;
 
-function opened(path: string, file: number): SafetensorsFile {
-  let isOpen = true;
-  const read: ReadBytes = (position, into) => {
-    if (!isOpen) throw new FormatError(path, "is closed, expected an open file");
-    const count = readAt(file, position, into);
-    if (count < into.length) {
-      throw new FormatError(
-        path,
-        `ends at byte ${position + count}, expected ${position + into.length}: it has shrunk`,
-      );
-    }
-  };
-  const close = (): void => {
-    if (isOpen) closeSync(file);
-    isOpen = false;
-  };
-  return { ...reader(path, fstatSync(file).size, read), close };
-}
-
 function reader(path: string, length: number, readBytes: ReadBytes): SafetensorsFile {
   const prefix = new Uint8Array(8);
   if (length >= 8) readBytes(0, prefix);
@@ -173,11 +149,7 @@ function reader(path: string, length: number, readBytes: ReadBytes): Safetensors
     if (entry === undefined) {
       throw new FormatError(path, `has no tensor ${quote(name)} among its ${tensors.size}, expected one`);
     }
-    try {
-      return readTensor(path, name, entry, (position, into) => readBytes(dataStart + position, into));
-    } catch (error) {
-      throw asFormatError(error, path, `tensor ${quote(name)} cannot be read`, "a readable file");
-    }
+    return readTensor(path, name, entry, (position, into) => readBytes(dataStart + position, into));
   }
   function readFloats(name: string): Tensor {
     const { data, shape } = read(name);

@@ -6,7 +6,7 @@ import { bytesOf } from "./bytes.ts";
 import { dtypes } from "./dtypes.ts";
 import { FormatError, quote } from "./error.ts";
 import { decodeFloat16 } from "../reference/halves.ts";
-import type { RangeFile } from "./ranges.ts";
+import type { InputFile } from "./input.ts";
 
 /** The dtypes all of whose numbers are float32 numbers. */
 export type FloatDType = "float32" | "float16" | "bfloat16";
@@ -38,7 +38,7 @@ export function storedBytes(dtype: StoredDType, count: number): number {
 }
 
 /** Fills `into` with the numbers stored from `position` on, each exactly. Throws FormatError if the file ends too early. */
-export function readStored(file: RangeFile, position: number, dtype: StoredDType, into: Float32Array): void {
+export function readStored(file: InputFile, position: number, dtype: StoredDType, into: Float32Array): void {
   if (dtype === "float32") {
     file.read(position, bytesOf(into));
     return;

@@ -1,58 +1,43 @@
 // Text files, plain or compressed with gzip (RFC 1952): those whose names end in .gz are compressed.
-import { closeSync, fstatSync, openSync, readFileSync } from "node:fs";
 import { constants, gunzipSync } from "node:zlib";
-import { readAt } from "./bytes.ts";
 import { FormatError } from "./error.ts";
-import { asFormatError } from "./system-error.ts";
+import { openInput, readBytes } from "./input.ts";
 
+/** A text that is read whole, and no longer than this: V8's strings end at 2²⁹ characters. */
+export const LARGEST_TEXT = 2 ** 28;
 /**
  * No text is decompressed to more bytes than this: the result is held in memory, and a few kilobytes can expand to terabytes.
  * Larger texts must be decompressed first.
  */
-export const LARGEST_DECOMPRESSED = 2 ** 28;
+export const LARGEST_DECOMPRESSED = LARGEST_TEXT;
 
 export interface TextFile {
   /** In bytes, decompressed. */
   readonly size: number;
   /** Whether the whole text is in memory: opening it again would decompress it again. */
   readonly isDecompressed: boolean;
-  /** Fills `into` from byte `at` on. Returns how many bytes there were. */
+  /** Fills `into` from byte `at` on. Returns how many bytes there were: fewer only at the end. */
   read(at: number, into: Uint8Array): number;
   close(): void;
 }
 
+const expected = "a readable text";
+
 /** Opens a text. Throws FormatError if it cannot be read, is not a regular file, or is not a whole gzip file. */
 export function openText(path: string): TextFile {
-  let handle: number;
-  try {
-    handle = openSync(path, "r");
-  } catch (error) {
-    throw asFormatError(error, path, "cannot be read", "a readable text");
-  }
-  try {
-    const stats = fstatSync(handle);
-    if (!stats.isFile()) throw new FormatError(path, "is not a regular file, expected a text");
-    if (path.endsWith(".gz")) {
-      const bytes = decompressed(path, readFileSync(handle));
-      closeSync(handle);
-      return inMemory(bytes);
-    }
-    const read = (at: number, into: Uint8Array): number => readAt(handle, at, into);
-    return { size: stats.size, isDecompressed: false, read, close: () => closeSync(handle) };
-  } catch (error) {
-    closeSync(handle);
-    throw asFormatError(error, path, "cannot be read", "a readable text");
-  }
+  if (path.endsWith(".gz")) return inMemory(decompressed(path));
+  const { size, read: fill, close } = openInput(path, expected);
+  const read = (at: number, into: Uint8Array): number => {
+    const length = Math.min(into.length, Math.max(0, size - at));
+    fill(at, into.subarray(0, length));
+    return length;
+  };
+  return { size, isDecompressed: false, read, close };
 }
 
-/** All bytes of a text. Throws as openText does, but also reads a pipe or whatever else is not a regular file. */
+/** All bytes of a text. Throws as openText does, and for a text of more than LARGEST_TEXT bytes. */
 export function readTextBytes(path: string): Uint8Array {
-  try {
-    const bytes = readFileSync(path);
-    return path.endsWith(".gz") ? decompressed(path, bytes) : bytes;
-  } catch (error) {
-    throw asFormatError(error, path, "cannot be read", "a readable text");
-  }
+  return path.endsWith(".gz") ? decompressed(path) : readBytes(path, expected, LARGEST_TEXT);
 }
 
 function inMemory(bytes: Uint8Array): TextFile {
@@ -64,7 +49,8 @@ function inMemory(bytes: Uint8Array): TextFile {
   return { size: bytes.length, isDecompressed: true, read, close: () => {} };
 }
 
-function decompressed(path: string, bytes: Uint8Array): Uint8Array {
+function decompressed(path: string): Uint8Array {
+  const bytes = readBytes(path, "a text compressed with gzip", LARGEST_DECOMPRESSED);
   try {
     return gunzipSync(bytes, { maxOutputLength: LARGEST_DECOMPRESSED, finishFlush: constants.Z_FINISH });
   } catch (error) {

@@ -1,11 +1,9 @@
 // A tokenizer from a file of either format, recognised by its content.
-import { closeSync, fstatSync, openSync } from "node:fs";
 import type { Tokenizer } from "../reference/text/tokenizer.ts";
 import type { TokenizerModel } from "../reference/text/tokenizer-model.ts";
 import { sentencePiece } from "../reference/text/tokenizer-sentencepiece.ts";
-import { readAt } from "./bytes.ts";
 import { FormatError } from "./error.ts";
-import { asFormatError } from "./system-error.ts";
+import { readBytes } from "./input.ts";
 import { parseLlama2cTokenizer } from "./llama2c-tokenizer.ts";
 import { parseSentencePiece } from "./sentencepiece.ts";
 
@@ -24,7 +22,17 @@ const LARGEST = 2 ** 28;
  * ```
  */
 export function readTokenizer(path: string): Tokenizer {
-  const model = readTokenizerModel(path);
+  return parseTokenizer(path, readTokenizerBytes(path));
+}
+
+/** The bytes of such a file, as they are. Throws FormatError. */
+export function readTokenizerBytes(path: string): Uint8Array {
+  return readBytes(path, "a tokenizer", LARGEST);
+}
+
+/** The tokenizer in the bytes of such a file; `path` is named in messages. Throws FormatError. */
+export function parseTokenizer(path: string, bytes: Uint8Array): Tokenizer {
+  const model = parseTokenizerModel(path, bytes);
   try {
     return sentencePiece(model);
   } catch (error) {
@@ -34,27 +42,13 @@ export function readTokenizer(path: string): Tokenizer {
 
 /** The vocabulary in such a file. Throws FormatError. */
 export function readTokenizerModel(path: string): TokenizerModel {
-  const bytes = readWhole(path);
+  return parseTokenizerModel(path, readTokenizerBytes(path));
+}
+
+function parseTokenizerModel(path: string, bytes: Uint8Array): TokenizerModel {
   if (bytes.length === 0) throw new FormatError(path, "is empty, expected a tokenizer");
   if (bytes[0] === 0x7b) throw new FormatError(path, "is JSON, expected a SentencePiece .model or a llama2.c .bin");
   // llama2.c's file begins with a small int32; a .model with a field and its length, then a field inside it.
   const isLlama2c = bytes.length < 4 || (bytes[2] === 0 && bytes[3] === 0);
   return isLlama2c ? parseLlama2cTokenizer(path, bytes) : parseSentencePiece(path, bytes);
-}
-
-function readWhole(path: string): Uint8Array {
-  try {
-    const file = openSync(path, "r");
-    try {
-      const found = fstatSync(file);
-      if (!found.isFile()) throw new FormatError(path, "is not a regular file, expected a tokenizer");
-      if (found.size > LARGEST) throw new FormatError(path, `has ${found.size} bytes, expected at most ${LARGEST}`);
-      const bytes = new Uint8Array(found.size);
-      return bytes.subarray(0, readAt(file, 0, bytes));
-    } finally {
-      closeSync(file);
-    }
-  } catch (error) {
-    throw asFormatError(error, path, "cannot be read", "a readable tokenizer file");
-  }
 }

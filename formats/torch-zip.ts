@@ -3,7 +3,7 @@
 import { type Entry, fromRandomAccessReaderPromise, RandomAccessReader } from "yauzl";
 import { FormatError, quote } from "./error.ts";
 import { type PickledStorage, type PickledTensor, storageTypes, unpickleTensors } from "./pickle.ts";
-import { openRanges, type RangeFile } from "./ranges.ts";
+import { openInput, type InputFile } from "./input.ts";
 
 const wanted = "a checkpoint by PyTorch";
 
@@ -18,7 +18,7 @@ export interface TorchTensor extends PickledTensor {
 }
 
 export interface TorchFile {
-  readonly file: RangeFile;
+  readonly file: InputFile;
   /** By name. Each tensor lies within its storage, each storage within the file. */
   readonly tensors: ReadonlyMap<string, TorchTensor>;
 }
@@ -31,7 +31,7 @@ interface Stored {
 
 /** Opens a file and reads its directory and its pickle. Throws FormatError. */
 export async function openTorch(path: string): Promise<TorchFile> {
-  const file = openRanges(path, wanted);
+  const file = openInput(path, wanted);
   try {
     const zip = await openZip(file);
     const pickle = [...zip.names].filter((name) => /^[^/]+\/data\.pkl$/.test(name));
@@ -119,11 +119,11 @@ interface Zip {
 
 type Entries = Map<string, Entry>;
 
-// yauzl asks for ranges; ranges.ts refuses any that goes beyond the file's end.
+// yauzl asks for ranges; input.ts refuses any that goes beyond the file's end.
 class Reader extends RandomAccessReader {
-  readonly file: RangeFile;
+  readonly file: InputFile;
 
-  constructor(file: RangeFile) {
+  constructor(file: InputFile) {
     super();
     this.file = file;
   }
@@ -149,7 +149,7 @@ class Reader extends RandomAccessReader {
   }
 }
 
-async function openZip(file: RangeFile): Promise<Zip> {
+async function openZip(file: InputFile): Promise<Zip> {
   const { path } = file;
   const refuse = (error: unknown): never => {
     if (error instanceof FormatError) throw error;

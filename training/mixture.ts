@@ -4,16 +4,16 @@
 //
 // Paths are relative to the folder of mixture.json; a folder means the files in it.
 import { createHash } from "node:crypto";
-import { readFileSync, statSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import { FormatError, quote } from "../formats/error.ts";
-import { asFormatError } from "../formats/system-error.ts";
+import { readJson } from "../formats/input.ts";
 import { sharesOf } from "../reference/text/mixture.ts";
 import type { Source } from "../reference/text/mixture.ts";
 import type { Tokenizer } from "../reference/text/tokenizer.ts";
 import { type DocumentFiles, openDocuments } from "./documents.ts";
 
-const LARGEST_FILE = 2 ** 24;
+/** Room for tens of thousands of paths. */
+const LARGEST_FILE = 2 ** 22;
 /** One document in so many is held out, the last ones of a source, but never more than MOST_HELD_OUT. */
 const HELD_OUT_SHARE = 10;
 const MOST_HELD_OUT = 200;
@@ -44,14 +44,7 @@ export interface OpenedMixture {
 
 /** The sources that a mixture.json names. Throws FormatError: what, where, what was expected. */
 export function readMixture(path: string): SourceSpec[] {
-  let json: unknown;
-  try {
-    if (statSync(path).size > LARGEST_FILE) throw new FormatError(path, `is larger than ${LARGEST_FILE} bytes`);
-    json = JSON.parse(readFileSync(path, "utf8"));
-  } catch (error) {
-    if (error instanceof SyntaxError) throw new FormatError(path, `is not JSON (${error.message}), expected a mixture`);
-    throw asFormatError(error, path, "cannot be read", "a mixture in JSON");
-  }
+  const json = readJson(path, "a mixture in JSON", LARGEST_FILE);
   const sources = isObject(json) ? json.sources : undefined;
   if (!Array.isArray(sources) || sources.length === 0) {
     throw new FormatError(path, 'has no "sources", expected { "sources": [{ "name", "weight", "files" }, …] }');

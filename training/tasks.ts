@@ -1,13 +1,10 @@
 // The items on which a model is evaluated, one JSON object a line. The README lists their fields.
-import { statSync } from "node:fs";
 import { basename, extname } from "node:path";
 import { FormatError, quote } from "../formats/error.ts";
-import { asFormatError } from "../formats/system-error.ts";
 import { readTextBytes } from "../formats/text.ts";
 import { type Normalization, normalizations } from "../reference/text/evaluation.ts";
 import { fromUtf8 } from "../reference/text/tokenizer-utf8.ts";
 
-const LARGEST_FILE = 2 ** 28;
 const MOST_TOKENS = 64;
 const TEMPERATURE = 0.8;
 /** The tasks that the paper normalises by the likelihood after "Answer:". */
@@ -70,12 +67,6 @@ export function textItem(path: string): Perplexity {
 }
 
 function readText(path: string): string {
-  try {
-    const { size } = statSync(path);
-    if (size > LARGEST_FILE) throw new FormatError(path, `has ${size} bytes, expected at most ${LARGEST_FILE}`);
-  } catch (error) {
-    throw asFormatError(error, path, "cannot be read", "a readable text");
-  }
   return fromUtf8(readTextBytes(path));
 }
 

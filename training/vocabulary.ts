@@ -1,11 +1,10 @@
 // The tokenizer of a run: bytes, or a file, of which a copy is kept next to the checkpoint.
 import { createHash } from "node:crypto";
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { writeAtomically } from "../formats/atomic.ts";
 import { FormatError } from "../formats/error.ts";
-import { asFormatError } from "../formats/system-error.ts";
-import { readTokenizer } from "../formats/tokenizer.ts";
+import { parseTokenizer, readTokenizerBytes } from "../formats/tokenizer.ts";
 import type { Tokenizer } from "../reference/text/tokenizer.ts";
 import { byteTokenizer } from "../reference/text/tokenizer-bytes.ts";
 
@@ -21,13 +20,11 @@ export interface Vocabulary {
 /** The tokenizer in a file, or bytes. Throws FormatError. */
 export function openVocabulary(path: string | undefined): Vocabulary {
   if (path === undefined) return { tokenizer: byteTokenizer };
-  const tokenizer = readTokenizer(path);
-  try {
-    const bytes = readFileSync(path);
-    return { tokenizer, file: { path, bytes, sha256: createHash("sha256").update(bytes).digest("hex") } };
-  } catch (error) {
-    throw asFormatError(error, path, "cannot be read", "a readable tokenizer file");
-  }
+  const bytes = readTokenizerBytes(path);
+  return {
+    tokenizer: parseTokenizer(path, bytes),
+    file: { path, bytes, sha256: createHash("sha256").update(bytes).digest("hex") },
+  };
 }
 
 /** The tokenizer file in a folder, if there is one. */

@@ -52,7 +52,10 @@ const cases: [args: string[], says: RegExp][] = [
   [["check", "--op", "add", "--target", at("target.json")], /target.json.*expected/],
   [["check", "--op", "add", "--target", at("no.json")], /--target .*no.json: cannot be read, no such file.*expected/],
   [["check", "--op", "add", "--target", at("file.json")], /--target .*file.json: is not JSON.*expected a target/],
-  [["check", "--op", "add", "--target", folder], /--target .*: is not a regular file, expected a target in JSON/],
+  [
+    ["check", "--op", "add", "--target", folder],
+    /--target .*: is not a regular file but a folder, expected a target in JSON/,
+  ],
   [["check", "--replay", "add.forward N=3 profile=unit seed=-1"], /seed is -1, expected a whole number/],
   [["check", "--replay", "add.forward N"], /"N" is not NAME=VALUE, expected/],
   [["check", "--op", "add", "--store", "P"], /--store P: "P" is not NAME=FORMAT, expected/],

@@ -11,7 +11,7 @@ import {
   readGgufHeader,
 } from "../../../formats/gguf-header.ts";
 import { tokenizerFields, tokenizerModelOf } from "../../../formats/gguf-tokenizer.ts";
-import { openRanges } from "../../../formats/ranges.ts";
+import { openInput } from "../../../formats/input.ts";
 import type { LlamaConfig } from "../../../reference/config.ts";
 import { sizeOf } from "../../../reference/tensor.ts";
 import { bytePiece, llamaFlags, type Piece } from "../../../reference/text/tokenizer-model.ts";
@@ -133,7 +133,7 @@ describe("reading", () => {
       "a.longs": { type: "int64", value: BigInt64Array.of(-1n) },
       "a.bools": { type: "bool", value: Uint8Array.of(0, 1) },
     };
-    const file = openRanges(changed("fields.gguf", { fields }), "a GGUF file");
+    const file = openInput(changed("fields.gguf", { fields }), "a GGUF file");
     const { metadata } = readGgufHeader(file);
     file.close();
     for (const [key, field] of Object.entries(fields)) expect(metadata.get(key), key).toEqual(field);
