@@ -1,11 +1,10 @@
 // Opens one of Dawn's WebGPU devices in Node: the machine's GPU, or the software adapter.
 import { existsSync, readdirSync } from "node:fs";
-import { homedir } from "node:os";
 import { join } from "node:path";
 import { type Device, adapterName, watch } from "./device.ts";
 import { NoDeviceError } from "./errors.ts";
 import { oneLine } from "./pipelines.ts";
-import { SOFTWARE_PACKAGES, withSoftwareAdapter, withVulkanLoader } from "./software.ts";
+import { homeFolder, SOFTWARE_PACKAGES, withSoftwareAdapter, withVulkanLoader } from "./software.ts";
 
 /**
  * auto: a GPU where there is one, else the software adapter.
@@ -81,11 +80,12 @@ function mayHaveGpu(): boolean {
   if (process.platform !== "linux") return true;
   const { env } = process;
   if (env["VK_ICD_FILENAMES"] || env["VK_DRIVER_FILES"] || env["VK_ADD_DRIVER_FILES"]) return true;
+  const home = homeFolder() ?? "/";
   const folders = [
     ...(env["XDG_CONFIG_DIRS"] || "/etc/xdg").split(":"),
     ...(env["XDG_DATA_DIRS"] || "/usr/local/share:/usr/share").split(":"),
-    env["XDG_CONFIG_HOME"] || join(homedir(), ".config"),
-    env["XDG_DATA_HOME"] || join(homedir(), ".local", "share"),
+    env["XDG_CONFIG_HOME"] || join(home, ".config"),
+    env["XDG_DATA_HOME"] || join(home, ".local", "share"),
     "/etc",
     "/usr/local/etc",
     "/usr/share",

@@ -1,14 +1,12 @@
 // The software adapter: SwiftShader, a Vulkan device on the processor, from npm alone. The optional package
 // @sparticuz/chromium carries it as bin/swiftshader.tar.br: the driver, the Vulkan loader and the driver's manifest.
 import { constants, homedir, tmpdir } from "node:os";
-import { createReadStream } from "node:fs";
-import { lstat, mkdir, mkdtemp, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 import { createRequire } from "node:module";
-import { dirname, join, resolve } from "node:path";
-import { buffer } from "node:stream/consumers";
-import { pipeline } from "node:stream/promises";
+import { dirname, isAbsolute, join, resolve } from "node:path";
+import { getSystemErrorMap } from "node:util";
 import { isMainThread } from "node:worker_threads";
-import { createBrotliDecompress } from "node:zlib";
+import { unpackedIn } from "./cache.ts";
 import { NoDeviceError } from "./errors.ts";
 
 const LOADER = "libvulkan.so.1";
@@ -33,13 +31,12 @@ export async function softwareEnvironment(): Promise<Record<string, string>> {
 
 /** Runs `open`, while the Vulkan loader sees only the software adapter. Throws NoDeviceError. */
 export async function withSoftwareAdapter<T>(open: () => Promise<T>): Promise<T> {
-  const folder = await softwareFolder();
   if (!isMainThread) {
     throw new NoDeviceError(
       "the software adapter was asked for in a worker thread, whose environment the driver cannot see",
     );
   }
-  loadVulkan(folder);
+  const folder = await softwareFolder();
   const before = process.env["VK_ICD_FILENAMES"];
   process.env["VK_ICD_FILENAMES"] = join(folder, MANIFEST);
   try {
@@ -52,20 +49,13 @@ export async function withSoftwareAdapter<T>(open: () => Promise<T>): Promise<T>
 
 /** Loads the packaged Vulkan loader where a driver is installed but no loader is. Does nothing elsewhere. */
 export async function withVulkanLoader<T>(open: () => Promise<T>): Promise<T> {
-  if (process.platform === "linux" && !isLoaded(LOADER)) {
-    const folder = await softwareFolder().catch(() => undefined);
-    if (folder !== undefined) loadVulkan(folder);
-  }
+  if (process.platform === "linux" && !isLoaded(LOADER)) await softwareFolder().catch(() => undefined);
   return open();
 }
 
 // Dawn asks the dynamic linker for "libvulkan.so.1" by name, and the linker answers with a library of that name that
 // the process already holds. So the loader is linked in here, to stay (RTLD_NODELETE), and LD_LIBRARY_PATH, which is
 // read only when a process starts, is not needed. Node reports that it is not a Node module, which is true.
-function loadVulkan(folder: string): void {
-  if (!isLoaded(join(folder, LOADER))) throw new NoDeviceError(`${join(folder, LOADER)} cannot be loaded`);
-}
-
 const RTLD_NODELETE = 0x1000; // dlfcn.h of the GNU C library
 
 function isLoaded(library: string): boolean {
@@ -77,50 +67,34 @@ function isLoaded(library: string): boolean {
   }
 }
 
-let unpacked: Promise<string> | undefined;
-
-/** The folder that holds the three files; unpacked once. */
-function softwareFolder(): Promise<string> {
-  unpacked ??= findOrUnpack().catch((error: unknown) => {
-    unpacked = undefined;
-    if (error instanceof NoDeviceError) throw error;
-    throw new NoDeviceError(`the software adapter cannot be unpacked: ${(error as Error).message}`);
-  });
-  return unpacked;
-}
-
-async function findOrUnpack(): Promise<string> {
+/** The folder that holds the three files, verified each time, since a long process may outlive its cache. */
+async function softwareFolder(): Promise<string> {
   if (process.platform !== "linux" || process.arch !== "x64") {
     throw new NoDeviceError(`the software adapter is for linux-x64, this is ${process.platform}-${process.arch}`);
   }
-  const root = packageFolder();
-  const { version } = JSON.parse(await readFile(join(root, "package.json"), "utf8")) as { version: string };
-  let failure: unknown;
+  const path = join(packageFolder(), "bin", "swiftshader.tar.br");
+  const packed = await readFile(path).catch((error: unknown) => {
+    throw new NoDeviceError(`the software adapter's file ${path} cannot be read: ${reasonOf(error)}`);
+  });
+  const failures: string[] = [];
   for (const cache of cacheFolders()) {
-    const folder = join(cache, `swiftshader-${version}`);
     try {
-      if (await isComplete(folder)) return folder;
-      await makeCacheFolder(cache);
-      await unpack(join(root, "bin", "swiftshader.tar.br"), folder);
-      return folder;
+      const folder = await unpackedIn(cache, "swiftshader", { path, packed, files: FILES });
+      if (!isMainThread || isLoaded(join(folder, LOADER))) return folder;
+      failures.push(`${folder}: its ${LOADER} cannot be loaded, as from a file system that is mounted with noexec`);
     } catch (error) {
-      failure = error;
+      failures.push(`${cache}: ${reasonOf(error)}`);
     }
   }
-  throw failure;
+  const expected = "expected XDG_CACHE_HOME or TMPDIR to name a folder of one's own that can be written";
+  throw new NoDeviceError(`the software adapter cannot be unpacked: ${failures.join("; ")}; ${expected}`);
 }
 
-/** Makes a folder and its parents, by hand: mkdir's `recursive` never returns below /proc, which refuses with ENOENT. */
-export async function makeCacheFolder(path: string): Promise<void> {
-  const found = await stat(path).catch((error: NodeJS.ErrnoException) => {
-    if (error.code !== "ENOENT") throw error;
-  });
-  if (found?.isDirectory()) return;
-  if (found === undefined && dirname(path) !== path) await makeCacheFolder(dirname(path));
-  await mkdir(path, { mode: 0o700 }).catch(async (error: NodeJS.ErrnoException) => {
-    // Another process may have been faster.
-    if (error.code !== "EEXIST" || !(await stat(path)).isDirectory()) throw error;
-  });
+/** What the operating system says, in words; any other error's message. */
+function reasonOf(error: unknown): string {
+  const { errno, message } = error as NodeJS.ErrnoException;
+  const [code, meaning] = getSystemErrorMap().get(errno ?? 0) ?? [];
+  return meaning === undefined ? message : `${meaning} (${code})`;
 }
 
 function packageFolder(): string {
@@ -134,59 +108,20 @@ function packageFolder(): string {
 }
 
 function cacheFolders(): string[] {
-  const user = process.getuid?.() ?? "user";
+  const caches = [process.env["XDG_CACHE_HOME"] ?? "", join(homeFolder() ?? "", ".cache")];
+  // The XDG Base Directory Specification: a path that is not absolute is ignored.
+  const cache = caches.find((path) => isAbsolute(path));
   return [
-    join(process.env["XDG_CACHE_HOME"] || join(homedir(), ".cache"), "touchstone"),
-    join(tmpdir(), `touchstone-${user}`),
+    ...(cache === undefined ? [] : [join(cache, "touchstone")]),
+    join(tmpdir(), `touchstone-${process.getuid!()}`),
   ];
 }
 
-// The sizes are recorded when the files are unpacked. Files and folders of another user are not trusted: the
-// temporary folder is everyone's.
-const SIZES = "sizes.json";
-
-async function isComplete(folder: string): Promise<boolean> {
+/** Undefined for a user without one, as in some containers. */
+export function homeFolder(): string | undefined {
   try {
-    const sizes = JSON.parse(await readFile(join(folder, SIZES), "utf8")) as Record<string, number>;
-    const entries = await Promise.all(["..", "", SIZES, ...FILES].map((name) => lstat(join(folder, name))));
-    const ours = entries.every((entry) => entry.uid === process.getuid!());
-    return ours && FILES.every((name, i) => entries[i + 3]!.isFile() && entries[i + 3]!.size === sizes[name]);
+    return homedir();
   } catch {
-    return false;
-  }
-}
-
-// Unpacked under a temporary name, then renamed, so two processes at once do not disturb each other.
-async function unpack(archive: string, folder: string): Promise<void> {
-  const { extract } = await import("tar-stream");
-  const partial = await mkdtemp(`${folder}.`);
-  try {
-    const entries = extract();
-    const sizes: Record<string, number> = {};
-    const reading = pipeline(createReadStream(archive), createBrotliDecompress(), entries);
-    for await (const entry of entries) {
-      const name = entry.header.name.replace(/^\.\//, "");
-      if (!FILES.includes(name)) {
-        entry.resume();
-        continue;
-      }
-      const content = await buffer(entry);
-      await writeFile(join(partial, name), content, { mode: 0o755 });
-      sizes[name] = content.length;
-    }
-    await reading;
-    const missing = FILES.filter((name) => !(name in sizes));
-    if (missing.length > 0) throw new NoDeviceError(`${archive} holds no ${missing.join(", ")}`);
-    await writeFile(join(partial, SIZES), JSON.stringify(sizes));
-    for (let attempt = 0; !(await isComplete(folder)); attempt++) {
-      try {
-        await rename(partial, folder);
-      } catch (error) {
-        if (attempt === 3) throw error;
-        if (!(await isComplete(folder))) await rm(folder, { recursive: true, force: true });
-      }
-    }
-  } finally {
-    await rm(partial, { recursive: true, force: true });
+    return undefined;
   }
 }
