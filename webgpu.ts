@@ -2,6 +2,7 @@
 // browser's or Dawn's. Nothing here imports Node or the package webgpu.
 import { deviceCandidate } from "./kernels-gpu/candidate.ts";
 import { checkFields, fieldsOf, shown } from "./judge/api/input.ts";
+import { ownTimeout } from "./judge/candidates/limited.ts";
 import { type Device, deviceOf } from "./kernels-gpu/device/device.ts";
 import type { KernelProgram } from "./kernels-gpu/device/program.ts";
 import type { Candidate } from "./reference/candidate.ts";
@@ -38,7 +39,7 @@ export interface CandidateOptions {
   readonly dtype?: DTypeName;
   /** Values of overrides, for each kernel that has one of that name. */
   readonly overrides?: Readonly<Record<string, number>>;
-  /** Milliseconds after which it counts as hanging; the device is then of no further use. No limit if left out. */
+  /** Milliseconds after which it counts as hanging; the device is then of no further use. Where left out, the judge's, or 30,000. */
   readonly timeout?: number;
 }
 
@@ -72,9 +73,10 @@ export function candidateOf(
   if (given.op !== undefined && !operations.has(given.op)) throw new RangeError(`op: ${unknown(given.op)}`);
   deviceOf(device); // refuses what is none at once
   const { op = kernel.id, dtype = "float32", overrides, timeout } = given;
-  const launching = { ...(overrides && { overrides }), ...(timeout !== undefined && { timeout }) };
-  const under = (operation: Operation, stored: DTypeName): Candidate =>
-    deviceCandidate(device, kernel, operation, launching, stored);
+  const under = (operation: Operation, stored: DTypeName, _?: AbortSignal, asked?: number): Candidate => {
+    const launching = { ...(overrides && { overrides }), timeout: ownTimeout(timeout, asked) };
+    return deviceCandidate(device, kernel, operation, launching, stored);
+  };
   return {
     name: kernel.id,
     target: targets.wgsl,

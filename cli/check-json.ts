@@ -13,9 +13,10 @@ export function writeReports(
   target: string,
   results: readonly Checked[],
 ): void {
-  const kernels = results.map(({ report, examination }) => ({
+  const kernels = results.map(({ report, examination, untried }) => ({
     ...reportJson(report),
     examination: examination === undefined ? null : examinationJson(examination),
+    untried,
   }));
   const json = { seed, adapter, target, kernels };
   const text = `${JSON.stringify(json, finite, 2)}\n`;

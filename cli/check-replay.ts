@@ -1,10 +1,12 @@
 // What `touchstone check --replay` does: one case, or one relation at a case, in full.
+import { Limited } from "../judge/candidates/limited.ts";
 import { failureLine } from "../judge/candidates/result.ts";
 import { formatCase } from "../judge/case.ts";
 import { realInputs } from "../judge/real.ts";
 import { buildCase, failureOf } from "../judge/campaign.ts";
 import { unlessInterrupted } from "../judge/check.ts";
 import { describeFinding } from "../judge/compare.ts";
+import { Deadline } from "../judge/deadline.ts";
 import { isFinding } from "../judge/examination.ts";
 import { parseReplay } from "../judge/replay.ts";
 import type { Relation, Trial } from "../judge/relations/relation.ts";
@@ -22,8 +24,9 @@ export async function replay(line: string, options: CheckOptions): Promise<numbe
   const { operation, spec } = chosen;
   const problem = buildCase(spec, c, options.dtype, realInputs);
   const target = declare(chooseTarget(options.target), options.store, [operation]);
-  const candidates = await openCandidates(options, [chosen], catchSignals().signal);
-  const candidate = candidates.of(operation);
+  const { signal } = catchSignals();
+  const candidates = await openCandidates(options, [chosen], signal);
+  const candidate = new Limited(candidates.of(operation), new Deadline({ signal }));
   if (relation !== undefined) {
     const { sizes, seed } = c;
     const deterministic = options.nondeterministic !== true;

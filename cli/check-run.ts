@@ -1,12 +1,14 @@
 // What `touchstone check` does: picks the ops, opens the candidate, has the judge check each op, prints the tables.
 import { check as judge, type Checked } from "../judge/check.ts";
 import { type Chosen, choose } from "../judge/choose.ts";
+import { Deadline } from "../judge/deadline.ts";
 import { realInputs } from "../judge/real.ts";
 import type { Target } from "../reference/targets.ts";
 import { type Candidates, openCandidates } from "./check-candidates.ts";
 import { writeReports } from "./check-json.ts";
 import { type CheckOptions, DEFAULT_RUNS, DEFAULT_TIMEOUT, LARGEST_CASE_SEED } from "./check-options.ts";
 import { examinationLines, examinationTable, failureLines, reportTable, shellWord } from "./check-table.ts";
+import { untriedLines } from "./check-untried.ts";
 import { UserError } from "./errors.ts";
 import { checkWritable, note, say } from "./output.ts";
 import { openProgress } from "./progress.ts";
@@ -26,11 +28,13 @@ export async function check(options: CheckOptions): Promise<number> {
   if (options.json !== undefined) checkWritable("--json", options.json);
   const seed = options.seed ?? Math.floor(Math.random() * LARGEST_CASE_SEED);
   const { signal, release } = catchSignals();
+  const deadline = new Deadline({ seconds: options.budget, signal });
   try {
     const candidates = await openCandidates(options, chosen, signal);
     note(`touchstone check: ${candidates.where}, ${options.dtype}, target ${target.name}, seed ${seed}`);
-    const results = await judgeEach(chosen, candidates, target, seed, signal, options);
+    const results = await judgeEach(chosen, candidates, target, seed, deadline, options);
     print(results, seed, options);
+    say(untriedLines(results, signal.aborted ? "interrupted" : "budget"));
     if (options.json !== undefined) writeReports(options.json, seed, candidates.where, target.name, results);
     if (!signal.aborted) return summarise(results);
     note(`interrupted: ${results.length} of ${counted(chosen.length, "op")} started`);
@@ -46,18 +50,18 @@ async function judgeEach(
   candidates: Candidates,
   target: Target,
   seed: number,
-  signal: AbortSignal,
-  { runs = DEFAULT_RUNS, budget, dtype, nondeterministic = false, bitwise = false }: CheckOptions,
+  deadline: Deadline,
+  { runs = DEFAULT_RUNS, dtype, nondeterministic = false, bitwise = false }: CheckOptions,
 ): Promise<Checked[]> {
   const progress = openProgress(chosen.length);
-  const seconds = budget === undefined ? {} : { seconds: budget / chosen.length };
   const results: Checked[] = [];
   for (const [i, one] of chosen.entries()) {
-    if (signal.aborted) break;
+    if (deadline.isInterrupted) break;
     const { name } = one.operation;
     progress.begin(name);
     const onCase = (_: number, share: number) => progress.advance(i, share);
-    const plan = { runs, ...seconds, seed, nondeterministic, bitwise, onCase, signal, real: realInputs };
+    const own = deadline.share(chosen.length - i);
+    const plan = { runs, seed, nondeterministic, bitwise, onCase, deadline: own, real: realInputs };
     const result = await judge(one, candidates.of(one.operation), { target, dtype }, plan);
     results.push(result);
     progress.end(`${result.passed ? "pass" : "FAIL"} ${name}, ${counted(result.report.cases, "case")}`);

@@ -16,7 +16,10 @@ export function register(program: Command): void {
       ),
     )
     .addOption(
-      new Option("--budget <seconds>", "time to spend in all, instead of a number of cases")
+      new Option(
+        "--budget <seconds>",
+        "time to spend in all, instead of a number of cases; what it leaves out is listed",
+      )
         .argParser(whole(1, 1_000_000))
         .conflicts("runs"),
     )
@@ -47,7 +50,7 @@ export function register(program: Command): void {
       "where to keep the files of failing cases (default: the temporary folder, where later runs remove the oldest)",
     )
     .addOption(
-      new Option("--timeout <seconds>", "how long a candidate may take for one case")
+      new Option("--timeout <seconds>", "how long a candidate may take for one case, whatever the budget")
         .argParser(whole(1, 86_400))
         .default(DEFAULT_TIMEOUT),
     )

@@ -1,14 +1,11 @@
-// Property-testing one candidate against one op: fast-check draws cases, the judge decides, a failure is shrunk to one line.
-import fc from "fast-check";
+// A campaign of cases against the bound: what it is given, and what is reported of it.
 import type { JudgeRow } from "./row.ts";
 import { savedAgain } from "./saved.ts";
 import type { DTypeName } from "../reference/dtype.ts";
-import { type Candidate, Interrupted } from "../reference/candidate.ts";
-import { arbitraryCase, type Case, exampleCases, formatCase, longCases, type Problem } from "./case.ts";
-import type { Chosen } from "./choose.ts";
+import { type Case, formatCase, type Problem } from "./case.ts";
 import type { Comparison, Finding } from "./compare.ts";
-import type { Terms } from "./terms.ts";
-import { judgeProblem, type Verdict } from "./verdict.ts";
+import type { Deadline } from "./deadline.ts";
+import type { Verdict } from "./verdict.ts";
 
 export interface Failure {
   /** The case, such as "swiglu.forward R=1 F=1 profile=unit seed=17". */
@@ -39,24 +36,21 @@ export interface Report {
 }
 
 export interface CampaignPlan {
-  /** The number of cases that are drawn in addition to the examples; or seconds to spend. */
+  /** The number of cases that are drawn in addition to the examples; where the deadline has a budget, that decides. */
   readonly runs: number;
-  readonly seconds?: number;
   readonly seed: number;
+  /** The time that is left, and the signal that ends it; neither if left out. */
+  readonly deadline?: Deadline;
+  /** Milliseconds that a candidate may take for one case, whatever the budget; no limit but its own if left out. */
+  readonly timeout?: number;
   /** Called after each case, with the share of the campaign that is done, from 0 to 1. */
   readonly onCase?: (done: number, share: number) => void;
-  /** Stops between two cases. */
-  readonly signal?: AbortSignal;
   /** The source of inputs for the profile "real", which no case has without it. */
   readonly real?: RealInputs;
 }
 
 /** The recorded inputs of an op, those of another instance for another seed; undefined where the op has none. */
 export type RealInputs = (op: string, seed: number) => Problem | undefined;
-
-/** Shrinking ends after this many tries or milliseconds, whichever comes first. */
-const MOST_SHRINKS = 300;
-const SHRINK_MS = 15_000;
 
 /** The inputs of a case, recorded ones for the profile "real". Throws RangeError where the op has none. */
 export function buildCase(spec: JudgeRow, c: Case, dtype: DTypeName = "float32", real?: RealInputs): Problem {
@@ -65,78 +59,6 @@ export function buildCase(spec: JudgeRow, c: Case, dtype: DTypeName = "float32",
   const problem = real?.(c.op, c.seed);
   if (problem === undefined) throw new RangeError(`${c.op} has no recorded inputs`);
   return { ...savedAgain(spec, problem, dtype), profile };
-}
-
-/** Runs the examples and the drawn cases until one fails, then shrinks it. */
-export async function campaign(
-  { operation, spec }: Chosen,
-  candidate: Candidate,
-  terms: Terms,
-  plan: CampaignPlan,
-): Promise<Report> {
-  const { real } = plan;
-  const start = performance.now();
-  const tally = new Tally(operation.name);
-  const longOnes = longCases(spec, plan.seed);
-  const long = new Set(longOnes.map(formatCase));
-  let shrinking: { since: number; tries: number; readonly first: Failure } | undefined;
-  const judgeCase = async (c: Case): Promise<Verdict | undefined> => {
-    try {
-      return await judgeProblem(operation, candidate, buildCase(spec, c, terms.dtype, real), terms);
-    } catch (error) {
-      if (error instanceof Interrupted) return undefined;
-      throw error;
-    }
-  };
-  const examples = [...exampleCases(spec, plan.seed), ...longOnes].map((c): [Case] => [c]);
-  const share = (): number =>
-    plan.seconds === undefined
-      ? tally.cases / (examples.length + plan.runs)
-      : (performance.now() - start) / (1000 * plan.seconds);
-  const timeUp = () => plan.seconds !== undefined && performance.now() - start > 1000 * plan.seconds;
-  const property = fc.asyncProperty(arbitraryCase(spec, real?.(spec.op, 0) !== undefined), async (c) => {
-    if (plan.signal?.aborted === true) return true;
-    if (shrinking !== undefined) {
-      // A case that is not tried counts as passing, so shrinking ends with the smallest failure seen so far.
-      if (++shrinking.tries > MOST_SHRINKS || performance.now() - shrinking.since > SHRINK_MS) return true;
-    } else if (tally.cases > 0 && timeUp()) return true;
-    const verdict = await judgeCase(c);
-    if (verdict === undefined) return true; // interrupted
-    if (shrinking === undefined) {
-      tally.add(c, verdict, !long.has(formatCase(c)));
-      plan.onCase?.(tally.cases, Math.min(1, share()));
-    }
-    if (verdict.findings.length === 0) return true;
-    shrinking ??= {
-      since: performance.now(),
-      tries: 0,
-      first: failureOf(c, verdict, candidate.keep?.()),
-    };
-    return false;
-  });
-  const found = await fc.check(property, {
-    seed: plan.seed,
-    examples,
-    numRuns: examples.length + (plan.seconds === undefined ? plan.runs : 1_000_000),
-    ...(plan.seconds === undefined ? {} : { interruptAfterTimeLimit: 1000 * plan.seconds + SHRINK_MS }),
-  });
-  const { first } = (shrinking ?? {}) as { first?: Failure };
-  if (found.errorInstance instanceof Error && found.counterexample !== null && first === undefined) {
-    throw found.errorInstance; // the judge itself failed
-  }
-  const failures: Failure[] = [];
-  if (found.counterexample !== null) {
-    const [c] = found.counterexample;
-    const again = await judgeCase(c);
-    // A crash or a race may not come back: then the first failure is the evidence.
-    if (again !== undefined && (again.findings.length > 0 || first === undefined)) {
-      failures.push(failureOf(c, again, candidate.keep?.()));
-    } else if (first !== undefined) {
-      const passed = again === undefined ? "" : " (and passed when run again: not deterministic)";
-      failures.push({ ...first, message: `${first.message}${passed}` });
-    }
-  }
-  return tally.report(performance.now() - start, failures);
 }
 
 /** A verdict's failure with the line that replays it. */

@@ -1,15 +1,23 @@
 // The whole check of one candidate for one op: a campaign against the bound, then the examination.
 import { type Candidate, Interrupted } from "../reference/candidate.ts";
 import { failureLine } from "./candidates/result.ts";
-import { campaign, type CampaignPlan, type Report } from "./campaign.ts";
+import { runAgenda } from "./agenda.ts";
+import type { CampaignPlan, Report } from "./campaign.ts";
+import { Limited } from "./candidates/limited.ts";
 import type { Chosen } from "./choose.ts";
-import { type Examination, examine, type Promises } from "./examination.ts";
+import { Deadline } from "./deadline.ts";
+import type { Examination, Promises } from "./examination.ts";
+import { Examiner } from "./examiner.ts";
+import { Search } from "./search.ts";
 import type { Terms } from "./terms.ts";
+import type { Untried } from "./untried.ts";
 
 export interface Checked {
   readonly report: Report;
-  /** Absent where the candidate gave no numbers in the campaign, and where the check was interrupted. */
+  /** Absent where the candidate gave no numbers in the campaign, and where no part of it was tried. */
   readonly examination?: Examination;
+  /** What a budget or a signal left out. */
+  readonly untried: readonly Untried[];
   /** The candidate did nothing that no correct kernel does. */
   readonly passed: boolean;
 }
@@ -21,14 +29,16 @@ export async function check(
   terms: Terms,
   plan: CampaignPlan & Partial<Promises>,
 ): Promise<Checked> {
+  const { deadline = new Deadline() } = plan;
+  const limited = new Limited(candidate, deadline, plan.timeout);
   let checked: Checked;
   try {
-    checked = await checkOpen(chosen, candidate, terms, plan);
+    checked = await checkOpen(chosen, limited, terms, plan, deadline);
   } catch (error) {
-    await closing(candidate); // the judge's own error is the one to report
+    await closing(limited); // the judge's own error is the one to report
     throw error;
   }
-  const complaint = await closing(candidate);
+  const complaint = await closing(limited);
   const { examination } = checked;
   if (complaint === undefined || examination === undefined) return checked;
   return { ...checked, examination: { ...examination, findings: [...examination.findings, complaint] }, passed: false };
@@ -36,20 +46,19 @@ export async function check(
 
 async function checkOpen(
   chosen: Chosen,
-  candidate: Candidate,
+  candidate: Limited,
   terms: Terms,
   plan: CampaignPlan & Partial<Promises>,
+  deadline: Deadline,
 ): Promise<Checked> {
-  const report = await campaign(chosen, candidate, terms, plan);
-  // A crash or a hang has already been reported, and left no numbers to examine.
-  const hasNumbers = report.failures.every(({ worst }) => worst !== undefined);
   const { seed, nondeterministic = false, bitwise = false } = plan;
-  const examination =
-    hasNumbers && plan.signal?.aborted !== true
-      ? await unlessInterrupted(examine(chosen, candidate, terms, { seed, nondeterministic, bitwise }))
-      : undefined;
+  const search = new Search(chosen, candidate, terms, plan, deadline);
+  const examiner = new Examiner(chosen, candidate, terms, { seed, nondeterministic, bitwise }, deadline);
+  const untried = await runAgenda(search, examiner, deadline, { ...plan, spec: chosen.spec });
+  const report = search.report();
+  const examination = examiner.hasBegun ? examiner.examination() : undefined;
   const passed = report.failures.length === 0 && !examination?.findings.length;
-  return { report, ...(examination === undefined ? {} : { examination }), passed };
+  return { report, ...(examination === undefined ? {} : { examination }), untried, passed };
 }
 
 /** Closes the candidate; what it threw, as a finding. */

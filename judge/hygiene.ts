@@ -24,22 +24,75 @@ export interface Hygiene {
   readonly notes: readonly string[];
 }
 
-/** Throws what the candidate throws. */
+/** Both parts. Throws what the candidate throws. */
 export async function inspectHygiene(trial: Trial): Promise<Hygiene> {
-  const { operation, target, deterministic } = trial;
-  const problem = ordinary(trial);
-  const findings: string[] = [];
-  const notes: string[] = [];
-  const line = formatCase({ op: trial.spec.op, sizes: trial.sizes, profile: "unit", seed: trial.seed });
+  return together(await inspectBits(trial), await inspectNonFinite(trial));
+}
 
+/** The part about two runs. */
+export type Bits = Pick<Hygiene, "repeatable" | "findings" | "notes">;
+/** The part about NaN and infinity. */
+export type NonFinite = Omit<Hygiene, "repeatable">;
+
+export function together(bits: Bits, nonFinite: NonFinite): Hygiene {
+  return {
+    repeatable: bits.repeatable,
+    ...nonFinite,
+    findings: [...bits.findings, ...nonFinite.findings],
+    notes: [...bits.notes, ...nonFinite.notes],
+  };
+}
+
+/** Whether two runs on the same inputs, with another between them, agree. */
+export async function inspectBits(trial: Trial): Promise<Bits> {
+  const problem = ordinary(trial);
   const first = await Run.of(trial, problem);
   await Run.of(trial, ordinary(trial, trial.seed + 1));
   const second = await Run.of(trial, problem);
-  const changed = firstDifference(operation, first.outputs, second.outputs);
-  if (changed !== undefined) {
-    (deterministic ? findings : notes).push(`${line}: a second run on the same inputs gave another ${changed}`);
-  }
+  const changed = firstDifference(trial.operation, first.outputs, second.outputs);
+  if (changed === undefined) return { repeatable: true, findings: [], notes: [] };
+  const lines = [`${lineOf(trial)}: a second run on the same inputs gave another ${changed}`];
+  return {
+    repeatable: false,
+    ...(trial.deterministic ? { findings: lines, notes: [] } : { findings: [], notes: lines }),
+  };
+}
 
+/** What becomes of NaN and infinity. */
+export async function inspectNonFinite(trial: Trial): Promise<NonFinite> {
+  const problem = ordinary(trial);
+  const findings: string[] = [];
+  const notes: string[] = [];
+  const line = lineOf(trial);
+  const swallowed = await swallowedNumbers(trial, problem);
+  const poisonings = await poisonElsewhere(trial);
+  const through = (masked: boolean): string[] =>
+    poisonings.flatMap((p) => (p.masked === masked && p.reached !== undefined ? [`${p.name} → ${p.reached}`] : []));
+  const spread = through(false);
+  const leaked = [...through(true), ...(await unreadNumbers(trial, problem))];
+  const judged = trial.target.promisesNonFinite ? findings : notes;
+  append(
+    judged,
+    swallowed.map((where) => `${line}: not passed on: ${where}`),
+  );
+  append(
+    judged,
+    spread.map((where) => `${line}: NaN comes through from ${where}`),
+  );
+  append(
+    notes,
+    leaked.map((where) => `${line}: NaN comes through from ${where}`),
+  );
+  return { swallowed, spread, leaked, findings, notes };
+}
+
+function lineOf({ spec, sizes, seed }: Trial): string {
+  return formatCase({ op: spec.op, sizes, profile: "unit", seed });
+}
+
+/** Inputs whose NaN or infinity some output should show and does not. */
+async function swallowedNumbers(trial: Trial, problem: Problem): Promise<string[]> {
+  const { operation } = trial;
   const swallowed: string[] = [];
   for (const [poison, value] of [
     ["NaN", NaN],
@@ -55,25 +108,7 @@ export async function inspectHygiene(trial: Trial): Promise<Hygiene> {
       if (lost !== undefined) swallowed.push(`${poison} in ${input} → ${lost}`);
     }
   }
-  const poisonings = await poisonElsewhere(trial);
-  const through = (masked: boolean): string[] =>
-    poisonings.flatMap((p) => (p.masked === masked && p.reached !== undefined ? [`${p.name} → ${p.reached}`] : []));
-  const spread = through(false);
-  const leaked = [...through(true), ...(await unreadNumbers(trial, problem))];
-  const judged = target.promisesNonFinite ? findings : notes;
-  append(
-    judged,
-    swallowed.map((where) => `${line}: not passed on: ${where}`),
-  );
-  append(
-    judged,
-    spread.map((where) => `${line}: NaN comes through from ${where}`),
-  );
-  append(
-    notes,
-    leaked.map((where) => `${line}: NaN comes through from ${where}`),
-  );
-  return { repeatable: changed === undefined, swallowed, spread, leaked, findings, notes };
+  return swallowed;
 }
 
 function poisoned({ operation, spec }: Trial): string[] {

@@ -62,40 +62,66 @@ export async function measurePrecision(
   probes: readonly Probe[],
   setup: Setup,
 ): Promise<Measured> {
-  const { operation, dtype, seed } = setup;
-  const seen = new Map<string, Seen[]>();
   const findings: ProbeFinding[] = [];
-  for (const probe of probes) {
-    const { sizes, outputs, draws = 1, profile = "unit", change } = probe;
-    const samples: Sample[] = [];
-    for (let draw = 0; draw < draws; draw++) {
-      const c: Case = { op: operation.name, sizes, profile, seed: seed + draw };
-      const ruler = rulerOf(setup, probe, c);
-      const { outputs: got } = await runCandidate(setup.operation, candidate, ruler.problem);
-      const verdict = judgeOutputs(operation, got, ruler.problem, setup);
-      const told = change === undefined ? {} : { change: change.name };
-      append(
-        findings,
-        verdict.findings.map((message) => ({ case: c, ...told, message })),
-      );
-      if (
-        outputs.every((name) => verdict.comparisons.some((comparison) => comparison.output === name)) // none of another shape
-      ) {
-        samples.push(new Sample(ruler, got));
-      }
-    }
-    if (samples.length < draws) continue;
-    for (const output of outputs) {
-      const found = classify(output, samples, setup);
-      const named = await settled(found.named, output, candidate, sizes, setup);
-      seen.set(output, [...(seen.get(output) ?? []), { ...found, named }]);
+  const seen: SeenOutput[] = [];
+  for (const probe of probes) append(seen, await measureProbe(candidate, probe, setup, findings));
+  return { precision: precisionOf(seen, setup), findings };
+}
+
+/** One probe: what it showed of each output. Its findings are added to `findings` as they come. Throws what the candidate throws. */
+export async function measureProbe(
+  candidate: Candidate,
+  probe: Probe,
+  setup: Setup,
+  findings: ProbeFinding[],
+): Promise<readonly SeenOutput[]> {
+  const { operation, seed, pause } = setup;
+  const { sizes, outputs, draws = 1, profile = "unit", change } = probe;
+  const samples: Sample[] = [];
+  for (let draw = 0; draw < draws; draw++) {
+    await pause?.();
+    const c: Case = { op: operation.name, sizes, profile, seed: seed + draw };
+    const ruler = rulerOf(setup, probe, c);
+    const { outputs: got } = await runCandidate(operation, candidate, ruler.problem);
+    const verdict = judgeOutputs(operation, got, ruler.problem, setup);
+    const told = change === undefined ? {} : { change: change.name };
+    append(
+      findings,
+      verdict.findings.map((message) => ({ case: c, ...told, message })),
+    );
+    if (
+      outputs.every((name) => verdict.comparisons.some((comparison) => comparison.output === name)) // none of another shape
+    ) {
+      samples.push(new Sample(ruler, got));
+      await emulateAll(ruler, setup);
     }
   }
+  if (samples.length < draws) return [];
+  const seen: SeenOutput[] = [];
+  for (const output of outputs) {
+    const found = classify(output, samples, setup);
+    const named = await settled(found.named, output, candidate, sizes, setup);
+    seen.push({ ...found, output, named });
+  }
+  return seen;
+}
+
+/** Each output's class, from all that probes showed of it. */
+export function precisionOf(seen: readonly SeenOutput[], { operation, dtype }: Setup): Precision[] {
   const precision: Precision[] = [];
-  for (const [output, list] of seen) {
+  for (const output of new Set(seen.map((one) => one.output))) {
+    const list = seen.filter((one) => one.output === output);
     precision.push({ output, ...together(list, storageOf(operation, output, dtype)) });
   }
-  return { precision, findings };
+  return precision;
+}
+
+/** Emulates every class now, with pauses: together they take the longest of all that a check does. */
+async function emulateAll(ruler: Ruler, { operation, dtype, pause }: Setup): Promise<void> {
+  for (const name of classesFor(operation, dtype)) {
+    await pause?.();
+    ruler.emulated(name);
+  }
 }
 
 /** The problem of a probe's case, in the dtype. */
@@ -116,6 +142,11 @@ function rulerOf(setup: Setup, probe: Probe, c: Case): Ruler {
   const ruler = new Ruler(setup, problemOf(setup, probe, c.seed), c.seed);
   setup.rulers?.set(key, ruler);
   return ruler;
+}
+
+/** What a probe showed of one output. */
+export interface SeenOutput extends Seen {
+  readonly output: string;
 }
 
 /** The evidence of one probe on an output. */

@@ -18,6 +18,8 @@ export interface Setup extends Terms {
   readonly seed: number;
   /** Keeps each probe's ruler for the next candidate that is measured in the same setup. */
   readonly rulers?: Map<string, Ruler>;
+  /** Called between two stretches of work. What it throws ends the measurement. */
+  readonly pause?: () => Promise<void>;
 }
 
 /** The scale for errors on one problem, whatever the candidate: the truth, the allowances, and each class's outputs. */

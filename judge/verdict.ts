@@ -7,9 +7,10 @@ import { type Inputs, type Operation, type Outputs, type Scalars, storageOf } fr
 import type { Target } from "../reference/targets.ts";
 import type { Floats, Ints, Tensor } from "../reference/tensor.ts";
 import type { Problem } from "./case.ts";
-import { type Candidate, type CandidateResult, Interrupted, ProtocolError } from "../reference/candidate.ts";
+import { type Candidate, type CandidateResult, ProtocolError } from "../reference/candidate.ts";
 import { FormatError } from "../formats/error.ts";
 import { compareOutput, type Comparison, describeFinding } from "./compare.ts";
+import { isStop } from "./deadline.ts";
 import type { Terms } from "./terms.ts";
 
 export interface Verdict {
@@ -100,7 +101,7 @@ function sums(a: Errors<string>, b: Errors<string>): Errors<string> {
 /**
  * Runs the candidate on the problem and judges its outputs. Never throws for anything that the candidate does; throws
  * FormatError where the judge's own files cannot be written, ProtocolError where the candidate's client is of another
- * version, and Interrupted.
+ * version, Interrupted and OutOfTime.
  */
 export async function judgeProblem(
   operation: Operation,
@@ -121,7 +122,7 @@ export async function judgeProblem(
 
 /** Whether an error says nothing about the candidate. */
 export function isJudges(error: unknown): boolean {
-  return error instanceof FormatError || error instanceof Interrupted || error instanceof ProtocolError;
+  return isStop(error) || error instanceof FormatError || error instanceof ProtocolError;
 }
 
 /** The verdict on outputs that exist already, as if a candidate had been given the problem rounded to the dtype. */

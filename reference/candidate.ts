@@ -56,6 +56,10 @@ export interface Candidate {
   readonly close?: () => Promise<void>;
   /** The target whose accuracies are allowed, unless the caller names another. */
   readonly target?: Target;
-  /** The candidate for one op and dtype, if it must know them: for the layout of tensors on a device, or a process's requests. */
-  readonly under?: (operation: Operation, dtype: DTypeName, signal?: AbortSignal) => Candidate;
+  /**
+   * The candidate for one op and dtype, if it must know them: for the layout of tensors on a device, or a process's requests.
+   * `timeout` is what the judge's caller asked for, milliseconds for one case; such a candidate keeps to it by itself, or to a limit of
+   * its own where nothing was asked for.
+   */
+  readonly under?: (operation: Operation, dtype: DTypeName, signal?: AbortSignal, timeout?: number) => Candidate;
 }

@@ -43,6 +43,7 @@ const nothing: JudgeResult = {
   precision: [],
   relations: [],
   notes: [],
+  untried: [],
 };
 
 async function tried(

@@ -2,11 +2,14 @@
 import type { Candidate } from "../../reference/candidate.ts";
 import type { CampaignPlan, RealInputs, Report } from "../campaign.ts";
 import { functionCandidate } from "../candidates/function.ts";
+import { DEFAULT_TIMEOUT, Limited } from "../candidates/limited.ts";
 import { type Checked, check } from "../check.ts";
 import type { Chosen } from "../choose.ts";
-import type { Exactness, Examination, RelationResult } from "../examination.ts";
+import { Deadline } from "../deadline.ts";
+import type { Exactness, Examination, Promises, RelationResult } from "../examination.ts";
 import type { Precision } from "../precision.ts";
 import { parseReplay, type Replayed } from "../replay.ts";
+import type { Untried } from "../untried.ts";
 import { checkAgain, lineOf } from "./again.ts";
 import { checkFields, checkWhole, fieldsOf, shown } from "./input.ts";
 import { chosenOf } from "./ops.ts";
@@ -27,8 +30,16 @@ import type { AnyOp, KernelFunction } from "./types.ts";
 export interface JudgeOptions extends TermsOptions {
   /** Number of cases that are drawn, in addition to the examples that always run; 100 if left out. */
   readonly runs?: number;
-  /** Seconds to spend on cases, in place of a number of them. */
+  /**
+   * Seconds to spend in all, in place of a number of cases: what tells most for its time comes first, and what is left out is listed
+   * in the result's `untried`. The case in hand when they are over has its own `timeout`.
+   */
   readonly seconds?: number;
+  /**
+   * Milliseconds that the candidate may take for one case; 30,000 if left out, and what a process or a device was made with. It ends
+   * only what waits: a function that computes without a pause keeps its own program from doing anything else.
+   */
+  readonly timeout?: number;
   /** From 0 to 2³¹ − 1; 1 if left out: the same cases every time. */
   readonly seed?: number;
   /** Whether two runs may differ in bits; false if left out. */
@@ -37,7 +48,7 @@ export interface JudgeOptions extends TermsOptions {
   readonly bitwise?: boolean;
   /** One printed line, a case or a relation, to run instead of all others. */
   readonly replay?: string;
-  /** Stops between two cases: `judge` then rejects with the signal's reason. */
+  /** Ends the case in hand, unless it computes without a pause: `judge` then rejects with the signal's reason. */
   readonly signal?: AbortSignal;
   /** Called after each case, with the share of the campaign that is done, from 0 to 1. */
   readonly onCase?: (cases: number, share: number) => void;
@@ -82,6 +93,8 @@ export interface JudgeResult {
   readonly repeatable?: boolean;
   /** Things that a correct kernel may do but its user should know. */
   readonly notes: readonly string[];
+  /** What `seconds` left no time for: cases and relations by their lines, other parts by the op. Empty without a budget. */
+  readonly untried: readonly Untried[];
 }
 
 /**
@@ -105,28 +118,31 @@ export async function judge<Op extends AnyOp>(
   options: JudgeOptions = {},
 ): Promise<JudgeResult> {
   const chosen = chosenOf(op);
-  const plan = planOf(options);
+  const { signal, ...given } = planOf(options);
   const judged = candidateOf(chosen, candidate);
   const { target, dtype, stores } = options;
-  const given = Object.fromEntries(
-    Object.entries({ target, dtype, stores }).filter(([, value]) => value !== undefined),
-  );
-  const terms = termsOf(chosen.operation, given, "options", judged.target);
+  const named = Object.entries({ target, dtype, stores }).filter(([, value]) => value !== undefined);
+  const terms = termsOf(chosen.operation, Object.fromEntries(named), "options", judged.target);
   const replayed = options.replay === undefined ? undefined : replayOf(options.replay, chosen);
-  const ready = judged.under?.(chosen.operation, terms.dtype, plan.signal) ?? judged;
+  // What knows its op and dtype keeps to a limit of its own.
+  const plan = judged.under === undefined ? { timeout: DEFAULT_TIMEOUT, ...given } : { ...given, timeout: Infinity };
+  const ready = judged.under?.(chosen.operation, terms.dtype, signal, options.timeout) ?? judged;
   const result = await (
-    replayed === undefined ? check(chosen, ready, terms, plan).then(resultOf) : checkAgain(replayed, ready, terms, plan)
+    replayed === undefined
+      ? check(chosen, ready, terms, plan).then(resultOf)
+      : checkAgain(replayed, new Limited(ready, given.deadline, plan.timeout), terms, plan)
   ).catch((error: unknown) => {
-    plan.signal?.throwIfAborted();
+    signal?.throwIfAborted();
     throw error;
   });
-  plan.signal?.throwIfAborted();
+  signal?.throwIfAborted();
   return result;
 }
 
 const planFields = [
   "runs",
   "seconds",
+  "timeout",
   "seed",
   "nondeterministic",
   "bitwise",
@@ -137,11 +153,13 @@ const planFields = [
 ] as const;
 
 /** Checks the options that are not terms, and fills in the defaults. */
-function planOf(options: unknown): CampaignPlan & { readonly nondeterministic: boolean; readonly bitwise: boolean } {
+function planOf(
+  options: unknown,
+): CampaignPlan & Promises & { readonly deadline: Deadline; readonly signal: AbortSignal | undefined } {
   const fields = fieldsOf(options, "options", "an object");
   checkFields(fields, "options", [...termsFields, ...planFields]);
   const given = Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined));
-  const { runs = 100, seed = 1, seconds, nondeterministic = false, bitwise = false, signal, onCase, real } = given;
+  const { runs = 100, seed = 1, nondeterministic = false, bitwise = false, signal, onCase, real } = given;
   checkWhole(runs, "options.runs", 1, 1_000_000);
   checkWhole(seed, "options.seed", 0, 0x7fffffff);
   for (const [name, value] of Object.entries({ nondeterministic, bitwise })) {
@@ -155,14 +173,20 @@ function planOf(options: unknown): CampaignPlan & { readonly nondeterministic: b
   if (signal !== undefined && !(signal instanceof AbortSignal)) {
     throw new TypeError(`options.signal: got ${shown(signal)}, expected an AbortSignal`);
   }
-  if (seconds !== undefined && typeof seconds !== "number") {
-    throw new TypeError(`options.seconds: got ${shown(seconds)}, expected a number`);
-  }
-  if (seconds !== undefined && !((seconds as number) > 0 && (seconds as number) < Infinity)) {
-    throw new RangeError(`options.seconds: got ${shown(seconds)}, expected a positive number`);
-  }
-  const optional = Object.entries({ seconds, signal, onCase, real }).filter(([, value]) => value !== undefined);
-  return { runs, seed, nondeterministic, bitwise, ...Object.fromEntries(optional) } as ReturnType<typeof planOf>;
+  const [seconds, timeout] = [positive(given, "seconds"), positive(given, "timeout")];
+  const optional = Object.entries({ timeout, onCase, real }).filter(([, value]) => value !== undefined);
+  const deadline = new Deadline({ seconds, signal });
+  return { runs, seed, nondeterministic, bitwise, signal, deadline, ...Object.fromEntries(optional) } as ReturnType<
+    typeof planOf
+  >;
+}
+
+function positive(given: Readonly<Record<string, unknown>>, name: string): number | undefined {
+  const value = given[name];
+  if (value === undefined) return undefined;
+  if (typeof value !== "number") throw new TypeError(`options.${name}: got ${shown(value)}, expected a number`);
+  if (value > 0 && value < Infinity) return value;
+  throw new RangeError(`options.${name}: got ${shown(value)}, expected a positive number`);
 }
 
 function candidateOf({ operation }: Chosen, candidate: unknown): Candidate {
@@ -184,7 +208,7 @@ function replayOf(line: unknown, { operation }: Chosen): Replayed {
   return replayed;
 }
 
-function resultOf({ report, examination, passed }: Checked): JudgeResult {
+function resultOf({ report, examination, untried, passed }: Checked): JudgeResult {
   const { cases, elements, unjudged, nonFinite, worst, power, failures } = report;
   return {
     passed,
@@ -198,6 +222,7 @@ function resultOf({ report, examination, passed }: Checked): JudgeResult {
     precision: examination?.precision ?? [],
     relations: examination?.relations ?? [],
     notes: examination?.notes ?? [],
+    untried,
     ...examined(examination),
   };
 }

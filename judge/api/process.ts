@@ -1,5 +1,6 @@
 // A process as a candidate, for programs that use the library: the judge supplies the op and the dtype.
 import type { Candidate } from "../../reference/candidate.ts";
+import { ownTimeout } from "../candidates/limited.ts";
 import { startProcess } from "../candidates/process.ts";
 import { checkFields, fieldsOf, shown } from "./input.ts";
 
@@ -15,7 +16,7 @@ import { checkFields, fieldsOf, shown } from "./input.ts";
  * ```
  */
 export interface ProcessCandidateOptions {
-  /** Milliseconds that one case may take; 30,000 if left out. */
+  /** Milliseconds that one case may take; those of the judge if left out, and 30,000 where it has none either. */
   readonly timeout?: number;
 }
 
@@ -38,15 +39,18 @@ export function processCandidate(command: string, options: ProcessCandidateOptio
   if (command.trim() === "")
     throw new RangeError('command is empty, expected a line for the shell, such as "python3 mine.py"');
   checkFields(fieldsOf(options, "options", "{ timeout }"), "options", ["timeout"]);
-  const { timeout = 30_000 } = options;
-  if (typeof timeout !== "number") throw new TypeError(`options.timeout: got ${shown(timeout)}, expected milliseconds`);
-  if (!(timeout > 0 && timeout < Infinity)) {
+  const { timeout } = options;
+  if (timeout !== undefined && typeof timeout !== "number")
+    throw new TypeError(`options.timeout: got ${shown(timeout)}, expected milliseconds`);
+  if (timeout !== undefined && !(timeout > 0 && timeout < Infinity)) {
     throw new RangeError(`options.timeout: got ${timeout}, expected a positive number of milliseconds`);
   }
   return {
     name: command,
     run: () => Promise.reject(new Error("the process does not know its op yet, expected a run by judge")),
-    under: (operation, dtype, signal) =>
-      startProcess({ command, operation, dtype, timeout, ...(signal === undefined ? {} : { signal }) }),
+    under: (operation, dtype, signal, asked) => {
+      const terms = { command, operation, dtype, timeout: ownTimeout(timeout, asked) };
+      return startProcess({ ...terms, ...(signal === undefined ? {} : { signal }) });
+    },
   };
 }

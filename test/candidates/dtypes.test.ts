@@ -3,8 +3,8 @@
 import { describe, expect, test } from "vitest";
 import type { Candidate } from "../../reference/candidate.ts";
 import { judgeRows } from "../../judge/ops/index.ts";
-import { campaign } from "../../judge/campaign.ts";
-import { examine } from "../../judge/examination.ts";
+import { campaign } from "../../judge/search.ts";
+import { examine } from "../../judge/examiner.ts";
 import { problemOf } from "../../judge/precision.ts";
 import { LONG, precisionProbes } from "../../judge/probes.ts";
 import { judgeProblem } from "../../judge/verdict.ts";

@@ -1,7 +1,7 @@
 // Tensors that a forward saved belong to the inputs in every run of an op: cases, probes, relations and hygiene, in each dtype.
 import { describe, expect, test } from "vitest";
-import { campaign } from "../../judge/campaign.ts";
-import { examine } from "../../judge/examination.ts";
+import { campaign } from "../../judge/search.ts";
+import { examine } from "../../judge/examiner.ts";
 import { judgeRows } from "../../judge/ops/index.ts";
 import { realInputs } from "../../judge/real.ts";
 import { savedAgain } from "../../judge/saved.ts";

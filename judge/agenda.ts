@@ -1,0 +1,84 @@
+// The order of a check. Without a budget: all cases, and then all parts of the examination.
+//
+// With a budget the time may end at any point, so what tells most for its time comes first. The examples begin, and drawn cases go on
+// until the time is up. After every few cases comes one other thing: each relation, repeatability, NaN and infinity, exactness, and then
+// in turn the probes of precision and the long cases, which cost the judge itself the most.
+import { type Case, exampleCases, formatCase, longCases } from "./case.ts";
+import { type Deadline, isStop } from "./deadline.ts";
+import type { Examiner } from "./examiner.ts";
+import type { JudgeRow } from "./row.ts";
+import type { Search } from "./search.ts";
+import type { Untried } from "./untried.ts";
+
+/** Cases between two other things of a check with a budget. */
+const CASES_BETWEEN = 3;
+/** More cases than any budget has time for. */
+const ENDLESS = 1e9;
+
+interface Item extends Untried {
+  readonly run: () => Promise<void>;
+  /** Milliseconds that it takes in one stretch. */
+  readonly estimate?: () => number;
+}
+
+/** Tries all of it as far as time and signal allow. Returns what they left out. Throws what the judge itself throws. */
+export async function runAgenda(
+  search: Search,
+  examiner: Examiner,
+  deadline: Deadline,
+  { spec, seed, runs }: { readonly spec: JudgeRow; readonly seed: number; readonly runs: number },
+): Promise<readonly Untried[]> {
+  const [examples, long] = [exampleCases(spec, seed), longCases(spec, seed)];
+  const untried: Untried[] = [];
+  const attempt = async ({ run, estimate, ...item }: Item): Promise<void> => {
+    try {
+      if ((estimate?.() ?? 0) > deadline.left) untried.push(item);
+      else await run();
+    } catch (error) {
+      if (!isStop(error)) throw error;
+      untried.push(item);
+    }
+  };
+  const queue: Item[] = deadline.isLimited
+    ? byTelling(
+        examiner,
+        long.map((c) => longItem(search, c)),
+      )
+    : [...examiner.parts];
+  let cases = 0;
+  const between = async (): Promise<boolean> => {
+    const item = ++cases % CASES_BETWEEN === 0 ? queue.shift() : undefined;
+    if (item !== undefined) await attempt(item);
+    return !search.hasFailed;
+  };
+  await search.try(
+    deadline.isLimited ? { examples, runs: ENDLESS, between } : { examples: [...examples, ...long], runs },
+  );
+  if (search.hasNumbers) for (const item of queue) await attempt(item);
+  return [...search.untried, ...untried];
+}
+
+/** A long case, unless a failure has ended the search. */
+function longItem(search: Search, c: Case): Item {
+  return {
+    part: "long case",
+    line: formatCase(c),
+    estimate: () => (search.hasFailed ? 0 : search.estimate(c)),
+    run: async () => {
+      if (!search.hasFailed) await search.try({ examples: [c], runs: 0 });
+    },
+  };
+}
+
+/** Cheap parts, and then the probes and the long cases in turn. */
+function byTelling({ parts }: Examiner, long: readonly Item[]): Item[] {
+  const are = (...names: readonly Untried["part"][]): Item[] => parts.filter(({ part }) => names.includes(part));
+  const probes = are("precision");
+  const dear = Array.from({ length: Math.max(probes.length, long.length) }, (_, i) => [probes[i], long[i]]).flat();
+  return [
+    ...are("relation"),
+    ...are("repeatability", "NaN and infinity"),
+    ...are("exactness"),
+    ...dear.filter((item) => item !== undefined),
+  ];
+}

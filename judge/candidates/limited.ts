@@ -1,0 +1,72 @@
+// A candidate with limits: no run begins when the time is up, and none takes longer than its timeout.
+import { type Candidate, type CandidateResult, Interrupted } from "../../reference/candidate.ts";
+import type { Inputs, Scalars } from "../../reference/operation.ts";
+import { startTimer } from "../../reference/timer.ts";
+import type { Deadline } from "../deadline.ts";
+
+/** Milliseconds that a candidate of this process may take for one case, unless the caller says otherwise. */
+export const DEFAULT_TIMEOUT = 30_000;
+
+/** The limit of a candidate that keeps to one by itself: its own or the one that the judge's caller asked for, whichever is shorter. */
+export function ownTimeout(own: number | undefined, asked: number | undefined): number {
+  return Math.min(own ?? Infinity, asked ?? own ?? DEFAULT_TIMEOUT);
+}
+
+/** The most milliseconds for closing a candidate. */
+const CLOSING = 5_000;
+
+/**
+ * Every run of a check goes through here, whichever part asks for it. A run that has begun has its timeout, however little of the
+ * budget is left. The timer cannot stop a function that computes without a pause, only one that waits.
+ */
+export class Limited implements Candidate {
+  readonly name: string;
+  /** Milliseconds that the candidate has taken so far. */
+  busy = 0;
+  private readonly candidate: Candidate;
+  private readonly deadline: Deadline;
+  private readonly timeout: number;
+
+  /** No timeout but the candidate's own if it is left out. */
+  constructor(candidate: Candidate, deadline: Deadline, timeout = Infinity) {
+    this.name = candidate.name;
+    this.candidate = candidate;
+    this.deadline = deadline;
+    this.timeout = timeout;
+  }
+
+  /** Throws what the candidate throws, Interrupted and OutOfTime. */
+  async run(inputs: Inputs, scalars: Scalars): Promise<CandidateResult> {
+    await this.deadline.pause();
+    const since = this.deadline.now();
+    try {
+      const { signal } = this.deadline;
+      return await within(this.timeout, "answer", () => this.candidate.run(inputs, scalars), signal);
+    } finally {
+      this.busy += this.deadline.now() - since;
+    }
+  }
+
+  keep(): string | undefined {
+    return this.candidate.keep?.();
+  }
+
+  async close(): Promise<void> {
+    await within(Math.min(this.timeout, CLOSING), "close", async () => this.candidate.close?.());
+  }
+}
+
+/** What `work` gives, unless it takes longer or a signal comes. */
+function within<T>(milliseconds: number, what: string, work: () => Promise<T>, signal?: AbortSignal): Promise<T> {
+  return new Promise<T>((resolve, reject) => {
+    const late = (): void => reject(new Error(`did not ${what} within ${milliseconds / 1000} s`));
+    const stop = (): void => reject(new Interrupted());
+    const stopTimer = startTimer(milliseconds, late);
+    signal?.addEventListener("abort", stop);
+    const settled = (): void => {
+      stopTimer();
+      signal?.removeEventListener("abort", stop);
+    };
+    (async () => work())().finally(settled).then(resolve, reject);
+  });
+}

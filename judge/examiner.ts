@@ -1,0 +1,218 @@
+// Runs the parts of an examination, each on its own, so that a run with little time can choose among them.
+import type { Candidate } from "../reference/candidate.ts";
+import { append } from "../reference/lists.ts";
+import { buildCase } from "./campaign.ts";
+import { failureLine } from "./candidates/result.ts";
+import { type Case, formatCase } from "./case.ts";
+import type { Chosen } from "./choose.ts";
+import { Deadline } from "./deadline.ts";
+import {
+  correctEvaluations,
+  type Draws,
+  type Examination,
+  type Exactness,
+  isFinding,
+  type Promises,
+  type RelationResult,
+} from "./examination.ts";
+import { type Bits, type Hygiene, inspectBits, inspectNonFinite, type NonFinite, together } from "./hygiene.ts";
+import { measureProbe, precisionOf, type ProbeFinding, type SeenOutput } from "./precision.ts";
+import { LONG, type Probe, precisionProbes } from "./probes.ts";
+import { relationsOf } from "./relations/index.ts";
+import { formatRelation, type Relation, type Trial } from "./relations/relation.ts";
+import type { Setup } from "./sample.ts";
+import type { Terms } from "./terms.ts";
+import type { Untried } from "./untried.ts";
+import { isJudges, judgeProblem } from "./verdict.ts";
+
+const LATTICES = 3;
+
+/** A part of an examination. */
+export interface ExaminationPart extends Untried {
+  /** Throws what the judge itself throws. Does nothing once the candidate has failed. */
+  readonly run: () => Promise<void>;
+}
+
+/** Runs all parts; one that makes the candidate fail is a finding, and the next ones are left out. Throws as judge does. */
+export async function examine(
+  chosen: Chosen,
+  candidate: Candidate,
+  terms: Terms,
+  draws: Promises & Draws,
+): Promise<Examination> {
+  const examiner = new Examiner(chosen, candidate, terms, draws, new Deadline());
+  for (const part of examiner.parts) await part.run();
+  return examiner.examination();
+}
+
+/** What is seen of a candidate, part by part. */
+export class Examiner {
+  /** In the order of the report. */
+  readonly parts: readonly ExaminationPart[];
+  hasBegun = false;
+  private hasFailed = false;
+  private readonly candidate: Candidate;
+  private readonly trial: Trial;
+  private readonly setup: Setup;
+  private readonly bitwise: boolean;
+  private readonly deadline: Deadline;
+  private readonly probes: readonly Probe[];
+  private readonly tried = new Set<Probe>();
+  private readonly seen: SeenOutput[] = [];
+  private readonly findings: string[] = [];
+  private readonly notes: string[] = [];
+  private readonly replays: string[] = [];
+  private readonly relations: RelationResult[] = [];
+  private exactness: Exactness | undefined;
+  private bits: Bits | undefined;
+  private nonFinite: NonFinite | undefined;
+  private evidence: string | undefined;
+  private ms = 0;
+
+  constructor(
+    { operation, spec }: Chosen,
+    candidate: Candidate,
+    terms: Terms,
+    { seed, nondeterministic, bitwise, longest = LONG }: Promises & Draws,
+    deadline: Deadline,
+  ) {
+    const sizes = spec.ordinary;
+    this.candidate = candidate;
+    this.trial = { ...terms, operation, spec, candidate, sizes, seed, deterministic: !nondeterministic };
+    const evaluations = correctEvaluations(operation);
+    this.setup = { ...terms, operation, spec, evaluations, seed, pause: () => deadline.pause() };
+    this.bitwise = bitwise;
+    this.deadline = deadline;
+    this.probes = precisionProbes(spec, longest, terms.dtype);
+    this.parts = [
+      ...(evaluations.length === 0 ? [] : this.probes.map((probe) => this.ofProbe(probe))),
+      ...(operation.exact.length > 0 ? [this.part("exactness", operation.name, () => this.tryLattices())] : []),
+      ...relationsOf(operation, spec).map((relation) => this.ofRelation(relation)),
+      this.part("repeatability", operation.name, () => this.tryBits()),
+      this.part("NaN and infinity", operation.name, () => this.tryNonFinite()),
+    ];
+  }
+
+  /** What has been seen so far. */
+  examination(): Examination {
+    const { exactness, evidence, bits, nonFinite, findings, replays, relations, notes, ms } = this;
+    const unmeasured = this.unmeasured();
+    return {
+      op: this.trial.operation.name,
+      precision: precisionOf(this.measured(), this.setup),
+      ...(unmeasured === undefined ? {} : { unmeasured }),
+      ...(exactness === undefined ? {} : { exactness }),
+      relations,
+      ...(bits === undefined || nonFinite === undefined ? {} : { hygiene: together(bits, nonFinite) }),
+      findings,
+      replays,
+      notes,
+      ...(evidence === undefined ? {} : { evidence }),
+      ms,
+    };
+  }
+
+  private unmeasured(): string | undefined {
+    if (this.probes.length === 0) return "no probe";
+    if (this.setup.evaluations.length === 0) return "nothing in the zoo";
+    return this.tried.size === 0 && !this.hasFailed ? "not tried" : undefined;
+  }
+
+  /** What is known of outputs of which all probes were tried: some alone would name a class that the others rule out. */
+  private measured(): SeenOutput[] {
+    const untried = this.probes.filter((probe) => !this.tried.has(probe));
+    const left = new Set(untried.flatMap(({ outputs }) => outputs));
+    return this.seen.filter(({ output }) => !left.has(output));
+  }
+
+  private part(part: Untried["part"], line: string, run: () => Promise<void>): ExaminationPart {
+    return { part, line, run: () => this.try(run) };
+  }
+
+  private async try(run: () => Promise<void>): Promise<void> {
+    if (this.hasFailed) return;
+    const start = this.deadline.now();
+    try {
+      await this.deadline.pause();
+      this.hasBegun = true;
+      await run();
+    } catch (error) {
+      if (isJudges(error)) throw error;
+      this.hasFailed = true;
+      this.findings.push(failureLine(this.candidate, error));
+      this.evidence = this.candidate.keep?.();
+    } finally {
+      this.ms += this.deadline.now() - start;
+    }
+  }
+
+  private ofProbe(probe: Probe): ExaminationPart {
+    const { operation, seed } = this.trial;
+    const { sizes, profile = "unit", change } = probe;
+    return this.part("precision", probeLine({ op: operation.name, sizes, profile, seed }, change?.name), async () => {
+      const found: ProbeFinding[] = [];
+      try {
+        append(this.seen, await measureProbe(this.candidate, probe, this.setup, found));
+        this.tried.add(probe);
+      } finally {
+        append(
+          this.findings,
+          found.map(({ case: c, change: name, message }) => `${probeLine(c, name)}: ${message}`),
+        );
+      }
+    });
+  }
+
+  private ofRelation({ name, statement, run }: Relation): ExaminationPart {
+    const { spec, sizes, seed } = this.trial;
+    const line = formatRelation({ op: spec.op, sizes, profile: "unit", seed }, name);
+    return this.part("relation", line, async () => {
+      const outcome = await run(this.trial);
+      this.relations.push({ name, statement, ...outcome });
+      const { message, replay } = outcome;
+      if (!isFinding(outcome, this.bitwise)) return;
+      this.findings.push(`${message}. ${statement}`);
+      if (replay !== undefined) this.replays.push(replay);
+    });
+  }
+
+  /** On integers from −4 to 4 every partial sum is exact, in any order. */
+  private async tryLattices(): Promise<void> {
+    const { operation, spec, candidate, sizes, seed, dtype } = this.trial;
+    let [elements, exact] = [0, 0];
+    for (let draw = 0; draw < LATTICES; draw++) {
+      const c: Case = { op: spec.op, sizes, profile: "lattice", seed: seed + draw };
+      const verdict = await judgeProblem(operation, candidate, buildCase(spec, c, dtype), this.trial);
+      for (const { output, power, outside } of verdict.comparisons) {
+        if (!operation.exact.includes(output)) continue;
+        elements += power.judged;
+        exact += power.judged - outside;
+      }
+      append(
+        this.findings,
+        verdict.findings.map((message) => `${formatCase(c)}: ${message}`),
+      );
+      if (verdict.findings.length > 0) this.replays.push(formatCase(c));
+    }
+    this.exactness = { elements, exact };
+  }
+
+  private async tryBits(): Promise<void> {
+    this.bits = await inspectBits(this.trial);
+    this.note(this.bits);
+  }
+
+  private async tryNonFinite(): Promise<void> {
+    this.nonFinite = await inspectNonFinite(this.trial);
+    this.note(this.nonFinite);
+  }
+
+  private note({ findings, notes }: Pick<Hygiene, "findings" | "notes">): void {
+    append(this.findings, findings);
+    append(this.notes, notes);
+  }
+}
+
+function probeLine(c: Case, change: string | undefined): string {
+  return [formatCase(c), change].filter(Boolean).join(", ");
+}

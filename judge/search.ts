@@ -1,0 +1,191 @@
+// The search for a case at which a candidate fails: fast-check draws cases, the judge decides, a failure is shrunk to one line.
+import fc from "fast-check";
+import type { Candidate } from "../reference/candidate.ts";
+import { Limited } from "./candidates/limited.ts";
+import { buildCase, type CampaignPlan, type Failure, failureOf, type Report, Tally } from "./campaign.ts";
+import { arbitraryCase, type Case, exampleCases, formatCase, longCases } from "./case.ts";
+import type { Chosen } from "./choose.ts";
+import { Deadline, isStop } from "./deadline.ts";
+import type { Terms } from "./terms.ts";
+import type { Untried } from "./untried.ts";
+import { judgeProblem, type Verdict } from "./verdict.ts";
+
+/** Shrinking ends after this many tries or milliseconds, whichever comes first. */
+const MOST_SHRINKS = 300;
+const SHRINK_MS = 15_000;
+
+/** What is tried: first the examples, and then this many drawn cases. */
+export interface Round {
+  readonly examples: readonly Case[];
+  readonly runs: number;
+  /** Does something else between two cases. False where the search is to end. */
+  readonly between?: () => Promise<boolean>;
+}
+
+/** A failure that is being shrunk. */
+interface Shrinking {
+  readonly first: Failure;
+  readonly since: number;
+  tries: number;
+  smallest: Failure;
+  /** Whether time or a signal ended it. */
+  isCut: boolean;
+}
+
+/** Rounds of cases on one candidate, until one fails. */
+export class Search {
+  readonly untried: Untried[] = [];
+  private readonly chosen: Chosen;
+  private readonly candidate: Limited;
+  private readonly terms: Terms;
+  private readonly plan: CampaignPlan;
+  private readonly deadline: Deadline;
+  private readonly tally: Tally;
+  private readonly long: ReadonlySet<string>;
+  private failure: Failure | undefined;
+  private ms = 0;
+  private readonly cost = { ms: 0, work: 0 };
+
+  constructor(chosen: Chosen, candidate: Limited, terms: Terms, plan: CampaignPlan, deadline: Deadline) {
+    this.chosen = chosen;
+    this.candidate = candidate;
+    this.terms = terms;
+    this.plan = plan;
+    this.deadline = deadline;
+    this.tally = new Tally(chosen.operation.name);
+    this.long = new Set(longCases(chosen.spec, plan.seed).map(formatCase));
+  }
+
+  get hasFailed(): boolean {
+    return this.failure !== undefined;
+  }
+
+  /** A crash or a hang leaves no numbers to examine. */
+  get hasNumbers(): boolean {
+    return this.failure === undefined || this.failure.worst !== undefined;
+  }
+
+  report(): Report {
+    return this.tally.report(this.ms, this.failure === undefined ? [] : [this.failure]);
+  }
+
+  /** Tries a round; what time or a signal left out becomes untried. Throws what the judge itself throws. */
+  async try(round: Round): Promise<void> {
+    const { examples, runs } = round;
+    const { seed } = this.plan;
+    const start = this.deadline.now();
+    let [tried, elsewhere] = [0, 0];
+    let shrinking: Shrinking | undefined;
+    const property = fc.asyncProperty(arbitraryCase(this.chosen.spec, this.hasReal), async (c) => {
+      if (shrinking === undefined && tried > 0 && round.between !== undefined) {
+        const since = this.deadline.now();
+        const goesOn = await round.between();
+        elsewhere += this.deadline.now() - since;
+        if (!goesOn) throw new fc.PreconditionFailure(true);
+      }
+      if (shrinking !== undefined && this.isShrunk(shrinking)) throw new fc.PreconditionFailure(true);
+      const verdict = await this.judge(c);
+      if (verdict === undefined) {
+        if (shrinking !== undefined) shrinking.isCut = true;
+        throw new fc.PreconditionFailure(true);
+      }
+      if (shrinking === undefined) {
+        tried++;
+        this.tally.add(c, verdict, !this.long.has(formatCase(c)));
+        this.plan.onCase?.(this.tally.cases, this.share(examples.length + runs));
+      }
+      if (verdict.findings.length === 0) return true;
+      if (shrinking === undefined) {
+        const first = failureOf(c, verdict, this.candidate.keep());
+        shrinking = { first, since: this.deadline.now(), tries: 0, smallest: first, isCut: false };
+      } else shrinking.smallest = failureOf(c, verdict);
+      return false;
+    });
+    const parameters = { seed, examples: examples.map((c): [Case] => [c]), numRuns: examples.length + runs };
+    const found = await fc.check(property, parameters);
+    const failing = shrinking as Shrinking | undefined;
+    if (failing === undefined) {
+      if (found.errorInstance instanceof Error && found.counterexample !== null) throw found.errorInstance; // the judge itself failed
+      if (!this.hasFailed) this.leave(examples.slice(tried), runs === 0 || tried > examples.length);
+    } else this.failure = await this.confirmed(failing, found.counterexample!);
+    this.ms += this.deadline.now() - start - elsewhere;
+  }
+
+  /** Milliseconds that the judge itself will take for a case, from what the others took; a long case is judged in one stretch. */
+  estimate(c: Case): number {
+    return this.cost.work === 0 ? 0 : (this.cost.ms / this.cost.work) * this.work(c);
+  }
+
+  private get hasReal(): boolean {
+    return this.plan.real?.(this.chosen.spec.op, 0) !== undefined;
+  }
+
+  private share(all: number): number {
+    return this.deadline.isLimited ? this.deadline.spent : Math.min(1, this.tally.cases / all);
+  }
+
+  /** A case that is not tried counts for nothing, so shrinking ends with the smallest failure seen so far. */
+  private isShrunk(shrinking: Shrinking): boolean {
+    return ++shrinking.tries > MOST_SHRINKS || this.deadline.now() - shrinking.since > SHRINK_MS;
+  }
+
+  /** Undefined where time or a signal ended it. */
+  private async judge(c: Case): Promise<Verdict | undefined> {
+    const { operation, spec } = this.chosen;
+    const { now } = this.deadline;
+    const [start, busy] = [now(), this.candidate.busy];
+    try {
+      await this.deadline.pause();
+      const problem = buildCase(spec, c, this.terms.dtype, this.plan.real);
+      return await judgeProblem(operation, this.candidate, problem, this.terms);
+    } catch (error) {
+      if (isStop(error)) return undefined;
+      throw error;
+    } finally {
+      this.cost.ms += now() - start - (this.candidate.busy - busy);
+      this.cost.work += this.work(c);
+    }
+  }
+
+  /** The product of the axes' lengths: what most formulas take, to within a factor. */
+  private work({ sizes }: Case): number {
+    const { scalars } = this.chosen.operation;
+    return Object.entries(sizes).reduce((product, [name, value]) => {
+      const isLength = typeof value === "number" && (scalars[name] === undefined || scalars[name] === "axis");
+      return isLength ? product * Math.max(1, value) : product;
+    }, 1);
+  }
+
+  /** The failure to report. A crash or a race may not come back: then the first failure is the evidence. */
+  private async confirmed({ first, smallest, isCut }: Shrinking, [c]: readonly [Case]): Promise<Failure> {
+    const again = await this.judge(c);
+    if (isCut || again === undefined) this.untried.push({ part: "shrinking", line: first.replay });
+    if (again === undefined) return first.evidence === undefined ? smallest : first;
+    if (again.findings.length > 0) return failureOf(c, again, this.candidate.keep());
+    return { ...first, message: `${first.message} (and passed when run again: not deterministic)` };
+  }
+
+  private leave(examples: readonly Case[], hasDrawn: boolean): void {
+    for (const line of examples.map(formatCase)) {
+      this.untried.push({ part: this.long.has(line) ? "long case" : "example", line });
+    }
+    if (!hasDrawn) this.untried.push({ part: "drawn cases", line: this.chosen.operation.name });
+  }
+}
+
+/** The search alone, without an examination: the examples, the long cases, and `runs` drawn cases. */
+export async function campaign(
+  chosen: Chosen,
+  candidate: Candidate,
+  terms: Terms,
+  plan: CampaignPlan,
+): Promise<Report> {
+  const { deadline = new Deadline() } = plan;
+  const search = new Search(chosen, new Limited(candidate, deadline, plan.timeout), terms, plan, deadline);
+  const { spec } = chosen;
+  await search.try({
+    examples: [...exampleCases(spec, plan.seed), ...longCases(spec, plan.seed)],
+    runs: plan.runs,
+  });
+  return search.report();
+}
