@@ -104,6 +104,9 @@ export async function raisedRows(
   return { before, after, addend };
 }
 
+/** Positions whose pairs are compared, spread over those of the case: there are as many pairs as their square. */
+const MOST_POSITIONS = 128;
+
 /**
  * One query and one key turned to every position: their product depends only on the difference of positions. The table is
  * rounded, so it is not an exact rotation: its rounding is an error of the inputs.
@@ -135,9 +138,10 @@ export const positions: Shift = {
     };
     if (B === 0 || T === 0) return [];
     const differences: Difference[] = [];
-    for (let apart = 0; apart < T; apart++) {
+    const stride = Math.ceil(T / MOST_POSITIONS);
+    for (let apart = 0; apart < T; apart += stride) {
       const first = product(apart, 0);
-      for (let t = 1; t + apart < T; t++) {
+      for (let t = 1; t + apart < T; t += stride) {
         const other = product(t + apart, t);
         differences.push(
           compareSides(
