@@ -1,9 +1,8 @@
 // config.json of Hugging Face's LLaMA (transformers, LlamaConfig), from and to LlamaConfig. A field that changes the
 // mathematics is either understood, neutral, or refused by name.
 import type { LlamaConfig } from "../reference/config.ts";
-import { FormatError, quote } from "./error.ts";
-
-type Json = Record<string, unknown>;
+import { FormatError } from "./error.ts";
+import { describeJson, fieldsOf, isRecord, type JsonRecord } from "./json.ts";
 
 /** Fields that must have one of these values, null, or be absent: with any other, the model computes something else. */
 const neutral: Record<string, readonly unknown[]> = {
@@ -27,19 +26,17 @@ const defaults = { max_position_embeddings: 2048, rms_norm_eps: 1e-6, rope_theta
 
 /** The configuration of a parsed config.json. Throws FormatError naming the field. */
 export function parseConfig(path: string, json: unknown): LlamaConfig {
-  if (!isObject(json)) throw new FormatError(path, `holds ${describe(json)}, expected an object`);
+  if (!isRecord(json)) throw new FormatError(path, `holds ${describeJson(json)}, expected an object`);
   for (const [field, allowed] of Object.entries(neutral)) {
     const value = json[field];
     if (value === undefined || value === null || allowed.includes(value)) continue;
     if (isEmpty(value)) continue;
-    const wanted = allowed.length > 0 ? allowed.map((v) => describe(v)).join(" or ") : "null";
-    throw new FormatError(path, `${field} is ${describe(value)}, which is not supported, expected ${wanted}`);
+    const wanted = allowed.length > 0 ? allowed.map((v) => describeJson(v)).join(" or ") : "null";
+    throw new FormatError(path, `${field} is ${describeJson(value)}, which is not supported, expected ${wanted}`);
   }
-  const number = (field: string, otherwise?: number): number => {
-    const value = json[field] ?? otherwise;
-    if (typeof value === "number") return value;
-    throw new FormatError(path, `${field} is ${describe(value)}, expected a number`);
-  };
+  const { number, flag } = fieldsOf(json, (field, is, expected) => {
+    throw new FormatError(path, `${field} is ${is}, expected ${expected}`);
+  });
   const dim = number("hidden_size");
   const nHeads = number("num_attention_heads");
   const head = number("head_dim", dim / nHeads);
@@ -48,10 +45,6 @@ export function parseConfig(path: string, json: unknown): LlamaConfig {
       path,
       `head_dim is ${head}, which is not supported, expected hidden_size ÷ heads = ${dim / nHeads}`,
     );
-  }
-  const tied = json.tie_word_embeddings ?? false;
-  if (typeof tied !== "boolean") {
-    throw new FormatError(path, `tie_word_embeddings is ${describe(tied)}, expected true or false`);
   }
   return {
     dim,
@@ -62,35 +55,35 @@ export function parseConfig(path: string, json: unknown): LlamaConfig {
     vocabSize: number("vocab_size"),
     normEps: number("rms_norm_eps", defaults.rms_norm_eps),
     ropeTheta: theta(path, json),
-    tiedEmbeddings: tied,
+    tiedEmbeddings: flag("tie_word_embeddings", false),
     maxSeqLen: number("max_position_embeddings", defaults.max_position_embeddings),
   };
 }
 
 /** The base, from rope_theta (until transformers 4) or rope_parameters (from 5 on). Anything but plain RoPE is refused. */
-function theta(path: string, json: Json): number {
+function theta(path: string, json: JsonRecord): number {
   const given = new Map<string, unknown>();
   if (json.rope_theta !== undefined && json.rope_theta !== null) given.set("rope_theta", json.rope_theta);
   for (const field of ["rope_scaling", "rope_parameters"]) {
     const value = json[field];
     if (value === undefined || value === null) continue;
-    if (!isObject(value)) throw new FormatError(path, `${field} is ${describe(value)}, expected an object or null`);
+    if (!isRecord(value)) throw new FormatError(path, `${field} is ${describeJson(value)}, expected an object or null`);
     for (const [key, setting] of Object.entries(value)) {
       const name = `${field}.${key}`;
       if (key === "rope_theta") given.set(name, setting);
       else if (key === "rope_type" || key === "type") {
         if (setting === "default") continue;
-        throw new FormatError(path, `${name} is ${describe(setting)}, which is not supported, expected "default"`);
+        throw new FormatError(path, `${name} is ${describeJson(setting)}, which is not supported, expected "default"`);
       } else if (key !== "partial_rotary_factor" || setting !== 1) {
-        throw new FormatError(path, `${name} is ${describe(setting)}, which is not supported, expected plain RoPE`);
+        throw new FormatError(path, `${name} is ${describeJson(setting)}, which is not supported, expected plain RoPE`);
       }
     }
   }
   const bases = [...given];
   for (const [name, value] of bases) {
-    if (typeof value !== "number") throw new FormatError(path, `${name} is ${describe(value)}, expected a number`);
+    if (typeof value !== "number") throw new FormatError(path, `${name} is ${describeJson(value)}, expected a number`);
     if (value !== bases[0][1]) {
-      throw new FormatError(path, `${name} is ${value}, expected ${describe(bases[0][1])}, as ${bases[0][0]} says`);
+      throw new FormatError(path, `${name} is ${value}, expected ${describeJson(bases[0][1])}, as ${bases[0][0]} says`);
     }
   }
   return bases.length > 0 ? (bases[0][1] as number) : defaults.rope_theta;
@@ -122,18 +115,6 @@ export function configText(config: LlamaConfig, torchDType: string): string {
   return `${JSON.stringify(json, null, 2)}\n`;
 }
 
-function isObject(value: unknown): value is Json {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
-}
-
 function isEmpty(value: unknown): boolean {
   return typeof value === "object" && value !== null && Object.keys(value).length === 0;
-}
-
-/** A value of the file, short enough for a line. */
-export function describe(value: unknown): string {
-  if (value === undefined) return "missing";
-  if (Array.isArray(value)) return "an array";
-  if (typeof value === "object" && value !== null) return "an object";
-  return typeof value === "string" ? quote(value) : String(value);
 }

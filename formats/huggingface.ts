@@ -12,8 +12,9 @@ import { writeAtomically } from "./atomic.ts";
 import { writeFolderAtomically } from "./atomic-folder.ts";
 import { checkConfigOf, type CheckpointSource, type StoredWeight } from "./checkpoint-source.ts";
 import { FormatError, quote } from "./error.ts";
-import { configText, describe, parseConfig } from "./huggingface-config.ts";
+import { configText, parseConfig } from "./huggingface-config.ts";
 import { readJson } from "./input.ts";
+import { describeJson, isRecord } from "./json.ts";
 import { openSafetensors, type SafetensorsFile, type TensorToWrite, writeSafetensors } from "./safetensors.ts";
 import { checkFits, type FloatDType, floatDTypeOf, safetensorsNames, storedBytes } from "./stored.ts";
 import { naming } from "./weight-names.ts";
@@ -85,15 +86,15 @@ function openFiles(folder: string, files: Map<string, SafetensorsFile>): Map<str
   }
   const indexPath = join(folder, index);
   const json = readJson(indexPath, "an index of shards", longestIndex);
-  const map = typeof json === "object" && json !== null && "weight_map" in json ? json.weight_map : undefined;
-  if (typeof map !== "object" || map === null || Array.isArray(map)) {
-    throw new FormatError(indexPath, `weight_map is ${describe(map)}, expected an object of names and files`);
+  const map = isRecord(json) ? json.weight_map : undefined;
+  if (!isRecord(map)) {
+    throw new FormatError(indexPath, `weight_map is ${describeJson(map)}, expected an object of names and files`);
   }
   for (const [name, fileName] of Object.entries(map)) {
     if (typeof fileName !== "string" || !/^[\w.-]+\.safetensors$/.test(fileName)) {
       throw new FormatError(
         indexPath,
-        `${quote(name)} is in ${describe(fileName)}, expected a .safetensors file next to it`,
+        `${quote(name)} is in ${describeJson(fileName)}, expected a .safetensors file next to it`,
       );
     }
     const file = files.get(fileName) ?? openSafetensors(join(folder, fileName));

@@ -4,6 +4,7 @@ import { createHash } from "node:crypto";
 import { closeSync, constants, fstatSync, openSync, type Stats } from "node:fs";
 import { readAt } from "./bytes.ts";
 import { FormatError } from "./error.ts";
+import { parseFile } from "./json.ts";
 import { asFormatError } from "./system-error.ts";
 
 /** An open file. */
@@ -119,10 +120,5 @@ export function readText(path: string, expected: string, most: number): string {
 
 /** The value in a JSON file, which is still to be checked. Throws FormatError if it is longer than `most` bytes, or not JSON. */
 export function readJson(path: string, expected: string, most: number): unknown {
-  const text = readText(path, expected, most);
-  try {
-    return JSON.parse(text);
-  } catch (error) {
-    throw new FormatError(path, `is not JSON (${(error as Error).message}), expected ${expected}`, { cause: error });
-  }
+  return parseFile(path, readText(path, expected, most), expected);
 }

@@ -2,6 +2,7 @@
 import { linkSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { FormatError } from "./error.ts";
+import { parseJson } from "./json.ts";
 import { readText } from "./input.ts";
 import { hasEnded, type Owner, temporaryName, thisProcess, UNFINISHED } from "./owner.ts";
 import { asFormatError } from "./system-error.ts";
@@ -108,7 +109,7 @@ function contents(path: string): string | undefined {
 
 function holderIn(text: string): Holder | undefined {
   try {
-    const value = JSON.parse(text) as Partial<Holder> | null;
+    const value = parseJson(text) as Partial<Holder> | null;
     const { host, pid, start, since, doing } = value ?? {};
     if (typeof host !== "string" || typeof since !== "string" || typeof doing !== "string") return undefined;
     if (!Number.isSafeInteger(pid) || !Number.isSafeInteger(start) || pid! <= 0) return undefined;

@@ -11,6 +11,7 @@ import type { LlamaConfig } from "../reference/config.ts";
 import { sizeOf } from "../reference/tensor.ts";
 import { checkConfigOf, type CheckpointSource, type StoredWeight } from "./checkpoint-source.ts";
 import { FormatError, quote } from "./error.ts";
+import { describeJson, fieldsOf, isRecord } from "./json.ts";
 import { asFormatError } from "./system-error.ts";
 import { readJson } from "./input.ts";
 import { allocateWeight, type FloatDType, readStored } from "./stored.ts";
@@ -101,10 +102,8 @@ const fields = new Set([
 
 /** The configuration in params.json, with `vocabulary` in place of a vocab_size of −1. Throws FormatError naming the field. */
 export function parseParams(path: string, vocabulary: number): LlamaConfig {
-  const json = readJson(path, "params.json of Meta's checkpoint", longestParams) as Record<string, unknown>;
-  if (typeof json !== "object" || json === null || Array.isArray(json)) {
-    throw new FormatError(path, "is not a JSON object, expected params.json");
-  }
+  const json = readJson(path, "params.json of Meta's checkpoint", longestParams);
+  if (!isRecord(json)) throw new FormatError(path, "is not a JSON object, expected params.json");
   const unknown = Object.keys(json).find((name) => !fields.has(name));
   if (unknown !== undefined) {
     throw new FormatError(path, `${quote(unknown)} is not supported, expected only ${[...fields].join(", ")}`);
@@ -112,17 +111,12 @@ export function parseParams(path: string, vocabulary: number): LlamaConfig {
   if ((json.use_scaled_rope ?? false) !== false) {
     throw new FormatError(
       path,
-      `use_scaled_rope is ${String(json.use_scaled_rope)}, which is not supported, expected false`,
+      `use_scaled_rope is ${describeJson(json.use_scaled_rope)}, which is not supported, expected false`,
     );
   }
-  const number = (name: string, otherwise?: number): number => {
-    const value = json[name] ?? otherwise;
-    if (typeof value === "number") return value;
-    throw new FormatError(
-      path,
-      `${name} is ${value === undefined ? "missing" : quote(String(value))}, expected a number`,
-    );
-  };
+  const { number } = fieldsOf(json, (name, is, expected) => {
+    throw new FormatError(path, `${name} is ${is}, expected ${expected}`);
+  });
   const dim = number("dim");
   const nHeads = number("n_heads");
   const vocabSize = number("vocab_size", -1);

@@ -5,6 +5,7 @@ import type { Tensor } from "../reference/tensor.ts";
 import { weightShapes } from "../reference/weights.ts";
 import { checkConfigOf, type CheckpointSource, type StoredWeight } from "./checkpoint-source.ts";
 import { FormatError, quote } from "./error.ts";
+import { fieldsOf, parseRecord } from "./json.ts";
 import { openSafetensors, type SafetensorsFile, type TensorToWrite, writeSafetensors } from "./safetensors.ts";
 import { checkFits, type FloatDType, floatDTypeOf, safetensorsNames } from "./stored.ts";
 
@@ -35,24 +36,27 @@ export function openTouchstone(path: string): CheckpointSource {
 }
 
 function configOf({ path, metadata, tensors }: SafetensorsFile): LlamaConfig {
-  let json: Record<string, unknown> | undefined;
-  try {
-    json = JSON.parse(metadata.config ?? "null") ?? undefined;
-  } catch {
-    // the same complaint as for JSON that is not an object
-  }
-  if (typeof json !== "object" || Array.isArray(json)) {
-    throw new FormatError(path, `metadata "config" is ${quote(metadata.config ?? "missing")}, expected a JSON object`);
-  }
+  const json = parseRecord(path, 'metadata "config"', metadata.config);
   const rope = metadata.rope ?? "adjacent pairs";
   if (rope !== "adjacent pairs")
     throw new FormatError(path, `metadata "rope" is ${quote(rope)}, expected "adjacent pairs"`);
   // A recording need not give maxSeqLen: then it is the T of its tokens, [step, B, T].
   const T = tensors.get("tokens")?.shape.at(-1);
-  const { dim, nLayers, nHeads, nKvHeads, ffnDim, vocabSize, normEps, ropeTheta, tiedEmbeddings } =
-    json as unknown as LlamaConfig;
-  const maxSeqLen = (json.maxSeqLen ?? T) as number;
-  return { dim, nLayers, nHeads, nKvHeads, ffnDim, vocabSize, normEps, ropeTheta, tiedEmbeddings, maxSeqLen };
+  const fields = fieldsOf(json, (name, is, expected) => {
+    throw new FormatError(path, `configuration: ${name} is ${is}, expected ${expected}`);
+  });
+  return {
+    dim: fields.number("dim"),
+    nLayers: fields.number("nLayers"),
+    nHeads: fields.number("nHeads"),
+    nKvHeads: fields.number("nKvHeads"),
+    ffnDim: fields.number("ffnDim"),
+    vocabSize: fields.number("vocabSize"),
+    normEps: fields.number("normEps"),
+    ropeTheta: fields.number("ropeTheta"),
+    tiedEmbeddings: fields.flag("tiedEmbeddings"),
+    maxSeqLen: fields.number("maxSeqLen", T),
+  };
 }
 
 /** Writes a file that holds only the weights. Throws RangeError if a number does not fit. */

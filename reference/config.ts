@@ -1,4 +1,5 @@
 // The shape of a LLaMA (Touvron et al. 2023, table 2) and the hyperparameters of its training (section 2.2, 2.3).
+import { shown } from "./shown.ts";
 
 /**
  * The shape of a LLaMA, in the letters of its axes. `checkConfig` reports a shape that makes no model.
@@ -59,17 +60,17 @@ export function checkConfig(config: LlamaConfig): void {
   for (const name of counts) {
     const value = config[name];
     if (!(Number.isSafeInteger(value) && value > 0)) {
-      throw new RangeError(`configuration: ${name} is ${value}, expected a positive integer`);
+      throw new RangeError(`configuration: ${name} is ${shown(value)}, expected a positive integer`);
     }
   }
   for (const name of ["normEps", "ropeTheta"] as const) {
     const value = config[name];
-    if (!(value > 0 && value < Infinity)) {
-      throw new RangeError(`configuration: ${name} is ${value}, expected a positive number`);
+    if (!(typeof value === "number" && value > 0 && value < Infinity)) {
+      throw new RangeError(`configuration: ${name} is ${shown(value)}, expected a positive number`);
     }
   }
   if (typeof config.tiedEmbeddings !== "boolean") {
-    throw new RangeError(`configuration: tiedEmbeddings is ${String(config.tiedEmbeddings)}, expected true or false`);
+    throw new RangeError(`configuration: tiedEmbeddings is ${shown(config.tiedEmbeddings)}, expected true or false`);
   }
   const { dim, nHeads, nKvHeads } = config;
   if (dim % nHeads !== 0) throw new RangeError(`configuration: dim ${dim} is not divisible by nHeads ${nHeads}`);

@@ -1,6 +1,7 @@
 // A custom target, read from JSON and checked field by field.
 import { type FormatName, formats } from "./dtype.ts";
 import { powerOfTwo } from "./elementary.ts";
+import { shown } from "./shown.ts";
 import { type FunctionName, functionNames, type Region, type Target } from "./targets.ts";
 
 /**
@@ -96,10 +97,10 @@ function regionsOf(json: unknown, field: string): readonly Region[] {
 
 function storesOf(json: unknown): Readonly<Record<string, FormatName>> {
   const names = Object.keys(formats);
-  const stores: Record<string, FormatName> = {};
+  const stores: Record<string, FormatName> = Object.create(null);
   for (const [name, dtype] of Object.entries(record(json, "stores"))) {
     if (!(typeof dtype === "string" && names.includes(dtype))) {
-      throw new TypeError(`stores.${name}: got ${shown(dtype)}, expected one of ${names.join(", ")}`);
+      throw new TypeError(`stores.${name.slice(0, 40)}: got ${shown(dtype)}, expected one of ${names.join(", ")}`);
     }
     stores[name] = dtype as FormatName;
   }
@@ -154,11 +155,4 @@ function text(json: unknown, field: string): string {
 function boolean(json: unknown, field: string): boolean {
   if (typeof json === "boolean") return json;
   throw new TypeError(`${field}: got ${shown(json)}, expected true or false`);
-}
-
-/** A value as an error message shows it: in one short line. */
-function shown(json: unknown): string {
-  if (json === undefined) return "nothing";
-  const line = typeof json === "number" ? String(json) : (JSON.stringify(json) ?? typeof json);
-  return line.length <= 40 ? line : `${line.slice(0, 40)}…`;
 }

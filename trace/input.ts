@@ -10,6 +10,7 @@ import {
 import type { Batch } from "../reference/training/step.ts";
 import { weightShapes } from "../reference/weights.ts";
 import { FormatError, quote } from "../formats/error.ts";
+import { type Fields, fieldsOf, type JsonRecord, parseRecord } from "../formats/json.ts";
 import { openSafetensors, type SafetensorsFile } from "../formats/safetensors.ts";
 import { traceTensor } from "./names.ts";
 
@@ -59,39 +60,31 @@ export function parseRunConfig(path: string, text: string): { config: LlamaConfi
   return { config: readConfig(path, fields, undefined), hyperparameters: readHyperparameters(path, fields) };
 }
 
-function parseObject(path: string, text: string): Record<string, unknown> {
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch {
-    throw new FormatError(path, `metadata "config" is ${quote(text)}, expected JSON`);
-  }
-  if (typeof value !== "object" || value === null || Array.isArray(value)) {
-    throw new FormatError(path, `metadata "config" is ${quote(text)}, expected a JSON object`);
-  }
-  return value as Record<string, unknown>;
+function parseObject(path: string, text: string): JsonRecord {
+  return parseRecord(path, 'metadata "config"', text);
 }
 
-function readConfig(path: string, fields: Record<string, unknown>, T: number | undefined): LlamaConfig {
+function readConfig(path: string, json: JsonRecord, T: number | undefined): LlamaConfig {
+  const fields = configuration(path, json);
   const config = {} as Record<keyof LlamaConfig, unknown>;
   const numbers = ["dim", "nLayers", "nHeads", "nKvHeads", "ffnDim", "vocabSize", "normEps", "ropeTheta"] as const;
-  for (const name of numbers) config[name] = numberIn(path, fields, name);
+  for (const name of numbers) config[name] = fields.number(name);
   // A recording need not say how long its sequences could have been.
-  config.maxSeqLen = fields.maxSeqLen === undefined && T !== undefined ? T : numberIn(path, fields, "maxSeqLen");
-  config.tiedEmbeddings = fields.tiedEmbeddings;
+  config.maxSeqLen = fields.has("maxSeqLen") || T === undefined ? fields.number("maxSeqLen") : T;
+  config.tiedEmbeddings = fields.flag("tiedEmbeddings");
   return checked(path, config as LlamaConfig, checkConfig);
 }
 
-function readHyperparameters(path: string, fields: Record<string, unknown>): Hyperparameters {
-  const h = Object.fromEntries(hyperparameterNames.map((name) => [name, numberIn(path, fields, name)]));
+function readHyperparameters(path: string, json: JsonRecord): Hyperparameters {
+  const fields = configuration(path, json);
+  const h = Object.fromEntries(hyperparameterNames.map((name) => [name, fields.number(name)]));
   return checked(path, h as unknown as Hyperparameters, checkHyperparameters);
 }
 
-function numberIn(path: string, fields: Record<string, unknown>, name: string): number {
-  const value = fields[name];
-  if (typeof value === "number") return value;
-  const what = value === undefined ? "is missing" : `is ${quote(JSON.stringify(value))}`;
-  throw new FormatError(path, `configuration: ${name} ${what}, expected a number`);
+function configuration(path: string, json: JsonRecord): Fields {
+  return fieldsOf(json, (name, is, expected) => {
+    throw new FormatError(path, `configuration: ${name} is ${is}, expected ${expected}`);
+  });
 }
 
 function checked<T>(path: string, value: T, check: (value: T) => void): T {

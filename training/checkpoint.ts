@@ -7,6 +7,7 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { FormatError, quote } from "../formats/error.ts";
+import { type Fields, fieldsOf, isRecord, type JsonRecord, parseRecord } from "../formats/json.ts";
 import { openSafetensors, type SafetensorsFile, writeSafetensors } from "../formats/safetensors.ts";
 import { parseRunConfig, readWeights } from "../trace/input.ts";
 import type { LlamaConfig } from "../reference/config.ts";
@@ -15,6 +16,8 @@ import { BATCH_STREAM } from "../reference/text/batches.ts";
 import type { MixtureState } from "../reference/text/mixture.ts";
 import type { Hyperparameters } from "../reference/training/hyperparameters.ts";
 import type { TrainingState } from "../reference/training/step.ts";
+
+const MOST = Number.MAX_SAFE_INTEGER;
 
 /** Everything except the text that determines a run; counts of sequences and tokens. */
 export interface RunPlan {
@@ -75,22 +78,15 @@ export function loadCheckpoint(folder: string): RunCheckpoint {
   try {
     const { path, metadata } = file;
     const { config, hyperparameters } = parseRunConfig(path, inMetadata(file, "config"));
-    const run = parseNumbers(path, "run", inMetadata(file, "run"));
-    const generators = parseObject(path, "generators", inMetadata(file, "generators"));
-    const stream = parseNumbers(path, "generators", JSON.stringify(generators[BATCH_STREAM] ?? null));
-    const { step, batchSize, microBatches, sequenceLength } = run;
-    const { seed, next } = stream;
-    for (const [name, value, least] of [
-      ["step", step, 0],
-      ["batchSize", batchSize, 1],
-      ["microBatches", microBatches, 1],
-      ["sequenceLength", sequenceLength, 1],
-      ["seed", seed, 0],
-    ] as const) {
-      if (!(Number.isSafeInteger(value) && value >= least)) {
-        throw new FormatError(path, `metadata: ${name} is ${value}, expected an integer of at least ${least}`);
-      }
-    }
+    const run = fieldsIn(path, "run", parseObject(path, "run", inMetadata(file, "run")));
+    const step = run.whole("step", 0, MOST);
+    const [batchSize, microBatches, sequenceLength] = (["batchSize", "microBatches", "sequenceLength"] as const).map(
+      (name) => run.whole(name, 1, MOST),
+    );
+    const generators = fieldsIn(path, "generators", parseObject(path, "generators", inMetadata(file, "generators")));
+    const stream = fieldsIn(path, "generators", generators.record(BATCH_STREAM));
+    const seed = stream.whole("seed", 0, MOST);
+    const next = stream.whole("next", 0, MOST);
     if (batchSize % microBatches !== 0) {
       throw new FormatError(
         path,
@@ -133,9 +129,8 @@ function mixtureIn(path: string, text: string): MixtureState {
   const { sources } = parseObject(path, "mixture", text);
   const counts = ["sequences", "epoch", "document", "part", "token"] as const;
   const isSource = (source: unknown): boolean => {
-    const fields = source as Record<string, unknown> | null;
-    if (typeof fields !== "object" || fields === null || typeof fields.name !== "string") return false;
-    return counts.every((name) => Number.isSafeInteger(fields[name]) && (fields[name] as number) >= 0);
+    if (!isRecord(source) || typeof source.name !== "string") return false;
+    return counts.every((name) => Number.isSafeInteger(source[name]) && (source[name] as number) >= 0);
   };
   if (Array.isArray(sources) && sources.length > 0 && sources.every(isSource)) return { sources };
   throw new FormatError(path, `metadata "mixture" is ${quote(text)}, expected each source's name and place`);
@@ -162,22 +157,12 @@ function inMetadata({ path, metadata }: SafetensorsFile, key: string): string {
   return text;
 }
 
-function parseNumbers(path: string, key: string, text: string): Record<string, number> {
-  const fields = parseObject(path, key, text);
-  for (const [name, value] of Object.entries(fields)) {
-    if (typeof value !== "number") {
-      throw new FormatError(path, `metadata "${key}": ${name} is ${quote(JSON.stringify(value))}, expected a number`);
-    }
-  }
-  return fields as Record<string, number>;
+function parseObject(path: string, key: string, text: string): JsonRecord {
+  return parseRecord(path, `metadata "${key}"`, text);
 }
 
-function parseObject(path: string, key: string, text: string): Record<string, unknown> {
-  try {
-    const value: unknown = JSON.parse(text);
-    if (typeof value === "object" && value !== null && !Array.isArray(value)) return value as Record<string, unknown>;
-  } catch {
-    // the same complaint as for JSON that is not an object
-  }
-  throw new FormatError(path, `metadata "${key}" is ${quote(text)}, expected a JSON object`);
+function fieldsIn(path: string, key: string, json: JsonRecord): Fields {
+  return fieldsOf(json, (name, is, expected) => {
+    throw new FormatError(path, `metadata "${key}": ${name} is ${is}, expected ${expected}`);
+  });
 }

@@ -8,6 +8,7 @@ import { createHash } from "node:crypto";
 import { readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { FormatError, quote } from "../formats/error.ts";
+import { isRecord, parseJson } from "../formats/json.ts";
 import { asFormatError } from "../formats/system-error.ts";
 import { openText, type TextFile } from "../formats/text.ts";
 import type { Documents } from "../reference/text/mixture.ts";
@@ -228,11 +229,11 @@ function cutAt(path: string, handle: TextFile, begin: number, end: number, offse
 function textOf(path: string, begin: number, line: Uint8Array): string {
   let value: unknown;
   try {
-    value = JSON.parse(fromUtf8(line));
+    value = parseJson(fromUtf8(line));
   } catch {
     value = undefined;
   }
-  const text = typeof value === "object" && value !== null ? (value as { text?: unknown }).text : undefined;
+  const text = isRecord(value) ? value.text : undefined;
   if (typeof text === "string") return text;
   throw new FormatError(
     path,

@@ -7,6 +7,7 @@ import { createHash } from "node:crypto";
 import { dirname, resolve } from "node:path";
 import { FormatError, quote } from "../formats/error.ts";
 import { readJson } from "../formats/input.ts";
+import { describeJson, fieldsOf, isRecord } from "../formats/json.ts";
 import { sharesOf } from "../reference/text/mixture.ts";
 import type { Source } from "../reference/text/mixture.ts";
 import type { Tokenizer } from "../reference/text/tokenizer.ts";
@@ -17,7 +18,6 @@ const LARGEST_FILE = 2 ** 22;
 /** One document in so many is held out, the last ones of a source, but never more than MOST_HELD_OUT. */
 const HELD_OUT_SHARE = 10;
 const MOST_HELD_OUT = 200;
-const fieldNames = ["name", "weight", "files", "separator"];
 
 export interface SourceSpec {
   readonly name: string;
@@ -45,14 +45,18 @@ export interface OpenedMixture {
 /** The sources that a mixture.json names. Throws FormatError: what, where, what was expected. */
 export function readMixture(path: string): SourceSpec[] {
   const json = readJson(path, "a mixture in JSON", LARGEST_FILE);
-  const sources = isObject(json) ? json.sources : undefined;
+  const sources = isRecord(json) ? json.sources : undefined;
   if (!Array.isArray(sources) || sources.length === 0) {
     throw new FormatError(path, 'has no "sources", expected { "sources": [{ "name", "weight", "files" }, …] }');
   }
   const specs = sources.map((source, i) => sourceOf(path, `sources[${i}]`, source));
+  const named = new Map<string, number>();
   for (const [i, { name }] of specs.entries()) {
-    const first = specs.findIndex((other) => other.name === name);
-    if (first !== i) throw new FormatError(path, `sources[${i}] is named ${quote(name)} as sources[${first}] is`);
+    const first = named.get(name);
+    if (first !== undefined) {
+      throw new FormatError(path, `sources[${i}] is named ${quote(name)} as sources[${first}] is`);
+    }
+    named.set(name, i);
   }
   try {
     sharesOf(specs);
@@ -91,29 +95,12 @@ export function learnedSources({ sources }: OpenedMixture, tokenizer: Tokenizer)
 }
 
 function sourceOf(path: string, where: string, source: unknown): SourceSpec {
-  const fail = (what: string): never => {
-    throw new FormatError(path, `${where}${what}`);
-  };
-  if (!isObject(source)) return fail(` is ${quote(JSON.stringify(source))}, expected an object`);
-  const { name, weight, files, separator } = source;
-  for (const field of Object.keys(source)) {
-    if (!fieldNames.includes(field)) fail(` has ${quote(field)}, expected ${fieldNames.join(", ")} alone`);
-  }
-  if (typeof name !== "string" || name === "") return fail(`.name is ${say(name)}, expected a text`);
-  if (typeof weight !== "number") return fail(`.weight is ${say(weight)}, expected a number`);
-  if (!Array.isArray(files) || files.length === 0 || !files.every((file) => typeof file === "string")) {
-    return fail(`.files is ${say(files)}, expected at least one path`);
-  }
-  if (separator === undefined) return { name, weight, files };
-  if (typeof separator !== "string" || separator === "")
-    return fail(`.separator is ${say(separator)}, expected a text`);
-  return { name, weight, files, separator };
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
-}
-
-function say(value: unknown): string {
-  return value === undefined ? "missing" : quote(JSON.stringify(value));
+  if (!isRecord(source)) throw new FormatError(path, `${where} is ${describeJson(source)}, expected an object`);
+  const fields = fieldsOf(source, (field, is, expected) => {
+    throw new FormatError(path, `${where}.${field} is ${is}, expected ${expected}`);
+  });
+  const [name, weight, files] = [fields.text("name"), fields.number("weight"), fields.texts("files", 1)];
+  const separator = fields.has("separator") ? { separator: fields.text("separator") } : {};
+  fields.nothingElse();
+  return { name, weight, files, ...separator };
 }

@@ -1,6 +1,7 @@
 // The items on which a model is evaluated, one JSON object a line. The README lists their fields.
 import { basename, extname } from "node:path";
-import { FormatError, quote } from "../formats/error.ts";
+import { FormatError } from "../formats/error.ts";
+import { fieldsOf, parseRecord } from "../formats/json.ts";
 import { readTextBytes } from "../formats/text.ts";
 import { type Normalization, normalizations } from "../reference/text/evaluation.ts";
 import { fromUtf8 } from "../reference/text/tokenizer-utf8.ts";
@@ -72,16 +73,10 @@ function readText(path: string): string {
 
 function itemOf(path: string, line: number, name: string, text: string): Item {
   const where = `${path}: line ${line}`;
-  let json: unknown;
-  try {
-    json = JSON.parse(text);
-  } catch {
-    json = undefined;
-  }
-  if (typeof json !== "object" || json === null || Array.isArray(json)) {
-    throw new FormatError(path, `line ${line} is ${quote(text)}, expected a JSON object`);
-  }
-  const fields = fieldsOf(path, line, json as Record<string, unknown>);
+  const json = parseRecord(path, `line ${line}`, text);
+  const fields = fieldsOf(json, (field, is, expected) => {
+    throw new FormatError(path, `line ${line}: "${field}" is ${is}, expected ${expected}`);
+  });
   const common = { task: fields.text("task", name), where };
   const kind = fields.oneOf("kind", itemKinds);
   const item = ((): Item => {
@@ -93,8 +88,8 @@ function itemOf(path: string, line: number, name: string, text: string): Item {
           normalizations,
           byAnswer.test(common.task) ? "answer" : "characters",
         );
-        const answer = fields.integer("answer", 0, choices.length - 1);
-        return { ...common, kind, context: fields.text("context"), choices, answer, normalize };
+        const answer = fields.whole("answer", 0, choices.length - 1);
+        return { ...common, kind, context: fields.text("context", undefined, true), choices, answer, normalize };
       }
       case "exact":
         return {
@@ -105,10 +100,10 @@ function itemOf(path: string, line: number, name: string, text: string): Item {
           tokens: tokens(),
         };
       case "pass": {
-        const samples = fields.integer("samples", 1, 2 ** 31 - 1);
-        const rest = { tokens: tokens(), temperature: fields.number("temperature", 0, 1e6, TEMPERATURE) };
+        const samples = fields.whole("samples", 1, 2 ** 31 - 1);
+        const rest = { tokens: tokens(), temperature: fields.number("temperature", TEMPERATURE, 0, 1e6) };
         if (fields.has("correct"))
-          return { ...common, kind, samples, correct: fields.integer("correct", 0, samples), ...rest };
+          return { ...common, kind, samples, correct: fields.whole("correct", 0, samples), ...rest };
         return {
           ...common,
           kind,
@@ -122,56 +117,10 @@ function itemOf(path: string, line: number, name: string, text: string): Item {
         return { ...common, kind, text: fields.text("text") };
     }
   })();
-  fields.nothingElse();
+  fields.nothingElse("id");
   return item;
 
   function tokens(): number {
-    return fields.integer("tokens", 1, 2 ** 31 - 1, MOST_TOKENS);
+    return fields.whole("tokens", 1, 2 ** 31 - 1, MOST_TOKENS);
   }
-}
-
-/** Reads the fields of an item, each checked. */
-function fieldsOf(path: string, line: number, json: Record<string, unknown>) {
-  const asked = new Set<string>();
-  const get = (name: string): unknown => {
-    asked.add(name);
-    return json[name];
-  };
-  const fail = (name: string, wanted: string): never => {
-    const value = json[name] === undefined ? "is missing" : `is ${quote(JSON.stringify(json[name]))}`;
-    throw new FormatError(path, `line ${line}: "${name}" ${value}, expected ${wanted}`);
-  };
-  function number(name: string, least: number, most: number, otherwise?: number): number {
-    const value = get(name) ?? otherwise;
-    if (typeof value === "number" && value >= least && value <= most) return value;
-    return fail(name, `a number from ${least} to ${most}`);
-  }
-  return {
-    has: (name: string): boolean => json[name] !== undefined,
-    text(name: string, otherwise?: string): string {
-      const value = get(name) ?? otherwise;
-      // A context may be empty: the completion then follows the begin token.
-      return typeof value === "string" && (value !== "" || name === "context") ? value : fail(name, "a text");
-    },
-    texts(name: string, least: number): string[] {
-      const value = get(name);
-      const fits =
-        Array.isArray(value) && value.length >= least && value.every((v) => typeof v === "string" && v !== "");
-      return fits ? (value as string[]) : fail(name, `at least ${least} texts`);
-    },
-    number,
-    integer(name: string, least: number, most: number, otherwise?: number): number {
-      const value = number(name, least, most, otherwise);
-      return Number.isSafeInteger(value) ? value : fail(name, `an integer from ${least} to ${most}`);
-    },
-    oneOf<T extends string>(name: string, values: readonly T[], otherwise?: T): T {
-      const value = get(name) ?? otherwise;
-      return values.find((one) => one === value) ?? fail(name, `one of ${values.join(", ")}`);
-    },
-    nothingElse(): void {
-      const left = Object.keys(json).find((name) => !asked.has(name) && name !== "id");
-      if (left === undefined) return;
-      throw new FormatError(path, `line ${line} has ${quote(left)}, expected ${[...asked, "id"].join(", ")} alone`);
-    },
-  };
 }

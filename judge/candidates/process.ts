@@ -16,6 +16,7 @@ import {
   storageOf,
 } from "../../reference/operation.ts";
 import type { Tensor } from "../../reference/tensor.ts";
+import { parseJson } from "../../formats/json.ts";
 import { type DType, openSafetensors, writeSafetensors } from "../../formats/safetensors.ts";
 import { type Candidate, type CandidateResult, Interrupted, ProtocolError } from "../../reference/candidate.ts";
 import { keepEvidence, makeScratch } from "./scratch.ts";
@@ -215,7 +216,7 @@ function checkAnswer(line: string, number: number): void {
   const wrong = `answered ${JSON.stringify(line.slice(0, 80))}, expected {"protocol":${PROTOCOL},"case":${number}}`;
   let answer: unknown;
   try {
-    answer = JSON.parse(line);
+    answer = parseJson(line);
   } catch {
     throw new Error(wrong);
   }

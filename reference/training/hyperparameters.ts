@@ -1,4 +1,5 @@
 // The choices for a training run (Touvron et al. 2023, section 2.3), under the names of the recorded traces.
+import { shown } from "../shown.ts";
 
 /**
  * The choices for a training run: the schedule, AdamW and the clipping. `checkHyperparameters` reports impossible ones.
@@ -56,7 +57,7 @@ export function checkHyperparameters(h: Hyperparameters): void {
   for (const name of hyperparameterNames) {
     const [fits, what] = wanted[name];
     if (!(typeof h[name] === "number" && fits(h[name]))) {
-      throw new RangeError(`hyperparameters: ${name} is ${JSON.stringify(h[name])}, expected ${what}`);
+      throw new RangeError(`hyperparameters: ${name} is ${shown(h[name])}, expected ${what}`);
     }
   }
 }

@@ -227,17 +227,17 @@ describe("JSON lines", () => {
   });
 
   test.each([
-    [["{"], /line 1 is "\{", expected a JSON object/],
+    [["{"], /line 1 is "\{" \(.*\), expected a JSON object/],
     [["[]"], /line 1 is "\[\]", expected a JSON object/],
     [[choice, { kind: "quiz" }], /line 2: "kind" is .*quiz.*, expected one of choice, exact, pass, perplexity/],
-    [[{ ...choice, answer: 2 }], /line 1: "answer" is "2", expected a number from 0 to 1/],
-    [[{ ...choice, answer: 0.5 }], /"answer" is "0\.5", expected an integer/],
+    [[{ ...choice, answer: 2 }], /line 1: "answer" is 2, expected an integer from 0 to 1/],
+    [[{ ...choice, answer: 0.5 }], /"answer" is 0\.5, expected an integer/],
     [[{ ...choice, choices: ["a"] }], /"choices" is .*, expected at least 2 texts/],
     [[{ ...choice, choices: ["a", ""] }], /"choices" is .*, expected at least 2 texts/],
     [[{ ...choice, normalize: "length" }], /"normalize" is .*, expected one of characters, answer, none/],
-    [[{ ...choice, label: 1 }], /line 1 has "label", expected/],
+    [[{ ...choice, label: 1 }], /line 1: "label" is not a field, expected/],
     [[{ kind: "exact", answers: ["x"] }], /"prompt" is missing, expected a text/],
-    [[{ kind: "pass", samples: 3, correct: 4 }], /"correct" is "4", expected a number from 0 to 3/],
+    [[{ kind: "pass", samples: 3, correct: 4 }], /"correct" is 4, expected an integer from 0 to 3/],
     [[{ kind: "perplexity", text: "" }], /"text" is .*, expected a text/],
     [[" "], /has no items/],
   ])("%j is refused", (lines, message) => {

@@ -102,14 +102,14 @@ describe("is refused with what was expected:", () => {
     ["a negative weight", [{ ...source, weight: -1 }], /source "a" has weight -1/],
     ["a weight that is no number", [{ ...source, weight: "1" }], /sources\[0\]\.weight is .*, expected a number/],
     ["two of a name", [source, source], /sources\[1\] is named "a" as sources\[0\] is/],
-    ["no files", [{ ...source, files: [] }], /sources\[0\]\.files is "\[\]", expected at least one path/],
+    ["no files", [{ ...source, files: [] }], /sources\[0\]\.files is an array, expected at least one text/],
     [
       "an unknown field",
       [{ ...source, epochs: 2 }],
-      /sources\[0\] has "epochs", expected name, weight, files, separator/,
+      /sources\[0\]\.epochs is not a field, expected name, weight, files, separator/,
     ],
     ["an empty separator", [{ ...source, separator: "" }], /separator is .*, expected a text/],
-    ["a source that is no object", [3], /sources\[0\] is "3", expected an object/],
+    ["a source that is no object", [3], /sources\[0\] is 3, expected an object/],
   ])("%s", (_, sources, message) => {
     expect(() => readMixture(mixtureFile("bad.json", sources))).toThrow(message);
   });

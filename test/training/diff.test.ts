@@ -240,7 +240,7 @@ describe("a recording that cannot be replayed is refused with one line", () => {
     const path = join(scratch, "metadata.safetensors");
     for (const [metadata, message] of [
       [{}, 'metadata has no "config"'],
-      [{ config: '{"dim": ' }, "expected JSON"],
+      [{ config: '{"dim": ' }, "expected a JSON object"],
       [{ config: "[]" }, "expected a JSON object"],
       [{ config: JSON.stringify(config), rope: "half-split" }, 'expected "adjacent pairs" or nothing'],
       [{ config: JSON.stringify(config) }, "tokens hold 2 steps but there are no hyperparameters"],
