@@ -1,7 +1,7 @@
 // A checkpoint that reads text: its weights on a device, and its tokenizer.
 import { statSync } from "node:fs";
 import { totalmem } from "node:os";
-import { dirname } from "node:path";
+import { basename, dirname } from "node:path";
 import { fileURLToPath } from "node:url";
 import { type Checkpoint, openCheckpoint } from "../formats/checkpoint.ts";
 import { tokenizerModelOf } from "../formats/gguf-tokenizer.ts";
@@ -12,6 +12,8 @@ import type { Tokenizer } from "../reference/text/tokenizer.ts";
 import { byteTokenizer } from "../reference/text/tokenizer-bytes.ts";
 import { sentencePiece } from "../reference/text/tokenizer-sentencepiece.ts";
 import { countParameters } from "../reference/weights.ts";
+import { checkpointPath } from "../training/checkpoint.ts";
+import { tokenizerOfRun } from "../training/run-folder.ts";
 import { tokenizerIn } from "../training/vocabulary.ts";
 import type { EngineName } from "./engine.ts";
 import { UserError } from "./errors.ts";
@@ -67,7 +69,7 @@ function tokenizerOf({ path, config, metadata }: Checkpoint, named: string | und
   if (named !== undefined) return readTokenizer(named);
   if (metadata?.has("tokenizer.ggml.model")) return sentencePiece(tokenizerModelOf(path, metadata));
   const folder = statSync(path).isDirectory() ? path : dirname(path);
-  const beside = tokenizerIn(folder);
+  const beside = basename(path) === basename(checkpointPath(folder)) ? tokenizerOfRun(folder) : tokenizerIn(folder);
   if (beside !== undefined) return readTokenizer(beside);
   if (config.vocabSize === BYTE_VOCABULARY) return byteTokenizer;
   throw new UserError(`${path}: has no tokenizer with it, expected --tokenizer FILE with ${config.vocabSize} pieces`);

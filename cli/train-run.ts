@@ -1,23 +1,18 @@
 // What `touchstone train` does.
+import { realpathSync } from "node:fs";
 import { totalmem } from "node:os";
-import { makeFolder } from "../formats/folder.ts";
 import { type LlamaConfig, presets } from "../reference/config.ts";
 import { generate } from "../reference/model/generate.ts";
 import type { Hyperparameters } from "../reference/training/hyperparameters.ts";
 import { initialState } from "../reference/training/step.ts";
 import { countParameters, initialWeights, type Weights } from "../reference/weights.ts";
-import {
-  type RunCheckpoint,
-  hasCheckpoint,
-  loadCheckpoint,
-  type RunPlan,
-  saveCheckpoint,
-} from "../training/checkpoint.ts";
+import { type RunCheckpoint, hasCheckpoint, loadCheckpoint, type RunPlan } from "../training/checkpoint.ts";
 import { mixtureData, type Placement, textData, type TrainingData } from "../training/data.ts";
 import { openMixture } from "../training/mixture.ts";
 import { type StepReport, train } from "../training/run.ts";
 import { readTrainingText } from "../training/text.ts";
-import { keepVocabulary, openVocabulary, tokenizerIn, type Vocabulary } from "../training/vocabulary.ts";
+import { openRunFolder, type RunFolder, tokenizerOfRun } from "../training/run-folder.ts";
+import { openVocabulary, type Vocabulary } from "../training/vocabulary.ts";
 import { type EngineName, engineOf } from "./engine.ts";
 import { UserError } from "./errors.ts";
 import { live, note, print, say } from "./output.ts";
@@ -51,24 +46,47 @@ const BYTES_A_PARAMETER = 8 * 4;
 
 /** Trains; leaves the exit status in process.exitCode. */
 export async function run(options: TrainOptions): Promise<void> {
-  const open = engineOf(options.device);
-  const vocabulary = openVocabulary(options.tokenizer ?? (options.resume && tokenizerIn(options.resume)));
-  const source = openSource(options);
-  const checkpoint =
-    options.resume === undefined
-      ? begun(options, source.sha256, vocabulary)
-      : resumed(options, options.resume, source.sha256, vocabulary);
-  const { plan } = checkpoint;
-  const data = source.data(vocabulary, plan, checkpoint.mixture);
   const out = options.out ?? options.resume;
-  if (out !== undefined) {
-    if (options.resume === undefined && options.overwrite !== true && hasCheckpoint(out)) {
-      throw new UserError(`--out ${out}: holds a checkpoint; expected --resume ${out} to continue it, or --overwrite`);
+  // In place, the folder is locked before its checkpoint is read: another process would move it on in between.
+  const inPlace = out !== undefined && continues(options.resume, out);
+  let folder = inPlace ? openRunFolder(out) : undefined;
+  try {
+    const vocabulary = openVocabulary(options.tokenizer ?? (options.resume && tokenizerOfRun(options.resume)));
+    const source = openSource(options);
+    const checkpoint =
+      options.resume === undefined
+        ? begun(options, source.sha256, vocabulary)
+        : resumed(options, options.resume, source.sha256, vocabulary);
+    const data = source.data(vocabulary, checkpoint.plan, checkpoint.mixture);
+    if (out !== undefined) {
+      folder ??= openRunFolder(out); // before any step is computed
+      if (folder.note !== undefined) note(`touchstone: ${folder.note}`);
+      if (options.resume === undefined && options.overwrite !== true && hasCheckpoint(out)) {
+        throw new UserError(
+          `--out ${out}: holds a checkpoint; expected --resume ${out} to continue it, or --overwrite`,
+        );
+      }
+      folder.check(checkpoint, vocabulary, options.overwrite === true);
     }
-    makeFolder(out); // before any step is computed
-    keepVocabulary(out, vocabulary);
+    await trainFrom(checkpoint, data, vocabulary, options, folder);
+  } finally {
+    folder?.close();
   }
+}
 
+/** Whether a run is resumed in the folder that holds it, under whatever name. */
+function continues(resume: string | undefined, out: string): boolean {
+  return resume !== undefined && [resume, out].every(hasCheckpoint) && realpathSync(resume) === realpathSync(out);
+}
+
+async function trainFrom(
+  checkpoint: RunCheckpoint,
+  data: TrainingData,
+  vocabulary: Vocabulary,
+  options: TrainOptions,
+  folder: RunFolder | undefined,
+): Promise<void> {
+  const { plan } = checkpoint;
   const { config, hyperparameters } = plan;
   const { microBatches, dtype = "float32" as const } = plan;
   const flags: StepFlags = { ...options, microBatches, dtype };
@@ -85,9 +103,10 @@ export async function run(options: TrainOptions): Promise<void> {
   say(
     `a step holds ${memory.state} bytes of state and at most ${memory.activations} of activations and their gradients`,
   );
+  const out = options.out ?? options.resume;
   if (out === undefined) say("no --out: nothing is kept");
 
-  const engine = await open(config, checkpoint.state, stepOptions(flags));
+  const engine = await engineOf(options.device)(config, checkpoint.state, stepOptions(flags));
   const signals = catchSignals();
   let step: number;
   let weights: Weights;
@@ -95,9 +114,9 @@ export async function run(options: TrainOptions): Promise<void> {
     step = await train(plan, engine, data.batchOf, checkpoint.step, {
       report: reporter(plan, checkpoint.step, data),
       save: async (done) => {
-        if (out === undefined) return;
+        if (folder === undefined) return;
         const mixture = data.state();
-        saveCheckpoint(out, { plan, step: done, state: await engine.state(), ...(mixture && { mixture }) });
+        folder.save({ plan, step: done, state: await engine.state(), ...(mixture && { mixture }) }, vocabulary);
       },
       saveEvery: options.saveEvery,
       stopped: signals.stopped,

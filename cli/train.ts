@@ -23,7 +23,7 @@ export function register(program: Command): void {
     )
     .option("--learning-rate <x>", "the peak (default: 0.48 / dim)", real(0, Infinity, true))
     .option("--out <dir>", "folder for checkpoints")
-    .option("--overwrite", "replace another run's checkpoint in --out")
+    .option("--overwrite", "replace another run in --out, at the first checkpoint of this one")
     .option("--seed <s>", `seed of weights and batches (default: ${defaults.seed})`, whole(0, LARGEST_SEED))
     .option("--resume <dir>", "continue from the checkpoint in this folder; later ones go there or to --out")
     .addOption(new Option("--device <device>", "where to compute").choices(engineNames).default("cpu"))

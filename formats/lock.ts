@@ -1,4 +1,5 @@
 // One process at a time writes into a folder: FOLDER/.touchstone-lock says which.
+import { randomBytes } from "node:crypto";
 import { linkSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { FormatError } from "./error.ts";
@@ -31,16 +32,18 @@ interface Holder extends Owner {
  */
 export function lockFolder(folder: string, doing: string): Lock {
   const path = join(folder, LOCK);
-  const mine = `${JSON.stringify({ ...thisProcess(), since: new Date().toISOString(), doing } satisfies Holder)}\n`;
+  const holder: Holder = { ...thisProcess(), since: new Date().toISOString(), doing };
+  // With a number of its own, since one process may take two locks within a millisecond.
+  const mine = `${JSON.stringify({ ...holder, id: randomBytes(6).toString("hex") })}\n`;
   try {
     let note: string | undefined;
     while (!taken(folder, path, mine)) {
       const text = contents(path);
       if (text === undefined) continue; // released at this moment
-      const holder = holderIn(text);
-      if (holder === undefined || !hasEnded(holder)) throw new FormatError(folder, held(path, holder));
+      const other = holderIn(text);
+      if (other === undefined || !hasEnded(other)) throw new FormatError(folder, held(path, other));
       if (!removeExactly(folder, path, text)) continue;
-      note = `${folder}: took over the lock of process ${holder.pid} (${holder.doing}), which has ended`;
+      note = `${folder}: took over the lock of process ${other.pid} (${other.doing}), which has ended`;
     }
     const release = (): void => {
       process.removeListener("exit", release);

@@ -74,55 +74,69 @@ export function saveCheckpoint(folder: string, { plan, step, state, mixture }: R
 
 /** Reads and checks the folder's checkpoint. Throws FormatError. */
 export function loadCheckpoint(folder: string): RunCheckpoint {
-  const file = openSafetensors(checkpointPath(folder));
-  try {
-    const { path, metadata } = file;
-    const { config, hyperparameters } = parseRunConfig(path, inMetadata(file, "config"));
-    const run = fieldsIn(path, "run", parseObject(path, "run", inMetadata(file, "run")));
-    const step = run.whole("step", 0, MOST);
-    const [batchSize, microBatches, sequenceLength] = (["batchSize", "microBatches", "sequenceLength"] as const).map(
-      (name) => run.whole(name, 1, MOST),
-    );
-    const generators = fieldsIn(path, "generators", parseObject(path, "generators", inMetadata(file, "generators")));
-    const stream = fieldsIn(path, "generators", generators.record(BATCH_STREAM));
-    const seed = stream.whole("seed", 0, MOST);
-    const next = stream.whole("next", 0, MOST);
-    if (batchSize % microBatches !== 0) {
-      throw new FormatError(
-        path,
-        `metadata: microBatches is ${microBatches}, expected a divisor of batchSize=${batchSize}`,
-      );
-    }
-    if (!(step <= hyperparameters.totalSteps)) {
-      throw new FormatError(
-        path,
-        `metadata: step is ${step}, expected at most totalSteps=${hyperparameters.totalSteps}`,
-      );
-    }
-    if (next !== step * batchSize) {
-      throw new FormatError(path, `metadata: next is ${next}, expected step · batchSize = ${step * batchSize}`);
-    }
-    const text = metadata.text ?? "";
-    const { tokenizer, dtype } = metadata;
-    if (dtype !== undefined && dtype !== "bfloat16") {
-      throw new FormatError(path, `metadata: dtype is ${quote(dtype)}, expected "bfloat16", or none for float32`);
-    }
-    const named: Pick<RunPlan, "tokenizer" | "dtype"> = {
-      ...(tokenizer !== undefined && { tokenizer }),
-      ...(dtype !== undefined && { dtype }),
-    };
-    const plan = { config, hyperparameters, batchSize, microBatches, sequenceLength, seed, text, ...named };
+  return inCheckpoint(folder, (file) => {
+    const planned = planIn(file);
+    const { config } = planned.plan;
     const read = (prefix: string): Map<string, Tensor> => readFloat32(file, config, prefix);
     const state = {
       weights: read("weights"),
       firstMoment: read("firstMoment"),
       secondMoment: read("secondMoment"),
     };
-    const mixture = metadata.mixture === undefined ? {} : { mixture: mixtureIn(path, metadata.mixture) };
-    return { plan, step, state, ...mixture };
+    const { mixture } = file.metadata;
+    return { ...planned, state, ...(mixture !== undefined && { mixture: mixtureIn(file.path, mixture) }) };
+  });
+}
+
+/** Whose checkpoint a folder holds, and how far it is, without its tensors. Throws FormatError. */
+export function readPlan(folder: string): Pick<RunCheckpoint, "plan" | "step"> {
+  return inCheckpoint(folder, planIn);
+}
+
+function inCheckpoint<T>(folder: string, read: (file: SafetensorsFile) => T): T {
+  const file = openSafetensors(checkpointPath(folder));
+  try {
+    return read(file);
   } finally {
     file.close();
   }
+}
+
+function planIn(file: SafetensorsFile): Pick<RunCheckpoint, "plan" | "step"> {
+  const { path, metadata } = file;
+  const { config, hyperparameters } = parseRunConfig(path, inMetadata(file, "config"));
+  const run = fieldsIn(path, "run", parseObject(path, "run", inMetadata(file, "run")));
+  const step = run.whole("step", 0, MOST);
+  const [batchSize, microBatches, sequenceLength] = (["batchSize", "microBatches", "sequenceLength"] as const).map(
+    (name) => run.whole(name, 1, MOST),
+  );
+  const generators = fieldsIn(path, "generators", parseObject(path, "generators", inMetadata(file, "generators")));
+  const stream = fieldsIn(path, "generators", generators.record(BATCH_STREAM));
+  const seed = stream.whole("seed", 0, MOST);
+  const next = stream.whole("next", 0, MOST);
+  if (batchSize % microBatches !== 0) {
+    throw new FormatError(
+      path,
+      `metadata: microBatches is ${microBatches}, expected a divisor of batchSize=${batchSize}`,
+    );
+  }
+  if (!(step <= hyperparameters.totalSteps)) {
+    throw new FormatError(path, `metadata: step is ${step}, expected at most totalSteps=${hyperparameters.totalSteps}`);
+  }
+  if (next !== step * batchSize) {
+    throw new FormatError(path, `metadata: next is ${next}, expected step · batchSize = ${step * batchSize}`);
+  }
+  const text = metadata.text ?? "";
+  const { tokenizer, dtype } = metadata;
+  if (dtype !== undefined && dtype !== "bfloat16") {
+    throw new FormatError(path, `metadata: dtype is ${quote(dtype)}, expected "bfloat16", or none for float32`);
+  }
+  const named: Pick<RunPlan, "tokenizer" | "dtype"> = {
+    ...(tokenizer !== undefined && { tokenizer }),
+    ...(dtype !== undefined && { dtype }),
+  };
+  const plan = { config, hyperparameters, batchSize, microBatches, sequenceLength, seed, text, ...named };
+  return { plan, step };
 }
 
 function mixtureIn(path: string, text: string): MixtureState {

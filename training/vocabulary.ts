@@ -2,8 +2,6 @@
 import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { writeAtomically } from "../formats/atomic.ts";
-import { FormatError } from "../formats/error.ts";
 import { parseTokenizer, readTokenizerBytes } from "../formats/tokenizer.ts";
 import type { Tokenizer } from "../reference/text/tokenizer.ts";
 import { byteTokenizer } from "../reference/text/tokenizer-bytes.ts";
@@ -30,19 +28,4 @@ export function openVocabulary(path: string | undefined): Vocabulary {
 /** The tokenizer file in a folder, if there is one. */
 export function tokenizerIn(folder: string): string | undefined {
   return tokenizerNames.map((name) => join(folder, name)).find((file) => existsSync(file));
-}
-
-/** Puts a copy in a folder. Throws FormatError, also if the folder holds another run's tokenizer. */
-export function keepVocabulary(folder: string, { file }: Vocabulary): void {
-  const there = tokenizerIn(folder);
-  if (file === undefined) {
-    if (there === undefined) return;
-    throw new FormatError(there, "is another run's tokenizer, expected another --out for a run with bytes as tokens");
-  }
-  // A .model begins with a field and its length, a .bin with a small int32.
-  const name = file.bytes[2] === 0 && file.bytes[3] === 0 ? "tokenizer.bin" : "tokenizer.model";
-  if (there !== undefined && there !== join(folder, name)) {
-    throw new FormatError(there, `is another run's tokenizer, expected another --out for ${name}`);
-  }
-  writeAtomically(join(folder, name), (write) => write(file.bytes));
 }

@@ -1,5 +1,5 @@
 // A run with a tokenizer's file: kept beside the checkpoint, losses a byte whatever a token is.
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -15,7 +15,7 @@ import { type RunCheckpoint, checkpointPath, loadCheckpoint, saveCheckpoint } fr
 import { mixtureData, textData } from "../../training/data.ts";
 import { openMixture } from "../../training/mixture.ts";
 import { readTrainingText } from "../../training/text.ts";
-import { keepVocabulary, openVocabulary, tokenizerIn } from "../../training/vocabulary.ts";
+import { openVocabulary } from "../../training/vocabulary.ts";
 
 const file = join(DEFAULT_MODEL, "../tokenizer.model");
 const placement = { batchSize: 2, sequenceLength: 8, seed: 1 };
@@ -25,24 +25,6 @@ beforeAll(() => {
   folder = mkdtempSync(join(tmpdir(), "touchstone-vocabulary-"));
 });
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
-
-test("a copy lies with the run, under the name of its format, and no run mixes two", () => {
-  for (const name of ["model", "bytes"]) mkdirSync(at(name));
-  const vocabulary = openVocabulary(file);
-  keepVocabulary(at("model"), vocabulary);
-  keepVocabulary(at("model"), vocabulary);
-  expect(tokenizerIn(at("model"))).toBe(at("model/tokenizer.model"));
-  expect(readFileSync(at("model/tokenizer.model")).equals(readFileSync(file))).toBe(true);
-  expect(openVocabulary(tokenizerIn(at("model"))).file!.sha256).toBe(vocabulary.file!.sha256);
-  keepVocabulary(at("bytes"), openVocabulary(undefined));
-  expect(readdirSync(at("bytes"))).toEqual([]);
-  expect(tokenizerIn(at("bytes"))).toBeUndefined();
-  expect(() => keepVocabulary(at("model"), openVocabulary(undefined))).toThrow("expected another --out");
-  writeFileSync(at("bytes/tokenizer.bin"), "");
-  expect(() => keepVocabulary(at("bytes"), vocabulary)).toThrow(
-    "tokenizer.bin: is another run's tokenizer, expected another --out for tokenizer.model",
-  );
-});
 
 describe("the held-out loss", () => {
   const text = readTrainingText([]);
