@@ -22,7 +22,7 @@ export {
   writeSafetensors,
 } from "./formats/safetensors.ts";
 export { readTokenizer } from "./formats/tokenizer.ts";
-export { readFixture, type ReadFixture } from "./golden/fixtures/fixture.ts";
+export { type GeneratedInput, readFixture, type ReadFixture } from "./golden/fixtures/read.ts";
 export { type FixtureResult, verifyFixture, writeFixture } from "./golden/fixtures/own.ts";
 export { processCandidate, type ProcessCandidateOptions } from "./judge/api/process.ts";
 export { blame, type BlameOptions, recordSteps, type StepsToRecord } from "./judge/api/step.ts";

@@ -3,16 +3,16 @@ import { existsSync, realpathSync } from "node:fs";
 import { join, sep } from "node:path";
 import { fileURLToPath } from "node:url";
 import { namesIn } from "../formats/folder.ts";
-import { readFixture } from "../golden/fixtures/fixture.ts";
 import { generateSuite } from "../golden/fixtures/generate.ts";
-import { differences, hasSources, readManifest } from "../golden/fixtures/manifest.ts";
-import { generateAtScale } from "../golden/fixtures/scale.ts";
-import { fixtureNames, type Verified, verifyFile } from "../golden/fixtures/verify.ts";
+import { checkManifest, hasSources, holdToManifest, readManifest } from "../golden/fixtures/manifest.ts";
+import { readFixture } from "../golden/fixtures/read.ts";
+import { generateAtScale, lengthsOf } from "../golden/fixtures/scale.ts";
+import { concludeVerified, fixtureNames, type Verified, verifyFile } from "../golden/fixtures/verify.ts";
 import { UserError } from "./errors.ts";
 import type { Target } from "../reference/targets.ts";
 import { note, say } from "./output.ts";
 import { catchSignals } from "./signals.ts";
-import { statuses, statusOf } from "./statuses.ts";
+import { statuses, statusOfVerdict } from "./statuses.ts";
 import { tableOf } from "./table.ts";
 import { chooseTarget } from "./terms.ts";
 import { counted } from "./words.ts";
@@ -24,6 +24,10 @@ export interface GenerateOptions {
   readonly scale?: "7B" | "65B";
   readonly op?: string[];
   readonly seed: number;
+}
+
+export interface VerifyOptions {
+  readonly allowUnjudged?: number;
 }
 
 const committed = fileURLToPath(new URL("../golden/fixtures/suite", import.meta.url));
@@ -43,11 +47,17 @@ export async function generate({ out, shipped = false, target, scale, op, seed }
   }
   checkNotShipped(out);
   if (scale === undefined) return makeSuite(out, chooseTarget(target));
-  const made = generateAtScale(out, scale, seed, chooseTarget(target), op, (name, bytes, seconds) =>
-    note(`${name}: ${bytes} bytes, ${seconds.toFixed(1)} s`),
-  );
-  say(`${out}: ${counted(made, "fixture")} at the shapes of ${scale}`);
-  return statuses.good;
+  const model = { name: scale, lengths: lengthsOf(scale) };
+  let refused = 0;
+  const made = generateAtScale(out, model, seed, chooseTarget(target), op, {
+    onFile: (name, bytes, seconds) => note(`${name}: ${bytes} bytes, ${seconds.toFixed(1)} s`),
+    onRefusal(reason) {
+      refused++;
+      note(reason);
+    },
+  });
+  say(`${out}: ${counted(made, "fixture")} at the shapes of ${scale}${refused === 0 ? "" : `, ${refused} not made`}`);
+  return refused === 0 ? statuses.good : statuses.inconclusive;
 }
 
 /** The suite is made from sources; without them it can only be spoilt. */
@@ -79,50 +89,65 @@ async function makeSuite(folder: string, target: Target): Promise<number> {
 /** Compares files and sources with the manifest; returns the exit status. */
 export function checkFolder(folder = committed): number {
   const manifest = readManifest(folder);
-  const lines = differences(folder, manifest);
+  const { lines, files, sources } = checkManifest(folder, manifest);
   say(lines);
-  const count = Object.keys(manifest.files).length;
-  if (lines.length === 0)
-    say(
-      `${counted(count, "fixture")} and ${counted(Object.keys(manifest.sources).length, "source")} as in the manifest`,
-    );
-  else {
+  if (lines.length > 0) {
     const where = folder === committed ? "--shipped" : `--out ${folder}`;
     say(`if the change is intended, run \`touchstone golden generate ${where}\` and commit the result`);
+    return statuses.finding;
   }
-  return statusOf(lines.length > 0);
+  if (files === 0) {
+    say("inconclusive: the manifest names no fixture, so nothing was compared");
+    return statuses.inconclusive;
+  }
+  const compared = sources === 0 ? "" : ` and ${counted(sources, "source")}`;
+  say(`${counted(files, "fixture")}${compared} as in the manifest`);
+  if (sources === 0) say("sources were not compared: this is an installed package, which has none");
+  return statuses.good;
 }
 
 /** Judges a folder of outputs; returns the exit status. */
-export function verify(fixtures: string, outputs: string): number {
-  namesIn(outputs, "a folder of outputs");
-  const results = fixtureNames(fixtures).map((name) => verifyFile(fixtures, outputs, name));
-  say(verifyTable(results));
-  const findings = results.flatMap((result) => result.findings);
-  say(findings.map((finding) => `FAIL ${finding}`));
-  const failed = results.filter((result) => result.findings.length > 0).length;
-  say(
-    failed === 0
-      ? `${counted(results.length, "fixture")}, all outputs within bounds`
-      : `${failed} of ${counted(results.length, "fixture")} failed`,
-  );
-  return statusOf(failed > 0);
+export function verify(fixtures: string, outputs: string, { allowUnjudged }: VerifyOptions): number {
+  const given = namesIn(outputs, "a folder of outputs");
+  const names = fixtureNames(fixtures);
+  if (!holdToManifest(fixtures)) note(`${fixtures} has no manifest.json: its fixtures are taken as they are`);
+  const results = names.map((name) => verifyFile(fixtures, outputs, name));
+  say(verifyTable(results, allowUnjudged));
+  say(results.flatMap(({ findings }) => findings.map((finding) => `FAIL ${finding}`)));
+  const { verdict, reasons } = concludeVerified(results, allowUnjudged);
+  say(reasons.map((reason) => `inconclusive ${reason}`));
+  const strangers = given.filter((name) => !names.includes(name)).map((name) => `${name} belongs to no fixture`);
+  note(firstOf([...strangers, ...results.flatMap(({ notes }) => notes)]));
+  const failed = results.filter(({ findings }) => findings.length > 0).length;
+  const fixturesJudged = counted(results.length, "fixture");
+  if (verdict === "FAIL") say(`${failed} of ${fixturesJudged} failed`);
+  else if (verdict === "inconclusive")
+    say(`inconclusive: ${fixturesJudged}, no output outside its bounds, too little judged`);
+  else say(`${fixturesJudged}, all outputs within bounds`);
+  return statusOfVerdict(verdict);
 }
 
-function verifyTable(results: readonly Verified[]): string[] {
+const MOST_NOTES = 10;
+
+/** The first few lines, and how many more there are. */
+function firstOf(lines: readonly string[]): string[] {
+  const rest = lines.length - MOST_NOTES;
+  return rest > 0 ? [...lines.slice(0, MOST_NOTES), `and ${rest} more`] : [...lines];
+}
+
+function verifyTable(results: readonly Verified[], allowUnjudged: number | undefined): string[] {
   const rows = [...new Set(results.map((result) => result.op))].map((op) => {
     const own = results.filter((result) => result.op === op);
     const all = own.flatMap(({ comparisons }) => comparisons);
     const sum = (pick: (c: (typeof all)[number]) => number) => all.reduce((n, c) => n + pick(c), 0);
     const worst = all.reduce((n, c) => Math.max(n, c.worst), 0);
-    const passed = own.every(({ findings }) => findings.length === 0);
     return [
       op,
       own.length,
       sum((c) => c.elements),
       sum((c) => c.unjudged + c.nonFinite),
       worst.toPrecision(2),
-      passed ? "pass" : "FAIL",
+      concludeVerified(own, allowUnjudged).verdict,
     ];
   });
   return tableOf(

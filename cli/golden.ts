@@ -1,7 +1,7 @@
 // touchstone golden: fixtures for anyone's kernels.
 import { type Command, Option } from "commander";
-import { whole } from "./numbers.ts";
-import type { GenerateOptions } from "./golden-run.ts";
+import { real, whole } from "./numbers.ts";
+import type { GenerateOptions, VerifyOptions } from "./golden-run.ts";
 import { findingsInHelp } from "./statuses.ts";
 
 export function register(program: Command): void {
@@ -37,10 +37,16 @@ export function register(program: Command): void {
     .description("judge a folder of outputs that were computed elsewhere from fixtures")
     .argument("<fixtures>")
     .argument("<outputs>", "a safetensors file of the same name for each fixture, with the op's outputs by name")
+    .addOption(
+      new Option(
+        "--allow-unjudged <share>",
+        "of an output's elements in one file, how many may lack a finite bound before the run is inconclusive (default: 0.1)",
+      ).argParser(real(0, 1)),
+    )
     .addHelpText("after", `\n${findingsInHelp}`)
-    .action(async (fixtures: string, outputs: string) => {
+    .action(async (fixtures: string, outputs: string, options: VerifyOptions) => {
       const { verify } = await import("./golden-run.ts");
-      process.exitCode = verify(fixtures, outputs);
+      process.exitCode = verify(fixtures, outputs, options);
     });
   golden
     .command("list")

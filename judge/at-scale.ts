@@ -5,7 +5,7 @@ import type { Scalars } from "../reference/operation.ts";
 import { integer, streamOf } from "../reference/random.ts";
 import type { Target } from "../reference/targets.ts";
 import type { Tensor } from "../reference/tensor.ts";
-import type { Problem } from "./case.ts";
+import { type Problem, size, type Sizes } from "./case.ts";
 
 /** The lengths of a model's axes; R = T rows, one sequence. */
 export interface Lengths {
@@ -53,6 +53,13 @@ export interface Part<Input extends string = string, Output extends string = str
   readonly bound?: (problem: Problem, target: Target) => Readonly<Record<string, Allowance>>;
 }
 
+/** How a row's fixture at scale is made: the sizes of its case, and everything else from those. */
+export interface ScaleRow<Input extends string = string, Output extends string = string, S = Scalars, Z = Sizes> {
+  readonly sizes: (lengths: Lengths) => Z;
+  /** The same for any sizes, so that a printed line gives the problem again. Throws RangeError where they cannot be at scale. */
+  readonly of: (sizes: Sizes) => AtScale<Input, Output, S>;
+}
+
 export interface AtScale<Input extends string = string, Output extends string = string, S = Scalars> {
   readonly inputs: { readonly [name in Input]: Generated };
   /** The inputs of kind "stored", made of the others. */
@@ -61,14 +68,17 @@ export interface AtScale<Input extends string = string, Output extends string = 
   readonly parts: (seed: number) => readonly Part<Input, Output>[];
 }
 
+/** Sizes that must be lengths, by name. */
+export function lengthsIn(sizes: Sizes, ...names: readonly string[]): number[] {
+  return names.map((name) => size(sizes, name));
+}
+
 /** Samples of an op that works element by element. */
 export const SAMPLES = 300;
 /** Sampled rows and columns of a matrix: their outputs together are a few hundred. */
 export const PER_AXIS = 17;
 /** Samples of one long row. */
 export const PER_ROW = 80;
-/** The numbers in one matrix of 7B's feed-forward layer, which the norm and AdamW run over. */
-export const MATRIX = 11_008 * 4096;
 
 /** `count` different indices below `below`, the last one among them, ascending. */
 export function sampled(seed: number, name: string, count: number, below: number): number[] {

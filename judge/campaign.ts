@@ -6,6 +6,7 @@ import { type Case, formatCase, type Problem } from "./case.ts";
 import type { Comparison, Finding } from "./compare.ts";
 import type { Deadline } from "./deadline.ts";
 import type { Verdict } from "./verdict.ts";
+import { problemAtScale } from "./scale-problem.ts";
 
 export interface Failure {
   /** The case, such as "swiglu.forward R=1 F=1 profile=unit seed=17". */
@@ -55,6 +56,7 @@ export type RealInputs = (op: string, seed: number) => Problem | undefined;
 /** The inputs of a case, recorded ones for the profile "real". Throws RangeError where the op has none. */
 export function buildCase(spec: JudgeRow, c: Case, dtype: DTypeName = "float32", real?: RealInputs): Problem {
   const { profile } = c;
+  if (profile === "scale") return { ...problemAtScale(spec, c.sizes, c.seed, dtype), profile };
   if (profile !== "real") return { ...spec.build(c.sizes, profile, c.seed, dtype), profile };
   const problem = real?.(c.op, c.seed);
   if (problem === undefined) throw new RangeError(`${c.op} has no recorded inputs`);

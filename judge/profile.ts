@@ -7,7 +7,7 @@ import { sizeOf, type Tensor } from "../reference/tensor.ts";
  * unit: normal, deviation 1. large, tiny, subnormal: the same scaled by 2⁸, 2⁻⁴⁰, 2⁻¹³⁰. constant: one number throughout.
  * cancelling: pairs that nearly cancel. sorted: ascending along the tensor. one-hot: one large element in about 16, zeros
  * elsewhere. small-scores: deviation 2⁻⁵, so that no key or class dominates. lattice: integers from −4 to 4, whose sums
- * of products are exact. real: inputs recorded in a training step on real text.
+ * of products are exact. real: inputs recorded in a training step on real text. scale: what a fixture at scale describes.
  */
 export const profiles = [
   "unit",
@@ -21,11 +21,12 @@ export const profiles = [
   "small-scores",
   "lattice",
   "real",
+  "scale",
 ] as const;
 export type Profile = (typeof profiles)[number];
-/** The profiles that make numbers up. */
-export type MadeUp = Exclude<Profile, "real">;
-export const madeUp = profiles.filter((p): p is MadeUp => p !== "real");
+/** The profiles that make up numbers for cases of any sizes. */
+export type MadeUp = Exclude<Profile, "real" | "scale">;
+export const madeUp = profiles.filter((p): p is MadeUp => p !== "real" && p !== "scale");
 
 /** Profiles whose numbers keep their few bits. */
 const whole: ReadonlySet<MadeUp> = new Set(["constant", "cancelling", "lattice"]);

@@ -9,7 +9,7 @@ import { reasons } from "../reference/define-op.ts";
 import { isNone, type None } from "../reference/none.ts";
 import type { InputsOf, OpName, OpOf, OutputsOf, ScalarsOf } from "../reference/ops/index.ts";
 import type { AxisNames } from "../reference/tensor.ts";
-import type { AtScale, Lengths } from "./at-scale.ts";
+import type { ScaleRow } from "./at-scale.ts";
 import type { CaseSpec, Problem, Sizes } from "./case.ts";
 import type { Probe } from "./probes.ts";
 import type { MadeUp } from "./profile.ts";
@@ -59,7 +59,7 @@ export interface JudgeRow<Op extends string = string, P = Problem> extends CaseS
   readonly shown: (input: string, problem: Problem) => number | undefined;
   readonly unread: (problem: Problem) => Unread | undefined;
   /** How its fixture at scale is made; undefined where it has none. */
-  readonly atScale: ((lengths: Lengths) => AtScale) | undefined;
+  readonly atScale: ScaleRow | undefined;
   /** Field → why it is empty. */
   readonly none: Readonly<Record<string, string>>;
 }
@@ -96,7 +96,7 @@ export interface RowDeclaration<Op extends OpName, Size extends string> {
   /** None where the first number of each input shows. */
   readonly shown: ((input: string, problem: Problem) => number | undefined) | None;
   readonly unread: ((problem: Problem) => Unread | undefined) | None;
-  readonly atScale: ((lengths: Lengths) => AtScale<InputOf<Op>, OutputOf<Op>, ScalarsOf<Op>>) | None;
+  readonly atScale: ScaleRow<InputOf<Op>, OutputOf<Op>, ScalarsOf<Op>, SizesOf<NoInfer<Size>>> | None;
 }
 
 /** The judge's row of one op and direction. */

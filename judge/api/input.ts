@@ -52,7 +52,7 @@ export function checkInputs(operation: Operation, inputs: unknown): void {
   const names = Object.keys(operation.inputs);
   const given = fieldsOf(inputs, "inputs", `the inputs of ${operation.name}: ${names.join(", ") || "none"}`);
   checkFields(given, "inputs", names);
-  const lengths = new Map<string, { length: number; of: string }>();
+  const lengths: AxisLengths = new Map();
   for (const name of names) {
     const shape = checkTensor(given[name], `inputs.${name}`, [
       operation.integers.includes(name) ? Int32Array : Float32Array,
@@ -83,13 +83,11 @@ export function checkTensor(value: unknown, where: string, storages: readonly St
   return shape as number[];
 }
 
+/** The length of each axis letter, and the tensor that has it. */
+export type AxisLengths = Map<string, { readonly length: number; readonly of: string }>;
+
 /** One letter, one length: "HS/2" is half of HS. */
-function checkAxes(
-  name: string,
-  shape: readonly number[],
-  spec: string,
-  lengths: Map<string, { length: number; of: string }>,
-): void {
+export function checkAxes(name: string, shape: readonly number[], spec: string, lengths: AxisLengths): void {
   const axes = axesOf(spec);
   const refuse = (why: string): never => {
     throw new RangeError(`inputs.${name} has shape [${shape.join(",")}], expected [${spec}]${why}`);

@@ -1,10 +1,10 @@
 import fc from "fast-check";
 import { power } from "../../reference/elementary.ts";
 import { streamOf, uniform } from "../../reference/random.ts";
-import { axis, size } from "../case.ts";
+import { axis, size, type Sizes } from "../case.ts";
 import { fill, madeUp } from "../profile.ts";
 import { none } from "../../reference/none.ts";
-import { allAs, MATRIX, sampled, SAMPLES, vectorOf } from "../at-scale.ts";
+import { allAs, lengthsIn, sampled, SAMPLES, vectorOf } from "../at-scale.ts";
 import { alone } from "../relations/independence.ts";
 import { along } from "../relations/permutation.ts";
 import { judgeRow } from "../row.ts";
@@ -12,6 +12,7 @@ import { judgeRow } from "../row.ts";
 /** A matrix is decayed, a gain is not. */
 const parameters = ["matrix", "gain"] as const;
 const learningRates = [3e-4, 0.01, 1]; // a large one lets errors of the direction exceed w's own rounding
+const decayOf = ({ parameter }: Sizes): number => (parameter === "matrix" ? 0.1 : 0);
 const secondBetas = [0.95, 0.999]; // LLaMA's, and Adam's own
 
 export const forward = judgeRow("adamw.forward", {
@@ -60,7 +61,7 @@ export const forward = judgeRow("adamw.forward", {
         correction1: 1 - power(beta1, step),
         correction2: 1 - power(beta2, step),
         eps: pick("eps", [1e-8, 1e-5]),
-        weightDecay: sizes.parameter === "matrix" ? 0.1 : 0,
+        weightDecay: decayOf(sizes),
       },
     };
   },
@@ -75,28 +76,35 @@ export const forward = judgeRow("adamw.forward", {
   overlooked: none("every input is read"),
   shown: none("the first number of every input shows"),
   unread: none("every number is part of the formula"),
-  atScale: () => ({
-    inputs: {
-      w: { kind: "normal", shape: [MATRIX], scale: 1 / 64 },
-      g: { kind: "normal", shape: [MATRIX], scale: 1 / 1024 },
-      m: { kind: "normal", shape: [MATRIX], scale: 1 / 1024 },
-      v: { kind: "uniform", shape: [MATRIX], scale: 1 / 1048576 },
+  atScale: {
+    // A matrix of the feed-forward layer.
+    sizes: ({ C, F }) => ({ N: F * C, step: 10, parameter: "matrix" }),
+    of: (sizes) => {
+      const [N, step] = lengthsIn(sizes, "N", "step");
+      return {
+        inputs: {
+          w: { kind: "normal", shape: [N], scale: 1 / 64 },
+          g: { kind: "normal", shape: [N], scale: 1 / 1024 },
+          m: { kind: "normal", shape: [N], scale: 1 / 1024 },
+          v: { kind: "uniform", shape: [N], scale: 1 / 1048576 },
+        },
+        scalars: {
+          learningRate: 3e-4,
+          beta1: 0.9,
+          beta2: 0.95,
+          step,
+          oneMinusBeta1: 1 - 0.9,
+          oneMinusBeta2: 1 - 0.95,
+          correction1: 1 - power(0.9, step),
+          correction2: 1 - power(0.95, step),
+          eps: 1e-8,
+          weightDecay: decayOf(sizes),
+        },
+        parts: (seed) => {
+          const vector = vectorOf(sampled(seed, "element", SAMPLES, N));
+          return [{ inputs: allAs(["w", "g", "m", "v"], vector), outputs: allAs(["w", "m", "v"], vector.at) }];
+        },
+      };
     },
-    scalars: {
-      learningRate: 3e-4,
-      beta1: 0.9,
-      beta2: 0.95,
-      step: 10,
-      oneMinusBeta1: 1 - 0.9,
-      oneMinusBeta2: 1 - 0.95,
-      correction1: 1 - power(0.9, 10),
-      correction2: 1 - power(0.95, 10),
-      eps: 1e-8,
-      weightDecay: 0.1,
-    },
-    parts: (seed) => {
-      const vector = vectorOf(sampled(seed, "element", SAMPLES, MATRIX));
-      return [{ inputs: allAs(["w", "g", "m", "v"], vector), outputs: allAs(["w", "m", "v"], vector.at) }];
-    },
-  }),
+  },
 });

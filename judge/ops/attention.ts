@@ -5,7 +5,7 @@ import type { DTypeName } from "../../reference/dtype.ts";
 import { none } from "../../reference/none.ts";
 import { integer, streamOf } from "../../reference/random.ts";
 import type { Tensor } from "../../reference/tensor.ts";
-import { allAs, type Cut, sampled } from "../at-scale.ts";
+import { allAs, type Cut, type Lengths, lengthsIn, sampled } from "../at-scale.ts";
 import { alikeKeys, both, counted, mirroredAlong, savedAgain } from "../cancelling.ts";
 import { COUNTED, zeroSum } from "../probes.ts";
 import { alone, causal, groupsOfHeads } from "../relations/independence.ts";
@@ -113,17 +113,23 @@ export const forward = judgeRow("attention.forward", {
   overlooked: none("every input is read"),
   shown: none("the first number of every input shows"),
   unread: none("every number is part of the formula"),
-  atScale: ({ T, NH, HS }) => ({
-    inputs: allAs(["q", "k", "v"], { kind: "normal", shape: [1, T, NH, HS] }),
-    scalars: {},
-    // Query t is the last of T = 1 queries on S = t + 1 keys.
-    parts: (seed) =>
-      sampled(seed, "query", 4, T).map((t, n) => {
-        const h = integer(seed, streamOf("head"), n, NH);
-        const [query, keys] = [tokensOfHead(h, NH, HS, t, 1), tokensOfHead(h, NH, HS, 0, t + 1)];
-        return { inputs: { q: query, k: keys, v: keys }, outputs: { y: query.at, lse: () => h * T + t } };
-      }),
-  }),
+  atScale: {
+    sizes: atScale,
+    of: (sizes) => {
+      const { T, NH, HS, queries, keys } = sequence(sizes);
+      return {
+        inputs: { q: { kind: "normal", shape: queries }, ...allAs(["k", "v"], { kind: "normal", shape: keys }) },
+        scalars: {},
+        // Query t is the last of T = 1 queries on S = t + 1 keys.
+        parts: (seed) =>
+          sampled(seed, "query", 4, T).map((t, n) => {
+            const h = integer(seed, streamOf("head"), n, NH);
+            const [query, seen] = [tokensOfHead(h, NH, HS, t, 1), tokensOfHead(h, NH, HS, 0, t + 1)];
+            return { inputs: { q: query, k: seen, v: seen }, outputs: { y: query.at, lse: () => h * T + t } };
+          }),
+      };
+    },
+  },
 });
 
 export const backward = judgeRow("attention.backward", {
@@ -159,34 +165,54 @@ export const backward = judgeRow("attention.backward", {
   overlooked: ["y", "lse"], // may be recomputed
   shown: none("the first number of every input shows"),
   unread: none("every number is part of the formula"),
-  atScale: ({ T, NH, HS }) => ({
-    inputs: {
-      ...allAs(["dy", "q", "k", "v"], { kind: "normal", shape: [1, T, NH, HS] }),
-      y: { kind: "forward", shape: [1, T, NH, HS], op: "attention.forward" },
-      lse: { kind: "forward", shape: [1, NH, T], op: "attention.forward" },
+  atScale: {
+    sizes: atScale,
+    of: (sizes) => {
+      const { T, NH, HS, queries, keys } = sequence(sizes);
+      return {
+        inputs: {
+          ...allAs(["dy", "q"], { kind: "normal", shape: queries }),
+          ...allAs(["k", "v"], { kind: "normal", shape: keys }),
+          y: { kind: "forward", shape: queries, op: "attention.forward" },
+          lse: { kind: "forward", shape: [1, NH, T], op: "attention.forward" },
+        },
+        scalars: {},
+        // dq of a query as above; dk and dv of key s need the queries from s to T − 1, the last ones on S = T keys.
+        parts: (seed) => {
+          const head = (n: number) => integer(seed, streamOf("head"), n, NH);
+          const ofQueries = sampled(seed, "query", 4, T).map((t, n) => {
+            const [query, seen] = [tokensOfHead(head(n), NH, HS, t, 1), tokensOfHead(head(n), NH, HS, 0, t + 1)];
+            return { inputs: { dy: query, q: query, k: seen, v: seen }, outputs: { dq: query.at } };
+          });
+          const ofKeys = QUERIES.map((count, n) => {
+            const h = head(ofQueries.length + n);
+            const [after, all] = [tokensOfHead(h, NH, HS, T - count, count), tokensOfHead(h, NH, HS, 0, T)];
+            const row = Array.from({ length: HS }, (_, i) => (T - count) * HS + i);
+            return {
+              inputs: { dy: after, q: after, k: all, v: all },
+              outputs: { dk: all.at, dv: all.at },
+              keep: { dk: row, dv: row },
+            };
+          });
+          return [...ofQueries, ...ofKeys];
+        },
+      };
     },
-    scalars: {},
-    // dq of a query as above; dk and dv of key s need the queries from s to T − 1, the last ones on S = T keys.
-    parts: (seed) => {
-      const head = (n: number) => integer(seed, streamOf("head"), n, NH);
-      const queries = sampled(seed, "query", 4, T).map((t, n) => {
-        const [query, keys] = [tokensOfHead(head(n), NH, HS, t, 1), tokensOfHead(head(n), NH, HS, 0, t + 1)];
-        return { inputs: { dy: query, q: query, k: keys, v: keys }, outputs: { dq: query.at } };
-      });
-      const keyed = QUERIES.map((count, n) => {
-        const h = head(queries.length + n);
-        const [after, keys] = [tokensOfHead(h, NH, HS, T - count, count), tokensOfHead(h, NH, HS, 0, T)];
-        const row = Array.from({ length: HS }, (_, i) => (T - count) * HS + i);
-        return {
-          inputs: { dy: after, q: after, k: keys, v: keys },
-          outputs: { dk: keys.at, dv: keys.at },
-          keep: { dk: row, dv: row },
-        };
-      });
-      return [...queries, ...keyed];
-    },
-  }),
+  },
 });
+
+/** One causal sequence, each query head with keys of its own. */
+function atScale({ T, NH, HS }: Lengths): Record<keyof typeof ordinary, number> {
+  return { B: 1, NKV: NH, groups: 1, T, S: T, HS };
+}
+
+function sequence(sizes: Sizes) {
+  const [B, NKV, groups, T, S, HS] = lengthsIn(sizes, "B", "NKV", "groups", "T", "S", "HS");
+  if (!(B === 1 && groups === 1 && S === T)) {
+    throw new RangeError(`sizes at scale: B=${B} groups=${groups} T=${T} S=${S}, expected B=1 groups=1 and S as T`);
+  }
+  return { T, NH: NKV, HS, queries: [1, T, NKV, HS], keys: [1, T, NKV, HS] };
+}
 
 /** Tokens of one head, of [1, T, NH, HS]. */
 function tokensOfHead(h: number, NH: number, HS: number, from: number, count: number): Cut {

@@ -5,7 +5,7 @@ import type { Tensor } from "../../reference/tensor.ts";
 import { axis, type CaseSpec, type Problem, type Sizes, size } from "../case.ts";
 import { asStored, fill, fillIds, madeUp, type MadeUp } from "../profile.ts";
 import { none } from "../../reference/none.ts";
-import { PER_ROW, rowsOf, sampled, vectorOf, whole } from "../at-scale.ts";
+import { lengthsIn, PER_ROW, rowsOf, sampled, vectorOf, whole } from "../at-scale.ts";
 import { alone } from "../relations/independence.ts";
 import { along } from "../relations/permutation.ts";
 import { linearIn } from "../relations/scaling.ts";
@@ -43,6 +43,7 @@ const shared = {
 } as const satisfies Partial<CaseSpec>;
 
 const ordinary = { R: 19, V: 70, ignored: "some", ignoreIndex: -100 };
+const noneIgnored = { ignored: "none", ignoreIndex: crossEntropy.IGNORE_INDEX };
 const LOSS_ROWS = 256;
 /** Sampled rows of logits: a power of two, so that rescaling dloss from 2,048 rows to these is exact. */
 const GRADIENT_ROWS = 4;
@@ -65,20 +66,20 @@ export const forward = judgeRow("cross-entropy.forward", {
   overlooked: none("every input is read"),
   shown,
   unread: ignoredLogits,
-  atScale: ({ V, T: R }) => ({
-    inputs: {
-      logits: { kind: "normal", shape: [R, V], scale: 4 },
-      targets: { kind: "integer", shape: [R], below: V },
+  atScale: {
+    // The loss is a mean over every row, so there are only as many as can be summed in a few seconds.
+    sizes: ({ V, T }) => ({ R: Math.min(LOSS_ROWS, T), V, ...noneIgnored }),
+    of: (sizes) => {
+      const { R, V, ignoreIndex, logits, targets } = classesAtScale(sizes);
+      return {
+        inputs: { logits, targets },
+        scalars: { ignoreIndex },
+        parts: () => [
+          { inputs: { logits: whole(R, V), targets: whole(R) }, outputs: { loss: () => 0, lse: (i) => i } },
+        ],
+      };
     },
-    scalars: { ignoreIndex: -100 },
-    parts: () => [
-      {
-        inputs: { logits: whole(LOSS_ROWS, V), targets: whole(LOSS_ROWS) },
-        outputs: { loss: () => 0, lse: (i) => i },
-        keep: { loss: [0], lse: [...Array(LOSS_ROWS).keys()] },
-      },
-    ],
-  }),
+  },
 });
 
 export const backward = judgeRow("cross-entropy.backward", {
@@ -101,33 +102,57 @@ export const backward = judgeRow("cross-entropy.backward", {
   overlooked: ["lse"], // may be recomputed
   shown,
   unread: ignoredLogits,
-  atScale: ({ V, T: R }) => ({
-    inputs: {
-      dloss: { kind: "uniform", shape: [] },
-      logits: { kind: "normal", shape: [R, V], scale: 4 },
-      targets: { kind: "integer", shape: [R], below: V },
-      lse: { kind: "forward", shape: [R], op: "cross-entropy.forward" },
-    },
-    scalars: { ignoreIndex: -100 },
-    parts: (seed) => {
-      const r = sampled(seed, "row", GRADIENT_ROWS, R);
-      const keep = r.flatMap((row, n) => {
-        const target = integer(seed, streamOf("targets"), row, V);
-        const columns = new Set([...sampled(seed + n, "class", PER_ROW, V), target]);
-        return [...columns].toSorted((a, b) => a - b).map((v) => n * V + v);
-      });
-      // The mean is over R rows; the small problem's mean is over its own rows.
-      const share = { shape: [], at: () => 0, value: (x: number) => (x * r.length) / R };
-      return [
-        {
-          inputs: { dloss: share, logits: rowsOf(r, V), targets: vectorOf(r) },
-          outputs: { dlogits: rowsOf(r, V).at },
-          keep: { dlogits: keep },
+  atScale: {
+    sizes: ({ V, T: R }) => ({ R, V, ...noneIgnored }),
+    of: (sizes) => {
+      const { R, V, ignoreIndex, logits, targets } = classesAtScale(sizes);
+      return {
+        inputs: {
+          dloss: { kind: "uniform", shape: [] },
+          logits,
+          targets,
+          lse: { kind: "forward", shape: [R], op: "cross-entropy.forward" },
         },
-      ];
+        scalars: { ignoreIndex },
+        parts: (seed) => {
+          const r = sampled(seed, "row", GRADIENT_ROWS, R);
+          const keep = r.flatMap((row, n) => {
+            const target = integer(seed, streamOf("targets"), row, V);
+            const columns = new Set([...sampled(seed + n, "class", PER_ROW, V), target]);
+            return [...columns].toSorted((a, b) => a - b).map((v) => n * V + v);
+          });
+          // The mean is over R rows; the small problem's mean is over its own rows.
+          const share = { shape: [], at: () => 0, value: (x: number) => (x * r.length) / R };
+          return [
+            {
+              inputs: { dloss: share, logits: rowsOf(r, V), targets: vectorOf(r) },
+              outputs: { dlogits: rowsOf(r, V).at },
+              keep: { dlogits: keep },
+            },
+          ];
+        },
+      };
     },
-  }),
+  },
 });
+
+/** Logits and targets at the size of a model; every target counts. */
+function classesAtScale(sizes: Sizes) {
+  const [R, V] = lengthsIn(sizes, "R", "V");
+  const ignoreIndex = size(sizes, "ignoreIndex", -Infinity);
+  if (sizes.ignored !== "none" || (ignoreIndex >= 0 && ignoreIndex < V)) {
+    throw new RangeError(
+      `sizes at scale: ignored=${sizes.ignored} ignoreIndex=${ignoreIndex}, expected ignored=none and an index of no class`,
+    );
+  }
+  return {
+    R,
+    V,
+    ignoreIndex,
+    logits: { kind: "normal", shape: [R, V], scale: 4 },
+    targets: { kind: "integer", shape: [R], below: V },
+  } as const;
+}
 
 /** Classes, a quarter of them the likeliest one, so that p − 1 cancels; some, all or none of them ignored. */
 function targetsOf(sizes: Sizes, logits: Tensor, seed: number, ignoreIndex: number): Tensor<Int32Array> {

@@ -2,7 +2,7 @@ import { axis, size } from "../case.ts";
 import { fill, fillIds, madeUp } from "../profile.ts";
 import { none } from "../../reference/none.ts";
 import { integer, streamOf } from "../../reference/random.ts";
-import { gridOf, PER_ROW, sampled, vectorOf } from "../at-scale.ts";
+import { gridOf, lengthsIn, PER_ROW, sampled, vectorOf } from "../at-scale.ts";
 import { COUNTED, wholeNumbers, zeroSum } from "../probes.ts";
 import { alone } from "../relations/independence.ts";
 import { along } from "../relations/permutation.ts";
@@ -81,25 +81,31 @@ export const backward = judgeRow("embedding.backward", {
   overlooked: none("every input is read"),
   shown: none("the first number of every input shows"),
   unread: none("every number is part of the formula"),
-  atScale: ({ C, V, T: R }) => ({
-    inputs: { dy: { kind: "normal", shape: [R, C] }, tokens: { kind: "integer", shape: [R], below: V } },
-    scalars: { V },
-    // The ids that occur most often, each as the only one of a small vocabulary.
-    parts: (seed) => {
-      const places = new Map<number, number[]>();
-      for (let r = 0; r < R; r++) {
-        const id = integer(seed, streamOf("tokens"), r, V);
-        places.set(id, [...(places.get(id) ?? []), r]);
-      }
-      const often = [...places].toSorted((a, b) => b[1].length - a[1].length || a[0] - b[0]).slice(0, 4);
-      return often.map(([id, r], n) => {
-        const c = sampled(seed + n, "column", PER_ROW, C);
-        return {
-          inputs: { dy: gridOf(r, c, C), tokens: { ...vectorOf(r), value: () => 0 } },
-          outputs: { dw: (i) => id * C + c[i] },
-          scalars: { V: 1 },
-        };
-      });
+  atScale: {
+    sizes: ({ C, V, T: R }) => ({ R, V, C }),
+    of: (sizes) => {
+      const [R, V, C] = lengthsIn(sizes, "R", "V", "C");
+      return {
+        inputs: { dy: { kind: "normal", shape: [R, C] }, tokens: { kind: "integer", shape: [R], below: V } },
+        scalars: { V },
+        // The ids that occur most often, each as the only one of a small vocabulary.
+        parts: (seed) => {
+          const places = new Map<number, number[]>();
+          for (let r = 0; r < R; r++) {
+            const id = integer(seed, streamOf("tokens"), r, V);
+            places.set(id, [...(places.get(id) ?? []), r]);
+          }
+          const often = [...places].toSorted((a, b) => b[1].length - a[1].length || a[0] - b[0]).slice(0, 4);
+          return often.map(([id, r], n) => {
+            const c = sampled(seed + n, "column", PER_ROW, C);
+            return {
+              inputs: { dy: gridOf(r, c, C), tokens: { ...vectorOf(r), value: () => 0 } },
+              outputs: { dw: (i) => id * C + c[i] },
+              scalars: { V: 1 },
+            };
+          });
+        },
+      };
     },
-  }),
+  },
 });

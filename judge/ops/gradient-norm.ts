@@ -2,11 +2,14 @@ import fc from "fast-check";
 import { axis, size } from "../case.ts";
 import { fill, madeUp } from "../profile.ts";
 import { none } from "../../reference/none.ts";
-import { MATRIX, whole } from "../at-scale.ts";
+import { lengthsIn, whole } from "../at-scale.ts";
 import { COUNTED, wholeNumbers } from "../probes.ts";
 import { along } from "../relations/permutation.ts";
 import { linearIn } from "../relations/scaling.ts";
 import { judgeRow } from "../row.ts";
+
+/** Ranks over which a matrix of the feed-forward layer is sharded. */
+const RANKS = 64;
 
 export const forward = judgeRow("gradient-norm.forward", {
   sizes: {
@@ -41,9 +44,16 @@ export const forward = judgeRow("gradient-norm.forward", {
   overlooked: none("every input is read"),
   shown: none("the first number of every input shows"),
   unread: none("every number is part of the formula"),
-  atScale: () => ({
-    inputs: { g: { kind: "normal", shape: [MATRIX], scale: 1 / 1024 } },
-    scalars: {},
-    parts: () => [{ inputs: { g: whole(MATRIX) }, outputs: { norm: () => 0 } }],
-  }),
+  atScale: {
+    // A sum of more than 1 / u terms has no bound that holds in every order, and one matrix has more: so it is a rank's share.
+    sizes: ({ C, F }) => ({ N: Math.ceil((F * C) / RANKS) }),
+    of: (sizes) => {
+      const [N] = lengthsIn(sizes, "N");
+      return {
+        inputs: { g: { kind: "normal", shape: [N], scale: 1 / 1024 } },
+        scalars: {},
+        parts: () => [{ inputs: { g: whole(N) }, outputs: { norm: () => 0 } }],
+      };
+    },
+  },
 });

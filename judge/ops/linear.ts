@@ -1,7 +1,7 @@
 import { axis, type CaseSpec, size } from "../case.ts";
 import { fill, madeUp } from "../profile.ts";
 import { none } from "../../reference/none.ts";
-import { columnsOf, gridOf, PER_AXIS, rowsOf, sampled } from "../at-scale.ts";
+import { columnsOf, gridOf, type Lengths, lengthsIn, PER_AXIS, rowsOf, sampled } from "../at-scale.ts";
 import { COUNTED, wholeNumbers, zeroSum } from "../probes.ts";
 import { alone } from "../relations/independence.ts";
 import { along } from "../relations/permutation.ts";
@@ -58,14 +58,20 @@ export const forward = judgeRow("linear.forward", {
   overlooked: none("every input is read"),
   shown: none("the first number of every input shows"),
   unread: none("every number is part of the formula"),
-  atScale: ({ C, F, T: R }) => ({
-    inputs: { x: { kind: "normal", shape: [R, C] }, w: { kind: "normal", shape: [F, C], scale: 1 / 64 } },
-    scalars: {},
-    parts: (seed) => {
-      const [r, o] = [sampled(seed, "row", PER_AXIS, R), sampled(seed, "output", PER_AXIS, F)];
-      return [{ inputs: { x: rowsOf(r, C), w: rowsOf(o, C) }, outputs: { y: gridOf(r, o, F).at } }];
+  atScale: {
+    sizes: intoFeedForward,
+    of: (sizes) => {
+      const [R, O, C] = lengthsIn(sizes, "R", "O", "C");
+      return {
+        inputs: { x: { kind: "normal", shape: [R, C] }, w: { kind: "normal", shape: [O, C], scale: 1 / 64 } },
+        scalars: {},
+        parts: (seed) => {
+          const [r, o] = [sampled(seed, "row", PER_AXIS, R), sampled(seed, "output", PER_AXIS, O)];
+          return [{ inputs: { x: rowsOf(r, C), w: rowsOf(o, C) }, outputs: { y: gridOf(r, o, O).at } }];
+        },
+      };
     },
-  }),
+  },
 });
 
 export const backward = judgeRow("linear.backward", {
@@ -96,26 +102,37 @@ export const backward = judgeRow("linear.backward", {
   overlooked: none("every input is read"),
   shown: none("the first number of every input shows"),
   unread: none("every number is part of the formula"),
-  atScale: ({ C, F, T: R }) => ({
-    inputs: {
-      dy: { kind: "normal", shape: [R, F] },
-      x: { kind: "normal", shape: [R, C] },
-      w: { kind: "normal", shape: [F, C], scale: 1 / 64 },
-    },
-    scalars: {},
-    parts: (seed) => {
-      const [r, o] = [sampled(seed, "row", PER_AXIS, R), sampled(seed, "output", PER_AXIS, F)];
-      const c = sampled(seed, "column", PER_AXIS, C);
-      return [
-        {
-          inputs: { dy: rowsOf(r, F), x: gridOf(r, c, C), w: columnsOf(c, F, C) },
-          outputs: { dx: gridOf(r, c, C).at },
+  atScale: {
+    sizes: intoFeedForward,
+    of: (sizes) => {
+      const [R, O, C] = lengthsIn(sizes, "R", "O", "C");
+      return {
+        inputs: {
+          dy: { kind: "normal", shape: [R, O] },
+          x: { kind: "normal", shape: [R, C] },
+          w: { kind: "normal", shape: [O, C], scale: 1 / 64 },
         },
-        {
-          inputs: { dy: columnsOf(o, R, F), x: columnsOf(c, R, C), w: gridOf(o, c, C) },
-          outputs: { dw: gridOf(o, c, C).at },
+        scalars: {},
+        parts: (seed) => {
+          const [r, o] = [sampled(seed, "row", PER_AXIS, R), sampled(seed, "output", PER_AXIS, O)];
+          const c = sampled(seed, "column", PER_AXIS, C);
+          return [
+            {
+              inputs: { dy: rowsOf(r, O), x: gridOf(r, c, C), w: columnsOf(c, O, C) },
+              outputs: { dx: gridOf(r, c, C).at },
+            },
+            {
+              inputs: { dy: columnsOf(o, R, O), x: columnsOf(c, R, C), w: gridOf(o, c, C) },
+              outputs: { dw: gridOf(o, c, C).at },
+            },
+          ];
         },
-      ];
+      };
     },
-  }),
+  },
 });
+
+/** The product that widens the residual stream: w1 of the feed-forward layer. */
+function intoFeedForward({ C, F, T: R }: Lengths) {
+  return { R, O: F, C };
+}

@@ -8,7 +8,7 @@ import { asStored, fill, type MadeUp, madeUp } from "../profile.ts";
 import { none } from "../../reference/none.ts";
 import { normal, streamOf } from "../../reference/random.ts";
 import type { Tensor } from "../../reference/tensor.ts";
-import { columnsOf, PER_ROW, rowsOf, sampled, vectorOf, whole } from "../at-scale.ts";
+import { columnsOf, lengthsIn, PER_ROW, rowsOf, sampled, vectorOf, whole } from "../at-scale.ts";
 import { alongTheNorm } from "../cancelling.ts";
 import { COUNTED, wholeNumbers, zeroSum } from "../probes.ts";
 import { alone } from "../relations/independence.ts";
@@ -41,7 +41,6 @@ const shared = {
 
 const usual = { eps: "1e-5" };
 const ordinary = { R: 9, C: 70, ...usual };
-const SCALE_EPS = 1e-6;
 
 function scalarEps(sizes: Sizes): number {
   const eps = Number(sizes.eps);
@@ -84,16 +83,22 @@ export const forward = judgeRow("rmsnorm.forward", {
   overlooked: none("every input is read"),
   shown: none("the first number of every input shows"),
   unread: none("every number is part of the formula"),
-  atScale: ({ C, T: R }) => ({
-    inputs: { x: { kind: "normal", shape: [R, C] }, w: { kind: "normal", shape: [C] } },
-    scalars: { eps: SCALE_EPS },
-    parts: (seed) =>
-      sampled(seed, "row", 4, R).map((r, n) => ({
-        inputs: { x: rowsOf([r], C), w: whole(C) },
-        outputs: { y: (i) => r * C + i, rstd: () => r },
-        keep: { y: sampled(seed + n, "column", PER_ROW, C), rstd: [0] },
-      })),
-  }),
+  atScale: {
+    sizes: ({ C, T: R }) => ({ R, C, eps: "1e-6" }),
+    of: (sizes) => {
+      const [R, C] = lengthsIn(sizes, "R", "C");
+      return {
+        inputs: { x: { kind: "normal", shape: [R, C] }, w: { kind: "normal", shape: [C] } },
+        scalars: { eps: scalarEps(sizes) },
+        parts: (seed) =>
+          sampled(seed, "row", 4, R).map((r, n) => ({
+            inputs: { x: rowsOf([r], C), w: whole(C) },
+            outputs: { y: (i) => r * C + i, rstd: () => r },
+            keep: { y: sampled(seed + n, "column", PER_ROW, C), rstd: [0] },
+          })),
+      };
+    },
+  },
 });
 
 /** Replaces the smallest eps: an autograd computes rstd³, whose largest value, eps^(−3/2), must stay in float32's range. */
@@ -143,35 +148,42 @@ export const backward = judgeRow("rmsnorm.backward", {
   overlooked: ["rstd"],
   shown: none("the first number of every input shows"),
   unread: none("every number is part of the formula"),
-  atScale: ({ C, T: R }) => ({
-    inputs: {
-      dy: { kind: "normal", shape: [R, C] },
-      x: { kind: "normal", shape: [R, C] },
-      w: { kind: "normal", shape: [C] },
-      rstd: { kind: "stored", shape: [R] },
-    },
-    scalars: { eps: SCALE_EPS },
-    stored: (seed) => ({ rstd: rstdAtScale(seed, R, C) }),
-    parts: (seed) => {
-      const c = sampled(seed, "column", PER_ROW, C);
-      return [
-        ...sampled(seed, "row", 4, R).map((r, n) => ({
-          inputs: { dy: rowsOf([r], C), x: rowsOf([r], C), w: whole(C), rstd: vectorOf([r]) },
-          outputs: { dx: (i: number) => r * C + i },
-          keep: { dx: sampled(seed + n, "column", PER_ROW, C) },
-        })),
-        {
-          inputs: { dy: columnsOf(c, R, C), x: columnsOf(c, R, C), w: vectorOf(c), rstd: whole(R) },
-          outputs: { dw: (i: number) => c[i] },
-          // A kernel that recomputes rstd does so from whole rows, of which the small problem has a few columns.
-          bound: ({ inputs }: Problem, target: Target) => {
-            const { dy, x, w, rstd } = inputs as Readonly<Record<string, Tensor>>;
-            return gradientBound({ dy, x, w }, scalesAtScale(seed, R, C, rstd, target), target);
-          },
+  atScale: {
+    sizes: ({ C, T: R }) => ({ R, C, eps: "1e-6" }),
+    of: (sizes) => {
+      const [R, C] = lengthsIn(sizes, "R", "C");
+      const eps = scalarEps(sizes);
+      return {
+        inputs: {
+          dy: { kind: "normal", shape: [R, C] },
+          x: { kind: "normal", shape: [R, C] },
+          w: { kind: "normal", shape: [C] },
+          rstd: { kind: "stored", shape: [R] },
         },
-      ];
+        scalars: { eps },
+        stored: (seed) => ({ rstd: rstdAtScale(seed, R, C, eps) }),
+        parts: (seed) => {
+          const c = sampled(seed, "column", PER_ROW, C);
+          return [
+            ...sampled(seed, "row", 4, R).map((r, n) => ({
+              inputs: { dy: rowsOf([r], C), x: rowsOf([r], C), w: whole(C), rstd: vectorOf([r]) },
+              outputs: { dx: (i: number) => r * C + i },
+              keep: { dx: sampled(seed + n, "column", PER_ROW, C) },
+            })),
+            {
+              inputs: { dy: columnsOf(c, R, C), x: columnsOf(c, R, C), w: vectorOf(c), rstd: whole(R) },
+              outputs: { dw: (i: number) => c[i] },
+              // A kernel that recomputes rstd does so from whole rows, of which the small problem has a few columns.
+              bound: ({ inputs }: Problem, target: Target) => {
+                const { dy, x, w, rstd } = inputs as Readonly<Record<string, Tensor>>;
+                return gradientBound({ dy, x, w }, scalesAtScale(seed, [R, C], eps, rstd, target), target);
+              },
+            },
+          ];
+        },
+      };
     },
-  }),
+  },
 });
 
 /** Row r of x. */
@@ -181,17 +193,23 @@ function rowAtScale(seed: number, r: number, C: number): Tensor<Float32Array> {
 }
 
 /** The rstd that the forward leaves for the rows of x. */
-function rstdAtScale(seed: number, R: number, C: number): Tensor<Float32Array> {
+function rstdAtScale(seed: number, R: number, C: number, eps: number): Tensor<Float32Array> {
   const gains: Tensor<Float32Array> = { data: new Float32Array(C), shape: [C] };
-  const eps = Math.fround(SCALE_EPS);
-  const data = Float32Array.from({ length: R }, (_, r) => rmsnorm(rowAtScale(seed, r, C), gains, eps).rstd.data[0]);
+  const rstdOf = (r: number) => rmsnorm(rowAtScale(seed, r, C), gains, Math.fround(eps)).rstd.data[0];
+  const data = Float32Array.from({ length: R }, (_, r) => rstdOf(r));
   return { data, shape: [R] };
 }
 
 /** The same with its error, for kernels that read it and for those that recompute it. */
-function scalesAtScale(seed: number, R: number, C: number, rstd: Tensor, target: Target): Approx[] {
+function scalesAtScale(
+  seed: number,
+  [R, C]: readonly [number, number],
+  eps: number,
+  rstd: Tensor,
+  target: Target,
+): Approx[] {
   return Array.from({ length: R }, (_, r) => {
     const saved = { data: rstd.data.subarray(r, r + 1), shape: [1] };
-    return scales({ x: rowAtScale(seed, r, C), rstd: saved }, Math.fround(SCALE_EPS), target)[0];
+    return scales({ x: rowAtScale(seed, r, C), rstd: saved }, Math.fround(eps), target)[0];
   });
 }

@@ -5,7 +5,7 @@ import { axis, type CaseSpec, size, type Sizes } from "../case.ts";
 import { fill, madeUp } from "../profile.ts";
 import { none } from "../../reference/none.ts";
 import { integer, streamOf } from "../../reference/random.ts";
-import { type Cut, sampled } from "../at-scale.ts";
+import { allAs, type Cut, type Lengths, lengthsIn, sampled } from "../at-scale.ts";
 import { alone } from "../relations/independence.ts";
 import { along } from "../relations/permutation.ts";
 import { linearIn } from "../relations/scaling.ts";
@@ -48,12 +48,12 @@ function layoutOf({ layout }: Sizes): PairLayout {
 }
 
 /** One head at each of three positions. */
-function headsOf(seed: number, T: number, NH: number, HS: number): { head: Cut; table: Cut }[] {
+function headsOf(seed: number, [, T, NH, HS]: readonly number[]): { head: Cut; angles: Cut }[] {
   return sampled(seed, "position", 3, T).map((t, n) => {
     const h = integer(seed, streamOf("head"), n, NH);
     return {
       head: { shape: [1, 1, 1, HS], at: (i) => (t * NH + h) * HS + i },
-      table: { shape: [1, HS / 2], at: (i) => (t * HS) / 2 + i },
+      angles: { shape: [1, HS / 2], at: (i) => (t * HS) / 2 + i },
     };
   });
 }
@@ -83,19 +83,21 @@ export const forward = judgeRow("rope.forward", {
   overlooked: none("every input is read"),
   shown: none("the first number of every input shows"),
   unread: none("every number is part of the formula"),
-  atScale: ({ T, NH, HS }) => ({
-    inputs: {
-      x: { kind: "normal", shape: [1, T, NH, HS] },
-      cos: { kind: "normal", shape: [T, HS / 2] },
-      sin: { kind: "normal", shape: [T, HS / 2] },
+  atScale: {
+    sizes: (lengths) => ({ ...oneSequence(lengths), layout: "adjacent" }),
+    of: (sizes) => {
+      const { shape, table } = turnedAtScale(sizes);
+      return {
+        inputs: { x: { kind: "normal", shape }, ...table },
+        scalars: { layout: layoutOf(sizes) },
+        parts: (seed) =>
+          headsOf(seed, shape).map(({ head, angles }) => ({
+            inputs: { x: head, cos: angles, sin: angles },
+            outputs: { y: head.at },
+          })),
+      };
     },
-    scalars: { layout: "adjacent" as const },
-    parts: (seed) =>
-      headsOf(seed, T, NH, HS).map(({ head, table }) => ({
-        inputs: { x: head, cos: table, sin: table },
-        outputs: { y: head.at },
-      })),
-  }),
+  },
 });
 
 export const backward = judgeRow("rope.backward", {
@@ -116,17 +118,33 @@ export const backward = judgeRow("rope.backward", {
   overlooked: none("every input is read"),
   shown: none("the first number of every input shows"),
   unread: none("every number is part of the formula"),
-  atScale: ({ T, NH, HS }) => ({
-    inputs: {
-      dy: { kind: "normal", shape: [1, T, NH, HS] },
-      cos: { kind: "normal", shape: [T, HS / 2] },
-      sin: { kind: "normal", shape: [T, HS / 2] },
+  atScale: {
+    sizes: (lengths) => ({ ...oneSequence(lengths), layout: "half-split" }),
+    of: (sizes) => {
+      const { shape, table } = turnedAtScale(sizes);
+      return {
+        inputs: { dy: { kind: "normal", shape }, ...table },
+        scalars: { layout: layoutOf(sizes) },
+        parts: (seed) =>
+          headsOf(seed, shape).map(({ head, angles }) => ({
+            inputs: { dy: head, cos: angles, sin: angles },
+            outputs: { dx: head.at },
+          })),
+      };
     },
-    scalars: { layout: "half-split" as const },
-    parts: (seed) =>
-      headsOf(seed, T, NH, HS).map(({ head, table }) => ({
-        inputs: { dy: head, cos: table, sin: table },
-        outputs: { dx: head.at },
-      })),
-  }),
+  },
 });
+
+function oneSequence({ T, NH, HS }: Lengths) {
+  return { B: 1, T, NH, HS, start: 0 };
+}
+
+/** Heads and a table of made-up numbers: it is not a rotation, and need not be, and no position shows in it. */
+function turnedAtScale(sizes: Sizes) {
+  const [B, T, NH, HS, start] = lengthsIn(sizes, "B", "T", "NH", "HS", "start");
+  if (!(B === 1 && start === 0 && HS % 2 === 0)) {
+    throw new RangeError(`sizes at scale: B=${B} HS=${HS} start=${start}, expected B=1, an even HS and start=0`);
+  }
+  const generated = { kind: "normal", shape: [T, HS / 2] } as const;
+  return { shape: [1, T, NH, HS], table: allAs(["cos", "sin"], generated) };
+}

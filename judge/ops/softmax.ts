@@ -1,6 +1,6 @@
 import { none } from "../../reference/none.ts";
 import * as softmax from "../../reference/ops/softmax.ts";
-import { PER_ROW, rowsOf, sampled } from "../at-scale.ts";
+import { lengthsIn, PER_ROW, rowsOf, sampled } from "../at-scale.ts";
 import { axis, type CaseSpec, size } from "../case.ts";
 import { fill, madeUp } from "../profile.ts";
 import { alone } from "../relations/independence.ts";
@@ -63,16 +63,22 @@ export const forward = judgeRow("softmax.forward", {
   overlooked: none("every input is read"),
   shown: none("the first number of every input shows"),
   unread: none("every number is part of the formula"),
-  atScale: ({ V, T: R }) => ({
-    inputs: { x: { kind: "normal", shape: [R, V], scale: 4 } },
-    scalars: {},
-    parts: (seed) =>
-      sampled(seed, "row", SAMPLED_ROWS, R).map((r, n) => ({
-        inputs: { x: rowsOf([r], V) },
-        outputs: { y: (i) => r * V + i },
-        keep: { y: sampled(seed + n, "column", PER_ROW, V) },
-      })),
-  }),
+  atScale: {
+    sizes: ({ V, T: R }) => ({ R, C: V }),
+    of: (sizes) => {
+      const [R, C] = lengthsIn(sizes, "R", "C");
+      return {
+        inputs: { x: { kind: "normal", shape: [R, C], scale: 4 } },
+        scalars: {},
+        parts: (seed) =>
+          sampled(seed, "row", SAMPLED_ROWS, R).map((r, n) => ({
+            inputs: { x: rowsOf([r], C) },
+            outputs: { y: (i) => r * C + i },
+            keep: { y: sampled(seed + n, "column", PER_ROW, C) },
+          })),
+      };
+    },
+  },
 });
 
 export const backward = judgeRow("softmax.backward", {
@@ -93,17 +99,23 @@ export const backward = judgeRow("softmax.backward", {
   overlooked: none("every input is read"),
   shown: none("the first number of every input shows"),
   unread: none("every number is part of the formula"),
-  atScale: ({ V, T: R }) => ({
-    inputs: {
-      dy: { kind: "normal", shape: [R, V] },
-      y: { kind: "uniform", shape: [R, V], scale: 1 / 16_384 }, // a row of 32,000 adds up to about 1
+  atScale: {
+    sizes: ({ V, T: R }) => ({ R, C: V }),
+    of: (sizes) => {
+      const [R, C] = lengthsIn(sizes, "R", "C");
+      return {
+        inputs: {
+          dy: { kind: "normal", shape: [R, C] },
+          y: { kind: "uniform", shape: [R, C], scale: 1 / 16_384 }, // a row of 32,000 adds up to about 1
+        },
+        scalars: {},
+        parts: (seed) =>
+          sampled(seed, "row", SAMPLED_ROWS, R).map((r, n) => ({
+            inputs: { dy: rowsOf([r], C), y: rowsOf([r], C) },
+            outputs: { dx: (i) => r * C + i },
+            keep: { dx: sampled(seed + n, "column", PER_ROW, C) },
+          })),
+      };
     },
-    scalars: {},
-    parts: (seed) =>
-      sampled(seed, "row", SAMPLED_ROWS, R).map((r, n) => ({
-        inputs: { dy: rowsOf([r], V), y: rowsOf([r], V) },
-        outputs: { dx: (i) => r * V + i },
-        keep: { dx: sampled(seed + n, "column", PER_ROW, V) },
-      })),
-  }),
+  },
 });

@@ -1,7 +1,7 @@
 import { axis, type CaseSpec, size } from "../case.ts";
 import { fill, madeUp } from "../profile.ts";
 import { none } from "../../reference/none.ts";
-import { allAs, elementwise } from "../at-scale.ts";
+import { allAs, elementwise, type Lengths, lengthsIn } from "../at-scale.ts";
 import { alone } from "../relations/independence.ts";
 import { along } from "../relations/permutation.ts";
 import { linearIn } from "../relations/scaling.ts";
@@ -38,11 +38,17 @@ export const forward = judgeRow("swiglu.forward", {
   overlooked: none("every input is read"),
   shown: none("the first number of every input shows"),
   unread: none("every number is part of the formula"),
-  atScale: ({ F, T: R }) => ({
-    inputs: allAs(["gate", "up"], { kind: "normal", shape: [R, F] }),
-    scalars: {},
-    parts: (seed) => elementwise(seed, [R, F], ["gate", "up"], ["y"]),
-  }),
+  atScale: {
+    sizes: ofFeedForward,
+    of: (sizes) => {
+      const [R, F] = lengthsIn(sizes, "R", "F");
+      return {
+        inputs: allAs(["gate", "up"], { kind: "normal", shape: [R, F] }),
+        scalars: {},
+        parts: (seed) => elementwise(seed, [R, F], ["gate", "up"], ["y"]),
+      };
+    },
+  },
 });
 
 export const backward = judgeRow("swiglu.backward", {
@@ -63,9 +69,19 @@ export const backward = judgeRow("swiglu.backward", {
   overlooked: none("every input is read"),
   shown: none("the first number of every input shows"),
   unread: none("every number is part of the formula"),
-  atScale: ({ F, T: R }) => ({
-    inputs: allAs(["dy", "gate", "up"], { kind: "normal", shape: [R, F] }),
-    scalars: {},
-    parts: (seed) => elementwise(seed, [R, F], ["dy", "gate", "up"], ["dgate", "dup"]),
-  }),
+  atScale: {
+    sizes: ofFeedForward,
+    of: (sizes) => {
+      const [R, F] = lengthsIn(sizes, "R", "F");
+      return {
+        inputs: allAs(["dy", "gate", "up"], { kind: "normal", shape: [R, F] }),
+        scalars: {},
+        parts: (seed) => elementwise(seed, [R, F], ["dy", "gate", "up"], ["dgate", "dup"]),
+      };
+    },
+  },
 });
+
+function ofFeedForward({ F, T: R }: Lengths) {
+  return { R, F };
+}

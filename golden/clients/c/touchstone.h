@@ -405,6 +405,47 @@ static int ts_accepts(double got, double want, double bound, const char *dtype) 
     return got >= ts_round(want - bound, dtype) && got <= ts_round(want + bound, dtype);
 }
 
+#define TS_ALLOWED_UNJUDGED 0.1 /* of an output's elements, how many may lack a finite bound before it is inconclusive */
+
+static const char *const ts_outputs[][4] = {
+    {"rmsnorm.forward", "y", "rstd"}, {"rmsnorm.backward", "dx", "dw"},
+    {"linear.forward", "y"}, {"linear.backward", "dx", "dw"},
+    {"rope-table.forward", "cos", "sin"}, {"rope.forward", "y"}, {"rope.backward", "dx"},
+    {"softmax.forward", "y"}, {"softmax.backward", "dx"},
+    {"attention.forward", "y", "lse"}, {"attention.backward", "dq", "dk", "dv"},
+    {"swiglu.forward", "y"}, {"swiglu.backward", "dgate", "dup"},
+    {"cross-entropy.forward", "loss", "lse"}, {"cross-entropy.backward", "dlogits"},
+    {"embedding.forward", "y"}, {"embedding.backward", "dw"},
+    {"add.forward", "y"}, {"cast.forward", "y"}, {"clip.forward", "g"},
+    {"gradient-norm.forward", "norm"}, {"adamw.forward", "w", "m", "v"},
+};
+
+/* Ends the program for a fixture that is damaged where it would judge less than it says. */
+static void ts_refuse_damage(const ts_file *file, const char *path, const char *op) {
+    char name[2 * TS_NAME];
+    for (size_t row = 0; row < sizeof ts_outputs / sizeof *ts_outputs; row++)
+        for (int n = 1; !strcmp(ts_outputs[row][0], op) && n < 4 && ts_outputs[row][n]; n++) {
+            snprintf(name, sizeof name, "out.%s", ts_outputs[row][n]);
+            if (!ts_find(file, name)) ts_die("%s lacks %s, expected every output of %s", path, name, op);
+        }
+    for (int n = 0; n < file->count; n++) {
+        const ts_tensor *t = &file->tensors[n];
+        if (strncmp(t->name, "out.", 4)) continue;
+        snprintf(name, sizeof name, "bound.%s", t->name + 4);
+        const ts_tensor *bound = ts_find(file, name);
+        if (!bound || bound->size != t->size || !bound->wide || !t->wide)
+            ts_die("%s: %s is missing or misshapen, expected as many F64 as %s", path, name, t->name);
+        for (size_t i = 0; i < t->size; i++) {
+            if (!(bound->wide[i] >= 0))
+                ts_die("%s: %s[%zu] is %g, expected a number that is not negative", path, name, i, bound->wide[i]);
+            if (!isfinite(t->wide[i]) && bound->wide[i] > 0 && !isinf(bound->wide[i]))
+                ts_die("%s: %s[%zu] is %g with the bound %g, expected a finite number", path, t->name, i, t->wide[i],
+                       bound->wide[i]);
+        }
+    }
+}
+
+/* How many outputs are missing, misshapen, outside their bounds, or judged too little; a line on standard output for each. */
 static size_t ts_check_fixture(const char *fixture, const char *outputs) {
     ts_file want = ts_read(fixture), got = ts_read(outputs);
     const char *metadata = ts_value(want.header, "__metadata__");
@@ -417,12 +458,13 @@ static size_t ts_check_fixture(const char *fixture, const char *outputs) {
                TS_FIXTURE_FORMAT);
     ts_text(ts_value(metadata, "dtype"), dtype, sizeof dtype);
     ts_text(ts_value(metadata, "float32Outputs"), wide, sizeof wide);
+    ts_text(ts_value(metadata, "op"), name, sizeof name);
+    ts_refuse_damage(&want, fixture, name);
     for (int n = 0; n < want.count; n++) {
         const ts_tensor *t = &want.tensors[n];
         if (strncmp(t->name, "out.", 4)) continue;
         snprintf(name, sizeof name, "bound.%s", t->name + 4);
         const ts_tensor *bound = ts_find(&want, name), *g = ts_find(&got, t->name + 4);
-        if (!bound) ts_die("%s lacks %s", fixture, name);
         if (!g || g->size != t->size) {
             printf("%s is missing or misshapen\n", t->name + 4);
             wrong++;
@@ -434,11 +476,17 @@ static size_t ts_check_fixture(const char *fixture, const char *outputs) {
             is_float32 |= strlen(t->name + 4) == length && !strncmp(p, t->name + 4, length);
             p += length + (p[length] == ',');
         }
-        for (size_t i = 0; i < t->size; i++) {
-            if (ts_accepts(g->data[i], t->wide[i], bound->wide[i], is_float32 ? "float32" : dtype)) continue;
+        size_t unjudged = 0, i;
+        for (i = 0; i < t->size; i++) {
+            unjudged += isinf(bound->wide[i]) != 0;
+            if (!ts_accepts(g->data[i], t->wide[i], bound->wide[i], is_float32 ? "float32" : dtype)) break;
+        }
+        if (i < t->size) {
             printf("%s[%zu]: got %.9g, want %.17g, bound %.3g\n", t->name + 4, i, g->data[i], t->wide[i], bound->wide[i]);
             wrong++;
-            break;
+        } else if ((double)unjudged > TS_ALLOWED_UNJUDGED * (double)t->size) {
+            printf("inconclusive %s: %zu of %zu elements have no finite bound\n", t->name + 4, unjudged, t->size);
+            wrong++;
         }
     }
     ts_free(&want);
