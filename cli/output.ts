@@ -20,6 +20,11 @@ export function live(line: string): void {
   process.stderr.write(`\r\x1b[K${printableLine(line)}`);
 }
 
+/** A text of several lines to standard output, as part of what else is said there. */
+export function sayText(text: string): void {
+  process.stdout.write(`${printableText(text)}\n`);
+}
+
 /** A value as JSON to standard output. */
 export function sayJson(value: unknown): void {
   process.stdout.write(`${printableJson(JSON.stringify(value, undefined, 2))}\n`);

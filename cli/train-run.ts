@@ -15,7 +15,7 @@ import { openRunFolder, type RunFolder, tokenizerOfRun } from "../training/run-f
 import { openVocabulary, type Vocabulary } from "../training/vocabulary.ts";
 import { type EngineName, engineOf } from "./engine.ts";
 import { UserError } from "./errors.ts";
-import { live, note, print, say } from "./output.ts";
+import { live, note, say, sayText } from "./output.ts";
 import { defaults } from "./train-defaults.ts";
 import { catchSignals } from "./signals.ts";
 import { statuses } from "./statuses.ts";
@@ -138,7 +138,7 @@ async function trainFrom(
     process.exitCode = statuses.interrupted;
     return;
   }
-  await summarise(plan, weights, data, vocabulary);
+  summarise(plan, weights, data, vocabulary);
 }
 
 /** What --text or --mixture names: its identity, and as data of a run. */
@@ -282,17 +282,12 @@ function reporter(plan: RunPlan, from: number, data: TrainingData): (step: StepR
   };
 }
 
-async function summarise(
-  plan: RunPlan,
-  weights: Weights,
-  data: TrainingData,
-  { tokenizer }: Vocabulary,
-): Promise<void> {
+function summarise(plan: RunPlan, weights: Weights, data: TrainingData, { tokenizer }: Vocabulary): void {
   const { config, sequenceLength, seed } = plan;
   say(data.heldOut(config, weights));
   // The model has learned distances up to the length of its sequences.
   const window = { ...config, maxSeqLen: sequenceLength };
   const ids = generate(window, weights, [...data.prompt], SAMPLE_TOKENS, SAMPLE_TEMPERATURE, seed);
   say("a sample:");
-  await print(`${tokenizer.decode(ids)}\n`);
+  sayText(tokenizer.decode(ids));
 }
