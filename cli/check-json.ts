@@ -1,38 +1,76 @@
 // The results of a check as JSON.
-import { writeAtomically } from "../formats/atomic.ts";
 import type { Failure, Report } from "../judge/campaign.ts";
 import type { Checked } from "../judge/check.ts";
+import { ALLOWED_UNJUDGED, type Conclusion } from "../judge/conclusion.ts";
 import type { Examination } from "../judge/examination.ts";
 import { summarise } from "../judge/precision.ts";
+import type { Target } from "../reference/targets.ts";
+import { type CheckOptions, DEFAULT_RUNS } from "./check-options.ts";
+import { jsonText } from "./output.ts";
+import { version } from "./version.ts";
 
-/** Writes the file whole or not at all. JSON has no infinities and no NaN: such numbers are written as words. */
-export function writeReports(
-  path: string,
-  seed: number,
-  adapter: string,
-  target: string,
-  results: readonly Checked[],
-): void {
-  const kernels = results.map(({ report, examination, untried }) => ({
-    ...reportJson(report),
-    examination: examination === undefined ? null : examinationJson(examination),
-    untried,
-  }));
-  const json = { seed, adapter, target, kernels };
-  const text = `${JSON.stringify(json, finite, 2)}\n`;
-  writeAtomically(path, (write) => write(new TextEncoder().encode(text)));
+/** A run of `touchstone check`. */
+export interface CheckRun {
+  readonly options: CheckOptions;
+  readonly seed: number;
+  /** What was checked, and on what. */
+  readonly where: string;
+  readonly target: Target;
+  readonly results: readonly Checked[];
+  readonly conclusion: Conclusion;
+  readonly isInterrupted: boolean;
+  /** The ops that a signal left out altogether. */
+  readonly notStarted: readonly string[];
+}
+
+/** The text of the file. JSON has no infinities and no NaN: such numbers are written as words. */
+export function checkJson(run: CheckRun): string {
+  const { options, seed, where, target, results, conclusion, isInterrupted, notStarted } = run;
+  const { dtype, runs = DEFAULT_RUNS, budget, timeout, nondeterministic = false, bitwise = false } = options;
+  const allowUnjudged = options.allowUnjudged ?? ALLOWED_UNJUDGED;
+  return jsonText(
+    {
+      version: version(),
+      adapter: where,
+      dtype,
+      target: target.name,
+      declarations: { stores: target.stores ?? {}, nondeterministic, bitwise },
+      seed,
+      ...(budget === undefined ? { runs } : { budget }),
+      timeout,
+      allowUnjudged,
+      ...conclusion,
+      interrupted: isInterrupted,
+      notStarted,
+      kernels: results.map((result) => kernelJson(result, allowUnjudged)),
+    },
+    finite,
+  );
 }
 
 function finite(_: string, value: unknown): unknown {
   return typeof value === "number" && !Number.isFinite(value) ? String(value) : value;
 }
 
-function reportJson({ at, failures, ...rest }: Report) {
+function kernelJson({ report, examination, conclusion, isInterrupted, ...rest }: Checked, allowUnjudged: number) {
+  const { op, at, parts, failures, ...figures } = report;
   return {
-    ...rest,
+    op,
+    ...conclusion,
+    interrupted: isInterrupted,
+    ...figures,
+    outputs: parts.map((part) => outputJson(part, allowUnjudged)),
     at: at === undefined ? null : { output: at.finding.output, index: at.finding.index, replay: at.replay },
     failures: failures.map(failureJson),
+    examination: examination === undefined ? null : examinationJson(examination),
+    ...rest,
   };
+}
+
+/** What was offered of an output and judged; the share without a finite bound, and the largest that a verdict allows. */
+function outputJson({ name, offered, judged }: Report["parts"][number], allowUnjudged: number) {
+  const unjudged = offered - judged;
+  return { output: name, offered, judged, unjudged, share: offered === 0 ? null : unjudged / offered, allowUnjudged };
 }
 
 function failureJson({ replay, message, worst, evidence }: Failure) {

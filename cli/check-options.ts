@@ -24,4 +24,5 @@ export interface CheckOptions {
   readonly store?: string;
   readonly nondeterministic?: boolean;
   readonly bitwise?: boolean;
+  readonly allowUnjudged?: number;
 }

@@ -6,16 +6,18 @@ import { realInputs } from "../judge/real.ts";
 import { buildCase, failureOf } from "../judge/campaign.ts";
 import { unlessInterrupted } from "../judge/check.ts";
 import { describeFinding } from "../judge/compare.ts";
+import { conclude, concludeAll, type Conclusion, concludeProblem } from "../judge/conclusion.ts";
 import { Deadline } from "../judge/deadline.ts";
-import { isFinding } from "../judge/examination.ts";
+import { concludeRelation } from "../judge/examination.ts";
 import { parseReplay } from "../judge/replay.ts";
 import type { Relation, Trial } from "../judge/relations/relation.ts";
 import { isJudges, judgeProblem } from "../judge/verdict.ts";
 import type { CheckOptions } from "./check-options.ts";
 import { openCandidates } from "./check-candidates.ts";
+import { reasonLines } from "./check-table.ts";
 import { say } from "./output.ts";
 import { catchSignals } from "./signals.ts";
-import { statuses, statusOf } from "./statuses.ts";
+import { statusOfVerdict } from "./statuses.ts";
 import { chooseTarget, declare } from "./terms.ts";
 
 /** Runs one case, or one relation at a case, and prints everything about it. */
@@ -32,12 +34,12 @@ export async function replay(line: string, options: CheckOptions): Promise<numbe
     const deterministic = options.nondeterministic !== true;
     const trial: Trial = { operation, spec, candidate, target, dtype: options.dtype, sizes, seed, deterministic };
     say([line, `${candidates.where}, ${options.dtype}, target ${target.name}`]);
-    return replayRelation(relation, trial, options.bitwise === true);
+    return replayRelation(relation, trial, options.bitwise === true, options.allowUnjudged);
   }
   const verdict = await unlessInterrupted(
     judgeProblem(operation, candidate, problem, { target, dtype: options.dtype }),
   );
-  if (verdict === undefined) return statuses.interrupted;
+  if (verdict === undefined) return finish(interrupted, true);
   say([formatCase(c), `${candidates.where}, ${options.dtype}, target ${target.name}`]);
   for (const { output, elements, unjudged, outside, worst, at } of verdict.comparisons) {
     const counts = `${elements} elements, ${unjudged} unjudged, ${outside} outside`;
@@ -50,18 +52,22 @@ export async function replay(line: string, options: CheckOptions): Promise<numbe
     if (evidence !== undefined) say(`files kept in ${evidence}`);
   }
   await candidate.close?.();
-  say(verdict.findings.length === 0 ? "pass" : "FAIL");
-  return statusOf(verdict.findings.length > 0);
+  return finish(concludeProblem(operation, verdict, options.allowUnjudged));
 }
 
-async function replayRelation(relation: Relation, trial: Trial, bitwise: boolean): Promise<number> {
+async function replayRelation(
+  relation: Relation,
+  trial: Trial,
+  bitwise: boolean,
+  allowUnjudged?: number,
+): Promise<number> {
   const { candidate } = trial;
   say(`${relation.statement}`);
-  let passed = false;
+  let conclusion = conclude({ hasFindings: true, parts: [] });
   try {
     const outcome = await unlessInterrupted(relation.run(trial));
-    if (outcome === undefined) return statuses.interrupted;
-    passed = !isFinding(outcome, bitwise);
+    if (outcome === undefined) return finish(interrupted, true);
+    conclusion = concludeRelation(relation, outcome, { bitwise, allowUnjudged });
     say(outcome.message === undefined ? "it holds" : `${outcome.state}: ${outcome.message}`);
   } catch (error) {
     if (isJudges(error)) throw error;
@@ -70,6 +76,14 @@ async function replayRelation(relation: Relation, trial: Trial, bitwise: boolean
     if (evidence !== undefined) say(`files kept in ${evidence}`);
   }
   await candidate.close?.();
-  say(passed ? "pass" : "FAIL");
-  return statusOf(!passed);
+  return finish(conclusion);
+}
+
+const interrupted = concludeAll([], true);
+
+/** Prints why there is no verdict, if so, and the verdict; returns the exit status. */
+function finish({ verdict, reasons }: Conclusion, isInterrupted = false): number {
+  say(reasonLines(reasons));
+  say(isInterrupted ? `${verdict}, interrupted` : verdict);
+  return statusOfVerdict(verdict, isInterrupted);
 }

@@ -2,18 +2,28 @@
 import { check as judge, type Checked } from "../judge/check.ts";
 import { type Chosen, choose } from "../judge/choose.ts";
 import { Deadline } from "../judge/deadline.ts";
+import { concludeAll } from "../judge/conclusion.ts";
 import { realInputs } from "../judge/real.ts";
 import type { Target } from "../reference/targets.ts";
 import { type Candidates, openCandidates } from "./check-candidates.ts";
-import { writeReports } from "./check-json.ts";
+import { checkJson, type CheckRun } from "./check-json.ts";
 import { type CheckOptions, DEFAULT_RUNS, DEFAULT_TIMEOUT, LARGEST_CASE_SEED } from "./check-options.ts";
-import { examinationLines, examinationTable, failureLines, reportTable, shellWord } from "./check-table.ts";
+import {
+  examinationLines,
+  examinationTable,
+  failureLines,
+  lastLines,
+  reasonLines,
+  reportTable,
+  shellWord,
+  verdictOf,
+} from "./check-table.ts";
 import { untriedLines } from "./check-untried.ts";
 import { UserError } from "./errors.ts";
-import { checkWritable, note, say } from "./output.ts";
+import { note, openResult, say } from "./output.ts";
 import { openProgress } from "./progress.ts";
 import { catchSignals } from "./signals.ts";
-import { statuses, statusOf } from "./statuses.ts";
+import { statusOfVerdict } from "./statuses.ts";
 import { chooseTarget, declare } from "./terms.ts";
 import { counted } from "./words.ts";
 
@@ -25,7 +35,7 @@ export async function check(options: CheckOptions): Promise<number> {
   const chosen = choose(options.op ?? []);
   const operations = chosen.map(({ operation }) => operation);
   const target = declare(chooseTarget(options.target), options.store, operations);
-  if (options.json !== undefined) checkWritable("--json", options.json);
+  const file = options.json === undefined ? undefined : openResult("--json", options.json);
   const seed = options.seed ?? Math.floor(Math.random() * LARGEST_CASE_SEED);
   const { signal, release } = catchSignals();
   const deadline = new Deadline({ seconds: options.budget, signal });
@@ -33,12 +43,16 @@ export async function check(options: CheckOptions): Promise<number> {
     const candidates = await openCandidates(options, chosen, signal);
     note(`touchstone check: ${candidates.where}, ${options.dtype}, target ${target.name}, seed ${seed}`);
     const results = await judgeEach(chosen, candidates, target, seed, deadline, options);
-    print(results, seed, options);
-    say(untriedLines(results, signal.aborted ? "interrupted" : "budget"));
-    if (options.json !== undefined) writeReports(options.json, seed, candidates.where, target.name, results);
-    if (!signal.aborted) return summarise(results);
-    note(`interrupted: ${results.length} of ${counted(chosen.length, "op")} started`);
-    return statuses.interrupted;
+    const isInterrupted = signal.aborted;
+    const conclusion = concludeAll(
+      results.map((result) => result.conclusion),
+      isInterrupted,
+    );
+    const notStarted = operations.slice(results.length).map(({ name }) => name);
+    const run = { options, seed, where: candidates.where, target, results, conclusion, isInterrupted, notStarted };
+    print(run);
+    file?.write(checkJson(run));
+    return statusOfVerdict(conclusion.verdict, isInterrupted);
   } finally {
     release();
   }
@@ -51,7 +65,7 @@ async function judgeEach(
   target: Target,
   seed: number,
   deadline: Deadline,
-  { runs = DEFAULT_RUNS, dtype, nondeterministic = false, bitwise = false }: CheckOptions,
+  { runs = DEFAULT_RUNS, dtype, nondeterministic = false, bitwise = false, allowUnjudged }: CheckOptions,
 ): Promise<Checked[]> {
   const progress = openProgress(chosen.length);
   const results: Checked[] = [];
@@ -62,48 +76,36 @@ async function judgeEach(
     const onCase = (_: number, share: number) => progress.advance(i, share);
     const own = deadline.share(chosen.length - i);
     const plan = { runs, seed, nondeterministic, bitwise, onCase, deadline: own, real: realInputs };
-    const result = await judge(one, candidates.of(one.operation), { target, dtype }, plan);
+    const terms = { target, dtype, ...(allowUnjudged === undefined ? {} : { allowUnjudged }) };
+    const result = await judge(one, candidates.of(one.operation), terms, plan);
     results.push(result);
-    progress.end(`${result.passed ? "pass" : "FAIL"} ${name}, ${counted(result.report.cases, "case")}`);
+    progress.end(`${verdictOf(result)} ${name}, ${counted(result.report.cases, "case")}`);
   }
   progress.close();
   return results;
 }
 
-/** Both tables, each with its findings. */
-function print(results: readonly Checked[], seed: number, options: CheckOptions): void {
-  const reports = results.map(({ report }) => report);
+/** Both tables, each with its findings; then what was left unjudged, and the last line. */
+function print({ results, seed, options, conclusion, isInterrupted, notStarted }: CheckRun): void {
   const examinations = results.flatMap(({ examination }) => examination ?? []);
   const same = candidateOptions(options);
-  say(reportTable(reports));
-  for (const failure of reports.flatMap(({ failures }) => failures)) say(failureLines(failure, same));
+  say(reportTable(results));
+  for (const failure of results.flatMap(({ report }) => report.failures)) say(failureLines(failure, same));
   if (examinations.length > 0) say(examinationTable(examinations));
   for (const examination of examinations) {
     const again = `touchstone check --op ${examination.op} --seed ${seed} --runs 1${same}`;
     say(examinationLines(examination, again, same));
   }
-}
-
-/** The last line; returns the exit status. Throws UserError where nothing was judged. */
-function summarise(results: readonly Checked[]): number {
-  const failed = results.filter(({ passed }) => !passed);
-  const judged = results.reduce((n, { report }) => n + report.elements - report.unjudged - report.nonFinite, 0);
-  if (judged === 0 && failed.length === 0) throw new UserError("no element was judged: a verdict needs more cases");
-  const kernels = counted(results.length, "kernel");
-  if (failed.length === 0) {
-    const theirs = results.length === 1 ? "its bound" : "their bounds";
-    say(`${kernels} within ${theirs}, ${counted(judged, "element")} judged`);
-  } else {
-    const outside = failed.filter(({ report }) => report.failures.some(({ worst }) => worst !== undefined)).length;
-    const names = failed.map(({ report }) => report.op).join(", ");
-    say(`${failed.length} of ${kernels} failed, ${outside} of them by numbers outside the bounds: ${names}`);
-  }
-  return statusOf(failed.length > 0);
+  say(untriedLines(results, isInterrupted ? "interrupted" : "budget"));
+  say(reasonLines(conclusion.reasons));
+  say(lastLines(results));
+  const started = `${results.length} of ${counted(results.length + notStarted.length, "op")} started`;
+  if (isInterrupted) say(`${conclusion.verdict}, interrupted: ${started}`);
 }
 
 /** The options that a replay needs to judge the same candidate on the same terms. */
 function candidateOptions(options: CheckOptions): string {
-  const { adapter, exec, kernel, timeout, dtype, target, store, nondeterministic, bitwise } = options;
+  const { adapter, exec, kernel, timeout, dtype, target, store, nondeterministic, bitwise, allowUnjudged } = options;
   return [
     adapter === "auto" ? "" : ` --adapter ${adapter}`,
     quoted("exec", exec),
@@ -114,6 +116,7 @@ function candidateOptions(options: CheckOptions): string {
     quoted("store", store),
     nondeterministic === true ? " --nondeterministic" : "",
     bitwise === true ? " --bitwise" : "",
+    allowUnjudged === undefined ? "" : ` --allow-unjudged ${allowUnjudged}`,
   ].join("");
 }
 

@@ -1,12 +1,16 @@
 // How the results of a check look.
-import type { Failure, Report } from "../judge/campaign.ts";
+import type { Failure } from "../judge/campaign.ts";
+import type { Checked } from "../judge/check.ts";
+import { INTERRUPTED, type Word } from "../judge/conclusion.ts";
 import type { Examination } from "../judge/examination.ts";
 import { type Precision, ratioOf, summarise } from "../judge/precision.ts";
-import { tableOf } from "./table.ts";
+import { folded, tableOf } from "./table.ts";
+import { counted } from "./words.ts";
 
 /** A row for each kernel. */
-export function reportTable(reports: readonly Report[]): string[] {
-  const rows = reports.map(({ op, cases, elements, unjudged, worst, at, ulp, power, ms, failures }) => {
+export function reportTable(results: readonly Checked[]): string[] {
+  const rows = results.map((result) => {
+    const { op, cases, elements, unjudged, worst, at, ulp, power, ms } = result.report;
     const { zero, neighbour, percent } = power;
     return [
       op,
@@ -18,7 +22,7 @@ export function reportTable(reports: readonly Report[]): string[] {
       number(ulp),
       [zero, neighbour, percent].map((share) => `${Math.floor(100 * share)} %`).join(" · "),
       (ms / 1000).toFixed(1),
-      failures.length === 0 ? "pass" : "FAIL",
+      verdictOf(result),
     ];
   });
   return tableOf(
@@ -36,6 +40,36 @@ export function reportTable(reports: readonly Report[]): string[] {
     ],
     rows,
   );
+}
+
+/** "pass", "FAIL" or "inconclusive", and whether a signal ended the check of the kernel. */
+export function verdictOf({ conclusion, isInterrupted }: Checked): string {
+  return isInterrupted ? `${conclusion.verdict}, interrupted` : conclusion.verdict;
+}
+
+/** Why a run is not conclusive, a line each, or several where the terminal is narrow. */
+export function reasonLines(reasons: readonly string[]): string[] {
+  return reasons.filter((reason) => reason !== INTERRUPTED).flatMap((reason) => folded("inconclusive ", reason));
+}
+
+/** The last lines of the run: what passed, what failed, what is inconclusive. */
+export function lastLines(results: readonly Checked[]): string[] {
+  const of = (word: Word): Checked[] => results.filter(({ conclusion }) => conclusion.verdict === word);
+  const [failed, open] = [of("FAIL"), of("inconclusive")];
+  const kernels = counted(results.length, "kernel");
+  const names = (list: readonly Checked[]): string => list.map(({ report }) => report.op).join(", ");
+  const outside = failed.filter(({ report }) => report.failures.some(({ worst }) => worst !== undefined)).length;
+  const inside = results.length === 1 ? "its bound" : "their bounds";
+  const judged = results.reduce((n, { report }) => n + report.elements - report.unjudged, 0);
+  return [
+    ...(open.length === 0 ? [] : [`${open.length} of ${kernels} inconclusive: ${names(open)}`]),
+    ...(failed.length === 0
+      ? []
+      : [`${failed.length} of ${kernels} failed, ${outside} of them by numbers outside the bounds: ${names(failed)}`]),
+    ...(failed.length + open.length > 0 || results.length === 0
+      ? []
+      : [`${kernels} within ${inside}, ${counted(judged, "element")} judged`]),
+  ];
 }
 
 /** A row for each kernel: the parts of the verdict other than the bound. */

@@ -1,7 +1,7 @@
 // touchstone check: the project's kernels, property-tested against the oracle on this machine's own device.
 import { type Command, Option } from "commander";
 import { type CheckOptions, DEFAULT_RUNS, DEFAULT_TIMEOUT, LARGEST_CASE_SEED } from "./check-options.ts";
-import { whole } from "./numbers.ts";
+import { allowUnjudged, whole } from "./numbers.ts";
 import { findingsInHelp } from "./statuses.ts";
 
 export function register(program: Command): void {
@@ -28,7 +28,7 @@ export function register(program: Command): void {
         whole(0, LARGEST_CASE_SEED),
       ),
     )
-    .option("--json <file>", "write the results to a file")
+    .option("--json <file>", "write the results to a file, or with - to standard output")
     .addOption(
       new Option("--replay <case>", "run one case or relation, as a failure printed it").conflicts([
         "op",
@@ -69,6 +69,7 @@ export function register(program: Command): void {
       "--bitwise",
       "bits must not depend on a row's position: a relation that holds only within bounds is a finding",
     )
+    .addOption(allowUnjudged())
     .addHelpText("after", `\n${findingsInHelp}`)
     .action(async (options: CheckOptions) => {
       if (options.replay === undefined) {

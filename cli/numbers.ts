@@ -1,5 +1,6 @@
 // Numbers as people write them on a command line, and one wording for those that do not fit.
-import { InvalidArgumentError } from "commander";
+import { InvalidArgumentError, Option } from "commander";
+import { ALLOWED_UNJUDGED } from "../judge/conclusion.ts";
 
 /** What K, M, B and T stand for: powers of 1,000, as tokens of a run and parameters are counted. */
 export const decimal: Readonly<Record<string, bigint>> = { K: 10n ** 3n, M: 10n ** 6n, B: 10n ** 9n, T: 10n ** 12n };
@@ -52,4 +53,12 @@ export function quantity(units: Readonly<Record<string, bigint>>): (text: string
       `expected a whole number of at least 1, such as 2048, or with a unit ${first} … ${last}, such as 1.5${last}`,
     );
   };
+}
+
+/** The option of every command that judges elements. */
+export function allowUnjudged(): Option {
+  return new Option(
+    "--allow-unjudged <share>",
+    `how much of an output may have no finite bound, 0 to 1 (default: ${ALLOWED_UNJUDGED})`,
+  ).argParser(real(0, 1));
 }

@@ -1,13 +1,55 @@
 // The one door to standard output and standard error. Whoever writes says what it is: lines, JSON, or a text.
 import { accessSync, constants, statSync } from "node:fs";
 import { dirname } from "node:path";
+import type { Command } from "commander";
+import { writeAtomically } from "../formats/atomic.ts";
 import { printableJson, printableLine, printableText } from "../formats/printable.ts";
 import { asFormatError } from "../formats/system-error.ts";
 import { UserError } from "./errors.ts";
 
+/** A file that a command writes its result to; "-" is standard output, and then whatever else is said goes to standard error. */
+export interface ResultFile {
+  readonly write: (text: string) => void;
+}
+
+/** The options of files that may be "-"; every other one that names what is written refuses it. */
+const mayBeStandardOutput = new Set(["check --json", "plan --json"]);
+const isWritten = /^--(json|out|svg|evidence)$/;
+
+let isResultOnStandardOutput = false;
+
+/** Throws UserError or FormatError, before a long run, for a file that could not be written at its end. */
+export function openResult(option: string, path: string): ResultFile {
+  if (path !== "-") {
+    checkWritable(option, path);
+    return { write: (text) => writeAtomically(path, (append) => append(new TextEncoder().encode(text))) };
+  }
+  isResultOnStandardOutput = true;
+  return { write: (text) => void process.stdout.write(text) };
+}
+
+/** Ends what a result on standard output began. */
+export function leaveStandardOutput(): void {
+  isResultOnStandardOutput = false;
+}
+
+/** Throws UserError where a command would write to a file or folder that is called "-". */
+export function refuseDash(command: Command): void {
+  const refuse = (what: string): never => {
+    throw new UserError(`${what}: is standard output, to which ${command.name()} does not write, expected a path`);
+  };
+  for (const option of command.options) {
+    const name = option.long ?? "";
+    if (!isWritten.test(name) || command.getOptionValue(option.attributeName()) !== "-") continue;
+    if (!mayBeStandardOutput.has(`${command.name()} ${name}`)) refuse(`${name} -`);
+  }
+  const out = command.registeredArguments.findIndex((argument) => argument.name() === "out");
+  if (command.args[out] === "-") refuse("<out> -");
+}
+
 /** Lines to standard output. Each stays one line, whatever names from files or words of candidates it holds. */
 export function say(lines: string | readonly string[]): void {
-  process.stdout.write(asLines(lines));
+  (isResultOnStandardOutput ? process.stderr : process.stdout).write(asLines(lines));
 }
 
 /** Lines to standard error. Each stays one line. */
@@ -27,7 +69,12 @@ export function sayText(text: string): void {
 
 /** A value as JSON to standard output. */
 export function sayJson(value: unknown): void {
-  process.stdout.write(`${printableJson(JSON.stringify(value, undefined, 2))}\n`);
+  process.stdout.write(jsonText(value));
+}
+
+/** A value as JSON, after a replacer of `JSON.stringify`. */
+export function jsonText(value: unknown, replacer?: (name: string, value: unknown) => unknown): string {
+  return `${printableJson(JSON.stringify(value, replacer, 2))}\n`;
 }
 
 /**
@@ -48,7 +95,7 @@ export async function print(text: string): Promise<boolean> {
   });
 }
 
-/** Throws UserError or FormatError, before a long run, for a file that could not be written at its end. */
+/** Throws UserError or FormatError for a file that could not be written. */
 export function checkWritable(option: string, path: string): void {
   const found = statSync(path, { throwIfNoEntry: false });
   if (found !== undefined && !found.isFile()) {

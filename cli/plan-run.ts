@@ -7,7 +7,7 @@ import { plan, type PlanRequest, rankMemory } from "../reference/planning/plan.t
 import { policyNames } from "../reference/model/policies.ts";
 import { layerTimeline } from "../reference/planning/step-time.ts";
 import { UserError } from "./errors.ts";
-import { checkWritable, note, say } from "./output.ts";
+import { checkWritable, jsonText, note, openResult, say } from "./output.ts";
 import { draw } from "./plan-svg.ts";
 import { policyOf } from "./step-options.ts";
 import { describe, type Planned, serving } from "./plan-text.ts";
@@ -41,10 +41,11 @@ export function run(options: PlanOptions): void {
   const planned = planOf(options);
   const { svg, json } = options;
   if (svg !== undefined) checkWritable("--svg", svg);
-  if (json !== undefined) checkWritable("--json", json);
+  const file = json === undefined ? undefined : openResult("--json", json);
   say(describe(planned).split("\n"));
   if (svg !== undefined) write(svg, draw(planned));
-  if (json !== undefined) write(json, `${JSON.stringify(figures(planned), undefined, 2)}\n`);
+  if (file !== undefined) file.write(jsonText(figures(planned)));
+  if (json !== undefined && json !== "-") note(`${json} written`);
 }
 
 /** The plan of some options, and all that is shown of it. */

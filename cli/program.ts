@@ -1,9 +1,7 @@
 // touchstone <command>: registers every command, runs one, and turns whatever is thrown into one line and an exit status.
-import { fileURLToPath } from "node:url";
 import { Command, CommanderError } from "commander";
 import * as blame from "./blame.ts";
 import * as check from "./check.ts";
-import { readJson } from "../formats/input.ts";
 import { useOneWording } from "./command-errors.ts";
 import * as convert from "./convert.ts";
 import * as diff from "./diff.ts";
@@ -12,13 +10,14 @@ import * as generate from "./generate.ts";
 import * as golden from "./golden.ts";
 import * as inspect from "./inspect.ts";
 import * as ops from "./ops.ts";
-import { note } from "./output.ts";
+import { leaveStandardOutput, note, refuseDash } from "./output.ts";
 import * as plan from "./plan.ts";
 import * as tokenize from "./tokenize.ts";
 import * as tokenizer from "./tokenizer.ts";
 import * as trace from "./trace.ts";
 import { inHelp, statuses } from "./statuses.ts";
 import * as train from "./train.ts";
+import { version } from "./version.ts";
 
 const badInput = new Set(["UserError", "RangeError", "FormatError", "ProtocolError", "NoDeviceError"]);
 // A RangeError of the engine itself is a defect, not bad input.
@@ -33,6 +32,7 @@ export async function run(words: readonly string[]): Promise<number> {
     return report(error);
   } finally {
     process.exitCode = undefined;
+    leaveStandardOutput();
   }
 }
 
@@ -42,6 +42,7 @@ export function program(): Command {
     .description("A LLaMA training step as a test oracle for GPU kernels.")
     .version(version())
     .exitOverride()
+    .hook("preAction", (_, command) => refuseDash(command))
     .addHelpText("after", `\n${inHelp}`);
   const analysis = [blame, check, diff, golden, ops, plan, trace];
   const models = [convert, evaluate, generate, inspect, tokenize, tokenizer, train];
@@ -66,17 +67,4 @@ function report(error: unknown): number {
 function internalError(error: unknown): string[] {
   const frames = error instanceof Error ? (error.stack ?? "").split("\n").filter((line) => /^ +at /.test(line)) : [];
   return [`touchstone: internal error: ${String(error)}`, ...frames];
-}
-
-function version(): string {
-  // Beside this folder in a checkout, one further up when built.
-  for (const path of ["../package.json", "../../package.json"]) {
-    try {
-      const own = fileURLToPath(new URL(path, import.meta.url));
-      return (readJson(own, "the package's description", 2 ** 20) as { version: string }).version;
-    } catch {
-      continue;
-    }
-  }
-  return "unknown";
 }

@@ -4,6 +4,8 @@ import { savedAgain } from "./saved.ts";
 import type { DTypeName } from "../reference/dtype.ts";
 import { type Case, formatCase, type Problem } from "./case.ts";
 import type { Comparison, Finding } from "./compare.ts";
+import { type Part, PartSums } from "./conclusion.ts";
+import type { Operation } from "../reference/operation.ts";
 import type { Deadline } from "./deadline.ts";
 import type { Verdict } from "./verdict.ts";
 import { problemAtScale } from "./scale-problem.ts";
@@ -23,9 +25,12 @@ export interface Report {
   readonly op: string;
   readonly cases: number;
   readonly elements: number;
+  /** Elements without a finite bound. */
   readonly unjudged: number;
-  /** Elements whose truth is infinite or NaN, which are not judged for a target that promises nothing about them. */
+  /** The unjudged elements whose truth is infinite or NaN. */
   readonly nonFinite: number;
+  /** What was offered of each output, and judged. */
+  readonly parts: readonly Part[];
   /** The largest error as a fraction of its bound, its element, and its case. */
   readonly worst: number;
   readonly at: { readonly finding: Finding; readonly replay: string } | undefined;
@@ -80,6 +85,7 @@ export function failureOf(c: Case, verdict: Verdict, evidence?: string): Failure
 export class Tally {
   cases = 0;
   private readonly op: string;
+  private readonly sums: PartSums;
   private elements = 0;
   private unjudged = 0;
   private nonFinite = 0;
@@ -88,13 +94,15 @@ export class Tally {
   private ulp = 0;
   private readonly rejected = { judged: 0, zero: 0, neighbour: 0, percent: 0 };
 
-  constructor(op: string) {
-    this.op = op;
+  constructor({ name, outputs }: Pick<Operation, "name" | "outputs">) {
+    this.op = name;
+    this.sums = new PartSums(Object.keys(outputs));
   }
 
   /** Long cases have more elements than all others together, and plain numbers: they say nothing about the power. */
   add(c: Case, { comparisons }: Verdict, ofPower = true): void {
     this.cases++;
+    this.sums.add(comparisons);
     for (const comparison of comparisons) this.addOutput(c, comparison, ofPower);
   }
 
@@ -116,6 +124,7 @@ export class Tally {
     const { judged, zero, neighbour, percent } = this.rejected;
     const share = (n: number) => (judged === 0 ? 0 : n / judged);
     const power = { zero: share(zero), neighbour: share(neighbour), percent: share(percent) };
-    return { op, cases, elements, unjudged, nonFinite, worst, at, ulp, power, ms, failures };
+    const parts = this.sums.parts();
+    return { op, cases, elements, unjudged, nonFinite, parts, worst, at, ulp, power, ms, failures };
   }
 }

@@ -5,6 +5,7 @@ import { runAgenda } from "./agenda.ts";
 import type { CampaignPlan, Report } from "./campaign.ts";
 import { Limited } from "./candidates/limited.ts";
 import type { Chosen } from "./choose.ts";
+import { conclude, type Conclusion, partsUnder } from "./conclusion.ts";
 import { Deadline } from "./deadline.ts";
 import type { Examination, Promises } from "./examination.ts";
 import { Examiner } from "./examiner.ts";
@@ -18,8 +19,9 @@ export interface Checked {
   readonly examination?: Examination;
   /** What a budget or a signal left out. */
   readonly untried: readonly Untried[];
-  /** The candidate did nothing that no correct kernel does. */
-  readonly passed: boolean;
+  /** FAIL where the candidate did what no correct kernel does; inconclusive where too little of some output was judged. */
+  readonly conclusion: Conclusion;
+  readonly isInterrupted: boolean;
 }
 
 /** Runs the campaign and the examination, and closes the candidate. Throws what the judge itself throws. */
@@ -31,17 +33,25 @@ export async function check(
 ): Promise<Checked> {
   const { deadline = new Deadline() } = plan;
   const limited = new Limited(candidate, deadline, plan.timeout);
-  let checked: Checked;
+  let tried: Omit<Checked, "conclusion" | "isInterrupted">;
   try {
-    checked = await checkOpen(chosen, limited, terms, plan, deadline);
+    tried = await checkOpen(chosen, limited, terms, plan, deadline);
   } catch (error) {
     await closing(limited); // the judge's own error is the one to report
     throw error;
   }
   const complaint = await closing(limited);
-  const { examination } = checked;
-  if (complaint === undefined || examination === undefined) return checked;
-  return { ...checked, examination: { ...examination, findings: [...examination.findings, complaint] }, passed: false };
+  const { report } = tried;
+  const examination = tried.examination && withFinding(tried.examination, complaint);
+  const hasFindings = report.failures.length > 0 || (examination?.findings.length ?? 0) > 0;
+  const { isInterrupted } = deadline;
+  const parts = partsUnder(report.op, report.parts);
+  const conclusion = conclude({ ...terms, hasFindings, parts, interrupted: isInterrupted });
+  return { ...tried, ...(examination && { examination }), conclusion, isInterrupted };
+}
+
+function withFinding(examination: Examination, finding: string | undefined): Examination {
+  return finding === undefined ? examination : { ...examination, findings: [...examination.findings, finding] };
 }
 
 async function checkOpen(
@@ -50,15 +60,14 @@ async function checkOpen(
   terms: Terms,
   plan: CampaignPlan & Partial<Promises>,
   deadline: Deadline,
-): Promise<Checked> {
+): Promise<Omit<Checked, "conclusion" | "isInterrupted">> {
   const { seed, nondeterministic = false, bitwise = false } = plan;
   const search = new Search(chosen, candidate, terms, plan, deadline);
   const examiner = new Examiner(chosen, candidate, terms, { seed, nondeterministic, bitwise }, deadline);
   const untried = await runAgenda(search, examiner, deadline, { ...plan, spec: chosen.spec });
   const report = search.report();
   const examination = examiner.hasBegun ? examiner.examination() : undefined;
-  const passed = report.failures.length === 0 && !examination?.findings.length;
-  return { report, ...(examination === undefined ? {} : { examination }), untried, passed };
+  return { report, ...(examination === undefined ? {} : { examination }), untried };
 }
 
 /** Closes the candidate; what it threw, as a finding. */

@@ -45,9 +45,12 @@ export interface Comparison {
   readonly elements: number;
   /** Elements that were held to a finite bound, or to a truth that is infinite or NaN where the target promises those. */
   readonly judged: number;
-  /** Elements at which a correct kernel has no bound: an intermediate can leave the format's range or a function's domain. */
+  /**
+   * Elements at which a correct kernel has no bound: an intermediate can leave the format's range or a function's domain, or
+   * the truth is infinite or NaN and the target promises nothing about those.
+   */
   readonly unjudged: number;
-  /** Elements whose truth is infinite or NaN, for a target that promises nothing of those. */
+  /** The unjudged elements whose truth is infinite or NaN. */
   readonly nonFinite: number;
   /** The largest error as a fraction of its bound, and where; a subnormal result counts only when it is outside. */
   readonly worst: number;
@@ -99,8 +102,12 @@ export function compareOutput(
     const g = got.data[i];
     const bound = boundIn(w, allowed.data[i], dtypes[dtype]);
     if (!Number.isFinite(w)) {
-      if (!target.promisesNonFinite) nonFinite++;
-      if (!target.promisesNonFinite || Object.is(g, w)) continue;
+      if (!target.promisesNonFinite) {
+        unjudged++;
+        nonFinite++;
+        continue;
+      }
+      if (Object.is(g, w)) continue;
       outside++;
       if (worst !== Infinity) [worst, worstAt] = [Infinity, i];
       continue;
@@ -124,7 +131,7 @@ export function compareOutput(
     if (distance > ulp) ulp = distance;
   }
   const at = worstAt < 0 ? undefined : finding(output, worstAt, got, { want, allowed }, dtype);
-  return { output, elements: n, judged: n - unjudged - nonFinite, unjudged, nonFinite, worst, at, ulp, outside, power };
+  return { output, elements: n, judged: n - unjudged, unjudged, nonFinite, worst, at, ulp, outside, power };
 }
 
 /** Whether a number of a lower dtype is the rounding of some number within the allowance; its two sides may differ. */

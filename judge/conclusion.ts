@@ -3,7 +3,9 @@
 //   FAIL          something was found that no correct kernel does
 //   inconclusive  nothing was found, but in some part too little was judged, or the run was interrupted
 //   pass          nothing was found, and every part was judged
+import type { Operation } from "../reference/operation.ts";
 import type { Comparison } from "./compare.ts";
+import type { Verdict } from "./verdict.ts";
 
 export type Word = "FAIL" | "inconclusive" | "pass";
 
@@ -30,34 +32,55 @@ export interface Tried {
   /** One for each output, tensor or shard that had to be judged. An op of which no case ran has none, or parts of 0 elements. */
   readonly parts: readonly Part[];
   /** From 0 to 1; ALLOWED_UNJUDGED if left out. */
-  readonly allowUnjudged?: number;
+  readonly allowUnjudged?: number | undefined;
   readonly interrupted?: boolean;
 }
 
+/** The reason of a run that a signal ended. */
+export const INTERRUPTED = "interrupted";
+
 export interface Conclusion {
   readonly verdict: Word;
-  /** What keeps the run from being conclusive, a line each; empty for "pass". A FAIL may have reasons too. */
+  /** What keeps the run from being conclusive, a line each; empty for "pass", and for "FAIL" unless it was interrupted. */
   readonly reasons: readonly string[];
 }
 
 /** The one rule. */
-export function conclude({ hasFindings, parts, allowUnjudged, interrupted = false }: Tried): Conclusion {
-  const reasons = [
-    ...(interrupted ? ["interrupted"] : []),
-    ...(parts.length === 0 ? ["nothing was judged"] : []),
-    ...parts.flatMap((part) => reasonOf(part, allowUnjudged ?? ALLOWED_UNJUDGED) ?? []),
-  ];
-  return { verdict: hasFindings ? "FAIL" : reasons.length > 0 ? "inconclusive" : "pass", reasons };
+export function conclude({
+  hasFindings,
+  parts,
+  allowUnjudged = ALLOWED_UNJUDGED,
+  interrupted = false,
+}: Tried): Conclusion {
+  const signals = interrupted ? [INTERRUPTED] : [];
+  if (hasFindings) return { verdict: "FAIL", reasons: signals };
+  const gaps = parts.flatMap((part) => reasonOf(part, allowUnjudged) ?? []);
+  const reasons = [...signals, ...(parts.length === 0 ? ["nothing was judged"] : gaps)];
+  return { verdict: reasons.length > 0 ? "inconclusive" : "pass", reasons };
 }
 
 /** The conclusion of a run from those of its kernels, fixtures or files; no reason is said twice. */
-export function concludeAll(conclusions: readonly Conclusion[]): Conclusion {
-  if (conclusions.length === 0) return conclude({ hasFindings: false, parts: [] });
+export function concludeAll(given: readonly Conclusion[], isInterrupted = false): Conclusion {
+  const conclusions = [
+    ...(isInterrupted ? [{ verdict: "inconclusive", reasons: [INTERRUPTED] } as const] : []),
+    ...(given.length === 0 ? [conclude({ hasFindings: false, parts: [] })] : given),
+  ];
   const has = (word: Word): boolean => conclusions.some(({ verdict }) => verdict === word);
   return {
     verdict: has("FAIL") ? "FAIL" : has("inconclusive") ? "inconclusive" : "pass",
     reasons: [...new Set(conclusions.flatMap(({ reasons }) => reasons))],
   };
+}
+
+/** The conclusion of one problem: each output of the op is a part. */
+export function concludeProblem(
+  { name, outputs }: Pick<Operation, "name" | "outputs">,
+  { comparisons, findings }: Verdict,
+  allowUnjudged?: number,
+): Conclusion {
+  const sums = new PartSums(Object.keys(outputs));
+  sums.add(comparisons);
+  return conclude({ hasFindings: findings.length > 0, parts: partsUnder(name, sums.parts()), allowUnjudged });
 }
 
 function reasonOf({ name, offered, judged }: Part, allowed: number): string | undefined {
@@ -89,12 +112,13 @@ export class PartSums {
     }
   }
 
-  /** The parts, their names after `of`, such as an op. */
-  parts(of = ""): Part[] {
-    return Array.from(this.sums, ([output, { offered, judged }]) => ({
-      name: of === "" ? output : `${of} ${output}`,
-      offered,
-      judged,
-    }));
+  /** The parts, each with its output's name. */
+  parts(): Part[] {
+    return Array.from(this.sums, ([name, { offered, judged }]) => ({ name, offered, judged }));
   }
+}
+
+/** The parts of one thing among several: "dq" becomes "attention.backward dq". */
+export function partsUnder(name: string, parts: readonly Part[]): Part[] {
+  return parts.map((part) => ({ name: `${name} ${part.name}`, offered: part.offered, judged: part.judged }));
 }

@@ -1,11 +1,12 @@
 // Everything that is examined about a candidate apart from its bound: precision, exactness, relations and hygiene.
 import type { Operation } from "../reference/operation.ts";
+import { conclude, type Conclusion } from "./conclusion.ts";
 import type { Evaluation } from "../zoo/evaluation.ts";
 import { evaluationsOf } from "../zoo/index.ts";
 import { fuseEvaluations, partsOf } from "./fused.ts";
 import type { Hygiene } from "./hygiene.ts";
 import type { Precision } from "./precision.ts";
-import type { Outcome } from "./relations/relation.ts";
+import type { Outcome, Relation } from "./relations/relation.ts";
 
 export interface Exactness {
   /** Elements that must be exact: sums of products of small integers. */
@@ -57,6 +58,17 @@ export interface Draws {
 /** What no correct kernel does, or what one that promises bits does not. */
 export function isFinding({ state }: Outcome, bitwise: boolean): boolean {
   return state === "broken" || (state === "rounded" && bitwise);
+}
+
+/** The conclusion of one relation that was tried alone: its elements are the one part. */
+export function concludeRelation(
+  { name }: Relation,
+  outcome: Outcome,
+  { bitwise, allowUnjudged }: { readonly bitwise: boolean; readonly allowUnjudged: number | undefined },
+): Conclusion {
+  const { compared: offered, unjudged } = outcome;
+  const parts = [{ name, offered, judged: offered - unjudged }];
+  return conclude({ hasFindings: isFinding(outcome, bitwise), parts, allowUnjudged });
 }
 
 /** The zoo's evaluations of an op; for a fused op, those of its parts one after the other. */

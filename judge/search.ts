@@ -52,7 +52,7 @@ export class Search {
     this.terms = terms;
     this.plan = plan;
     this.deadline = deadline;
-    this.tally = new Tally(chosen.operation.name);
+    this.tally = new Tally(chosen.operation);
     this.long = new Set(longCases(chosen.spec, plan.seed).map(formatCase));
   }
 

@@ -9,6 +9,8 @@ export interface Terms {
   readonly target: Target;
   /** How inputs and outputs are stored. Statistics and losses stay float32. */
   readonly dtype: DTypeName;
+  /** The share of an output's elements that may lack a finite bound, from 0 to 1; ALLOWED_UNJUDGED if left out. */
+  readonly allowUnjudged?: number;
 }
 
 /** Intermediates and inputs by name, each with the format that it is stored or read in. */

@@ -3,7 +3,8 @@ import type { Candidate } from "../../reference/candidate.ts";
 import { buildCase, type Failure, failureOf, type RealInputs } from "../campaign.ts";
 import { failureLine } from "../candidates/result.ts";
 import type { Problem } from "../case.ts";
-import { isFinding, type Promises } from "../examination.ts";
+import { conclude, type Conclusion, concludeProblem } from "../conclusion.ts";
+import { concludeRelation, isFinding, type Promises } from "../examination.ts";
 import type { Replayed } from "../replay.ts";
 import type { Terms } from "../terms.ts";
 import { isJudges, judgeProblem } from "../verdict.ts";
@@ -22,17 +23,20 @@ export async function checkAgain(
   const { chosen, case: c } = replayed;
   const problem = buildCase(chosen.spec, c, terms.dtype, plan.real); // throws for the line's faults, which are not the kernel's
   try {
-    return { ...nothing, ...(await tried(replayed, problem, candidate, terms, plan)) };
+    return { ...blank, ...(await tried(replayed, problem, candidate, terms, plan)) };
   } catch (error) {
     if (isJudges(error)) throw error;
-    return { ...nothing, passed: false, findings: [failureLine(candidate, error)] };
+    return {
+      ...blank,
+      ...outcomeOf(conclude({ hasFindings: true, parts: [] })),
+      findings: [failureLine(candidate, error)],
+    };
   } finally {
     await candidate.close?.();
   }
 }
 
-const nothing: JudgeResult = {
-  passed: true,
+const blank = {
   cases: 1,
   elements: 0,
   unjudged: 0,
@@ -44,7 +48,14 @@ const nothing: JudgeResult = {
   relations: [],
   notes: [],
   untried: [],
-};
+} as const satisfies Partial<JudgeResult>;
+
+type Tried = Partial<JudgeResult> & Pick<JudgeResult, "passed" | "verdict" | "reasons">;
+
+/** The fields of a result that say how it ended. */
+export function outcomeOf(conclusion: Conclusion): Pick<JudgeResult, "passed" | "verdict" | "reasons"> {
+  return { passed: conclusion.verdict === "pass", ...conclusion };
+}
 
 async function tried(
   { chosen: { operation, spec }, case: c, relation }: Replayed,
@@ -52,27 +63,30 @@ async function tried(
   candidate: Candidate,
   terms: Terms,
   { nondeterministic, bitwise }: Plan,
-): Promise<Partial<JudgeResult>> {
+): Promise<Tried> {
+  const { allowUnjudged } = terms;
   if (relation === undefined) {
     const verdict = await judgeProblem(operation, candidate, problem, terms);
     const { comparisons } = verdict;
     const counts = {
+      ...outcomeOf(concludeProblem(operation, verdict, allowUnjudged)),
       elements: comparisons.reduce((n, { elements }) => n + elements, 0),
-      unjudged: comparisons.reduce((n, { unjudged, nonFinite }) => n + unjudged + nonFinite, 0),
+      unjudged: comparisons.reduce((n, { unjudged }) => n + unjudged, 0),
       worst: Math.max(0, largest(comparisons.map(({ worst }) => worst))),
     };
     if (verdict.findings.length === 0) return counts;
     const failure = failureOf(c, verdict, candidate.keep?.());
-    return { ...counts, passed: false, findings: [lineOf(failure)], replays: [failure.replay] };
+    return { ...counts, findings: [lineOf(failure)], replays: [failure.replay] };
   }
   const { sizes, seed } = c;
   const trial = { ...terms, operation, spec, candidate, sizes, seed, deterministic: !nondeterministic };
   const outcome = await relation.run(trial);
   const { name, statement } = relation;
   const relations = [{ name, statement, ...outcome }];
-  if (!isFinding(outcome, bitwise)) return { relations };
+  const result = { relations, ...outcomeOf(concludeRelation(relation, outcome, { bitwise, allowUnjudged })) };
+  if (!isFinding(outcome, bitwise)) return result;
   const replays = outcome.replay === undefined ? [] : [outcome.replay];
-  return { relations, passed: false, findings: [`${outcome.message}. ${statement}`], replays };
+  return { ...result, findings: [`${outcome.message}. ${statement}`], replays };
 }
 
 /** A failure in one line. */

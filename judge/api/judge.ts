@@ -10,7 +10,7 @@ import type { Exactness, Examination, Promises, RelationResult } from "../examin
 import type { Precision } from "../precision.ts";
 import { parseReplay, type Replayed } from "../replay.ts";
 import type { Untried } from "../untried.ts";
-import { checkAgain, lineOf } from "./again.ts";
+import { checkAgain, lineOf, outcomeOf } from "./again.ts";
 import { checkFields, checkWhole, fieldsOf, shown } from "./input.ts";
 import { chosenOf } from "./ops.ts";
 import { type TermsOptions, termsFields, termsOf } from "./terms.ts";
@@ -69,17 +69,24 @@ export interface JudgeOptions extends TermsOptions {
  * ```
  */
 export interface JudgeResult {
-  /** Whether there are no findings. */
+  /** Whether the verdict is "pass". */
   readonly passed: boolean;
+  /**
+   * "FAIL" if there are findings; "inconclusive" if there are none but too little was judged: no element of some output, or
+   * more than `allowUnjudged` of them without a finite bound.
+   */
+  readonly verdict: "pass" | "FAIL" | "inconclusive";
+  /** What keeps the verdict from being conclusive, one line each; empty if the kernel passed. */
+  readonly reasons: readonly string[];
   readonly cases: number;
   readonly elements: number;
-  /** Elements at which a correct kernel has no bound. */
+  /** Elements without a finite bound. */
   readonly unjudged: number;
   /** The largest error as a fraction of its bound. */
   readonly worst: number;
   /** The shares of judged elements at which zero, the neighbour's value, and an error of 1 % would have been rejected. */
   readonly power: Report["power"];
-  /** Things that no correct kernel does, one line each; empty if the kernel passed. */
+  /** Things that no correct kernel does, one line each; empty unless the verdict is "FAIL". */
   readonly findings: readonly string[];
   /** Lines that show single findings again, for `replay` and the option of that name. */
   readonly replays: readonly string[];
@@ -106,10 +113,10 @@ export interface JudgeResult {
  * ```ts
  * import { judge, tensor } from "touchstone-llama";
  *
- * const { passed, findings } = await judge("swiglu.forward", ({ gate, up }) => ({
+ * const { passed, findings, reasons } = await judge("swiglu.forward", ({ gate, up }) => ({
  *   y: tensor(gate.data.map((z, i) => (z / (1 + Math.exp(-z))) * up.data[i]), gate.shape),
  * }));
- * if (!passed) throw new Error(findings.join("\n"));
+ * if (!passed) throw new Error([...findings, ...reasons].join("\n"));
  * ```
  */
 export async function judge<Op extends AnyOp>(
@@ -120,8 +127,8 @@ export async function judge<Op extends AnyOp>(
   const chosen = chosenOf(op);
   const { signal, ...given } = planOf(options);
   const judged = candidateOf(chosen, candidate);
-  const { target, dtype, stores } = options;
-  const named = Object.entries({ target, dtype, stores }).filter(([, value]) => value !== undefined);
+  const { target, dtype, stores, allowUnjudged } = options;
+  const named = Object.entries({ target, dtype, stores, allowUnjudged }).filter(([, value]) => value !== undefined);
   const terms = termsOf(chosen.operation, Object.fromEntries(named), "options", judged.target);
   const replayed = options.replay === undefined ? undefined : replayOf(options.replay, chosen);
   // What knows its op and dtype keeps to a limit of its own.
@@ -208,13 +215,13 @@ function replayOf(line: unknown, { operation }: Chosen): Replayed {
   return replayed;
 }
 
-function resultOf({ report, examination, untried, passed }: Checked): JudgeResult {
-  const { cases, elements, unjudged, nonFinite, worst, power, failures } = report;
+function resultOf({ report, examination, untried, conclusion }: Checked): JudgeResult {
+  const { cases, elements, unjudged, worst, power, failures } = report;
   return {
-    passed,
+    ...outcomeOf(conclusion),
     cases,
     elements,
-    unjudged: unjudged + nonFinite,
+    unjudged,
     worst,
     power,
     findings: [...failures.map(lineOf), ...(examination?.findings ?? [])],

@@ -31,7 +31,7 @@ export interface MatcherResult {
  *   of `compare` and throws the same errors.
  * - `await expect(kernel).toPassTouchstone(op, options?)`: everything that `judge` does. Takes the arguments of `judge`.
  *
- * A failure's message ends with the line that shows it again.
+ * Both fail where the verdict is inconclusive. A failure's message ends with the line that shows it again.
  *
  * @example
  * ```ts
@@ -52,7 +52,7 @@ export const matchers = {
     problem: ProblemOf<Op>,
     terms?: TermsOptions,
   ): MatcherResult {
-    const { passed, findings, elements, worst } = compare(problem, outputs, terms);
+    const { passed, findings, reasons, elements, worst } = compare(problem, outputs, terms);
     const { op, replay } = problem;
     const again = replay === undefined ? "" : `\nreplay(${JSON.stringify(replay)}) makes this problem again`;
     return {
@@ -60,7 +60,7 @@ export const matchers = {
       message: () =>
         passed
           ? `${op}: ${elements} elements are within their bounds, the worst at ${worst.toPrecision(2)} of its own${again}`
-          : `${op}: ${findings.join("\n")}${again}`,
+          : `${op}: ${linesOf(findings, reasons)}${again}`,
     };
   },
 
@@ -69,14 +69,18 @@ export const matchers = {
     op: Op,
     options?: JudgeOptions,
   ): Promise<MatcherResult> {
-    const { passed, findings, replays, cases, elements } = await judge(op, candidate, options);
+    const { passed, findings, reasons, replays, cases, elements } = await judge(op, candidate, options);
     const again = replays.map((line) => `\njudge(${JSON.stringify(op)}, …, { replay: ${JSON.stringify(line)} })`);
     return {
       pass: passed,
       message: () =>
         passed
           ? `${op}: passed ${cases} cases, ${elements} elements, and everything else that Touchstone tries`
-          : `${op}: ${findings.join("\n")}${again.length === 0 ? "" : `\nshown again by:${again.join("")}`}`,
+          : `${op}: ${linesOf(findings, reasons)}${again.length === 0 ? "" : `\nshown again by:${again.join("")}`}`,
     };
   },
 };
+
+function linesOf(findings: readonly string[], reasons: readonly string[]): string {
+  return [...findings, ...reasons.map((reason) => `inconclusive: ${reason}`)].join("\n");
+}

@@ -4,6 +4,7 @@ import { type Operation, storageOf } from "../../reference/operation.ts";
 import type { Tensor } from "../../reference/tensor.ts";
 import type { Problem } from "../case.ts";
 import { boundIn, type Comparison } from "../compare.ts";
+import { concludeProblem } from "../conclusion.ts";
 import { type Profile, profiles } from "../profile.ts";
 import type { Terms } from "../terms.ts";
 import { allowancesOf, judgeOutputs, roundProblem, truth } from "../verdict.ts";
@@ -84,10 +85,17 @@ export function oracle<Op extends AnyOp>(
  * ```
  */
 export interface CompareResult {
-  /** Every judged element is within its bound, and every output is there. */
+  /** Whether the verdict is "pass": every output is there, and every judged element within its bound. */
   readonly passed: boolean;
+  /**
+   * "FAIL" if there are findings; "inconclusive" if there are none but too little was judged: no element of some output, or
+   * more than `allowUnjudged` of them without a finite bound.
+   */
+  readonly verdict: "pass" | "FAIL" | "inconclusive";
+  /** What keeps the verdict from being conclusive, one line each; empty if the outputs passed. */
+  readonly reasons: readonly string[];
   readonly elements: number;
-  /** Elements at which a correct kernel has no bound. */
+  /** Elements without a finite bound. */
   readonly unjudged: number;
   /** The largest error as a fraction of its bound; above 1 if it is outside. */
   readonly worst: number;
@@ -123,11 +131,13 @@ export function compare<Op extends AnyOp>(
     if (fields[name] !== undefined) checkTensor(fields[name], `outputs.${name}`, [Float32Array, Float64Array]);
   }
   const { comparisons, findings } = judgeOutputs(operation, outputs, given, settled);
+  const conclusion = concludeProblem(operation, { comparisons, findings }, settled.allowUnjudged);
   const sum = (of: (comparison: Comparison) => number): number => comparisons.reduce((n, one) => n + of(one), 0);
   return {
-    passed: findings.length === 0,
+    passed: conclusion.verdict === "pass",
+    ...conclusion,
     elements: sum(({ elements }) => elements),
-    unjudged: sum(({ unjudged, nonFinite }) => unjudged + nonFinite),
+    unjudged: sum(({ unjudged }) => unjudged),
     worst: Math.max(0, largest(comparisons.map(({ worst }) => worst))),
     findings,
     outputs: comparisons,

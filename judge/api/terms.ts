@@ -2,6 +2,7 @@
 import { type DTypeName, type FormatName, formats } from "../../reference/dtype.ts";
 import type { Operation } from "../../reference/operation.ts";
 import { type FunctionName, functionNames, type Target, targets } from "../../reference/targets.ts";
+import { ALLOWED_UNJUDGED } from "../conclusion.ts";
 import { declareStores, type Stores, type Terms } from "../terms.ts";
 import { checkFields, fieldsOf, shown } from "./input.ts";
 
@@ -26,9 +27,19 @@ export interface TermsOptions {
   readonly dtype?: "float32" | "bfloat16" | "float16";
   /** Intermediates that the kernel stores, and inputs that it reads, in a lower format: `{ P: "bfloat16", x: "tf32" }`. */
   readonly stores?: Stores;
+  /**
+   * The share of an output's elements, from 0 to 1, that may lack a finite bound before a verdict is inconclusive; 0.1 if left
+   * out. `oracle` gives no verdict and ignores it.
+   */
+  readonly allowUnjudged?: number;
 }
 
-export const termsFields = ["target", "dtype", "stores"] as const satisfies readonly (keyof TermsOptions)[];
+export const termsFields = [
+  "target",
+  "dtype",
+  "stores",
+  "allowUnjudged",
+] as const satisfies readonly (keyof TermsOptions)[];
 const dtypeNames: readonly DTypeName[] = ["float32", "bfloat16", "float16"];
 
 /** The terms with their defaults. Throws TypeError or RangeError for a bad term. */
@@ -40,17 +51,23 @@ export function termsOf(
 ): Terms {
   const fields = fieldsOf(options, where, `an object of ${termsFields.join(", ")}`);
   checkFields(fields, where, termsFields);
-  const { target = fallback, dtype = "float32", stores = {} } = fields;
+  const { target = fallback, dtype = "float32", stores = {}, allowUnjudged = ALLOWED_UNJUDGED } = fields;
   checkTarget(target, `${where}.target`);
   if (!dtypeNames.includes(dtype as DTypeName)) {
     throw new RangeError(`${where}.dtype: got ${shown(dtype)}, expected one of ${dtypeNames.join(", ")}`);
   }
   checkStores(stores, `${where}.stores`);
+  checkShare(allowUnjudged, `${where}.allowUnjudged`);
   try {
-    return { target: declareStores(target, stores, [operation]), dtype: dtype as DTypeName };
+    return { target: declareStores(target, stores, [operation]), dtype: dtype as DTypeName, allowUnjudged };
   } catch (error) {
     throw new RangeError(`${where}.stores: ${(error as Error).message}`, { cause: error });
   }
+}
+
+export function checkShare(share: unknown, where: string): asserts share is number {
+  if (typeof share !== "number") throw new TypeError(`${where}: got ${shown(share)}, expected a number from 0 to 1`);
+  if (!(share >= 0 && share <= 1)) throw new RangeError(`${where}: got ${share}, expected a number from 0 to 1`);
 }
 
 export function checkTarget(target: unknown, where: string): asserts target is Target {

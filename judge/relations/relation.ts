@@ -29,6 +29,10 @@ export type RelationState = "holds" | "rounded" | "broken";
 
 export interface Outcome {
   readonly state: RelationState;
+  /** Elements that two runs gave, and that should be equal. */
+  readonly compared: number;
+  /** Those that differ, but at which a correct kernel has no bound. */
+  readonly unjudged: number;
   /** Where it does not hold: the case, the relation, and the two numbers. */
   readonly message?: string;
   /** The line that shows it again. */
@@ -109,10 +113,7 @@ export function sideOf(run: Run, output: string, transform: (t: Tensor) => Tenso
 }
 
 /** A difference between two sides that should be equal. */
-export interface Difference {
-  readonly state: RelationState;
-  readonly message?: string;
-}
+export type Difference = Omit<Outcome, "replay">;
 
 /**
  * Whether bits must agree. kept: every correct kernel keeps them. reported: bits may differ within both allowances; the
@@ -132,29 +133,36 @@ export function compareSides(
     !(want.data[i] === got.data[i] || (want.data[i] !== want.data[i] && got.data[i] !== got.data[i]));
   let first = -1;
   for (let i = 0; i < want.data.length && first < 0; i++) if (differs(i)) first = i;
-  if (first < 0) return { state: "holds" };
+  const compared = want.data.length;
+  if (first < 0) return { state: "holds", compared, unjudged: 0 };
   const at = (i: number): string =>
     `${output}[${indexOf(i, want.shape).join(",")}]: ${want.data[i]} became ${got.data[i]}`;
-  if (bits === "kept") return { state: "broken", message: at(first) };
+  if (bits === "kept") return { state: "broken", compared, unjudged: 0, message: at(first) };
+  let unjudged = 0;
   const [left, right] = [want.allowed(), got.allowed()];
   for (let i = first; i < want.data.length; i++) {
     const allowed = left[i] + right[i];
     const error = Math.abs(want.data[i] - got.data[i]);
-    if (differs(i) && allowed < Infinity && !(error <= allowed)) {
-      return { state: "broken", message: `${at(i)}, ${(error / allowed).toPrecision(2)} × the sum of both allowances` };
+    if (!differs(i)) continue;
+    if (!(allowed < Infinity)) unjudged++;
+    else if (!(error <= allowed)) {
+      const message = `${at(i)}, ${(error / allowed).toPrecision(2)} × the sum of both allowances`;
+      return { state: "broken", compared, unjudged, message };
     }
   }
   while (first < want.data.length && !(differs(first) && !loose(first))) first++;
   const isFree = bits === "free" || first === want.data.length;
-  return isFree ? { state: "holds" } : { state: "rounded", message: at(first) };
+  return { state: isFree ? "holds" : "rounded", compared, unjudged, ...(isFree ? {} : { message: at(first) }) };
 }
 
 /** The worst of several differences, described in one line. */
 export function outcomeOf(name: string, { spec, sizes, seed }: Trial, differences: readonly Difference[]): Outcome {
   const worst = differences.find((d) => d.state === "broken") ?? differences.find((d) => d.state === "rounded");
-  if (worst === undefined) return { state: "holds" };
+  const sum = (of: (difference: Difference) => number): number => differences.reduce((n, one) => n + of(one), 0);
+  const [compared, unjudged] = [sum((one) => one.compared), sum((one) => one.unjudged)];
+  if (worst === undefined) return { state: "holds", compared, unjudged };
   const replay = formatRelation({ op: spec.op, sizes, profile: "unit", seed }, name);
-  return { state: worst.state, message: `${replay}: ${worst.message}`, replay };
+  return { state: worst.state, compared, unjudged, message: `${replay}: ${worst.message}`, replay };
 }
 
 /** The length of each axis letter of a problem. */

@@ -7,7 +7,7 @@ import { arbitraryCase, type Case, exampleCases, longCases } from "../../judge/c
 import { buildCase } from "../../judge/campaign.ts";
 import { type Chosen, choose } from "../../judge/choose.ts";
 import { boundIn } from "../../judge/compare.ts";
-import { conclude, PartSums, percent } from "../../judge/conclusion.ts";
+import { conclude, PartSums, partsUnder, percent } from "../../judge/conclusion.ts";
 import { realInputs } from "../../judge/real.ts";
 import { allowancesOf, roundProblem, truth } from "../../judge/verdict.ts";
 import { type DTypeName, dtypes } from "../../reference/dtype.ts";
@@ -72,7 +72,7 @@ for (const chosen of choose(ops)) {
   process.stderr.write(`${operation.name}\n`);
 
   function note(target: Target, sum: PartSums, when: string, dtype: DTypeName): void {
-    for (const part of sum.parts(operation.name)) {
+    for (const part of partsUnder(operation.name, sum.parts())) {
       const name = `${part.name}, ${dtype}`;
       const share = 1 - part.judged / part.offered;
       if (!(share <= (worst.get(name)?.share ?? -1))) worst.set(name, { share, where: `${target.name}, ${when}` });
