@@ -1,5 +1,6 @@
 // What commander says of a command line, in the form of every other error: what, where, expected what; in one line.
 import type { Command } from "commander";
+import { messageLine } from "../formats/printable.ts";
 import { note } from "./output.ts";
 
 type Wording = readonly [said: RegExp, inOurs: (groups: readonly string[], command: Command) => string];
@@ -54,7 +55,7 @@ const wordings: readonly Wording[] = [
 /** Makes a command and those below it say what is wrong in the project's wording. */
 export function useOneWording(command: Command): void {
   command.configureOutput({
-    outputError: (text) => note(`touchstone: ${inOneWording(text, command)}`),
+    outputError: (text) => note(`touchstone: ${messageLine(inOneWording(text, command))}`),
   });
   for (const below of command.commands) useOneWording(below);
 }

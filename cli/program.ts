@@ -10,6 +10,7 @@ import * as generate from "./generate.ts";
 import * as golden from "./golden.ts";
 import * as inspect from "./inspect.ts";
 import * as ops from "./ops.ts";
+import { messageLine } from "../formats/printable.ts";
 import { leaveStandardOutput, note, refuseDash } from "./output.ts";
 import * as plan from "./plan.ts";
 import * as tokenize from "./tokenize.ts";
@@ -56,7 +57,7 @@ function report(error: unknown): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? statuses.good : statuses.badInput; // commander has printed its line
   const { name, message } = error as Error;
   if (badInput.has(name) && !engineErrors.test(message)) {
-    note(`touchstone: ${message.replaceAll(/\s*\n\s*/g, " ")}`);
+    note(`touchstone: ${messageLine(message)}`);
     return statuses.badInput;
   }
   note(internalError(error));

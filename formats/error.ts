@@ -1,5 +1,5 @@
 // One class of errors for every file that cannot be used; the message says what, where, and what was expected, in one line.
-import { printable } from "./printable.ts";
+import { messageLine, printable } from "./printable.ts";
 
 /**
  * A file that cannot be read, or written, as what it should be. The message is one line, `PATH: what, where, what was
@@ -21,7 +21,7 @@ export class FormatError extends Error {
   readonly path: string;
 
   constructor(path: string, what: string, options?: ErrorOptions) {
-    super(printable(`${path}: ${what}`), options);
+    super(messageLine(`${path}: ${what}`), options);
     this.path = path;
   }
 }

@@ -23,6 +23,22 @@ export function printableLine(text: string): string {
   return printable(shortened(text, LONGEST_LINE));
 }
 
+/** No message of an error is longer, whatever path or name it holds. */
+const LONGEST_MESSAGE = 500;
+/** Of a longer one the end stays too, since it says what was expected. */
+const MESSAGE_END = 150;
+
+/** The message of an error: one line, and cut in its middle where it is longer than 500 characters. */
+export function messageLine(text: string): string {
+  const line = printable(middleCut(text.replaceAll(/\s*\n\s*/g, " "), LONGEST_MESSAGE));
+  return middleCut(line, LONGEST_MESSAGE); // escapes take more room than what they stand for
+}
+
+function middleCut(text: string, most: number): string {
+  if (text.length <= most) return text;
+  return `${text.slice(0, most - MESSAGE_END - 3)} … ${text.slice(-MESSAGE_END)}`;
+}
+
 /** Prose of several lines, such as a model writes: as `printable`, but line feeds, tabs and joiners stay. */
 export function printableText(text: string): string {
   return text.replace(inText, (character) => `\\u${hexOf(character)}`);

@@ -2,6 +2,7 @@
 import { judgeRows } from "./ops/index.ts";
 import { fuseOperations } from "./fused.ts";
 import { fuseRows } from "./fused-row.ts";
+import { quote } from "../formats/error.ts";
 import type { JudgeRow } from "./row.ts";
 import type { Operation } from "../reference/operation.ts";
 import { operations } from "../reference/ops/index.ts";
@@ -29,7 +30,7 @@ function named(name: string): Chosen[] {
   if (found.length === 0) {
     const known = [...new Set([...operations.keys()].map((key) => key.split(".")[0]))];
     throw new RangeError(
-      `no op is named "${name}", expected one of ${known.join(", ")}, or one with .forward or .backward`,
+      `no op is named ${quote(name)}, expected one of ${known.join(", ")}, or one with .forward or .backward`,
     );
   }
   return found.map(withCases);
@@ -41,7 +42,9 @@ function fused(name: string): Chosen {
     .map((part) => {
       const operation = operations.get(part);
       if (operation === undefined)
-        throw new RangeError(`${name}: "${part}" is not an op and direction, such as rmsnorm.forward`);
+        throw new RangeError(
+          `${quote(name)}: ${quote(part)} is not an op and direction, expected such as rmsnorm.forward`,
+        );
       return withCases(operation);
     })
     .reduce((a, b) => {

@@ -1,5 +1,6 @@
 // The terms under which a kernel is judged: the target whose accuracies are allowed, and how tensors are stored.
 import { type DTypeName, type FormatName, formats } from "../reference/dtype.ts";
+import { quote } from "../formats/error.ts";
 import type { Operation } from "../reference/operation.ts";
 import type { Target } from "../reference/targets.ts";
 
@@ -18,11 +19,11 @@ export type Stores = Readonly<Record<string, FormatName>>;
 
 /** "P=bfloat16,x=tf32" → { P: "bfloat16", x: "tf32" }. Throws RangeError that names the word that is wrong. */
 export function parseStores(list: string): Stores {
-  const stores: Record<string, FormatName> = {};
+  const stores: Record<string, FormatName> = Object.create(null);
   for (const word of list.split(",")) {
     const [name, format, ...rest] = word.split("=");
     if (format === undefined || rest.length > 0)
-      throw new RangeError(`"${word}" is not NAME=FORMAT, expected such as P=bfloat16`);
+      throw new RangeError(`${quote(word)} is not NAME=FORMAT, expected such as P=bfloat16`);
     stores[name] = format as FormatName;
   }
   return stores;
@@ -37,11 +38,11 @@ export function declareStores(target: Target, stores: Stores, operations: readon
   for (const [name, format] of Object.entries(stores)) {
     if (!known.has(name)) {
       throw new RangeError(
-        `"${name}" is not an intermediate or input of these ops, expected one of ${[...known].join(", ")}`,
+        `${quote(name)} is not an intermediate or input of these ops, expected one of ${[...known].join(", ")}`,
       );
     }
     if (!Object.hasOwn(formats, format)) {
-      throw new RangeError(`"${format}" is not a format, expected one of ${Object.keys(formats).join(", ")}`);
+      throw new RangeError(`${quote(format)} is not a format, expected one of ${Object.keys(formats).join(", ")}`);
     }
   }
   return { ...target, stores: { ...target.stores, ...stores } };
