@@ -1,11 +1,13 @@
 // What `touchstone blame` does.
 import { describeFinding } from "../judge/compare.ts";
-import type { Blame, Fault } from "../judge/blame.ts";
-import { blameRecording } from "../judge/blame-recording.ts";
+import { type Blame, concludeBlame, type Fault, type Found, type Judged } from "../judge/blame.ts";
+import { type Blaming, blaming } from "../judge/blame-recording.ts";
 import { operations } from "../reference/ops/index.ts";
-import { UserError } from "./errors.ts";
+import type { Target } from "../reference/targets.ts";
+import { reasonLines, verdictIn } from "./reasons.ts";
 import { say } from "./output.ts";
-import { statusOf } from "./statuses.ts";
+import { untilSignal } from "./signals.ts";
+import { statusOfVerdict } from "./statuses.ts";
 import { chooseTarget, declare } from "./terms.ts";
 import { counted } from "./words.ts";
 
@@ -14,29 +16,32 @@ export interface BlameOptions {
   readonly target?: string;
   readonly store?: string;
   readonly all?: boolean;
+  readonly allowUnjudged?: number;
 }
 
 /** Judges the recording; returns the exit status. */
-export function blameFile(path: string, options: BlameOptions): number {
-  const { blame, target } = blameRecording(path, options.dtype, (isOurs) =>
-    declare(chooseTarget(options.target, isOurs ? "wgsl" : "ieee"), options.store, [...operations.values()]),
-  );
-  if (blame.judged.length === 0) {
-    throw new UserError(
-      `${path}: nothing could be judged: the recording holds no op's inputs together with its outputs`,
-    );
-  }
-  print(path, target.name, blame, options.all === true);
-  return statusOf(blame.faults.length > 0);
+export async function blameFile(path: string, options: BlameOptions): Promise<number> {
+  const targetOf = (isOurs: boolean): Target =>
+    declare(chooseTarget(options.target, isOurs ? "wgsl" : "ieee"), options.store, [...operations.values()]);
+  let last: Blaming | undefined;
+  const isInterrupted = await untilSignal(blaming(path, options.dtype, targetOf), (state) => (last = state));
+  const { found, target } = last!;
+  const { verdict, reasons } = concludeBlame(found, options.allowUnjudged, isInterrupted);
+  print(path, target.name, found, options.all === true);
+  say(reasonLines(reasons));
+  if (found.judged.length === 0 && !isInterrupted)
+    say("nothing could be judged: the recording holds no op's inputs together with its outputs");
+  if (verdict !== "pass") say(verdictIn(verdict, isInterrupted));
+  return statusOfVerdict(verdict, isInterrupted);
 }
 
-function print(path: string, target: string, { faults, judged, left }: Blame, all: boolean): void {
-  if (all)
-    for (const { tensor, segment, worst, unjudged } of judged)
-      say(`${tensor}: ${segment}, ${worst.toPrecision(2)} of its bound${unjudged > 0 ? `, ${unjudged} unjudged` : ""}`);
-  const elements = judged.reduce((n, one) => n + one.elements - one.unjudged, 0);
+function print(path: string, target: string, { faults, judged, left }: Found, all: boolean): void {
+  if (all) for (const one of judged) say(judgedInWords(one));
+  const offered = judged.reduce((n, one) => n + one.elements, 0);
+  const unjudged = judged.reduce((n, one) => n + one.unjudged, 0);
+  const rest = unjudged > 0 ? `, ${unjudged} unjudged` : "";
   say(
-    `${path}: ${counted(judged.length, "tensor")} judged for ${target}, ${counted(elements, "element")}, ${counted(faults.length, "tensor")} outside`,
+    `${path}: ${counted(judged.length, "tensor")} judged for ${target}, ${counted(offered - unjudged, "element")}${rest}, ${counted(faults.length, "tensor")} outside`,
   );
   const [first, ...others] = faults;
   if (first !== undefined) say(`blame: ${inWords(first)}`);
@@ -44,13 +49,20 @@ function print(path: string, target: string, { faults, judged, left }: Blame, al
     say("also outside, on their own recorded inputs:");
     for (const fault of others) say(`  ${inWords(fault)}`);
   }
-  const worst = judged.filter(({ worst: w }) => w < 1).toSorted((a, b) => b.worst - a.worst)[0];
+  const worst = judged
+    .filter(({ elements, unjudged: open, worst: w }) => w < 1 && open < elements)
+    .toSorted((a, b) => b.worst - a.worst)[0];
   if (worst !== undefined)
     say(`nearest inside: ${worst.tensor} at ${worst.worst.toPrecision(2)} of its bound (${worst.segment})`);
   say(leftInWords(left));
 }
 
-/** What could not be judged: later steps without recordings in one line, anything else by its reason. */
+function judgedInWords({ tensor, segment, worst, elements, unjudged }: Judged): string {
+  const size = unjudged < elements ? `${worst.toPrecision(2)} of its bound` : "nothing judged";
+  return `${tensor}: ${segment}, ${size}${unjudged > 0 ? `, ${unjudged} unjudged` : ""}`;
+}
+
+/** What was not offered to the judge: later steps without recordings in one line, anything else by its reason. */
 function leftInWords(left: Blame["left"]): string[] {
   if (left.length === 0) return [];
   const steps = new Set<number>();
@@ -60,7 +72,7 @@ function leftInWords(left: Blame["left"]): string[] {
     else reasons.set(reason, [...(reasons.get(reason) ?? []), `${op} at ${where}`]);
   }
   return [
-    `not judged: ${counted(left.length, "op")}`,
+    `not offered: ${counted(left.length, "op")}`,
     ...(steps.size > 0 ? [`  steps ${[...steps].join(", ")}: their gradients and moments are not recorded`] : []),
     ...[...reasons].map(([reason, ops]) => `  ${reason}: ${ops.join("; ")}`),
   ];

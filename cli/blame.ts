@@ -1,6 +1,7 @@
 // touchstone blame: the first op of a recorded step that is outside its bound.
 import { type Command, Option } from "commander";
 import type { BlameOptions } from "./blame-run.ts";
+import { allowUnjudged } from "./numbers.ts";
 import { findingsInHelp } from "./statuses.ts";
 
 export function register(program: Command): void {
@@ -21,9 +22,10 @@ export function register(program: Command): void {
     )
     .option("--store <list>", "intermediates declared as stored low, such as P=bfloat16")
     .option("--all", "list every judged tensor")
+    .addOption(allowUnjudged())
     .addHelpText("after", `\n${findingsInHelp}`)
     .action(async (file: string, options: BlameOptions) => {
       const { blameFile } = await import("./blame-run.ts");
-      process.exitCode = blameFile(file, options);
+      process.exitCode = await blameFile(file, options);
     });
 }

@@ -14,7 +14,7 @@ import type { Relation, Trial } from "../judge/relations/relation.ts";
 import { isJudges, judgeProblem } from "../judge/verdict.ts";
 import type { CheckOptions } from "./check-options.ts";
 import { openCandidates } from "./check-candidates.ts";
-import { reasonLines } from "./check-table.ts";
+import { reasonLines, verdictIn } from "./reasons.ts";
 import { say } from "./output.ts";
 import { catchSignals } from "./signals.ts";
 import { statusOfVerdict } from "./statuses.ts";
@@ -84,6 +84,6 @@ const interrupted = concludeAll([], true);
 /** Prints why there is no verdict, if so, and the verdict; returns the exit status. */
 function finish({ verdict, reasons }: Conclusion, isInterrupted = false): number {
   say(reasonLines(reasons));
-  say(isInterrupted ? `${verdict}, interrupted` : verdict);
+  say(verdictIn(verdict, isInterrupted));
   return statusOfVerdict(verdict, isInterrupted);
 }

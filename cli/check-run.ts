@@ -13,7 +13,6 @@ import {
   examinationTable,
   failureLines,
   lastLines,
-  reasonLines,
   reportTable,
   shellWord,
   verdictOf,
@@ -22,6 +21,7 @@ import { untriedLines } from "./check-untried.ts";
 import { UserError } from "./errors.ts";
 import { note, openResult, say } from "./output.ts";
 import { openProgress } from "./progress.ts";
+import { reasonLines, verdictIn } from "./reasons.ts";
 import { catchSignals } from "./signals.ts";
 import { statusOfVerdict } from "./statuses.ts";
 import { chooseTarget, declare } from "./terms.ts";
@@ -100,7 +100,7 @@ function print({ results, seed, options, conclusion, isInterrupted, notStarted }
   say(reasonLines(conclusion.reasons));
   say(lastLines(results));
   const started = `${results.length} of ${counted(results.length + notStarted.length, "op")} started`;
-  if (isInterrupted) say(`${conclusion.verdict}, interrupted: ${started}`);
+  if (isInterrupted) say(`${verdictIn(conclusion.verdict, true)}: ${started}`);
 }
 
 /** The options that a replay needs to judge the same candidate on the same terms. */

@@ -1,10 +1,11 @@
 // How the results of a check look.
 import type { Failure } from "../judge/campaign.ts";
 import type { Checked } from "../judge/check.ts";
-import { INTERRUPTED, type Word } from "../judge/conclusion.ts";
+import type { Word } from "../judge/conclusion.ts";
 import type { Examination } from "../judge/examination.ts";
 import { type Precision, ratioOf, summarise } from "../judge/precision.ts";
-import { folded, tableOf } from "./table.ts";
+import { verdictIn } from "./reasons.ts";
+import { tableOf } from "./table.ts";
 import { counted } from "./words.ts";
 
 /** A row for each kernel. */
@@ -42,14 +43,9 @@ export function reportTable(results: readonly Checked[]): string[] {
   );
 }
 
-/** "pass", "FAIL" or "inconclusive", and whether a signal ended the check of the kernel. */
+/** The verdict on a kernel. */
 export function verdictOf({ conclusion, isInterrupted }: Checked): string {
-  return isInterrupted ? `${conclusion.verdict}, interrupted` : conclusion.verdict;
-}
-
-/** Why a run is not conclusive, a line each, or several where the terminal is narrow. */
-export function reasonLines(reasons: readonly string[]): string[] {
-  return reasons.filter((reason) => reason !== INTERRUPTED).flatMap((reason) => folded("inconclusive ", reason));
+  return verdictIn(conclusion.verdict, isInterrupted);
 }
 
 /** The last lines of the run: what passed, what failed, what is inconclusive. */

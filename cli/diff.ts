@@ -13,6 +13,6 @@ export function register(program: Command): void {
     .addHelpText("after", `\n${findingsInHelp}`)
     .action(async (a: string, b: string, { maxRelative }: { readonly maxRelative: number }) => {
       const { diff } = await import("./diff-run.ts");
-      process.exitCode = diff(a, b, maxRelative);
+      process.exitCode = await diff(a, b, maxRelative);
     });
 }

@@ -24,3 +24,18 @@ export function catchSignals(): Interruption {
   for (const name of caught) process.on(name, stop);
   return { signal: controller.signal, stopped: () => controller.signal.aborted, release };
 }
+
+/** Takes steps one by one, with a turn for signals after each. Resolves to whether one came before the end. */
+export async function untilSignal<T>(steps: Iterable<T>, take: (step: T) => void): Promise<boolean> {
+  const { signal, release } = catchSignals();
+  try {
+    for (const step of steps) {
+      take(step);
+      await new Promise((resolve) => setImmediate(resolve));
+      if (signal.aborted) return true;
+    }
+    return false;
+  } finally {
+    release();
+  }
+}

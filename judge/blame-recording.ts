@@ -5,25 +5,45 @@ import type { Target } from "../reference/targets.ts";
 import { readTraceInput, type TraceInput } from "../trace/input.ts";
 import { instancesOf } from "../trace/instances.ts";
 import { isMixed, openRecording } from "../trace/recording.ts";
-import { blameInstances, type Blame } from "./blame.ts";
+import { type Blame, blameSteps, concludeBlame, type Found } from "./blame.ts";
+
+/** How far blame of a file has come. */
+export interface Blaming {
+  readonly found: Found;
+  readonly target: Target;
+}
 
 /**
- * Judges every op of a recorded step. `targetOf` chooses the target, knowing whether Touchstone made the recording itself;
+ * Judges every op of a recorded step, one after another. `targetOf` chooses the target, knowing whether Touchstone made the recording itself;
  * `dtype` is the one that the step computed in, if not as recorded. Throws FormatError for a file that is not a recording.
  */
-export function blameRecording(
+export function* blaming(
   path: string,
   dtype: DTypeName | undefined,
   targetOf: (isOurs: boolean) => Target,
-): { readonly blame: Blame; readonly target: Target } {
+): Generator<Blaming> {
   const recording = openRecording(path, dtype);
   try {
     const input = readTraceInput(path);
     const target = targetOf(recording.metadata.computedBy === "touchstone trace");
-    return { blame: blameInstances(allInstances(input, isMixed(recording)), operations, recording, target), target };
+    const found: Found = { faults: [], judged: [], left: [] };
+    yield { found, target };
+    const steps = blameSteps(allInstances(input, isMixed(recording)), operations, recording, target, found);
+    for (const _ of steps) yield { found, target };
   } finally {
     recording.close();
   }
+}
+
+/** The same without a pause. */
+export function blameRecording(
+  path: string,
+  dtype: DTypeName | undefined,
+  targetOf: (isOurs: boolean) => Target,
+  allowUnjudged?: number,
+): Blame {
+  const { found } = Array.from(blaming(path, dtype, targetOf))[0];
+  return { ...found, ...concludeBlame(found, allowUnjudged) };
 }
 
 function allInstances({ config, hyperparameters, batches, microBatches }: TraceInput, mixed: boolean) {

@@ -11,7 +11,9 @@ import { type Floats, type Ints, sizeOf, type Tensor, view } from "../reference/
 import type { Instance, Recorded } from "../trace/instance.ts";
 import { traceTensor } from "../trace/names.ts";
 import { compareOutput, type Finding } from "./compare.ts";
+import { conclude, type Conclusion } from "./conclusion.ts";
 import { recordedDType, type Recording } from "../trace/recording.ts";
+import { endToEnd, type Known, shaped, widened } from "./known.ts";
 import { stepOps } from "./step-ops.ts";
 import { roundScalars } from "./verdict.ts";
 
@@ -69,18 +71,22 @@ export interface Blame {
   /** In the order of execution; the first is the culprit. */
   readonly faults: readonly Fault[];
   readonly judged: readonly Judged[];
-  /** Instances that could not be judged, and why. */
+  /** Instances that were not offered to the judge, and why. */
   readonly left: readonly Left[];
+  /**
+   * "FAIL" if there are faults; "inconclusive" if there are none but too little was judged: no tensor, no element of some
+   * tensor, or more than `allowUnjudged` of its elements without a finite bound, as where a step is NaN.
+   */
+  readonly verdict: "pass" | "FAIL" | "inconclusive";
+  /** What keeps the verdict from being conclusive, one line each; empty for "pass". */
+  readonly reasons: readonly string[];
 }
 
-/** An input with its error: recorded and exact, or computed because it was left out. */
-interface Known {
-  readonly value: Tensor<Floats | Ints>;
-  readonly error?: Tensor;
-  /** The instances that a computed value stands for. */
-  readonly via: readonly string[];
-  /** The terms of a computed sum: another association of them is as correct. */
-  readonly terms?: readonly Known[];
+/** What has been found so far. */
+export interface Found {
+  readonly faults: Fault[];
+  readonly judged: Judged[];
+  readonly left: Left[];
 }
 
 /** Judges every instance of a step whose inputs are recorded or follow from recorded ones. */
@@ -90,9 +96,29 @@ export function blameInstances(
   recording: Recording,
   target: Target,
 ): Blame {
-  const faults: Fault[] = [];
-  const judged: Judged[] = [];
-  const left: Left[] = [];
+  const found: Found = { faults: [], judged: [], left: [] };
+  for (const _ of blameSteps(instances, operations, recording, target, found));
+  return { ...found, ...concludeBlame(found) };
+}
+
+/** The verdict on what was found: each judged tensor is a part. */
+export function concludeBlame({ faults, judged }: Found, allowUnjudged?: number, interrupted = false): Conclusion {
+  const parts = judged.map(({ tensor, elements, unjudged }) => ({
+    name: tensor,
+    offered: elements,
+    judged: elements - unjudged,
+  }));
+  return conclude({ hasFindings: faults.length > 0, parts, allowUnjudged, interrupted });
+}
+
+/** The same one instance after another, so that a signal may come between two; `found` grows. */
+export function* blameSteps(
+  instances: readonly Instance[],
+  operations: ReadonlyMap<string, Operation>,
+  recording: Recording,
+  target: Target,
+  { faults, judged, left }: Found,
+): Generator<void> {
   const carried = new Map<string, Known>();
   const low = recordedDType(recording);
   const find = (recorded: Recorded): Known | undefined => {
@@ -103,6 +129,7 @@ export function blameInstances(
   };
 
   for (const instance of instances) {
+    yield;
     if (instance.ifRecorded && !isRecorded(instance, recording)) continue;
     const operation = stepOps.get(instance.op) ?? operations.get(instance.op)!;
     const inputs: Record<string, Known> = {};
@@ -143,7 +170,6 @@ export function blameInstances(
       }
     }
   }
-  return { faults, judged, left };
 }
 
 /** Where an op is; clipping and AdamW are both at weights, so the op's name is added. */
@@ -256,35 +282,4 @@ function stored(operation: Operation, name: string, known: Known & { readonly er
     return Math.max(e, round(v + e, dtype) - v, v - round(v - e, dtype));
   });
   return { ...known, error: { data: widenedError, shape: error.shape } };
-}
-
-function shaped(known: Known, shape: readonly number[]): Known {
-  return {
-    ...known,
-    value: view(known.value, shape),
-    ...(known.error && { error: view(known.error, shape) }),
-    ...(known.terms && { terms: known.terms.map((term) => shaped(term, shape)) }),
-  };
-}
-
-function widened(t: Tensor<Floats | Ints>): Tensor<Floats | Ints> {
-  return t.data instanceof Int32Array ? t : { data: new Float64Array(t.data), shape: t.shape };
-}
-
-/** Several tensors as one, for the global norm. */
-function endToEnd(list: readonly Known[]): Known {
-  const length = list.reduce((n, { value }) => n + value.data.length, 0);
-  const value = new Float64Array(length);
-  const error = new Float64Array(length);
-  let at = 0;
-  for (const known of list) {
-    value.set(known.value.data, at);
-    if (known.error !== undefined) error.set(known.error.data, at);
-    at += known.value.data.length;
-  }
-  return {
-    value: { data: value, shape: [length] },
-    error: { data: error, shape: [length] },
-    via: [...new Set(list.flatMap(({ via }) => via))],
-  };
 }

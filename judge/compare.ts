@@ -43,11 +43,11 @@ export interface Finding {
 export interface Comparison {
   readonly output: string;
   readonly elements: number;
-  /** Elements that were held to a finite bound, or to a truth that is infinite or NaN where the target promises those. */
+  /** Elements that were held to a finite bound, or to a truth that is infinite where the target promises that. */
   readonly judged: number;
   /**
-   * Elements at which a correct kernel has no bound: an intermediate can leave the format's range or a function's domain, or
-   * the truth is infinite or NaN and the target promises nothing about those.
+   * Elements at which a correct kernel has no bound: an intermediate can leave the format's range or a function's domain; or
+   * the truth is NaN, or infinite while the target promises nothing about that.
    */
   readonly unjudged: number;
   /** The unjudged elements whose truth is infinite or NaN. */
@@ -102,12 +102,12 @@ export function compareOutput(
     const g = got.data[i];
     const bound = boundIn(w, allowed.data[i], dtypes[dtype]);
     if (!Number.isFinite(w)) {
-      if (!target.promisesNonFinite) {
+      // A NaN may be required, but no number is near it: it says nothing about the numbers.
+      if (!target.promisesNonFinite || Number.isNaN(w)) {
         unjudged++;
         nonFinite++;
-        continue;
       }
-      if (Object.is(g, w)) continue;
+      if (!target.promisesNonFinite || Object.is(g, w)) continue;
       outside++;
       if (worst !== Infinity) [worst, worstAt] = [Infinity, i];
       continue;

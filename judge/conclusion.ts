@@ -22,7 +22,7 @@ export interface Part {
   readonly offered: number;
   /**
    * Elements that were held to a finite bound, 0 among them. The others are unjudged: an intermediate may leave the format's
-   * range or a function's domain, or the truth is infinite or NaN and the target promises nothing about those.
+   * range or a function's domain, or the truth is NaN, or infinite while the target promises nothing about that.
    */
   readonly judged: number;
 }

@@ -12,9 +12,10 @@ import type { TraceInput } from "../../trace/input.ts";
 import { replayTrace } from "../../trace/replay.ts";
 import type { Blame } from "../blame.ts";
 import { blameRecording } from "../blame-recording.ts";
+import { ALLOWED_UNJUDGED } from "../conclusion.ts";
 import { declareStores, type Stores } from "../terms.ts";
 import { checkFields, checkTensor, fieldsOf, shown } from "./input.ts";
-import { checkTarget } from "./terms.ts";
+import { checkShare, checkTarget } from "./terms.ts";
 
 const dtypes: ReadonlySet<string> = new Set<DTypeName>(["float32", "bfloat16", "float16"]);
 
@@ -37,6 +38,8 @@ export interface BlameOptions {
   readonly dtype?: DTypeName;
   /** Intermediates that the step's kernels store, and inputs that they read, in a lower format. */
   readonly stores?: Stores;
+  /** The share of a tensor's elements, from 0 to 1, that may lack a finite bound before the verdict is inconclusive; 0.1 if left out. */
+  readonly allowUnjudged?: number;
 }
 
 /**
@@ -55,15 +58,17 @@ export interface BlameOptions {
  */
 export function blame(path: string, options: BlameOptions = {}): Blame {
   checkPath(path);
-  checkFields(fieldsOf(options, "options", "{ target, dtype, stores }"), "options", ["target", "dtype", "stores"]);
-  const { target, dtype, stores = {} } = options;
+  const fields = ["target", "dtype", "stores", "allowUnjudged"];
+  checkFields(fieldsOf(options, "options", `{ ${fields.join(", ")} }`), "options", fields);
+  const { target, dtype, stores = {}, allowUnjudged = ALLOWED_UNJUDGED } = options;
+  checkShare(allowUnjudged, "options.allowUnjudged");
   if (target !== undefined) checkTarget(target, "options.target");
   const declared = (isOurs: boolean): Target =>
     declareStores(target ?? (isOurs ? targets.wgsl : targets.ieee), stores, [...operations.values()]);
   if (dtype !== undefined && !dtypes.has(dtype)) {
     throw new RangeError(`options.dtype: got ${shown(dtype)}, expected one of ${[...dtypes].join(", ")}`);
   }
-  return blameRecording(path, dtype, declared).blame;
+  return blameRecording(path, dtype, declared, allowUnjudged);
 }
 
 /**

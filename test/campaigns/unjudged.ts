@@ -43,7 +43,9 @@ function comparisonsOf({ operation }: Chosen, c: Case, dtype: DTypeName, spec: C
       const format = dtypes[storageOf(operation, output, dtype)];
       const { data } = want[output];
       const isJudged = (w: number, i: number): boolean =>
-        Number.isFinite(w) ? boundIn(w, allowed[output].data[i], format) < Infinity : target.promisesNonFinite;
+        Number.isFinite(w)
+          ? boundIn(w, allowed[output].data[i], format) < Infinity
+          : target.promisesNonFinite && !Number.isNaN(w);
       let judged = 0;
       for (let i = 0; i < data.length; i++) if (isJudged(data[i], i)) judged++;
       return { output, elements: data.length, judged };
