@@ -19,6 +19,8 @@ export interface CheckOptions {
   readonly kernel?: string;
   readonly evidence?: string;
   readonly timeout: number;
+  /** Megabytes. */
+  readonly memory?: number;
   readonly dtype: "float32" | "bfloat16" | "float16";
   readonly target?: string;
   readonly store?: string;

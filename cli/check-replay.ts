@@ -27,7 +27,8 @@ export async function replay(line: string, options: CheckOptions): Promise<numbe
   const problem = buildCase(spec, c, options.dtype, realInputs);
   const target = declare(chooseTarget(options.target), options.store, [operation]);
   const { signal } = catchSignals();
-  const candidates = await openCandidates(options, [chosen], signal);
+  const candidates = await unlessInterrupted(openCandidates(options, [chosen], signal));
+  if (candidates === undefined) return statuses.interrupted;
   const candidate = new Limited(candidates.of(operation), new Deadline({ signal }));
   if (relation !== undefined) {
     const { sizes, seed } = c;

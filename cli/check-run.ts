@@ -1,5 +1,5 @@
 // What `touchstone check` does: picks the ops, opens the candidate, has the judge check each op, prints the tables.
-import { check as judge, type Checked } from "../judge/check.ts";
+import { check as judge, type Checked, unlessInterrupted } from "../judge/check.ts";
 import { type Chosen, choose } from "../judge/choose.ts";
 import { Deadline } from "../judge/deadline.ts";
 import { concludeAll } from "../judge/conclusion.ts";
@@ -40,7 +40,11 @@ export async function check(options: CheckOptions): Promise<number> {
   const { signal, release } = catchSignals();
   const deadline = new Deadline({ seconds: options.budget, signal });
   try {
-    const candidates = await openCandidates(options, chosen, signal);
+    const candidates = await unlessInterrupted(openCandidates(options, chosen, signal));
+    if (candidates === undefined) {
+      note("interrupted: nothing was judged");
+      return statuses.interrupted;
+    }
     note(`touchstone check: ${candidates.where}, ${options.dtype}, target ${target.name}, seed ${seed}`);
     const results = await judgeEach(chosen, candidates, target, seed, deadline, options);
     const isInterrupted = signal.aborted;
@@ -105,12 +109,14 @@ function print({ results, seed, options, conclusion, isInterrupted, notStarted }
 
 /** The options that a replay needs to judge the same candidate on the same terms. */
 function candidateOptions(options: CheckOptions): string {
-  const { adapter, exec, kernel, timeout, dtype, target, store, nondeterministic, bitwise, allowUnjudged } = options;
+  const { adapter, exec, kernel, timeout, memory, dtype, target, store } = options;
+  const { nondeterministic, bitwise, allowUnjudged } = options;
   return [
     adapter === "auto" ? "" : ` --adapter ${adapter}`,
     quoted("exec", exec),
     quoted("kernel", kernel),
     timeout === DEFAULT_TIMEOUT ? "" : ` --timeout ${timeout}`,
+    memory === undefined ? "" : ` --memory ${memory}`,
     dtype === "float32" ? "" : ` --dtype ${dtype}`,
     quoted("target", target),
     quoted("store", store),

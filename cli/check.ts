@@ -55,6 +55,11 @@ export function register(program: Command): void {
         .default(DEFAULT_TIMEOUT),
     )
     .addOption(
+      new Option("--memory <megabytes>", "what a module's process may occupy (default: 4096, or half of the machine's)")
+        .argParser(whole(64, 1_000_000_000))
+        .conflicts("exec"),
+    )
+    .addOption(
       new Option("--dtype <dtype>", "how inputs and outputs are stored")
         .choices(["float32", "bfloat16", "float16"])
         .default("float32"),

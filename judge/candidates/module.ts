@@ -1,32 +1,81 @@
-// A candidate in a module: `touchstone check --op attention.forward --kernel ./mine.ts`.
+// A candidate in a module, `touchstone check --op attention.forward --kernel ./mine.ts`, in a process of its own: whatever it does to a
+// process, it does to that one. The process is started again after a crash, a hang, or anything that was thrown outside a call.
 import { statSync } from "node:fs";
-import { extname, resolve } from "node:path";
-import { pathToFileURL } from "node:url";
-import type { Inputs, Outputs, Scalars } from "../../reference/operation.ts";
+import { totalmem } from "node:os";
+import { resolve } from "node:path";
+import { type Candidate, Interrupted } from "../../reference/candidate.ts";
+import type { Operation } from "../../reference/operation.ts";
+import { ModuleProcess, Threw } from "./module-process.ts";
+import { thrownLine } from "./result.ts";
 
-/** A module's default export: an async function, or a declaration of a kernel, which the caller can launch. */
-export type Exported = ((inputs: Inputs, scalars: Scalars) => Promise<Outputs> | Outputs) | object;
+export interface ModuleOptions {
+  readonly path: string;
+  readonly operation: Operation;
+  /** Milliseconds for a case, and for loading the module. */
+  readonly timeout: number;
+  /** Bytes that its process may occupy. */
+  readonly memory: number;
+  readonly signal?: AbortSignal;
+  /** The module that makes a function of a declaration, in the module's process, and what it is told. */
+  readonly host?: URL;
+  readonly terms?: unknown;
+  /** Gets what the module prints. */
+  readonly print?: (text: string) => void;
+}
 
-/** The default export of a module. Throws RangeError in one line where there is none. */
-export async function loadModule(path: string): Promise<Exported> {
+export interface LoadedModule extends Candidate {
+  /** Where a declared kernel runs; undefined for a function. */
+  readonly where: string | undefined;
+}
+
+/** Bytes that a module's process may occupy: 4 GiB, or half of what the machine has where that is less. */
+export function defaultMemory(): number {
+  return Math.min(2 ** 32, Math.floor(Math.min(totalmem(), process.constrainedMemory() || Infinity) / 2));
+}
+
+/** Loads a module, in its process. Throws RangeError in one line where there is none or it cannot be loaded, and Interrupted. */
+export async function startModule(options: ModuleOptions): Promise<LoadedModule> {
+  const { path, operation, timeout, signal } = options;
+  checkPath(path);
   const file = resolve(path);
-  const found = path === "" ? undefined : statSync(file, { throwIfNoEntry: false });
+  let worker: ModuleProcess | undefined = new ModuleProcess(options, file);
+  let where: string | undefined;
+  try {
+    where = await worker.load();
+  } catch (error) {
+    worker.kill();
+    if (error instanceof Interrupted) throw error;
+    throw new RangeError(`--kernel ${path}: ${thrownLine(error)}`, { cause: error });
+  }
+  return {
+    name: path,
+    where,
+    run: async (inputs, scalars) => {
+      try {
+        if (worker === undefined) {
+          worker = new ModuleProcess(options, file);
+          await worker.load();
+        }
+        return await worker.run(operation, inputs, scalars);
+      } catch (error) {
+        if (error instanceof Threw) throw error;
+        worker?.kill();
+        worker = undefined;
+        throw error;
+      }
+    },
+    close: async () => {
+      const last = worker;
+      worker = undefined;
+      if (signal?.aborted === true) last?.kill();
+      else await last?.retire(timeout);
+    },
+  };
+}
+
+/** Throws RangeError unless there is a file. */
+function checkPath(path: string): void {
+  const found = path === "" ? undefined : statSync(resolve(path), { throwIfNoEntry: false });
   if (found === undefined) throw new RangeError(`--kernel ${path}: does not exist, expected a module`);
   if (!found.isFile()) throw new RangeError(`--kernel ${path}: is not a regular file, expected a module`);
-  let module: { readonly default?: unknown };
-  try {
-    module = (await import(pathToFileURL(file).href)) as typeof module;
-  } catch (error) {
-    const { code, message } = error as NodeJS.ErrnoException;
-    const hint =
-      code === "ERR_UNKNOWN_FILE_EXTENSION" && extname(file) === ".ts"
-        ? "this Node does not read TypeScript: run it under tsx, or give the compiled .js"
-        : message.split("\n")[0];
-    throw new RangeError(`--kernel ${path}: cannot be loaded (${hint}), expected a module`, { cause: error });
-  }
-  const exported = module.default;
-  if (typeof exported !== "function" && (typeof exported !== "object" || exported === null)) {
-    throw new RangeError(`--kernel ${path}: has no default export, expected a function or a kernel's declaration`);
-  }
-  return exported;
 }

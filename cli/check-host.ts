@@ -1,0 +1,36 @@
+// In the process of a module (judge/candidates/module-child.ts): makes a function of the kernel that the module declares. The device is
+// opened here too, so a kernel that hangs or brings down Dawn does so in that process.
+import { choose } from "../judge/choose.ts";
+import type { Hosted } from "../judge/candidates/module-wire.ts";
+import { deviceCandidate } from "../kernels-gpu/candidate.ts";
+import { openDevice } from "../kernels-gpu/device/dawn.ts";
+import type { KernelProgram } from "../kernels-gpu/device/program.ts";
+import type { Operation } from "../reference/operation.ts";
+import type { CheckOptions } from "./check-options.ts";
+import { UserError } from "./errors.ts";
+
+export interface HostTerms extends Pick<CheckOptions, "adapter" | "dtype"> {
+  readonly op: string;
+  /** Milliseconds that a launch may take. */
+  readonly timeout: number;
+}
+
+/** Throws UserError or NoDeviceError. */
+export async function host(program: KernelProgram, { op, adapter, dtype, timeout }: HostTerms): Promise<Hosted> {
+  const [{ operation }] = choose([op]);
+  checkDeclaration(program, operation);
+  const device = await openDevice({ adapter });
+  const { run } = deviceCandidate(device, program, operation, { timeout }, dtype);
+  return { where: device.name, run: (inputs, scalars) => run(inputs as never, scalars as never) };
+}
+
+/** A kernel of someone else must take and give what the op does. */
+function checkDeclaration(program: KernelProgram, operation: Operation): void {
+  for (const part of ["inputs", "outputs"] as const) {
+    const [got, wanted] = [
+      Object.keys(program[part]).toSorted().join(", "),
+      Object.keys(operation[part]).toSorted().join(", "),
+    ];
+    if (got !== wanted) throw new UserError(`has the ${part} ${got}, expected ${wanted} for ${operation.name}`);
+  }
+}
