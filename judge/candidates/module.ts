@@ -23,6 +23,9 @@ export interface ModuleOptions {
   readonly print?: (text: string) => void;
 }
 
+/** The most milliseconds that a process may take to end when it is asked to. */
+const CLOSING = 4000;
+
 export interface LoadedModule extends Candidate {
   /** Where a declared kernel runs; undefined for a function. */
   readonly where: string | undefined;
@@ -68,7 +71,7 @@ export async function startModule(options: ModuleOptions): Promise<LoadedModule>
       const last = worker;
       worker = undefined;
       if (signal?.aborted === true) last?.kill();
-      else await last?.retire(timeout);
+      else await last?.retire(Math.min(timeout, CLOSING));
     },
   };
 }
