@@ -17,7 +17,7 @@ import { openCandidates } from "./check-candidates.ts";
 import { reasonLines, verdictIn } from "./reasons.ts";
 import { say } from "./output.ts";
 import { catchSignals } from "./signals.ts";
-import { statusOfVerdict } from "./statuses.ts";
+import { statuses, statusOfVerdict } from "./statuses.ts";
 import { chooseTarget, declare } from "./terms.ts";
 
 /** Runs one case, or one relation at a case, and prints everything about it. */

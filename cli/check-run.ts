@@ -23,7 +23,7 @@ import { note, openResult, say } from "./output.ts";
 import { openProgress } from "./progress.ts";
 import { reasonLines, verdictIn } from "./reasons.ts";
 import { catchSignals } from "./signals.ts";
-import { statusOfVerdict } from "./statuses.ts";
+import { statuses, statusOfVerdict } from "./statuses.ts";
 import { chooseTarget, declare } from "./terms.ts";
 import { counted } from "./words.ts";
 
