@@ -1,6 +1,6 @@
 // `npm run campaign:launches [-- SHARE [LOOP]]` repeats what a long run repeats, and measures the memory of the process: 200,000
 // launches on the software adapter, cases of functions and processes, steps, blame. Exit status 1 where one grows by more than 20 MB
-// after its first tenth. SHARE of 1 or less does fewer.
+// after its first quarter. SHARE of 1 or less does fewer.
 import { spawnSync } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -66,7 +66,7 @@ const loops: Record<string, readonly [count: number, loop: Loop]> = {
     },
   ],
   "drawn cases of a function": [
-    20_000,
+    80_000,
     async (count, done) => {
       const [chosen] = choose(["add.forward"]);
       const candidate = functionCandidate("sum", chosen.operation, sum);
@@ -161,13 +161,13 @@ async function measure(name: string, share: number): Promise<boolean> {
   let i = 0;
   let before = 0;
   await loop(count, () => {
-    if (++i === Math.ceil(count / 10)) before = residentBytes();
+    if (++i === Math.ceil(count / 4)) before = residentBytes();
   });
   const after = residentBytes();
   const megabytes = (n: number): string => (n / 1e6).toFixed(1);
   const seconds = ((performance.now() - start) / 1000).toFixed(0);
   const flat = after - before <= LIMIT;
-  const grown = `${megabytes(before)} MB after a tenth, ${megabytes(after)} MB at the end`;
+  const grown = `${megabytes(before)} MB after a quarter, ${megabytes(after)} MB at the end`;
   process.stdout.write(`${flat ? "flat" : "GROWS"}  ${i} ${name}: ${grown}, ${seconds} s\n`);
   return flat;
 }
