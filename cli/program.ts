@@ -1,5 +1,7 @@
 // touchstone <command>: registers every command, runs one, and turns whatever is thrown into one line and an exit status.
+import { inspect as valueOf } from "node:util";
 import { Command, CommanderError } from "commander";
+import { asFormatError } from "../formats/system-error.ts";
 import * as blame from "./blame.ts";
 import * as check from "./check.ts";
 import { useOneWording } from "./command-errors.ts";
@@ -52,20 +54,29 @@ export function program(): Command {
   return touchstone;
 }
 
-/** Prints in one line what was thrown, and returns the exit status. */
-function report(error: unknown): number {
-  if (error instanceof CommanderError) return error.exitCode === 0 ? statuses.good : statuses.badInput; // commander has printed its line
-  const { name, message } = error as Error;
-  if (badInput.has(name) && !engineErrors.test(message)) {
-    note(`touchstone: ${messageLine(message)}`);
+/** Prints in one line what was thrown, whatever that is, and returns the exit status. */
+export function report(thrown: unknown): number {
+  if (thrown instanceof CommanderError) return thrown.exitCode === 0 ? statuses.good : statuses.badInput; // commander has printed its line
+  const { name, message } = (asFormatError(thrown, ...placeOf(thrown)) ?? {}) as Partial<Error>;
+  if (badInput.has(String(name)) && !engineErrors.test(String(message))) {
+    note(`touchstone: ${messageLine(String(message))}`);
     return statuses.badInput;
   }
-  note(internalError(error));
+  note(internalError(thrown));
   return statuses.internalError;
 }
 
+/** Where an error of the operating system comes from that no reader or writer has put into words. */
+function placeOf(thrown: unknown): [path: string, what: string, expected: string] {
+  const { path, syscall } = (thrown ?? {}) as Partial<NodeJS.ErrnoException>;
+  return [path ?? "this machine", `${syscall ?? "a system call"} fails`, "it to succeed"];
+}
+
 /** What was thrown in a line, and the frames of its stack. */
-function internalError(error: unknown): string[] {
-  const frames = error instanceof Error ? (error.stack ?? "").split("\n").filter((line) => /^ +at /.test(line)) : [];
-  return [`touchstone: internal error: ${String(error)}`, ...frames];
+function internalError(thrown: unknown): string[] {
+  if (!(thrown instanceof Error)) return [`touchstone: internal error: ${valueOf(thrown)} was thrown`];
+  const frames = String(thrown.stack)
+    .split("\n")
+    .filter((line) => /^ +at /.test(line));
+  return [`touchstone: internal error: ${thrown.name}: ${thrown.message}`, ...frames];
 }
