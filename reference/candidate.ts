@@ -24,7 +24,7 @@ export class Interrupted extends Error {
   override readonly name = "Interrupted";
 }
 
-/** A candidate speaks another version of the judge's protocol: nothing is known about its kernel. */
+/** A candidate cannot be asked, since it does not exist or speaks another version of the judge's protocol: nothing is known about its kernel. */
 export class ProtocolError extends Error {
   override readonly name = "ProtocolError";
 }

@@ -16,9 +16,9 @@ import {
   storageOf,
 } from "../../reference/operation.ts";
 import type { Tensor } from "../../reference/tensor.ts";
-import { parseJson } from "../../formats/json.ts";
 import { type DType, openSafetensors, writeSafetensors } from "../../formats/safetensors.ts";
 import { type Candidate, type CandidateResult, Interrupted, ProtocolError } from "../../reference/candidate.ts";
+import { checkAnswer, PROTOCOL, Refusal } from "./answer.ts";
 import { keepEvidence, makeScratch } from "./scratch.ts";
 
 export interface ProcessOptions {
@@ -33,9 +33,6 @@ export interface ProcessOptions {
   /** Where the files of a failing case are kept for good; by default in the temporary folder, within a limit. */
   readonly evidence?: string;
 }
-
-/** The version of the protocol, in every request and every answer. Version 1 had no number. */
-export const PROTOCOL = 2;
 
 const pythonClient = fileURLToPath(new URL("../../golden/clients/python", import.meta.url));
 /** How each dtype is written to a file. */
@@ -60,6 +57,8 @@ export function startProcess(options: ProcessOptions): Candidate {
   );
   let worker: Worker | undefined;
   let number = 0;
+  /** Whether the command has shown that it runs. */
+  let answered = false;
   let kept: string | undefined;
   const filesOf = (n: number) => ({
     inputs: join(folder, `${n}.in.safetensors`),
@@ -82,6 +81,7 @@ export function startProcess(options: ProcessOptions): Candidate {
     };
     try {
       await worker.ask(request, options.timeout, signal);
+      answered = true;
       return {
         outputs: readOutputs(files.outputs, operation, dtype, outputShapes(operation, inputs, scalars)),
         complaints: [],
@@ -89,13 +89,20 @@ export function startProcess(options: ProcessOptions): Candidate {
     } catch (error) {
       const { message } = error as Error;
       const last = worker.stderr.trim();
-      if (!(error instanceof Refusal)) {
+      if (error instanceof Refusal) answered = true;
+      else {
         worker.kill();
         worker = undefined;
       }
       if (error instanceof Interrupted) throw error;
       if (error instanceof ProtocolError) throw new ProtocolError(`${command} ${message}`);
       const end = last === "" ? "" : `; its standard error ends: ${last.split("\n").slice(-3).join(" | ")}`;
+      if (!answered && error instanceof Ended && (error.status === notFound || error.status === notExecutable)) {
+        const why = last === "" ? message : last;
+        throw new ProtocolError(
+          `${command}: cannot be run (${why}), expected a program that the shell finds and may run`,
+        );
+      }
       throw new Error(message + end, { cause: error });
     }
   };
@@ -119,8 +126,19 @@ export function startProcess(options: ProcessOptions): Candidate {
   };
 }
 
-/** The candidate says that it cannot do a case; it keeps running. */
-class Refusal extends Error {}
+/** The process has ended. */
+class Ended extends Error {
+  readonly status: number | null;
+
+  constructor(status: number | null, signal: string | null) {
+    super(signal === null ? `ended with exit status ${status}` : `was ended by ${signal}`);
+    this.status = status;
+  }
+}
+
+/** A shell's statuses for a command that it does not find, or may not run (POSIX, Shell Command Language, 2.8.2). */
+const notFound = 127;
+const notExecutable = 126;
 
 /** The request to the process: one JSON line. */
 interface Request {
@@ -158,8 +176,7 @@ class Worker {
     });
     this.child.stdin!.on("error", () => {}); // a process that has ended is reported by its exit
     this.child.on("error", (error) => this.tell(new Error(`cannot be started: ${error.message}`)));
-    const ended = (code: number | null, signal: string | null): void =>
-      this.tell(new Error(signal === null ? `ended with exit status ${code}` : `was ended by ${signal}`));
+    const ended = (code: number | null, signal: string | null): void => this.tell(new Ended(code, signal));
     this.child.on("close", ended);
     // A child of the process may hold its standard output open. Then "close" never comes, but all earlier output has arrived.
     this.child.on("exit", (code, signal) => void setTimeout(ended, LAST_WORDS, code, signal).unref());
@@ -178,7 +195,7 @@ class Worker {
         resolve(answer);
       };
       if (this.child.exitCode !== null || this.child.signalCode !== null) {
-        this.tell(new Error(`ended with exit status ${this.child.exitCode ?? this.child.signalCode}`));
+        this.tell(new Ended(this.child.exitCode, this.child.signalCode));
       } else this.child.stdin!.write(`${JSON.stringify(request)}\n`);
     });
     if (line instanceof Error) throw line;
@@ -209,26 +226,6 @@ class Worker {
   private tell(answer: string | Error): void {
     this.answer?.(answer);
   }
-}
-
-/** `{"protocol":2,"case":17}` is good. For any other answer, throws an error that says what is wrong. */
-function checkAnswer(line: string, number: number): void {
-  const wrong = `answered ${JSON.stringify(line.slice(0, 80))}, expected {"protocol":${PROTOCOL},"case":${number}}`;
-  let answer: unknown;
-  try {
-    answer = parseJson(line);
-  } catch {
-    throw new Error(wrong);
-  }
-  if (typeof answer !== "object" || answer === null || !("case" in answer) || answer.case !== number) {
-    throw new Error(wrong);
-  }
-  const protocol = "protocol" in answer ? answer.protocol : 1;
-  if (protocol !== PROTOCOL) {
-    const spoken = String(protocol).slice(0, 20);
-    throw new ProtocolError(`speaks protocol ${spoken}, expected ${PROTOCOL}: take golden/clients of this version`);
-  }
-  if ("error" in answer) throw new Refusal(`said: ${String(answer.error).slice(0, 500).replaceAll(/\s+/g, " ")}`);
 }
 
 function writeInputs(path: string, operation: Operation, dtype: DTypeName, inputs: Inputs): void {

@@ -2,6 +2,7 @@
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { gzipSync } from "node:zlib";
+import { UserError } from "../../cli/errors.ts";
 import { list, decimal, quantity, real, whole } from "../../cli/numbers.ts";
 import { chooseTarget, declare } from "../../cli/terms.ts";
 import { policyOf } from "../../cli/step-options.ts";
@@ -16,6 +17,7 @@ import { writeCase } from "../../golden/fixtures/fixture.ts";
 import { readFixture } from "../../golden/fixtures/read.ts";
 import { readManifest, writeManifest } from "../../golden/fixtures/manifest.ts";
 import { verifyFile } from "../../golden/fixtures/verify.ts";
+import { checkAnswer } from "../../judge/candidates/answer.ts";
 import { choose } from "../../judge/choose.ts";
 import { blameRecording } from "../../judge/blame-recording.ts";
 import { parseReplay } from "../../judge/replay.ts";
@@ -315,6 +317,11 @@ export function seedsIn(folder: string): Seed[] {
       parseReplay,
     ),
     words("--op", "rmsnorm.forward+linear.forward", (given) => choose([given])),
+    {
+      name: "a candidate's answer",
+      from: { json: { protocol: 2, case: 17, error: "no such op" } },
+      read: text(answered),
+    },
     words("--store", "P=bfloat16,q=tf32", (given) =>
       declare(
         targets.wgsl,
@@ -329,6 +336,16 @@ export function seedsIn(folder: string): Seed[] {
     words("--tokens", "1.4T", quantity(decimal)),
     words("--k", "1,10,100", list(whole(1))),
   ];
+}
+
+/** Reads a candidate's answer; what is wrong with it is a finding, hence neither a FormatError nor a RangeError. */
+function answered(line: string): void {
+  try {
+    checkAnswer(line, 17);
+  } catch (error) {
+    if (!(error instanceof TypeError || error instanceof RangeError)) throw new UserError((error as Error).message);
+    throw error;
+  }
 }
 
 /** The header of a safetensors file, as JSON. */
