@@ -1,6 +1,19 @@
 // The one rule of verdicts: FAIL beats inconclusive beats pass, and more findings or less judged never make a run greener.
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { judge } from "../../judge/api/judge.ts";
+import { matchers } from "../../judge/api/matchers.ts";
+import { compare } from "../../judge/api/oracle.ts";
+import { check } from "../../judge/check.ts";
+import { choose } from "../../judge/choose.ts";
+import { Deadline } from "../../judge/deadline.ts";
+import { customTarget } from "../../reference/custom-target.ts";
+import type { Inputs } from "../../reference/operation.ts";
+import { operations } from "../../reference/ops/index.ts";
+import { targets } from "../../reference/targets.ts";
+import type { Tensor } from "../../reference/tensor.ts";
+import { float32 } from "../terms.ts";
+import { candidate } from "./candidates.ts";
 import {
   conclude,
   concludeAll,
@@ -147,4 +160,74 @@ test("sums over cases: an output that is empty in one case is judged in another;
     { name: "rmsnorm.forward rstd", offered: 5, judged: 4 },
     { name: "rmsnorm.forward never", offered: 0, judged: 0 },
   ]);
+});
+
+describe("whoever judges concludes so", () => {
+  const noBound = customTarget({
+    name: "gaps",
+    source: "a test",
+    u: "2^-24",
+    flushes: true,
+    promisesNonFinite: false,
+    functions: {},
+  });
+  const op = "swiglu.forward";
+  const kernel = operations.get(op)!;
+  const gate = { data: Float32Array.of(1, 2), shape: [1, 2] };
+  const problem = { op, inputs: { gate, up: gate }, scalars: {} } as const;
+
+  test("judge and toPassTouchstone where the target bounds nothing", async () => {
+    const options = { runs: 1, target: noBound };
+    const zeros = ({ gate: { data, shape } }: { gate: Tensor }) => ({
+      y: { data: new Float32Array(data.length), shape },
+    });
+    const result = await judge(op, zeros, options);
+    expect(result).toMatchObject({ passed: false, verdict: "inconclusive", findings: [] });
+    expect(result.reasons).toEqual([
+      expect.stringMatching(/^swiglu\.forward y: none of \d+ elements has a finite bound$/),
+    ]);
+    const matched = await matchers.toPassTouchstone(zeros as never, op, options);
+    expect([matched.pass, matched.message()]).toEqual([
+      false,
+      expect.stringMatching(/^swiglu\.forward: inconclusive: /),
+    ]);
+  });
+
+  test("judge's replay of no elements", async () => {
+    const none = { replay: "add.forward N=0 profile=unit seed=1" };
+    const sum = operations.get("add.forward")!;
+    const right = (inputs: Inputs) => sum.evaluate(inputs, {}, Float32Array) as never;
+    expect(await judge("add.forward", right as never, none)).toMatchObject({ passed: false, verdict: "inconclusive" });
+  });
+
+  test("compare and toBeWithinBound, with the share that is allowed", () => {
+    const outputs = kernel.evaluate(problem.inputs, {}, Float32Array) as { y: Tensor<Float32Array> };
+    expect(compare(problem, outputs)).toMatchObject({ passed: true, verdict: "pass", reasons: [] });
+    expect(compare(problem, outputs, { target: noBound })).toMatchObject({ passed: false, verdict: "inconclusive" });
+    const matched = matchers.toBeWithinBound(outputs, problem, { target: noBound });
+    expect([matched.pass, matched.message()]).toEqual([
+      false,
+      "swiglu.forward: inconclusive: swiglu.forward y: none of 2 elements has a finite bound",
+    ]);
+    const partly = customTarget({
+      ...noBound,
+      functions: { exp: [{ from: -1.5, to: 1.5, ulp: 1 }], divide: [...targets.ieee.functions.divide] },
+    });
+    expect(compare(problem, outputs, { target: partly })).toMatchObject({
+      verdict: "inconclusive",
+      reasons: ["swiglu.forward y: 1 of 2 elements have no finite bound (50 %), expected at most 10 %"],
+    });
+    expect(compare(problem, outputs, { target: partly, allowUnjudged: 0.5 }).verdict).toBe("pass");
+  });
+
+  test("a budget that ends after the first case, whose outputs are empty", async () => {
+    const attention = choose(["attention.forward"])[0];
+    const slow = candidate((inputs, scalars) => attention.operation.evaluate(inputs, scalars, Float32Array));
+    let time = 0;
+    const deadline = new Deadline({ seconds: 1, now: () => (time += 600) });
+    const { report, conclusion } = await check(attention, slow, float32(targets.ieee), { runs: 5, seed: 1, deadline });
+    expect(report.elements).toBe(0);
+    expect(conclusion.verdict).toBe("inconclusive");
+    expect(conclusion.reasons).toContain("attention.forward y: no element was judged");
+  });
 });
