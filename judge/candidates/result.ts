@@ -1,6 +1,7 @@
 // What a candidate returned or threw, whatever that is.
 import type { Candidate, CandidateResult } from "../../reference/candidate.ts";
 import type { Operation, Outputs } from "../../reference/operation.ts";
+import { printable } from "../../formats/printable.ts";
 import { type Floats, sizeOf, type Tensor } from "../../reference/tensor.ts";
 
 /**
@@ -17,7 +18,7 @@ export function checkResult(operation: Operation, result: unknown): CandidateRes
     const t: unknown = outputs[name];
     if (t !== undefined) copies[name] = copyOf(name, t);
   }
-  return { outputs: copies, complaints: complaints.map(String) };
+  return { outputs: copies, complaints: complaints.slice(0, MOST_COMPLAINTS).map(complaintLine) };
 }
 
 /** Copies of the outputs. Throws TypeError unless every output of the op is a tensor of real numbers. */
@@ -56,24 +57,31 @@ function isFloats(data: unknown): data is Floats {
   return data instanceof Float32Array || data instanceof Float64Array;
 }
 
+/** A candidate's own complaint, whatever it is, in one line. */
+export function complaintLine(complaint: unknown): string {
+  return printable(String(complaint).slice(0, LONGEST_LINE));
+}
+
 /** The finding that a candidate threw, in one line. */
 export function failureLine({ name }: Candidate, thrown: unknown): string {
-  return `${name} failed: ${thrownLine(thrown)}`;
+  return `${printable(name)} failed: ${thrownLine(thrown)}`;
 }
 
 /**
- * What was thrown, in one line of bounded length. An error of another realm is not an instance of Error, and a hostile one
- * throws when it is looked at.
+ * What was thrown, in one line of bounded length without control characters. An error of another realm is not an instance of
+ * Error, and a hostile one throws when it is looked at.
  */
 export function thrownLine(thrown: unknown): string {
   try {
     const { message } = (thrown ?? {}) as { message?: unknown };
     const isThing = (typeof thrown === "object" && thrown !== null) || typeof thrown === "function";
     const text = typeof message === "string" ? message : `threw ${isThing ? "an object" : String(thrown)}`;
-    return text.slice(0, LONGEST_LINE).replaceAll(/\s*\n\s*/g, " ");
+    return printable(text.slice(0, LONGEST_LINE).replaceAll(/\s*\n\s*/g, " "));
   } catch {
     return "threw an object that cannot be read";
   }
 }
 
 const LONGEST_LINE = 2000;
+/** One for each thing that a device's guards can find out about an op's tensors, and more. */
+const MOST_COMPLAINTS = 100;
