@@ -1,14 +1,17 @@
 // What `touchstone ops` prints.
-import type { Operation, ScalarKind } from "../reference/operation.ts";
-import { choose } from "../judge/choose.ts";
+import { axesOf, type Operation, type ScalarKind } from "../reference/operation.ts";
+import { type Chosen, choose } from "../judge/choose.ts";
+import { relationsOf } from "../judge/relations/index.ts";
+import { formats } from "../reference/dtype.ts";
 import { say, sayJson } from "./output.ts";
 import { folded } from "./table.ts";
 import { largest } from "../reference/lists.ts";
 
 /** All ops in short, or the named ones in full. */
 export function listOperations(names: readonly string[], asJson: boolean): void {
-  const chosen = choose(names).map(({ operation }) => operation);
-  if (asJson) return sayJson(chosen.map(plain));
+  const rows = choose(names);
+  if (asJson) return sayJson(rows.map(plain));
+  const chosen = rows.map(({ operation }) => operation);
   if (names.length === 0) {
     const width = largest(chosen.map(({ name }) => name.length));
     say(chosen.flatMap(({ name, summary }) => folded(`${name.padEnd(width)}  `, summary)));
@@ -36,12 +39,51 @@ function spaced(sections: readonly (readonly string[])[]): string[] {
   return sections.flatMap((section, i) => (i === 0 ? section : ["", ...section]));
 }
 
-function plain({ name, summary, inputs, integers, scalars, outputs, exact, wide, stores, covered }: Operation) {
-  return { name, summary, inputs, integers, scalars, outputs, exact, wide, stores, covered };
+/** All that an op's rows declare, and all that a kernel of it may declare. */
+function plain({ operation, spec }: Chosen) {
+  const { name, summary, inputs, integers, scalars, outputs, exact, wide, stores, covered } = operation;
+  return {
+    name,
+    summary,
+    axes: axisLetters(operation),
+    inputs,
+    integers,
+    scalars,
+    outputs,
+    exact,
+    wide,
+    stores,
+    declarations: {
+      stores: storable(operation),
+      formats: Object.keys(formats),
+      nondeterministic: "two runs may differ in bits",
+      bitwise: "bits do not depend on a row's position",
+    },
+    covered,
+    sizes: Object.keys(spec.sizes),
+    profiles: spec.profiles,
+    overlooked: spec.overlooked,
+    relations: relationsOf(operation, spec).map((relation) => ({ name: relation.name, statement: relation.statement })),
+    atScale: spec.atScale !== undefined,
+    none: { ...operation.none, ...spec.none },
+  };
+}
+
+/** The letters of all axes. */
+function axisLetters({ inputs, outputs, scalars }: Operation): string[] {
+  const ofTensors = Object.values({ ...inputs, ...outputs }).flatMap(axesOf);
+  const ofScalars = Object.keys(scalars).filter((name) => scalars[name] === "axis");
+  return [...new Set(ofTensors.concat(ofScalars))];
+}
+
+/** What a kernel may declare as stored or read low, with its meaning. */
+function storable({ stores, inputs, integers }: Operation): Record<string, string> {
+  const floats = Object.keys(inputs).filter((tensor) => !integers.includes(tensor));
+  return { ...stores, ...Object.fromEntries(floats.map((tensor) => [tensor, "the input, as read"])) };
 }
 
 function inFull(operation: Operation): string[] {
-  const { name, summary, inputs, integers, scalars, outputs, exact, wide, stores, covered } = operation;
+  const { name, summary, inputs, integers, scalars, outputs, exact, wide, covered } = operation;
   const kindOf = (tensor: string) =>
     integers.includes(tensor) ? "int32" : wide.includes(tensor) ? "float32 in every dtype" : "float";
   const width = largest(Object.values({ ...inputs, ...outputs }).map((axes) => axes.length)) + 2;
@@ -62,12 +104,7 @@ function inFull(operation: Operation): string[] {
     ...orNone(Object.entries(covered).flatMap(([id, variant]) => folded(`  ${id.padEnd(24)} `, variant))),
     "a kernel may declare as stored low (--store NAME=bfloat16)",
     ...orNone(
-      [
-        ...Object.entries(stores),
-        ...Object.keys(inputs)
-          .filter((tensor) => !integers.includes(tensor))
-          .map((tensor) => [tensor, "the input, as read"]),
-      ].flatMap(([store, meaning]) => folded(`  ${store.padEnd(12)} `, meaning)),
+      Object.entries(storable(operation)).flatMap(([store, meaning]) => folded(`  ${store.padEnd(12)} `, meaning)),
     ),
     ...(exact.length === 0 ? [] : [`on integers whose sums stay below 2^24, exact: ${exact.join(", ")}`]),
   ];

@@ -1,0 +1,33 @@
+// `touchstone ops --json` has all that an op declares, and all that the listing shows.
+import { expect, test } from "vitest";
+import { judgeRows } from "../../judge/ops/index.ts";
+import { operations } from "../../reference/ops/index.ts";
+import { inProcess } from "./in-process.ts";
+
+test("every field of both rows of every op, and every word of the listing", async () => {
+  const { code, out } = await inProcess(["ops", "--json"]);
+  expect(code).toBe(0);
+  const listed = JSON.parse(out) as Record<string, never>[];
+  expect(listed.map(({ name }) => name)).toEqual([...operations.keys()]);
+  for (const one of listed) {
+    const operation = operations.get(one.name)!;
+    const { evaluate: _, bound: __, none, ...declared } = operation;
+    expect(one).toMatchObject(JSON.parse(JSON.stringify(declared)));
+    const { sizes, profiles, overlooked, none: ofJudge } = judgeRows.get(one.name)!;
+    expect(one).toMatchObject({ sizes: Object.keys(sizes), profiles, overlooked, none: { ...none, ...ofJudge } });
+    const text = await inProcess(["ops", one.name]);
+    const strings = JSON.stringify(one);
+    const names = text.out.match(/^ {2}[\w-]+/gm)!.map((word) => word.trim());
+    for (const name of names.filter((word) => word !== "none")) expect(strings).toContain(name);
+  }
+});
+
+test("axes, what may be declared, and the relations", async () => {
+  const { out } = await inProcess(["ops", "attention.forward", "rmsnorm.forward+linear.forward", "--json"]);
+  const [attention, fused] = JSON.parse(out);
+  expect(attention.axes).toEqual(["B", "T", "NH", "HS", "S", "NKV"]);
+  expect(Object.keys(attention.declarations.stores)).toEqual(["S", "P", "q", "k", "v"]);
+  expect(attention.declarations.formats).toContain("tf32");
+  expect(attention.relations.length).toBeGreaterThan(5);
+  expect(fused).toMatchObject({ axes: ["R", "C", "O"], atScale: false });
+});
