@@ -28,7 +28,8 @@ export async function runAgenda(
   deadline: Deadline,
   { spec, seed, runs }: { readonly spec: JudgeRow; readonly seed: number; readonly runs: number },
 ): Promise<readonly Untried[]> {
-  const [examples, long] = [exampleCases(spec, seed), longCases(spec, seed)];
+  const [all, long] = [exampleCases(spec, seed), longCases(spec, seed)];
+  const examples = deadline.isLimited ? fullFirst(all) : all;
   const untried: Untried[] = [];
   const attempt = async ({ run, estimate, ...item }: Item): Promise<void> => {
     try {
@@ -56,6 +57,12 @@ export async function runAgenda(
   );
   if (search.hasNumbers) for (const item of queue) await attempt(item);
   return [...search.untried, ...untried];
+}
+
+/** Cases without elements tell the least. */
+function fullFirst(cases: readonly Case[]): Case[] {
+  const isEmpty = ({ sizes }: Case): boolean => Object.values(sizes).includes(0);
+  return cases.toSorted((a, b) => Number(isEmpty(a)) - Number(isEmpty(b)));
 }
 
 /** A long case, unless a failure has ended the search. */

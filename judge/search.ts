@@ -44,7 +44,8 @@ export class Search {
   private readonly long: ReadonlySet<string>;
   private failure: Failure | undefined;
   private ms = 0;
-  private readonly cost = { ms: 0, work: 0 };
+  /** What the largest case so far cost the judge itself. */
+  private cost = { ms: 0, work: 0 };
 
   constructor(chosen: Chosen, candidate: Limited, terms: Terms, plan: CampaignPlan, deadline: Deadline) {
     this.chosen = chosen;
@@ -111,7 +112,7 @@ export class Search {
     this.ms += this.deadline.now() - start - elsewhere;
   }
 
-  /** Milliseconds that the judge itself will take for a case, from what the others took; a long case is judged in one stretch. */
+  /** Milliseconds that the judge itself will take for a case, from what the largest so far took; a long case is judged in one stretch. */
   estimate(c: Case): number {
     return this.cost.work === 0 ? 0 : (this.cost.ms / this.cost.work) * this.work(c);
   }
@@ -142,8 +143,8 @@ export class Search {
       if (isStop(error)) return undefined;
       throw error;
     } finally {
-      this.cost.ms += now() - start - (this.candidate.busy - busy);
-      this.cost.work += this.work(c);
+      const [ms, work] = [now() - start - (this.candidate.busy - busy), this.work(c)];
+      if (work >= this.cost.work) this.cost = { ms, work };
     }
   }
 
