@@ -31,43 +31,26 @@ export async function check(
   terms: Terms,
   plan: CampaignPlan & Partial<Promises>,
 ): Promise<Checked> {
-  const { deadline = new Deadline() } = plan;
+  const { deadline = new Deadline(), seed, nondeterministic = false, bitwise = false } = plan;
   const limited = new Limited(candidate, deadline, plan.timeout);
-  let tried: Omit<Checked, "conclusion" | "isInterrupted">;
+  const search = new Search(chosen, limited, terms, plan, deadline);
+  const examiner = new Examiner(chosen, limited, terms, { seed, nondeterministic, bitwise }, deadline);
+  let untried: readonly Untried[];
   try {
-    tried = await checkOpen(chosen, limited, terms, plan, deadline);
+    untried = await runAgenda(search, examiner, deadline, { ...plan, spec: chosen.spec });
   } catch (error) {
     await closing(limited); // the judge's own error is the one to report
     throw error;
   }
   const complaint = await closing(limited);
-  const { report } = tried;
-  const examination = tried.examination && withFinding(tried.examination, complaint);
+  if (complaint !== undefined) examiner.find(complaint);
+  const report = search.report();
+  const examination = examiner.hasBegun ? examiner.examination() : undefined;
   const hasFindings = report.failures.length > 0 || (examination?.findings.length ?? 0) > 0;
   const { isInterrupted } = deadline;
   const parts = partsUnder(report.op, report.parts);
   const conclusion = conclude({ ...terms, hasFindings, parts, interrupted: isInterrupted });
-  return { ...tried, ...(examination && { examination }), conclusion, isInterrupted };
-}
-
-function withFinding(examination: Examination, finding: string | undefined): Examination {
-  return finding === undefined ? examination : { ...examination, findings: [...examination.findings, finding] };
-}
-
-async function checkOpen(
-  chosen: Chosen,
-  candidate: Limited,
-  terms: Terms,
-  plan: CampaignPlan & Partial<Promises>,
-  deadline: Deadline,
-): Promise<Omit<Checked, "conclusion" | "isInterrupted">> {
-  const { seed, nondeterministic = false, bitwise = false } = plan;
-  const search = new Search(chosen, candidate, terms, plan, deadline);
-  const examiner = new Examiner(chosen, candidate, terms, { seed, nondeterministic, bitwise }, deadline);
-  const untried = await runAgenda(search, examiner, deadline, { ...plan, spec: chosen.spec });
-  const report = search.report();
-  const examination = examiner.hasBegun ? examiner.examination() : undefined;
-  return { report, ...(examination === undefined ? {} : { examination }), untried };
+  return { report, ...(examination && { examination }), untried, conclusion, isInterrupted };
 }
 
 /** Closes the candidate; what it threw, as a finding. */

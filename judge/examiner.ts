@@ -112,6 +112,12 @@ export class Examiner {
     };
   }
 
+  /** Something that was found elsewhere, such as when the candidate was closed. */
+  find(finding: string): void {
+    this.hasBegun = true;
+    this.findings.push(finding);
+  }
+
   private unmeasured(): string | undefined {
     if (this.probes.length === 0) return "no probe";
     if (this.setup.evaluations.length === 0) return "nothing in the zoo";

@@ -3,6 +3,7 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { exampleCases, formatCase, longCases } from "../../judge/case.ts";
 import { check, type Checked } from "../../judge/check.ts";
+import type { Word } from "../../judge/conclusion.ts";
 import { choose } from "../../judge/choose.ts";
 import { Deadline } from "../../judge/deadline.ts";
 import { Examiner } from "../../judge/examiner.ts";
@@ -36,13 +37,19 @@ function timed(duration: (n: number) => number, during: (n: number) => unknown =
   return { clock, candidate, now: () => clock.at };
 }
 
-function judged(candidate: Candidate, deadline: Deadline, timeout?: number): Promise<Checked> {
-  return check(cast, candidate, wgslTerms, {
+async function judged(
+  candidate: Candidate,
+  deadline: Deadline,
+  timeout?: number,
+): Promise<Checked & { verdict: Word }> {
+  const plan = {
     runs: 10,
     seed: 1,
     deadline,
     ...(timeout === undefined ? {} : { timeout }),
-  });
+  };
+  const checked = await check(cast, candidate, wgslTerms, plan);
+  return { ...checked, verdict: checked.conclusion.verdict };
 }
 
 const linesOf = (untried: Checked["untried"]): string[] => untried.map(({ line }) => line).toSorted();
@@ -116,8 +123,8 @@ describe("a budget", () => {
 
   test("does not end the case in hand: the first may take longer than all of it", async () => {
     const { clock, candidate, now } = timed(() => 20 * SECOND);
-    const { report, untried, passed } = await judged(candidate, new Deadline({ seconds: 2, now }), 30 * SECOND);
-    expect([passed, report.cases, clock.runs]).toEqual([true, 1, 1]);
+    const { report, untried, verdict } = await judged(candidate, new Deadline({ seconds: 2, now }), 30 * SECOND);
+    expect([verdict, report.cases, clock.runs]).toEqual(["pass", 1, 1]);
     expect(report.elements).toBeGreaterThan(0);
     expect(untried).toHaveLength(everything.length - 1);
   });
@@ -127,12 +134,12 @@ describe("a budget", () => {
       (n) => (n < hanging ? 10 : 2 * SECOND),
       (n) => (n === hanging ? never() : undefined),
     );
-    const { report, examination, passed } = await judged(candidate, new Deadline({ seconds: 1, now }), 20);
+    const { report, examination, verdict } = await judged(candidate, new Deadline({ seconds: 1, now }), 20);
     const findings = [...report.failures.map(({ message }) => message), ...(examination?.findings ?? [])];
     expect(findings.map((line) => line.replace(/^.*: (?=timed)/, ""))).toEqual([
       "timed failed: did not answer within 0.02 s",
     ]);
-    expect([passed, clock.runs]).toEqual([false, hanging]);
+    expect([verdict, clock.runs]).toEqual(["FAIL", hanging]);
   });
 
   test("goes on shrinking while there is time, and names the smallest failure so far", async () => {
@@ -174,8 +181,8 @@ describe("a signal or the end of the time, whatever runs", () => {
   const whole = judged(all.candidate, new Deadline({ now: all.now }));
 
   test("without either, everything is tried in one order", async () => {
-    const { untried, passed, report } = await whole;
-    expect([untried, passed]).toEqual([[], true]);
+    const { untried, verdict, report } = await whole;
+    expect([untried, verdict]).toEqual([[], "pass"]);
     expect(report.cases).toBe(exampleCases(cast.spec, 1).length + longCases(cast.spec, 1).length + 10);
   });
 
@@ -187,8 +194,8 @@ describe("a signal or the end of the time, whatever runs", () => {
         () => 0,
         (n) => n === last && stop.abort(),
       );
-      const { untried, passed } = await judged(candidate, new Deadline({ signal: stop.signal, now }));
-      expect([last, clock.runs, passed]).toEqual([last, last, true]);
+      const { untried, verdict } = await judged(candidate, new Deadline({ signal: stop.signal, now }));
+      expect([last, clock.runs, verdict]).toEqual([last, last, "inconclusive"]);
       if (last < all.clock.runs) expect(untried).not.toEqual([]);
     }
   });
@@ -197,8 +204,8 @@ describe("a signal or the end of the time, whatever runs", () => {
     await whole;
     for (let last = 1; last <= all.clock.runs; last++) {
       const { clock, candidate, now } = timed((n) => (n === last ? 10 * SECOND : 0));
-      const { report, passed } = await judged(candidate, new Deadline({ seconds: 5, now }));
-      expect([last, clock.runs, passed, report.cases > 0]).toEqual([last, last, true, true]);
+      const { report, verdict } = await judged(candidate, new Deadline({ seconds: 5, now }));
+      expect([last, clock.runs, verdict, report.cases > 0]).toEqual([last, last, "pass", true]);
     }
   });
 
@@ -212,8 +219,8 @@ describe("a signal or the end of the time, whatever runs", () => {
         return never();
       },
     );
-    const { report, passed } = await judged(candidate, new Deadline({ signal: stop.signal, now }));
-    expect([report.cases, passed]).toEqual([2, true]);
+    const { report, verdict } = await judged(candidate, new Deadline({ signal: stop.signal, now }));
+    expect([report.cases, verdict]).toEqual([2, "inconclusive"]);
   });
 
   test("where all computes without a pause, signals are heard all the same", async () => {
@@ -243,7 +250,7 @@ describe("a timer", () => {
     const timers = (): number => process.getActiveResourcesInfo().filter((name) => name === "Timeout").length;
     const before = timers();
     const { candidate, now } = timed(() => 0);
-    const { passed } = await judged(candidate, new Deadline({ now }), 60 * SECOND);
-    expect([passed, timers()]).toEqual([true, before]);
+    const { verdict } = await judged(candidate, new Deadline({ now }), 60 * SECOND);
+    expect([verdict, timers()]).toEqual(["pass", before]);
   });
 });
