@@ -30,6 +30,7 @@ export function checkJson(run: CheckRun): string {
   const allowUnjudged = options.allowUnjudged ?? ALLOWED_UNJUDGED;
   return jsonText(
     {
+      report: "touchstone check",
       version: version(),
       adapter: where,
       dtype,

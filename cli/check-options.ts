@@ -14,6 +14,7 @@ export interface CheckOptions {
   readonly budget?: number;
   readonly seed?: number;
   readonly json?: string;
+  readonly overwrite?: boolean;
   readonly replay?: string;
   readonly exec?: string;
   readonly kernel?: string;

@@ -20,6 +20,7 @@ import {
 import { untriedLines } from "./check-untried.ts";
 import { UserError } from "./errors.ts";
 import { note, openResult, say } from "./output.ts";
+import { beginnings } from "./outputs.ts";
 import { openProgress } from "./progress.ts";
 import { reasonLines, verdictIn } from "./reasons.ts";
 import { catchSignals } from "./signals.ts";
@@ -35,7 +36,9 @@ export async function check(options: CheckOptions): Promise<number> {
   const chosen = choose(options.op ?? []);
   const operations = chosen.map(({ operation }) => operation);
   const target = declare(chooseTarget(options.target), options.store, operations);
-  const file = options.json === undefined ? undefined : openResult("--json", options.json);
+  const { json, overwrite, kernel } = options;
+  const replacing = { overwrite, inputs: [options.target, kernel], report: beginnings.check };
+  const file = json === undefined ? undefined : openResult("--json", json, replacing);
   const seed = options.seed ?? Math.floor(Math.random() * LARGEST_CASE_SEED);
   const { signal, release } = catchSignals();
   const deadline = new Deadline({ seconds: options.budget, signal });

@@ -28,7 +28,11 @@ export function register(program: Command): void {
         whole(0, LARGEST_CASE_SEED),
       ),
     )
-    .option("--json <file>", "write the results to a file, or with - to standard output")
+    .option(
+      "--json <file>",
+      "write the results to a file, or with - to standard output; earlier results are replaced, other files are not",
+    )
+    .option("--overwrite", "with --json: replace any file that is there")
     .addOption(
       new Option("--replay <case>", "run one case or relation, as a failure printed it").conflicts([
         "op",

@@ -16,6 +16,7 @@ import { readTokenizerModel } from "../formats/tokenizer.ts";
 import { countParameters } from "../reference/weights.ts";
 import { UserError } from "./errors.ts";
 import { note, say } from "./output.ts";
+import { checkOutput } from "./outputs.ts";
 import { openProgress } from "./progress.ts";
 import { counted } from "./words.ts";
 
@@ -23,6 +24,7 @@ export interface ConvertOptions {
   readonly format?: "llama2c" | "huggingface" | "gguf" | "touchstone";
   readonly dtype?: "float32" | "float16" | "bfloat16";
   readonly tokenizer?: string;
+  readonly overwrite?: boolean;
 }
 
 const formatOf: Readonly<Record<string, WrittenFormat>> = {
@@ -37,6 +39,10 @@ export async function convert(from: string, to: string, options: ConvertOptions)
   const format = options.format ?? formatBySuffix(to);
   if (options.tokenizer !== undefined && format !== "gguf") {
     throw new UserError(`--tokenizer: ${format} holds no tokenizer, only gguf does`);
+  }
+  // A folder is never replaced, so writing it checks all that there is to check.
+  if (format !== "huggingface") {
+    checkOutput("", to, { overwrite: options.overwrite, inputs: [from, ...besides(from), options.tokenizer] });
   }
   const opened = await openCheckpoint(from);
   try {
@@ -65,6 +71,11 @@ export async function convert(from: string, to: string, options: ConvertOptions)
   } finally {
     opened.close();
   }
+}
+
+/** What may be read from the folder of a checkpoint that is a file. */
+function besides(from: string): string[] {
+  return ["params.json", "tokenizer.model"].map((name) => join(dirname(from), name));
 }
 
 function formatBySuffix(path: string): WrittenFormat {

@@ -1,6 +1,7 @@
 // touchstone convert: a checkpoint in another format.
 import { type Command, Option } from "commander";
 import type { ConvertOptions } from "./convert-run.ts";
+import { overwriteHelp } from "./outputs.ts";
 
 // Repeated from formats/, so that the help loads none of it.
 const formats = ["llama2c", "huggingface", "gguf", "touchstone"] as const;
@@ -19,6 +20,7 @@ export function register(program: Command): void {
     .addOption(
       new Option("--dtype <dtype>", "how weights are stored (default: as in <in>, where <out> can)").choices(dtypes),
     )
+    .option("--overwrite", `${overwriteHelp}; a folder with files in it never is`)
     .option("--tokenizer <file>", "for GGUF: a .model or .bin (default: the one in <in>)")
     .action(async (from: string, to: string, options: ConvertOptions) => {
       const { convert } = await import("./convert-run.ts");

@@ -1,11 +1,10 @@
 // The one door to standard output and standard error. Whoever writes says what it is: lines, JSON, or a text.
-import { accessSync, constants, statSync } from "node:fs";
-import { dirname } from "node:path";
 import type { Command } from "commander";
 import { writeAtomically } from "../formats/atomic.ts";
 import { printableJson, printableLine, printableText } from "../formats/printable.ts";
 import { asFormatError } from "../formats/system-error.ts";
 import { UserError } from "./errors.ts";
+import { checkOutput, type Replacing } from "./outputs.ts";
 
 /** A file that a command writes its result to; "-" is standard output, and then whatever else is said goes to standard error. */
 export interface ResultFile {
@@ -18,10 +17,10 @@ const isWritten = /^--(json|out|svg|evidence)$/;
 
 let isResultOnStandardOutput = false;
 
-/** Throws UserError or FormatError, before a long run, for a file that could not be written at its end. */
-export function openResult(option: string, path: string): ResultFile {
+/** Throws UserError or FormatError, before a long run, for a file that could not be written at its end, or may not be replaced. */
+export function openResult(option: string, path: string, replacing: Replacing): ResultFile {
   if (path !== "-") {
-    checkWritable(option, path);
+    checkOutput(option, path, replacing);
     return { write: (text) => writeAtomically(path, (append) => append(new TextEncoder().encode(text))) };
   }
   isResultOnStandardOutput = true;
@@ -93,19 +92,6 @@ export async function print(text: string): Promise<boolean> {
       else reject(unwritable(error));
     });
   });
-}
-
-/** Throws UserError or FormatError for a file that could not be written. */
-export function checkWritable(option: string, path: string): void {
-  const found = statSync(path, { throwIfNoEntry: false });
-  if (found !== undefined && !found.isFile()) {
-    throw new UserError(`${option} ${path}: is not a regular file, expected the path of a file to write`);
-  }
-  try {
-    accessSync(dirname(path), constants.W_OK | constants.X_OK);
-  } catch (error) {
-    throw asFormatError(error, `${option} ${path}`, "cannot be written", `a writable folder ${dirname(path)}`);
-  }
 }
 
 /** What to say when standard output takes no more. */

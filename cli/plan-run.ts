@@ -1,4 +1,5 @@
 // What `touchstone plan` does.
+import { resolve } from "node:path";
 import { writeAtomically } from "../formats/atomic.ts";
 import { presets } from "../reference/config.ts";
 import { type DataSheet, devices } from "../reference/planning/devices.ts";
@@ -7,7 +8,8 @@ import { plan, type PlanRequest, rankMemory } from "../reference/planning/plan.t
 import { policyNames } from "../reference/model/policies.ts";
 import { layerTimeline } from "../reference/planning/step-time.ts";
 import { UserError } from "./errors.ts";
-import { checkWritable, jsonText, note, openResult, say } from "./output.ts";
+import { jsonText, note, openResult, say } from "./output.ts";
+import { beginnings, checkOutput } from "./outputs.ts";
 import { draw } from "./plan-svg.ts";
 import { policyOf } from "./step-options.ts";
 import { describe, type Planned, serving } from "./plan-text.ts";
@@ -32,6 +34,7 @@ export interface PlanOptions {
   readonly inferenceBatch?: readonly number[];
   readonly svg?: string;
   readonly json?: string;
+  readonly overwrite?: boolean;
 }
 
 const BITS_A_GIGABIT = 1e9;
@@ -39,9 +42,12 @@ const BITS_A_GIGABIT = 1e9;
 /** Plans, prints, and writes what was asked for. Throws UserError or RangeError, one line, for a run that cannot be. */
 export function run(options: PlanOptions): void {
   const planned = planOf(options);
-  const { svg, json } = options;
-  if (svg !== undefined) checkWritable("--svg", svg);
-  const file = json === undefined ? undefined : openResult("--json", json);
+  const { svg, json, overwrite } = options;
+  if (svg !== undefined) checkOutput("--svg", svg, { overwrite, report: beginnings.picture });
+  if (svg !== undefined && json !== undefined && resolve(svg) === resolve(json)) {
+    throw new UserError(`--json ${json}: is also --svg, expected two files`);
+  }
+  const file = json === undefined ? undefined : openResult("--json", json, { overwrite, report: beginnings.plan });
   say(describe(planned).split("\n"));
   if (svg !== undefined) write(svg, draw(planned));
   if (file !== undefined) file.write(jsonText(figures(planned)));
@@ -102,6 +108,7 @@ function figures({ model, request, plan: made, memories, block, serving: inferen
   const { gpus, deviceName, tokens, batch, dtype, policy } = request;
   const named = (map: ReadonlyMap<string, number>): Record<string, number> => Object.fromEntries(map);
   return {
+    report: "touchstone plan",
     model,
     parameters,
     cluster: { gpus, gpu: deviceName, idle },

@@ -54,7 +54,11 @@ export function register(program: Command): void {
       ),
     )
     .option("--svg <file>", "draw one block's timeline and the memory")
-    .option("--json <file>", "write all figures")
+    .option(
+      "--json <file>",
+      "write all figures, with - to standard output; earlier ones and drawings are replaced, other files are not",
+    )
+    .option("--overwrite", "with --svg and --json: replace any file that is there")
     .action(async (options: PlanOptions) => {
       const { run } = await import("./plan-run.ts");
       run(options);

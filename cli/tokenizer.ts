@@ -2,12 +2,13 @@
 import type { Command } from "commander";
 import { whole } from "./numbers.ts";
 import { UserError } from "./errors.ts";
-import { checkWritable } from "./output.ts";
+import { checkOutput, overwriteHelp } from "./outputs.ts";
 
 interface Options {
   readonly text: readonly string[];
   readonly vocabSize: number;
   readonly out: string;
+  readonly overwrite?: boolean;
 }
 
 /** Bytes of a text read at once: files may be larger than memory. */
@@ -27,16 +28,17 @@ export function register(program: Command): void {
       whole(1, LARGEST_VOCABULARY),
     )
     .requiredOption("--out <file>", "the .model to write")
+    .option("--overwrite", overwriteHelp)
     .action(run);
 }
 
-async function run({ text: paths, vocabSize, out }: Options): Promise<void> {
+async function run({ text: paths, vocabSize, out, overwrite }: Options): Promise<void> {
   const { openProgress } = await import("./progress.ts");
   const { writeSentencePiece } = await import("../formats/sentencepiece.ts");
   const { trainTokenizer, trainingDefaults } = await import("../reference/text/train.ts");
   const { wordCounter } = await import("../reference/text/train-words.ts");
 
-  checkWritable("--out", out);
+  checkOutput("--out", out, { overwrite, inputs: paths });
   const progress = openProgress(paths.length + 1);
   try {
     const counter = wordCounter();

@@ -5,7 +5,8 @@ import { replayTrace } from "../trace/replay.ts";
 import type { OpenEngine } from "../reference/training/engine.ts";
 import { type EngineName, engineOf } from "./engine.ts";
 import { UserError } from "./errors.ts";
-import { checkWritable, say } from "./output.ts";
+import { say } from "./output.ts";
+import { checkOutput } from "./outputs.ts";
 import { checkDType, checkMicroBatches } from "./step-options.ts";
 import type { Policy } from "../reference/model/policies.ts";
 import { counted } from "./words.ts";
@@ -18,6 +19,7 @@ export interface TraceOptions {
   readonly microBatches?: number;
   readonly full?: boolean;
   readonly out: string;
+  readonly overwrite?: boolean;
 }
 
 /** Computes the steps again and writes what they computed. */
@@ -31,7 +33,7 @@ export async function trace(options: TraceOptions): Promise<void> {
   const open: OpenEngine = (config, state, given) =>
     engineOf(device)(config, state, { ...given, recompute, dtype: stepDType });
   const recorded = readTraceInput(options.replay);
-  checkWritable("--out", out);
+  checkOutput("--out", out, { overwrite: options.overwrite, inputs: [options.replay] });
   const { microBatches = recorded.microBatches } = options;
   checkMicroBatches(microBatches, recorded.batches[0].tokens.shape[0]);
   const input = { ...recorded, microBatches };

@@ -1,6 +1,7 @@
 // touchstone trace: a recorded training step, computed again.
 import { type Command, Option } from "commander";
 import { engineNames } from "./engine.ts";
+import { overwriteHelp } from "./outputs.ts";
 import { addRecompute, microBatchCount } from "./step-options.ts";
 import type { TraceOptions } from "./trace-run.ts";
 
@@ -20,6 +21,7 @@ export function register(program: Command): void {
     .option("--micro-batches <n>", "parts to compute each batch in (default: as recorded, else 1)", microBatchCount)
     .option("--full", "also every other input and output of an op, and each step's gradients, weights and moments")
     .requiredOption("--out <file>", "where to write (safetensors)")
+    .option("--overwrite", overwriteHelp)
     .action(async (options: TraceOptions) => {
       const { trace } = await import("./trace-run.ts");
       await trace(options);

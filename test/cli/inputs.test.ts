@@ -32,7 +32,7 @@ const read: Readonly<Record<string, (path: string) => string[]>> = {
   "generate checkpoint": (path) => ["generate", path],
   "generate --tokenizer": (path) => ["generate", "--tokenizer", path],
   "golden check folder": (path) => ["golden", "check", linked("manifest.json", path)],
-  "golden generate --target": (path) => ["golden", "generate", "--target", path],
+  "golden generate --target": (path) => ["golden", "generate", "--out", at("never"), "--target", path],
   "golden list folder": (path) => ["golden", "list", linked("add.forward.0.float32.safetensors", path)],
   "golden verify fixtures": (path) => {
     return ["golden", "verify", linked("add.forward.0.float32.safetensors", path), at("empty")];
@@ -54,6 +54,7 @@ const endless = new Set(["tokenizer train --text"]);
 
 /** Paths that are written, or that name no file. */
 const others = new Set([
+  "check --evidence",
   "blame --target", // read after the recording, by what reads check's
   "check --json",
   "convert out",
