@@ -17,6 +17,7 @@ import { tokenizerOfRun } from "../training/run-folder.ts";
 import { tokenizerIn } from "../training/vocabulary.ts";
 import type { EngineName } from "./engine.ts";
 import { UserError } from "./errors.ts";
+import { pauses } from "./signals.ts";
 
 /** A small model of the project's own; its README says how it was made. */
 export const DEFAULT_MODEL = fileURLToPath(new URL("../golden/models/small/model.safetensors", import.meta.url));
@@ -58,7 +59,7 @@ export async function openModel(checkpoint: string | undefined, options: ModelOp
 }
 
 async function readerOf(device: EngineName, opened: Checkpoint): Promise<Reader> {
-  if (device === "cpu") return referenceReader(opened.config, opened.readWeights());
+  if (device === "cpu") return referenceReader(opened.config, opened.readWeights(), pauses());
   const { openDevice } = await import("../kernels-gpu/device/dawn.ts");
   const { deviceReader } = await import("../kernels-gpu/reader.ts");
   return deviceReader(await openDevice(), opened.config, opened.readWeights());

@@ -17,7 +17,7 @@ import { type EngineName, engineOf } from "./engine.ts";
 import { UserError } from "./errors.ts";
 import { live, note, say, sayText } from "./output.ts";
 import { defaults } from "./train-defaults.ts";
-import { catchSignals } from "./signals.ts";
+import { catchSignals, pauses } from "./signals.ts";
 import { statuses } from "./statuses.ts";
 import { checkDType, checkStep, type StepFlags, stepOptions } from "./step-options.ts";
 import { counted } from "./words.ts";
@@ -106,8 +106,10 @@ async function trainFrom(
   const out = options.out ?? options.resume;
   if (out === undefined) say("no --out: nothing is kept");
 
-  const engine = await engineOf(options.device)(config, checkpoint.state, stepOptions(flags));
-  const signals = catchSignals();
+  const engine = await engineOf(options.device)(config, checkpoint.state, { ...stepOptions(flags), pause: pauses() });
+  const signals = catchSignals(() => {
+    if (process.stderr.isTTY) note("touchstone: stopping after this step; a second signal ends the process at once");
+  });
   let step: number;
   let weights: Weights;
   try {

@@ -54,7 +54,12 @@ export function openRunFolder(folder: string): RunFolder {
     },
     save: (checkpoint, vocabulary) => {
       if (isFirst) stage(folder, vocabulary);
-      saveCheckpoint(folder, checkpoint);
+      try {
+        saveCheckpoint(folder, checkpoint);
+      } catch (error) {
+        settle(folder, hashInCheckpoint(folder)); // the earlier run is still there
+        throw error;
+      }
       if (isFirst) settle(folder, checkpoint.plan.tokenizer);
       isFirst = false;
     },

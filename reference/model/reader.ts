@@ -20,16 +20,55 @@ export interface Reader {
   close(): void;
 }
 
-/** The forward of this folder, with a cache. */
-export function referenceReader<P extends Floats>(config: LlamaConfig, weights: Weights<P>): Reader {
+/** Tokens that are read before the next pause. The cache gives the same bits whatever their number is. */
+const AT_ONCE = 32;
+
+/**
+ * The forward of this folder, with a cache. `pause` is awaited between parts of a long text, so that the caller can look at
+ * signals.
+ */
+export function referenceReader<P extends Floats>(
+  config: LlamaConfig,
+  weights: Weights<P>,
+  pause: () => Promise<void> = async () => {},
+): Reader {
   const cache = emptyCache(config, weights);
   return {
     config,
     get length() {
       return cache.length;
     },
-    read: async (tokens) => read(config, weights, cache, tokens),
+    async read(tokens) {
+      const before = cache.length;
+      const parts: Tensor<P>[] = [];
+      try {
+        for (let at = 0; at === 0 || at < tokens.length; at += AT_ONCE) {
+          if (at > 0) await pause();
+          parts.push(read(config, weights, cache, tokens.subarray(at, at + AT_ONCE)));
+        }
+      } catch (error) {
+        cache.cut(before);
+        throw error;
+      }
+      return joined(parts);
+    },
     cut: (length) => cache.cut(length),
     close() {},
   };
+}
+
+/** Rows after rows. */
+function joined<P extends Floats>(parts: readonly Tensor<P>[]): Tensor<P> {
+  const [first] = parts;
+  if (parts.length === 1) return first;
+  const [, V] = first.shape;
+  const T = parts.reduce((sum, { shape }) => sum + shape[0], 0);
+  const Storage = first.data.constructor as new (length: number) => P;
+  const all = { data: new Storage(T * V), shape: [T, V] };
+  let at = 0;
+  for (const { data } of parts) {
+    all.data.set(data, at);
+    at += data.length;
+  }
+  return all;
 }

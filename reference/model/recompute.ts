@@ -9,6 +9,7 @@ import * as rmsnorm from "../ops/rmsnorm.ts";
 import * as rope from "../ops/rope.ts";
 import * as swiglu from "../ops/swiglu.ts";
 import { type Floats, type Ints, roundScalar, type Tensor } from "../tensor.ts";
+import type { Turns } from "../turns.ts";
 import { type LayerWeights, layerWeights, type Weights } from "../weights.ts";
 import { type BlockActivations, type BlockGradients, heads, LAYOUT, type RopeTable, rows } from "./block.ts";
 import * as block from "./block.ts";
@@ -61,13 +62,13 @@ export interface SavedActivations<P extends Floats = Floats> extends Omit<model.
   readonly layers: readonly Saved<Tensor<P>>[];
 }
 
-/** model.forward, keeping only the activations of each block that the policy saves. */
-export function forwardSaving<P extends Floats>(
+/** model.forward, keeping only the activations of each block that the policy saves. It yields after each block. */
+export function* forwardSaving<P extends Floats>(
   config: LlamaConfig,
   weights: Weights<P>,
   tokens: Tensor<Ints>,
   policy: Policy,
-): SavedActivations<P> {
+): Turns<SavedActivations<P>> {
   const { table, x0 } = model.embed(config, weights, tokens, 0);
   let x = x0;
   const layers: Saved<Tensor<P>>[] = [];
@@ -75,6 +76,7 @@ export function forwardSaving<P extends Floats>(
     const layer = block.forward(config, layerWeights(weights, i), table, x);
     layers.push(save(policy, layer));
     x = layer.ffnResidual;
+    yield;
   }
   return { tokens, table, embedding: x0, layers, last: x, ...model.unembed(config, weights, x) };
 }
@@ -82,15 +84,17 @@ export function forwardSaving<P extends Floats>(
 /**
  * model.backward after forwardSaving: a block's other activations are computed again, and only the gradients of its weights
  * are kept. The result is by the weights' names. `again` is called with the tensors that block i computes again.
+ * It yields after each block.
  */
-export function backwardRecomputing<P extends Floats>(
+export function* backwardRecomputing<P extends Floats>(
   config: LlamaConfig,
   weights: Weights<P>,
   a: SavedActivations<P>,
   dlogits: Tensor<P>,
   again?: (i: number) => Again<Tensor<P>>,
-): Map<string, Tensor<P>> {
+): Turns<Map<string, Tensor<P>>> {
   const { head, norm } = model.unembedBackward(config, weights, a, dlogits);
+  yield;
   let dx = norm.dx;
   const layers: Pick<BlockGradients<P>, "weights">[] = [];
   for (let i = config.nLayers - 1; i >= 0; i--) {
@@ -98,6 +102,7 @@ export function backwardRecomputing<P extends Floats>(
     const layer = block.backward(config, w, a.table, recompute(config, w, a.table, a.layers[i], again?.(i)), dx);
     layers.unshift({ weights: layer.weights });
     dx = layer.x;
+    yield;
   }
   const { dw } = model.embedBackward(config, a, dx);
   return model.gradientsByName(config, { embedding: dw, layers, norm: norm.dw, head: head.dw });

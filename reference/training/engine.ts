@@ -15,6 +15,8 @@ export interface StepOptions {
   readonly microBatches?: number;
   /** Bytes that a device's buffers may take together; a step that needs more throws RangeError. */
   readonly memoryLimit?: number;
+  /** Awaited within a step, wherever the engine can wait, so that the caller can look at signals. The reference waits between blocks. */
+  readonly pause?: () => Promise<void>;
   /** The storage of weights, activations and their gradients; an engine without this storage throws RangeError. */
   readonly dtype?: StepDType;
 }

@@ -8,6 +8,7 @@ import * as model from "../model/model.ts";
 import type { Policy } from "../model/policies.ts";
 import { backwardRecomputing, forwardSaving, recomputed } from "../model/recompute.ts";
 import { type Floats, roundScalar, type Tensor, zeros } from "../tensor.ts";
+import { toTheEnd, type Turns } from "../turns.ts";
 import type { Weights } from "../weights.ts";
 import { meanLoss, targetShares } from "./micro-batches.ts";
 import { type Batch, lossAndGradient, normOf, type Pass } from "./step.ts";
@@ -31,13 +32,25 @@ export function differentiateInParts<P extends Floats>(
   policy: Policy,
   again?: (i: number) => Again<Tensor<P>>,
 ): Derivative<P> {
+  return toTheEnd(differentiateInTurns(config, weights, parts, policy, again));
+}
+
+/** The same in turns: it yields after each block. */
+export function* differentiateInTurns<P extends Floats>(
+  config: LlamaConfig,
+  weights: Weights<P>,
+  parts: readonly Batch[],
+  policy: Policy,
+  again?: (i: number) => Again<Tensor<P>>,
+): Turns<Derivative<P>> {
   const shares = targetShares(parts, IGNORE_INDEX);
   const losses: number[] = [];
   let gradients: Map<string, Tensor<P>> | undefined;
   for (const [i, part] of parts.entries()) {
-    const activations = forwardSaving(config, weights, part.tokens, policy);
+    const activations = yield* forwardSaving(config, weights, part.tokens, policy);
     const { loss, dlogits } = lossAndGradient(activations.logits, part, shares[i]);
-    const ofPart = backwardRecomputing(config, weights, activations, dlogits, again);
+    yield;
+    const ofPart = yield* backwardRecomputing(config, weights, activations, dlogits, again);
     losses.push(loss.data[0]);
     gradients = gradients === undefined ? ofPart : addGradients(gradients, ofPart);
   }

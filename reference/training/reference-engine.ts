@@ -4,14 +4,15 @@ import type { Floats, Tensor } from "../tensor.ts";
 import type { StepEngine, StepOptions } from "./engine.ts";
 import { splitBatch } from "./micro-batches.ts";
 import { recordParts, recordUpdate } from "./recorded.ts";
-import { differentiateInParts, passesOverParts } from "./in-parts.ts";
+import { withPauses } from "../turns.ts";
+import { differentiateInTurns, passesOverParts } from "./in-parts.ts";
 import { type TrainingState, update } from "./step.ts";
 
 /** The reference as an engine, in the storage of the state that it is given. */
 export function referenceEngine<P extends Floats>(
   config: LlamaConfig,
   initial: TrainingState<P>,
-  { recompute = "none", microBatches = 1, dtype = "float32" }: StepOptions = {},
+  { recompute = "none", microBatches = 1, dtype = "float32", pause = async () => {} }: StepOptions = {},
 ): StepEngine {
   if (dtype !== "float32") throw new RangeError(`the reference stores no ${dtype}, expected float32, or a device`);
   let state = initial;
@@ -20,7 +21,7 @@ export function referenceEngine<P extends Floats>(
     async differentiate(batch, record) {
       const parts = splitBatch(batch, microBatches);
       if (record === undefined) {
-        const found = differentiateInParts(config, state.weights, parts, recompute);
+        const found = await withPauses(differentiateInTurns(config, state.weights, parts, recompute), pause);
         last = found;
         return { loss: found.loss, gradientNorm: found.norm.data[0] };
       }

@@ -20,6 +20,7 @@ import { sizesOf } from "../../reference/model/sizes.ts";
 import { targets } from "../../reference/targets.ts";
 import { type Tensor, view } from "../../reference/tensor.ts";
 import { recordPasses } from "../../reference/training/recorded.ts";
+import { toTheEnd } from "../../reference/turns.ts";
 import { differentiateInParts, passesOverParts } from "../../reference/training/in-parts.ts";
 import { differentiate, initialState, update } from "../../reference/training/step.ts";
 import { layerWeights, type Weights } from "../../reference/weights.ts";
@@ -59,15 +60,16 @@ test("gradients have the same bits under every policy", () => {
 function measured(c: LlamaConfig, policy: Policy) {
   const weights = lively(c, Float32Array);
   const batch = batchOf(c, B, T);
-  const a = forwardSaving(c, weights, batch.tokens, policy);
+  const a = toTheEnd(forwardSaving(c, weights, batch.tokens, policy));
   const flatTargets = view(batch.targets, [B * T]);
   const { lse } = crossEntropy.forward(a.logits, flatTargets);
   const again: { layer: number; line: string; bytes: [TensorName, number][] }[] = [];
   const { dlogits } = crossEntropy.backward({ data: Float32Array.of(1), shape: [] }, a.logits, flatTargets, lse);
-  backwardRecomputing(c, weights, a, dlogits, (layer) => (line, outputs) => {
+  const turns = backwardRecomputing(c, weights, a, dlogits, (layer) => (line, outputs) => {
     const bytes = [...outputs].map(([name, t]): [TensorName, number] => [name, t.data.byteLength]);
     again.push({ layer, line, bytes });
   });
+  toTheEnd(turns);
   const bytesOf = (...tensors: Tensor<never>[] | Tensor[]): number =>
     tensors.reduce((sum, { data }) => sum + (data as Float32Array).byteLength, 0);
   return {

@@ -189,6 +189,19 @@ describe("the tokenizer", () => {
     expect(existsSync(at(NEXT))).toBe(false);
   });
 
+  test("of a run whose first checkpoint cannot be written is not left behind", () => {
+    begin(runOf(1, 1, model), model);
+    const opened = openRunFolder(folder);
+    const unwritable = {
+      ...runOf(2, 1, other),
+      state: { ...runOf(2, 1).state, weights: new Map([["w", {} as never]]) },
+    };
+    expect(() => opened.save(unwritable, other)).toThrow();
+    opened.close();
+    expect(readdirSync(folder).toSorted()).toEqual(["checkpoint.safetensors", "tokenizer.model"]);
+    expect(tokenizerThere()!.equals(model.file!.bytes)).toBe(true);
+  });
+
   test("is the checkpoint's own whenever a kill comes, and the next run tidies up", () => {
     begin(runOf(1, 1, model), model);
     writeFileSync(at(NEXT), other.file!.bytes); // killed before the first checkpoint
