@@ -6,6 +6,7 @@ import { randomUUID } from "node:crypto";
 import { constants } from "node:os";
 import type { Readable, Writable } from "node:stream";
 import { Interrupted } from "../../reference/candidate.ts";
+import { startTimer } from "../../reference/timer.ts";
 import { descendants, endDescendants, type Found, MARK } from "./descendants.ts";
 
 export interface ChildOptions {
@@ -89,11 +90,11 @@ export class Child {
     if (this.failure !== undefined) throw this.failure;
     this.printed = 0;
     const answer = await new Promise((resolve) => {
-      const timer = setTimeout(() => this.fail(new Error(`did not answer within ${timeout / 1000} s`)), timeout);
+      const stopTimer = startTimer(timeout, () => this.fail(new Error(`did not answer within ${timeout / 1000} s`)));
       const stop = (): void => this.fail(new Interrupted());
       signal?.addEventListener("abort", stop);
       this.settle = (settled) => {
-        clearTimeout(timer);
+        stopTimer();
         signal?.removeEventListener("abort", stop);
         this.settle = undefined;
         resolve(settled);

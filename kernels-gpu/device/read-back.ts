@@ -1,4 +1,5 @@
 // Words from the device: copied into a buffer that the host may map, with a limit on how long that may take.
+import { startTimer } from "../../reference/timer.ts";
 import type { Device } from "./device.ts";
 import { bufferUsage, mapMode } from "./flags.ts";
 import { oneLine } from "./pipelines.ts";
@@ -65,8 +66,8 @@ async function copyBack(
 /** Waits for the device, but not for a lost one, nor longer than the timeout. */
 async function finished(device: Device, work: Promise<unknown>, timeout: number | undefined): Promise<void> {
   const late = (): void => device.fail(`no result within ${timeout} ms`);
-  const timer = timeout === undefined ? undefined : setTimeout(late, timeout);
+  const stopTimer = startTimer(timeout ?? Infinity, late);
   const settled = work.catch((error: Error) => device.fail(oneLine(error.message)));
   await doneOrFailed(device, settled);
-  clearTimeout(timer);
+  stopTimer();
 }
