@@ -13,6 +13,7 @@ import { FormatError, quote } from "../formats/error.ts";
 import { type Fields, fieldsOf, type JsonRecord, parseRecord } from "../formats/json.ts";
 import { openSafetensors, type SafetensorsFile } from "../formats/safetensors.ts";
 import { traceTensor } from "./names.ts";
+import { checkTwice } from "./twice.ts";
 
 export interface TraceInput {
   readonly config: LlamaConfig;
@@ -28,7 +29,10 @@ export interface TraceInput {
   readonly microBatches: number;
 }
 
-/** Reads and checks the inputs in a trace file. Throws FormatError: the path, what, where and what was expected. */
+/**
+ * Reads and checks the inputs in a trace file. Throws FormatError: the path, what, where and what was expected; also where the
+ * recording has one quantity under two names with two values.
+ */
 export function readTraceInput(path: string): TraceInput {
   const file = openSafetensors(path);
   try {
@@ -43,9 +47,13 @@ export function readTraceInput(path: string): TraceInput {
     checkIds(path, batches, config.vocabSize);
     const microBatches = readMicroBatches(file, batches[0].tokens.shape[0]);
     const input = { config, configText, weights, batches, microBatches };
+    const told = { steps: batches.length, microBatches };
     if (hyperparameterNames.some((name) => fields[name] !== undefined)) {
-      return { ...input, hyperparameters: readHyperparameters(path, fields) };
+      const hyperparameters = readHyperparameters(path, fields);
+      checkTwice(file, { ...told, hyperparameters });
+      return { ...input, hyperparameters };
     }
+    checkTwice(file, told);
     if (batches.length === 1) return input;
     const wanted = "expected learningRate and the others, or one step";
     throw new FormatError(path, `tokens hold ${batches.length} steps but there are no hyperparameters, ${wanted}`);

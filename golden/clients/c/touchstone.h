@@ -517,4 +517,9 @@ static double ts_normal(uint32_t seed, uint32_t stream, uint64_t i) {
     return (2.0 * ((first >> 16) + (first & 0xffff) + (second >> 16)) - 3 * 65535.0) / 65536;
 }
 
+/* An integer from 0 to below - 1. */
+static uint32_t ts_integer(uint32_t seed, uint32_t stream, uint64_t i, uint32_t below) {
+    return (uint32_t)(((uint64_t)ts_bits(seed, stream, i) * below) >> 32);
+}
+
 #endif
