@@ -29,20 +29,24 @@ export interface Replacing {
  */
 export function checkOutput(what: string, path: string, { overwrite = false, inputs = [], report }: Replacing): void {
   const shown = what === "" ? path : `${what} ${path}`;
-  const found = statSync(path, { throwIfNoEntry: false, bigint: true });
-  if (found === undefined) {
-    try {
-      accessSync(dirname(path), constants.W_OK | constants.X_OK);
-    } catch (error) {
-      throw asFormatError(error, shown, "cannot be written", `a writable folder ${dirname(path)}`);
-    }
-    return;
-  }
+  const found = writableAt(path, shown);
+  if (found === undefined) return;
   if (!found.isFile()) throw new UserError(`${shown}: is not a regular file, expected the path of a file to write`);
   const input = inputs.flatMap(filesAt).find((file) => isSame(found, file));
   if (input !== undefined) throw new UserError(`${shown}: is the input ${input}, expected another file`);
   if (overwrite || found.size === 0n || (report !== undefined && beginsWith(path, report))) return;
   throw new UserError(`${shown}: is there already, expected a free name, or --overwrite`);
+}
+
+/** What is at a path; where nothing is, its folder must be writable. */
+function writableAt(path: string, shown: string): BigIntStats | undefined {
+  try {
+    const found = statSync(path, { throwIfNoEntry: false, bigint: true });
+    if (found === undefined) accessSync(dirname(path), constants.W_OK | constants.X_OK);
+    return found;
+  } catch (error) {
+    throw asFormatError(error, shown, "cannot be written", `a writable folder ${dirname(path)}`);
+  }
 }
 
 function filesAt(path: string | undefined): string[] {

@@ -36,9 +36,15 @@ function named(name: string): Chosen[] {
   return found.map(withCases);
 }
 
+/** Ops in a row that are fused into one; a block of the model has some fifteen. */
+const MOST_FUSED = 32;
+
 function fused(name: string): Chosen {
-  return name
-    .split("+")
+  const parts = name.split("+");
+  if (parts.length > MOST_FUSED) {
+    throw new RangeError(`${quote(name)}: fuses ${parts.length} ops, expected at most ${MOST_FUSED}`);
+  }
+  return parts
     .map((part) => {
       const operation = operations.get(part);
       if (operation === undefined)

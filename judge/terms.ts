@@ -24,6 +24,7 @@ export function parseStores(list: string): Stores {
     const [name, format, ...rest] = word.split("=");
     if (format === undefined || rest.length > 0)
       throw new RangeError(`${quote(word)} is not NAME=FORMAT, expected such as P=bfloat16`);
+    if (name in stores) throw new RangeError(`${quote(name)} is declared twice, expected once`);
     stores[name] = format as FormatName;
   }
   return stores;

@@ -1,10 +1,11 @@
 // A candidate in a module, `touchstone check --op attention.forward --kernel ./mine.ts`, in a process of its own: whatever it does to a
 // process, it does to that one. The process is started again after a crash, a hang, or anything that was thrown outside a call.
-import { statSync } from "node:fs";
+import { type Stats, statSync } from "node:fs";
 import { totalmem } from "node:os";
 import { resolve } from "node:path";
 import { type Candidate, Interrupted } from "../../reference/candidate.ts";
 import type { Operation } from "../../reference/operation.ts";
+import { asFormatError } from "../../formats/system-error.ts";
 import { ModuleProcess, Threw } from "./module-process.ts";
 import { thrownLine } from "./result.ts";
 
@@ -76,9 +77,17 @@ export async function startModule(options: ModuleOptions): Promise<LoadedModule>
   };
 }
 
+function stats(path: string): Stats | undefined {
+  try {
+    return statSync(resolve(path), { throwIfNoEntry: false });
+  } catch (error) {
+    throw asFormatError(error, `--kernel ${path}`, "cannot be read", "a module");
+  }
+}
+
 /** Throws RangeError unless there is a file. */
 function checkPath(path: string): void {
-  const found = path === "" ? undefined : statSync(resolve(path), { throwIfNoEntry: false });
+  const found = path === "" ? undefined : stats(path);
   if (found === undefined) throw new RangeError(`--kernel ${path}: does not exist, expected a module`);
   if (!found.isFile()) throw new RangeError(`--kernel ${path}: is not a regular file, expected a module`);
 }
