@@ -79,5 +79,5 @@ function leftInWords(left: Blame["left"]): string[] {
 }
 
 function inWords({ op, segment, finding, outside, elements }: Fault): string {
-  return `${op} at ${segment}: ${describeFinding(finding)}, ${outside} of ${elements} elements outside`;
+  return `${op} at ${segment}: ${describeFinding(finding)}, ${outside} of ${counted(elements, "element")} outside`;
 }

@@ -19,6 +19,7 @@ import { say } from "./output.ts";
 import { catchSignals } from "./signals.ts";
 import { statuses, statusOfVerdict } from "./statuses.ts";
 import { chooseTarget, declare } from "./terms.ts";
+import { counted } from "./words.ts";
 
 /** Runs one case, or one relation at a case, and prints everything about it. */
 export async function replay(line: string, options: CheckOptions): Promise<number> {
@@ -43,7 +44,7 @@ export async function replay(line: string, options: CheckOptions): Promise<numbe
   if (verdict === undefined) return finish(interrupted, true);
   say([formatCase(c), `${candidates.where}, ${options.dtype}, target ${target.name}`]);
   for (const { output, elements, unjudged, outside, worst, at } of verdict.comparisons) {
-    const counts = `${elements} elements, ${unjudged} unjudged, ${outside} outside`;
+    const counts = `${counted(elements, "element")}, ${unjudged} unjudged, ${outside} outside`;
     say(`${output}: ${counts}, worst ${worst.toPrecision(3)} of its bound`);
     if (at !== undefined && outside === 0) say(`  ${describeFinding(at)}`);
   }

@@ -2,6 +2,7 @@
 import type { Command } from "commander";
 import { messageLine } from "../formats/printable.ts";
 import { note } from "./output.ts";
+import { counted } from "./words.ts";
 
 type Wording = readonly [said: RegExp, inOurs: (groups: readonly string[], command: Command) => string];
 
@@ -47,7 +48,7 @@ const wordings: readonly Wording[] = [
   [
     /^too many arguments(?: for '.*')?\. Expected (\d+) arguments? but got (\d+)\.$/,
     ([most, got], command) => {
-      return `${nameOf(command)}: ${got} arguments, expected ${most === "0" ? "none" : most}`;
+      return `${nameOf(command)}: ${counted(Number(got), "argument")}, expected ${most === "0" ? "none" : most}`;
     },
   ],
 ];

@@ -48,7 +48,9 @@ async function run(
   const { maxSeqLen } = reader.config;
   if (ids.length === 0) throw new UserError("--prompt is empty, expected a text: the vocabulary has no begin token");
   if (ids.length > maxSeqLen) {
-    throw new UserError(`--prompt has ${ids.length} tokens, expected at most the model's context of ${maxSeqLen}`);
+    throw new UserError(
+      `--prompt has ${counted(ids.length, "token")}, expected at most the model's context of ${maxSeqLen}`,
+    );
   }
   note(`${path}: ${countParameters(reader.config).toLocaleString("en")} parameters, context ${maxSeqLen}, ${device}`);
 

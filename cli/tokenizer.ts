@@ -3,6 +3,7 @@ import type { Command } from "commander";
 import { whole } from "./numbers.ts";
 import { UserError } from "./errors.ts";
 import { checkOutput, overwriteHelp } from "./outputs.ts";
+import { counted } from "./words.ts";
 
 interface Options {
   readonly text: readonly string[];
@@ -50,11 +51,11 @@ async function run({ text: paths, vocabSize, out, overwrite }: Options): Promise
         progress.advance(i, share);
       });
       bytes += size;
-      progress.end(`${path}: ${size} bytes`);
+      progress.end(`${path}: ${counted(size, "byte")}`);
     }
     if (bytes === 0) throw new UserError(`the text is empty (${paths.join(", ")}), expected at least one character`);
     const words = counter.finish();
-    progress.begin(`${words.size} different words`);
+    progress.begin(counted(words.size, "different word"));
     const model = trainTokenizer(words, { vocabSize, ...trainingDefaults }, (share) =>
       progress.advance(paths.length, share),
     );
@@ -64,7 +65,7 @@ async function run({ text: paths, vocabSize, out, overwrite }: Options): Promise
       characterCoverage: trainingDefaults.characterCoverage,
       maxSentencepieceLength: trainingDefaults.longestPiece,
     });
-    progress.end(`${out}: ${model.pieces.length} pieces from ${words.size} different words`);
+    progress.end(`${out}: ${counted(model.pieces.length, "piece")} from ${counted(words.size, "different word")}`);
   } finally {
     progress.close();
   }

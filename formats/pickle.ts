@@ -3,6 +3,7 @@
 // function and REDUCE calls it. Here a GLOBAL is one of the few names below or an error, and REDUCE knows what each
 // means; no name from a file is ever looked up.
 import { FormatError, quote } from "./error.ts";
+import { counted } from "../reference/words.ts";
 
 /** Where a tensor's numbers lie: an entry of the zip, data/<key>, that holds `length` numbers. */
 export interface PickledStorage {
@@ -213,7 +214,7 @@ function run(path: string, bytes: Uint8Array): Value {
     if (operation === undefined) fail(`opcode ${opcodeName(opcode)}, expected those of protocol 2 that build tensors`);
     operation();
   }
-  if (at < bytes.length) fail(`${bytes.length - at} bytes after its end`);
+  if (at < bytes.length) fail(`${counted(bytes.length - at, "byte")} after its end`);
   const result = pop();
   if (stack.length > 0) fail(`${stack.length} values left over`);
   return result;

@@ -6,6 +6,7 @@
 // has only these three levels, so it is read here level by level, and everything else is an error that names its character.
 import { type DType, dtypeNames, dtypes, isDType } from "./dtypes.ts";
 import { FormatError, quote } from "./error.ts";
+import { counted } from "../reference/words.ts";
 
 /** The format's limit on a header's length, in bytes. */
 export const longestHeader = 100_000_000;
@@ -115,7 +116,9 @@ function checkCoverage(tensors: Map<string, TensorEntry>, dataLength: number, fa
     last = what;
   }
   if (at < dataLength) {
-    fail(`${dataLength - at} bytes belong to no tensor, from data byte ${at}, expected the file to end with ${last}`);
+    fail(
+      `has ${counted(dataLength - at, "byte")} of no tensor, from data byte ${at}, expected the file to end with ${last}`,
+    );
   }
 }
 

@@ -7,6 +7,7 @@ import { type Device, deviceOf } from "./device/device.ts";
 import { as, forward, type OnDevice } from "./model.ts";
 import { KernelRecorder } from "./device/recorder.ts";
 import type { DeviceTensor } from "./device/tensors.ts";
+import { counted } from "../reference/words.ts";
 
 /** The cache grows by so many positions at a time, so that few sizes of buffers are in use. */
 const STRIDE = 64;
@@ -61,7 +62,9 @@ export function deviceReader(
     async read(tokens) {
       const T = tokens.length;
       if (!(length + T <= maxSeqLen)) {
-        throw new RangeError(`${T} tokens after ${length} positions, expected at most maxSeqLen=${maxSeqLen} in all`);
+        throw new RangeError(
+          `${counted(T, "token")} after ${counted(length, "position")}, expected at most maxSeqLen=${maxSeqLen} in all`,
+        );
       }
       const wrong = tokens.findIndex((id) => !(id >= 0 && id < vocabSize));
       if (wrong >= 0) throw new RangeError(`tokens[${wrong}] is ${tokens[wrong]}, expected an id in [0, ${vocabSize})`);

@@ -11,6 +11,7 @@ import { learnedSources, type OpenedMixture } from "./mixture.ts";
 import { totalLoss } from "./run.ts";
 import type { Text } from "./text.ts";
 import { largest } from "../reference/lists.ts";
+import { counted } from "../reference/words.ts";
 
 /** The bytes of each source on which its held-out loss is measured. */
 const MOST_HELD_OUT_BYTES = 2 ** 15;
@@ -81,8 +82,8 @@ export function mixtureData(
   const width = largest(sources.map(({ name }) => name.length));
   return {
     summary: sources.map(({ name, share, files, learned }) => {
-      const documents = `${learned} documents to learn, ${files.count - learned} held out, ${files.bytes} bytes`;
-      return `${name.padEnd(width)}  ${percent(share)} of the tokens: ${documents} in ${files.files} files`;
+      const documents = `${counted(learned, "document")} to learn, ${files.count - learned} held out, ${counted(files.bytes, "byte")}`;
+      return `${name.padEnd(width)}  ${percent(share)} of the tokens: ${documents} in ${counted(files.files, "file")}`;
     }),
     batchOf: () => drawn.next(batchSize),
     state: () => drawn.state(),

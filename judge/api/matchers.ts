@@ -4,6 +4,7 @@ import { judge, type JudgeOptions } from "./judge.ts";
 import { compare } from "./oracle.ts";
 import type { TermsOptions } from "./terms.ts";
 import type { AnyOp, KernelFunction, OutputsOf, ProblemOf } from "./types.ts";
+import { counted } from "../../reference/words.ts";
 
 /**
  * The result of a matcher.
@@ -75,7 +76,7 @@ export const matchers = {
       pass: passed,
       message: () =>
         passed
-          ? `${op}: passed ${cases} cases, ${elements} elements, and everything else that Touchstone tries`
+          ? `${op}: passed ${counted(cases, "case")}, ${counted(elements, "element")}, and everything else that Touchstone tries`
           : `${op}: ${linesOf(findings, reasons)}${again.length === 0 ? "" : `\nshown again by:${again.join("")}`}`,
     };
   },

@@ -3,6 +3,7 @@ import { sizeOf } from "../../reference/tensor.ts";
 import type { Memory } from "./buffers.ts";
 import { elementsIn, isLow, type StoredType } from "./packed.ts";
 import type { DeviceTensor, Elements } from "./tensors.ts";
+import { counted } from "../../reference/words.ts";
 
 /** Elements of a tensor that are not as they should be. */
 export interface Offence {
@@ -94,5 +95,7 @@ export function offences(report: MemoryReport): string[] {
 }
 
 function lines(list: readonly Offence[], what: string): string[] {
-  return list.map(({ tensor, elements, first }) => `${tensor}: ${elements} elements ${what}, first at [${first}]`);
+  return list.map(
+    ({ tensor, elements, first }) => `${tensor}: ${counted(elements, "element")} ${what}, first at [${first}]`,
+  );
 }

@@ -28,7 +28,7 @@ const cases: [args: string[], says: RegExp][] = [
   [["golden", "zzz"], /^touchstone: zzz: there is no such command, expected one that --help lists$/],
   [["check", "--nonsense"], /--nonsense: check has no such option, expected one that --help lists$/],
   [["ops", "--jsn"], /--jsn: ops has no such option, expected --json$/],
-  [["check", "here"], /check: 1 arguments, expected none$/],
+  [["check", "here"], /check: 1 argument, expected none$/],
   [["golden", "verify", "a", "b", "c"], /golden verify: 3 arguments, expected 2$/],
   [["diff", "a"], /diff: <b> is missing, expected diff \[options\] <a> <b>$/],
   [["check", "--seed"], /--seed: has no value, expected --seed <n>$/],

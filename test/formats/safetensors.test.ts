@@ -320,8 +320,8 @@ describe("refusals", () => {
     ["a hole", file(`{${good("a", 0, 4)},${good("b", 5, 6)}}`, 6), /"b" begins .* hole after tensor "a", expected 4/],
     ["an empty tensor inside another", file(`{${good("a", 0, 4)},${good("b", 2, 2)}}`, 4), /inside tensor "a"/],
     ["an empty tensor behind the end", file(`{${good("a", 0, 4)},${good("b", 9, 9)}}`, 4), /hole/],
-    ["bytes behind the last tensor", file(`{${good("a", 0, 4)}}`, 6), /2 bytes belong to no tensor, from data byte 4/],
-    ["bytes and no tensor", file("{}", 1), /1 bytes belong to no tensor/],
+    ["bytes behind the last tensor", file(`{${good("a", 0, 4)}}`, 6), /has 2 bytes of no tensor, from data byte 4/],
+    ["bytes and no tensor", file("{}", 1), /has 1 byte of no tensor/],
   ];
   test.each(cases)("%s", (_, bytes, message) => {
     expect(refusal(() => parseSafetensors(bytes, "FILE"))).toMatch(message);

@@ -28,7 +28,7 @@ test("chunks of any length, over the cache's stride, after a cut, and what is re
   }
   for (const chunk of [1, 2, 1, 59, 1, 1, 15]) await compare(chunk); // 63, 64, 65 positions among them
   expect(reader.length).toBe(80);
-  await expect(reader.read(Int32Array.of(0))).rejects.toThrow("1 tokens after 80 positions, expected at most");
+  await expect(reader.read(Int32Array.of(0))).rejects.toThrow("1 token after 80 positions, expected at most");
   for (const kept of [70, 3]) {
     reader.cut(kept);
     reference.cut(kept);

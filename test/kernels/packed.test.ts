@@ -167,11 +167,11 @@ describe("what is wrong in 16 bits is found", () => {
   });
   test("a last element that is not written, in the lower half of a word whose upper half is the guard's", async () => {
     const findings = await judged(["if (i >= dims.R * dims.F)", "if (i + 1 >= dims.R * dims.F)"]);
-    expect(findings.join("\n")).toMatch(/1 elements never written/);
+    expect(findings.join("\n")).toMatch(/1 element never written/);
   });
   test("a write past the end", async () => {
     const findings = await judged(["if (i >= dims.R * dims.F)", "if (i > dims.R * dims.F)"]);
-    expect(findings.join("\n")).toMatch(/1 elements written past its end/);
+    expect(findings.join("\n")).toMatch(/1 element written past its end/);
   });
 });
 

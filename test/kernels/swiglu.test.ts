@@ -153,7 +153,7 @@ test("a kernel that writes past the end is caught, and its results are right", a
 
 test("a write far past the end is caught", async () => {
   const { clean } = await mutant("y[i] = ", "y[i + 1000000u] = 7.0; y[i] = ");
-  expect(clean.join()).toMatch(/^swiglu.forward y: 1 elements written past its end/);
+  expect(clean.join()).toMatch(/^swiglu.forward y: 1 element written past its end/);
 });
 
 test("an element that is never written is caught", async () => {

@@ -93,7 +93,7 @@ describe("candidateOf", () => {
 
   test.each([
     ["if (i >= dims.R * dims.F) { return; }", "", "mine y: 61 elements written past its end, first at [3]"],
-    ["if (i >= dims.R * dims.F)", "if (i + 1 >= dims.R * dims.F)", "mine y: 1 elements never written, first at [2]"],
+    ["if (i >= dims.R * dims.F)", "if (i + 1 >= dims.R * dims.F)", "mine y: 1 element never written, first at [2]"],
   ])("complains of %j -> %j", async (from, to, complaint) => {
     expect(source).toContain(from);
     const candidate = candidateOf(device, swiglu(source.replace(from, to)), { op: "swiglu.forward" });

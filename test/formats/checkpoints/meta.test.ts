@@ -269,7 +269,7 @@ describe("a pickle is a program that is not run", () => {
     expect(await refuse(dictionary(text("odd")))).toMatch(/as a key|expected/);
     expect(await refuse(Buffer.concat([begin, none, stop]))).toMatch(/holds None, expected a dictionary/);
     expect(await refuse(Buffer.concat([begin, none, none, stop]))).toMatch(/1 values left over/);
-    expect(await refuse(Buffer.concat([begin, Buffer.from("}."), none]))).toMatch(/1 bytes after its end/);
+    expect(await refuse(Buffer.concat([begin, Buffer.from("}."), none]))).toMatch(/1 byte after its end/);
     expect(await refuse(Buffer.concat([begin, Buffer.from("h"), Buffer.from([7]), stop]))).toMatch(/memo 7/);
     expect(await refuse(Buffer.concat([begin, Buffer.from("X"), Buffer.from([255, 255, 255, 255]), stop]))).toMatch(
       /end inside/,
