@@ -200,6 +200,24 @@ describe("a signal or the end of the time, whatever runs", () => {
     }
   });
 
+  test("what was found before it is a FAIL", async () => {
+    const { report } = await whole;
+    for (let bad = 1; bad <= report.cases; bad++) {
+      const stop = new AbortController();
+      const { candidate, now } = timed(
+        () => 0,
+        (n) => n > bad && stop.abort(),
+      );
+      const run: Candidate["run"] = async (inputs, scalars) => {
+        const result = await candidate.run(inputs, scalars);
+        return { ...result, complaints: ["a fault"].slice(0, ++runs === bad ? 1 : 0) };
+      };
+      let runs = 0;
+      const { verdict, isInterrupted } = await judged({ name: "bad", run }, new Deadline({ signal: stop.signal, now }));
+      expect([bad, verdict, isInterrupted]).toEqual([bad, "FAIL", true]);
+    }
+  });
+
   test("no run begins after the end of the time", async () => {
     await whole;
     for (let last = 1; last <= all.clock.runs; last++) {
