@@ -1,10 +1,11 @@
 // What `touchstone check --replay` does: one case, or one relation at a case, in full.
 import { Limited } from "../judge/candidates/limited.ts";
 import { failureLine } from "../judge/candidates/result.ts";
+import type { Candidate } from "../reference/candidate.ts";
 import { formatCase } from "../judge/case.ts";
 import { realInputs } from "../judge/real.ts";
 import { buildCase, failureOf } from "../judge/campaign.ts";
-import { unlessInterrupted } from "../judge/check.ts";
+import { closing, unlessInterrupted } from "../judge/check.ts";
 import { describeFinding } from "../judge/compare.ts";
 import { conclude, concludeAll, type Conclusion, concludeProblem } from "../judge/conclusion.ts";
 import { Deadline } from "../judge/deadline.ts";
@@ -53,8 +54,7 @@ export async function replay(line: string, options: CheckOptions): Promise<numbe
     const { evidence } = failureOf(c, verdict, candidate.keep?.());
     if (evidence !== undefined) say(`files kept in ${evidence}`);
   }
-  await candidate.close?.();
-  return finish(concludeProblem(operation, verdict, options.allowUnjudged));
+  return closed(candidate, concludeProblem(operation, verdict, options.allowUnjudged));
 }
 
 async function replayRelation(
@@ -77,8 +77,15 @@ async function replayRelation(
     const evidence = candidate.keep?.();
     if (evidence !== undefined) say(`files kept in ${evidence}`);
   }
-  await candidate.close?.();
-  return finish(conclusion);
+  return closed(candidate, conclusion);
+}
+
+/** Closes the candidate, which may be a finding too, and finishes. */
+async function closed(candidate: Candidate, conclusion: Conclusion): Promise<number> {
+  const complaint = await closing(candidate);
+  if (complaint === undefined) return finish(conclusion);
+  say(complaint);
+  return finish(conclude({ hasFindings: true, parts: [] }));
 }
 
 const interrupted = concludeAll([], true);

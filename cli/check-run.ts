@@ -25,6 +25,7 @@ import { openProgress } from "./progress.ts";
 import { reasonLines, verdictIn } from "./reasons.ts";
 import { catchSignals } from "./signals.ts";
 import { statuses, statusOfVerdict } from "./statuses.ts";
+import { isJudges } from "../judge/verdict.ts";
 import { chooseTarget, declare } from "./terms.ts";
 import { counted } from "./words.ts";
 
@@ -49,7 +50,7 @@ export async function check(options: CheckOptions): Promise<number> {
       return statuses.interrupted;
     }
     note(`touchstone check: ${candidates.where}, ${options.dtype}, target ${target.name}, seed ${seed}`);
-    const results = await judgeEach(chosen, candidates, target, seed, deadline, options);
+    const { results, stopped } = await judgeEach(chosen, candidates, target, seed, deadline, options);
     const isInterrupted = signal.aborted;
     const conclusion = concludeAll(
       results.map((result) => result.conclusion),
@@ -59,13 +60,14 @@ export async function check(options: CheckOptions): Promise<number> {
     const run = { options, seed, where: candidates.where, target, results, conclusion, isInterrupted, notStarted };
     print(run);
     file?.write(checkJson(run));
+    if (stopped !== undefined && conclusion.verdict !== "FAIL") throw stopped; // bad input, with the results shown
     return statusOfVerdict(conclusion.verdict, isInterrupted);
   } finally {
     release();
   }
 }
 
-/** One op after another, with its progress, until a signal comes. */
+/** One op after another, with its progress, until a signal comes or the judge itself cannot go on. Throws where that is the first thing. */
 async function judgeEach(
   chosen: readonly Chosen[],
   candidates: Candidates,
@@ -73,23 +75,29 @@ async function judgeEach(
   seed: number,
   deadline: Deadline,
   { runs = DEFAULT_RUNS, dtype, nondeterministic = false, bitwise = false, allowUnjudged }: CheckOptions,
-): Promise<Checked[]> {
+): Promise<{ readonly results: Checked[]; readonly stopped: Error | undefined }> {
   const progress = openProgress(chosen.length);
   const results: Checked[] = [];
+  let stopped: Error | undefined;
   for (const [i, one] of chosen.entries()) {
-    if (deadline.isInterrupted) break;
+    if (deadline.isInterrupted || stopped !== undefined) break;
     const { name } = one.operation;
     progress.begin(name);
     const onCase = (_: number, share: number) => progress.advance(i, share);
     const own = deadline.share(chosen.length - i);
     const plan = { runs, seed, nondeterministic, bitwise, onCase, deadline: own, real: realInputs };
     const terms = { target, dtype, ...(allowUnjudged === undefined ? {} : { allowUnjudged }) };
-    const result = await judge(one, candidates.of(one.operation), terms, plan);
+    const result = await judge(one, candidates.of(one.operation), terms, plan).catch((error: unknown) => {
+      if (results.length === 0 || !isJudges(error)) throw error;
+      stopped = error as Error;
+    });
+    if (result === undefined) break;
+    ({ stopped } = result);
     results.push(result);
     progress.end(`${verdictOf(result)} ${name}, ${counted(result.report.cases, "case")}`);
   }
   progress.close();
-  return results;
+  return { results, stopped };
 }
 
 /** Both tables, each with its findings; then what was left unjudged, and the last line. */

@@ -1,5 +1,6 @@
 // The whole check of one candidate for one op: a campaign against the bound, then the examination.
 import { type Candidate, Interrupted } from "../reference/candidate.ts";
+import { FormatError } from "../formats/error.ts";
 import { failureLine } from "./candidates/result.ts";
 import { runAgenda } from "./agenda.ts";
 import type { CampaignPlan, Report } from "./campaign.ts";
@@ -22,9 +23,11 @@ export interface Checked {
   /** FAIL where the candidate did what no correct kernel does; inconclusive where too little of some output was judged. */
   readonly conclusion: Conclusion;
   readonly isInterrupted: boolean;
+  /** What kept the judge itself from going on, after some cases: its files could not be written. */
+  readonly stopped?: FormatError;
 }
 
-/** Runs the campaign and the examination, and closes the candidate. Throws what the judge itself throws. */
+/** Runs the campaign and the examination, and closes the candidate. Throws what the judge itself throws, before the first case is judged. */
 export async function check(
   chosen: Chosen,
   candidate: Candidate,
@@ -35,12 +38,16 @@ export async function check(
   const limited = new Limited(candidate, deadline, plan.timeout);
   const search = new Search(chosen, limited, terms, plan, deadline);
   const examiner = new Examiner(chosen, limited, terms, { seed, nondeterministic, bitwise }, deadline);
-  let untried: readonly Untried[];
+  let untried: readonly Untried[] = [];
+  let stopped: FormatError | undefined;
   try {
     untried = await runAgenda(search, examiner, deadline, { ...plan, spec: chosen.spec });
   } catch (error) {
-    await closing(limited); // the judge's own error is the one to report
-    throw error;
+    if (!(error instanceof FormatError && search.report().cases > 0)) {
+      await closing(limited); // the judge's own error is the one to report
+      throw error;
+    }
+    stopped = error;
   }
   const complaint = await closing(limited);
   if (complaint !== undefined) examiner.find(complaint);
@@ -49,12 +56,19 @@ export async function check(
   const hasFindings = report.failures.length > 0 || (examination?.findings.length ?? 0) > 0;
   const { isInterrupted } = deadline;
   const parts = partsUnder(report.op, report.parts);
-  const conclusion = conclude({ ...terms, hasFindings, parts, interrupted: isInterrupted });
-  return { report, ...(examination && { examination }), untried, conclusion, isInterrupted };
+  const tried = { ...terms, hasFindings, parts, interrupted: isInterrupted, stopped: stopped?.message };
+  return {
+    report,
+    ...(examination && { examination }),
+    untried,
+    conclusion: conclude(tried),
+    isInterrupted,
+    ...(stopped && { stopped }),
+  };
 }
 
 /** Closes the candidate; what it threw, as a finding. */
-async function closing(candidate: Candidate): Promise<string | undefined> {
+export async function closing(candidate: Candidate): Promise<string | undefined> {
   try {
     await candidate.close?.();
     return undefined;

@@ -34,6 +34,8 @@ export interface Tried {
   /** From 0 to 1; ALLOWED_UNJUDGED if left out. */
   readonly allowUnjudged?: number | undefined;
   readonly interrupted?: boolean;
+  /** What kept the judge itself from going on, such as a full disk. */
+  readonly stopped?: string | undefined;
 }
 
 /** The reason of a run that a signal ended. */
@@ -41,7 +43,7 @@ export const INTERRUPTED = "interrupted";
 
 export interface Conclusion {
   readonly verdict: Word;
-  /** What keeps the run from being conclusive, a line each; empty for "pass", and for "FAIL" unless it was interrupted. */
+  /** What keeps the run from being conclusive, a line each; empty for "pass", and for "FAIL" unless it was interrupted or stopped. */
   readonly reasons: readonly string[];
 }
 
@@ -51,8 +53,9 @@ export function conclude({
   parts,
   allowUnjudged = ALLOWED_UNJUDGED,
   interrupted = false,
+  stopped,
 }: Tried): Conclusion {
-  const signals = interrupted ? [INTERRUPTED] : [];
+  const signals = [...(interrupted ? [INTERRUPTED] : []), ...(stopped === undefined ? [] : [`stopped: ${stopped}`])];
   if (hasFindings) return { verdict: "FAIL", reasons: signals };
   const gaps = parts.flatMap((part) => reasonOf(part, allowUnjudged) ?? []);
   const reasons = [...signals, ...(parts.length === 0 ? ["nothing was judged"] : gaps)];

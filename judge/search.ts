@@ -108,7 +108,10 @@ export class Search {
     if (failing === undefined) {
       if (found.errorInstance instanceof Error && found.counterexample !== null) throw found.errorInstance; // the judge itself failed
       if (!this.hasFailed) this.leave(examples.slice(tried), runs === 0 || tried > examples.length);
-    } else this.failure = await this.confirmed(failing, found.counterexample!);
+    } else {
+      this.failure = failing.first; // it stays, should the judge itself fail now
+      this.failure = await this.confirmed(failing, found.counterexample!);
+    }
     this.ms += this.deadline.now() - start - elsewhere;
   }
 

@@ -136,7 +136,7 @@ export async function judge<Op extends AnyOp>(
   const ready = judged.under?.(chosen.operation, terms.dtype, signal, options.timeout) ?? judged;
   const result = await (
     replayed === undefined
-      ? check(chosen, ready, terms, plan).then(resultOf)
+      ? check(chosen, ready, terms, plan).then(resultUnlessStopped)
       : checkAgain(replayed, new Limited(ready, given.deadline, plan.timeout), terms, plan)
   ).catch((error: unknown) => {
     signal?.throwIfAborted();
@@ -213,6 +213,11 @@ function replayOf(line: unknown, { operation }: Chosen): Replayed {
   const { name } = replayed.chosen.operation;
   if (name !== operation.name) throw new RangeError(`options.replay: is of ${name}, expected ${operation.name}`);
   return replayed;
+}
+
+function resultUnlessStopped(checked: Checked): JudgeResult {
+  if (checked.stopped !== undefined) throw checked.stopped;
+  return resultOf(checked);
 }
 
 function resultOf({ report, examination, untried, conclusion }: Checked): JudgeResult {

@@ -105,6 +105,11 @@ export class Child {
     return answer;
   }
 
+  /** Throws what has gone wrong since the answer, apart from the end. */
+  checkSound(): void {
+    if (this.failure !== undefined && !(this.failure instanceof Ended)) throw this.failure;
+  }
+
   /** Whether a request waits for its answer. */
   get isAsked(): boolean {
     return this.settle !== undefined;
@@ -149,13 +154,14 @@ export class Child {
     process.removeListener("exit", this.endNow);
     const { pid } = this.child;
     if (pid === undefined) return;
-    try {
-      if (isWindows) this.child.kill("SIGKILL");
-      else process.kill(-pid, "SIGKILL");
-    } catch {
-      // the group is gone already
-    }
-    endDescendants(this.mark, pid);
+    endDescendants(this.mark, pid, () => {
+      try {
+        if (isWindows) this.child.kill("SIGKILL");
+        else process.kill(-pid, "SIGKILL");
+      } catch {
+        // the group is gone already
+      }
+    });
     for (const stream of this.child.stdio) stream?.destroy();
   }
 

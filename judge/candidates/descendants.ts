@@ -29,11 +29,11 @@ export function descendants(mark: string, root: number): Found[] {
   return all.filter(({ pid }) => pid !== root && pid !== process.pid && wanted.has(pid));
 }
 
-/** Ends all of them, and what they start meanwhile. */
-export function endDescendants(mark: string, root: number): void {
-  for (let round = 0; round < MOST_ROUNDS; round++) {
-    const found = descendants(mark, root);
-    if (found.length === 0) return;
+/** Ends all of them, and what they start meanwhile; `first` ends the root, once it is known who descends from it. */
+export function endDescendants(mark: string, root: number, first: () => void): void {
+  let found = descendants(mark, root);
+  first();
+  for (let round = 0; found.length > 0 && round < MOST_ROUNDS; round++) {
     for (const { pid } of found) {
       try {
         process.kill(pid, "SIGKILL");
@@ -41,6 +41,7 @@ export function endDescendants(mark: string, root: number): void {
         // it has ended, or is another user's
       }
     }
+    found = descendants(mark, root);
   }
 }
 

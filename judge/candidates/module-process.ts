@@ -109,7 +109,9 @@ export class ModuleProcess {
       at += part.length;
     }
     try {
-      return (await this.child.ask(() => this.child.input(REQUESTS).write(bytes), this.timeout, signal)) as Heard;
+      const heard = await this.child.ask(() => this.child.input(REQUESTS).write(bytes), this.timeout, signal);
+      this.child.checkSound();
+      return heard as Heard;
     } catch (error) {
       if (error instanceof Interrupted) throw error;
       const { stderr, lastWords } = this.child;

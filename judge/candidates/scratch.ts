@@ -3,9 +3,21 @@
 //   TMPDIR/touchstone-files-OWNER      a running candidate's; what a killed run left is removed by the next
 //   TMPDIR/touchstone-evidence-OWNER   the newest stay, within a number and a size
 //   DIR/OP-NUMBER                      with `--evidence DIR`: kept, and never removed
-import { cpSync, existsSync, lstatSync, mkdirSync, readdirSync, rmSync } from "node:fs";
+import {
+  closeSync,
+  constants,
+  existsSync,
+  fstatSync,
+  lstatSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { readAt } from "../../formats/bytes.ts";
 import { makeFolder } from "../../formats/folder.ts";
 import { leftOvers, removeLeftOvers, temporaryName } from "../../formats/owner.ts";
 
@@ -41,19 +53,55 @@ export function limitEvidence(most: number, mostBytes: number): void {
   }
 }
 
+/** What is copied of one folder: the rest is named in a file left-out.txt. */
+const MOST_FILES = 100;
+const MOST_COPIED_BYTES = 2 ** 28;
+
 /**
- * A copy of a candidate's folder, plain files only, in `into` or else in the temporary folder; undefined if there is no room
+ * A copy of a candidate's folder, plain files only and within a limit, in `into` or else in the temporary folder; undefined if there is no room
  * for it. The caller may replace it by a later copy.
  */
 export function keepEvidence(folder: string, op: string, into?: string): string | undefined {
   let copy: string | undefined;
   try {
     copy = into === undefined ? made(join(tmpdir(), temporaryName(EVIDENCE))) : numbered(into, op);
-    cpSync(folder, copy, { recursive: true, filter: (path) => path === folder || lstatSync(path).isFile() });
+    copyFiles(folder, copy);
     return copy;
   } catch {
     if (copy !== undefined) rmSync(copy, { recursive: true, force: true });
     return undefined;
+  }
+}
+
+function copyFiles(folder: string, copy: string): void {
+  let left = MOST_COPIED_BYTES;
+  const leftOut: string[] = [];
+  for (const [i, name] of readdirSync(folder).entries()) {
+    const { size } = lstatSync(join(folder, name));
+    const copied = i < MOST_FILES && size <= left ? copyFile(join(folder, name), join(copy, name), left) : undefined;
+    if (copied === undefined) leftOut.push(`${JSON.stringify(name)}: ${size} bytes\n`);
+    else left -= copied;
+  }
+  if (leftOut.length > 0) writeFileSync(join(copy, "left-out.txt"), leftOut.slice(0, MOST_FILES).join(""));
+}
+
+/** Copies what a regular file has now, since its writer may still run; returns how much, or undefined for anything else. */
+function copyFile(from: string, to: string, most: number): number | undefined {
+  const { O_RDONLY, O_NOFOLLOW = 0, O_NONBLOCK = 0 } = constants;
+  let file: number;
+  try {
+    file = openSync(from, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
+  } catch {
+    return undefined; // a link, or gone
+  }
+  try {
+    const found = fstatSync(file);
+    if (!found.isFile() || found.size > most) return undefined;
+    const bytes = new Uint8Array(found.size);
+    writeFileSync(to, bytes.subarray(0, readAt(file, 0, bytes)));
+    return found.size;
+  } finally {
+    closeSync(file);
   }
 }
 
