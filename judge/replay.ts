@@ -1,6 +1,7 @@
 // Parses a printed line: one case of an op, or one relation at a case.
 import type { Case } from "./case.ts";
 import { type Chosen, choose } from "./choose.ts";
+import { numbersAtScale } from "./scale-problem.ts";
 import { relationsOf } from "./relations/index.ts";
 import { parseRelation, type Relation } from "./relations/relation.ts";
 
@@ -38,13 +39,19 @@ const LONGEST = 1 << 20;
 const LARGEST = 1 << 28;
 
 /** A line may come from anywhere: its sizes must be those of the op, and as small as cases are. */
-function checkSizes({ spec }: Chosen, { sizes, profile }: Case): void {
+function checkSizes(chosen: Chosen, { sizes, profile }: Case): void {
+  const { spec } = chosen;
   const expected = profile === "real" ? [] : Object.keys(spec.sizes);
   const given = Object.keys(sizes);
   if (expected.toSorted().join() !== given.toSorted().join()) {
     throw new RangeError(
       `replay: ${spec.op} with the sizes ${given.join(", ") || "none"}, expected ${expected.join(", ") || "none"}`,
     );
+  }
+  if (profile === "scale") {
+    const numbers = numbersAtScale(chosen.operation, spec, sizes);
+    if (numbers <= LARGEST) return;
+    throw new RangeError(`replay: tensors of ${numbers} numbers together, expected at most ${LARGEST}`);
   }
   for (const [name, value] of Object.entries(sizes)) {
     if (typeof value === "number" && !(Math.abs(value) <= LONGEST)) {

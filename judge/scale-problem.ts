@@ -1,7 +1,7 @@
 // The problem of which a fixture at scale holds samples, in whole or in part. No number of it is stored: each comes from the
 // counter-based generator of reference/random.ts, which ten lines of any language repeat bit for bit.
 import type { DTypeName } from "../reference/dtype.ts";
-import type { Inputs, Scalars } from "../reference/operation.ts";
+import { type Inputs, type Operation, outputShapes, type Scalars } from "../reference/operation.ts";
 import { operations } from "../reference/ops/index.ts";
 import { integer, normal, streamOf, uniform } from "../reference/random.ts";
 import { type Floats, type Ints, sizeOf, type Tensor } from "../reference/tensor.ts";
@@ -14,15 +14,14 @@ import { roundProblem, roundScalars } from "./verdict.ts";
  * The whole problem of a line with profile=scale; `dtype` as for a row's build. Throws RangeError where the op has no fixture
  * at scale, or none of these sizes.
  */
-export function problemAtScale({ op, atScale }: JudgeRow, sizes: Sizes, seed: number, dtype: DTypeName): Problem {
-  if (atScale === undefined) throw new RangeError(`${op} has no fixture at scale, expected another profile`);
-  const entry = atScale.of(sizes);
+export function problemAtScale(row: JudgeRow, sizes: Sizes, seed: number, dtype: DTypeName): Problem {
+  const entry = entryOf(row, sizes);
   const stored = entry.stored?.(seed) ?? {};
   const made = Object.entries(entry.inputs).flatMap(([name, generated]): [string, Tensor<Floats | Ints>][] => {
     if (generated.kind === "forward") return [];
     return [[name, stored[name] ?? wholeInput(name, generated, seed)]];
   });
-  const operation = operations.get(op)!;
+  const operation = operations.get(row.op)!;
   const given = { inputs: Object.fromEntries(made), scalars: entry.scalars };
   const { inputs } = roundProblem(operation, given, dtype); // a forward leaves what follows from the inputs as they are stored
   const forwards = forwardsOf(entry, inputs, roundScalars(operation, entry.scalars));
@@ -31,6 +30,20 @@ export function problemAtScale({ op, atScale }: JudgeRow, sizes: Sizes, seed: nu
     inputs: Object.fromEntries(Object.keys(operation.inputs).map((name) => [name, all[name]])),
     scalars: entry.scalars,
   };
+}
+
+/** How many numbers the inputs and outputs of a line with profile=scale have. Nothing is made. Throws RangeError as problemAtScale. */
+export function numbersAtScale(operation: Operation, row: JudgeRow, sizes: Sizes): number {
+  const { inputs, scalars } = entryOf(row, sizes);
+  const like = Object.entries(inputs).map(([name, { shape }]) => [name, { data: new Float32Array(0), shape }]);
+  const outputs = outputShapes(operation, Object.fromEntries(like) as Inputs, scalars);
+  const shapes = [...Object.values(inputs).map(({ shape }) => shape), ...Object.values(outputs)];
+  return shapes.reduce((n, shape) => n + sizeOf(shape), 0);
+}
+
+function entryOf({ op, atScale }: JudgeRow, sizes: Sizes): AtScale {
+  if (atScale === undefined) throw new RangeError(`${op} has no fixture at scale, expected another profile`);
+  return atScale.of(sizes);
 }
 
 /** The forward ops of the inputs of kind "forward", and what they leave for the other inputs, each element rounded once. */
