@@ -44,6 +44,9 @@ export interface CaseSpec<P = Problem> {
   readonly build: (sizes: Sizes, profile: MadeUp, seed: number, dtype?: DTypeName) => P;
 }
 
+/** Generators take 32 bits: a larger seed would be the same case as a smaller one. */
+const LARGEST_SEED = 2 ** 32 - 1;
+
 /** Such as "swiglu.forward R=3 F=5 profile=unit seed=17". */
 export function formatCase(c: Case): string {
   const sizes = Object.entries(c.sizes).map(([name, value]) => `${name}=${value}`);
@@ -71,8 +74,8 @@ export function parseCase(line: string): Case {
   if (!(profiles as readonly string[]).includes(profile ?? "")) {
     throw new RangeError(`replay: profile is ${profile ?? "missing"}, expected one of ${profiles.join(", ")}`);
   }
-  if (!/^\d{1,10}$/.test(seed ?? "")) {
-    throw new RangeError(`replay: seed is ${seed ?? "missing"}, expected a whole number of at most ten digits`);
+  if (!(/^\d{1,10}$/.test(seed ?? "") && Number(seed) <= LARGEST_SEED)) {
+    throw new RangeError(`replay: seed is ${seed ?? "missing"}, expected a whole number from 0 to ${LARGEST_SEED}`);
   }
   return { op, sizes, profile: profile as Profile, seed: Number(seed) };
 }
