@@ -24,7 +24,7 @@ import { beginnings } from "./outputs.ts";
 import { openProgress } from "./progress.ts";
 import { reasonLines, verdictIn } from "./reasons.ts";
 import { catchSignals } from "./signals.ts";
-import { statuses, statusOfVerdict } from "./statuses.ts";
+import { statusOfVerdict } from "./statuses.ts";
 import { isJudges } from "../judge/verdict.ts";
 import { chooseTarget, declare } from "./terms.ts";
 import { counted } from "./words.ts";
@@ -45,19 +45,19 @@ export async function check(options: CheckOptions): Promise<number> {
   const deadline = new Deadline({ seconds: options.budget, signal });
   try {
     const candidates = await unlessInterrupted(openCandidates(options, chosen, signal));
-    if (candidates === undefined) {
-      note("interrupted: nothing was judged");
-      return statuses.interrupted;
-    }
-    note(`touchstone check: ${candidates.where}, ${options.dtype}, target ${target.name}, seed ${seed}`);
-    const { results, stopped } = await judgeEach(chosen, candidates, target, seed, deadline, options);
+    const where = candidates?.where ?? options.exec ?? options.kernel ?? options.adapter;
+    note(`touchstone check: ${where}, ${options.dtype}, target ${target.name}, seed ${seed}`);
+    const { results, stopped } =
+      candidates === undefined
+        ? { results: [], stopped: undefined }
+        : await judgeEach(chosen, candidates, target, seed, deadline, options);
     const isInterrupted = signal.aborted;
     const conclusion = concludeAll(
       results.map((result) => result.conclusion),
       isInterrupted,
     );
     const notStarted = operations.slice(results.length).map(({ name }) => name);
-    const run = { options, seed, where: candidates.where, target, results, conclusion, isInterrupted, notStarted };
+    const run = { options, seed, where, target, results, conclusion, isInterrupted, notStarted };
     print(run);
     file?.write(checkJson(run));
     if (stopped !== undefined && conclusion.verdict !== "FAIL") throw stopped; // bad input, with the results shown
@@ -104,7 +104,7 @@ async function judgeEach(
 function print({ results, seed, options, conclusion, isInterrupted, notStarted }: CheckRun): void {
   const examinations = results.flatMap(({ examination }) => examination ?? []);
   const same = candidateOptions(options);
-  say(reportTable(results));
+  if (results.length > 0) say(reportTable(results));
   for (const failure of results.flatMap(({ report }) => report.failures)) say(failureLines(failure, same));
   if (examinations.length > 0) say(examinationTable(examinations));
   for (const examination of examinations) {

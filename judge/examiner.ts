@@ -121,7 +121,9 @@ export class Examiner {
   private unmeasured(): string | undefined {
     if (this.probes.length === 0) return "no probe";
     if (this.setup.evaluations.length === 0) return "nothing in the zoo";
-    return this.tried.size === 0 && !this.hasFailed ? "not tried" : undefined;
+    if (this.hasFailed) return undefined;
+    if (this.tried.size === 0) return "not tried";
+    return this.seen.length === 0 ? "no element has a bound" : undefined;
   }
 
   /** What is known of outputs of which all probes were tried: some alone would name a class that the others rule out. */

@@ -99,6 +99,7 @@ export async function measureProbe(
   if (samples.length < draws) return [];
   const seen: SeenOutput[] = [];
   for (const output of outputs) {
+    if (!samples.some((sample) => sample.hasBound(output))) continue; // no class could be told from another
     const found = classify(output, samples, setup);
     const named = await settled(found.named, output, candidate, sizes, setup);
     seen.push({ ...found, output, named });

@@ -62,6 +62,11 @@ export class Sample {
     this.got = got;
   }
 
+  /** Whether a correct kernel has a bound at any element. */
+  hasBound(output: string): boolean {
+    return this.ruler.scale[output].data.some((bound) => bound < Infinity);
+  }
+
   /** Error ÷ allowance of the candidate, where an element has a scale. */
   errors(output: string): number[] {
     return this.each(output, (want, scale, i) => (this.got[output].data[i] - this.stored(output, want)) / scale);

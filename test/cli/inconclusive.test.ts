@@ -60,6 +60,10 @@ describe("check", () => {
     const run = JSON.parse(readFileSync(json, "utf8"));
     expect(run).toMatchObject({ verdict: "inconclusive", interrupted: false, target: "gaps.json", allowUnjudged: 0.1 });
     expect(run.kernels.map((kernel: { verdict: string }) => kernel.verdict)).toEqual(["pass", "inconclusive"]);
+    expect(run.kernels[1].examination).toMatchObject({
+      unmeasured: "no element has a bound",
+      precision: { summary: null },
+    });
     expect(run.kernels[1].outputs).toMatchObject([{ output: "y", judged: 0, share: 1, allowUnjudged: 0.1 }]);
   });
 
