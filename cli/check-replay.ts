@@ -4,7 +4,7 @@ import { failureLine } from "../judge/candidates/result.ts";
 import type { Candidate } from "../reference/candidate.ts";
 import { formatCase } from "../judge/case.ts";
 import { realInputs } from "../judge/real.ts";
-import { buildCase, failureOf } from "../judge/campaign.ts";
+import { buildCase, comparing, failureOf } from "../judge/campaign.ts";
 import { closing, unlessInterrupted } from "../judge/check.ts";
 import { describeFinding } from "../judge/compare.ts";
 import { conclude, concludeAll, type Conclusion, concludeProblem } from "../judge/conclusion.ts";
@@ -40,7 +40,7 @@ export async function replay(line: string, options: CheckOptions): Promise<numbe
     return replayRelation(relation, trial, options.bitwise === true, options.allowUnjudged);
   }
   const verdict = await unlessInterrupted(
-    judgeProblem(operation, candidate, problem, { target, dtype: options.dtype }),
+    judgeProblem(operation, candidate, problem, { target, dtype: options.dtype }, comparing(spec, c)),
   );
   if (verdict === undefined) return finish(interrupted, true);
   say([formatCase(c), `${candidates.where}, ${options.dtype}, target ${target.name}`]);

@@ -14,6 +14,7 @@ import {
   failureLines,
   lastLines,
   reportTable,
+  sizeLines,
   shellWord,
   verdictOf,
 } from "./check-table.ts";
@@ -112,6 +113,7 @@ function print({ results, seed, options, conclusion, isInterrupted, notStarted }
     say(examinationLines(examination, again, same));
   }
   say(untriedLines(results, isInterrupted ? "interrupted" : "budget"));
+  say(sizeLines(results));
   say(reasonLines(conclusion.reasons));
   say(lastLines(results));
   const started = `${results.length} of ${counted(results.length + notStarted.length, "op")} started`;

@@ -8,6 +8,9 @@ import { verdictIn } from "./reasons.ts";
 import { tableOf } from "./table.ts";
 import { counted } from "./words.ts";
 
+/** The most ops whose sizes are printed. */
+const MOST_SIZES = 2;
+
 /** A row for each kernel. */
 export function reportTable(results: readonly Checked[]): string[] {
   const rows = results.map((result) => {
@@ -64,8 +67,29 @@ export function lastLines(results: readonly Checked[]): string[] {
       : [`${failed.length} of ${kernels} failed, ${outside} of them by numbers outside the bounds: ${names(failed)}`]),
     ...(failed.length + open.length > 0 || results.length === 0
       ? []
-      : [`${kernels} within ${inside}, ${counted(judged, "element")} judged`]),
+      : [`${kernels} within ${inside}, ${counted(judged, "element")} judged${unsampled(results)}`]),
   ];
+}
+
+/** What was compared with the truth alone. */
+function unsampled(results: readonly Checked[]): string {
+  const count = results.reduce((n, { report }) => n + report.unsampled, 0);
+  return count === 0 ? "" : `; ${count} more of large outputs gave no suspect`;
+}
+
+/** Up to which sizes a verdict says something, of a few ops; of many the JSON says it. */
+export function sizeLines(results: readonly Checked[]): string[] {
+  if (results.length > MOST_SIZES) return [];
+  return results.flatMap(({ report: { op, sizes } }) => {
+    const axes = Object.entries(sizes.axes).map(([axis, [least, most]]) => `${axis} ${least} to ${most}`);
+    const together = Object.entries(sizes.together).map(([names, n]) => `${names} ${n}`);
+    if (axes.length === 0) return [];
+    return [
+      `${op}: tried ${axes.join(", ")}`,
+      ...(together.length === 0 ? [] : [`  at once up to: ${together.join(", ")}`]),
+      "  never tried: longer axes, and axes that are longer at once",
+    ];
+  });
 }
 
 /** A row for each kernel: the parts of the verdict other than the bound. */

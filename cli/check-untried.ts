@@ -4,9 +4,9 @@ import type { UntriedPart } from "../judge/untried.ts";
 import { counted } from "./words.ts";
 
 /** Parts that are counted; of the others an op has one. */
-const countable: ReadonlySet<UntriedPart> = new Set<UntriedPart>(["example", "long case", "relation"]);
+const countable: ReadonlySet<UntriedPart> = new Set<UntriedPart>(["example", "large case", "relation"]);
 
-/** A line for each op of which something is left: "budget: not tried: 3 long cases, precision, 5 relations of attention.backward". */
+/** A line for each op of which something is left: "budget: not tried: 3 large cases, precision, 5 relations of attention.backward". */
 export function untriedLines(results: readonly Checked[], cause: "budget" | "interrupted"): string[] {
   return results
     .filter(({ untried }) => untried.length > 0)

@@ -2,10 +2,11 @@
 //
 // With a budget the time may end at any point, so what tells most for its time comes first. The examples begin, and drawn cases go on
 // until the time is up. After every few cases comes one other thing: each relation, repeatability, NaN and infinity, exactness, and then
-// in turn the probes of precision and the long cases, which cost the judge itself the most.
-import { type Case, exampleCases, formatCase, longCases } from "./case.ts";
+// in turn the probes of precision and the large cases, which cost the judge itself the most.
+import { type Case, exampleCases, formatCase } from "./case.ts";
 import { type Deadline, isStop } from "./deadline.ts";
 import type { Examiner } from "./examiner.ts";
+import { largeCases } from "./large.ts";
 import type { JudgeRow } from "./row.ts";
 import type { Search } from "./search.ts";
 import type { Untried } from "./untried.ts";
@@ -28,7 +29,8 @@ export async function runAgenda(
   deadline: Deadline,
   { spec, seed, runs }: { readonly spec: JudgeRow; readonly seed: number; readonly runs: number },
 ): Promise<readonly Untried[]> {
-  const [all, long] = [exampleCases(spec, seed), longCases(spec, seed)];
+  const all = exampleCases(spec, seed);
+  const large = largeCases(spec, seed, deadline.isLimited ? undefined : runs);
   const examples = deadline.isLimited ? fullFirst(all) : all;
   const untried: Untried[] = [];
   const attempt = async ({ run, estimate, ...item }: Item): Promise<void> => {
@@ -43,7 +45,7 @@ export async function runAgenda(
   const queue: Item[] = deadline.isLimited
     ? byTelling(
         examiner,
-        long.map((c) => longItem(search, c)),
+        large.map((c) => largeItem(search, c)),
       )
     : [...examiner.parts];
   let cases = 0;
@@ -53,7 +55,7 @@ export async function runAgenda(
     return !search.hasFailed;
   };
   await search.try(
-    deadline.isLimited ? { examples, runs: ENDLESS, between } : { examples: [...examples, ...long], runs },
+    deadline.isLimited ? { examples, runs: ENDLESS, between } : { examples: [...examples, ...large], runs },
   );
   if (search.hasNumbers) for (const item of queue) await attempt(item);
   return [...search.untried, ...untried];
@@ -65,10 +67,10 @@ function fullFirst(cases: readonly Case[]): Case[] {
   return cases.toSorted((a, b) => Number(isEmpty(a)) - Number(isEmpty(b)));
 }
 
-/** A long case, unless a failure has ended the search. */
-function longItem(search: Search, c: Case): Item {
+/** A large case, unless a failure has ended the search. */
+function largeItem(search: Search, c: Case): Item {
   return {
-    part: "long case",
+    part: "large case",
     line: formatCase(c),
     estimate: () => (search.hasFailed ? 0 : search.estimate(c)),
     run: async () => {
@@ -77,11 +79,11 @@ function longItem(search: Search, c: Case): Item {
   };
 }
 
-/** Cheap parts, and then the probes and the long cases in turn. */
-function byTelling({ parts }: Examiner, long: readonly Item[]): Item[] {
+/** Cheap parts, and then the probes and the large cases in turn. */
+function byTelling({ parts }: Examiner, large: readonly Item[]): Item[] {
   const are = (...names: readonly Untried["part"][]): Item[] => parts.filter(({ part }) => names.includes(part));
   const probes = are("precision");
-  const dear = Array.from({ length: Math.max(probes.length, long.length) }, (_, i) => [probes[i], long[i]]).flat();
+  const dear = Array.from({ length: Math.max(probes.length, large.length) }, (_, i) => [probes[i], large[i]]).flat();
   return [
     ...are("relation"),
     ...are("repeatability", "NaN and infinity"),

@@ -7,7 +7,9 @@ import type { Comparison, Finding } from "./compare.ts";
 import { type Part, PartSums } from "./conclusion.ts";
 import type { Operation } from "../reference/operation.ts";
 import type { Deadline } from "./deadline.ts";
-import type { Verdict } from "./verdict.ts";
+import { SizeRecord, type SizesTried } from "./tried.ts";
+import { atSpots } from "./spots.ts";
+import type { Comparing, Verdict } from "./verdict.ts";
 import { problemAtScale } from "./scale-problem.ts";
 
 export interface Failure {
@@ -27,6 +29,8 @@ export interface Report {
   readonly elements: number;
   /** Elements without a finite bound. */
   readonly unjudged: number;
+  /** Elements of large outputs that were compared with the truth alone, and not held to a bound. */
+  readonly unsampled: number;
   /** The unjudged elements whose truth is infinite or NaN. */
   readonly nonFinite: number;
   /** What was offered of each output, and judged. */
@@ -37,6 +41,8 @@ export interface Report {
   readonly ulp: number;
   /** The shares of judged elements at which zero, the neighbour's value, and an error of 1 % would have been rejected. */
   readonly power: { readonly zero: number; readonly neighbour: number; readonly percent: number };
+  /** The lengths of axes that cases had. */
+  readonly sizes: SizesTried;
   readonly ms: number;
   readonly failures: readonly Failure[];
 }
@@ -68,6 +74,11 @@ export function buildCase(spec: JudgeRow, c: Case, dtype: DTypeName = "float32",
   return { ...savedAgain(spec, problem, dtype), profile };
 }
 
+/** How the outputs of a case are compared; the spots of large ones derive from its seed. */
+export function comparing({ around }: JudgeRow, { seed }: Case): Comparing | undefined {
+  return around === undefined ? undefined : atSpots(around, seed);
+}
+
 /** A verdict's failure with the line that replays it. */
 export function failureOf(c: Case, verdict: Verdict, evidence?: string): Failure {
   const outside = verdict.comparisons.filter((comparison) => comparison.outside > 0);
@@ -86,22 +97,26 @@ export class Tally {
   cases = 0;
   private readonly op: string;
   private readonly sums: PartSums;
+  private readonly tried: SizeRecord;
   private elements = 0;
   private unjudged = 0;
+  private unsampled = 0;
   private nonFinite = 0;
   private worst = 0;
   private at: Report["at"];
   private ulp = 0;
   private readonly rejected = { judged: 0, zero: 0, neighbour: 0, percent: 0 };
 
-  constructor({ name, outputs }: Pick<Operation, "name" | "outputs">) {
+  constructor({ name, outputs }: Pick<Operation, "name" | "outputs">, { large, sizes }: JudgeRow) {
     this.op = name;
     this.sums = new PartSums(Object.keys(outputs));
+    this.tried = new SizeRecord(Object.keys(large?.axes ?? sizes));
   }
 
-  /** Long cases have more elements than all others together, and plain numbers: they say nothing about the power. */
+  /** Large cases have more elements than all others together, and plain numbers: they say nothing about the power. */
   add(c: Case, { comparisons }: Verdict, ofPower = true): void {
     this.cases++;
+    this.tried.add(c.sizes);
     this.sums.add(comparisons);
     for (const comparison of comparisons) this.addOutput(c, comparison, ofPower);
   }
@@ -109,6 +124,7 @@ export class Tally {
   private addOutput(c: Case, comparison: Comparison, ofPower: boolean): void {
     this.elements += comparison.elements;
     this.unjudged += comparison.unjudged;
+    this.unsampled += comparison.unsampled;
     this.nonFinite += comparison.nonFinite;
     if (comparison.worst > this.worst && comparison.at !== undefined) {
       this.worst = comparison.worst;
@@ -120,11 +136,11 @@ export class Tally {
   }
 
   report(ms: number, failures: readonly Failure[]): Report {
-    const { op, cases, elements, unjudged, nonFinite, worst, at, ulp } = this;
+    const { op, cases, elements, unjudged, unsampled, nonFinite, worst, at, ulp } = this;
     const { judged, zero, neighbour, percent } = this.rejected;
     const share = (n: number) => (judged === 0 ? 0 : n / judged);
     const power = { zero: share(zero), neighbour: share(neighbour), percent: share(percent) };
-    const parts = this.sums.parts();
-    return { op, cases, elements, unjudged, nonFinite, parts, worst, at, ulp, power, ms, failures };
+    const [parts, sizes] = [this.sums.parts(), this.tried.tried()];
+    return { op, cases, elements, unjudged, unsampled, nonFinite, parts, worst, at, ulp, power, sizes, ms, failures };
   }
 }

@@ -33,11 +33,6 @@ export interface CaseSpec<P = Problem> {
   /** Cases that always run first: awkward shapes that drawing might miss. */
   readonly examples: readonly { readonly sizes: Sizes; readonly profile?: MadeUp }[];
   /**
-   * Cases that a check runs once: one axis as long as in a real model, and the others short. Drawn cases have fewer tiles,
-   * rows and workgroups.
-   */
-  readonly long: readonly { readonly sizes: Sizes; readonly profile: MadeUp }[];
-  /**
    * The inputs; the same for the same case. `dtype` is the one in which a candidate will get them, float32 unless given:
    * tensors that a forward leaves are computed from the inputs as they are stored.
    */
@@ -103,11 +98,6 @@ export function exampleCases(spec: CaseSpec, seed: number): Case[] {
   return spec.examples.flatMap(({ sizes, profile }) =>
     (profile === undefined ? spec.profiles : [profile]).map((p) => ({ op: spec.op, sizes, profile: p, seed })),
   );
-}
-
-/** The cases that a check runs once. */
-export function longCases(spec: CaseSpec, seed: number): Case[] {
-  return spec.long.map(({ sizes, profile }) => ({ op: spec.op, sizes, profile, seed }));
 }
 
 /** A length: mostly small, sometimes next to a power of two, where tiles end. Shrinks towards `min`. */

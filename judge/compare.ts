@@ -50,6 +50,8 @@ export interface Comparison {
    * the truth is NaN, or infinite while the target promises nothing about that.
    */
   readonly unjudged: number;
+  /** Elements of a large output that were compared with the truth alone, to find suspects; they are no part of `elements`. */
+  readonly unsampled: number;
   /** The unjudged elements whose truth is infinite or NaN. */
   readonly nonFinite: number;
   /** The largest error as a fraction of its bound, and where; a subnormal result counts only when it is outside. */
@@ -131,7 +133,19 @@ export function compareOutput(
     if (distance > ulp) ulp = distance;
   }
   const at = worstAt < 0 ? undefined : finding(output, worstAt, got, { want, allowed }, dtype);
-  return { output, elements: n, judged: n - unjudged, unjudged, nonFinite, worst, at, ulp, outside, power };
+  return {
+    output,
+    elements: n,
+    judged: n - unjudged,
+    unjudged,
+    unsampled: 0,
+    nonFinite,
+    worst,
+    at,
+    ulp,
+    outside,
+    power,
+  };
 }
 
 /** Whether a number of a lower dtype is the rounding of some number within the allowance; its two sides may differ. */

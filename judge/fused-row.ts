@@ -19,6 +19,8 @@ export function fuseRows({ parts }: Fused, first: JudgeRow, second: JudgeRow): J
   const probes = (n: number): Probe[] => fuseProbes(parts, first, second, n);
   return {
     ...spec,
+    large: undefined,
+    around: undefined,
     ordinary: fuseOrdinary(parts, spec, first.ordinary, second.ordinary),
     probes,
     lowProbes: probes,
@@ -67,7 +69,6 @@ function fuseCases({ a, b }: Parts, first: CaseSpec, second: CaseSpec): CaseSpec
       },
       ...(profile === undefined ? {} : { profile }),
     })),
-    long: [],
     build: (sizes, profile, seed) => {
       const one = first.build(firstSizes(sizes), profile, seed);
       const two = second.build(secondSizes(sizes), profile, seed + 1);

@@ -9,8 +9,10 @@ import { reasons } from "../reference/define-op.ts";
 import { isNone, type None } from "../reference/none.ts";
 import type { InputsOf, OpName, OpOf, OutputsOf, ScalarsOf } from "../reference/ops/index.ts";
 import type { AxisNames } from "../reference/tensor.ts";
+import type { Around } from "./around.ts";
 import type { ScaleRow } from "./at-scale.ts";
 import type { CaseSpec, Problem, Sizes } from "./case.ts";
+import type { Large } from "./large.ts";
 import type { Probe } from "./probes.ts";
 import type { MadeUp } from "./profile.ts";
 import type { Independence } from "./relations/independence.ts";
@@ -41,6 +43,10 @@ export interface Unread {
 /** A row as it is used. */
 export interface JudgeRow<Op extends string = string, P = Problem> extends CaseSpec<P> {
   readonly op: Op;
+  /** What cases of a real model's size are drawn from. */
+  readonly large: Large | undefined;
+  /** Small problems around elements of a large output; undefined where the bound of all elements is cheap enough. */
+  readonly around: Around | undefined;
   /** A few tiles and a rest along each axis. */
   readonly ordinary: Sizes;
   /** Where precision is measured, with sums of n terms where an op has sums of any length. */
@@ -79,10 +85,10 @@ export interface RowDeclaration<Op extends OpName, Size extends string> {
   readonly profiles: readonly MadeUp[];
   /** Cases that always run first: awkward shapes that drawing might miss. */
   readonly examples: readonly { readonly sizes: SizesOf<NoInfer<Size>>; readonly profile?: MadeUp }[];
-  /** Cases that a check runs once: one axis as long as in a real model, and the others short. */
-  readonly long: readonly { readonly sizes: SizesOf<NoInfer<Size>>; readonly profile: MadeUp }[] | None;
   /** The inputs; the same for the same case. Tensors that a forward leaves are computed from the inputs as stored in the dtype. */
   readonly build: (sizes: Sizes, profile: MadeUp, seed: number, dtype?: DTypeName) => RowProblem<Op>;
+  readonly large: Large<NoInfer<Size>> | None;
+  readonly around: Around<OutputOf<Op>> | None;
   readonly ordinary: SizesOf<NoInfer<Size>>;
   readonly probes: Probes<NoInfer<Size>, OutputOf<Op>>;
   /** Replaces `probes` in 16 bits; none where those serve as well. */
@@ -114,7 +120,8 @@ export function judgeRow<const Op extends OpName, const Size extends string>(
     ordinary,
     probes,
     fits: given<"fits">(claims.fits, () => true),
-    long: given<"long">(claims.long, []),
+    large: isNone(claims.large) ? undefined : claims.large,
+    around: isNone(claims.around) ? undefined : (claims.around as Around),
     lowProbes: given<"lowProbes">(claims.lowProbes, probes),
     cancelling: given<"cancelling">(claims.cancelling, () => []),
     independence: given<"independence">(claims.independence, []),

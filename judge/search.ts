@@ -2,10 +2,11 @@
 import fc from "fast-check";
 import type { Candidate } from "../reference/candidate.ts";
 import { Limited } from "./candidates/limited.ts";
-import { buildCase, type CampaignPlan, type Failure, failureOf, type Report, Tally } from "./campaign.ts";
-import { arbitraryCase, type Case, exampleCases, formatCase, longCases } from "./case.ts";
+import { buildCase, type CampaignPlan, comparing, type Failure, failureOf, type Report, Tally } from "./campaign.ts";
+import { arbitraryCase, type Case, exampleCases, formatCase } from "./case.ts";
 import type { Chosen } from "./choose.ts";
 import { Deadline, isStop } from "./deadline.ts";
+import { largeCases } from "./large.ts";
 import type { Terms } from "./terms.ts";
 import type { Untried } from "./untried.ts";
 import { judgeProblem, type Verdict } from "./verdict.ts";
@@ -41,7 +42,7 @@ export class Search {
   private readonly plan: CampaignPlan;
   private readonly deadline: Deadline;
   private readonly tally: Tally;
-  private readonly long: ReadonlySet<string>;
+  private readonly large: ReadonlySet<string>;
   private failure: Failure | undefined;
   private ms = 0;
   /** What the largest case so far cost the judge itself. */
@@ -53,8 +54,8 @@ export class Search {
     this.terms = terms;
     this.plan = plan;
     this.deadline = deadline;
-    this.tally = new Tally(chosen.operation);
-    this.long = new Set(longCases(chosen.spec, plan.seed).map(formatCase));
+    this.tally = new Tally(chosen.operation, chosen.spec);
+    this.large = new Set(largeCases(chosen.spec, plan.seed).map(formatCase));
   }
 
   get hasFailed(): boolean {
@@ -92,7 +93,7 @@ export class Search {
       }
       if (shrinking === undefined) {
         tried++;
-        this.tally.add(c, verdict, !this.long.has(formatCase(c)));
+        this.tally.add(c, verdict, !this.large.has(formatCase(c)));
         this.plan.onCase?.(this.tally.cases, this.share(examples.length + runs));
       }
       if (verdict.findings.length === 0) return true;
@@ -115,7 +116,7 @@ export class Search {
     this.ms += this.deadline.now() - start - elsewhere;
   }
 
-  /** Milliseconds that the judge itself will take for a case, from what the largest so far took; a long case is judged in one stretch. */
+  /** Milliseconds that the judge itself will take for a case, from what the largest so far took; a large case is judged in one stretch. */
   estimate(c: Case): number {
     return this.cost.work === 0 ? 0 : (this.cost.ms / this.cost.work) * this.work(c);
   }
@@ -141,7 +142,7 @@ export class Search {
     try {
       await this.deadline.pause();
       const problem = buildCase(spec, c, this.terms.dtype, this.plan.real);
-      return await judgeProblem(operation, this.candidate, problem, this.terms);
+      return await judgeProblem(operation, this.candidate, problem, this.terms, comparing(spec, c));
     } catch (error) {
       if (isStop(error)) return undefined;
       throw error;
@@ -171,13 +172,13 @@ export class Search {
 
   private leave(examples: readonly Case[], hasDrawn: boolean): void {
     for (const line of examples.map(formatCase)) {
-      this.untried.push({ part: this.long.has(line) ? "long case" : "example", line });
+      this.untried.push({ part: this.large.has(line) ? "large case" : "example", line });
     }
     if (!hasDrawn) this.untried.push({ part: "drawn cases", line: this.chosen.operation.name });
   }
 }
 
-/** The search alone, without an examination: the examples, the long cases, and `runs` drawn cases. */
+/** The search alone, without an examination: the examples, the large cases, and `runs` drawn cases. */
 export async function campaign(
   chosen: Chosen,
   candidate: Candidate,
@@ -188,7 +189,7 @@ export async function campaign(
   const search = new Search(chosen, new Limited(candidate, deadline, plan.timeout), terms, plan, deadline);
   const { spec } = chosen;
   await search.try({
-    examples: [...exampleCases(spec, plan.seed), ...longCases(spec, plan.seed)],
+    examples: [...exampleCases(spec, plan.seed), ...largeCases(spec, plan.seed, plan.runs)],
     runs: plan.runs,
   });
   return search.report();

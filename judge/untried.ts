@@ -3,7 +3,7 @@
 export type UntriedPart =
   | "example"
   | "drawn cases"
-  | "long case"
+  | "large case"
   | "shrinking"
   | "precision"
   | "exactness"

@@ -98,6 +98,11 @@ function sums(a: Errors<string>, b: Errors<string>): Errors<string> {
   return both as Errors<string>;
 }
 
+/** Compares one output of a problem with its truth. */
+export type Compare = (output: string, got: Tensor, want: Tensor<Float64Array>) => Comparison;
+/** How the outputs of a problem are compared: every element, or some of a large output. */
+export type Comparing = (operation: Operation, problem: Problem, terms: Terms) => Compare;
+
 /**
  * Runs the candidate on the problem and judges its outputs. Never throws for anything that the candidate does; throws
  * FormatError where the judge's own files cannot be written, ProtocolError where the candidate's client is of another
@@ -108,6 +113,7 @@ export async function judgeProblem(
   candidate: Candidate,
   given: Problem,
   terms: Terms,
+  comparing?: Comparing,
 ): Promise<Verdict> {
   const problem = roundProblem(operation, given, terms.dtype);
   let result: CandidateResult;
@@ -117,7 +123,7 @@ export async function judgeProblem(
     if (isJudges(error)) throw error;
     return { comparisons: [], findings: [failureLine(candidate, error)] };
   }
-  return judgeOutputs(operation, result.outputs, problem, terms, result.complaints);
+  return judgeOutputs(operation, result.outputs, problem, terms, result.complaints, comparing);
 }
 
 /** Whether an error says nothing about the candidate. */
@@ -130,13 +136,14 @@ export function judgeOutputs(
   operation: Operation,
   outputs: Outputs,
   given: Problem,
-  { target, dtype }: Terms,
+  terms: Terms,
   complaints: readonly string[] = [],
+  comparing: Comparing = everyElement,
 ): Verdict {
-  const problem = roundProblem(operation, given, dtype);
+  const problem = roundProblem(operation, given, terms.dtype);
   const findings = [...complaints];
   const want = truth(operation, problem);
-  const allowed = allowancesOf(operation, problem, target);
+  const compare = comparing(operation, problem, terms);
   const comparisons: Comparison[] = [];
   for (const name of Object.keys(operation.outputs)) {
     const got = outputs[name];
@@ -148,14 +155,16 @@ export function judgeOutputs(
       findings.push(`output ${name} has shape [${got.shape}], expected [${want[name].shape}]`);
       continue;
     }
-    const comparison = compareOutput(
-      name,
-      got,
-      { want: want[name], allowed: allowed[name] },
-      { target, dtype: storageOf(operation, name, dtype) },
-    );
+    const comparison = compare(name, got, want[name]);
     comparisons.push(comparison);
     if (comparison.outside > 0 && comparison.at !== undefined) findings.push(describeFinding(comparison.at));
   }
   return { comparisons, findings };
 }
+
+/** Holds every element to its bound. */
+export const everyElement: Comparing = (operation, problem, { target, dtype }) => {
+  const allowed = allowancesOf(operation, problem, target);
+  return (name, got, want) =>
+    compareOutput(name, got, { want, allowed: allowed[name] }, { target, dtype: storageOf(operation, name, dtype) });
+};

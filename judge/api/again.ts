@@ -1,6 +1,6 @@
 // Runs one printed line again: a case, or a relation at a case.
 import type { Candidate } from "../../reference/candidate.ts";
-import { buildCase, type Failure, failureOf, type RealInputs } from "../campaign.ts";
+import { buildCase, comparing, type Failure, failureOf, type RealInputs } from "../campaign.ts";
 import { failureLine } from "../candidates/result.ts";
 import type { Problem } from "../case.ts";
 import { conclude, type Conclusion, concludeProblem } from "../conclusion.ts";
@@ -66,7 +66,7 @@ async function tried(
 ): Promise<Tried> {
   const { allowUnjudged } = terms;
   if (relation === undefined) {
-    const verdict = await judgeProblem(operation, candidate, problem, terms);
+    const verdict = await judgeProblem(operation, candidate, problem, terms, comparing(spec, c));
     const { comparisons } = verdict;
     const counts = {
       ...outcomeOf(concludeProblem(operation, verdict, allowUnjudged)),

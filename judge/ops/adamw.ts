@@ -7,6 +7,8 @@ import { none } from "../../reference/none.ts";
 import { allAs, lengthsIn, sampled, SAMPLES, vectorOf } from "../at-scale.ts";
 import { alone } from "../relations/independence.ts";
 import { along } from "../relations/permutation.ts";
+import { byElement } from "../around.ts";
+import { MOST_ELEMENTS } from "../large.ts";
 import { judgeRow } from "../row.ts";
 
 /** A matrix is decayed, a gain is not. */
@@ -34,7 +36,6 @@ export const forward = judgeRow("adamw.forward", {
     { sizes: { N: 67, step: 2, parameter: "gain" } },
     { sizes: { N: 193, step: 100000, parameter: "matrix" }, profile: "unit" },
   ],
-  long: [{ sizes: { N: 65_601, step: 7, parameter: "matrix" }, profile: "unit" }],
   build(sizes, profile, seed) {
     const pick = (name: string, from: readonly number[]): number =>
       from[Math.floor(uniform(seed, streamOf(name), 0) * from.length)];
@@ -65,6 +66,8 @@ export const forward = judgeRow("adamw.forward", {
       },
     };
   },
+  large: { axes: { N: MOST_ELEMENTS }, work: (sizes) => 28 * size(sizes, "N") },
+  around: byElement(["w", "g", "m", "v"]),
   ordinary: { N: 200, step: 7, parameter: "matrix" },
   probes: () => [{ sizes: { N: 256, step: 10, parameter: "matrix" }, outputs: ["w", "m", "v"] }],
   lowProbes: none("the state stays float32"),

@@ -12,6 +12,7 @@ import { alone, causal, groupsOfHeads } from "../relations/independence.ts";
 import { along, headsWithinGroups } from "../relations/permutation.ts";
 import { linearIn } from "../relations/scaling.ts";
 import { scores } from "../relations/shifts.ts";
+import { HEAD_SIZES, type Large, MOST_POSITIONS, type Together } from "../large.ts";
 import { judgeRow } from "../row.ts";
 
 /** The most work for all pairs of a query and a key, so that a case takes a few milliseconds. */
@@ -34,6 +35,17 @@ function withRoom(dy: Tensor<Float32Array>, profile: MadeUp, dtype: DTypeName): 
   const [, T, NH, HS] = dy.shape;
   const data = dy.data.map((x, i) => ((Math.floor(i / (NH * HS)) % T) % 4 === 1 ? x : x / 256));
   return { data, shape: dy.shape };
+}
+
+const one = { B: 1, NKV: 1, groups: 1 };
+type Axis = "B" | "NKV" | "groups" | "T" | "S" | "HS";
+
+function together(share: number, ...subsets: readonly (readonly Axis[])[]): Together<Axis>[] {
+  return subsets.map((long) => ({ long, share }));
+}
+
+function oneHead(share: number, ...subsets: readonly (readonly Axis[])[]): Together<Axis>[] {
+  return subsets.map((long) => ({ long, share, fixed: one }));
 }
 
 const shared = {
@@ -60,19 +72,25 @@ const shared = {
     { sizes: { B: 1, NKV: 1, groups: 2, T: 37, S: 37, HS: 5 }, profile: "unit" }, // several tiles of queries, too
     { sizes: { B: 1, NKV: 1, groups: 2, T: 3, S: 19, HS: 130 }, profile: "unit" },
     { sizes: { B: 1, NKV: 1, groups: 1, T: 70, S: 3, HS: 4 }, profile: "unit" },
-  ],
-  long: [
-    { sizes: { B: 1, NKV: 1, groups: 1, T: 260, S: 261, HS: 2 }, profile: "unit" }, // tiles of 256 by 256, and the next ones
-    { sizes: { B: 1, NKV: 1, groups: 1, T: 3, S: 1030, HS: 4 }, profile: "unit" },
-    { sizes: { B: 1, NKV: 3, groups: 8, T: 3, S: 5, HS: 2 }, profile: "unit" },
-    { sizes: { B: 9, NKV: 1, groups: 1, T: 2, S: 3, HS: 2 }, profile: "unit" },
     // Many rows that see a key: the lse of one that sees none is −∞, which not every target promises, and so unjudged there.
     { sizes: { B: 4, NKV: 2, groups: 4, T: 33, S: 34, HS: 2 }, profile: "unit" },
   ],
-} as const satisfies Partial<CaseSpec>;
+  large: {
+    axes: { B: 65, NKV: 65, groups: 33, T: MOST_POSITIONS, S: MOST_POSITIONS, HS: HEAD_SIZES },
+    work,
+    together: [
+      ...together(1 / 32, ["B"], ["NKV"], ["groups"], ["NKV", "HS"]),
+      ...together(1 / 8, ["B", "NKV"], ["NKV", "groups"], ["B", "T"], ["NKV", "T"], ["groups", "T"]),
+      ...oneHead(1 / 32, ["S"], ["S", "HS"], ["T", "HS"]),
+      ...oneHead(1 / 5, ["T", "S", "HS"]), // 256 of each and more
+      { long: ["T", "S"], share: 1 / 2, fixed: { ...one, HS: 4 } }, // both beyond 2,048
+      { long: ["T", "S"], share: 1 / 5, fixed: { B: 2, NKV: 2, groups: 2 } }, // tiles of several heads
+    ],
+    mend: (sizes) => ({ ...sizes, S: Math.max(size(sizes, "S"), size(sizes, "T")) }), // so that every query sees keys
+  },
+} as const satisfies Partial<CaseSpec & { large: Large }>;
 
 const ordinary = { B: 2, NKV: 2, groups: 2, T: 19, S: 21, HS: 10 };
-const one = { B: 1, NKV: 1, groups: 1 };
 /** How many queries see a sampled key: those after it are part of its gradient. */
 const QUERIES = [1, 24] as const;
 
@@ -94,6 +112,7 @@ export const forward = judgeRow("attention.forward", {
     };
     return { inputs, scalars: {} };
   },
+  around: none("the bound of all is cheap"),
   ordinary,
   probes: (n) => [{ sizes: { ...one, T: 2, S: Math.ceil(n / 16), HS: 64 }, outputs: ["y", "lse"] }],
   lowProbes: (n) => [{ sizes: { ...one, T: 4, S: Math.ceil(n / 16), HS: 64 }, outputs: ["y", "lse"] }],
@@ -141,6 +160,7 @@ export const backward = judgeRow("attention.backward", {
     const dy = withRoom(fill(profile, seed, "dy", q.shape), profile, dtype);
     return { inputs: { dy, q, k, v, y, lse }, scalars: {} };
   },
+  around: none("a key's gradient depends on every later query"),
   ordinary,
   probes: (n) => [
     { sizes: { ...one, T: Math.ceil(n / 128), S: Math.ceil(n / 128), HS: 32 }, outputs: ["dq", "dk", "dv"] },

@@ -4,6 +4,8 @@ import { none } from "../../reference/none.ts";
 import { alone } from "../relations/independence.ts";
 import { along } from "../relations/permutation.ts";
 import { linearIn } from "../relations/scaling.ts";
+import { byElement } from "../around.ts";
+import { MOST_ELEMENTS } from "../large.ts";
 import { judgeRow } from "../row.ts";
 
 export const forward = judgeRow("cast.forward", {
@@ -11,10 +13,11 @@ export const forward = judgeRow("cast.forward", {
   fits: none("every size goes with every other"),
   profiles: madeUp,
   examples: [{ sizes: { N: 0 }, profile: "unit" }, { sizes: { N: 1 }, profile: "unit" }, { sizes: { N: 131 } }],
-  long: [{ sizes: { N: 65_601 }, profile: "unit" }],
   build(sizes, profile, seed) {
     return { inputs: { x: fill(profile, seed, "x", [size(sizes, "N")]) }, scalars: {} };
   },
+  large: { axes: { N: MOST_ELEMENTS }, work: (sizes) => 15 * size(sizes, "N") },
+  around: byElement(["x"]),
   ordinary: { N: 200 },
   probes: () => [{ sizes: { N: 512 }, outputs: ["y"] }],
   lowProbes: none("elements do not share an error"),

@@ -6,6 +6,8 @@ import { none } from "../../reference/none.ts";
 import { alone } from "../relations/independence.ts";
 import { along } from "../relations/permutation.ts";
 import { unclipped } from "../relations/shifts.ts";
+import { byElement } from "../around.ts";
+import { MOST_ELEMENTS } from "../large.ts";
 import { judgeRow } from "../row.ts";
 
 export const forward = judgeRow("clip.forward", {
@@ -13,7 +15,6 @@ export const forward = judgeRow("clip.forward", {
   fits: none("every size goes with every other"),
   profiles: madeUp,
   examples: [{ sizes: { N: 0 }, profile: "unit" }, { sizes: { N: 1 } }, { sizes: { N: 193 } }],
-  long: [{ sizes: { N: 65_601 }, profile: "unit" }],
   build(sizes, profile, seed) {
     const draw = (name: string): number => uniform(seed, streamOf(name), 0);
     const g = fill(profile, seed, "g", [size(sizes, "N")]);
@@ -24,6 +25,8 @@ export const forward = judgeRow("clip.forward", {
     const ratio = draw("side") < 0.5 ? 0.01 + 0.99 * draw("ratio") : 1 + 2 * draw("ratio");
     return { inputs: { g, norm: whole }, scalars: { maxNorm: whole.data[0] > 0 ? whole.data[0] * ratio : 1 } };
   },
+  large: { axes: { N: MOST_ELEMENTS }, work: (sizes) => 20 * size(sizes, "N") },
+  around: byElement(["g"], ["norm"]),
   ordinary: { N: 200 },
   probes: () => [{ sizes: { N: 256 }, outputs: ["g"], draws: 4 }],
   lowProbes: none("elements do not share an error"),

@@ -4,12 +4,13 @@ import { bits, integer, streamOf } from "../../reference/random.ts";
 import type { Tensor } from "../../reference/tensor.ts";
 import { axis, type CaseSpec, type Problem, type Sizes, size } from "../case.ts";
 import { asStored, fill, fillIds, madeUp, type MadeUp } from "../profile.ts";
-import { none } from "../../reference/none.ts";
+import { type None, none } from "../../reference/none.ts";
 import { lengthsIn, PER_ROW, rowsOf, sampled, vectorOf, whole } from "../at-scale.ts";
 import { alone } from "../relations/independence.ts";
 import { along } from "../relations/permutation.ts";
 import { linearIn } from "../relations/scaling.ts";
 import { logits as logitsShifted } from "../relations/shifts.ts";
+import { type Large, MOST_CLASSES, MOST_ROWS } from "../large.ts";
 import { judgeRow, type Unread } from "../row.ts";
 import { largest } from "../../reference/lists.ts";
 
@@ -36,11 +37,12 @@ const shared = {
     { sizes: { R: 1030, V: 2, ignored: "some", ignoreIndex: -100 }, profile: "unit" },
     { sizes: { R: 1, V: 4099, ignored: "none", ignoreIndex: -100 }, profile: "unit" },
   ],
-  long: [
-    { sizes: { R: 1, V: 32_001, ignored: "none", ignoreIndex: -100 }, profile: "unit" }, // LLaMA has 32,000 classes
-    { sizes: { R: 65_537, V: 2, ignored: "some", ignoreIndex: -100 }, profile: "unit" }, // more rows than workgroups along an axis
-  ],
-} as const satisfies Partial<CaseSpec>;
+  large: {
+    axes: { R: MOST_ROWS, V: MOST_CLASSES },
+    work: (sizes) => 20 * size(sizes, "R") * size(sizes, "V"),
+  },
+  around: none("the loss is one number of all, and a gradient depends on how many rows count"),
+} as const satisfies Partial<CaseSpec & { large: Large; around: None }>;
 
 const ordinary = { R: 19, V: 70, ignored: "some", ignoreIndex: -100 };
 const noneIgnored = { ignored: "none", ignoreIndex: crossEntropy.IGNORE_INDEX };

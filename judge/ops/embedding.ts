@@ -7,7 +7,13 @@ import { COUNTED, wholeNumbers, zeroSum } from "../probes.ts";
 import { alone } from "../relations/independence.ts";
 import { along } from "../relations/permutation.ts";
 import { linearIn } from "../relations/scaling.ts";
+import { type Large, MOST_CLASSES, MOST_COLUMNS, MOST_ROWS } from "../large.ts";
 import { judgeRow } from "../row.ts";
+
+const large = {
+  axes: { R: MOST_ROWS, V: MOST_CLASSES, C: MOST_COLUMNS },
+  work: (sizes) => 10 * (size(sizes, "R") + size(sizes, "V")) * size(sizes, "C"),
+} as const satisfies Large;
 
 export const forward = judgeRow("embedding.forward", {
   sizes: { R: axis(70), V: axis(100), C: axis(70) },
@@ -20,7 +26,6 @@ export const forward = judgeRow("embedding.forward", {
     { sizes: { R: 11, V: 5, C: 13 } },
     { sizes: { R: 99, V: 70_000, C: 1 }, profile: "unit" }, // ids that float16, or 16 bits, do not hold
   ],
-  long: [{ sizes: { R: 65_537, V: 3, C: 1 }, profile: "unit" }],
   build(sizes, profile, seed) {
     const [R, V, C] = [size(sizes, "R"), size(sizes, "V"), size(sizes, "C")];
     return {
@@ -28,6 +33,8 @@ export const forward = judgeRow("embedding.forward", {
       scalars: {},
     };
   },
+  large,
+  around: none("a copy or a sum of copies: the bound of all is cheap"),
   ordinary: { R: 37, V: 11, C: 19 },
   probes: () => [{ sizes: { R: 16, V: 9, C: 16 }, outputs: ["y"] }],
   lowProbes: none("elements do not share an error"),
@@ -56,10 +63,6 @@ export const backward = judgeRow("embedding.backward", {
     { sizes: { R: 1030, V: 3, C: 2 }, profile: "lattice" },
     { sizes: { R: 99, V: 2400, C: 1 }, profile: "unit" }, // most tokens never occur; float16 does not hold some ids
   ],
-  long: [
-    { sizes: { R: 65_537, V: 3, C: 1 }, profile: "lattice" },
-    { sizes: { R: 4100, V: 32_001, C: 1 }, profile: "unit" },
-  ],
   build(sizes, profile, seed) {
     const [R, V, C] = [size(sizes, "R"), size(sizes, "V"), size(sizes, "C")];
     return {
@@ -67,6 +70,8 @@ export const backward = judgeRow("embedding.backward", {
       scalars: { V },
     };
   },
+  large,
+  around: none("a copy or a sum of copies: the bound of all is cheap"),
   ordinary: { R: 37, V: 11, C: 19 },
   probes: (n) => [{ sizes: { R: n, V: 1, C: 8 }, outputs: ["dw"] }],
   lowProbes: none("every element is a sum of its own"),

@@ -6,6 +6,7 @@ import { lengthsIn, whole } from "../at-scale.ts";
 import { COUNTED, wholeNumbers } from "../probes.ts";
 import { along } from "../relations/permutation.ts";
 import { linearIn } from "../relations/scaling.ts";
+import { MOST_ELEMENTS } from "../large.ts";
 import { judgeRow } from "../row.ts";
 
 /** Ranks over which a matrix of the feed-forward layer is sharded. */
@@ -29,8 +30,9 @@ export const forward = judgeRow("gradient-norm.forward", {
     { sizes: { N: 700 } },
     { sizes: { N: 17000 }, profile: "unit" },
   ],
-  long: [{ sizes: { N: 65_601 }, profile: "sorted" }], // the last elements count most
   build: (sizes, profile, seed) => ({ inputs: { g: fill(profile, seed, "g", [size(sizes, "N")]) }, scalars: {} }),
+  large: { axes: { N: MOST_ELEMENTS }, work: (sizes) => 5 * size(sizes, "N") },
+  around: none("one number of all"),
   ordinary: { N: 700 },
   probes: (n) => [{ sizes: { N: n }, outputs: ["norm"], draws: 12 }],
   lowProbes: none("one sum: several draws are its errors"),

@@ -7,6 +7,8 @@ import { alone } from "../relations/independence.ts";
 import { along } from "../relations/permutation.ts";
 import { linearIn } from "../relations/scaling.ts";
 import { zeroRow } from "../relations/shifts.ts";
+import { eachRow } from "../around.ts";
+import { type Large, MOST_COLUMNS, MOST_ROWS } from "../large.ts";
 import { judgeRow } from "../row.ts";
 
 /** The most products, so that a case takes a few milliseconds. */
@@ -30,11 +32,17 @@ const shared = {
     { sizes: { R: 1000, O: 3, C: 2 }, profile: "unit" },
     { sizes: { R: 3, O: 1000, C: 2 }, profile: "unit" },
   ],
-  long: [
-    { sizes: { R: 65_537, O: 1, C: 2 }, profile: "lattice" },
-    { sizes: { R: 1, O: 65_537, C: 2 }, profile: "lattice" },
-  ],
-} as const satisfies Partial<CaseSpec>;
+  large: {
+    axes: { R: MOST_ROWS, O: MOST_COLUMNS, C: MOST_COLUMNS },
+    work: (sizes) => {
+      const [R, O, C] = ["R", "O", "C"].map((name) => size(sizes, name));
+      return R * O * C + PER_ELEMENT * (R * O + R * C + O * C);
+    },
+  },
+} as const satisfies Partial<CaseSpec & { large: Large }>;
+
+/** What an element of an input or an output costs, in products. */
+const PER_ELEMENT = 10;
 
 const ordinary = { R: 37, O: 35, C: 41 };
 
@@ -43,6 +51,13 @@ export const forward = judgeRow("linear.forward", {
   build(sizes, profile, seed) {
     const [R, O, C] = [size(sizes, "R"), size(sizes, "O"), size(sizes, "C")];
     return { inputs: { x: fill(profile, seed, "x", [R, C]), w: fill(profile, seed, "w", [O, C]) }, scalars: {} };
+  },
+  around: ({ inputs: { x, w } }, _, list) => {
+    const [C, O] = [x.shape[1], w.shape[0]];
+    return eachRow(O, list, (r, o) => ({
+      inputs: { x: rowsOf([r], C), w: rowsOf(o, C) },
+      outputs: { y: (i) => r * O + o[i] },
+    }));
   },
   ordinary,
   probes: (n) => [{ sizes: { R: 3, O: 4, C: n }, outputs: ["y"] }],
@@ -79,6 +94,19 @@ export const backward = judgeRow("linear.backward", {
   build(sizes, profile, seed) {
     const { inputs } = forward.build(sizes, profile, seed);
     return { inputs: { dy: fill(profile, seed, "dy", [size(sizes, "R"), size(sizes, "O")]), ...inputs }, scalars: {} };
+  },
+  around: ({ inputs: { dy, x } }, output, list) => {
+    const [[R, O], C] = [dy.shape, x.shape[1]];
+    if (output === "dx") {
+      return eachRow(C, list, (r, c) => ({
+        inputs: { dy: rowsOf([r], O), x: gridOf([r], c, C), w: columnsOf(c, O, C) },
+        outputs: { dx: (i) => r * C + c[i] },
+      }));
+    }
+    return eachRow(C, list, (o, c) => ({
+      inputs: { dy: columnsOf([o], R, O), x: columnsOf(c, R, C), w: gridOf([o], c, C) },
+      outputs: { dw: (i) => o * C + c[i] },
+    }));
   },
   ordinary,
   probes: (n) => [

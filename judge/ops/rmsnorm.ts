@@ -14,6 +14,8 @@ import { COUNTED, wholeNumbers, zeroSum } from "../probes.ts";
 import { alone } from "../relations/independence.ts";
 import { along } from "../relations/permutation.ts";
 import { linearIn } from "../relations/scaling.ts";
+import { byRow, eachRow } from "../around.ts";
+import { type Large, MOST_COLUMNS, MOST_ROWS } from "../large.ts";
 import { judgeRow } from "../row.ts";
 
 const MOST_ELEMENTS = 4000;
@@ -36,8 +38,11 @@ const shared = {
     { sizes: { R: 1, C: 8193, eps: "1e-6" }, profile: "unit" }, // 65B has 8,192 channels
     { sizes: { R: 300, C: 2, eps: "1e-6" }, profile: "unit" },
   ],
-  long: [{ sizes: { R: 65_537, C: 1, eps: "1e-5" }, profile: "unit" }], // more rows than workgroups along an axis
-} as const satisfies Partial<CaseSpec>;
+  large: {
+    axes: { R: MOST_ROWS, C: MOST_COLUMNS },
+    work: (sizes) => 15 * size(sizes, "R") * size(sizes, "C"),
+  },
+} as const satisfies Partial<CaseSpec & { large: Large }>;
 
 const usual = { eps: "1e-5" };
 const ordinary = { R: 9, C: 70, ...usual };
@@ -62,6 +67,7 @@ export const forward = judgeRow("rmsnorm.forward", {
       scalars: { eps: scalarEps(sizes) },
     };
   },
+  around: byRow(["x"], ["w"], ["rstd"]),
   ordinary,
   probes: (n) => [{ sizes: { R: 1, C: n, ...usual }, outputs: ["y", "rstd"], draws: 3 }],
   lowProbes: (n) => [{ sizes: { R: 32, C: Math.ceil(n / 4), ...usual }, outputs: ["y", "rstd"] }],
@@ -115,6 +121,28 @@ export const backward = judgeRow("rmsnorm.backward", {
     const x = asStored(inputs.x, dtype); // rstd belongs to the x that a kernel reads
     const { rstd } = rmsnorm(x, w, Math.fround(scalars.eps));
     return { inputs: { dy: fill(profile, seed, "dy", x.shape), x, w, rstd }, scalars };
+  },
+  around: ({ inputs: { x, rstd }, scalars: { eps } }, output, list) => {
+    const [R, C] = x.shape;
+    if (output === "dx") {
+      return eachRow(C, list, (r, c) => ({
+        inputs: { dy: rowsOf([r], C), x: rowsOf([r], C), w: whole(C), rstd: vectorOf([r]) },
+        outputs: { dx: (i) => r * C + i },
+        keep: { dx: c },
+      }));
+    }
+    return [
+      {
+        inputs: { dy: columnsOf(list, R, C), x: columnsOf(list, R, C), w: vectorOf(list), rstd: whole(R) },
+        outputs: { dw: (i) => list[i] },
+        // A kernel that recomputes rstd does so from whole rows, of which the small problem has a few columns.
+        bound: ({ inputs: small }, target) => {
+          const { dy, x: columns, w } = small as Readonly<Record<string, Tensor>>;
+          const saved = scales({ x: x as Tensor, rstd: rstd as Tensor }, Math.fround(Number(eps)), target);
+          return gradientBound({ dy, x: columns, w }, saved, target);
+        },
+      },
+    ];
   },
   ordinary,
   probes: (n) => [

@@ -2,6 +2,7 @@ import fc from "fast-check";
 import { axis, size } from "../case.ts";
 import { none } from "../../reference/none.ts";
 import { table } from "../relations/shifts.ts";
+import { HEAD_SIZES, MOST_POSITIONS } from "../large.ts";
 import { judgeRow } from "../row.ts";
 
 // The bases of LLaMA 1 and 2, Code Llama, Llama 3, and one with which the pairs turn at almost the same speed.
@@ -30,10 +31,6 @@ export const forward = judgeRow("rope-table.forward", {
     { sizes: { theta: 10000, HS: 34, start: -3, T: 7 } },
     { sizes: { theta: 10000, HS: 34, start: 131000, T: 7 } },
   ],
-  long: [
-    { sizes: { theta: 10000, HS: 4, start: 0, T: 4100 }, profile: "unit" },
-    { sizes: { theta: 10000, HS: 256, start: 1, T: 3 }, profile: "unit" },
-  ],
   build: (sizes) => ({
     inputs: {},
     scalars: {
@@ -43,6 +40,11 @@ export const forward = judgeRow("rope-table.forward", {
       T: size(sizes, "T"),
     },
   }),
+  large: {
+    axes: { T: MOST_POSITIONS, HS: HEAD_SIZES },
+    work: (sizes) => 100 * size(sizes, "T") * size(sizes, "HS"),
+  },
+  around: none("two functions an element: the bound of all is cheap"),
   ordinary: { theta: 10000, HS: 34, start: 17, T: 9 },
   probes: () => [{ sizes: { theta: 10000, HS: 32, start: 3, T: 8 }, outputs: ["cos", "sin"] }],
   lowProbes: none("angles stay float32"),

@@ -3,13 +3,14 @@ import * as ropeTable from "../../reference/ops/rope-table.ts";
 import { type PairLayout, layouts } from "../../reference/ops/rope.ts";
 import { axis, type CaseSpec, size, type Sizes } from "../case.ts";
 import { fill, madeUp } from "../profile.ts";
-import { none } from "../../reference/none.ts";
+import { type None, none } from "../../reference/none.ts";
 import { integer, streamOf } from "../../reference/random.ts";
 import { allAs, type Cut, type Lengths, lengthsIn, sampled } from "../at-scale.ts";
 import { alone } from "../relations/independence.ts";
 import { along } from "../relations/permutation.ts";
 import { linearIn } from "../relations/scaling.ts";
 import { positions } from "../relations/shifts.ts";
+import { HEAD_SIZES, type Large, MOST_POSITIONS } from "../large.ts";
 import { judgeRow } from "../row.ts";
 
 const THETA = 10000; // of LLaMA's first version
@@ -31,12 +32,12 @@ const shared = {
     { sizes: { B: 2, T: 5, NH: 3, HS: 6, start: 7, layout: "adjacent" } },
     { sizes: { B: 2, T: 5, NH: 3, HS: 6, start: 7, layout: "half-split" } },
   ],
-  long: [
-    { sizes: { B: 1, T: 4100, NH: 1, HS: 2, start: 0, layout: "adjacent" }, profile: "unit" },
-    { sizes: { B: 1, T: 130, NH: 2, HS: 128, start: 0, layout: "half-split" }, profile: "unit" },
-    { sizes: { B: 5, T: 3, NH: 65, HS: 4, start: 9, layout: "adjacent" }, profile: "unit" },
-  ],
-} as const satisfies Partial<CaseSpec>;
+  large: {
+    axes: { B: 33, T: MOST_POSITIONS, NH: 65, HS: HEAD_SIZES },
+    work: (sizes) => 25 * size(sizes, "B") * size(sizes, "T") * size(sizes, "NH") * size(sizes, "HS"),
+  },
+  around: none("two products an element: the bound of all is cheap"),
+} as const satisfies Partial<CaseSpec & { large: Large; around: None }>;
 
 const ordinary = { B: 2, T: 9, NH: 3, HS: 10, start: 5, layout: "adjacent" };
 

@@ -8,6 +8,8 @@ import { along } from "../relations/permutation.ts";
 import { compareSides, sideOf } from "../relations/relation.ts";
 import { linearIn } from "../relations/scaling.ts";
 import { raisedRows, type Shift } from "../relations/shifts.ts";
+import { byRow } from "../around.ts";
+import { type Large, MOST_CLASSES, MOST_ROWS } from "../large.ts";
 import { judgeRow } from "../row.ts";
 
 /** The most elements, so that a case takes a few milliseconds. */
@@ -29,11 +31,11 @@ const shared = {
     { sizes: { R: 1, C: 4099 }, profile: "unit" },
     { sizes: { R: 2, C: 1025 }, profile: "sorted" }, // the last columns count most
   ],
-  long: [
-    { sizes: { R: 1, C: 32_001 }, profile: "unit" }, // LLaMA has 32,000 classes
-    { sizes: { R: 65_537, C: 2 }, profile: "unit" }, // more rows than workgroups along an axis
-  ],
-} as const satisfies Partial<CaseSpec>;
+  large: {
+    axes: { R: MOST_ROWS, C: MOST_CLASSES },
+    work: (sizes) => 20 * size(sizes, "R") * size(sizes, "C"),
+  },
+} as const satisfies Partial<CaseSpec & { large: Large }>;
 
 const ordinary = { R: 19, C: 70 };
 
@@ -52,6 +54,7 @@ export const forward = judgeRow("softmax.forward", {
   build(sizes, profile, seed) {
     return { inputs: { x: fill(profile, seed, "x", [size(sizes, "R"), size(sizes, "C")]) }, scalars: {} };
   },
+  around: byRow(["x"]),
   ordinary,
   probes: (n) => [{ sizes: { R: 1, C: n }, outputs: ["y"] }],
   lowProbes: none("every element has an error of its own"),
@@ -88,6 +91,7 @@ export const backward = judgeRow("softmax.backward", {
     const { y } = softmax.forward(x); // rounded once: what a good forward leaves
     return { inputs: { dy: fill(profile, seed, "dy", x.shape), y }, scalars: {} };
   },
+  around: byRow(["dy", "y"]),
   ordinary,
   probes: (n) => [{ sizes: { R: 1, C: n }, outputs: ["dx"] }],
   lowProbes: none("every element has an error of its own"),

@@ -6,17 +6,19 @@ import { alone } from "../relations/independence.ts";
 import { along } from "../relations/permutation.ts";
 import { linearIn } from "../relations/scaling.ts";
 import { mirrored } from "../relations/shifts.ts";
+import { byElement } from "../around.ts";
+import { type Large, MOST_COLUMNS, MOST_ROWS } from "../large.ts";
 import { judgeRow } from "../row.ts";
 
 const shared = {
   sizes: { R: axis(70), F: axis(300) },
   profiles: madeUp,
   examples: [{ sizes: { R: 0, F: 5 }, profile: "unit" }, { sizes: { R: 3, F: 43 } }],
-  long: [
-    { sizes: { R: 2, F: 22_016 }, profile: "unit" }, // as wide as 65B
-    { sizes: { R: 65_537, F: 1 }, profile: "unit" },
-  ],
-} as const satisfies Partial<CaseSpec>;
+  large: {
+    axes: { R: MOST_ROWS, F: MOST_COLUMNS },
+    work: (sizes) => 25 * size(sizes, "R") * size(sizes, "F"),
+  },
+} as const satisfies Partial<CaseSpec & { large: Large }>;
 
 const ordinary = { R: 9, F: 70 };
 
@@ -27,6 +29,7 @@ export const forward = judgeRow("swiglu.forward", {
     const shape = [size(sizes, "R"), size(sizes, "F")];
     return { inputs: { gate: fill(profile, seed, "gate", shape), up: fill(profile, seed, "up", shape) }, scalars: {} };
   },
+  around: byElement(["gate", "up"]),
   ordinary,
   probes: () => [{ sizes: { R: 4, F: 128 }, outputs: ["y"] }],
   lowProbes: none("elements do not share an error"),
@@ -58,6 +61,7 @@ export const backward = judgeRow("swiglu.backward", {
     const { inputs } = forward.build(sizes, profile, seed);
     return { inputs: { dy: fill(profile, seed, "dy", inputs.gate.shape), ...inputs }, scalars: {} };
   },
+  around: byElement(["dy", "gate", "up"]),
   ordinary,
   probes: () => [{ sizes: { R: 4, F: 128 }, outputs: ["dgate", "dup"] }],
   lowProbes: none("elements do not share an error"),

@@ -1,7 +1,8 @@
 // The time of a check, on a clock that only the candidate moves: what a budget bounds, what it leaves out, and where signals are heard.
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { exampleCases, formatCase, longCases } from "../../judge/case.ts";
+import { exampleCases, formatCase } from "../../judge/case.ts";
+import { largeCases } from "../../judge/large.ts";
 import { check, type Checked } from "../../judge/check.ts";
 import type { Word } from "../../judge/conclusion.ts";
 import { choose } from "../../judge/choose.ts";
@@ -19,7 +20,7 @@ const SECOND = 1000;
 const everything = [
   ...exampleCases(cast.spec, 1).map(formatCase),
   cast.operation.name,
-  ...longCases(cast.spec, 1).map(formatCase),
+  ...largeCases(cast.spec, 1).map(formatCase),
   ...new Examiner(cast, timed(() => 0).candidate, wgslTerms, promises, new Deadline()).parts.map(({ line }) => line),
 ].toSorted();
 
@@ -162,7 +163,7 @@ describe("a budget", () => {
     expect(long.untried.map(({ part }) => part)).not.toContain("shrinking");
   });
 
-  test("tries relations, precision and long cases among the first cases, and then draws until it is spent", async () => {
+  test("tries relations, precision and large cases among the first cases, and then draws until it is spent", async () => {
     const { candidate, now } = timed(() => 10);
     const { report, examination, untried } = await judged(candidate, new Deadline({ seconds: 2, now }));
     expect(untried).toEqual([]);
@@ -172,7 +173,7 @@ describe("a budget", () => {
     const some = await judged(short.candidate, new Deadline({ seconds: 0.16, now: short.now }));
     expect(some.examination?.relations.length).toBeGreaterThan(0);
     expect(some.examination).toMatchObject({ precision: [], unmeasured: "not tried" });
-    expect(new Set(some.untried.map(({ part }) => part))).toContain("long case");
+    expect(new Set(some.untried.map(({ part }) => part))).toContain("large case");
   });
 });
 
@@ -183,7 +184,7 @@ describe("a signal or the end of the time, whatever runs", () => {
   test("without either, everything is tried in one order", async () => {
     const { untried, verdict, report } = await whole;
     expect([untried, verdict]).toEqual([[], "pass"]);
-    expect(report.cases).toBe(exampleCases(cast.spec, 1).length + longCases(cast.spec, 1).length + 10);
+    expect(report.cases).toBe(exampleCases(cast.spec, 1).length + largeCases(cast.spec, 1, 10).length + 10);
   });
 
   test("no run begins after a signal, and what was not tried is listed", async () => {

@@ -1,0 +1,140 @@
+// Large cases: one axis as long as in a real model, two at once beyond 2,048, and all at once as far as the work allows.
+//
+// Kernels go another way from some size on: they take other tiles, vectorise, split sums. A fault on that way shows in a case
+// that lies beyond the gate along every axis of it, and a small case never does.
+import fc from "fast-check";
+import { integer, streamOf } from "../reference/random.ts";
+import type { Case, CaseSpec, Sizes } from "./case.ts";
+import type { Profile } from "./profile.ts";
+
+/** The axes that models make long, and what a case of them costs. */
+export interface Large<Size extends string = string> {
+  /** Each axis with the longest that is drawn of it, or with the lengths that kernels are made for. */
+  readonly axes: { readonly [name in Size]?: number | readonly number[] };
+  /** The multiplications of a case, roughly, or its elements times what one costs. */
+  readonly work: (sizes: Sizes) => number;
+  /** Which axes are long at once; each alone, each pair, and all, if left out. */
+  readonly together?: readonly Together<NoInfer<Size>>[];
+  /** Sizes that go together, of sizes that were drawn one by one. */
+  readonly mend?: (sizes: Sizes) => Sizes;
+}
+
+/** Axes that are long at once. */
+export interface Together<Size extends string = string> {
+  readonly long: readonly Size[];
+  /** The share of the most work that it is worth. */
+  readonly share: number;
+  /** Sizes that are not drawn. */
+  readonly fixed?: Sizes;
+}
+
+type Lengths = number | readonly number[];
+
+/** The most work of a case: 0.3 GFLOP, at two operations a multiplication. */
+export const MOST_WORK = 1.5e8;
+/** The longest of each kind of axis: of rows and elements more than a grid of workgroups has along one axis. */
+export const MOST_ROWS = 65_537;
+export const MOST_COLUMNS = 16_400;
+export const MOST_CLASSES = 128_256; // Llama 3
+export const MOST_POSITIONS = 4_112;
+export const MOST_ELEMENTS = 5_000_000;
+/** Head sizes of models in use. */
+export const HEAD_SIZES = [64, 72, 80, 96, 104, 112, 128, 160, 192, 256] as const;
+/** Two axes at once are drawn to a little more than 2,048, where many kernels change their ways. */
+const PAIR = 2080;
+/** Tiled and vectorised paths run on multiples of their width only. */
+const ALIGNED = 16;
+/** Neighbouring cases have seeds this far apart. */
+const STRIDE = 7919;
+
+/** The number of drawn cases with which all large cases run. */
+const FULL_RUNS = 100;
+
+/**
+ * A case for each axis, for each pair of axes, and for all of them; other sizes for another seed. With fewer than 100 drawn
+ * cases as many of the large ones are left out.
+ */
+export function largeCases(
+  spec: CaseSpec & { readonly large: Large | undefined },
+  seed: number,
+  runs = FULL_RUNS,
+): Case[] {
+  const { large, op } = spec;
+  if (large === undefined) return [];
+  const all = (large.together ?? subsetsOf(Object.keys(large.axes))).map(({ long, share, fixed = {} }, n) => {
+    const own = (seed + STRIDE * n) % 0x7fffffff;
+    const sizes = drawSizes(spec, large, { long, share, fixed }, own);
+    return { op, sizes, profile: profileOf(spec, long, own), seed: own };
+  });
+  const order = (c: Case): number => integer(c.seed, streamOf("large order"), 0, 1 << 30);
+  return all.toSorted((a, b) => order(a) - order(b)).slice(0, Math.floor((all.length * runs) / FULL_RUNS));
+}
+
+/** Each name alone, each pair, and all. */
+function subsetsOf(names: readonly string[]): Together[] {
+  const pairs = names.flatMap((a, i) => names.slice(i + 1).map((b) => [a, b]));
+  const subsets = [...names.map((name) => [name]), ...pairs, ...(names.length > 2 ? [names] : [])];
+  return subsets.map((long) => ({ long, share: 1 }));
+}
+
+/** Sizes in which the axes of `long` are as long as the work allows, and the other axes short. */
+function drawSizes(spec: CaseSpec, { axes, work, mend }: Large, { long, share, fixed }: Together, seed: number): Sizes {
+  const pick = (name: string, below: number): number => integer(seed, streamOf(`large ${name}`), 0, below);
+  const isAligned = pick("aligned", 4) === 0;
+  const sizes: Record<string, number | string> = { ...fc.sample(fc.record(spec.sizes), { seed, numRuns: 1 })[0] };
+  for (const [name, lengths] of Object.entries(axes) as [string, Lengths][]) {
+    const short = typeof lengths === "object" ? 2 + 2 * pick(name, 3) : 1 + pick(name, isTiled(lengths) ? 4 : 2);
+    sizes[name] = longest(lengths, isAligned && isTiled(lengths) ? ALIGNED : short);
+  }
+  const withLong = (lengthOf: (lengths: Lengths, name: string) => number): Sizes => {
+    const drawn = {
+      ...sizes,
+      ...fixed,
+      ...Object.fromEntries(long.map((name) => [name, lengthOf(axes[name]!, name)])),
+    };
+    return mend?.(drawn) ?? drawn;
+  };
+  let [low, high] = [1, long.length === 1 ? Math.max(...long.map((name) => longest(axes[name]!))) : PAIR];
+  while (low < high) {
+    const middle = Math.ceil((low + high) / 2);
+    if (work(withLong((lengths) => longest(lengths, middle))) <= share * MOST_WORK) low = middle;
+    else high = middle - 1;
+  }
+  return withLong((lengths, name) => drawLength(lengths, low, isAligned, (below) => pick(`long ${name}`, below)));
+}
+
+/** Batches and heads are counted, not tiled. */
+function isTiled(lengths: Lengths): boolean {
+  return longest(lengths) >= 256;
+}
+
+/** The longest length of an axis that is at most `most`. */
+function longest(lengths: Lengths, most = Infinity): number {
+  if (typeof lengths === "number") return Math.min(lengths, most);
+  const fitting = lengths.filter((length) => length <= most);
+  return fitting.at(-1) ?? 2 * Math.floor(Math.min(most, lengths[0]) / 2); // head sizes are even
+}
+
+/** A length between the last power of two up to `most` and `most` itself, so that a gate at any power of two is passed. */
+function drawLength(lengths: Lengths, most: number, isAligned: boolean, pick: (below: number) => number): number {
+  if (typeof lengths === "object") {
+    const fitting = lengths.filter((length) => length <= most);
+    return pick(2) === 0 ? longest(lengths, most) : (fitting[pick(fitting.length)] ?? longest(lengths, most));
+  }
+  const end = Math.min(lengths, most);
+  const power = 2 ** Math.floor(Math.log2(end));
+  if (isAligned && isTiled(lengths) && end >= ALIGNED) {
+    const first = Math.ceil(power / ALIGNED);
+    return ALIGNED * (first + pick(Math.floor(end / ALIGNED) - first + 1));
+  }
+  const edges = [power, power + 1].filter((n) => n <= end);
+  return pick(2) === 0 ? edges[pick(edges.length)] : power + pick(end - power + 1);
+}
+
+/** Ordinary numbers, and such as show a part that is missing from a long sum: a lattice, or one number throughout. */
+function profileOf(spec: CaseSpec, long: readonly string[], seed: number): Profile {
+  const from: readonly Profile[] =
+    long.length === 1 ? ["unit", "unit", "lattice", "constant"] : ["unit", "unit", "lattice"];
+  const profile = from[integer(seed, streamOf("large profile"), 0, from.length)];
+  return (spec.profiles as readonly Profile[]).includes(profile) ? profile : "unit";
+}
