@@ -85,7 +85,9 @@ const defaultAlignment = 32;
 const mostAxes = 4;
 const longestName = 64;
 /** A vocabulary of 128 thousand pieces and its merges take some 10 MB. */
-const longestHeader = 100_000_000;
+const longestHeader = 2 ** 26;
+/** Fields, tensors, and strings of an array: each takes some hundred bytes of memory. */
+const mostItems = 2 ** 20;
 
 /** Reads and checks the header. Throws FormatError. */
 export function readGgufHeader(file: InputFile): GgufHeader {
@@ -102,8 +104,8 @@ export function readGgufHeader(file: InputFile): GgufHeader {
     throw new FormatError(path, what);
   }
   // The fewest bytes that a tensor or a field takes: those of an empty name and a number.
-  const tensorCount = read.count("tensors", 8 + 4 + 4 + 8);
-  const fieldCount = read.count("fields", 8 + 4 + 1);
+  const tensorCount = read.count("tensors", 8 + 4 + 4 + 8, mostItems);
+  const fieldCount = read.count("fields", 8 + 4 + 1, mostItems);
   const metadata = new Map<string, GgufField>();
   for (let i = 0; i < fieldCount; i++) {
     const key = read.string(`the key of field ${i}`);
@@ -163,6 +165,14 @@ function scanner(file: InputFile) {
     at += length;
     return window.subarray(at - length - windowStart, at - windowStart);
   }
+  /** The next bytes in memory of their own, not in the window too. */
+  function copy(length: number, what: string): Uint8Array<ArrayBuffer> {
+    if (length <= 2 ** 16 || !(at + length <= limit)) return bytes(length, what).slice();
+    const into = new Uint8Array(length);
+    file.read(at, into);
+    at += length;
+    return into;
+  }
   function view(length: number, what: string): DataView {
     const part = bytes(length, what);
     return new DataView(part.buffer, part.byteOffset, length);
@@ -176,14 +186,12 @@ function scanner(file: InputFile) {
       throw new FormatError(path, `${what} is ${value}, expected at most 2⁵³ − 1`);
     return Number(value);
   }
-  /** The number of items that follow, of at least `least` bytes each: no more than the header has room for. */
-  function count(what: string, least: number): number {
+  /** The number of items that follow, of at least `least` bytes each: no more than the header has room for, or `most`. */
+  function count(what: string, least: number, most = Infinity): number {
     const value = natural(`the number of ${what}`);
-    if (value * least > limit - at) {
-      throw new FormatError(
-        path,
-        `has ${value} ${what} from byte ${at} on, expected at most ${Math.floor((limit - at) / least)}`,
-      );
+    const room = Math.min(Math.floor((limit - at) / least), most);
+    if (value > room) {
+      throw new FormatError(path, `has ${value} ${what} from byte ${at} on, expected at most ${room}`);
     }
     return value;
   }
@@ -195,7 +203,7 @@ function scanner(file: InputFile) {
       throw new FormatError(path, `has ${what} at byte ${at - part.length} that is not UTF-8`);
     }
   }
-  return { bytes, view, uint32, natural, count, string, position: () => at };
+  return { bytes, copy, view, uint32, natural, count, string, position: () => at };
 }
 
 function typeName(path: string, key: string, type: number): (typeof scalarTypes)[number] {
@@ -212,13 +220,13 @@ function readField(read: Scanner, key: string, path: string): GgufField {
     throw new FormatError(path, `the field ${quote(key)} is an array of arrays, which is not supported`);
   if (element === "string") {
     const value: string[] = [];
-    const length = read.count(`strings of ${quote(key)}`, 8);
+    const length = read.count(`strings of ${quote(key)}`, 8, mostItems);
     for (let i = 0; i < length; i++) value.push(read.string(`element ${i} of ${quote(key)}`));
     return { type: element, value };
   }
   const { size, Memory } = numbers[element];
   const length = read.count(`numbers of ${quote(key)}`, size);
-  const bytes = read.bytes(length * size, quote(key)).slice();
+  const bytes = read.copy(length * size, quote(key));
   return { type: element, value: new Memory(bytes.buffer, 0, length) };
 }
 

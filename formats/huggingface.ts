@@ -24,7 +24,7 @@ const index = "model.safetensors.index.json";
 
 /** config.json takes a few kB, an index a few hundred. */
 const longestConfig = 2 ** 20;
-const longestIndex = 2 ** 26;
+const longestIndex = 2 ** 22;
 
 /** The names in transformers. */
 export const huggingfaceNames = naming(

@@ -4,10 +4,12 @@ import { shortened } from "./printable.ts";
 
 /** Objects and arrays inside one another. A configuration has three levels; the engine's own limit is its stack. */
 const DEEPEST = 64;
+/** Values in a text: a thousand times as many as any configuration has. Each takes up to sixty bytes of memory, and three of the text. */
+const MOST_VALUES = 2 ** 20;
 
 /**
  * The value of a JSON text. Throws SyntaxError, in one short line, for a text that is not JSON, is nested deeper than 64 levels,
- * or gives a name twice in one object: JSON.parse would keep the last, and other readers the first.
+ * has more than 2²⁰ values, or gives a name twice in one object: JSON.parse would keep the last, and other readers the first.
  */
 export function parseJson(text: string): unknown {
   checkStructure(text);
@@ -21,6 +23,10 @@ export function parseJson(text: string): unknown {
 /** A walk over brackets and names. What else may be wrong is for JSON.parse to say. */
 function checkStructure(text: string): void {
   const open: (Set<string> | undefined)[] = [];
+  let values = 1;
+  function another(at: number): void {
+    if (++values > MOST_VALUES) throw new SyntaxError(`more than ${MOST_VALUES} values, at character ${at}`);
+  }
   let name = "";
   for (let at = 0; at < text.length; at++) {
     switch (text[at]) {
@@ -38,8 +44,12 @@ function checkStructure(text: string): void {
         names?.add(plain);
         break;
       }
+      case ",":
+        another(at);
+        break;
       case "{":
       case "[":
+        another(at);
         if (open.push(text[at] === "{" ? new Set() : undefined) > DEEPEST) {
           throw new SyntaxError(`nested deeper than ${DEEPEST} levels, at character ${at}`);
         }

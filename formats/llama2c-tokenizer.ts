@@ -8,6 +8,7 @@ import {
   bytePiece,
   checkModel,
   llamaFlags,
+  MOST_PIECES,
   type Piece,
   type TokenizerModel,
 } from "../reference/text/tokenizer-model.ts";
@@ -34,6 +35,7 @@ export function parseLlama2cTokenizer(path: string, bytes: Uint8Array): Tokenize
       const most = Math.min(longest, bytes.length - at);
       throw new FormatError(path, `${where} has length ${length}, expected 1 to ${most}`);
     }
+    if (id === MOST_PIECES) throw new FormatError(path, `has more than ${MOST_PIECES} pieces, expected fewer`);
     pieces.push({ text: textOf(path, where, bytes.subarray(at, at + length)), score, type: typeOf(id) });
     at += length;
   }

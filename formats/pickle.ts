@@ -64,6 +64,9 @@ const globals = new Set([rebuildTensor, orderedDict, ...Object.keys(storageTypes
 /** NumPy's limit; no tensor of a checkpoint has more axes. */
 const mostAxes = 64;
 
+/** Values that a program puts on its stack or into its memo: a tensor takes about thirty, a checkpoint has a thousand tensors. */
+const mostValues = 2 ** 18;
+
 /**
  * The tensors of a pickled dictionary, by name. Throws FormatError, naming what was refused and where: an opcode or a
  * global that is not needed to build tensors, a value that is not a tensor, an ill-formed program.
@@ -88,9 +91,22 @@ function run(path: string, bytes: Uint8Array): Value {
   const memo = new Map<number, Value>();
   let at = 0;
   let begin = 0;
+  let made = 0;
 
   function fail(what: string): never {
     throw new FormatError(path, `the pickle has ${what}, at its byte ${begin}`);
+  }
+  /** Counts before anything is made: one byte of the program may cost a dictionary. */
+  function count(): void {
+    if (++made > mostValues) fail(`more than ${mostValues} values, expected the tensors of a checkpoint`);
+  }
+  function push(value: Value): void {
+    count();
+    stack.push(value);
+  }
+  function remember(key: number, value: Value): void {
+    count();
+    memo.set(key, value);
   }
   function take(length: number): number {
     if (!(at + length <= bytes.length)) fail(`${bytes.length} bytes, which end inside an opcode`);
@@ -131,7 +147,7 @@ function run(path: string, bytes: Uint8Array): Value {
     return values;
   }
   function tuple(values: readonly Value[]): void {
-    stack.push({ kind: "tuple", values });
+    push({ kind: "tuple", values });
   }
   function setItems(pairs: readonly Value[]): void {
     const target = stack.at(-1);
@@ -145,7 +161,7 @@ function run(path: string, bytes: Uint8Array): Value {
   function recall(key: number): void {
     const value = memo.get(key);
     if (value === undefined) return fail(`a look at memo ${key}, which is empty`);
-    stack.push(value);
+    push(value);
   }
   /** A two's complement integer of any length, little-endian. */
   function long(length: number): number {
@@ -157,19 +173,19 @@ function run(path: string, bytes: Uint8Array): Value {
   }
 
   const operations: Record<number, () => void> = {
-    0x28: () => stack.push({ kind: "mark" }), // MARK
+    0x28: () => push({ kind: "mark" }), // MARK
     0x30: () => pop(), // POP
     0x31: () => popMark(), // POP_MARK
-    0x4e: () => stack.push(null), // NONE
-    0x88: () => stack.push(true), // NEWTRUE
-    0x89: () => stack.push(false), // NEWFALSE
-    0x4a: () => stack.push(view.getInt32(take(4), true)), // BININT
-    0x4b: () => stack.push(bytes[take(1)]), // BININT1
-    0x4d: () => stack.push(view.getUint16(take(2), true)), // BININT2
-    0x8a: () => stack.push(long(bytes[take(1)])), // LONG1
-    0x47: () => stack.push(view.getFloat64(take(8), false)), // BINFLOAT
-    0x58: () => stack.push(text(view.getUint32(take(4), true))), // BINUNICODE
-    0x7d: () => stack.push({ kind: "dictionary", entries: new Map() }), // EMPTY_DICT
+    0x4e: () => push(null), // NONE
+    0x88: () => push(true), // NEWTRUE
+    0x89: () => push(false), // NEWFALSE
+    0x4a: () => push(view.getInt32(take(4), true)), // BININT
+    0x4b: () => push(bytes[take(1)]), // BININT1
+    0x4d: () => push(view.getUint16(take(2), true)), // BININT2
+    0x8a: () => push(long(bytes[take(1)])), // LONG1
+    0x47: () => push(view.getFloat64(take(8), false)), // BINFLOAT
+    0x58: () => push(text(view.getUint32(take(4), true))), // BINUNICODE
+    0x7d: () => push({ kind: "dictionary", entries: new Map() }), // EMPTY_DICT
     0x73: () => setItems(stack.splice(-2)), // SETITEM
     0x75: () => setItems(popMark()), // SETITEMS
     0x29: () => tuple([]), // EMPTY_TUPLE
@@ -177,8 +193,8 @@ function run(path: string, bytes: Uint8Array): Value {
     0x86: () => tuple([pop(), pop()].toReversed()), // TUPLE2
     0x87: () => tuple([pop(), pop(), pop()].toReversed()), // TUPLE3
     0x74: () => tuple(popMark()), // TUPLE
-    0x71: () => memo.set(bytes[take(1)], top()), // BINPUT
-    0x72: () => memo.set(view.getUint32(take(4), true), top()), // LONG_BINPUT
+    0x71: () => remember(bytes[take(1)], top()), // BINPUT
+    0x72: () => remember(view.getUint32(take(4), true), top()), // LONG_BINPUT
     0x68: () => recall(bytes[take(1)]), // BINGET
     0x6a: () => recall(view.getUint32(take(4), true)), // LONG_BINGET
     0x63: () => {
@@ -186,15 +202,15 @@ function run(path: string, bytes: Uint8Array): Value {
       const name = `${line()}.${line()}`;
       if (!globals.has(name))
         fail(`a global ${quote(name)}, expected only what builds tensors: it is refused, not called`);
-      stack.push({ kind: "global", name });
+      push({ kind: "global", name });
     },
     0x52: () => {
       // REDUCE
       const [values, what] = [pop(), pop()];
       if (!is(what, "global") || !is(values, "tuple")) return fail(`a call of ${describe(what)}, expected a global`);
-      stack.push(called(what.name, values.values, fail));
+      push(called(what.name, values.values, fail));
     },
-    0x51: () => stack.push(storage(pop(), fail)), // BINPERSID
+    0x51: () => push(storage(pop(), fail)), // BINPERSID
     0x62: () => {
       // BUILD: an OrderedDict's attributes, such as a state dictionary's _metadata, which holds versions of modules
       const attributes = pop();

@@ -13,6 +13,8 @@ export const longestHeader = 100_000_000;
 
 // NumPy's limit, which no tensor comes near: a header of millions of axes is an attack.
 const mostAxes = 64;
+/** Names in a header, a thousand times as many as a LLaMA has: each takes some hundred bytes of memory. */
+const mostNames = 2 ** 18;
 
 export interface TensorEntry {
   readonly dtype: DType;
@@ -193,6 +195,7 @@ function scanner(text: string, fail: Fail) {
     function pair(): void {
       const key = string(`a name in ${what}`);
       if (keys.has(key)) fail(`header names ${quote(key)} twice in ${what}, before character ${at}, expected one`);
+      if (keys.size === mostNames) fail(`header has more than ${mostNames} names in ${what}, before character ${at}`);
       keys.add(key);
       take(":", `: after the name ${quote(key)}`);
       member(key);

@@ -10,6 +10,7 @@ import { BinaryReader, BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
 import {
   checkModel,
   llamaFlags,
+  MOST_PIECES,
   type Piece,
   type PieceType,
   type TokenizerModel,
@@ -55,6 +56,11 @@ export function parseSentencePiece(path: string, bytes: Uint8Array): TokenizerMo
       const { length } = reader.bytes();
       if (length > 0) throw new FormatError(path, `${name} has ${length} bytes, expected none (identity)`);
     };
+  function add(piece: Piece): void {
+    if (pieces.length === MOST_PIECES)
+      throw new FormatError(path, `has more than ${MOST_PIECES} pieces, expected fewer`);
+    pieces.push(piece);
+  }
   const trainer: Fields = {
     3: [Varint, (r) => (modelType = modelTypes[r.int32()] ?? modelType)],
     24: [Varint, (r) => (model.treatWhitespaceAsSuffix = r.bool())],
@@ -72,7 +78,7 @@ export function parseSentencePiece(path: string, bytes: Uint8Array): TokenizerMo
   const denormalizer: Fields = { 2: [LengthDelimited, refuseMap("denormalizer_spec.precompiled_charsmap")] };
   try {
     readFields(bytes, {
-      1: [LengthDelimited, (r) => pieces.push(readPiece(r.bytes()))],
+      1: [LengthDelimited, (r) => add(readPiece(r.bytes()))],
       2: [LengthDelimited, (r) => readFields(r.bytes(), trainer)],
       3: [LengthDelimited, (r) => readFields(r.bytes(), normalizer)],
       5: [LengthDelimited, (r) => readFields(r.bytes(), denormalizer)],

@@ -22,10 +22,15 @@ export interface TextFile {
 }
 
 const expected = "a readable text";
+/** Bytes that zlib makes at once, where a file does not say how many there are. */
+const LEAST_CHUNK = 2 ** 16;
 
-/** Opens a text. Throws FormatError if it cannot be read, is not a regular file, or is not a whole gzip file. */
-export function openText(path: string): TextFile {
-  if (path.endsWith(".gz")) return inMemory(decompressed(path));
+/**
+ * Opens a text; a compressed one may hold at most `most` bytes. Throws FormatError if it cannot be read, is not a regular file, or
+ * is not a whole gzip file.
+ */
+export function openText(path: string, most = LARGEST_DECOMPRESSED): TextFile {
+  if (path.endsWith(".gz")) return inMemory(decompressed(path, most));
   const { size, read: fill, close } = openInput(path, expected);
   const read = (at: number, into: Uint8Array): number => {
     const length = Math.min(into.length, Math.max(0, size - at));
@@ -35,9 +40,9 @@ export function openText(path: string): TextFile {
   return { size, isDecompressed: false, read, close };
 }
 
-/** All bytes of a text. Throws as openText does, and for a text of more than LARGEST_TEXT bytes. */
-export function readTextBytes(path: string): Uint8Array {
-  return path.endsWith(".gz") ? decompressed(path) : readBytes(path, expected, LARGEST_TEXT);
+/** All bytes of a text. Throws as openText does, and for any text of more than `most` bytes. */
+export function readTextBytes(path: string, most = LARGEST_TEXT): Uint8Array {
+  return path.endsWith(".gz") ? decompressed(path, most) : readBytes(path, expected, most);
 }
 
 function inMemory(bytes: Uint8Array): TextFile {
@@ -49,20 +54,31 @@ function inMemory(bytes: Uint8Array): TextFile {
   return { size: bytes.length, isDecompressed: true, read, close: () => {} };
 }
 
-function decompressed(path: string): Uint8Array {
+function decompressed(path: string, most: number): Uint8Array {
   const bytes = readBytes(path, "a text compressed with gzip", LARGEST_DECOMPRESSED);
+  const claimed = claimedSize(bytes);
+  // In one piece, where the claim is true: pieces would be in memory twice when they are joined.
+  const chunkSize = Math.max(LEAST_CHUNK, claimed <= most ? claimed + 1 : 0);
   try {
-    return gunzipSync(bytes, { maxOutputLength: LARGEST_DECOMPRESSED, finishFlush: constants.Z_FINISH });
+    // A limit of 0 would be refused as an argument.
+    const maxOutputLength = Math.max(1, most);
+    return gunzipSync(bytes, { chunkSize, maxOutputLength, finishFlush: constants.Z_FINISH });
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException;
-    if (code === "ERR_BUFFER_TOO_LARGE") throw tooLarge(path);
+    if (code === "ERR_BUFFER_TOO_LARGE") throw tooLarge(path, most);
     throw new FormatError(path, `cannot be decompressed, ${message}, expected a whole gzip file`, { cause: error });
   }
 }
 
-function tooLarge(path: string): FormatError {
-  return new FormatError(
-    path,
-    `holds more than ${LARGEST_DECOMPRESSED} bytes of text, expected at most that many in a .gz file: decompress it first`,
-  );
+/** The last four bytes of a gzip file: the size of what its last member holds, modulo 2³². */
+function claimedSize(bytes: Uint8Array): number {
+  if (bytes.length < 4) return 0;
+  return new DataView(bytes.buffer, bytes.byteOffset + bytes.length - 4, 4).getUint32(0, true);
+}
+
+function tooLarge(path: string, most: number): FormatError {
+  const before = LARGEST_DECOMPRESSED - most;
+  const others = before > 0 ? `, of which other texts take ${before}` : "";
+  const what = `holds more than ${most} bytes of text, expected at most ${LARGEST_DECOMPRESSED} in memory${others}`;
+  return new FormatError(path, `${what}: decompress it first`);
 }

@@ -7,8 +7,8 @@ import { readBytes } from "./input.ts";
 import { parseLlama2cTokenizer } from "./llama2c-tokenizer.ts";
 import { parseSentencePiece } from "./sentencepiece.ts";
 
-/** Sixty times the largest vocabulary in use: a larger file is of another kind. */
-const LARGEST = 2 ** 28;
+/** Six times the largest vocabulary in use: a larger file is of another kind. */
+const LARGEST = 2 ** 25;
 
 /**
  * The tokenizer in a SentencePiece `.model` or a llama2.c `.bin`. Throws FormatError for any other file.

@@ -8,9 +8,10 @@ import { openInput, type InputFile } from "./input.ts";
 const wanted = "a checkpoint by PyTorch";
 
 /** The pickle of 65B takes a few hundred kB. */
-const longestPickle = 2 ** 24;
-/** Far more storages than any checkpoint has. */
-const mostEntries = 100_000;
+const longestPickle = 2 ** 22;
+/** Far more storages than any checkpoint has, and bytes of their names and comments. */
+const mostEntries = 20_000;
+const longestNames = 2 ** 22;
 
 export interface TorchTensor extends PickledTensor {
   /** Where the storage's numbers begin in the file. */
@@ -159,12 +160,15 @@ async function openZip(file: InputFile): Promise<Zip> {
   };
   const options = { lazyEntries: true, autoClose: false };
   const entries: Entries = new Map();
+  let names = 0;
   const zip = await fromRandomAccessReaderPromise(new Reader(file), file.size, options).catch(refuse);
   try {
     for await (const entry of zip.eachEntry()) {
       if (entries.has(entry.fileName))
         throw new FormatError(path, `has two entries ${quote(entry.fileName)}, expected one`);
       if (entries.size === mostEntries) throw new FormatError(path, `has more than ${mostEntries} entries`);
+      names += entry.fileNameLength + entry.extraFieldLength + entry.fileCommentLength;
+      if (names > longestNames) throw new FormatError(path, `has entries whose names take over ${longestNames} bytes`);
       entries.set(entry.fileName, entry);
     }
   } catch (error) {

@@ -54,6 +54,9 @@ export function headSize(config: LlamaConfig): number {
   return config.dim / config.nHeads;
 }
 
+/** The most layers that a configuration may have: thirty times as many as any model, so that a few bytes cannot ask for millions of names. */
+const MOST_LAYERS = 4096;
+
 /** Throws RangeError, in one line that names the field and what was expected, unless the configuration makes a model. */
 export function checkConfig(config: LlamaConfig): void {
   const counts = ["dim", "nLayers", "nHeads", "nKvHeads", "ffnDim", "vocabSize", "maxSeqLen"] as const;
@@ -62,6 +65,9 @@ export function checkConfig(config: LlamaConfig): void {
     if (!(Number.isSafeInteger(value) && value > 0)) {
       throw new RangeError(`configuration: ${name} is ${shown(value)}, expected a positive integer`);
     }
+  }
+  if (config.nLayers > MOST_LAYERS) {
+    throw new RangeError(`configuration: nLayers is ${config.nLayers}, expected at most ${MOST_LAYERS}`);
   }
   for (const name of ["normEps", "ropeTheta"] as const) {
     const value = config[name];

@@ -111,3 +111,31 @@ test("kernels-gpu/device is layered as its README lists it: each file imports va
   );
   expect(upwards).toEqual([]);
 });
+
+/** Files that may read by other means, with the reason. */
+const otherReaders: Readonly<Record<string, string>> = {
+  "formats/input.ts": "the one way",
+  "formats/bytes.ts": "reads from a descriptor that input.ts has opened",
+  "formats/owner.ts": "reads /proc, whose files have no size",
+  "formats/atomic.ts": "opens to write, and a folder to flush it",
+  "kernels-gpu/texts.ts": "reads the kernels' own texts, and may not import formats",
+  "kernels-gpu/embed.ts": "reads the kernels' own texts, and may not import formats",
+  "kernels-gpu/device/lint.ts": "reads the kernels' own texts, and may not import formats",
+  "kernels-gpu/device/cache.ts": "reads an installed package's unpacked files, and may not import formats",
+  "kernels-gpu/device/software.ts": "reads an installed package's archive, and may not import formats",
+};
+const reading =
+  /\b(readFile|readFileSync|open|openSync|openAsBlob|createReadStream|read|readSync|readv|readvSync|fs)\b/;
+
+test("no other source opens a file to read it", () => {
+  const sources = [...Object.keys(arrows), "bench", "index.ts", "node.ts", "vitest.ts", "webgpu.ts"];
+  const readers = sources.flatMap(filesOf).filter((file) => {
+    const text = readFileSync(join(root, file), "utf8");
+    const imports = text.matchAll(
+      /import\s([^;"]*?)\sfrom\s"(?:node:)?fs(?:\/promises)?";|(?:import|require)\("(?:node:)?fs/g,
+    );
+    // Without a list of names (import * as fs, import("node:fs")) it may call anything.
+    return [...imports].some(([, names]) => names === undefined || !names.startsWith("{") || reading.test(names));
+  });
+  expect(readers.toSorted()).toEqual(Object.keys(otherReaders).toSorted());
+});

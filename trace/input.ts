@@ -15,6 +15,9 @@ import { openSafetensors, type SafetensorsFile } from "../formats/safetensors.ts
 import { traceTensor } from "./names.ts";
 import { checkTwice } from "./twice.ts";
 
+/** Steps of a recording; each takes some hundred bytes besides its ids. */
+const MOST_STEPS = 2 ** 16;
+
 export interface TraceInput {
   readonly config: LlamaConfig;
   /** Absent where the recording is one forward and backward. */
@@ -147,6 +150,10 @@ function readBatches(file: SafetensorsFile): { batches: Batch[]; T: number } {
     if (shape.length !== 3 || shape.includes(0)) {
       throw new FormatError(file.path, `tensor "${name}" has shape [${shape}], expected [step,B,T] with no length 0`);
     }
+  }
+  const [steps] = file.tensors.get("tokens")!.shape;
+  if (steps > MOST_STEPS) {
+    throw new FormatError(file.path, `tensor "tokens" holds ${steps} steps, expected at most ${MOST_STEPS}`);
   }
   const tokens = file.readInts("tokens");
   const targets = file.readInts("targets");

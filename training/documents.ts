@@ -10,7 +10,7 @@ import { join } from "node:path";
 import { FormatError, quote } from "../formats/error.ts";
 import { isRecord, parseJson } from "../formats/json.ts";
 import { asFormatError } from "../formats/system-error.ts";
-import { openText, type TextFile } from "../formats/text.ts";
+import { LARGEST_DECOMPRESSED, openText, type TextFile } from "../formats/text.ts";
 import type { Documents } from "../reference/text/mixture.ts";
 import { fromUtf8, toUtf8 } from "../reference/text/tokenizer-utf8.ts";
 import type { Tokenizer } from "../reference/text/tokenizer.ts";
@@ -25,6 +25,11 @@ const LONGEST_LINE = 2 ** 16;
 const LONGEST_JSON = 2 ** 28;
 const NEWLINE = 0x0a;
 
+/** Bytes of decompressed texts in memory, over all sources of a run. */
+export interface Held {
+  bytes: number;
+}
+
 export interface Files {
   /** Files, or folders for all the files in them. */
   readonly paths: readonly string[];
@@ -32,6 +37,8 @@ export interface Files {
   readonly separator?: string;
   /** In place of PART; smaller in tests. */
   readonly partBytes?: number;
+  /** Shared by the sources of a run; none are held before unless given. */
+  readonly held?: Held;
 }
 
 /** Where a file's documents lie: of document d, bytes begins[d] to ends[d]. */
@@ -57,13 +64,14 @@ export interface DocumentFiles {
 }
 
 /** Reads every file once. Throws FormatError if one cannot be read, is not UTF-8, or is not JSON with a text. */
-export function openDocuments({ paths, separator, partBytes = PART }: Files): DocumentFiles {
+export function openDocuments({ paths, separator, partBytes = PART, held = { bytes: 0 } }: Files): DocumentFiles {
   const hash = createHash("sha256");
   let bytes = 0;
   const indexed = paths.flatMap(filesIn).map((path): Indexed => {
     const isJson = /\.jsonl(\.gz)?$/.test(path);
     const cuts = isJson ? "\n" : separator;
-    const text = openText(path);
+    const text = openText(path, LARGEST_DECOMPRESSED - held.bytes);
+    if (text.isDecompressed) held.bytes += text.size;
     const { begins, ends } = indexFile(path, text, cuts, isJson ? LONGEST_JSON : undefined, (chunk) => {
       hash.update(chunk);
       bytes += chunk.length;

@@ -71,9 +71,10 @@ export function openMixture(path: string): OpenedMixture {
   const specs = readMixture(path);
   const shares = sharesOf(specs);
   const hash = createHash("sha256");
+  const held = { bytes: 0 };
   const sources = specs.map(({ name, weight, files: names, separator }, s): OpenedSource => {
     const paths = names.map((file) => resolve(dirname(path), file));
-    const files = openDocuments({ paths, ...(separator !== undefined && { separator }) });
+    const files = openDocuments({ paths, held, ...(separator !== undefined && { separator }) });
     if (files.count === 0) {
       const where = `${files.files} ${files.files === 1 ? "file" : "files"} of ${files.bytes} bytes`;
       throw new FormatError(path, `source ${quote(name)} has no documents in ${where}, expected at least one`);

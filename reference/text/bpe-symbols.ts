@@ -18,6 +18,8 @@ export interface Symbols {
 const BASIC_PLANE = 0x10000;
 /** Sixty times as many as a vocabulary of 32,000 pieces has; only a contrived one has more. */
 const MOST_SPLITS = 1 << 23;
+/** Characters of pieces that are cut and looked up: a vocabulary of 256,000 pieces needs a tenth. */
+const MOST_WORK = 1 << 28;
 
 /**
  * The symbols of pieces: symbol i is piece i, and the characters that are not pieces follow. Pieces without a text (undefined)
@@ -30,6 +32,13 @@ export function symbolsOf(texts: readonly (string | undefined)[], scores: readon
   const basic = new Int32Array(BASIC_PLANE).fill(-1);
   const others = new Map<number, number>();
   const neighbours: number[] = [];
+  const touched = new Set<number>();
+  function meet(left: number, right: number): void {
+    const pair = left * 0x1000000 + right; // as long as pieces and their characters are fewer than 2²⁴
+    if (touched.has(pair)) return;
+    touched.add(pair);
+    neighbours.push(left, right, 1);
+  }
   const all = texts.map((text) => text ?? "");
   for (const text of texts) {
     let left = -1;
@@ -42,7 +51,7 @@ export function symbolsOf(texts: readonly (string | undefined)[], scores: readon
         else others.set(codePoint, symbol);
         symbols.set(character, symbol);
       }
-      if (left >= 0) neighbours.push(left, symbol, 1);
+      if (left >= 0) meet(left, symbol);
       left = symbol;
     }
   }
@@ -62,57 +71,27 @@ export function symbolsOf(texts: readonly (string | undefined)[], scores: readon
   };
 }
 
-// Every way in which a piece is two symbols joined: (left, right, piece). Trees of characters, from either end, find all
-// beginnings and endings of a text in one walk each, so that long pieces cost no more than their length.
+// Every way in which a piece is two symbols joined: (left, right, piece). Only where symbols of both lengths exist is a text cut
+// and looked up. Trees of all characters would need no limit on the work, but a hundred bytes of memory for each character.
 function splits(texts: readonly (string | undefined)[], symbols: ReadonlyMap<string, number>): number[] {
-  const fromStart = tree(symbols, (text, i) => text.charCodeAt(i));
-  const fromEnd = tree(symbols, (text, i) => text.charCodeAt(text.length - 1 - i));
+  const lengths = new Set<number>();
+  for (const text of symbols.keys()) lengths.add(text.length);
   const found: number[] = [];
+  let work = 0;
   for (const [piece, text] of texts.entries()) {
     if (text === undefined) continue;
-    const lefts = fromStart(text);
-    const rights = fromEnd(text);
     for (let length = 1; length < text.length; length++) {
-      const [left, right] = [lefts[length], rights[text.length - length]];
-      if (left >= 0 && right >= 0) found.push(left, right, piece);
+      if (!lengths.has(length) || !lengths.has(text.length - length)) continue;
+      work += text.length;
+      const left = symbols.get(text.slice(0, length));
+      if (left === undefined) continue;
+      const right = symbols.get(text.slice(length));
+      if (right !== undefined) found.push(left, right, piece);
     }
-    if (found.length > MOST_SPLITS * 3)
+    if (found.length > MOST_SPLITS * 3 || work > MOST_WORK)
       throw new RangeError(`pieces are joined in over ${MOST_SPLITS} ways, expected fewer`);
   }
   return found;
-}
-
-/** For a text that begins this way: the symbol of each length, −1 if there is none. */
-function tree(
-  symbols: ReadonlyMap<string, number>,
-  unitAt: (text: string, i: number) => number,
-): (text: string) => Int32Array {
-  const children = new Map<number, number>();
-  const symbolAt = [-1];
-  const child = (node: number, text: string, i: number): number => node * BASIC_PLANE + unitAt(text, i);
-  for (const [text, symbol] of symbols) {
-    let node = 0;
-    for (let i = 0; i < text.length; i++) {
-      const key = child(node, text, i);
-      let next = children.get(key);
-      if (next === undefined) {
-        next = symbolAt.push(-1) - 1;
-        children.set(key, next);
-      }
-      node = next;
-    }
-    symbolAt[node] = symbol;
-  }
-  return (text) => {
-    const found = new Int32Array(text.length + 1).fill(-1);
-    let node: number | undefined = 0;
-    for (let i = 0; i < text.length; i++) {
-      node = children.get(child(node, text, i));
-      if (node === undefined) break;
-      found[i + 1] = symbolAt[node];
-    }
-    return found;
-  };
 }
 
 function places(scores: readonly number[]): Int32Array {

@@ -47,6 +47,10 @@ export const llamaFlags = {
 
 /** UTF-8 bytes of the longest piece that sentencepiece takes. */
 const LONGEST_PIECE = 7999;
+/** Pieces of a vocabulary: four times as many as the largest for LLaMAs has. */
+export const MOST_PIECES = 1 << 20;
+/** Characters in all pieces, twice as many as such a vocabulary has: encoding keeps two trees of them. */
+const MOST_CHARACTERS = 1 << 22;
 
 /** Whether text can become this piece: true for all except unknown, control and byte pieces. */
 export function isOrdinary({ type }: Piece): boolean {
@@ -69,6 +73,10 @@ export function checkModel({ pieces, byteFallback }: TokenizerModel): void {
   const reserved = new Set<string>();
   const bytes = new Set<number>();
   let unknowns = 0;
+  let characters = 0;
+  if (pieces.length > MOST_PIECES) {
+    throw new RangeError(`vocabulary has ${pieces.length} pieces, expected at most ${MOST_PIECES}`);
+  }
   for (const [id, piece] of pieces.entries()) {
     const { text, score, type } = piece;
     // A character has at most three bytes for each code unit, so a short text needs no measuring.
@@ -83,6 +91,10 @@ export function checkModel({ pieces, byteFallback }: TokenizerModel): void {
               ? "has score NaN, expected a number"
               : undefined;
     if (problem !== undefined) throw new RangeError(`piece ${id} ${problem}`);
+    characters += text.length;
+    if (characters > MOST_CHARACTERS) {
+      throw new RangeError(`piece ${id} is one of over ${MOST_CHARACTERS} characters in all, expected fewer`);
+    }
     const seen = isOrdinary(piece) ? ordinary : reserved;
     if (seen.has(text)) throw new RangeError(`piece ${id} repeats ${named(text)}, expected each once`);
     seen.add(text);

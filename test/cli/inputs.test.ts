@@ -54,8 +54,8 @@ const endless = new Set(["tokenizer train --text"]);
 
 /** Paths that are written, or that name no file. */
 const others = new Set([
-  "check --evidence",
   "blame --target", // read after the recording, by what reads check's
+  "check --evidence",
   "check --json",
   "convert out",
   "golden generate --out",

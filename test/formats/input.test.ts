@@ -1,15 +1,13 @@
 // Every input is opened in one way: a regular file, without waiting, within a size of its own.
 import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, truncateSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, truncateSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { afterAll, describe, expect, test } from "vitest";
 import { FormatError } from "../../formats/error.ts";
 import { openInput, readBytes, readJson, readText, sha256Of } from "../../formats/input.ts";
-import { filesOf } from "../imports.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "touchstone-input-"));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
@@ -109,33 +107,4 @@ describe("openInput", () => {
     writeFileSync(at("json"), "{");
     expect(() => readJson(at("json"), "a letter", 8)).toThrow(/json: is not JSON \(.*\), expected a letter$/);
   });
-});
-
-/** Files that may read by other means, with the reason. */
-const others: Readonly<Record<string, string>> = {
-  "formats/input.ts": "the one way",
-  "formats/bytes.ts": "reads from a descriptor that input.ts has opened",
-  "formats/owner.ts": "reads /proc, whose files have no size",
-  "formats/atomic.ts": "opens to write, and a folder to flush it",
-  "kernels-gpu/texts.ts": "reads the kernels' own texts, and may not import formats",
-  "kernels-gpu/embed.ts": "reads the kernels' own texts, and may not import formats",
-  "kernels-gpu/device/lint.ts": "reads the kernels' own texts, and may not import formats",
-  "kernels-gpu/device/software.ts": "reads an installed package's archive, and may not import formats",
-};
-const reading =
-  /\b(readFile|readFileSync|open|openSync|openAsBlob|createReadStream|read|readSync|readv|readvSync|fs)\b/;
-
-test("no other source opens a file to read it", () => {
-  const root = fileURLToPath(new URL("../..", import.meta.url));
-  const rooms = "reference formats zoo trace judge golden kernels-gpu training cli bench".split(" ");
-  const entries = ["index.ts", "node.ts", "vitest.ts", "webgpu.ts"];
-  const readers = [...rooms, ...entries].flatMap(filesOf).filter((file) => {
-    const text = readFileSync(join(root, file), "utf8");
-    const imports = text.matchAll(
-      /import\s([^;"]*?)\sfrom\s"(?:node:)?fs(?:\/promises)?";|(?:import|require)\("(?:node:)?fs/g,
-    );
-    // Without a list of names (import * as fs, import("node:fs")) it may call anything.
-    return [...imports].some(([, names]) => names === undefined || !names.startsWith("{") || reading.test(names));
-  });
-  expect(readers.toSorted()).toEqual(Object.keys(others).toSorted());
 });

@@ -88,7 +88,7 @@ test.each([
 test("a text that expands beyond the limit is refused before it fills the memory", () => {
   const path = write("bomb.gz", gzipSync(new Uint8Array(LARGEST_DECOMPRESSED + 1)));
   expect(() => readTextBytes(path)).toThrow(
-    `${path}: holds more than ${LARGEST_DECOMPRESSED} bytes of text, expected at most that many in a .gz file`,
+    `${path}: holds more than ${LARGEST_DECOMPRESSED} bytes of text, expected at most ${LARGEST_DECOMPRESSED} in memory: decompress it first`,
   );
 });
 

@@ -161,7 +161,10 @@ describe("what is refused", () => {
     for (const [key, field] of Object.entries(refused)) {
       expect(await refuse("field.gguf", { fields: { [key]: field } }), key).toContain(key);
     }
-    expect(await refuse("layers.gguf", { fields: { "llama.block_count": uint32(2 ** 32 - 1) } })).toMatch(
+    expect(await refuse("many.gguf", { fields: { "llama.block_count": uint32(2 ** 32 - 1) } })).toMatch(
+      /nLayers is 4294967295, expected at most 4096/,
+    );
+    expect(await refuse("layers.gguf", { fields: { "llama.block_count": uint32(4096) } })).toMatch(
       /"blk\.2\.attn_norm\.weight" \(layers\.2\.attention_norm\.weight\) is missing/,
     );
   });

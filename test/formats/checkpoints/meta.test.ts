@@ -172,7 +172,8 @@ describe("params.json", () => {
     expect(await refuse("word", { dim: "8" })).toMatch(/dim is "8", expected a number/);
     expect(await refuse("missing", { n_layers: undefined })).toMatch(/n_layers is missing/);
     expect(await refuse("multiple", { multiple_of: 0 })).toMatch(/multiple_of is 0/);
-    expect(await refuse("layers", { n_layers: 1e9 })).toMatch(/"layers\.2\.attention_norm\.weight" is missing/);
+    expect(await refuse("many", { n_layers: 1e9 })).toMatch(/nLayers is 1000000000, expected at most 4096/);
+    expect(await refuse("layers", { n_layers: 4096 })).toMatch(/"layers\.2\.attention_norm\.weight" is missing/);
     expect(await refuse("vocabulary", { vocab_size: 7 })).toMatch(/expected \[7,8\]/);
   });
 
