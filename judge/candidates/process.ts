@@ -4,6 +4,7 @@
 // misshapen, truncated or mistyped file is a finding, after which the process is started again for the next case.
 import type { DTypeName } from "../../reference/dtype.ts";
 import { type Inputs, type Operation, outputShapes, type Scalars, storageOf } from "../../reference/operation.ts";
+import { messageLine } from "../../formats/printable.ts";
 import { type Candidate, type CandidateResult, Interrupted, ProtocolError } from "../../reference/candidate.ts";
 import { PROTOCOL, Refusal } from "./answer.ts";
 import { CaseFiles } from "./case-files.ts";
@@ -75,11 +76,11 @@ export function startProcess(options: ProcessOptions): Candidate {
       else restart();
       if (error instanceof Interrupted) throw error;
       const { message } = error as Error;
-      if (error instanceof ProtocolError) throw new ProtocolError(`${command} ${message}`);
+      if (error instanceof ProtocolError) throw new ProtocolError(messageLine(`${command} ${message}`));
       if (!hasAnswered && error instanceof Ended && (error.code === notFound || error.code === notExecutable)) {
         const why = asked.stderr === "" ? message : asked.stderr;
         throw new ProtocolError(
-          `${command}: cannot be run (${why}), expected a program that the shell finds and may run`,
+          messageLine(`${command}: cannot be run (${why}), expected a program that the shell finds and may run`),
         );
       }
       files.checkRoom(shapes);

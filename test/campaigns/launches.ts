@@ -99,7 +99,7 @@ const loops: Record<string, readonly [count: number, loop: Loop]> = {
     },
   ],
   "starts of a process": [
-    1_000,
+    4_000,
     async (count, done) => {
       const [{ operation, spec }] = choose(["add.forward"]);
       const problem = spec.build({ N: 4 }, "unit", 1, "float32");

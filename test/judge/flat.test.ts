@@ -39,8 +39,8 @@ async function settled(count: () => Record<string, number>): Promise<Record<stri
   return last;
 }
 
-/** A process that ends before each answer, one that answers nonsense, one that is no program. */
-const commands = ["exit 1", "while read line; do echo no; done", "/nonexistent/program"];
+/** A process that ends before each answer, one that answers nonsense, one that is ended by a signal. */
+const commands = ["exit 1", "while read line; do echo no; done", "kill -9 $$"];
 
 test.each(commands)("cases and starts of a process, %s", async (command) => {
   const run = async (): Promise<void> => {
@@ -62,6 +62,17 @@ test("cases of a function", async () => {
   const before = held();
   for (let i = 0; i < 100; i++) await judgeProblem(operation, candidate, problem, ieeeTerms);
   expect(held()).toEqual(before);
+});
+
+test.each([
+  ["a command that is not there", `'${"\x1b[2J"}'`],
+  ["another protocol", String.raw`read line; printf '{"protocol":"\\u001b[2J","case":1}\n'; sleep 9`],
+])("%s is refused in a line without a control character", async (_, command) => {
+  const candidate = startProcess({ command, operation, dtype: "float32", timeout: 20_000 });
+  const run = judgeProblem(operation, candidate, problem, ieeeTerms);
+  await expect(run).rejects.toThrow(/\\u001b\[2J/);
+  await expect(run).rejects.not.toThrow(/[\p{Cc}\p{Cf}]/u);
+  await candidate.close?.();
 });
 
 const obeyed = "\x1b]0;pwned\x07\x1b[2J\x9b31m\u202e\r\nFORGED pass\u2028";
