@@ -1,5 +1,5 @@
 // A case is an op, sizes, a profile and a seed: one line that anyone can replay, not arrays.
-import fc from "fast-check";
+import * as fc from "fast-check";
 import type { DTypeName } from "../reference/dtype.ts";
 import type { Inputs, Scalars } from "../reference/operation.ts";
 import { type MadeUp, type Profile, profiles } from "./profile.ts";

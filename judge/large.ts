@@ -2,7 +2,7 @@
 //
 // Kernels go another way from some size on: they take other tiles, vectorise, split sums. A fault on that way shows in a case
 // that lies beyond the gate along every axis of it, and a small case never does.
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { integer, streamOf } from "../reference/random.ts";
 import type { Case, CaseSpec, Sizes } from "./case.ts";
 import type { Profile } from "./profile.ts";

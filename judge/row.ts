@@ -3,7 +3,7 @@
 //
 // A row is written with `judgeRow`. Every field is required, and none("why") says that an op has no such thing. The names of
 // inputs, outputs, scalars, axes and sizes are those of the op's own row in reference/ops: another does not compile.
-import type fc from "fast-check";
+import type * as fc from "fast-check";
 import type { DTypeName } from "../reference/dtype.ts";
 import { reasons } from "../reference/define-op.ts";
 import { isNone, type None } from "../reference/none.ts";

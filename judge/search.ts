@@ -1,5 +1,5 @@
 // The search for a case at which a candidate fails: fast-check draws cases, the judge decides, a failure is shrunk to one line.
-import fc from "fast-check";
+import * as fc from "fast-check";
 import type { Candidate } from "../reference/candidate.ts";
 import { Limited } from "./candidates/limited.ts";
 import { buildCase, type CampaignPlan, comparing, type Failure, failureOf, type Report, Tally } from "./campaign.ts";

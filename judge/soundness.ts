@@ -1,6 +1,6 @@
 // The zoo against the bounds: correct evaluations in every manner must stay inside (sound), and adversarial ones come near
 // (tight).
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { bits } from "../reference/random.ts";
 import type { Target } from "../reference/targets.ts";
 import { buildCase } from "./campaign.ts";

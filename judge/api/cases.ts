@@ -1,5 +1,5 @@
 // The cases of an op: drawn at random, or parsed from a printed line.
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { buildCase } from "../campaign.ts";
 import { arbitraryCase, type Case, formatCase } from "../case.ts";
 import type { Chosen } from "../choose.ts";
@@ -15,7 +15,7 @@ import type { AnyOp, InputsOf, ProblemOf, ScalarsOf } from "./types.ts";
  *
  * @example
  * ```ts
- * import fc from "fast-check";
+ * import * as fc from "fast-check";
  * import { cases, compare, ops } from "touchstone-llama";
  *
  * const kernel = ops["rmsnorm.forward"].reference;

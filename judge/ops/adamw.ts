@@ -1,4 +1,4 @@
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { power } from "../../reference/elementary.ts";
 import { streamOf, uniform } from "../../reference/random.ts";
 import { axis, size, type Sizes } from "../case.ts";

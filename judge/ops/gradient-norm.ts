@@ -1,4 +1,4 @@
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { axis, size } from "../case.ts";
 import { fill, madeUp } from "../profile.ts";
 import { none } from "../../reference/none.ts";

@@ -1,4 +1,4 @@
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { gradientBound, scales } from "../../reference/ops/rmsnorm.bound.ts";
 import type { Approx } from "../../reference/rounding.ts";
 import type { Target } from "../../reference/targets.ts";

@@ -1,4 +1,4 @@
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { axis, size } from "../case.ts";
 import { none } from "../../reference/none.ts";
 import { table } from "../relations/shifts.ts";

@@ -1,4 +1,4 @@
-import fc from "fast-check";
+import * as fc from "fast-check";
 import * as ropeTable from "../../reference/ops/rope-table.ts";
 import { type PairLayout, layouts } from "../../reference/ops/rope.ts";
 import { axis, type CaseSpec, size, type Sizes } from "../case.ts";
