@@ -48,7 +48,7 @@ export const hostileModules: Readonly<Record<string, HostileModule>> = {
   "loops in a microtask": {
     place: "before",
     line: "const again = () => Promise.resolve().then(again); again(); await new Promise(() => {});",
-    says: /did not answer within/,
+    says: /did not answer within|occupied more than/,
     hangs: true,
   },
   "rejects astray": {
