@@ -26,7 +26,7 @@ export function whole(min: number, max: number = Number.MAX_SAFE_INTEGER): (text
 export function real(min: number, max = Infinity, above = false): (text: string) => number {
   const least = above ? `above ${min}` : max === Infinity ? `of at least ${min}` : `from ${min} to ${max}`;
   return (text) => {
-    const value = /^(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(text) ? Number(text) : NaN;
+    const value = /^(\d+(\.\d*)?|\.\d+)(e[+-]?\d+)?$/i.test(text) ? Number(text) : NaN;
     if ((above ? value > min : value >= min) && value <= max && value < Infinity) return value;
     throw new InvalidArgumentError(`expected a number ${least}`);
   };

@@ -1,5 +1,6 @@
 // Parses a printed line: one case of an op, or one relation at a case.
 import type { Case } from "./case.ts";
+import { BYTES_A_NUMBER, numbersOfCase } from "./case-memory.ts";
 import { type Chosen, choose } from "./choose.ts";
 import { numbersAtScale } from "./scale-problem.ts";
 import { relationsOf } from "./relations/index.ts";
@@ -37,6 +38,8 @@ function relationOf({ operation, spec }: Chosen, { profile }: Case, name: string
 
 const LONGEST = 1 << 20;
 const LARGEST = 1 << 28;
+/** Bytes for a line: what a case of any real layer fits into, and any machine has. */
+const MEMORY = 3 * 2 ** 30;
 
 /** A line may come from anywhere: its sizes must be those of the op, and as small as cases are. */
 function checkSizes(chosen: Chosen, { sizes, profile }: Case): void {
@@ -58,10 +61,12 @@ function checkSizes(chosen: Chosen, { sizes, profile }: Case): void {
       throw new RangeError(`replay: ${name} is ${value}, expected at most ${LONGEST}`);
     }
   }
-  // Lengths may be fine one by one and too large together: nothing is allocated before their product is known.
-  const product = Object.values(sizes).reduce<number>(
-    (n, value) => n * (typeof value === "number" && value > 0 ? value : 1),
-    1,
+  // Lengths may be fine one by one and too large together: nothing is allocated before their tensors are counted.
+  const numbers = numbersOfCase(chosen.operation, sizes);
+  const most = Math.floor(MEMORY / BYTES_A_NUMBER);
+  if (numbers <= most) return;
+  const needs = `about ${(numbers * BYTES_A_NUMBER) / 2 ** 30} GiB`.replace(/(\.\d)\d+/, "$1");
+  throw new RangeError(
+    `replay: tensors of ${numbers} numbers together, ${needs} of memory, expected at most ${most} (${MEMORY / 2 ** 30} GiB)`,
   );
-  if (!(product <= LARGEST)) throw new RangeError(`replay: sizes of ${product} together, expected at most ${LARGEST}`);
 }

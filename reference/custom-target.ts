@@ -121,7 +121,7 @@ function only(fields: Record<string, unknown>, at: string, known: readonly strin
   }
 }
 
-const DECIMAL = String.raw`[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?`;
+const DECIMAL = String.raw`[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:e[+-]?\d+)?`;
 const NUMERAL = new RegExp(String.raw`^(?:(${DECIMAL})|(?:(${DECIMAL})\*|([+-]?))2\^([+-]?\d+))$`, "i");
 
 /** A finite number, or a string that is a decimal number, 2^k or a*2^k. */
