@@ -57,13 +57,26 @@ export function run(cli: string, args: readonly string[], conditions: Conditions
   });
 }
 
-/** What lies under a folder, by path: the bytes of files in hexadecimal. */
-export function contents(folder: string): Record<string, string> {
+/** The files under a folder, by path, their bytes in hexadecimal. */
+export type Contents = Readonly<Record<string, string>>;
+
+/** What lies under a folder now. */
+export function contents(folder: string): Contents {
   const entries = readdirSync(folder, { recursive: true, withFileTypes: true });
   const files = entries.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name));
   return Object.fromEntries(files.toSorted().map((path) => [path.slice(folder.length + 1), readFileSync(path, "hex")]));
 }
 
-export function isEqual(a: Record<string, string>, b: Record<string, string>): boolean {
+export function isEqual(a: Contents, b: Contents): boolean {
   return JSON.stringify(a) === JSON.stringify(b);
+}
+
+/** Without what waits for the next run: temporary files, locks. */
+export function visible(now: Contents): Contents {
+  const isWaiting = (path: string): boolean => path.split("/").some((name) => name.startsWith(".touchstone-"));
+  return Object.fromEntries(Object.entries(now).filter(([path]) => !isWaiting(path)));
+}
+
+export function names(now: Contents): string {
+  return `[${Object.keys(now).join(", ")}]`;
 }

@@ -6,7 +6,7 @@ import { mkdirSync, rmSync, statfsSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { DEFAULT_MODEL } from "../../cli/model.ts";
 import { writeRecording } from "../recording.ts";
-import { build, contents, isEqual, run, scratch } from "./command.ts";
+import { build, contents, type Contents, isEqual, run, scratch } from "./command.ts";
 
 const folder = scratch("full-disk");
 const cli = build(join(folder, "build"));
@@ -53,7 +53,7 @@ const starved: readonly Starved[] = [
   ["convert, a folder", convert("model")],
   [
     "tokenizer train",
-    ["tokenizer", "train", "--text", at("text"), "--vocab-size", "400", "--out", join(out, "t.model")],
+    ["tokenizer", "train", "--text", at("text"), "--vocab-size", "310", "--out", join(out, "t.model")],
   ],
   ["trace", ["trace", "--replay", at("recording"), "--full", "--out", join(out, "trace.safetensors")]],
   [
@@ -134,9 +134,9 @@ async function starve([name, args, prepare]: Starved, limit: Limit, bytes: numbe
   process.stdout.write(`FAIL ${name} with ${bytes} bytes, ${limit.name}: ${wrong.join("; ")}\n`);
 }
 
-let wholes: Record<string, string> = {};
+let wholes: Contents = {};
 /** Whether everything that there is was there before, or is what the command makes with room. */
-function isWholeAnyway(earlier: Record<string, string>, now: Record<string, string>): boolean {
+function isWholeAnyway(earlier: Contents, now: Contents): boolean {
   return Object.entries(now).every(([path, bytes]) => bytes === earlier[path] || bytes === wholes[path]);
 }
 
@@ -157,7 +157,7 @@ async function campaign(limit: Limit): Promise<void> {
 
 await succeed([...training.slice(0, -1), at("run")]);
 await campaign(length);
-const mount = spawnSync("mount", ["-t", "tmpfs", "-o", "size=16m", "tmpfs", disk], { encoding: "utf8" });
+const mount = spawnSync("mount", ["-t", "tmpfs", "-o", "size=64m", "tmpfs", disk], { encoding: "utf8" });
 if (mount.status === 0) {
   process.prependOnceListener("exit", () => execFileSync("umount", [disk]));
   await campaign(mounted);
