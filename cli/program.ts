@@ -57,7 +57,8 @@ export function program(): Command {
 /** Prints in one line what was thrown, whatever that is, and returns the exit status. */
 export function report(thrown: unknown): number {
   if (thrown instanceof CommanderError) return thrown.exitCode === 0 ? statuses.good : statuses.badInput; // commander has printed its line
-  const { name, message } = (asFormatError(thrown, ...placeOf(thrown)) ?? {}) as Partial<Error>;
+  const { path, what } = placeOf(thrown);
+  const { name, message } = (asFormatError(thrown, path, what, "it to succeed") ?? {}) as Partial<Error>;
   if (badInput.has(String(name)) && !engineErrors.test(String(message))) {
     note(`touchstone: ${messageLine(String(message))}`);
     return statuses.badInput;
@@ -67,9 +68,9 @@ export function report(thrown: unknown): number {
 }
 
 /** Where an error of the operating system comes from that no reader or writer has put into words. */
-function placeOf(thrown: unknown): [path: string, what: string, expected: string] {
+function placeOf(thrown: unknown): { path: string; what: string } {
   const { path, syscall } = (thrown ?? {}) as Partial<NodeJS.ErrnoException>;
-  return [path ?? "this machine", `${syscall ?? "a system call"} fails`, "it to succeed"];
+  return { path: path ?? "this machine", what: `${syscall ?? "a system call"} fails` };
 }
 
 /** What was thrown in a line, and the frames of its stack. */

@@ -62,7 +62,12 @@ function decompressed(path: string, most: number): Uint8Array {
   try {
     // A limit of 0 would be refused as an argument.
     const maxOutputLength = Math.max(1, most);
-    return gunzipSync(bytes, { chunkSize, maxOutputLength, finishFlush: constants.Z_FINISH });
+    const { buffer, byteOffset, length } = gunzipSync(bytes, {
+      chunkSize,
+      maxOutputLength,
+      finishFlush: constants.Z_FINISH,
+    });
+    return new Uint8Array(buffer, byteOffset, length);
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException;
     if (code === "ERR_BUFFER_TOO_LARGE") throw tooLarge(path, most);

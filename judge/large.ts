@@ -3,6 +3,7 @@
 // Kernels go another way from some size on: they take other tiles, vectorise, split sums. A fault on that way shows in a case
 // that lies beyond the gate along every axis of it, and a small case never does.
 import * as fc from "fast-check";
+import { largest } from "../reference/lists.ts";
 import { integer, streamOf } from "../reference/random.ts";
 import type { Case, CaseSpec, Sizes } from "./case.ts";
 import type { Profile } from "./profile.ts";
@@ -94,7 +95,7 @@ function drawSizes(spec: CaseSpec, { axes, work, mend }: Large, { long, share, f
     };
     return mend?.(drawn) ?? drawn;
   };
-  let [low, high] = [1, long.length === 1 ? Math.max(...long.map((name) => longest(axes[name]!))) : PAIR];
+  let [low, high] = [1, long.length === 1 ? largest(long.map((name) => longest(axes[name]!))) : PAIR];
   while (low < high) {
     const middle = Math.ceil((low + high) / 2);
     if (work(withLong((lengths) => longest(lengths, middle))) <= share * MOST_WORK) low = middle;

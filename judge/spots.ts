@@ -1,5 +1,6 @@
 // Which elements of a large output are held to their bound: some in every band of rows and of columns, the corners, and the
 // suspects, whose error stands out. The truth is known at all elements, so a fault need not be hit by chance to be suspected.
+import { largest } from "../reference/lists.ts";
 import { outputShapes, storageOf } from "../reference/operation.ts";
 import { integer, streamOf } from "../reference/random.ts";
 import { sizeOf, type Tensor } from "../reference/tensor.ts";
@@ -65,7 +66,7 @@ function drawn(output: string, shape: readonly number[], seed: number): number[]
   const columns = shape.at(-1) ?? 1;
   const rows = shape.slice(0, -1).reduce((n, length) => n * length, 1);
   const bands = [rows, columns].map((length) => Math.ceil(length / BAND));
-  const count = Math.min(MOST, Math.max(FEWEST, ...bands));
+  const count = Math.min(MOST, Math.max(FEWEST, largest(bands)));
   const place = (axis: string, n: number, length: number, of: number): number => {
     const band = (n % of) * BAND;
     return band + integer(seed, streamOf(`spot ${output} ${axis}`), n, Math.min(BAND, length - band));
@@ -94,11 +95,11 @@ function suspects(got: Tensor, want: Tensor<Float64Array>): number[] {
     errors[i] = Number.isFinite(w) && Number.isNaN(error) ? Infinity : error;
     shares[i] = errors[i] / (Math.abs(w) + scale / 4096);
   }
-  return [...largest(errors, SUSPECTS), ...largest(shares, SUSPECTS)];
+  return [...placesOfLargest(errors, SUSPECTS), ...placesOfLargest(shares, SUSPECTS)];
 }
 
 /** The indices of the `count` largest numbers; NaN counts as none. */
-function largest(data: Float64Array, count: number): number[] {
+function placesOfLargest(data: Float64Array, count: number): number[] {
   let kept: number[] = [];
   let least = 0;
   for (let i = 0; i < data.length; i++) {

@@ -97,7 +97,7 @@ test("every command that takes a text takes a compressed one, and refuses a trun
   const bad = write("cut.txt.gz", packed.subarray(0, -9));
   const commands = (path: string) => [
     ["train", "--steps", "1", "--text", path],
-    ["tokenizer", "train", "--vocab-size", "280", "--out", at("v.model"), "--text", path],
+    ["tokenizer", "train", "--vocab-size", "280", "--overwrite", "--out", at("v.model"), "--text", path],
     ["evaluate", "--text", path],
   ];
   for (const args of commands(good)) {
