@@ -38,9 +38,8 @@ describe("judge", () => {
     };
     const { cases: count, untried, findings } = await judge("add.forward", slow, { seconds: 0.02 });
     expect([count, findings]).toEqual([1, []]);
-    const lines = untried.map(({ part, line }) => `${part}: ${line}`);
-    expect(lines).toContain("long case: add.forward N=65601 profile=unit seed=1");
-    expect(lines).toContain("exactness: add.forward");
+    expect(untried.map(({ part }) => part)).toContain("large case");
+    expect(untried).toContainEqual({ part: "exactness", line: "add.forward" });
   });
 
   test.for([
