@@ -38,6 +38,7 @@ export function checkJson(run: CheckRun): string {
       declarations: { stores: target.stores ?? {}, nondeterministic, bitwise },
       seed,
       ...(budget === undefined ? { runs } : { budget }),
+      ...(options.sizes === undefined ? {} : { sizes: options.sizes }),
       timeout,
       allowUnjudged,
       ...conclusion,

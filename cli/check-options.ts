@@ -13,6 +13,7 @@ export interface CheckOptions {
   readonly runs?: number;
   readonly budget?: number;
   readonly seed?: number;
+  readonly sizes?: string;
   readonly json?: string;
   readonly overwrite?: boolean;
   readonly replay?: string;

@@ -4,6 +4,7 @@ import { type Chosen, choose } from "../judge/choose.ts";
 import { Deadline } from "../judge/deadline.ts";
 import { concludeAll } from "../judge/conclusion.ts";
 import { realInputs } from "../judge/real.ts";
+import { chosenWithin } from "../judge/sizes/within.ts";
 import type { Target } from "../reference/targets.ts";
 import { type Candidates, openCandidates } from "./check-candidates.ts";
 import { checkJson, type CheckRun } from "./check-json.ts";
@@ -18,7 +19,7 @@ import {
   shellWord,
   verdictOf,
 } from "./check-table.ts";
-import { untriedLines } from "./check-untried.ts";
+import { excludedLines, untriedLines } from "./check-untried.ts";
 import { UserError } from "./errors.ts";
 import { note, openResult, say } from "./output.ts";
 import { beginnings } from "./outputs.ts";
@@ -35,7 +36,8 @@ export async function check(options: CheckOptions): Promise<number> {
   if (options.op === undefined && (options.exec !== undefined || options.kernel !== undefined)) {
     throw new UserError("--op NAME is missing: which op does the candidate compute? `touchstone ops` lists them");
   }
-  const chosen = choose(options.op ?? []);
+  const all = choose(options.op ?? []);
+  const chosen = options.sizes === undefined ? all : chosenWithin(all, options.sizes);
   const operations = chosen.map(({ operation }) => operation);
   const target = declare(chooseTarget(options.target), options.store, operations);
   const { json, overwrite, kernel } = options;
@@ -109,10 +111,11 @@ function print({ results, seed, options, conclusion, isInterrupted, notStarted }
   for (const failure of results.flatMap(({ report }) => report.failures)) say(failureLines(failure, same));
   if (examinations.length > 0) say(examinationTable(examinations));
   for (const examination of examinations) {
-    const again = `touchstone check --op ${examination.op} --seed ${seed} --runs 1${same}`;
+    const again = `touchstone check --op ${examination.op} --seed ${seed} --runs 1${quoted("sizes", options.sizes)}${same}`;
     say(examinationLines(examination, again, same));
   }
   say(untriedLines(results, isInterrupted ? "interrupted" : "budget"));
+  say(excludedLines(results));
   say(sizeLines(results));
   say(reasonLines(conclusion.reasons));
   say(lastLines(results));

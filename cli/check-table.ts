@@ -164,9 +164,11 @@ function className({ class: name, between }: Pick<Precision, "class" | "between"
 }
 
 /** A failure: what is wrong, and the line that shows it again under the same terms. */
-export function failureLines({ replay, message, evidence }: Failure, terms: string): string[] {
+export function failureLines({ replay, message, worst, evidence }: Failure, terms: string): string[] {
   const again = `  touchstone check --replay ${shellWord(replay)}${terms}`;
-  return [`FAIL ${replay}`, `  ${message}`, ...kept(evidence), again];
+  const supported =
+    worst === undefined ? ["  if the kernel does not support these sizes, --sizes states those that it does"] : [];
+  return [`FAIL ${replay}`, `  ${message}`, ...supported, ...kept(evidence), again];
 }
 
 function kept(evidence: string | undefined): string[] {

@@ -9,11 +9,27 @@ const countable: ReadonlySet<UntriedPart> = new Set<UntriedPart>(["example", "la
 /** A line for each op of which something is left: "budget: not tried: 3 large cases, precision, 5 relations of attention.backward". */
 export function untriedLines(results: readonly Checked[], cause: "budget" | "interrupted"): string[] {
   return results
+    .map(({ report, untried }) => ({ report, untried: untried.filter((one) => one.cause === undefined) }))
     .filter(({ untried }) => untried.length > 0)
     .map(({ report, untried }) => {
       const what = report.cases === 0 ? "anything" : inWords(untried.map(({ part }) => part));
       return `${cause}: not tried: ${what} of ${report.op}`;
     });
+}
+
+/** A line for each op that keeps to sizes: "sizes: linear.forward keeps to C%8=0: 7 examples left out, ordinary cases and 1 probe moved". */
+export function excludedLines(results: readonly Checked[]): string[] {
+  return results.flatMap(({ report, excluded, untried }) => {
+    if (excluded === undefined) return [];
+    const { sizes, examples, moved } = excluded;
+    const left = untried.filter(({ cause }) => cause === "sizes").map(({ part }) => part);
+    const what = [
+      ...(examples.length === 0 ? [] : [`${counted(examples.length, "example")} and recorded inputs left out`]),
+      ...(moved.length === 0 ? [] : [`moved: ${moved.join("; ")}`]),
+      ...(left.length === 0 ? [] : [`not tried: ${inWords(left)}`]),
+    ];
+    return [`sizes: ${report.op} keeps to ${sizes}`, ...what.map((line) => `  ${line}`)];
+  });
 }
 
 function inWords(parts: readonly UntriedPart[]): string {

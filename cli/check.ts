@@ -34,11 +34,18 @@ export function register(program: Command): void {
     )
     .option("--overwrite", "with --json: replace any file that is there")
     .addOption(
+      new Option(
+        "--sizes <terms>",
+        "what the kernel supports, such as 'HS=64,128 T=S C%8=0 B<=4 eps>=1e-8': every case obeys, and what that leaves out is listed",
+      ),
+    )
+    .addOption(
       new Option("--replay <case>", "run one case or relation, as a failure printed it").conflicts([
         "op",
         "runs",
         "budget",
         "seed",
+        "sizes",
         "json",
       ]),
     )

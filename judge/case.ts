@@ -28,6 +28,8 @@ export interface CaseSpec<P = Problem> {
   readonly sizes: Readonly<Record<string, fc.Arbitrary<number | string>>>;
   /** Whether sizes go together (NKV divides NH) and are small enough to run by the hundred. */
   readonly fits: (sizes: Sizes) => boolean;
+  /** All sizes together, where they are not drawn one by one until they fit. */
+  readonly drawn?: fc.Arbitrary<Sizes>;
   /** Profiles of made-up numbers that make sense for the op. */
   readonly profiles: readonly MadeUp[];
   /** Cases that always run first: awkward shapes that drawing might miss. */
@@ -79,7 +81,7 @@ export function parseCase(line: string): Case {
 export function arbitraryCase(spec: CaseSpec, withReal: boolean): fc.Arbitrary<Case> {
   const drawn = fc.record({
     op: fc.constant(spec.op),
-    sizes: fc.record(spec.sizes).filter(spec.fits),
+    sizes: spec.drawn ?? fc.record(spec.sizes).filter(spec.fits),
     profile: fc.constantFrom<Profile>(...spec.profiles),
     seed: fc.nat(0x7fffffff),
   });

@@ -11,6 +11,7 @@ import { Deadline } from "./deadline.ts";
 import type { Examination, Promises } from "./examination.ts";
 import { Examiner } from "./examiner.ts";
 import { Search } from "./search.ts";
+import type { Excluded } from "./sizes/excluded.ts";
 import type { Terms } from "./terms.ts";
 import type { Untried } from "./untried.ts";
 
@@ -18,8 +19,10 @@ export interface Checked {
   readonly report: Report;
   /** Absent where the candidate gave no numbers in the campaign, and where no part of it was tried. */
   readonly examination?: Examination;
-  /** What a budget or a signal left out. */
+  /** What a budget, a signal or the sizes that the kernel supports left out. */
   readonly untried: readonly Untried[];
+  /** What those sizes changed; absent where any may come. */
+  readonly excluded?: Excluded;
   /** FAIL where the candidate did what no correct kernel does; inconclusive where too little of some output was judged. */
   readonly conclusion: Conclusion;
   readonly isInterrupted: boolean;
@@ -35,6 +38,7 @@ export async function check(
   plan: CampaignPlan & Partial<Promises>,
 ): Promise<Checked> {
   const { deadline = new Deadline(), seed, nondeterministic = false, bitwise = false } = plan;
+  const excluded = chosen.excluded?.(terms.dtype);
   const limited = new Limited(candidate, deadline, plan.timeout);
   const search = new Search(chosen, limited, terms, plan, deadline);
   const examiner = new Examiner(chosen, limited, terms, { seed, nondeterministic, bitwise }, deadline);
@@ -60,7 +64,8 @@ export async function check(
   return {
     report,
     ...(examination && { examination }),
-    untried,
+    untried: [...untried, ...(excluded?.untried ?? [])],
+    ...(excluded && { excluded }),
     conclusion: conclude(tried),
     isInterrupted,
     ...(stopped && { stopped }),

@@ -4,12 +4,16 @@ import { fuseOperations } from "./fused.ts";
 import { fuseRows } from "./fused-row.ts";
 import { quote } from "../formats/error.ts";
 import type { JudgeRow } from "./row.ts";
+import type { DTypeName } from "../reference/dtype.ts";
+import type { Excluded } from "./sizes/excluded.ts";
 import type { Operation } from "../reference/operation.ts";
 import { operations } from "../reference/ops/index.ts";
 
 export interface Chosen {
   readonly operation: Operation;
   readonly spec: JudgeRow;
+  /** What is left out, where the cases are kept to sizes that a kernel supports. */
+  readonly excluded?: (dtype: DTypeName) => Excluded;
 }
 
 /**

@@ -18,6 +18,8 @@ export interface Large<Size extends string = string> {
   readonly together?: readonly Together<NoInfer<Size>>[];
   /** Sizes that go together, of sizes that were drawn one by one. */
   readonly mend?: (sizes: Sizes) => Sizes;
+  /** Whether a case of these sizes is tried; all are, if left out. */
+  readonly admits?: (sizes: Sizes) => boolean;
 }
 
 /** Axes that are long at once. */
@@ -67,8 +69,9 @@ export function largeCases(
     const sizes = drawSizes(spec, large, { long, share, fixed }, own);
     return { op, sizes, profile: profileOf(spec, long, own), seed: own };
   });
+  const admitted = all.filter(({ sizes }) => large.admits?.(sizes) ?? true);
   const order = (c: Case): number => integer(c.seed, streamOf("large order"), 0, 1 << 30);
-  return all.toSorted((a, b) => order(a) - order(b)).slice(0, Math.floor((all.length * runs) / FULL_RUNS));
+  return admitted.toSorted((a, b) => order(a) - order(b)).slice(0, Math.floor((all.length * runs) / FULL_RUNS));
 }
 
 /** Each name alone, each pair, and all. */

@@ -121,8 +121,9 @@ export class Search {
     return this.cost.work === 0 ? 0 : (this.cost.ms / this.cost.work) * this.work(c);
   }
 
+  /** Recorded inputs have the sizes of their model, whatever a kernel supports. */
   private get hasReal(): boolean {
-    return this.plan.real?.(this.chosen.spec.op, 0) !== undefined;
+    return this.chosen.excluded === undefined && this.plan.real?.(this.chosen.spec.op, 0) !== undefined;
   }
 
   private share(all: number): number {

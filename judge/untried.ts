@@ -1,4 +1,4 @@
-// What a run left out because its time was up or a signal came.
+// What a run left out: its time was up, a signal came, or the sizes that a kernel supports have no room for it.
 
 export type UntriedPart =
   | "example"
@@ -15,4 +15,6 @@ export interface Untried {
   readonly part: UntriedPart;
   /** The line of the case or the relation; the op where the part has no line of its own. */
   readonly line: string;
+  /** Time or a signal, if left out. */
+  readonly cause?: "sizes";
 }

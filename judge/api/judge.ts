@@ -9,6 +9,8 @@ import { Deadline } from "../deadline.ts";
 import type { Exactness, Examination, Promises, RelationResult } from "../examination.ts";
 import type { Precision } from "../precision.ts";
 import { parseReplay, type Replayed } from "../replay.ts";
+import type { Excluded } from "../sizes/excluded.ts";
+import { chosenWithin } from "../sizes/within.ts";
 import type { Untried } from "../untried.ts";
 import { checkAgain, lineOf, outcomeOf } from "./again.ts";
 import { checkFields, checkWhole, fieldsOf, shown } from "./input.ts";
@@ -46,6 +48,10 @@ export interface JudgeOptions extends TermsOptions {
   readonly nondeterministic?: boolean;
   /** Whether a row's bits must not depend on its position; false if left out. */
   readonly bitwise?: boolean;
+  /**
+   * What the kernel supports, such as "HS=64,128 T=S C%8=0 B<=4": every case obeys. What that leaves out is listed in `excluded`.
+   */
+  readonly sizes?: string;
   /** One printed line, a case or a relation, to run instead of all others. */
   readonly replay?: string;
   /** Ends the case in hand, unless it computes without a pause: `judge` then rejects with the signal's reason. */
@@ -100,8 +106,10 @@ export interface JudgeResult {
   readonly repeatable?: boolean;
   /** Things that a correct kernel may do but its user should know. */
   readonly notes: readonly string[];
-  /** What `seconds` left no time for: cases and relations by their lines, other parts by the op. Empty without a budget. */
+  /** What `seconds` left no time for, and `sizes` no room: cases and relations by their lines, other parts by the op. Empty without a budget. */
   readonly untried: readonly Untried[];
+  /** What `sizes` left out or moved; absent without it. */
+  readonly excluded?: Excluded;
 }
 
 /**
@@ -124,8 +132,9 @@ export async function judge<Op extends AnyOp>(
   candidate: KernelFunction<Op> | Candidate,
   options: JudgeOptions = {},
 ): Promise<JudgeResult> {
-  const chosen = chosenOf(op);
+  const all = chosenOf(op);
   const { signal, ...given } = planOf(options);
+  const chosen = options.sizes === undefined ? all : sizedOf(all, options);
   const judged = candidateOf(chosen, candidate);
   const { target, dtype, stores, allowUnjudged } = options;
   const named = Object.entries({ target, dtype, stores, allowUnjudged }).filter(([, value]) => value !== undefined);
@@ -153,6 +162,7 @@ const planFields = [
   "seed",
   "nondeterministic",
   "bitwise",
+  "sizes",
   "replay",
   "signal",
   "onCase",
@@ -207,6 +217,15 @@ function candidateOf({ operation }: Chosen, candidate: unknown): Candidate {
   return candidate as Candidate;
 }
 
+function sizedOf(chosen: Chosen, { sizes, replay }: JudgeOptions): Chosen {
+  if (typeof sizes !== "string") {
+    throw new TypeError(`options.sizes: got ${shown(sizes)}, expected a text such as "HS=64,128 C%8=0"`);
+  }
+  if (replay !== undefined)
+    throw new RangeError("options.sizes: the line of options.replay has its own, expected one of both");
+  return chosenWithin([chosen], sizes)[0];
+}
+
 function replayOf(line: unknown, { operation }: Chosen): Replayed {
   if (typeof line !== "string") throw new TypeError(`options.replay: got ${shown(line)}, expected a printed line`);
   const replayed = parseReplay(line);
@@ -220,7 +239,7 @@ function resultUnlessStopped(checked: Checked): JudgeResult {
   return resultOf(checked);
 }
 
-function resultOf({ report, examination, untried, conclusion }: Checked): JudgeResult {
+function resultOf({ report, examination, untried, excluded, conclusion }: Checked): JudgeResult {
   const { cases, elements, unjudged, worst, power, failures } = report;
   return {
     ...outcomeOf(conclusion),
@@ -235,6 +254,7 @@ function resultOf({ report, examination, untried, conclusion }: Checked): JudgeR
     relations: examination?.relations ?? [],
     notes: examination?.notes ?? [],
     untried,
+    ...(excluded && { excluded }),
     ...examined(examination),
   };
 }

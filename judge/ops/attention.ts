@@ -50,8 +50,7 @@ function oneHead(share: number, ...subsets: readonly (readonly Axis[])[]): Toget
 
 const shared = {
   sizes: { B: axis(3), NKV: axis(3), groups: axis(4), T: axis(130), S: axis(130), HS: axis(130) },
-  // Few queries that see no key: their y is 0, which says little.
-  fits: (sizes) => work(sizes) <= MOST_WORK && size(sizes, "T") <= size(sizes, "S") + 2,
+  fits: (sizes) => work(sizes) <= MOST_WORK && seesKeys(sizes),
   profiles: madeUp,
   examples: [
     { sizes: { B: 2, NKV: 2, groups: 3, T: 0, S: 5, HS: 4 }, profile: "unit" }, // dk and dv are 0
@@ -77,7 +76,7 @@ const shared = {
   ],
   large: {
     axes: { B: 65, NKV: 65, groups: 33, T: MOST_POSITIONS, S: MOST_POSITIONS, HS: HEAD_SIZES },
-    work,
+    work: (sizes) => (seesKeys(sizes) ? work(sizes) : Infinity),
     together: [
       ...together(1 / 32, ["B"], ["NKV"], ["groups"], ["NKV", "HS"]),
       ...together(1 / 8, ["B", "NKV"], ["NKV", "groups"], ["B", "T"], ["NKV", "T"], ["groups", "T"]),
@@ -93,6 +92,11 @@ const shared = {
 const ordinary = { B: 2, NKV: 2, groups: 2, T: 19, S: 21, HS: 10 };
 /** How many queries see a sampled key: those after it are part of its gradient. */
 const QUERIES = [1, 24] as const;
+
+/** Few queries that see no key: their y is 0, which says little. */
+function seesKeys(sizes: Sizes): boolean {
+  return size(sizes, "T") <= size(sizes, "S") + 2;
+}
 
 function work(sizes: Sizes): number {
   const [B, NKV, groups, T, S, HS] = ["B", "NKV", "groups", "T", "S", "HS"].map((name) => size(sizes, name));
