@@ -50,6 +50,11 @@ export interface Candidate {
   readonly name: string;
   /** Throws when it cannot compute: that is a finding too. FormatError, ProtocolError and Interrupted come from the judge. */
   readonly run: (inputs: Inputs, scalars: Scalars) => Promise<CandidateResult>;
+  /**
+   * Starts anew: the next run finds nothing that earlier ones left, as in a new process. Left out where that cannot be done. Throws where
+   * the end of what ran before is a finding.
+   */
+  readonly restart?: () => Promise<void>;
   /** Keeps the files of the last case, and says where; undefined if there is no room for them. */
   readonly keep?: () => string | undefined;
   /** Ends the candidate. */

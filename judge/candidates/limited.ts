@@ -23,6 +23,8 @@ export class Limited implements Candidate {
   readonly name: string;
   /** Milliseconds that the candidate has taken so far. */
   busy = 0;
+  /** Absent where the candidate cannot be started again. */
+  readonly restart?: () => Promise<void>;
   private readonly candidate: Candidate;
   private readonly deadline: Deadline;
   private readonly timeout: number;
@@ -33,6 +35,12 @@ export class Limited implements Candidate {
     this.candidate = candidate;
     this.deadline = deadline;
     this.timeout = timeout;
+    if (candidate.restart !== undefined) {
+      this.restart = async () => {
+        await deadline.pause();
+        await within(Math.min(timeout, CLOSING), "end", async () => candidate.restart?.(), deadline.signal);
+      };
+    }
   }
 
   /** Throws what the candidate throws, Interrupted and OutOfTime. */

@@ -51,6 +51,13 @@ export async function startModule(options: ModuleOptions): Promise<LoadedModule>
     if (error instanceof Interrupted) throw error;
     throw new RangeError(`--kernel ${path}: ${thrownLine(error)}`, { cause: error });
   }
+  /** The next run starts another process. */
+  const end = async (): Promise<void> => {
+    const last = worker;
+    worker = undefined;
+    if (signal?.aborted === true) last?.kill();
+    else await last?.retire(Math.min(timeout, CLOSING));
+  };
   return {
     name: path,
     where,
@@ -68,12 +75,8 @@ export async function startModule(options: ModuleOptions): Promise<LoadedModule>
         throw error;
       }
     },
-    close: async () => {
-      const last = worker;
-      worker = undefined;
-      if (signal?.aborted === true) last?.kill();
-      else await last?.retire(Math.min(timeout, CLOSING));
-    },
+    restart: end,
+    close: end,
   };
 }
 

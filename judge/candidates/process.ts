@@ -42,9 +42,16 @@ export function startProcess(options: ProcessOptions): Candidate {
   let number = 0;
   /** Whether the command has shown that it runs. */
   let hasAnswered = false;
-  const restart = (): void => {
+  const kill = (): void => {
     worker?.kill();
     worker = undefined;
+  };
+  /** The next run starts another process. */
+  const end = async (): Promise<void> => {
+    const last = worker;
+    worker = undefined;
+    if (signal?.aborted === true) last?.kill();
+    else await last?.retire();
   };
   const run = async (inputs: Inputs, scalars: Scalars): Promise<CandidateResult> => {
     if (signal?.aborted === true) throw new Interrupted();
@@ -52,7 +59,7 @@ export function startProcess(options: ProcessOptions): Candidate {
     try {
       files.checkFolder();
     } catch (error) {
-      restart();
+      kill();
       throw error;
     }
     const request: Request = {
@@ -73,7 +80,7 @@ export function startProcess(options: ProcessOptions): Candidate {
       return { outputs: files.read(shapes), complaints };
     } catch (error) {
       if (error instanceof Refusal) hasAnswered = true;
-      else restart();
+      else kill();
       if (error instanceof Interrupted) throw error;
       const { message } = error as Error;
       if (error instanceof ProtocolError) throw new ProtocolError(messageLine(`${command} ${message}`));
@@ -92,13 +99,11 @@ export function startProcess(options: ProcessOptions): Candidate {
   return {
     name: command,
     run,
+    restart: end,
     keep: () => files.keep(),
     close: async () => {
-      const last = worker;
-      worker = undefined;
       try {
-        if (signal?.aborted === true) last?.kill();
-        else await last?.retire();
+        await end();
       } finally {
         process.removeListener("exit", remove);
         remove();

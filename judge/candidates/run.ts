@@ -4,19 +4,24 @@ import type { Inputs, Operation, Scalars } from "../../reference/operation.ts";
 import type { Floats, Ints, Tensor } from "../../reference/tensor.ts";
 import { checkResult } from "./result.ts";
 
+/** Arrays that later calls use again, by name and length. */
+export type Buffers = Map<string, Floats | Ints>;
+
 /**
  * Outputs that nobody else holds, and complaints: the candidate's own, and the inputs that it changed. Throws what the candidate
- * throws, and TypeError for a result that is something else.
+ * throws, and TypeError for a result that is something else. The inputs are copied into `buffers`, if given, as a program does that
+ * keeps its memory and changes the numbers in it.
  */
 export async function runCandidate(
   operation: Operation,
   candidate: Candidate,
   { inputs, scalars }: { readonly inputs: Inputs; readonly scalars: Scalars },
+  buffers?: Buffers,
 ): Promise<CandidateResult> {
   const copies = Object.entries(inputs).map(([name, t]) => ({
     name,
     original: t,
-    data: t.data.slice(),
+    data: buffers === undefined ? t.data.slice() : intoBuffer(buffers, name, t.data),
     shape: [...t.shape],
   }));
   const given = Object.fromEntries(copies.map(({ name, data, shape }) => [name, { data, shape }]));
@@ -30,6 +35,19 @@ export async function runCandidate(
     ...result,
     complaints: [...result.complaints, ...changed.map(({ name }) => `input ${name} was changed`)],
   };
+}
+
+/** A copy in the same array as the last one of that name and length; in a new one if there is none or the candidate has detached it. */
+function intoBuffer(buffers: Buffers, name: string, data: Floats | Ints): Floats | Ints {
+  const key = `${name} ${data.length}`;
+  const kept = buffers.get(key);
+  if (kept?.length === data.length && kept.constructor === data.constructor) {
+    kept.set(data as never);
+    return kept;
+  }
+  const copy = data.slice();
+  buffers.set(key, copy);
+  return copy;
 }
 
 /** Whether an input is still there, with the array that it had. A candidate may have left a getter in its place. */

@@ -3,11 +3,18 @@ import type { Operation } from "../../reference/operation.ts";
 import type { JudgeRow } from "../row.ts";
 import type { Relation } from "./relation.ts";
 import { independenceOf } from "./independence.ts";
+import { ordersOf } from "./order.ts";
 import { permutationsOf } from "./permutation.ts";
 import { scalingsOf } from "./scaling.ts";
 import { shiftsOf } from "./shifts.ts";
 
 /** All relations that an op has. */
 export function relationsOf(operation: Operation, row: JudgeRow): Relation[] {
-  return [...independenceOf(operation, row), ...permutationsOf(row), ...scalingsOf(row), ...shiftsOf(row)];
+  return [
+    ...independenceOf(operation, row),
+    ...permutationsOf(row),
+    ...scalingsOf(row),
+    ...shiftsOf(row),
+    ordersOf(row),
+  ];
 }

@@ -4,7 +4,7 @@ import { dtypes, ulp } from "../../reference/dtype.ts";
 import { axesOf, type Operation, type Outputs, storageOf } from "../../reference/operation.ts";
 import type { Floats, Ints, Tensor } from "../../reference/tensor.ts";
 import type { Candidate } from "../../reference/candidate.ts";
-import { runCandidate } from "../candidates/run.ts";
+import { type Buffers, runCandidate } from "../candidates/run.ts";
 import { type Case, formatCase, parseCase, type Problem, type Sizes } from "../case.ts";
 import { indexOf } from "../compare.ts";
 import type { JudgeRow } from "../row.ts";
@@ -78,9 +78,9 @@ export class Run {
   }
 
   /** Throws where an output is missing: relations between the others would mean nothing. */
-  static async of(trial: Trial, given: Problem): Promise<Run> {
+  static async of(trial: Trial, given: Problem, buffers?: Buffers): Promise<Run> {
     const problem = { inputs: given.inputs, scalars: roundScalars(trial.operation, given.scalars) };
-    const { outputs } = await runCandidate(trial.operation, trial.candidate, problem);
+    const { outputs } = await runCandidate(trial.operation, trial.candidate, problem, buffers);
     for (const name of Object.keys(trial.operation.outputs)) {
       if (outputs[name] === undefined) throw new Error(`output ${name} is missing`);
     }

@@ -121,6 +121,7 @@ describe("relations that follow from those of the parts", () => {
       "x times 8, eps times 64",
       "rmsnorm.w times 8",
       "linear.w times 8",
+      "another order of calls",
     ]);
     expect(names(["rope.forward", "attention.forward"])).toContain("later tokens");
     // Along C the norm sees all, whatever the product would keep.
