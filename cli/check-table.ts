@@ -4,6 +4,7 @@ import type { Checked } from "../judge/check.ts";
 import type { Word } from "../judge/conclusion.ts";
 import type { Examination } from "../judge/examination.ts";
 import { type Precision, ratioOf, summarise } from "../judge/precision.ts";
+import { missedLines } from "./check-missed.ts";
 import { verdictIn } from "./reasons.ts";
 import { tableOf } from "./table.ts";
 import { counted } from "./words.ts";
@@ -80,7 +81,8 @@ function unsampled(results: readonly Checked[]): string {
 /** Up to which sizes a verdict says something, of a few ops; of many the JSON says it. */
 export function sizeLines(results: readonly Checked[]): string[] {
   if (results.length > MOST_SIZES) return [];
-  return results.flatMap(({ report: { op, sizes } }) => {
+  return results.flatMap((result) => {
+    const { op, sizes } = result.report;
     const axes = Object.entries(sizes.axes).map(([axis, [least, most]]) => `${axis} ${least} to ${most}`);
     const together = Object.entries(sizes.together).map(([names, n]) => `${names} ${n}`);
     if (axes.length === 0) return [];
@@ -88,6 +90,7 @@ export function sizeLines(results: readonly Checked[]): string[] {
       `${op}: tried ${axes.join(", ")}`,
       ...(together.length === 0 ? [] : [`  at once up to: ${together.join(", ")}`]),
       "  never tried: longer axes, and axes that are longer at once",
+      ...missedLines(result),
     ];
   });
 }

@@ -3,13 +3,14 @@ import type { JudgeRow } from "./row.ts";
 import { savedAgain } from "./saved.ts";
 import type { DTypeName } from "../reference/dtype.ts";
 import { type Case, formatCase, type Problem } from "./case.ts";
-import type { Comparison, Finding } from "./compare.ts";
+import type { Finding } from "./compare.ts";
 import { type Part, PartSums } from "./conclusion.ts";
 import type { Operation } from "../reference/operation.ts";
 import type { Deadline } from "./deadline.ts";
 import { SizeRecord, type SizesTried } from "./tried.ts";
-import { atSpots } from "./spots.ts";
-import type { Comparing, Verdict } from "./verdict.ts";
+import { type Missed, sumOfMisses } from "./missed.ts";
+import { allWithMisses, atSpots } from "./spots.ts";
+import { type Compared, type Comparing, everyElement, type Verdict } from "./verdict.ts";
 import { problemAtScale } from "./scale-problem.ts";
 
 export interface Failure {
@@ -41,6 +42,8 @@ export interface Report {
   readonly ulp: number;
   /** The shares of judged elements at which zero, the neighbour's value, and an error of 1 % would have been rejected. */
   readonly power: { readonly zero: number; readonly neighbour: number; readonly percent: number };
+  /** Of each output: with which probability a fault at one place of a large case would have been missed. */
+  readonly missed: Readonly<Record<string, Missed>>;
   /** The lengths of axes that cases had. */
   readonly sizes: SizesTried;
   readonly ms: number;
@@ -74,9 +77,10 @@ export function buildCase(spec: JudgeRow, c: Case, dtype: DTypeName = "float32",
   return { ...savedAgain(spec, problem, dtype), profile };
 }
 
-/** How the outputs of a case are compared; the spots of large ones derive from its seed. */
-export function comparing({ around }: JudgeRow, { seed }: Case): Comparing | undefined {
-  return around === undefined ? undefined : atSpots(around, seed);
+/** How the outputs of a case are compared; the spots of large ones derive from its seed, and what they would have missed. */
+export function comparing({ around }: JudgeRow, { seed }: Case, isLarge = false): Comparing {
+  if (around !== undefined) return atSpots(around, { seed, counts: isLarge });
+  return isLarge ? allWithMisses(seed) : everyElement;
 }
 
 /** A verdict's failure with the line that replays it. */
@@ -105,6 +109,7 @@ export class Tally {
   private worst = 0;
   private at: Report["at"];
   private ulp = 0;
+  private readonly missed: Record<string, Missed> = {};
   private readonly rejected = { judged: 0, zero: 0, neighbour: 0, percent: 0 };
 
   constructor({ name, outputs }: Pick<Operation, "name" | "outputs">, { large, sizes }: JudgeRow) {
@@ -121,7 +126,7 @@ export class Tally {
     for (const comparison of comparisons) this.addOutput(c, comparison, ofPower);
   }
 
-  private addOutput(c: Case, comparison: Comparison, ofPower: boolean): void {
+  private addOutput(c: Case, comparison: Compared, ofPower: boolean): void {
     this.elements += comparison.elements;
     this.unjudged += comparison.unjudged;
     this.unsampled += comparison.unsampled;
@@ -131,16 +136,22 @@ export class Tally {
       this.at = { finding: comparison.at, replay: formatCase(c) };
     }
     this.ulp = Math.max(this.ulp, comparison.ulp);
-    if (!ofPower) return;
+    if (!ofPower) return this.addMisses(comparison);
     for (const key of ["judged", "zero", "neighbour", "percent"] as const) this.rejected[key] += comparison.power[key];
   }
 
+  private addMisses({ output, missed }: Compared): void {
+    const before = this.missed[output];
+    if (missed !== undefined) this.missed[output] = before === undefined ? missed : sumOfMisses(before, missed);
+  }
+
   report(ms: number, failures: readonly Failure[]): Report {
-    const { op, cases, elements, unjudged, unsampled, nonFinite, worst, at, ulp } = this;
+    const { op, cases, elements, unjudged, unsampled, nonFinite, worst, at, ulp, missed } = this;
     const { judged, zero, neighbour, percent } = this.rejected;
     const share = (n: number) => (judged === 0 ? 0 : n / judged);
     const power = { zero: share(zero), neighbour: share(neighbour), percent: share(percent) };
     const [parts, sizes] = [this.sums.parts(), this.tried.tried()];
-    return { op, cases, elements, unjudged, unsampled, nonFinite, parts, worst, at, ulp, power, sizes, ms, failures };
+    const counts = { op, cases, elements, unjudged, unsampled, nonFinite, parts };
+    return { ...counts, worst, at, ulp, power, missed, sizes, ms, failures };
   }
 }

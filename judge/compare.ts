@@ -164,6 +164,13 @@ export function boundIn(want: number, allowance: number, dtype: DType): number {
   return Math.max(high - want, want - low); // infinite where the dtype overflows: unjudged
 }
 
+/** How far element i of a correct kernel may lie from the truth; Infinity where it is unjudged. */
+export function boundOf({ want, allowed }: Expected, i: number, { target, dtype }: Terms): number {
+  const w = want.data[i];
+  if (Number.isFinite(w)) return boundIn(w, allowed.data[i], dtypes[dtype]);
+  return target.promisesNonFinite ? 0 : Infinity;
+}
+
 function finding(output: string, i: number, got: Tensor, { want, allowed }: Expected, dtype: DTypeName): Finding {
   const bound = boundIn(want.data[i], allowed.data[i], dtypes[dtype]);
   const ratio = Math.abs(got.data[i] - want.data[i]) / bound;

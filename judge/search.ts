@@ -143,7 +143,8 @@ export class Search {
     try {
       await this.deadline.pause();
       const problem = buildCase(spec, c, this.terms.dtype, this.plan.real);
-      return await judgeProblem(operation, this.candidate, problem, this.terms, comparing(spec, c));
+      const compare = comparing(spec, c, this.large.has(formatCase(c)));
+      return await judgeProblem(operation, this.candidate, problem, this.terms, compare);
     } catch (error) {
       if (isStop(error)) return undefined;
       throw error;

@@ -11,10 +11,16 @@ import { type Candidate, type CandidateResult, ProtocolError } from "../referenc
 import { FormatError } from "../formats/error.ts";
 import { compareOutput, type Comparison, describeFinding } from "./compare.ts";
 import { isStop } from "./deadline.ts";
+import type { Missed } from "./missed.ts";
 import type { Terms } from "./terms.ts";
 
+/** A comparison; of a large output also what would have been missed. */
+export interface Compared extends Comparison {
+  readonly missed?: Missed;
+}
+
 export interface Verdict {
-  readonly comparisons: readonly Comparison[];
+  readonly comparisons: readonly Compared[];
   /** One line each; empty when the candidate passed. */
   readonly findings: readonly string[];
 }
@@ -99,7 +105,7 @@ function sums(a: Errors<string>, b: Errors<string>): Errors<string> {
 }
 
 /** Compares one output of a problem with its truth. */
-export type Compare = (output: string, got: Tensor, want: Tensor<Float64Array>) => Comparison;
+export type Compare = (output: string, got: Tensor, want: Tensor<Float64Array>) => Compared;
 /** How the outputs of a problem are compared: every element, or some of a large output. */
 export type Comparing = (operation: Operation, problem: Problem, terms: Terms) => Compare;
 
@@ -144,7 +150,7 @@ export function judgeOutputs(
   const findings = [...complaints];
   const want = truth(operation, problem);
   const compare = comparing(operation, problem, terms);
-  const comparisons: Comparison[] = [];
+  const comparisons: Compared[] = [];
   for (const name of Object.keys(operation.outputs)) {
     const got = outputs[name];
     if (got === undefined) {

@@ -6,7 +6,7 @@ import { buildCase, comparing } from "../../judge/campaign.ts";
 import { type Case, exampleCases, type Problem } from "../../judge/case.ts";
 import { type Chosen, choose } from "../../judge/choose.ts";
 import { largeCases } from "../../judge/large.ts";
-import { everyElement, judgeOutputs, roundProblem } from "../../judge/verdict.ts";
+import { judgeOutputs, roundProblem } from "../../judge/verdict.ts";
 import type { Operation, Outputs } from "../../reference/operation.ts";
 import { sizeOf, type Tensor } from "../../reference/tensor.ts";
 import { targets } from "../../reference/targets.ts";
@@ -76,7 +76,7 @@ function isCaught({ operation, spec }: Chosen, { axes, at }: Gate, fault: Fault,
     .some((c) => {
       const problem = roundProblem(operation, buildCase(spec, c), "float32");
       const right = operation.evaluate(problem.inputs, problem.scalars, Float32Array);
-      const compare = comparing(spec, c) ?? everyElement;
+      const compare = comparing(spec, c);
       return judgeOutputs(operation, fault(operation, problem, right), problem, terms, [], compare).findings.length > 0;
     });
 }
