@@ -19,7 +19,7 @@ import {
   shellWord,
   verdictOf,
 } from "./check-table.ts";
-import { excludedLines, untriedLines } from "./check-untried.ts";
+import { excludedLines, modelLines, untriedLines } from "./check-untried.ts";
 import { UserError } from "./errors.ts";
 import { note, openResult, say } from "./output.ts";
 import { beginnings } from "./outputs.ts";
@@ -50,6 +50,7 @@ export async function check(options: CheckOptions): Promise<number> {
     const candidates = await unlessInterrupted(openCandidates(options, chosen, signal));
     const where = candidates?.where ?? options.exec ?? options.kernel ?? options.adapter;
     note(`touchstone check: ${where}, ${options.dtype}, target ${target.name}, seed ${seed}`);
+    for (const line of modelLines(chosen)) note(line);
     const { results, stopped } =
       candidates === undefined
         ? { results: [], stopped: undefined }

@@ -1,5 +1,6 @@
 // What a budget or a signal left out of a check, in words.
 import type { Checked } from "../judge/check.ts";
+import type { Chosen } from "../judge/choose.ts";
 import type { UntriedPart } from "../judge/untried.ts";
 import { counted } from "./words.ts";
 
@@ -30,6 +31,17 @@ export function excludedLines(results: readonly Checked[]): string[] {
     ];
     return [`sizes: ${report.op} keeps to ${sizes}`, ...what.map((line) => `  ${line}`)];
   });
+}
+
+/** What the cases of a model's shapes will take, and what was made smaller for them, before they run. */
+export function modelLines(chosen: readonly Chosen[]): string[] {
+  return chosen.flatMap(({ operation, model = [] }) =>
+    model.map(({ sizes, reduced, work, bytes }) => {
+      const line = Object.entries(sizes).map(([name, value]) => `${name}=${value}`);
+      const takes = `about ${work.toExponential(1)} multiplications and ${(bytes / 2 ** 30).toPrecision(2)} GiB`;
+      return [`${operation.name} ${line.join(" ")}: ${takes}`, ...reduced].join("; ");
+    }),
+  );
 }
 
 function inWords(parts: readonly UntriedPart[]): string {

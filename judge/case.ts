@@ -28,6 +28,8 @@ export interface CaseSpec<P = Problem> {
   readonly sizes: Readonly<Record<string, fc.Arbitrary<number | string>>>;
   /** Whether sizes go together (NKV divides NH) and are small enough to run by the hundred. */
   readonly fits: (sizes: Sizes) => boolean;
+  /** Sizes of cases that are tried whatever the number of drawn ones: those of a model, say. */
+  readonly always?: readonly Sizes[];
   /** All sizes together, where they are not drawn one by one until they fit. */
   readonly drawn?: fc.Arbitrary<Sizes>;
   /** Profiles of made-up numbers that make sense for the op. */

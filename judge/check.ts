@@ -12,6 +12,7 @@ import type { Examination, Promises } from "./examination.ts";
 import { Examiner } from "./examiner.ts";
 import { Search } from "./search.ts";
 import type { Excluded } from "./sizes/excluded.ts";
+import type { ModelCase } from "./sizes/model.ts";
 import type { Terms } from "./terms.ts";
 import type { Untried } from "./untried.ts";
 
@@ -21,6 +22,8 @@ export interface Checked {
   readonly examination?: Examination;
   /** What a budget, a signal or the sizes that the kernel supports left out. */
   readonly untried: readonly Untried[];
+  /** The cases of a model's shapes; absent where no model was named. */
+  readonly model?: readonly ModelCase[];
   /** What those sizes changed; absent where any may come. */
   readonly excluded?: Excluded;
   /** FAIL where the candidate did what no correct kernel does; inconclusive where too little of some output was judged. */
@@ -66,6 +69,7 @@ export async function check(
     ...(examination && { examination }),
     untried: [...untried, ...(excluded?.untried ?? [])],
     ...(excluded && { excluded }),
+    ...(chosen.model && { model: chosen.model }),
     conclusion: conclude(tried),
     isInterrupted,
     ...(stopped && { stopped }),

@@ -6,6 +6,7 @@ import { quote } from "../formats/error.ts";
 import type { JudgeRow } from "./row.ts";
 import type { DTypeName } from "../reference/dtype.ts";
 import type { Excluded } from "./sizes/excluded.ts";
+import type { ModelCase } from "./sizes/model.ts";
 import type { Operation } from "../reference/operation.ts";
 import { operations } from "../reference/ops/index.ts";
 
@@ -14,6 +15,8 @@ export interface Chosen {
   readonly spec: JudgeRow;
   /** What is left out, where the cases are kept to sizes that a kernel supports. */
   readonly excluded?: (dtype: DTypeName) => Excluded;
+  /** The cases of a model's shapes, where one was named. */
+  readonly model?: readonly ModelCase[];
 }
 
 /**

@@ -71,7 +71,14 @@ export function largeCases(
   });
   const admitted = all.filter(({ sizes }) => large.admits?.(sizes) ?? true);
   const order = (c: Case): number => integer(c.seed, streamOf("large order"), 0, 1 << 30);
-  return admitted.toSorted((a, b) => order(a) - order(b)).slice(0, Math.floor((all.length * runs) / FULL_RUNS));
+  const shares = admitted.toSorted((a, b) => order(a) - order(b)).slice(0, Math.floor((all.length * runs) / FULL_RUNS));
+  const always = (spec.always ?? []).map((sizes, n): Case => ({
+    op,
+    sizes,
+    profile: "unit",
+    seed: (seed + n) % 0x7fffffff,
+  }));
+  return [...shares, ...always];
 }
 
 /** Each name alone, each pair, and all. */

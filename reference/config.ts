@@ -47,6 +47,21 @@ export const presets = {
   "33B": { ...paper, dim: 6656, nLayers: 60, nHeads: 52, nKvHeads: 52, ffnDim: 17_920 },
   "65B": { ...paper, dim: 8192, nLayers: 80, nHeads: 64, nKvHeads: 64, ffnDim: 22_016 },
 } as const satisfies Record<string, LlamaConfig>;
+/** Llama 3's smallest (Grattafiori et al. 2024, table 3 and section 3.2): grouped heads and a larger vocabulary. */
+export const llama3 = {
+  "8B": {
+    dim: 4096,
+    nLayers: 32,
+    nHeads: 32,
+    nKvHeads: 8,
+    ffnDim: 14_336,
+    vocabSize: 128_256,
+    normEps: 1e-5,
+    ropeTheta: 500_000,
+    tiedEmbeddings: false,
+    maxSeqLen: 8192,
+  },
+} as const satisfies Record<string, LlamaConfig>;
 export type PresetName = keyof typeof presets;
 
 /** HS. */

@@ -10,6 +10,7 @@ import type { Exactness, Examination, Promises, RelationResult } from "../examin
 import type { Precision } from "../precision.ts";
 import { parseReplay, type Replayed } from "../replay.ts";
 import type { Excluded } from "../sizes/excluded.ts";
+import type { ModelCase } from "../sizes/model.ts";
 import { chosenWithin } from "../sizes/within.ts";
 import type { Untried } from "../untried.ts";
 import { checkAgain, lineOf, outcomeOf } from "./again.ts";
@@ -50,6 +51,7 @@ export interface JudgeOptions extends TermsOptions {
   readonly bitwise?: boolean;
   /**
    * What the kernel supports, such as "HS=64,128 T=S C%8=0 B<=4": every case obeys. What that leaves out is listed in `excluded`.
+   * The name of a model, "7B", "13B", "33B", "65B" or "8B", adds cases of its shapes, listed in `model`.
    */
   readonly sizes?: string;
   /** One printed line, a case or a relation, to run instead of all others. */
@@ -110,6 +112,8 @@ export interface JudgeResult {
   readonly untried: readonly Untried[];
   /** What `sizes` left out or moved; absent without it. */
   readonly excluded?: Excluded;
+  /** The cases of a model's shapes that `sizes` named, with what had to be made smaller; absent without one. */
+  readonly model?: readonly ModelCase[];
 }
 
 /**
@@ -239,7 +243,7 @@ function resultUnlessStopped(checked: Checked): JudgeResult {
   return resultOf(checked);
 }
 
-function resultOf({ report, examination, untried, excluded, conclusion }: Checked): JudgeResult {
+function resultOf({ report, examination, untried, excluded, model, conclusion }: Checked): JudgeResult {
   const { cases, elements, unjudged, worst, power, failures } = report;
   return {
     ...outcomeOf(conclusion),
@@ -255,6 +259,7 @@ function resultOf({ report, examination, untried, excluded, conclusion }: Checke
     notes: examination?.notes ?? [],
     untried,
     ...(excluded && { excluded }),
+    ...(model && { model }),
     ...examined(examination),
   };
 }

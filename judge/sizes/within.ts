@@ -9,6 +9,7 @@ import type { JudgeRow } from "../row.ts";
 import type { Scaling } from "../relations/scaling.ts";
 import type { Excluded } from "./excluded.ts";
 import { MOST_WORK } from "../large.ts";
+import { modelCases, type ModelName, models } from "./model.ts";
 import { isAbout, parseSizes, type SizeTerm } from "./language.ts";
 import { SizeRule } from "./rule.ts";
 
@@ -17,10 +18,29 @@ const DEARER = 8;
 const MOST_BYTES = 3 * 2 ** 30;
 
 /**
- * The ops with every case kept to `text`. Throws RangeError, in one line, for a word that is no term, a name that no op has, terms
+ * The ops with every case kept to the terms of `text`, and with cases of the shapes of the model that it names, if it does. Throws RangeError, in one line, for a word that is no term, a name that no op has, terms
  * that leave nothing, and sizes of which the smallest case is too large.
  */
 export function chosenWithin(chosen: readonly Chosen[], text: string): Chosen[] {
+  const words = text.trim().split(/\s+/);
+  const named = words.filter((word): word is ModelName => Object.hasOwn(models, word));
+  const rest = words.filter((word) => !Object.hasOwn(models, word)).join(" ");
+  if (named.length > 1) throw new RangeError(`sizes: ${named.join(" and ")}, expected one model`);
+  const kept = rest === "" && named.length > 0 ? [...chosen] : keptToAll(chosen, rest);
+  return named.length === 0 ? kept : kept.map((one) => withModel(one, named[0]));
+}
+
+/** The same with cases of a model's shapes. Throws RangeError where none obeys. */
+function withModel(kept: Chosen, model: ModelName): Chosen {
+  const { operation, spec } = kept;
+  if (spec.large === undefined)
+    throw new RangeError(`sizes: ${model} has no shapes of ${operation.name}, expected a single op`);
+  const cases = modelCases(kept, model).filter(({ sizes }) => kept.excluded === undefined || spec.fits(sizes));
+  if (cases.length === 0) throw new RangeError(`sizes: no shape of ${model} obeys the terms about ${operation.name}`);
+  return { ...kept, spec: { ...spec, always: cases.map(({ sizes }) => sizes) }, model: cases };
+}
+
+function keptToAll(chosen: readonly Chosen[], text: string): Chosen[] {
   const known = [...new Set(chosen.flatMap(({ spec }) => Object.keys(spec.sizes)))];
   const terms = parseSizes(text, known);
   for (const term of terms) {

@@ -150,6 +150,50 @@ describe("a check kept to sizes", () => {
   });
 });
 
+describe("the shapes of a model", () => {
+  it("are those of every op, as far as memory and work allow", () => {
+    for (const model of ["7B", "8B", "65B"] as const) {
+      for (const chosen of chosenWithin(all, model)) {
+        const { operation, spec, model: cases = [] } = chosen;
+        expect(cases.length, operation.name).toBeGreaterThan(0);
+        for (const { sizes, work, bytes, reduced } of cases) {
+          expect(Object.keys(sizes)).toEqual(Object.keys(spec.ordinary));
+          expect(work).toBe(spec.large!.work(sizes));
+          expect(work).toBeLessThanOrEqual(9e8);
+          expect(bytes).toBeLessThanOrEqual(3 * 2 ** 30);
+          expect(reduced.length > 0 || Number(sizes.R ?? sizes.T ?? sizes.N) >= 2048).toBe(true);
+        }
+        const lines = largeCases(spec, 3, 1).map((c) => JSON.stringify(c.sizes));
+        expect(lines).toEqual(cases.map(({ sizes }) => JSON.stringify(sizes)));
+      }
+    }
+  });
+
+  it("have the heads of Llama 3 in 8B, and say what was made smaller", () => {
+    const [{ model: cases }] = chosenWithin([one("attention.forward")], "8B");
+    expect(cases![0].sizes).toMatchObject({ B: 1, NKV: 8, groups: 4, HS: 128 });
+    expect(cases![0].reduced).toEqual(["T reduced from 2048 to 451", "S reduced from 2048 to 451"]);
+    const [{ model: rows }] = chosenWithin([one("rmsnorm.forward")], "7B");
+    expect(rows).toEqual([expect.objectContaining({ sizes: { R: 2048, C: 4096, eps: "1e-6" }, reduced: [] })]);
+  });
+
+  it("obey the terms next to the model's name", () => {
+    const [{ spec, model: cases }] = chosenWithin([one("linear.backward")], "7B R<=8 C%8=0");
+    expect(cases!.every(({ sizes }) => spec.fits(sizes) && sizes.R === 8)).toBe(true);
+    expect(() => chosenWithin([one("rmsnorm.forward")], "7B 13B")).toThrow("sizes: 7B and 13B, expected one model");
+    expect(() => chosenWithin(choose(["rmsnorm.forward+linear.forward"]), "7B")).toThrow("expected a single op");
+  });
+
+  it("are tried whatever the number of cases", async () => {
+    const { model, untried } = await judge("rope-table.forward", ops["rope-table.forward"].reference, {
+      sizes: "7B",
+      runs: 1,
+    });
+    expect(model!.map(({ sizes }) => sizes)).toEqual([{ theta: 10000, HS: 128, start: 17, T: 2048 }]);
+    expect(untried).toEqual([]);
+  });
+});
+
 describe("bad input", () => {
   it.each([
     ["", "sizes: empty, expected such as HS=64,128, T=S, C%8=0, B<=4 or eps>=1e-8"],
