@@ -5,6 +5,7 @@ import { makeFolder } from "../formats/folder.ts";
 import { defaultMemory, startModule } from "../judge/candidates/module.ts";
 import { startProcess } from "../judge/candidates/process.ts";
 import { openDevice } from "../kernels-gpu/device/dawn.ts";
+import { reopening } from "../kernels-gpu/device/reopening.ts";
 import { kernelOf } from "../kernels-gpu/index.ts";
 import type { Operation } from "../reference/operation.ts";
 import type { CheckOptions } from "./check-options.ts";
@@ -43,11 +44,17 @@ export async function openCandidates(
     if (kernelOf(operation.name) === undefined)
       throw new UserError(`${operation.name}: the project has no kernel of it, expected --kernel or --exec`);
   }
-  const device = await openDevice({ adapter });
+  const device = await reopening(() => openDevice({ adapter }));
   return {
     where: device.name,
-    of: (operation) =>
-      deviceCandidate(device, kernelOf(operation.name)!, operation, { timeout: 1000 * timeout }, dtype),
+    of: (operation) => ({
+      name: operation.name,
+      run: async (inputs, scalars) => {
+        const current = await device.current();
+        const own = kernelOf(operation.name)!;
+        return deviceCandidate(current, own, operation, { timeout: 1000 * timeout }, dtype).run(inputs, scalars);
+      },
+    }),
   };
 }
 

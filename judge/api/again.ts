@@ -3,6 +3,7 @@ import type { Candidate } from "../../reference/candidate.ts";
 import { buildCase, comparing, type Failure, failureOf, type RealInputs } from "../campaign.ts";
 import { failureLine } from "../candidates/result.ts";
 import type { Problem } from "../case.ts";
+import { closing } from "../check.ts";
 import { conclude, type Conclusion, concludeProblem } from "../conclusion.ts";
 import { concludeRelation, isFinding, type Promises } from "../examination.ts";
 import type { Replayed } from "../replay.ts";
@@ -13,7 +14,7 @@ import { largest } from "../../reference/lists.ts";
 
 type Plan = Promises & { readonly real?: RealInputs };
 
-/** Closes the candidate. Throws as the judge does. */
+/** Closes the candidate, which may be a finding too. Throws as the judge does. */
 export async function checkAgain(
   replayed: Replayed,
   candidate: Candidate,
@@ -22,18 +23,18 @@ export async function checkAgain(
 ): Promise<JudgeResult> {
   const { chosen, case: c } = replayed;
   const problem = buildCase(chosen.spec, c, terms.dtype, plan.real); // throws for the line's faults, which are not the kernel's
+  let result: JudgeResult;
   try {
-    return { ...blank, ...(await tried(replayed, problem, candidate, terms, plan)) };
+    result = { ...blank, ...(await tried(replayed, problem, candidate, terms, plan)) };
   } catch (error) {
-    if (isJudges(error)) throw error;
-    return {
-      ...blank,
-      ...outcomeOf(conclude({ hasFindings: true, parts: [] })),
-      findings: [failureLine(candidate, error)],
-    };
-  } finally {
-    await candidate.close?.();
+    if (isJudges(error)) {
+      await closing(candidate); // the judge's own error is the one to report
+      throw error;
+    }
+    result = { ...blank, ...failed, findings: [failureLine(candidate, error)] };
   }
+  const complaint = await closing(candidate);
+  return complaint === undefined ? result : { ...result, ...failed, findings: [...result.findings, complaint] };
 }
 
 const blank = {
@@ -49,6 +50,8 @@ const blank = {
   notes: [],
   untried: [],
 } as const satisfies Partial<JudgeResult>;
+
+const failed = { passed: false, ...conclude({ hasFindings: true, parts: [] }) };
 
 type Tried = Partial<JudgeResult> & Pick<JudgeResult, "passed" | "verdict" | "reasons">;
 

@@ -146,7 +146,13 @@ export async function judge<Op extends AnyOp>(
   const replayed = options.replay === undefined ? undefined : replayOf(options.replay, chosen);
   // What knows its op and dtype keeps to a limit of its own.
   const plan = judged.under === undefined ? { timeout: DEFAULT_TIMEOUT, ...given } : { ...given, timeout: Infinity };
-  const ready = judged.under?.(chosen.operation, terms.dtype, signal, options.timeout) ?? judged;
+  const ready =
+    judged.under === undefined
+      ? judged
+      : asCandidate(
+          judged.under(chosen.operation, terms.dtype, signal, options.timeout),
+          "what candidate.under returns",
+        );
   const result = await (
     replayed === undefined
       ? check(chosen, ready, terms, plan).then(resultUnlessStopped)
@@ -214,11 +220,13 @@ function candidateOf({ operation }: Chosen, candidate: unknown): Candidate {
   if (typeof candidate === "function") {
     return functionCandidate(candidate.name || "the kernel", operation, candidate as never);
   }
-  const { name, run } = (candidate ?? {}) as Partial<Candidate>;
-  if (typeof name !== "string" || typeof run !== "function") {
-    throw new TypeError(`candidate: got ${shown(candidate)}, expected a function or { name, run }`);
-  }
-  return candidate as Candidate;
+  return asCandidate(candidate, "candidate", "a function or { name, run }");
+}
+
+function asCandidate(value: unknown, where: string, expected = "{ name, run }"): Candidate {
+  const { name, run } = (value ?? {}) as Partial<Candidate>;
+  if (typeof name === "string" && typeof run === "function") return value as Candidate;
+  throw new TypeError(`${where}: got ${shown(value)}, expected ${expected}`);
 }
 
 function sizedOf(chosen: Chosen, { sizes, replay }: JudgeOptions): Chosen {

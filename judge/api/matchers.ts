@@ -1,6 +1,6 @@
 // Matchers for vitest, and for any runner whose `expect.extend` takes the same form.
 import type { Candidate } from "../../reference/candidate.ts";
-import { judge, type JudgeOptions } from "./judge.ts";
+import { judge, type JudgeOptions, type JudgeResult } from "./judge.ts";
 import { compare } from "./oracle.ts";
 import type { TermsOptions } from "./terms.ts";
 import type { AnyOp, KernelFunction, OutputsOf, ProblemOf } from "./types.ts";
@@ -32,7 +32,7 @@ export interface MatcherResult {
  *   of `compare` and throws the same errors.
  * - `await expect(kernel).toPassTouchstone(op, options?)`: everything that `judge` does. Takes the arguments of `judge`.
  *
- * Both fail where the verdict is inconclusive. A failure's message ends with the line that shows it again.
+ * Both fail where the verdict is inconclusive, and their `.not` does too. A failure's message ends with the line that shows it again.
  *
  * @example
  * ```ts
@@ -49,15 +49,16 @@ export interface MatcherResult {
  */
 export const matchers = {
   toBeWithinBound<Op extends AnyOp>(
+    this: unknown,
     outputs: OutputsOf<Op>,
     problem: ProblemOf<Op>,
     terms?: TermsOptions,
   ): MatcherResult {
-    const { passed, findings, reasons, elements, worst } = compare(problem, outputs, terms);
+    const { passed, verdict, findings, reasons, elements, worst } = compare(problem, outputs, terms);
     const { op, replay } = problem;
     const again = replay === undefined ? "" : `\nreplay(${JSON.stringify(replay)}) makes this problem again`;
     return {
-      pass: passed,
+      pass: passes(verdict, this),
       message: () =>
         passed
           ? `${op}: ${elements} elements are within their bounds, the worst at ${worst.toPrecision(2)} of its own${again}`
@@ -66,14 +67,15 @@ export const matchers = {
   },
 
   async toPassTouchstone<Op extends AnyOp>(
+    this: unknown,
     candidate: KernelFunction<Op> | Candidate,
     op: Op,
     options?: JudgeOptions,
   ): Promise<MatcherResult> {
-    const { passed, findings, reasons, replays, cases, elements } = await judge(op, candidate, options);
+    const { passed, verdict, findings, reasons, replays, cases, elements } = await judge(op, candidate, options);
     const again = replays.map((line) => `\njudge(${JSON.stringify(op)}, …, { replay: ${JSON.stringify(line)} })`);
     return {
-      pass: passed,
+      pass: passes(verdict, this),
       message: () =>
         passed
           ? `${op}: passed ${counted(cases, "case")}, ${counted(elements, "element")}, and everything else that Touchstone tries`
@@ -81,6 +83,12 @@ export const matchers = {
     };
   },
 };
+
+/** What a matcher answers: an inconclusive verdict fails with `.not` as well, since nothing is known either way. */
+function passes(verdict: JudgeResult["verdict"], context: unknown): boolean {
+  const { isNot } = (context ?? {}) as { readonly isNot?: unknown };
+  return verdict === "inconclusive" ? isNot === true : verdict === "pass";
+}
 
 function linesOf(findings: readonly string[], reasons: readonly string[]): string {
   return [...findings, ...reasons.map((reason) => `inconclusive: ${reason}`)].join("\n");

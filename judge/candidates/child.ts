@@ -130,16 +130,18 @@ export class Child {
    * Closes an input, so that the process ends by itself, and waits for that; then ends what is left of it.
    */
   async retire(pipe: number, within: number): Promise<Retired> {
+    const { pid } = this.child;
+    // What clears its environment is known by its parents as long as they live.
+    const before = pid === undefined ? [] : descendants(this.mark, pid);
     this.input(pipe).end();
     let timer: NodeJS.Timeout | undefined;
     await Promise.race([this.whenEnded, new Promise((resolve) => (timer = setTimeout(resolve, within)))]);
     clearTimeout(timer);
     const end = this.end;
-    const { pid } = this.child;
     // What is left of one that had to be ended had no chance to end.
-    const found = pid === undefined || end === undefined ? [] : descendants(this.mark, pid);
+    const found = pid === undefined || end === undefined ? [] : descendants(this.mark, pid, before);
     const failure = this.failure === end ? undefined : this.failure;
-    this.kill();
+    this.kill(before);
     return { failure, end, left: leftLine(found.filter(({ group }) => group !== pid)) };
   }
 
@@ -149,12 +151,12 @@ export class Child {
     return last === "" ? "" : `; its standard error ends: ${last.split("\n").slice(-3).join(" | ")}`;
   }
 
-  /** Ends the process, its group, and everything that it started. */
-  kill(): void {
+  /** Ends the process, its group, and everything that it started; `before` was found among that earlier. */
+  kill(before: readonly Found[] = []): void {
     process.removeListener("exit", this.endNow);
     const { pid } = this.child;
     if (pid === undefined) return;
-    endDescendants(this.mark, pid, () => {
+    endDescendants(this.mark, pid, before, () => {
       try {
         if (isWindows) this.child.kill("SIGKILL");
         else process.kill(-pid, "SIGKILL");

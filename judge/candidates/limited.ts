@@ -1,6 +1,7 @@
 // A candidate with limits: no run begins when the time is up, and none takes longer than its timeout.
 import { type Candidate, type CandidateResult, Interrupted } from "../../reference/candidate.ts";
 import type { Inputs, Scalars } from "../../reference/operation.ts";
+import { printable } from "../../formats/printable.ts";
 import { startTimer } from "../../reference/timer.ts";
 import type { Deadline } from "../deadline.ts";
 
@@ -55,8 +56,14 @@ export class Limited implements Candidate {
     }
   }
 
+  /** In one line without control characters; undefined where the candidate's own `keep` throws or gives something else. */
   keep(): string | undefined {
-    return this.candidate.keep?.();
+    try {
+      const kept: unknown = this.candidate.keep?.();
+      return typeof kept === "string" ? printable(kept) : undefined;
+    } catch {
+      return undefined; // evidence is a help, and its absence no finding
+    }
   }
 
   async close(): Promise<void> {

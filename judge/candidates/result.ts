@@ -64,7 +64,7 @@ export function complaintLine(complaint: unknown): string {
 
 /** The finding that a candidate threw, in one line. */
 export function failureLine({ name }: Candidate, thrown: unknown): string {
-  return `${printable(name)} failed: ${thrownLine(thrown)}`;
+  return `${printable(name.slice(0, LONGEST_LINE))} failed: ${thrownLine(thrown)}`;
 }
 
 /**

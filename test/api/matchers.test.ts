@@ -28,6 +28,18 @@ test("toPassTouchstone fails with the line that shows it again", async () => {
   await expect(offByAThousandth).not.toPassTouchstone("swiglu.forward", { runs: 5 });
 });
 
+test("an inconclusive verdict fails a matcher and its .not", async () => {
+  const none = { data: new Float32Array(0), shape: [0, 3] };
+  const empty = { op: "swiglu.forward", inputs: { gate: none, up: none }, scalars: {} } as const;
+  expect(() => expect({ y: none }).toBeWithinBound(empty)).toThrow(/inconclusive: /);
+  expect(() => expect({ y: none }).not.toBeWithinBound(empty)).toThrow(/inconclusive: /);
+  const options = { replay: "swiglu.forward R=0 F=3 profile=unit seed=1" };
+  const refused = expect(kernel).toPassTouchstone("swiglu.forward", options);
+  await expect(refused).rejects.toThrow(/inconclusive: /);
+  const negated = expect(kernel).not.toPassTouchstone("swiglu.forward", options);
+  await expect(negated).rejects.toThrow(/inconclusive: /);
+});
+
 test("the matchers are typed", () => {
   const misspelt = { op: "swiglu.forward", inputs: { gat: gate, up }, scalars: {} } as const;
   // @ts-expect-error the input gate is missing

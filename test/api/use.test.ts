@@ -113,6 +113,27 @@ describe("judge", () => {
       findings: ["mine failed: no such device, when it was closed"],
     });
     expect(elements).toBeGreaterThan(0);
+    const line = "swiglu.forward R=1 F=4 profile=unit seed=1";
+    expect(await judge("swiglu.forward", candidate, { replay: line })).toMatchObject({
+      verdict: "FAIL",
+      passed: false,
+      findings: ["mine failed: no such device, when it was closed"],
+      elements: 4,
+    });
+  });
+
+  test.each(["throws", "gives control characters"])("a candidate whose keep %s keeps its findings", async (what) => {
+    const keep = (): string => {
+      if (what === "throws") throw new Error("no room");
+      return "\u001b[31mfolder";
+    };
+    const run: Candidate["run"] = async (inputs) => ({ outputs: { y: inputs.gate as never }, complaints: [] });
+    for (const options of [{ runs: 5 }, { replay: "swiglu.forward R=1 F=4 profile=unit seed=1" }]) {
+      const { findings } = await judge("swiglu.forward", { name: "mine", run, keep }, options);
+      expect(findings[0]).toMatch(
+        what === "throws" ? /× the bound [\d.e-]+$/ : /\(files kept in \\u001b\[31mfolder\)$/,
+      );
+    }
   });
 
   test("shrinks a failure to a line that shows it again, with a seed that stays", async () => {

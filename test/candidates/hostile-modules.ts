@@ -215,6 +215,11 @@ Array.isArray = () => false;`,
     line: 'spawn("sleep", ["100100"], { stdio: "ignore", detached: true }).unref();',
     says: /left (a process|\d+ processes) running outside its group: sleep/,
   },
+  "leaves a process running outside its group and its environment": {
+    place: "after",
+    line: 'spawn("sleep", ["100100"], { stdio: "ignore", detached: true, env: {} }).unref();',
+    says: /left (a process|\d+ processes) running outside its group: sleep/,
+  },
   "loops when it is to end": {
     place: "load",
     line: 'process.on("exit", () => { for (;;); });',

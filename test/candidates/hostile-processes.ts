@@ -167,6 +167,11 @@ export const hostileProcesses: Readonly<Record<string, HostileProcess>> = {
     line: "spawn('sh', ['-c', 'setsid sh -c \"sleep 100100 & sleep 100100 &\" &'], { detached: true, stdio: 'ignore' }).unref();",
     says: /left \d+ processes running outside its group: sleep/,
   },
+  "leaves its group and its environment": {
+    place: "after",
+    line: "spawn('sleep', ['100100'], { detached: true, stdio: 'ignore', env: {} }).unref();",
+    says: /left (a process|\d+ processes) running outside its group: sleep/,
+  },
   "leaves its group and hangs": {
     place: "before",
     line: "spawn('sleep', ['100100'], { detached: true, stdio: 'ignore' }).unref(); for (;;);",

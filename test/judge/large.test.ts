@@ -147,3 +147,30 @@ describe("one wrong element, row or tile of a large output", () => {
     }
   });
 });
+
+describe("suspects", () => {
+  it("are no elements of which the target promises nothing, and hide no fault", () => {
+    const { operation, spec } = choose(["attention.forward"])[0];
+    const c = {
+      op: spec.op,
+      sizes: { B: 1, NKV: 1, groups: 1, T: 33_000, S: 20, HS: 2 },
+      profile: "unit",
+      seed: 3,
+    } as const;
+    const problem = buildCase(spec, c);
+    const wanted = truth(operation, problem);
+    const of = (name: string): Float32Array => Float32Array.from(wanted[name].data);
+    const outputs = (lse: Float32Array) => ({
+      y: { data: of("y"), shape: wanted.y.shape },
+      lse: { data: lse.map((x) => (Number.isFinite(x) ? x : -3.4e38)), shape: wanted.lse.shape },
+    });
+    const wgsl = { target: targets.wgsl, dtype: "float32" } as const;
+    const judged = (lse: Float32Array) => judgeOutputs(operation, outputs(lse), problem, wgsl, [], comparing(spec, c));
+    expect(judged(of("lse")).findings).toEqual([]);
+    for (const at of [32_981, 32_990, 32_998]) {
+      const spoiled = of("lse");
+      spoiled[at] += 0.5;
+      expect(judged(spoiled).findings.join()).toContain(`lse[0,0,${at}]`);
+    }
+  });
+});

@@ -94,7 +94,7 @@ static void ts_die(const char *format, ...) {
     vfprintf(stderr, format, arguments);
     fputc('\n', stderr);
     va_end(arguments);
-    exit(1);
+    exit(2); /* bad input: nothing is known about a kernel */
 }
 
 static void *ts_alloc(size_t bytes) {
@@ -428,9 +428,11 @@ static void ts_refuse_damage(const ts_file *file, const char *path, const char *
             snprintf(name, sizeof name, "out.%s", ts_outputs[row][n]);
             if (!ts_find(file, name)) ts_die("%s lacks %s, expected every output of %s", path, name, op);
         }
+    int outputs = 0;
     for (int n = 0; n < file->count; n++) {
         const ts_tensor *t = &file->tensors[n];
         if (strncmp(t->name, "out.", 4)) continue;
+        outputs++;
         snprintf(name, sizeof name, "bound.%s", t->name + 4);
         const ts_tensor *bound = ts_find(file, name);
         if (!bound || bound->size != t->size || !bound->wide || !t->wide)
@@ -443,6 +445,7 @@ static void ts_refuse_damage(const ts_file *file, const char *path, const char *
                        bound->wide[i]);
         }
     }
+    if (outputs == 0) ts_die("%s holds no outputs, expected those of %s", path, op);
 }
 
 /* How many outputs are missing, misshapen, outside their bounds, or judged too little; a line on standard output for each. */
@@ -451,7 +454,9 @@ static size_t ts_check_fixture(const char *fixture, const char *outputs) {
     const char *metadata = ts_value(want.header, "__metadata__");
     char dtype[TS_NAME], wide[1024], name[2 * TS_NAME];
     size_t wrong = 0;
-    if (!metadata || !ts_value(metadata, "format") || !ts_value(metadata, "dtype")) ts_die("%s is not a fixture", fixture);
+    if (!metadata || !ts_value(metadata, "format") || !ts_value(metadata, "dtype") ||
+        !ts_value(metadata, "op"))
+        ts_die("%s is not a fixture", fixture);
     ts_text(ts_value(metadata, "format"), name, sizeof name);
     if (strcmp(name, TS_FIXTURE_FORMAT))
         ts_die("%s has format %s, expected %s: take the fixtures and golden/clients of one version", fixture, name,
@@ -465,7 +470,7 @@ static size_t ts_check_fixture(const char *fixture, const char *outputs) {
         if (strncmp(t->name, "out.", 4)) continue;
         snprintf(name, sizeof name, "bound.%s", t->name + 4);
         const ts_tensor *bound = ts_find(&want, name), *g = ts_find(&got, t->name + 4);
-        if (!g || g->size != t->size) {
+        if (!g || g->rank != t->rank || memcmp(g->shape, t->shape, sizeof *t->shape * (size_t)t->rank)) {
             printf("%s is missing or misshapen\n", t->name + 4);
             wrong++;
             continue;
