@@ -97,10 +97,11 @@ export function arbitraryCase(spec: CaseSpec, withReal: boolean): fc.Arbitrary<C
   return fc.oneof({ weight: 9, arbitrary: drawn }, { weight: 1, arbitrary: real });
 }
 
-/** The cases that always run: each example under its profile, or under every profile in turn. */
+/** The cases that always run: each example under its profile, or under every profile in turn, and with zeros of both signs. */
 export function exampleCases(spec: CaseSpec, seed: number): Case[] {
+  const all: readonly MadeUp[] = spec.profiles.includes("one-hot") ? [...spec.profiles, "signed-zeros"] : spec.profiles;
   return spec.examples.flatMap(({ sizes, profile }) =>
-    (profile === undefined ? spec.profiles : [profile]).map((p) => ({ op: spec.op, sizes, profile: p, seed })),
+    (profile === undefined ? all : [profile]).map((p) => ({ op: spec.op, sizes, profile: p, seed })),
   );
 }
 

@@ -1,9 +1,11 @@
 // Large cases: one axis as long as in a real model, two at once beyond 2,048, and all at once as far as the work allows.
 //
 // Kernels go another way from some size on: they take other tiles, vectorise, split sums. A fault on that way shows in a case
-// that lies beyond the gate along every axis of it, and a small case never does.
+// that lies beyond the gate along every axis of it, and a small case never does. Vectorised ways are gated by multiples of
+// their width as well, so each axis is long both ways in every check: a multiple of 16, and no multiple of 8.
 import * as fc from "fast-check";
 import { largest } from "../reference/lists.ts";
+import { operations } from "../reference/ops/index.ts";
 import { integer, streamOf } from "../reference/random.ts";
 import type { Case, CaseSpec, Sizes } from "./case.ts";
 import type { Profile } from "./profile.ts";
@@ -47,6 +49,8 @@ export const HEAD_SIZES = [64, 72, 80, 96, 104, 112, 128, 160, 192, 256] as cons
 const PAIR = 2080;
 /** Tiled and vectorised paths run on multiples of their width only. */
 const ALIGNED = 16;
+/** Vectors are at most this wide. */
+const VECTOR = 8;
 /** Neighbouring cases have seeds this far apart. */
 const STRIDE = 7919;
 
@@ -54,8 +58,8 @@ const STRIDE = 7919;
 const FULL_RUNS = 100;
 
 /**
- * A case for each axis, for each pair of axes, and for all of them; other sizes for another seed. With fewer than 100 drawn
- * cases as many of the large ones are left out.
+ * Two cases for each axis, one for each pair of axes, and one for all of them; other sizes for another seed. With fewer than
+ * 100 drawn cases as many of the large ones are left out.
  */
 export function largeCases(
   spec: CaseSpec & { readonly large: Large | undefined },
@@ -64,10 +68,9 @@ export function largeCases(
 ): Case[] {
   const { large, op } = spec;
   if (large === undefined) return [];
-  const all = (large.together ?? subsetsOf(Object.keys(large.axes))).map(({ long, share, fixed = {} }, n) => {
+  const all = bothWays(large.together ?? subsetsOf(Object.keys(large.axes)), seed).map(({ isSum, ...together }, n) => {
     const own = (seed + STRIDE * n) % 0x7fffffff;
-    const sizes = drawSizes(spec, large, { long, share, fixed }, own);
-    return { op, sizes, profile: profileOf(spec, long, own), seed: own };
+    return { op, sizes: drawSizes(spec, large, together, own), profile: profileOf(spec, isSum, own), seed: own };
   });
   const admitted = all.filter(({ sizes }) => large.admits?.(sizes) ?? true);
   const order = (c: Case): number => integer(c.seed, streamOf("large order"), 0, 1 << 30);
@@ -81,6 +84,37 @@ export function largeCases(
   return [...shares, ...always];
 }
 
+/** Axes that are long at once, and how. */
+interface Manner extends Together {
+  /** Whether long axes are multiples of a tile, or not even of a vector. */
+  readonly isAligned: boolean;
+  /** Whether its numbers are such as show a part that is missing from a long sum. */
+  readonly isSum: boolean;
+}
+
+/**
+ * Each axis alone twice, one way with ordinary numbers, the other way with those for sums; axes together the other way, which
+ * the seed decides. So every axis has ordinary numbers both ways; an only axis has them twice.
+ */
+function bothWays(subsets: readonly Together[], seed: number): Manner[] {
+  const isAligned = integer(seed, streamOf("large aligned"), 0, 2) === 0;
+  const counts = new Map<string, number>();
+  return subsets.flatMap((together) => {
+    if (together.long.length === 1) {
+      const isOnly = subsets.every(({ long }) => long.length === 1);
+      const { share } = together;
+      return [
+        { ...together, isAligned, isSum: false },
+        { ...together, isAligned: !isAligned, isSum: !isOnly, share: isOnly ? share / 4 : share },
+      ];
+    }
+    const name = together.long.join();
+    const before = counts.get(name) ?? 0;
+    counts.set(name, before + 1);
+    return [{ ...together, isAligned: before % 2 === 0 ? !isAligned : isAligned, isSum: false }];
+  });
+}
+
 /** Each name alone, each pair, and all. */
 function subsetsOf(names: readonly string[]): Together[] {
   const pairs = names.flatMap((a, i) => names.slice(i + 1).map((b) => [a, b]));
@@ -89,12 +123,18 @@ function subsetsOf(names: readonly string[]): Together[] {
 }
 
 /** Sizes in which the axes of `long` are as long as the work allows, and the other axes short. */
-function drawSizes(spec: CaseSpec, { axes, work, mend }: Large, { long, share, fixed }: Together, seed: number): Sizes {
+function drawSizes(
+  spec: CaseSpec,
+  { axes, work, mend }: Large,
+  { long, share, fixed, isAligned }: Omit<Manner, "isSum">,
+  seed: number,
+): Sizes {
   const pick = (name: string, below: number): number => integer(seed, streamOf(`large ${name}`), 0, below);
-  const isAligned = pick("aligned", 4) === 0;
   const sizes: Record<string, number | string> = { ...fc.sample(fc.record(spec.sizes), { seed, numRuns: 1 })[0] };
   for (const [name, lengths] of Object.entries(axes) as [string, Lengths][]) {
-    const short = typeof lengths === "object" ? 2 + 2 * pick(name, 3) : 1 + pick(name, isTiled(lengths) ? 4 : 2);
+    // A second row, since the first begins where every row should.
+    const short =
+      typeof lengths === "object" ? 2 + 2 * pick(name, 3) : isTiled(lengths) ? 2 + pick(name, 3) : 1 + pick(name, 2);
     sizes[name] = longest(lengths, isAligned && isTiled(lengths) ? ALIGNED : short);
   }
   const withLong = (lengthOf: (lengths: Lengths, name: string) => number): Sizes => {
@@ -138,14 +178,19 @@ function drawLength(lengths: Lengths, most: number, isAligned: boolean, pick: (b
     const first = Math.ceil(power / ALIGNED);
     return ALIGNED * (first + pick(Math.floor(end / ALIGNED) - first + 1));
   }
-  const edges = [power, power + 1].filter((n) => n <= end);
-  return pick(2) === 0 ? edges[pick(edges.length)] : power + pick(end - power + 1);
+  const drawn = pick(2) === 0 ? power + 1 : power + pick(end - power + 1);
+  if (!isTiled(lengths) || end === power) return Math.min(drawn, end);
+  return drawn % VECTOR !== 0 ? drawn : drawn < end ? drawn + 1 : drawn - 1;
 }
 
-/** Ordinary numbers, and such as show a part that is missing from a long sum: a lattice, or one number throughout. */
-function profileOf(spec: CaseSpec, long: readonly string[], seed: number): Profile {
-  const from: readonly Profile[] =
-    long.length === 1 ? ["unit", "unit", "lattice", "constant"] : ["unit", "unit", "lattice"];
+/**
+ * Ordinary numbers, and integers where sums are exact. For a long sum one number throughout: numbers of mean 0 add up to hardly
+ * more than the bound, so half of them could be missing.
+ */
+function profileOf({ op, profiles }: CaseSpec, isSum: boolean, seed: number): Profile {
+  const isExact = (operations.get(op)?.exact.length ?? 0) > 0;
+  const usual: readonly Profile[] = isSum ? ["constant"] : ["unit", "unit"];
+  const from: readonly Profile[] = isExact ? [...usual, "lattice"] : usual;
   const profile = from[integer(seed, streamOf("large profile"), 0, from.length)];
-  return (spec.profiles as readonly Profile[]).includes(profile) ? profile : "unit";
+  return (profiles as readonly Profile[]).includes(profile) ? profile : "unit";
 }

@@ -8,6 +8,11 @@ import { sizeOf, type Tensor } from "../reference/tensor.ts";
  * cancelling: pairs that nearly cancel. sorted: ascending along the tensor. one-hot: one large element in about 16, zeros
  * elsewhere. small-scores: deviation 2⁻⁵, so that no key or class dominates. lattice: integers from −4 to 4, whose sums
  * of products are exact. real: inputs recorded in a training step on real text. scale: what a fixture at scale describes.
+ *
+ * Some are tried in examples alone. signed-zeros: one-hot with −0 in half of the zeros. huge: unit times 2⁵⁵, so that squares
+ * still fit. below-zero: around −200, where e^x is 0. below-masks: below −5·10⁴, where finite masks lie. peak: one number of
+ * each row 150 above the others, in the next row at the next place. masked: −∞ through whole tiles of a row. bit-patterns:
+ * any float32, infinities and NaN of any bits included. ends: hyperparameters at the ends of their ranges.
  */
 export const profiles = [
   "unit",
@@ -20,24 +25,45 @@ export const profiles = [
   "one-hot",
   "small-scores",
   "lattice",
+  "signed-zeros",
+  "huge",
+  "below-zero",
+  "below-masks",
+  "peak",
+  "masked",
+  "bit-patterns",
+  "ends",
   "real",
   "scale",
 ] as const;
 export type Profile = (typeof profiles)[number];
 /** The profiles that make up numbers for cases of any sizes. */
 export type MadeUp = Exclude<Profile, "real" | "scale">;
-export const madeUp = profiles.filter((p): p is MadeUp => p !== "real" && p !== "scale");
+/** Those under which cases are drawn: they make sense for every tensor. */
+export const madeUp = profiles.slice(0, profiles.indexOf("signed-zeros")) as readonly MadeUp[];
 
 /** Profiles whose numbers keep their few bits. */
-const whole: ReadonlySet<MadeUp> = new Set(["constant", "cancelling", "lattice"]);
+const whole: ReadonlySet<MadeUp> = new Set(["constant", "cancelling", "lattice", "below-masks"]);
+/** A peak is this far above the other numbers of its row: e^−150 is 0. */
+export const PEAK = 150;
+/** Masks cover whole tiles of this many. */
+const TILE = 32;
+/** What kernels that work on the bits of float32 may take for another number: NaN of all kinds, infinities, zeros, ties. */
+const PATTERNS = [
+  0x7fffffff, 0xffffffff, 0x7f800001, 0xff800001, 0x7fc00000, 0xffc00000, 0x7f807fff, 0x7f808000, 0x7fff8000, 0x7f800000,
+  0xff800000, 0x80000000, 0x00000000, 0x00000001, 0x807fffff, 0x00800000, 0x7f7fffff, 0xff7fffff, 0x7f7f8000, 0x7f7f7fff,
+  0x3f808000, 0x3f818000, 0x3f801000, 0x3f803000, 0xbf80ffff,
+] as const; // prettier-ignore
 
 /** A float32 tensor of that shape, the same for the same arguments on every engine. */
 export function fill(profile: MadeUp, seed: number, name: string, shape: readonly number[]): Tensor<Float32Array> {
   const data = new Float32Array(sizeOf(shape));
   const stream = streamOf(name);
+  if (profile === "bit-patterns") return { data: new Float32Array(patterns(seed, stream, data.length).buffer), shape };
+  const width = shape.at(-1) ?? 1;
   const fine = streamOf(`${name} fine`);
   for (let i = 0; i < data.length; i++) {
-    const x = element(profile, seed, stream, i);
+    const x = element(profile, seed, stream, i, width);
     // A sum of uniforms has few bits: without more of them most sums would be exact, and lost bits would go unseen.
     data[i] = whole.has(profile) ? x : x * (1 + uniform(seed, fine, i) / 4096);
   }
@@ -45,7 +71,7 @@ export function fill(profile: MadeUp, seed: number, name: string, shape: readonl
   return { data, shape };
 }
 
-function element(profile: MadeUp, seed: number, stream: number, i: number): number {
+function element(profile: MadeUp, seed: number, stream: number, i: number, width: number): number {
   switch (profile) {
     case "unit":
     case "sorted":
@@ -68,14 +94,59 @@ function element(profile: MadeUp, seed: number, stream: number, i: number): numb
       return normal(seed, stream, i) / 32;
     case "lattice":
       return (bits(seed, stream, i) % 9) - 4;
+    case "signed-zeros":
+    case "ends": {
+      const drawn = bits(seed, stream, i) % 16;
+      return drawn === 0 ? 4 * normal(seed, stream, i) : drawn % 2 === 0 ? 0 : -0;
+    }
+    case "huge":
+      return 2 ** 55 * normal(seed, stream, i);
+    case "below-zero":
+      return normal(seed, stream, i) - 200;
+    case "below-masks":
+      return -256 * (224 + (bits(seed, stream, i) % 16)); // also in bfloat16, and in float16's range
+    case "peak":
+      return normal(seed, stream, i) + (i % width === peakOf(seed, Math.floor(i / width), width) ? PEAK : 0);
+    case "masked": {
+      const [row, tile] = [Math.floor(i / width), Math.floor((i % width) / TILE)];
+      const [seen, tiles] = [bits(seed, streamOf("seen"), row), Math.ceil(width / TILE)];
+      const isSeen = tile === seen % tiles || (seen >>> (tile % 16)) % 4 === 3;
+      return isSeen ? normal(seed, stream, i) : -Infinity;
+    }
+    case "bit-patterns":
+      throw new RangeError("bit-patterns are no numbers");
   }
 }
 
-/** Token ids or classes in [0, below): some repeat, some never occur. */
+/** The place of a row's peak: that of the row before and one more. */
+export function peakOf(seed: number, row: number, width: number): number {
+  return (bits(seed, streamOf("peak"), 0) + row) % width;
+}
+
+/** The patterns at which conversions go wrong, each in turn, with any bits between them. */
+function patterns(seed: number, stream: number, length: number): Uint32Array {
+  return Uint32Array.from({ length }, (_, i) =>
+    i % 2 === 0 ? PATTERNS[(i / 2) % PATTERNS.length] : bits(seed, stream, i),
+  );
+}
+
+/** Numbers of the profile huge where float16 holds them. */
+export function inRange(t: Tensor<Float32Array>, profile: MadeUp, dtype: DTypeName): Tensor<Float32Array> {
+  if (profile !== "huge" || dtype !== "float16") return t;
+  return { data: t.data.map((x) => x / 2 ** 43), shape: t.shape };
+}
+
+/** A table of more rows has ids that 16 bits do not hold. */
+const SIXTEEN_BITS = 2 ** 16;
+
+/** Token ids or classes in [0, below): some repeat, some never occur. In a long table every other one is of its last tile. */
 export function fillIds(seed: number, name: string, shape: readonly number[], below: number): Tensor<Int32Array> {
   const data = new Int32Array(sizeOf(shape));
   const stream = streamOf(name);
-  for (let i = 0; i < data.length; i++) data[i] = bits(seed, stream, i) % below;
+  for (let i = 0; i < data.length; i++) {
+    const drawn = bits(seed, stream, i);
+    data[i] = below > SIXTEEN_BITS && i % 2 === 0 ? below - 1 - (drawn % TILE) : drawn % below;
+  }
   return { data, shape };
 }
 

@@ -102,8 +102,10 @@ const coefficients = {
   }),
 } satisfies Readonly<Record<string, (f: F, s: AdamWScalars) => Coefficients>>;
 
+/** Without a moving average, beta = 0, nothing is to be corrected. */
 function forBoth(s: AdamWScalars, correctionOf: (beta: number, step: number) => number): Corrections {
-  return { correction1: correctionOf(s.beta1, s.step), correction2: correctionOf(s.beta2, s.step) };
+  const of = (beta: number): number => (beta === 0 ? 1 : correctionOf(beta, s.step));
+  return { correction1: of(s.beta1), correction2: of(s.beta2) };
 }
 
 const corrections = {

@@ -89,8 +89,11 @@ export class Float32Arithmetic {
     return this.add(a, -b);
   }
 
+  /** Nothing is rounded where a factor is zero. */
   multiply(a: number, b: number): number {
-    return this.result(this.operand(a) * this.operand(b));
+    const product = this.operand(a) * this.operand(b);
+    const rounded = this.result(product);
+    return a === 0 || b === 0 ? product : rounded;
   }
 
   /** a · b + c, with one rounding or two. */

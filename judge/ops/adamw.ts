@@ -15,7 +15,26 @@ import { judgeRow } from "../row.ts";
 const parameters = ["matrix", "gain"] as const;
 const learningRates = [3e-4, 0.01, 1]; // a large one lets errors of the direction exceed w's own rounding
 const decayOf = ({ parameter }: Sizes): number => (parameter === "matrix" ? 0.1 : 0);
+/** 1 − betaᵗ. */
+const correctionOf = (beta: number, step: number): number => (beta === 0 ? 1 : 1 - power(beta, step));
 const secondBetas = [0.95, 0.999]; // LLaMA's, and Adam's own
+
+/** Hyperparameters at the ends of their ranges; the number of elements says which of them a case has. */
+const ENDS = [
+  { learningRate: 0, beta1: 0.9, beta2: 0.999, eps: 1e-8 }, // the first step of a warm-up
+  { learningRate: 1e-30, beta1: 0.9, beta2: 0.999, eps: 1e-8 },
+  { learningRate: 1e-3, beta1: 0, beta2: 0, eps: 1e-8 },
+  { learningRate: 1e-3, beta1: 0.999, beta2: 0.999999, eps: 1e-8 },
+  { learningRate: 1e-3, beta1: 0.9, beta2: 0.999, eps: 1e-15 },
+  { learningRate: 1e-3, beta1: 0.9, beta2: 0.999, eps: 1 },
+] as const;
+/** Examples that have the hyperparameters at those ends, at the first step and at one whose corrections are 1. */
+const atEnds = ENDS.flatMap((_, n) =>
+  [1, 2, 1_000_000].map((step) => ({
+    sizes: { N: 60 + n, step, parameter: "matrix" as const },
+    profile: "ends" as const,
+  })),
+);
 
 export const forward = judgeRow("adamw.forward", {
   sizes: {
@@ -35,6 +54,7 @@ export const forward = judgeRow("adamw.forward", {
     { sizes: { N: 67, step: 1, parameter: "matrix" } },
     { sizes: { N: 67, step: 2, parameter: "gain" } },
     { sizes: { N: 193, step: 100000, parameter: "matrix" }, profile: "unit" },
+    ...atEnds,
   ],
   build(sizes, profile, seed) {
     const pick = (name: string, from: readonly number[]): number =>
@@ -48,20 +68,25 @@ export const forward = judgeRow("adamw.forward", {
       m.data.fill(0);
       v.data.fill(0);
     }
-    const beta1 = 0.9;
-    const beta2 = pick("beta2", secondBetas);
+    const usual = {
+      learningRate: pick("learningRate", learningRates),
+      beta1: 0.9,
+      beta2: pick("beta2", secondBetas),
+      eps: pick("eps", [1e-8, 1e-5]),
+    };
+    const { learningRate, beta1, beta2, eps } = profile === "ends" ? ENDS[shape[0] % ENDS.length] : usual;
     return {
       inputs: { w: fill(profile, seed, "w", shape), g: fill(profile, seed, "g", shape), m, v },
       scalars: {
-        learningRate: pick("learningRate", learningRates),
+        learningRate,
         beta1,
         beta2,
         step,
         oneMinusBeta1: 1 - beta1,
         oneMinusBeta2: 1 - beta2,
-        correction1: 1 - power(beta1, step),
-        correction2: 1 - power(beta2, step),
-        eps: pick("eps", [1e-8, 1e-5]),
+        correction1: correctionOf(beta1, step),
+        correction2: correctionOf(beta2, step),
+        eps,
         weightDecay: decayOf(sizes),
       },
     };

@@ -1,9 +1,10 @@
 import * as attention from "../../reference/ops/attention.ts";
 import { axis, type CaseSpec, size, type Sizes } from "../case.ts";
-import { asStored, fill, type MadeUp, madeUp } from "../profile.ts";
+import { asStored, fill, type MadeUp, madeUp, PEAK, peakOf } from "../profile.ts";
 import type { DTypeName } from "../../reference/dtype.ts";
 import { none } from "../../reference/none.ts";
-import { integer, streamOf } from "../../reference/random.ts";
+import { powerOfTwo } from "../../reference/elementary.ts";
+import { bits, integer, streamOf } from "../../reference/random.ts";
 import type { Tensor } from "../../reference/tensor.ts";
 import { allAs, type Cut, type Lengths, lengthsIn, sampled } from "../at-scale.ts";
 import { alikeKeys, both, counted, mirroredAlong, savedAgain } from "../cancelling.ts";
@@ -35,6 +36,28 @@ function withRoom(dy: Tensor<Float32Array>, profile: MadeUp, dtype: DTypeName): 
   const [, T, NH, HS] = dy.shape;
   const data = dy.data.map((x, i) => ((Math.floor(i / (NH * HS)) % T) % 4 === 1 ? x : x / 256));
   return { data, shape: dy.shape };
+}
+
+/** Profiles of scores, whose values and upstream gradients are ordinary numbers. */
+const SCORES: ReadonlySet<MadeUp> = new Set(["below-zero", "below-masks", "peak"]);
+
+/** Scores that are far below 0 or far apart, as few bits and mostly exact, so that their own error hardly blurs the softmax. */
+function setScores(profile: MadeUp, seed: number, q: Tensor<Float32Array>, k: Tensor<Float32Array>): void {
+  const HS = q.shape[3];
+  if (profile === "peak") {
+    // Query t has the product 150 √HS with one key in HS, and 0 with the others: the next query with the next key.
+    const height = PEAK * Math.sqrt(HS);
+    const row = (i: number, heads: number): number => Math.floor(i / (heads * HS));
+    q.data.forEach((_, i) => (q.data[i] = i % HS === peakOf(seed, row(i, q.shape[2]), HS) ? height : 0));
+    k.data.forEach((_, i) => (k.data[i] = i % HS === row(i, k.shape[2]) % HS ? 1 : 0));
+  }
+  if (profile === "below-zero" || profile === "below-masks") {
+    // Scores of about −200 and −10⁵, to within a half: −√HS · magnitude · mean of numbers from 1 to 2.
+    const magnitude = powerOfTwo(Math.round(Math.log2(136 / Math.sqrt(HS))));
+    const [ofQ, ofK] = profile === "below-zero" ? [magnitude, 1] : [32 * magnitude, 16];
+    q.data.fill(ofQ);
+    k.data.forEach((_, i) => (k.data[i] = -ofK * (1 + (bits(seed, streamOf("k"), i) % 8) / 8)));
+  }
 }
 
 const one = { B: 1, NKV: 1, groups: 1 };
@@ -73,6 +96,12 @@ const shared = {
     { sizes: { B: 1, NKV: 1, groups: 1, T: 70, S: 3, HS: 4 }, profile: "unit" },
     // Many rows that see a key: the lse of one that sees none is −∞, which not every target promises, and so unjudged there.
     { sizes: { B: 4, NKV: 2, groups: 4, T: 33, S: 34, HS: 2 }, profile: "unit" },
+    { sizes: { ...one, T: 65, S: 65, HS: 4 }, profile: "unit" }, // one query more than a tile of 64, and than two
+    { sizes: { ...one, T: 129, S: 129, HS: 2 }, profile: "unit" },
+    { sizes: { B: 1, NKV: 1, groups: 2, T: 3, S: 40, HS: 16 }, profile: "below-zero" },
+    { sizes: { B: 1, NKV: 1, groups: 2, T: 17, S: 40, HS: 4 }, profile: "below-masks" },
+    { sizes: { ...one, T: 67, S: 67, HS: 67 }, profile: "peak" }, // at every place of a tile of 64
+    { sizes: { B: 1, NKV: 1, groups: 2, T: 3, S: 130, HS: 130 }, profile: "peak" },
   ],
   large: {
     axes: { B: 65, NKV: 65, groups: 33, T: MOST_POSITIONS, S: MOST_POSITIONS, HS: HEAD_SIZES },
@@ -109,11 +138,13 @@ export const forward = judgeRow("attention.forward", {
     const [B, NKV, groups, T, S, HS] = ["B", "NKV", "groups", "T", "S", "HS"].map((name) => size(sizes, name));
     const q = fill(profile, seed, "q", [B, T, NKV * groups, HS]);
     const factor = QUERY_SCALES[profile] ?? 1;
+    const ofValues = SCORES.has(profile) ? "unit" : profile;
     const inputs = {
       q: { data: q.data.map((x) => factor * x), shape: q.shape },
       k: fill(profile, seed, "k", [B, S, NKV, HS]),
-      v: fill(profile, seed, "v", [B, S, NKV, HS]),
+      v: fill(ofValues, seed, "v", [B, S, NKV, HS]),
     };
+    if (SCORES.has(profile)) setScores(profile, seed, inputs.q, inputs.k);
     return { inputs, scalars: {} };
   },
   around: none("the bound of all is cheap"),
@@ -161,7 +192,7 @@ export const backward = judgeRow("attention.backward", {
     const made = forward.build(sizes, profile, seed).inputs;
     const [q, k, v] = [made.q, made.k, made.v].map((t) => asStored(t, dtype)); // to which y and lse belong
     const { y, lse } = attention.forward(q, k, v); // rounded once: what a good forward leaves
-    const dy = withRoom(fill(profile, seed, "dy", q.shape), profile, dtype);
+    const dy = withRoom(fill(SCORES.has(profile) ? "unit" : profile, seed, "dy", q.shape), profile, dtype);
     return { inputs: { dy, q, k, v, y, lse }, scalars: {} };
   },
   around: none("a key's gradient depends on every later query"),

@@ -12,7 +12,12 @@ export const forward = judgeRow("cast.forward", {
   sizes: { N: axis(1500) },
   fits: none("every size goes with every other"),
   profiles: madeUp,
-  examples: [{ sizes: { N: 0 }, profile: "unit" }, { sizes: { N: 1 }, profile: "unit" }, { sizes: { N: 131 } }],
+  examples: [
+    { sizes: { N: 0 }, profile: "unit" },
+    { sizes: { N: 1 }, profile: "unit" },
+    { sizes: { N: 131 } },
+    { sizes: { N: 67 }, profile: "bit-patterns" },
+  ],
   build(sizes, profile, seed) {
     return { inputs: { x: fill(profile, seed, "x", [size(sizes, "N")]) }, scalars: {} };
   },

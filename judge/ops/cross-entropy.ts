@@ -36,10 +36,18 @@ const shared = {
     { sizes: { R: 70, V: 3, ignored: "some", ignoreIndex: 0 }, profile: "unit" },
     { sizes: { R: 1030, V: 2, ignored: "some", ignoreIndex: -100 }, profile: "unit" },
     { sizes: { R: 1, V: 4099, ignored: "none", ignoreIndex: -100 }, profile: "unit" },
+    { sizes: { R: 60, V: 37, ignored: "some", ignoreIndex: -1 }, profile: "unit" },
+    { sizes: { R: 60, V: 37, ignored: "some", ignoreIndex: 36 }, profile: "unit" }, // the last class
+    { sizes: { R: 60, V: 37, ignored: "some", ignoreIndex: 17 }, profile: "unit" },
+    { sizes: { R: 60, V: 37, ignored: "some", ignoreIndex: 1_000_000 }, profile: "unit" },
+    { sizes: { R: 9, V: 67, ignored: "some", ignoreIndex: -100 }, profile: "below-zero" },
+    { sizes: { R: 9, V: 67, ignored: "some", ignoreIndex: -100 }, profile: "below-masks" },
+    { sizes: { R: 70, V: 67, ignored: "none", ignoreIndex: -100 }, profile: "peak" }, // at every place of a tile of 64
   ],
   large: {
     axes: { R: MOST_ROWS, V: MOST_CLASSES },
     work: (sizes) => 20 * size(sizes, "R") * size(sizes, "V"),
+    mend: (sizes) => (sizes.ignored === "all" ? { ...sizes, ignored: "none" } : sizes),
   },
   around: none("the loss is one number of all, and a gradient depends on how many rows count"),
 } as const satisfies Partial<CaseSpec & { large: Large; around: None }>;
@@ -170,9 +178,10 @@ function targetsOf(sizes: Sizes, logits: Tensor, seed: number, ignoreIndex: numb
   return targets;
 }
 
-/** dloss is one number, which these profiles would often make zero, and every gradient with it. */
+/** dloss is one number, which some profiles would often make zero, and every gradient with it; others are of logits alone. */
 function upstream(profile: MadeUp, seed: number): Tensor<Float32Array> {
-  return fill(profile === "one-hot" || profile === "lattice" ? "unit" : profile, seed, "dloss", []);
+  const isOrdinary = madeUp.includes(profile) && profile !== "one-hot" && profile !== "lattice";
+  return fill(isOrdinary ? profile : "unit", seed, "dloss", []);
 }
 
 /** A logit of a row that counts. */

@@ -1,6 +1,6 @@
 import * as fc from "fast-check";
 import { axis, size } from "../case.ts";
-import { fill, madeUp } from "../profile.ts";
+import { fill, inRange, madeUp } from "../profile.ts";
 import { none } from "../../reference/none.ts";
 import { lengthsIn, whole } from "../at-scale.ts";
 import { COUNTED, wholeNumbers } from "../probes.ts";
@@ -29,8 +29,13 @@ export const forward = judgeRow("gradient-norm.forward", {
     { sizes: { N: 257 } },
     { sizes: { N: 700 } },
     { sizes: { N: 17000 }, profile: "unit" },
+    { sizes: { N: 700 }, profile: "huge" },
+    { sizes: { N: 17000 }, profile: "huge" }, // many partial sums, of which each is beyond float16
   ],
-  build: (sizes, profile, seed) => ({ inputs: { g: fill(profile, seed, "g", [size(sizes, "N")]) }, scalars: {} }),
+  build: (sizes, profile, seed, dtype = "float32") => {
+    const g = inRange(fill(profile, seed, "g", [size(sizes, "N")]), profile, dtype);
+    return { inputs: { g }, scalars: {} };
+  },
   large: { axes: { N: MOST_ELEMENTS }, work: (sizes) => 5 * size(sizes, "N") },
   around: none("one number of all"),
   ordinary: { N: 700 },

@@ -4,7 +4,7 @@ import type { Approx } from "../../reference/rounding.ts";
 import type { Target } from "../../reference/targets.ts";
 import { forward as rmsnorm } from "../../reference/ops/rmsnorm.ts";
 import { axis, type CaseSpec, type Problem, size, type Sizes } from "../case.ts";
-import { asStored, fill, type MadeUp, madeUp } from "../profile.ts";
+import { asStored, fill, inRange, type MadeUp, madeUp } from "../profile.ts";
 import { none } from "../../reference/none.ts";
 import { normal, streamOf } from "../../reference/random.ts";
 import type { Tensor } from "../../reference/tensor.ts";
@@ -37,6 +37,8 @@ const shared = {
     { sizes: { R: 2, C: 1025, eps: "1e-6" }, profile: "sorted" }, // the last columns count most
     { sizes: { R: 1, C: 8193, eps: "1e-6" }, profile: "unit" }, // 65B has 8,192 channels
     { sizes: { R: 300, C: 2, eps: "1e-6" }, profile: "unit" },
+    { sizes: { R: 3, C: 1025, eps: "1e-5" }, profile: "huge" }, // the sum of squares still fits, its square does not
+    { sizes: { R: 70, C: 67, eps: "1e-5" }, profile: "peak" },
   ],
   large: {
     axes: { R: MOST_ROWS, C: MOST_COLUMNS },
@@ -53,17 +55,25 @@ function scalarEps(sizes: Sizes): number {
   return eps;
 }
 
+/** Upstream gradients of ordinary size where x alone is to be huge. */
+function gradientProfile(profile: MadeUp): MadeUp {
+  return profile === "huge" ? "unit" : profile;
+}
+
 /** Gains of ordinary size where x is scaled: scaling both would leave float32's range. */
 function gainProfile(profile: MadeUp): MadeUp {
-  return profile === "large" || profile === "tiny" || profile === "subnormal" ? "unit" : profile;
+  return ["large", "tiny", "subnormal", "huge", "peak"].includes(profile) ? "unit" : profile;
 }
 
 export const forward = judgeRow("rmsnorm.forward", {
   ...shared,
-  build(sizes, profile, seed) {
+  build(sizes, profile, seed, dtype = "float32") {
     const [R, C] = [size(sizes, "R"), size(sizes, "C")];
     return {
-      inputs: { x: fill(profile, seed, "x", [R, C]), w: fill(gainProfile(profile), seed, "w", [C]) },
+      inputs: {
+        x: inRange(fill(profile, seed, "x", [R, C]), profile, dtype),
+        w: fill(gainProfile(profile), seed, "w", [C]),
+      },
       scalars: { eps: scalarEps(sizes) },
     };
   },
@@ -116,11 +126,11 @@ export const backward = judgeRow("rmsnorm.backward", {
   // The forward has no such case: the mean of nothing is undefined.
   examples: [...shared.examples, { sizes: { R: 3, C: 0, eps: "1e-5" }, profile: "unit" }],
   build(sizes, profile, seed, dtype = "float32") {
-    const { inputs, scalars } = forward.build(sizes, profile, seed);
+    const { inputs, scalars } = forward.build(sizes, profile, seed, dtype);
     const { w } = inputs;
     const x = asStored(inputs.x, dtype); // rstd belongs to the x that a kernel reads
     const { rstd } = rmsnorm(x, w, Math.fround(scalars.eps));
-    return { inputs: { dy: fill(profile, seed, "dy", x.shape), x, w, rstd }, scalars };
+    return { inputs: { dy: fill(gradientProfile(profile), seed, "dy", x.shape), x, w, rstd }, scalars };
   },
   around: ({ inputs: { x, rstd }, scalars: { eps } }, output, list) => {
     const [R, C] = x.shape;

@@ -30,6 +30,9 @@ const shared = {
     { sizes: { R: 1030, C: 2 }, profile: "unit" },
     { sizes: { R: 1, C: 4099 }, profile: "unit" },
     { sizes: { R: 2, C: 1025 }, profile: "sorted" }, // the last columns count most
+    { sizes: { R: 9, C: 67 }, profile: "below-zero" },
+    { sizes: { R: 9, C: 67 }, profile: "below-masks" },
+    { sizes: { R: 70, C: 67 }, profile: "peak" }, // at every place of a tile of 64
   ],
   large: {
     axes: { R: MOST_ROWS, C: MOST_CLASSES },

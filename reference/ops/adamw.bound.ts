@@ -129,6 +129,8 @@ function forwardBound(
     );
     const step = a.either(
       a.multiply(s.rate, direction),
+      // Where the rate is 0, it is this form's quotient that WGSL may give as a subnormal number.
+      a.multiply(a.divide(s.rate, s.correction1), a.divide(first, denominator)),
       a.product(s.rate, first, s.inverse1, inverse),
       a.product(s.rate, first, s.inverse1, s.root2, inverseFolded),
     );
