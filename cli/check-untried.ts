@@ -18,7 +18,10 @@ export function untriedLines(results: readonly Checked[], cause: "budget" | "int
     });
 }
 
-/** A line for each op that keeps to sizes: "sizes: linear.forward keeps to C%8=0: 7 examples left out, ordinary cases and 1 probe moved". */
+/** The most ops of which each moved part is printed; of more the JSON has them. */
+const FEW = 2;
+
+/** What each op keeps to, and what that left out: "sizes: linear.forward keeps to C%8=0: 7 examples left out; 2 parts moved". */
 export function excludedLines(results: readonly Checked[]): string[] {
   return results.flatMap(({ report, excluded, untried }) => {
     if (excluded === undefined) return [];
@@ -26,10 +29,11 @@ export function excludedLines(results: readonly Checked[]): string[] {
     const left = untried.filter(({ cause }) => cause === "sizes").map(({ part }) => part);
     const what = [
       ...(examples.length === 0 ? [] : [`${counted(examples.length, "example")} and recorded inputs left out`]),
-      ...(moved.length === 0 ? [] : [`moved: ${moved.join("; ")}`]),
+      ...(moved.length === 0 ? [] : [`${counted(moved.length, "part")} moved`]),
       ...(left.length === 0 ? [] : [`not tried: ${inWords(left)}`]),
     ];
-    return [`sizes: ${report.op} keeps to ${sizes}`, ...what.map((line) => `  ${line}`)];
+    const line = [`sizes: ${report.op} keeps to ${sizes}`, ...(what.length === 0 ? [] : [what.join("; ")])].join(": ");
+    return [line, ...(results.length > FEW ? [] : moved.map((part) => `  ${part}`))];
   });
 }
 

@@ -36,7 +36,8 @@ function relationOf({ operation, spec }: Chosen, { profile }: Case, name: string
   return found;
 }
 
-const LONGEST = 1 << 20;
+/** As many numbers as fit the memory of a line; no tensor is allocated for the number alone. */
+const LONGEST = 1 << 26;
 const LARGEST = 1 << 28;
 /** Bytes for a line: what a case of any real layer fits into, and any machine has. */
 const MEMORY = 3 * 2 ** 30;

@@ -217,7 +217,7 @@ test.each<[string, RegExp]>([
   ["swiglu.forward R=1 F=1 F=2 profile=unit seed=1", /^replay: F occurs twice, expected once$/],
   ["swiglu.forward R=-1 F=1 profile=unit seed=1", /^R is -1, expected a whole number of at least 0$/],
   ["swiglu.forward R=1 profile=unit seed=1", /^replay: swiglu\.forward with the sizes R, expected R, F$/],
-  ["swiglu.forward R=1 F=99999999 profile=unit seed=1", /^replay: F is 99999999, expected at most 1048576$/],
+  ["swiglu.forward R=1 F=99999999 profile=unit seed=1", /^replay: F is 99999999, expected at most 67108864$/],
   ["swiglu.forward R=1 F=1 profile=real seed=1", /^replay: /],
   ["swiglu.forward R=1 F=1 profile=unit seed=1, a relation", /^replay: swiglu\.forward has no relation "a relation"/],
   ["swiglu R=1 F=1 profile=unit seed=1", /^replay: "swiglu" is not an op and direction/],

@@ -41,7 +41,7 @@ const cases: [args: string[], says: RegExp][] = [
   [["check", "--adapter", "npu"], /--adapter npu: expected one of auto, gpu, software/],
   [["check", "--replay", "swiglu.forward R=1"], /profile is missing, expected one of unit/],
   [["check", "--replay", "swiglu.forward R=1 profile=unit seed=1"], /swiglu.forward with the sizes R, expected R, F/],
-  [["check", "--replay", "swiglu.forward R=9999999 F=1 profile=unit seed=1"], /R is 9999999/],
+  [["check", "--replay", "swiglu.forward R=99999999 F=1 profile=unit seed=1"], /R is 99999999/],
   [["check", "--replay", "swiglu.forward R=1000000 F=1000000 profile=unit seed=1"], /together/],
   [["check", "--replay", "swiglu R=1 F=1 profile=unit seed=1"], /not an op and direction/],
   [["check", "--exec", "true"], /--op NAME is missing/],

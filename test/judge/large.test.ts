@@ -5,6 +5,7 @@ import { buildCase, comparing } from "../../judge/campaign.ts";
 import { type Case, formatCase } from "../../judge/case.ts";
 import { choose } from "../../judge/choose.ts";
 import { largeCases } from "../../judge/large.ts";
+import { parseReplay } from "../../judge/replay.ts";
 import { allowancesOf, judgeOutputs, truth } from "../../judge/verdict.ts";
 import { integer, streamOf } from "../../reference/random.ts";
 import { targets } from "../../reference/targets.ts";
@@ -25,6 +26,12 @@ function reachable(op: string, long: readonly string[]): number {
 }
 
 describe("sizes", () => {
+  it("are those of lines that can be replayed", () => {
+    for (const { spec } of all) {
+      for (const c of largeCases(spec, 3)) expect(parseReplay(formatCase(c)).case).toEqual(c);
+    }
+  });
+
   it("pass every gate at a power of two, up to 2,048, on one axis and on two", () => {
     const missed: string[] = [];
     for (const { spec } of all) {
