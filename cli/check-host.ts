@@ -4,7 +4,6 @@ import { choose } from "../judge/choose.ts";
 import type { Hosted } from "../judge/candidates/module-wire.ts";
 import { deviceCandidate } from "../kernels-gpu/candidate.ts";
 import { openDevice } from "../kernels-gpu/device/dawn.ts";
-import { reopening } from "../kernels-gpu/device/reopening.ts";
 import type { KernelProgram } from "../kernels-gpu/device/program.ts";
 import type { Operation } from "../reference/operation.ts";
 import type { CheckOptions } from "./check-options.ts";
@@ -20,13 +19,14 @@ export interface HostTerms extends Pick<CheckOptions, "adapter" | "dtype"> {
 export async function host(program: KernelProgram, { op, adapter, dtype, timeout }: HostTerms): Promise<Hosted> {
   const [{ operation }] = choose([op]);
   checkDeclaration(program, operation);
-  const device = await reopening(() => openDevice({ adapter }));
+  const device = await openDevice({ adapter });
+  const { run } = deviceCandidate(device, program, operation, { timeout }, dtype);
+  let isSpent = false;
+  void device.failed.then(() => (isSpent = true));
   return {
     where: device.name,
-    run: async (inputs, scalars) => {
-      const { run } = deviceCandidate(await device.current(), program, operation, { timeout }, dtype);
-      return run(inputs as never, scalars as never);
-    },
+    run: (inputs, scalars) => run(inputs as never, scalars as never),
+    isSpent: () => isSpent,
   };
 }
 

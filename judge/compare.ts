@@ -158,7 +158,8 @@ function isAccepted(got: number, want: number, allowance: number, dtype: DTypeNa
 /** How far a number of that dtype may lie from `want`, on the wider of its two sides. */
 export function boundIn(want: number, allowance: number, dtype: DType): number {
   const bound = allowance * INFLATION;
-  if (dtype.name === "float32" || !(bound < Infinity)) return bound;
+  if (!(bound < dtype.max + Math.abs(want))) return Infinity; // no number of the format lies outside
+  if (dtype.name === "float32") return bound;
   const low = round(want - bound, dtype);
   const high = round(want + bound, dtype);
   return Math.max(high - want, want - low); // infinite where the dtype overflows: unjudged

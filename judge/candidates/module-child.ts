@@ -83,7 +83,7 @@ async function run(request: Run, body: Uint8Array): Promise<void> {
     const { described, numbers } = outputsOf(request, returned);
     send({ kind: "ran", outputs: described, changed: changedOf(request, body, inputs), complaints }, numbers);
   } catch (thrown) {
-    send({ kind: "threw", message: thrownLine(thrown) });
+    send({ kind: "threw", message: thrownLine(thrown), isSpent: hosted?.isSpent() === true });
   }
 }
 

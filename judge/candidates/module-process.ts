@@ -83,7 +83,7 @@ export class ModuleProcess {
       request,
       list.map(([, { data }]) => bytesOf(data)),
     );
-    if (header.kind === "threw") throw new Threw(String(header.message));
+    if (header.kind === "threw") throw new (header.isSpent ? Error : Threw)(String(header.message));
     if (header.kind !== "ran") throw new Error("answered something else");
     return resultOf(header, body, outputs, shapes);
   }

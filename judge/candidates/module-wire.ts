@@ -31,7 +31,8 @@ export type Answer =
   | { readonly kind: "loaded"; readonly where?: string }
   | Refused
   | Ran
-  | { readonly kind: "threw"; readonly message: string }
+  /** isSpent: the next case needs another process. */
+  | { readonly kind: "threw"; readonly message: string; readonly isSpent: boolean }
   /** Something was thrown outside a call. */
   | { readonly kind: "stray"; readonly message: string }
   /** The last word, after the end of the requests. */
@@ -72,4 +73,6 @@ export interface Hosted {
     inputs: object,
     scalars: object,
   ) => Promise<{ readonly outputs: unknown; readonly complaints: readonly string[] }>;
+  /** Whether nothing can run there any more: the device is lost, or a kernel hangs on it. */
+  readonly isSpent: () => boolean;
 }
