@@ -87,7 +87,9 @@ export class Examiner {
     this.parts = [
       ...(evaluations.length === 0 ? [] : this.probes.map((probe) => this.ofProbe(probe))),
       ...(operation.exact.length > 0 ? [this.part("exactness", operation.name, () => this.tryLattices())] : []),
-      ...relationsOf(operation, spec).map((relation) => this.ofRelation(relation)),
+      ...relationsOf(operation, spec)
+        .filter(({ promised }) => bitwise || promised !== true)
+        .map((relation) => this.ofRelation(relation)),
       this.part("repeatability", operation.name, () => this.tryBits()),
       this.part("NaN and infinity", operation.name, () => this.tryNonFinite()),
     ];

@@ -33,7 +33,7 @@ export interface Together<Size extends string = string> {
   readonly fixed?: Sizes;
 }
 
-type Lengths = number | readonly number[];
+export type Lengths = number | readonly number[];
 
 /** The most work of a case: 0.3 GFLOP, at two operations a multiplication. */
 export const MOST_WORK = 1.5e8;
@@ -155,7 +155,7 @@ function drawSizes(
 }
 
 /** Batches and heads are counted, not tiled. */
-function isTiled(lengths: Lengths): boolean {
+export function isTiled(lengths: Lengths): boolean {
   return longest(lengths) >= 256;
 }
 

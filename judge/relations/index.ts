@@ -2,6 +2,7 @@
 import type { Operation } from "../../reference/operation.ts";
 import type { JudgeRow } from "../row.ts";
 import type { Relation } from "./relation.ts";
+import { batchesOf } from "./batches.ts";
 import { independenceOf } from "./independence.ts";
 import { ordersOf } from "./order.ts";
 import { permutationsOf } from "./permutation.ts";
@@ -12,6 +13,7 @@ import { shiftsOf } from "./shifts.ts";
 export function relationsOf(operation: Operation, row: JudgeRow): Relation[] {
   return [
     ...independenceOf(operation, row),
+    ...batchesOf(operation, row),
     ...permutationsOf(row),
     ...scalingsOf(row),
     ...shiftsOf(row),

@@ -9,7 +9,7 @@ import { integer, streamOf } from "../../reference/random.ts";
 import { comparing } from "../campaign.ts";
 import type { Buffers } from "../candidates/run.ts";
 import type { Sizes } from "../case.ts";
-import type { Large } from "../large.ts";
+import { isTiled, type Large, type Lengths } from "../large.ts";
 import type { JudgeRow } from "../row.ts";
 import { judgeOutputs } from "../verdict.ts";
 import {
@@ -134,7 +134,7 @@ function callsOf({ large }: JudgeRow, { sizes, seed }: Trial): Call[] {
   const short = shortOf(large, sizes, seed);
   const steps = Object.keys(large.axes).flatMap((axis) => stepsOf(large, short, axis, seed, "other axes short"));
   // Batches and heads change where other numbers lie, and not how a tile is computed.
-  const tiled = Object.keys(large.axes).filter((axis) => !isCounted(large.axes[axis]));
+  const tiled = Object.keys(large.axes).filter((axis) => isTiled(large.axes[axis]!));
   append(
     steps,
     tiled.flatMap((axis) => stepsOf(large, sizes, axis, seed, "others ordinary")),
@@ -160,22 +160,16 @@ function stepsOf(
   return calls.length < 2 ? [] : [...calls, calls[0]];
 }
 
-type Lengths = Large["axes"][string];
-
-function isCounted(lengths: Lengths): boolean {
-  return typeof lengths === "number" && lengths < STEPS[2];
-}
-
 function lengthsOf(lengths: Lengths): readonly number[] {
   if (typeof lengths === "object") return PLACES.map((place) => lengths[Math.round(place * (lengths.length - 1))]);
-  return isCounted(lengths) ? COUNTS.filter((n) => n <= lengths!) : STEPS;
+  return isTiled(lengths) ? STEPS : COUNTS.filter((n) => n <= lengths);
 }
 
 /** Every axis short, as where a model makes one token at a time. */
 function shortOf({ axes }: Large, sizes: Sizes, seed: number): Sizes {
   const short = Object.entries(axes).map(([name, lengths]) => {
     const isOne = integer(seed, streamOf(`order ${name}`), 0, 2) === 0;
-    return [name, typeof lengths === "object" ? 4 : isOne ? 1 : isCounted(lengths) ? 2 : 3];
+    return [name, typeof lengths === "object" ? 4 : isOne ? 1 : isTiled(lengths!) ? 3 : 2];
   });
   return { ...sizes, ...Object.fromEntries(short) };
 }

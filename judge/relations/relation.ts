@@ -55,6 +55,8 @@ export interface Relation {
   readonly name: string;
   /** In words, as a sentence about a correct kernel. */
   readonly statement: string;
+  /** Tried only of a candidate that promises bits: it costs more, and of others it could say little. */
+  readonly promised?: true;
   /** Throws what the candidate throws. */
   readonly run: (trial: Trial) => Promise<Outcome>;
 }
