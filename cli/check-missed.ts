@@ -6,7 +6,7 @@ import { tableOf } from "./table.ts";
 const extents: Readonly<Record<FaultExtent, string>> = {
   element: "element",
   row: "row",
-  tile: "16 × 16",
+  tile: "tile",
   hundredth: "1 % of all",
 };
 const kinds: Readonly<Record<FaultKind, string>> = { zero: "0", neighbour: "next", percent: "1 % off" };
@@ -24,7 +24,7 @@ export function missedLines({ report: { op, missed } }: Checked): string[] {
     }),
   );
   return [
-    `${op}: a fault at one place of a large case is missed with a probability of`,
+    `${op}: a fault at one place of a large case is missed with this probability`,
     ...tableOf(
       [["output", "left"], ["as", "left"], ...faultExtents.map((extent) => [extents[extent], "right"] as const)],
       rows,

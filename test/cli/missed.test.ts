@@ -1,0 +1,37 @@
+// The table of what would have been missed: limits are said to be limits, and it fits a terminal.
+import { expect, test } from "vitest";
+import { missedLines } from "../../cli/check-missed.ts";
+import type { Checked } from "../../judge/check.ts";
+import type { Missed } from "../../judge/missed.ts";
+
+const same = (places: number, missed: number) => {
+  const one = { places, missed };
+  return { zero: one, neighbour: one, percent: one };
+};
+const dy: Missed = {
+  element: { ...same(2560, 0), percent: { places: 2560, missed: 512 } },
+  row: same(10_240, 0),
+  tile: { ...same(10_240, 0), zero: { places: 10_240, missed: 20.5 } },
+  hundredth: { ...same(10, 1e-200), percent: { places: 10, missed: 0.001 } },
+};
+const oneAxis: Missed = { ...dy, row: same(0, 0) };
+
+const lines = (missed: Record<string, Missed>): string[] =>
+  missedLines({ report: { op: "attention.backward", missed } } as unknown as Checked);
+
+test("a share is printed, or the limit where nothing was missed", () => {
+  const [head, ...table] = lines({ dy });
+  expect(head).toBe("attention.backward: a fault at one place of a large case is missed with this probability");
+  const cells = table.filter((line) => line.includes("dy")).map((line) => line.split("│").map((cell) => cell.trim()));
+  expect(cells.map((row) => row.slice(2, -1))).toEqual([
+    ["0", "< 0.12 %", "< 0.029 %", "0.2 %", "< 0.0001 %"],
+    ["next", "< 0.12 %", "< 0.029 %", "< 0.029 %", "< 0.0001 %"],
+    ["1 % off", "20 %", "< 0.029 %", "< 0.029 %", "0.01 %"],
+  ]);
+  for (const line of table) expect(line.length).toBeLessThanOrEqual(80);
+});
+
+test("an output of one axis has no rows, and a run without large cases no table", () => {
+  expect(lines({ dy: oneAxis }).filter((line) => /│\s+│/.test(line))).toHaveLength(3);
+  expect(lines({})).toEqual([]);
+});
