@@ -1,15 +1,29 @@
 // `npm run campaign:planted [-- PLACES [DTYPE [OP…]]]` plants faults at 1,000 random places of large cases of every op, and
 // compares the share that the judge misses with the probability that it says. Exit status 1 where these contradict each other.
 import Table from "cli-table3";
-import { type Case } from "../../judge/case.ts";
+import type { Case } from "../../judge/case.ts";
 import { choose } from "../../judge/choose.ts";
 import { largeCases } from "../../judge/large.ts";
+import type { JudgeRow } from "../../judge/row.ts";
 import { targets } from "../../reference/targets.ts";
 import { contradicts, plant } from "../planted.ts";
 
 const [places = "1000", dtype = "float32", ...ops] = process.argv.slice(2);
-/** The cheapest large cases of an op, of as many faults each. */
+/** The cheapest large cases of an op, of as many faults each, in the work that they are cut down to. */
 const CASES = 4;
+const MOST_WORK = 5e6;
+
+/** The case with its longest axes halved until it is cheap enough to be judged some thousand times. */
+function cutDown(c: Case, { large }: JudgeRow): Case {
+  const axes = Object.keys(large?.axes ?? {});
+  let sizes = c.sizes;
+  while (axes.length > 0 && large!.work(sizes) > MOST_WORK) {
+    const longest = axes.toSorted((a, b) => Number(sizes[b]) - Number(sizes[a]))[0];
+    sizes = { ...sizes, [longest]: Math.ceil(Number(sizes[longest]) / 2) };
+    sizes = large!.mend?.(sizes) ?? sizes;
+  }
+  return { ...c, sizes };
+}
 
 const table = new Table({
   head: ["fault", "places", "missed", "observed", "said", ""],
@@ -21,7 +35,8 @@ for (const chosen of choose(ops)) {
   const work = ({ sizes }: Case): number => chosen.spec.large?.work(sizes) ?? 0;
   const cases = largeCases(chosen.spec, 1)
     .toSorted((a, b) => work(a) - work(b))
-    .slice(0, CASES);
+    .slice(0, CASES)
+    .map((c) => cutDown(c, chosen.spec));
   const plan = { cases, places: Math.ceil(Number(places) / cases.length), target: targets.wgsl };
   const planted = plant(chosen, { ...plan, dtype: dtype as "float32" });
   for (const one of planted.filter((p) => p.places > 0 && (p.missed > 0 || p.said > 0.01))) {
