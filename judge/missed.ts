@@ -70,7 +70,7 @@ export function missesOf(output: string, sight: Sight, seed: number): Missed {
   const drawn = (extent: "row" | "tile"): Record<FaultKind, Misses> => {
     const { count, at, next } = places[extent];
     const stream = streamOf(`fault ${output} ${extent}`);
-    const list = Array.from({ length: count > 1 ? PLACES : 0 }, (_, k) => at(integer(seed, stream, k, count)));
+    const list = Array.from({ length: count > 0 ? PLACES : 0 }, (_, k) => at(integer(seed, stream, k, count)));
     return missesAt(sight, list, next);
   };
   const element = missesAt(sight, sight.even.map(places.element.at), places.element.next);

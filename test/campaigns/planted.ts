@@ -19,7 +19,8 @@ function cutDown(c: Case, { large }: JudgeRow): Case {
   let sizes = c.sizes;
   while (axes.length > 0 && large!.work(sizes) > MOST_WORK) {
     const longest = axes.toSorted((a, b) => Number(sizes[b]) - Number(sizes[a]))[0];
-    sizes = { ...sizes, [longest]: Math.ceil(Number(sizes[longest]) / 2) };
+    const halved = Object.entries(sizes).map(([axis, n]) => [axis, axis === longest ? Math.ceil(Number(n) / 2) : n]);
+    sizes = Object.fromEntries(halved) as Case["sizes"];
     sizes = large!.mend?.(sizes) ?? sizes;
   }
   return { ...c, sizes };
