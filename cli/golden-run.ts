@@ -110,8 +110,9 @@ export function checkFolder(folder = committed): number {
 export function verify(fixtures: string, outputs: string, { allowUnjudged }: VerifyOptions): number {
   const given = namesIn(outputs, "a folder of outputs");
   const names = fixtureNames(fixtures);
-  if (!holdToManifest(fixtures)) note(`${fixtures} has no manifest.json: its fixtures are taken as they are`);
+  const isHeld = holdToManifest(fixtures);
   const results = names.map((name) => verifyFile(fixtures, outputs, name));
+  if (!isHeld) note(`${fixtures} has no manifest.json: its fixtures are taken as they are`);
   say(verifyTable(results, allowUnjudged));
   say(results.flatMap(({ findings }) => findings.map((finding) => `FAIL ${finding}`)));
   const { verdict, reasons } = concludeVerified(results, allowUnjudged);

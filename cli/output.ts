@@ -32,18 +32,25 @@ export function leaveStandardOutput(): void {
   isResultOnStandardOutput = false;
 }
 
-/** Throws UserError where a command would write to a file or folder that is called "-". */
-export function refuseDash(command: Command): void {
+/** Throws UserError where a command would write to a file or folder that is called "-", or has no name at all. */
+export function refuseNames(command: Command): void {
   const refuse = (what: string): never => {
     throw new UserError(`${what}: is standard output, to which ${command.name()} does not write, expected a path`);
   };
+  const refuseEmpty = (what: string): never => {
+    throw new UserError(`${what}: is empty, expected a path`);
+  };
   for (const option of command.options) {
     const name = option.long ?? "";
-    if (!isWritten.test(name) || command.getOptionValue(option.attributeName()) !== "-") continue;
+    if (!isWritten.test(name)) continue;
+    const value: unknown = command.getOptionValue(option.attributeName());
+    if (value === "") refuseEmpty(name);
+    if (value !== "-") continue;
     if (!mayBeStandardOutput.has(`${command.name()} ${name}`)) refuse(`${name} -`);
   }
   const out = command.registeredArguments.findIndex((argument) => argument.name() === "out");
   if (command.args[out] === "-") refuse("<out> -");
+  if (command.args[out] === "") refuseEmpty("<out>");
 }
 
 /** Lines to standard output. Each stays one line, whatever names from files or words of candidates it holds. */

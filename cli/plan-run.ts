@@ -1,6 +1,5 @@
 // What `touchstone plan` does.
-import { resolve } from "node:path";
-import { writeAtomically } from "../formats/atomic.ts";
+import { followed, writeAtomically } from "../formats/atomic.ts";
 import { presets } from "../reference/config.ts";
 import { type DataSheet, devices } from "../reference/planning/devices.ts";
 import { printedTokens } from "../reference/planning/paper.ts";
@@ -44,10 +43,11 @@ export function run(options: PlanOptions): void {
   const planned = planOf(options);
   const { svg, json, overwrite } = options;
   if (svg !== undefined) checkOutput("--svg", svg, { overwrite, report: beginnings.picture });
-  if (svg !== undefined && json !== undefined && resolve(svg) === resolve(json)) {
+  const file = json === undefined ? undefined : openResult("--json", json, { overwrite, report: beginnings.plan });
+  // Under any name: both may be new, or one a link to the other.
+  if (svg !== undefined && json !== undefined && json !== "-" && followed(svg) === followed(json)) {
     throw new UserError(`--json ${json}: is also --svg, expected two files`);
   }
-  const file = json === undefined ? undefined : openResult("--json", json, { overwrite, report: beginnings.plan });
   say(describe(planned).split("\n"));
   if (svg !== undefined) write(svg, draw(planned));
   if (file !== undefined) file.write(jsonText(figures(planned)));

@@ -13,7 +13,7 @@ import * as golden from "./golden.ts";
 import * as inspect from "./inspect.ts";
 import * as ops from "./ops.ts";
 import { messageLine } from "../formats/printable.ts";
-import { leaveStandardOutput, note, refuseDash } from "./output.ts";
+import { leaveStandardOutput, note, refuseNames } from "./output.ts";
 import * as plan from "./plan.ts";
 import * as tokenize from "./tokenize.ts";
 import * as tokenizer from "./tokenizer.ts";
@@ -45,7 +45,7 @@ export function program(): Command {
     .description("A LLaMA training step as a test oracle for GPU kernels.")
     .version(version())
     .exitOverride()
-    .hook("preAction", (_, command) => refuseDash(command))
+    .hook("preAction", (_, command) => refuseNames(command))
     .addHelpText("after", `\n${inHelp}`);
   const analysis = [blame, check, diff, golden, ops, plan, trace];
   const models = [convert, evaluate, generate, inspect, tokenize, tokenizer, train];

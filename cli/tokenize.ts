@@ -10,6 +10,9 @@ interface Options {
   readonly eos?: boolean;
 }
 
+/** Bytes of a text on standard input: some fifty million would be ids beyond a gigabyte of memory. */
+const LONGEST = 2 ** 23;
+
 export function register(program: Command): void {
   program
     .command("tokenize")
@@ -45,7 +48,6 @@ function idsOf(text: string): number[] {
 
 async function standardInput(): Promise<string> {
   const { fromUtf8 } = await import("../reference/text/tokenizer-utf8.ts");
-  const chunks: Buffer[] = [];
-  for await (const chunk of process.stdin) chunks.push(chunk as Buffer);
-  return fromUtf8(Buffer.concat(chunks));
+  const { readStandardInput } = await import("../formats/standard-input.ts");
+  return fromUtf8(await readStandardInput("a text", LONGEST));
 }

@@ -12,6 +12,13 @@ export function bytesOf(data: ArrayBufferView): Uint8Array {
   return new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
 }
 
+/** The same in pieces, since an array of bytes ends at 2³² of them in Node 20, and numbers may take more. */
+export function* piecesOf(data: ArrayBufferView, most = largestCall): Generator<Uint8Array> {
+  for (let at = 0; at < data.byteLength; at += most) {
+    yield new Uint8Array(data.buffer, data.byteOffset + at, Math.min(data.byteLength - at, most));
+  }
+}
+
 /** Fills `into` from `position` on. Returns how many bytes there were: fewer only where the file ends. */
 export function readAt(file: number, position: number, into: Uint8Array): number {
   let done = 0;

@@ -4,7 +4,7 @@ import { existsSync, statSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { checkConfig, type LlamaConfig } from "../reference/config.ts";
 import { sizeOf, type Tensor } from "../reference/tensor.ts";
-import { checkWeights, weightShapes } from "../reference/weights.ts";
+import { checkWeights, countParameters, weightShapes } from "../reference/weights.ts";
 import { type CheckpointSource, checkTable, type StoredWeight } from "./checkpoint-source.ts";
 import { FormatError, quote } from "./error.ts";
 import { asFormatError } from "./system-error.ts";
@@ -14,6 +14,7 @@ import { huggingfaceNames, openHuggingface, writeHuggingface } from "./huggingfa
 import { openLlama2c, writeLlama2c } from "./llama2c.ts";
 import { isMetaFolder, openMeta } from "./meta.ts";
 import { openInput } from "./input.ts";
+import { checkRoom } from "./memory.ts";
 import { openSafetensors } from "./safetensors.ts";
 import { type FloatDType, storedBytes, type StoredDType } from "./stored.ts";
 import { openTouchstone, writeTouchstone } from "./touchstone.ts";
@@ -147,6 +148,10 @@ function checkpoint(path: string, format: CheckpointFormat, source: CheckpointSo
     if (weight === undefined) throw new FormatError(path, `has no weight ${quote(name)} among its ${weights.size}`);
     return { data: weight.read(), shape: weight.shape };
   }
+  function readWeights(): Map<string, Tensor<Float32Array>> {
+    checkRoom(path, "the weights in float32", Float32Array.BYTES_PER_ELEMENT * countParameters(config));
+    return new Map(tensors.map(({ name }) => [name, readWeight(name)]));
+  }
   const metadata = "metadata" in source ? { metadata: source.metadata as GgufMetadata } : {};
   return {
     path,
@@ -157,7 +162,7 @@ function checkpoint(path: string, format: CheckpointFormat, source: CheckpointSo
     ignored,
     ...metadata,
     readWeight,
-    readWeights: () => new Map(tensors.map(({ name }) => [name, readWeight(name)])),
+    readWeights,
     close,
   };
 }

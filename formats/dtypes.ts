@@ -25,7 +25,7 @@ interface Codec {
   /** Bytes an element. */
   readonly size: number;
   readonly Raw: new (length: number) => Raw;
-  readonly Memory: new (length: number) => Floats | Ints;
+  readonly Memory: { new (length: number): Floats | Ints; readonly BYTES_PER_ELEMENT: number };
   readonly decode: (stored: number | bigint) => number;
   readonly encode: (value: number) => number | bigint;
   /** The values that both the file and the memory can hold; floats round instead. */

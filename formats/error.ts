@@ -21,7 +21,7 @@ export class FormatError extends Error {
   readonly path: string;
 
   constructor(path: string, what: string, options?: ErrorOptions) {
-    super(messageLine(`${path}: ${what}`), options);
+    super(messageLine(`${path === "" ? '""' : path}: ${what}`), options);
     this.path = path;
   }
 }

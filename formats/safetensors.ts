@@ -3,10 +3,11 @@
 import type { Floats, Ints, Tensor } from "../reference/tensor.ts";
 import { sizeOf } from "../reference/tensor.ts";
 import { writeAtomically } from "./atomic.ts";
-import { bytesOf } from "./bytes.ts";
+import { bytesOf, piecesOf } from "./bytes.ts";
 import { type DType, dtypeOf, dtypes, isStorableAs } from "./dtypes.ts";
 import { FormatError, quote } from "./error.ts";
 import { openInput } from "./input.ts";
+import { checkRoom } from "./memory.ts";
 import { type Header, headerLength, longestHeader, parseHeader, type TensorEntry } from "./safetensors-header.ts";
 
 export type { DType, TensorEntry };
@@ -165,7 +166,29 @@ function reader(path: string, length: number, readBytes: ReadBytes): Safetensors
 }
 
 function content(file: SafetensorsFile): SafetensorsContent {
+  checkRoomFor(file, file.names);
   return { metadata: file.metadata, tensors: new Map(file.names.map((name) => [name, file.read(name)])) };
+}
+
+/** Throws FormatError where these tensors together are more than this machine has memory for; before any of them is read. */
+export function checkRoomFor(
+  { path, tensors }: Pick<SafetensorsFile, "path" | "tensors">,
+  names: Iterable<string>,
+): void {
+  let bytes = 0;
+  let count = 0;
+  for (const name of names) {
+    const entry = tensors.get(name);
+    if (entry === undefined) continue;
+    bytes += bytesInMemory(entry);
+    count++;
+  }
+  if (count > 1) checkRoom(path, `${count} tensors`, bytes);
+}
+
+function bytesInMemory({ dtype, begin, end }: Pick<TensorEntry, "dtype" | "begin" | "end">): number {
+  const { size, Memory } = dtypes[dtype];
+  return ((end - begin) / size) * Memory.BYTES_PER_ELEMENT;
 }
 
 function readTensor(
@@ -176,9 +199,14 @@ function readTensor(
 ): Tensor<Floats | Ints> {
   const { size, Raw, Memory, decode, range } = dtypes[dtype];
   const length = (end - begin) / size;
+  checkRoom(path, `tensor ${quote(name)}`, bytesInMemory({ dtype, begin, end }));
   const data = allocate(path, name, Memory, length);
   if (dtype === dtypeOf(data)) {
-    readBytes(begin, bytesOf(data));
+    let at = begin;
+    for (const piece of piecesOf(data)) {
+      readBytes(at, piece);
+      at += piece.length;
+    }
     return { data, shape };
   }
   const raw = new Raw(Math.min(length, chunk));
@@ -307,7 +335,7 @@ function writePlan({ header, parts }: Plan, write: (bytes: Uint8Array) => void):
 
 function writePart({ name, data, dtype }: Part, write: (bytes: Uint8Array) => void): void {
   if (dtype === dtypeOf(data)) {
-    write(bytesOf(data));
+    for (const piece of piecesOf(data)) write(piece);
     return;
   }
   const { size, Raw, encode, range } = dtypes[dtype];

@@ -2,11 +2,12 @@
 //
 //     q8_0:  32 numbers = [ d : float16 ] [ q : 32 × int8 ],   w = d · q,   which float32 holds exactly (11 + 7 bits)
 import type { Floats, Tensor } from "../reference/tensor.ts";
-import { bytesOf } from "./bytes.ts";
+import { piecesOf } from "./bytes.ts";
 import { dtypes } from "./dtypes.ts";
 import { FormatError, quote } from "./error.ts";
 import { decodeFloat16 } from "../reference/halves.ts";
 import type { InputFile } from "./input.ts";
+import { checkRoom } from "./memory.ts";
 
 /** The dtypes all of whose numbers are float32 numbers. */
 export type FloatDType = "float32" | "float16" | "bfloat16";
@@ -40,7 +41,11 @@ export function storedBytes(dtype: StoredDType, count: number): number {
 /** Fills `into` with the numbers stored from `position` on, each exactly. Throws FormatError if the file ends too early. */
 export function readStored(file: InputFile, position: number, dtype: StoredDType, into: Float32Array): void {
   if (dtype === "float32") {
-    file.read(position, bytesOf(into));
+    let at = position;
+    for (const piece of piecesOf(into)) {
+      file.read(at, piece);
+      at += piece.length;
+    }
     return;
   }
   for (let i = 0; i < into.length; i += chunk) {
@@ -67,8 +72,9 @@ function decodeBlocks(bytes: Uint8Array, into: Float32Array): void {
   }
 }
 
-/** An array of `count` numbers for a weight of a file. Throws FormatError if memory has no room for it. */
+/** An array of `count` numbers for a weight of a file. Throws FormatError if this machine has no room for it. */
 export function allocateWeight(path: string, name: string, count: number): Float32Array {
+  checkRoom(path, name, Float32Array.BYTES_PER_ELEMENT * count);
   try {
     return new Float32Array(count);
   } catch (error) {
@@ -79,14 +85,14 @@ export function allocateWeight(path: string, name: string, count: number): Float
 /** Writes numbers, each rounded once. The pieces are valid until `write` returns. */
 export function writeStored(data: Floats, dtype: FloatDType, write: (bytes: Uint8Array) => void): void {
   if (dtype === "float32" && data instanceof Float32Array) {
-    write(bytesOf(data));
+    for (const piece of piecesOf(data)) write(piece);
     return;
   }
   const { Raw, encode } = dtypes[safetensorsNames[dtype]];
   for (let i = 0; i < data.length; i += chunk) {
     const raw = new Raw(Math.min(chunk, data.length - i));
     for (let j = 0; j < raw.length; j++) raw[j] = encode(data[i + j]);
-    write(bytesOf(raw));
+    for (const piece of piecesOf(raw)) write(piece);
   }
 }
 

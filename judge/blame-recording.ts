@@ -46,9 +46,10 @@ export function blameRecording(
   return { ...found, ...concludeBlame(found, allowUnjudged) };
 }
 
-function allInstances({ config, hyperparameters, batches, microBatches }: TraceInput, mixed: boolean) {
+/** Of every step, each when it is its turn. */
+function* allInstances({ config, hyperparameters, batches, microBatches }: TraceInput, mixed: boolean) {
   const [B, T] = batches[0].tokens.shape;
   const like = { data: new Float32Array(0), shape: [0] };
   const shape = { config, B, T, microBatches, like, mixed, ...(hyperparameters && { hyperparameters }) };
-  return batches.flatMap((_, step) => instancesOf(shape, step));
+  for (const step of batches.keys()) yield* instancesOf(shape, step);
 }

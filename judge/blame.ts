@@ -113,7 +113,7 @@ export function concludeBlame({ faults, judged }: Found, allowUnjudged?: number,
 
 /** The same one instance after another, so that a signal may come between two; `found` grows. */
 export function* blameSteps(
-  instances: readonly Instance[],
+  instances: Iterable<Instance>,
   operations: ReadonlyMap<string, Operation>,
   recording: Recording,
   target: Target,

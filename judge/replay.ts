@@ -1,6 +1,6 @@
 // Parses a printed line: one case of an op, or one relation at a case.
 import type { Case } from "./case.ts";
-import { BYTES_A_NUMBER, numbersOfCase } from "./case-memory.ts";
+import { checkMemory, memoryAtScale, numbersOfCase } from "./case-memory.ts";
 import { type Chosen, choose } from "./choose.ts";
 import { numbersAtScale } from "./scale-problem.ts";
 import { relationsOf } from "./relations/index.ts";
@@ -13,14 +13,14 @@ export interface Replayed {
   readonly relation?: Relation;
 }
 
-/** Throws RangeError that names the word that is wrong. */
-export function parseReplay(line: string): Replayed {
+/** Throws RangeError that names the word that is wrong; `atScale` is how many bytes a line of a fixture at scale may take. */
+export function parseReplay(line: string, atScale = memoryAtScale()): Replayed {
   const { of: c, name } = parseRelation(line);
   const [chosen] = choose([c.op]);
   if (chosen.operation.name !== c.op) {
     throw new RangeError(`replay: "${c.op}" is not an op and direction, expected such as swiglu.forward`);
   }
-  checkSizes(chosen, c);
+  checkSizes(chosen, c, atScale);
   return { chosen, case: c, ...(name === undefined ? {} : { relation: relationOf(chosen, c, name) }) };
 }
 
@@ -38,12 +38,9 @@ function relationOf({ operation, spec }: Chosen, { profile }: Case, name: string
 
 /** As many numbers as fit the memory of a line; no tensor is allocated for the number alone. */
 const LONGEST = 1 << 26;
-const LARGEST = 1 << 28;
-/** Bytes for a line: what a case of any real layer fits into, and any machine has. */
-const MEMORY = 3 * 2 ** 30;
 
 /** A line may come from anywhere: its sizes must be those of the op, and as small as cases are. */
-function checkSizes(chosen: Chosen, { sizes, profile }: Case): void {
+function checkSizes(chosen: Chosen, { sizes, profile }: Case, atScale: number): void {
   const { spec } = chosen;
   const expected = profile === "real" ? [] : Object.keys(spec.sizes);
   const given = Object.keys(sizes);
@@ -53,9 +50,7 @@ function checkSizes(chosen: Chosen, { sizes, profile }: Case): void {
     );
   }
   if (profile === "scale") {
-    const numbers = numbersAtScale(chosen.operation, spec, sizes);
-    if (numbers <= LARGEST) return;
-    throw new RangeError(`replay: tensors of ${numbers} numbers together, expected at most ${LARGEST}`);
+    return checkMemory(numbersAtScale(chosen.operation, spec, sizes), atScale);
   }
   for (const [name, value] of Object.entries(sizes)) {
     if (typeof value === "number" && !(Math.abs(value) <= LONGEST)) {
@@ -63,11 +58,5 @@ function checkSizes(chosen: Chosen, { sizes, profile }: Case): void {
     }
   }
   // Lengths may be fine one by one and too large together: nothing is allocated before their tensors are counted.
-  const numbers = numbersOfCase(chosen.operation, sizes);
-  const most = Math.floor(MEMORY / BYTES_A_NUMBER);
-  if (numbers <= most) return;
-  const needs = `about ${(numbers * BYTES_A_NUMBER) / 2 ** 30} GiB`.replace(/(\.\d)\d+/, "$1");
-  throw new RangeError(
-    `replay: tensors of ${numbers} numbers together, ${needs} of memory, expected at most ${most} (${MEMORY / 2 ** 30} GiB)`,
-  );
+  checkMemory(numbersOfCase(chosen.operation, sizes));
 }

@@ -86,8 +86,9 @@ export function checkConfig(config: LlamaConfig): void {
   }
   for (const name of ["normEps", "ropeTheta"] as const) {
     const value = config[name];
-    if (!(typeof value === "number" && value > 0 && value < Infinity)) {
-      throw new RangeError(`configuration: ${name} is ${shown(value)}, expected a positive number`);
+    // A kernel gets it as float32, where 1e-60 is 0 and 1e300 is infinite.
+    if (!(typeof value === "number" && Math.fround(value) > 0 && Math.fround(value) < Infinity)) {
+      throw new RangeError(`configuration: ${name} is ${shown(value)}, expected a positive float32 number`);
     }
   }
   if (typeof config.tiedEmbeddings !== "boolean") {

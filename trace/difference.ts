@@ -37,26 +37,24 @@ export function distance(
   const integers = storages.every((data) => data instanceof Int32Array);
   const single = storages.some((data) => data instanceof Float32Array);
   const ulpsOf = integers ? apart : single ? float32Ulps : float64Ulps;
-  const differences = new Float64Array(a.data.length);
-  const wanted = new Float64Array(a.data.length);
+  const n = a.data.length;
+  const isSame = (i: number): boolean =>
+    a.data[i] === b.data[i] || (Number.isNaN(a.data[i]) && Number.isNaN(b.data[i]));
+  const difference = (i: number): number => (isSame(i) ? 0 : a.data[i] - b.data[i]);
+  const wanted = (i: number): number => (!isSame(i) || Number.isFinite(b.data[i]) ? b.data[i] : 0);
   let ulps = 0;
   let at = -1;
-  for (let i = 0; i < differences.length; i++) {
-    const x = a.data[i];
-    const y = b.data[i];
-    const same = x === y || (Number.isNaN(x) && Number.isNaN(y));
-    if (!same || Number.isFinite(y)) wanted[i] = y;
-    if (same) continue;
-    differences[i] = x - y;
-    const here = ulpsOf(x, y);
+  for (let i = 0; i < n; i++) {
+    if (isSame(i)) continue;
+    const here = ulpsOf(a.data[i], b.data[i]);
     if (at < 0 || (!(here <= ulps) && !Number.isNaN(ulps))) {
       ulps = here;
       at = i;
     }
   }
   if (at < 0) return { relative: 0, ulps, at };
-  const size = norm(wanted);
-  const relative = size === 0 ? Infinity : norm(differences) / size;
+  const size = norm(n, wanted);
+  const relative = size === 0 ? Infinity : norm(n, difference) / size;
   // Different tensors are never at distance 0, however small the quotient.
   return { relative: relative === 0 ? Number.MIN_VALUE : relative, ulps, at };
 }
@@ -85,11 +83,11 @@ function ordinal(x: number): bigint {
 }
 
 /** √Σx², scaled by the largest element so that no square overflows or vanishes. */
-function norm(data: Float64Array): number {
+function norm(n: number, at: (i: number) => number): number {
   let largest = 0;
-  for (const x of data) largest = Math.max(largest, Math.abs(x)); // NaN stays NaN
+  for (let i = 0; i < n; i++) largest = Math.max(largest, Math.abs(at(i))); // NaN stays NaN
   if (!(largest > 0 && largest < Infinity)) return largest;
   let squares = 0;
-  for (const x of data) squares += (x / largest) * (x / largest);
+  for (let i = 0; i < n; i++) squares += (at(i) / largest) * (at(i) / largest);
   return largest * Math.sqrt(squares);
 }

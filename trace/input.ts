@@ -11,12 +11,12 @@ import type { Batch } from "../reference/training/step.ts";
 import { weightShapes } from "../reference/weights.ts";
 import { FormatError, quote } from "../formats/error.ts";
 import { type Fields, fieldsOf, type JsonRecord, parseRecord } from "../formats/json.ts";
-import { openSafetensors, type SafetensorsFile } from "../formats/safetensors.ts";
+import { checkRoomFor, openSafetensors, type SafetensorsFile } from "../formats/safetensors.ts";
 import { traceTensor } from "./names.ts";
 import { checkTwice } from "./twice.ts";
 
-/** Steps of a recording; each takes some hundred bytes besides its ids. */
-const MOST_STEPS = 2 ** 16;
+/** Steps of a recording; blame lists two ops a weight in each that is not recorded. */
+const MOST_STEPS = 2 ** 12;
 
 export interface TraceInput {
   readonly config: LlamaConfig;
@@ -140,6 +140,7 @@ export function readWeights(file: SafetensorsFile, config: LlamaConfig, prefix: 
       throw new FormatError(file.path, `tensor ${quote(name)} is not a weight of this configuration`);
     }
   }
+  checkRoomFor(file, held);
   return new Map([...shapes.keys()].map((name) => [name, file.readFloats(`${prefix}.${name}`)]));
 }
 

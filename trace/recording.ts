@@ -52,7 +52,27 @@ export function openRecording(path: string, dtype?: DTypeName): Recording {
     file.close();
     throw error;
   }
-  return { path, metadata: file.metadata, dtype, read: (name) => read(file, name), close: () => file.close() };
+  const held = holding(file);
+  return { path, metadata: file.metadata, dtype, read: (name) => read(held, name), close: () => file.close() };
+}
+
+/** Tensors that hold something of every step, and are asked for at each. */
+const ofAllSteps: ReadonlySet<string> = new Set(["tokens", "targets", "losses", "gradientNorms"]);
+
+/** The file, which reads what is of all steps once. */
+function holding(file: SafetensorsFile): SafetensorsFile {
+  const held = new Map<string, Tensor<Floats | Ints>>();
+  function once<T extends Tensor<Floats | Ints>>(name: string, take: (name: string) => T): T {
+    if (!ofAllSteps.has(name)) return take(name);
+    const tensor = (held.get(name) as T | undefined) ?? take(name);
+    held.set(name, tensor);
+    return tensor;
+  }
+  return {
+    ...file,
+    readFloats: (name) => once(name, file.readFloats),
+    readInts: (name) => once(name, file.readInts),
+  };
 }
 
 function read(file: SafetensorsFile, name: string): ReturnType<Recording["read"]> {

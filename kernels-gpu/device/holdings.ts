@@ -2,9 +2,10 @@
 // outputs start as NaN.
 import { type Floats, type Ints, type Tensor, sizeOf } from "../../reference/tensor.ts";
 import type { Buffers, Memory } from "./buffers.ts";
-import { guardLength, guardOf, unwrittenOf } from "./guards.ts";
+import { guardOf, unwrittenOf } from "./guards.ts";
 import { elementsIn, type LowType, type StoredType } from "./packed.ts";
-import { type DeviceTensor, type Elements, elementsOf, wordsFor } from "./tensors.ts";
+import { bufferBytes, checkedBytes } from "./sizes.ts";
+import { type DeviceTensor, type Elements, elementsOf } from "./tensors.ts";
 
 /** A tensor that a recorder owns. */
 export interface Holding {
@@ -32,6 +33,7 @@ export class Holdings {
 
   /** Copies a tensor to the device, float32 rounded to a low type where one is given. */
   upload(tensor: Tensor<Floats | Ints>, label: string, low?: LowType): DeviceTensor {
+    this.bytesOf(label, tensor.shape, low ?? "f32"); // before its elements are copied
     const { type, elements } = elementsOf(tensor, label, low);
     const serial = this.#serial++;
     const buffer = this.#filled(label, tensor.shape, type, (all) => {
@@ -45,7 +47,7 @@ export class Holdings {
   /** A tensor that a dispatch will write; only in checked mode does it have a buffer already. */
   allocate(shape: readonly number[], type: StoredType, label: string): DeviceTensor {
     const serial = this.#serial++;
-    const memory: Memory = { bytes: this.#bytesOf(label, shape, type) };
+    const memory: Memory = { bytes: this.bytesOf(label, shape, type) };
     if (this.#isChecked) {
       memory.buffer = this.#filled(label, shape, type, (all) =>
         all.fill(guardOf(serial, type)).fill(unwrittenOf(serial, type), 0, sizeOf(shape)),
@@ -78,8 +80,12 @@ export class Holdings {
 
   /** Words of a tensor's buffer, guard included. */
   wordsOf({ shape, type }: Pick<DeviceTensor, "shape" | "type">): number {
-    const words = wordsFor(sizeOf(shape) + (this.#isChecked ? guardLength(shape) : 0), type);
-    return Math.max(4, Math.ceil(words / 4) * 4); // a whole vec4, and never an empty binding
+    return bufferBytes(shape, type, this.#isChecked) / 4;
+  }
+
+  /** Bytes of a tensor's buffer. Throws RangeError where they are more than the device binds. */
+  bytesOf(label: string, shape: readonly number[], type: StoredType): number {
+    return checkedBytes(label, shape, type, this.#isChecked, this.#mostBytes);
   }
 
   #hold(tensor: DeviceTensor, upload: Holding["upload"], serial: number): DeviceTensor {
@@ -87,14 +93,8 @@ export class Holdings {
     return tensor;
   }
 
-  #bytesOf(label: string, shape: readonly number[], type: StoredType): number {
-    const size = this.wordsOf({ shape, type }) * 4;
-    if (size <= this.#mostBytes) return size;
-    throw new RangeError(`${label} [${shape}] takes ${size} bytes, this device binds at most ${this.#mostBytes}`);
-  }
-
   #filled(label: string, shape: readonly number[], type: StoredType, fill: (all: Elements) => void): GPUBuffer {
-    const buffer = this.#buffers.mapped(label, this.#bytesOf(label, shape, type));
+    const buffer = this.#buffers.mapped(label, this.bytesOf(label, shape, type));
     fill(elementsIn(new Uint32Array(buffer.getMappedRange()), type));
     buffer.unmap();
     return buffer;

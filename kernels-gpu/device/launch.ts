@@ -1,13 +1,14 @@
 // Runs one program on host tensors, checked: the way the judge and the tests run it.
 import type { Floats, Ints, Tensor } from "../../reference/tensor.ts";
 import { resolveAxes, shapeFrom } from "./axes.ts";
-import type { Device } from "./device.ts";
+import { type Device, deviceOf } from "./device.ts";
 import { KernelError } from "./errors.ts";
 import { type MemoryReport, offences } from "./guards.ts";
 import { type ByName, sameNames } from "./names.ts";
 import type { LowType } from "./packed.ts";
 import type { KernelProgram } from "./program.ts";
 import { KernelRecorder, type RecorderOptions } from "./recorder.ts";
+import { checkedBytes, mostBytesOf } from "./sizes.ts";
 import { asTensor } from "./tensors.ts";
 
 /** The outputs of a checked run, its effects on memory, and how long it took. */
@@ -40,6 +41,12 @@ export async function launch(
   sameNames(`${id}: scalars`, program.scalars, Object.keys(scalars));
   const shapes = Object.fromEntries(Object.entries(inputs).map(([name, { shape }]) => [name, shape]));
   const lengths = resolveAxes(program.inputs, shapes, scalars);
+
+  const most = mostBytesOf(deviceOf(device).device);
+  const outputShapes = Object.entries(program.outputs).map(([name, spec]) => [name, shapeFrom(name, spec, lengths)]);
+  for (const [name, shape] of [...Object.entries(shapes), ...(outputShapes as [string, number[]][])]) {
+    checkedBytes(`${id}: ${name}`, shape, options.low?.get(name) ?? "f32", true, most);
+  }
 
   const [low] = Object.keys(program.outputs).flatMap((name) => options.low?.get(name) ?? []);
   const start = performance.now();

@@ -14,6 +14,7 @@ import { pipelineOf } from "./pipelines.ts";
 import type { Kernel } from "./program.ts";
 import { SubmissionQueue } from "./queue.ts";
 import { type ReadBack, readWords } from "./read-back.ts";
+import { mostBytesOf } from "./sizes.ts";
 import { type SubstituteOptions, Substitutes } from "./substitutes.ts";
 import { asTensor, type DeviceTensor, wordsFor } from "./tensors.ts";
 
@@ -63,7 +64,7 @@ export class KernelRecorder {
     this.#substitutes = new Substitutes(options);
     const gpu = this.#device.device;
     this.#buffers = new Buffers(gpu, options.memoryLimit);
-    this.#holdings = new Holdings(this.#buffers, this.#isChecked, gpu.limits.maxStorageBufferBindingSize);
+    this.#holdings = new Holdings(this.#buffers, this.#isChecked, mostBytesOf(gpu));
     this.#queue = new SubmissionQueue(this.#device, this.#buffers);
     this.#reading = { device: this.#device, queue: this.#queue, timeout: options.timeout };
   }
@@ -121,6 +122,8 @@ export class KernelRecorder {
     const text = this.#substitutes.textOf(kernel);
     const constants = this.#substitutes.constantsOf(kernel, text);
     const plan = planDispatch(kernel, { text, constants, inputs, scalars, stored, otherwise: this.#otherwise });
+    for (const [name, { shape, type }] of Object.entries(plan.outputs))
+      this.#holdings.bytesOf(`${id} ${name}`, shape, type);
     const outputs = Object.fromEntries(
       Object.entries(plan.outputs).map(([name, { shape, type }]) => [
         name,

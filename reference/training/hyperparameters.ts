@@ -43,16 +43,17 @@ export const hyperparameterNames = [
 
 /** Throws RangeError, in one line that names the field and what was expected, unless a run can be made of it. */
 export function checkHyperparameters(h: Hyperparameters): void {
+  // A kernel gets reals as float32, where 1e-60 is 0 and 1e300 is infinite.
   const wanted: Record<keyof Hyperparameters, [(x: number) => boolean, string]> = {
-    learningRate: [(x) => x >= 0 && x < Infinity, "a number of at least 0"],
+    learningRate: [(x) => x >= 0 && Math.fround(x) < Infinity, "a float32 number of at least 0"],
     warmupSteps: [(x) => Number.isSafeInteger(x) && x >= 0, "an integer of at least 0"],
     totalSteps: [(x) => Number.isSafeInteger(x) && x >= 1, "a positive integer"],
     minLearningRateRatio: [(x) => x >= 0 && x <= 1, "a number from 0 to 1"],
-    weightDecay: [(x) => x >= 0 && x < Infinity, "a number of at least 0"],
+    weightDecay: [(x) => x >= 0 && Math.fround(x) < Infinity, "a float32 number of at least 0"],
     beta1: [(x) => x >= 0 && x < 1, "a number from 0 to below 1"],
     beta2: [(x) => x >= 0 && x < 1, "a number from 0 to below 1"],
-    adamEps: [(x) => x > 0 && x < Infinity, "a positive number"],
-    maxGradientNorm: [(x) => x > 0 && x < Infinity, "a positive number"],
+    adamEps: [isPositive, "a positive float32 number"],
+    maxGradientNorm: [isPositive, "a positive float32 number"],
   };
   for (const name of hyperparameterNames) {
     const [fits, what] = wanted[name];
@@ -60,4 +61,8 @@ export function checkHyperparameters(h: Hyperparameters): void {
       throw new RangeError(`hyperparameters: ${name} is ${shown(h[name])}, expected ${what}`);
     }
   }
+}
+
+function isPositive(x: number): boolean {
+  return Math.fround(x) > 0 && Math.fround(x) < Infinity;
 }

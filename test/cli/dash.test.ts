@@ -1,4 +1,4 @@
-// "-" is standard output where a command says so, and never the name of a file.
+// "-" is standard output where a command says so, and never the name of a file; nor is the empty text.
 import { Command } from "commander";
 import { existsSync, rmSync } from "node:fs";
 import { expect, test } from "vitest";
@@ -70,4 +70,10 @@ test.each([
   rmSync("-", { force: true });
   const without = await inProcess(args);
   expect(without.out, "the next command has its standard output again").not.toBe("");
+});
+
+test.each(calls)("$name refuses the empty name before it does anything", async ({ args }) => {
+  const { code, out, err } = await inProcess(args.map((word) => (word === "-" ? "" : word)));
+  expect([code, out]).toEqual([2, ""]);
+  expect(err).toMatch(/^touchstone: (--(json|out|svg|evidence)|<out>): is empty, expected a path\n$/);
 });

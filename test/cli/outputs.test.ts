@@ -1,5 +1,6 @@
 // Every path that a command writes: nothing that is there goes without --overwrite, an input never, and mode and links stay.
 import {
+  existsSync,
   chmodSync,
   copyFileSync,
   linkSync,
@@ -157,4 +158,12 @@ test("two outputs of one command have two names", async () => {
   ]);
   expect(err).toMatch(/--json .*one: is also --svg, expected two files\n$/);
   expect(code).toBe(2);
+});
+
+test("two outputs of one command are two files, whatever links say", async () => {
+  symlinkSync(at("new"), at("link-to-new"));
+  const args = ["plan", "--model", "7B", "--svg", at("new"), "--json", at("link-to-new")];
+  const { code, err } = await inProcess(args);
+  expect(err).toMatch(/--json .*link-to-new: is also --svg, expected two files\n$/);
+  expect([code, existsSync(at("new"))]).toEqual([2, false]);
 });

@@ -128,7 +128,13 @@ describe("Holdings", () => {
 
   test("a tensor beyond what the device binds is refused by name", () => {
     const holdings = new Holdings(new Buffers(hostDevice), false, 64);
-    expect(() => holdings.allocate([17], "f32", "y")).toThrow("y [17] takes 80 bytes, this device binds at most 64");
+    expect(() => holdings.allocate([17], "f32", "y")).toThrow(
+      "y [17] takes 80 bytes, this device binds at most 64, expected at most 16 elements",
+    );
+    expect(() => holdings.allocate([33], "bf16", "y")).toThrow("expected at most 32 elements");
+    const x = { data: new Float32Array(17), shape: [17] };
+    expect(() => holdings.upload(x, "x")).toThrow("x [17] takes 80 bytes");
+    expect(holdings.all()).toEqual([]);
   });
 });
 

@@ -1,4 +1,4 @@
-import { expect, test } from "vitest";
+import { expect, test, vi } from "vitest";
 import { KernelError } from "../../kernels-gpu/device/errors.ts";
 import { kernels } from "../../kernels-gpu/index.ts";
 import { spread } from "../../kernels-gpu/device/declaration.ts";
@@ -32,6 +32,27 @@ test.each([[[1, 1]], [[0, 3]], [[3, 0]], [[10, 37]], [[129, 5]]])("a program of 
   const x = whole(shape);
   const { y } = await columns(device, { x, scale: 2 });
   expect(y.data).toEqual(columnSums(x).map((sum) => 2 * sum));
+});
+
+test("inputs and outputs beyond what the device binds are refused by name before anything is allocated", async () => {
+  const most = Math.min(device.device.limits.maxStorageBufferBindingSize, device.device.limits.maxBufferSize);
+  const F = 2 ** 14;
+  const R = Math.ceil(most / 4 / F);
+  const buffers = vi.spyOn(device.device, "createBuffer");
+  // A row that stands for all: no array of that many numbers is made.
+  const gate = { data: new Float32Array(F), shape: [R, F] };
+  await expect(kernels["swiglu.forward"](device, { gate, up: gate })).rejects.toThrow(
+    new RegExp(
+      String.raw`^swiglu\.forward: gate \[${R},${F}\] takes \d+ bytes, this device binds at most ${most}, expected at most \d+ elements$`,
+    ),
+  );
+  const run = new KernelRecorder(device);
+  expect(() => run.upload({ ...gate, shape: [2 * R, F] }, "gate")).toThrow(
+    /^gate \[\d+,\d+\] takes \d+ bytes, .* expected at most \d+ elements$/,
+  );
+  run.destroy();
+  expect(buffers).not.toHaveBeenCalled();
+  buffers.mockRestore();
 });
 
 test("an override changes every kernel of a program, and its number of workgroups", async () => {
