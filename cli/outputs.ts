@@ -1,5 +1,5 @@
 // Where a command writes: never over what it reads, and over an earlier file only where nothing is lost or --overwrite says so.
-import { accessSync, type BigIntStats, constants, existsSync, readdirSync, statSync } from "node:fs";
+import { accessSync, type BigIntStats, constants, existsSync, readdirSync, realpathSync, statSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { openInput } from "../formats/input.ts";
 import { asFormatError } from "../formats/system-error.ts";
@@ -38,11 +38,12 @@ export function checkOutput(what: string, path: string, { overwrite = false, inp
   throw new UserError(`${shown}: is there already, expected a free name, or --overwrite`);
 }
 
-/** What is at a path; where nothing is, its folder must be writable. */
+/** What is at a path, which must be writable, and so must its folder: the new file is made there. */
 function writableAt(path: string, shown: string): BigIntStats | undefined {
   try {
     const found = statSync(path, { throwIfNoEntry: false, bigint: true });
-    if (found === undefined) accessSync(dirname(path), constants.W_OK | constants.X_OK);
+    if (found !== undefined) accessSync(path, constants.W_OK);
+    accessSync(dirname(found === undefined ? path : realpathSync(path)), constants.W_OK | constants.X_OK);
     return found;
   } catch (error) {
     throw asFormatError(error, shown, "cannot be written", `a writable folder ${dirname(path)}`);

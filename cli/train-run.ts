@@ -6,7 +6,13 @@ import { generate } from "../reference/model/generate.ts";
 import type { Hyperparameters } from "../reference/training/hyperparameters.ts";
 import { initialState } from "../reference/training/step.ts";
 import { countParameters, initialWeights, type Weights } from "../reference/weights.ts";
-import { type RunCheckpoint, hasCheckpoint, loadCheckpoint, type RunPlan } from "../training/checkpoint.ts";
+import {
+  checkpointPath,
+  type RunCheckpoint,
+  hasCheckpoint,
+  loadCheckpoint,
+  type RunPlan,
+} from "../training/checkpoint.ts";
 import { mixtureData, type Placement, textData, type TrainingData } from "../training/data.ts";
 import { openMixture } from "../training/mixture.ts";
 import { type StepReport, train } from "../training/run.ts";
@@ -16,6 +22,7 @@ import { openVocabulary, type Vocabulary } from "../training/vocabulary.ts";
 import { type EngineName, engineOf } from "./engine.ts";
 import { UserError } from "./errors.ts";
 import { live, note, say, sayText } from "./output.ts";
+import { checkOutput } from "./outputs.ts";
 import { defaults } from "./train-defaults.ts";
 import { catchSignals, pauses } from "./signals.ts";
 import { statuses } from "./statuses.ts";
@@ -60,6 +67,8 @@ export async function run(options: TrainOptions): Promise<void> {
     const data = source.data(vocabulary, checkpoint.plan, checkpoint.mixture);
     if (out !== undefined) {
       folder ??= openRunFolder(out); // before any step is computed
+      const where = options.out === undefined ? "--resume" : "--out";
+      checkOutput(where, checkpointPath(out), { overwrite: true, inputs: [...source.paths, options.tokenizer] });
       if (folder.note !== undefined) note(`touchstone: ${folder.note}`);
       if (options.resume === undefined && options.overwrite !== true && hasCheckpoint(out)) {
         throw new UserError(
@@ -146,17 +155,24 @@ async function trainFrom(
 /** What --text or --mixture names: its identity, and as data of a run. */
 interface Learned {
   readonly sha256: string;
+  /** The files that are read. */
+  readonly paths: readonly string[];
   data(vocabulary: Vocabulary, placement: Placement, from: RunCheckpoint["mixture"]): TrainingData;
 }
 
 function openSource({ text: files, mixture }: TrainOptions): Learned {
   if (mixture === undefined) {
     const text = readTrainingText(files ?? []);
-    return { sha256: text.sha256, data: ({ tokenizer }, placement) => textData(text, tokenizer, placement) };
+    return {
+      sha256: text.sha256,
+      paths: files ?? [],
+      data: ({ tokenizer }, placement) => textData(text, tokenizer, placement),
+    };
   }
   const opened = openMixture(mixture);
   return {
     sha256: opened.sha256,
+    paths: [mixture, ...opened.paths],
     data: ({ tokenizer }, placement, from) => mixtureData(opened, tokenizer, placement, from),
   };
 }

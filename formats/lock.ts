@@ -1,6 +1,6 @@
 // One process at a time writes into a folder: FOLDER/.touchstone-lock says which.
 import { randomBytes } from "node:crypto";
-import { linkSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { linkSync, lstatSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { FormatError } from "./error.ts";
 import { parseJson } from "./json.ts";
@@ -105,7 +105,10 @@ function contents(path: string): string | undefined {
   try {
     return readText(path, "a lock", LONGEST);
   } catch (error) {
-    if (((error as Error).cause as NodeJS.ErrnoException | undefined)?.code === "ENOENT") return undefined;
+    if (((error as Error).cause as NodeJS.ErrnoException | undefined)?.code === "ENOENT") {
+      // A link to nothing is there nevertheless, and would be waited for without end.
+      return lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink() === true ? "" : undefined;
+    }
     throw error;
   }
 }

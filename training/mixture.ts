@@ -8,6 +8,7 @@ import { dirname, resolve } from "node:path";
 import { FormatError, quote } from "../formats/error.ts";
 import { readJson } from "../formats/input.ts";
 import { describeJson, fieldsOf, isRecord } from "../formats/json.ts";
+import { append } from "../reference/lists.ts";
 import { sharesOf } from "../reference/text/mixture.ts";
 import type { Source } from "../reference/text/mixture.ts";
 import type { Tokenizer } from "../reference/text/tokenizer.ts";
@@ -38,6 +39,8 @@ export interface OpenedSource {
 
 export interface OpenedMixture {
   readonly sources: readonly OpenedSource[];
+  /** The files and folders that its sources name. */
+  readonly paths: readonly string[];
   /** Of names, weights, separators and all bytes, in hexadecimal. */
   readonly sha256: string;
 }
@@ -72,8 +75,10 @@ export function openMixture(path: string): OpenedMixture {
   const shares = sharesOf(specs);
   const hash = createHash("sha256");
   const held = { bytes: 0 };
+  const all: string[] = [];
   const sources = specs.map(({ name, weight, files: names, separator }, s): OpenedSource => {
     const paths = names.map((file) => resolve(dirname(path), file));
+    append(all, paths);
     const files = openDocuments({ paths, held, ...(separator !== undefined && { separator }) });
     if (files.count === 0) {
       const where = `${files.files} ${files.files === 1 ? "file" : "files"} of ${files.bytes} bytes`;
@@ -83,7 +88,7 @@ export function openMixture(path: string): OpenedMixture {
     const heldOut = Math.min(MOST_HELD_OUT, Math.floor(files.count / HELD_OUT_SHARE));
     return { name, weight, share: shares[s], files, learned: files.count - heldOut };
   });
-  return { sources, sha256: hash.digest("hex") };
+  return { sources, paths: all, sha256: hash.digest("hex") };
 }
 
 /** The documents that are learned, as the mixture takes them. */

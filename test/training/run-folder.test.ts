@@ -230,3 +230,43 @@ describe("the tokenizer", () => {
     expect(tokenizerOfRun(folder)).toBe(at("tokenizer.model"));
   });
 });
+
+test("a lock that is a link to nothing is not waited for", () => {
+  mkdirSync(folder);
+  symlinkSync(at("nowhere"), at(LOCK));
+  expect(() => openRunFolder(folder)).toThrow(/is locked, by whom is not readable, .* remove /);
+});
+
+describe("what a run reads, or could not replace, is refused before its first step", () => {
+  const train = (...more: string[]): Promise<{ code: number; out: string; err: string }> =>
+    inProcess(["train", "--steps", "1", "--batch-size", "1", "--sequence-length", "8", ...more, "--overwrite"]);
+  beforeEach(() => void mkdirSync(folder));
+  const text = "the quick brown fox ".repeat(500);
+
+  test("its text, which has the name of the checkpoint", async () => {
+    writeFileSync(checkpointPath(folder), text);
+    symlinkSync(checkpointPath(folder), at("link.txt"));
+    for (const name of [checkpointPath(folder), at("link.txt")]) {
+      const { code, out, err } = await train("--text", name, "--out", folder);
+      expect([code, out]).toEqual([2, ""]);
+      expect(err).toMatch(/--out .*checkpoint\.safetensors: is the input .*, expected another file\n$/);
+    }
+    expect(readFileSync(checkpointPath(folder), "utf8")).toBe(text);
+  });
+
+  test("a file of its mixture", async () => {
+    writeFileSync(checkpointPath(folder), text);
+    const sources = [{ name: "a", weight: 1, files: ["checkpoint.safetensors"] }];
+    writeFileSync(at("mixture.json"), JSON.stringify({ sources }));
+    const { code, err } = await train("--mixture", at("mixture.json"), "--out", folder);
+    expect([code, err]).toEqual([2, expect.stringMatching(/is the input .*, expected another file\n$/)]);
+    expect(readFileSync(checkpointPath(folder), "utf8")).toBe(text);
+  });
+
+  test("a folder of the checkpoint's name", async () => {
+    mkdirSync(checkpointPath(folder));
+    const { code, out, err } = await train("--out", folder);
+    expect([code, out]).toEqual([2, ""]);
+    expect(err).toMatch(/checkpoint\.safetensors: is not a regular file, expected the path of a file to write\n$/);
+  });
+});
