@@ -1,9 +1,8 @@
 // What `touchstone train` does.
 import { realpathSync } from "node:fs";
 import { totalmem } from "node:os";
-import { type LlamaConfig, presets } from "../reference/config.ts";
 import { generate } from "../reference/model/generate.ts";
-import type { Hyperparameters } from "../reference/training/hyperparameters.ts";
+import { checkHyperparameters } from "../reference/training/hyperparameters.ts";
 import { initialState } from "../reference/training/step.ts";
 import { countParameters, initialWeights, type Weights } from "../reference/weights.ts";
 import {
@@ -23,6 +22,7 @@ import { type EngineName, engineOf } from "./engine.ts";
 import { UserError } from "./errors.ts";
 import { live, note, say, sayText } from "./output.ts";
 import { checkOutput } from "./outputs.ts";
+import { configOf, hyperparametersOf, presetOf, sameConfig } from "./train-config.ts";
 import { defaults } from "./train-defaults.ts";
 import { catchSignals, pauses } from "./signals.ts";
 import { statuses } from "./statuses.ts";
@@ -182,9 +182,11 @@ function begun(options: TrainOptions, sha256: string, vocabulary: Vocabulary): R
   const config = configOf(options, vocabulary);
   checkMachine(`--config ${options.config}: a step`, countParameters(config) * BYTES_A_PARAMETER);
   const seed = options.seed ?? defaults.seed;
+  const hyperparameters = hyperparametersOf(config, options.steps ?? defaults.steps, options.learningRate);
+  checkHyperparameters(hyperparameters);
   const plan: RunPlan = {
     config,
-    hyperparameters: hyperparametersOf(config, options.steps ?? defaults.steps, options.learningRate),
+    hyperparameters,
     batchSize: options.batchSize ?? defaults.batchSize,
     microBatches: options.microBatches ?? 1,
     sequenceLength: options.sequenceLength ?? defaults.sequenceLength,
@@ -239,42 +241,6 @@ function resumed(options: TrainOptions, folder: string, sha256: string, vocabula
     refuse(options.text === undefined ? "the default text" : `--text ${options.text.join(" ")}`, "another text");
   }
   return checkpoint;
-}
-
-/** A preset with the tokenizer's vocabulary and, if --sequence-length was given, that context. */
-function configOf(
-  { config: name = "tiny", sequenceLength }: TrainOptions,
-  { tokenizer, file }: Vocabulary,
-): LlamaConfig {
-  const preset = presetOf(name);
-  const maxSeqLen = sequenceLength ?? preset.maxSeqLen;
-  return { ...preset, maxSeqLen, vocabSize: file === undefined ? preset.vocabSize : tokenizer.vocabSize };
-}
-
-function presetOf(name: string): LlamaConfig {
-  if (Object.hasOwn(presets, name)) return presets[name as keyof typeof presets];
-  throw new UserError(`--config ${name}: no such configuration, expected one of ${Object.keys(presets).join(", ")}`);
-}
-
-function sameConfig(a: LlamaConfig, b: LlamaConfig): boolean {
-  // These two depend on other options.
-  const same = { ...a, maxSeqLen: b.maxSeqLen, vocabSize: b.vocabSize };
-  return Object.entries(same).every(([name, value]) => b[name as keyof LlamaConfig] === value);
-}
-
-/** LLaMA's own (Touvron et al. 2023, section 2.2), except for a learning rate that suits models this narrow. */
-function hyperparametersOf(config: LlamaConfig, totalSteps: number, learningRate = 0.48 / config.dim): Hyperparameters {
-  return {
-    learningRate,
-    warmupSteps: Math.ceil(totalSteps / 20),
-    totalSteps,
-    minLearningRateRatio: 0.1,
-    weightDecay: 0.1,
-    beta1: 0.9,
-    beta2: 0.95,
-    adamEps: 1e-8,
-    maxGradientNorm: 1,
-  };
 }
 
 /** Prints a line now and then, and on a terminal the latest step continuously. */

@@ -2,7 +2,7 @@
 import { chmodSync, mkdirSync, readdirSync, renameSync, rmSync, statSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { followed, sweep } from "./atomic.ts";
-import { FormatError } from "./error.ts";
+import { aboutPlace, FormatError } from "./error.ts";
 import { temporaryName, UNFINISHED } from "./owner.ts";
 import { asFormatError } from "./system-error.ts";
 
@@ -26,7 +26,7 @@ export function writeFolderAtomically(path: string, fill: (folder: string) => vo
       renameSync(temporary, target);
     } catch (error) {
       rmSync(temporary, { recursive: true, force: true });
-      throw error;
+      throw aboutPlace(error, temporary, path);
     }
   } catch (error) {
     throw asFormatError(error, path, "cannot be written", wanted);

@@ -26,6 +26,13 @@ export class FormatError extends Error {
   }
 }
 
+/** An error about a file in a temporary folder as one about the place that the folder is for; any other error unchanged. */
+export function aboutPlace(error: unknown, temporary: string, place: string): unknown {
+  if (!(error instanceof FormatError && error.path.startsWith(temporary))) return error;
+  const what = error.message.slice(error.path.length + 2).replaceAll(temporary, () => place);
+  return new FormatError(place + error.path.slice(temporary.length), what, { cause: error });
+}
+
 /** A name found in a file, in quotation marks, and cut to fit on a line. */
 export function quote(name: string): string {
   return printable(JSON.stringify(name.length > 100 ? `${name.slice(0, 100)}…` : name));

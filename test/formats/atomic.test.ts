@@ -278,3 +278,17 @@ test("bytes of shared memory can be written", () => {
   writeAtomically(path, (write) => write(bytesOf(data)));
   expect([...fs.readFileSync(path)]).toEqual([0, 0, 0x80, 0x3f]);
 });
+
+test("what cannot be written in a new folder is named by the folder's own name", () => {
+  const place = join(folder, "new");
+  const refused = failure(() =>
+    writeFolderAtomically(place, (at) => {
+      fs.mkdirSync(join(at, "file"));
+      writeAtomically(join(at, "file"), fill);
+    }),
+  );
+  expect(refused).toBeInstanceOf(FormatError);
+  expect(refused.message).toMatch(/^\S+\/new\/file: cannot be written, /);
+  expect(refused.message).not.toMatch(/\.touchstone-/);
+  expect(fs.readdirSync(folder)).toEqual(["checkpoint"]);
+});

@@ -269,4 +269,10 @@ describe("what a run reads, or could not replace, is refused before its first st
     expect([code, out]).toEqual([2, ""]);
     expect(err).toMatch(/checkpoint\.safetensors: is not a regular file, expected the path of a file to write\n$/);
   });
+
+  test("a learning rate that is infinite in float32", async () => {
+    const { code, out, err } = await train("--learning-rate", "1e300", "--out", folder);
+    expect([code, out]).toEqual([2, ""]);
+    expect(err).toMatch(/learningRate is 1e\+300, expected a float32 number of at least 0\n$/);
+  });
 });
