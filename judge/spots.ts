@@ -59,7 +59,7 @@ export const atSpots =
     return (output, got, want) => {
       const own = { ...terms, dtype: storageOf(operation, output, terms.dtype) };
       const scales = new Scales(want, dtypes[own.dtype]);
-      const suspects = new Suspects(got, want, scales);
+      const suspects = new Suspects(got, want, scales, terms.target.promisesNonFinite);
       const even = drawnEvenly(output, want.data.length, seed);
       const drawn = new Set([...banded(output, want.shape, seed), ...even]);
       const spots = [...new Set([...drawn, ...suspects.list])].toSorted((a, b) => a - b);

@@ -95,11 +95,13 @@ export class Suspects {
   private readonly scales: Scales;
   private readonly least: Float64Array;
 
-  constructor(got: Tensor, want: Tensor<Float64Array>, scales: Scales) {
+  /** `areInfinitiesDue`: the target promises infinities, so that anything else is wrong where the truth is one. */
+  constructor(got: Tensor, want: Tensor<Float64Array>, scales: Scales, areInfinitiesDue = false) {
     this.scales = scales;
+    const most = areInfinitiesDue ? Infinity : scales.max;
     const tops = Scales.names.map(() => new Top(SUSPECTS));
     for (let i = 0; i < want.data.length; i++) {
-      const error = errorOf(got.data[i], want.data[i], scales.max);
+      const error = errorOf(got.data[i], want.data[i], most);
       if (error === 0) continue;
       const values = scales.at(i);
       for (let s = 0; s < COUNT; s++) if (error > tops[s].least * values[s]) tops[s].add(i, error / values[s]);
@@ -117,11 +119,12 @@ export class Suspects {
   }
 }
 
-/** What is no number is infinitely wrong, except beyond the largest number, where nothing is judged. */
-function errorOf(got: number, want: number, max: number): number {
+/** What is no number is infinitely wrong, except where the truth is beyond `most`: nothing is judged there. */
+function errorOf(got: number, want: number, most: number): number {
+  if (got === want) return 0;
   const error = Math.abs(got - want);
   if (error < Infinity) return error;
-  return Math.abs(want) <= max ? Infinity : 0;
+  return Math.abs(want) <= most ? Infinity : 0;
 }
 
 /** The largest of many numbers, with their indices. */

@@ -1,6 +1,6 @@
 // What the terms leave of an op's sizes: how any sizes become such as obey, and which are drawn.
 import * as fc from "fast-check";
-import { smallest } from "../../reference/lists.ts";
+import { largest, smallest } from "../../reference/lists.ts";
 import { axesOf, type Operation } from "../../reference/operation.ts";
 import type { CaseSpec, Sizes } from "../case.ts";
 import { type Domain, domainOf, lengthIn, spreadIn } from "./domain.ts";
@@ -61,7 +61,7 @@ export class SizeRule {
     const sizes = Object.fromEntries(
       Object.entries(this.spec.sizes).map(([name, arbitrary]) => {
         const choices = this.choices.get(name);
-        return [name, choices === undefined ? arbitrary : fc.constantFrom(...choices)];
+        return [name, choices === undefined ? arbitrary : fc.nat(choices.length - 1).map((i) => choices[i])];
       }),
     );
     const drawn = fc.record(sizes).map((drawing) => this.within(this.moved(drawing, spreadIn), fits));
@@ -74,7 +74,7 @@ export class SizeRule {
       if (name in moved && !choices.some((one) => one === moved[name])) moved[name] = choices[0];
     }
     for (const names of this.equal) {
-      const longest = Math.max(...names.map((name) => Number(moved[name])));
+      const longest = largest(names.map((name) => Number(moved[name])));
       for (const name of names) moved[name] = longest;
     }
     for (const [name, domain] of this.domains) if (name in moved) moved[name] = to(domain, Number(moved[name]));

@@ -80,3 +80,11 @@ describe("rows of very different size", () => {
     expect(missed!.row.zero.missed).toBe(0);
   });
 });
+
+it("a number in place of an infinity that the target promises is a suspect", () => {
+  const want = { data: Float64Array.of(1, Infinity, -Infinity, 2), shape: [2, 2] };
+  const got = { data: Float64Array.of(1, 7, -Infinity, 2), shape: [2, 2] };
+  const scales = new Scales(want, dtypes.float32);
+  expect(new Suspects(got, want, scales, true).list).toEqual([1]);
+  expect(new Suspects(got, want, scales, false).list).toEqual([]);
+});
