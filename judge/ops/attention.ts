@@ -110,7 +110,7 @@ const shared = {
       ...together(1 / 32, ["B"], ["NKV"], ["groups"], ["NKV", "HS"]),
       ...together(1 / 8, ["B", "NKV"], ["NKV", "groups"], ["B", "T"], ["NKV", "T"], ["groups", "T"]),
       ...oneHead(1 / 32, ["S"], ["S", "HS"], ["T", "HS"]),
-      ...oneHead(1 / 5, ["T", "S", "HS"]), // 256 of each and more
+      ...oneHead(1 / 8, ["T", "S", "HS"]), // 256 of each
       { long: ["T", "S"], share: 1 / 2, fixed: { ...one, HS: 4 } }, // both beyond 2,048
       { long: ["T", "S"], share: 1 / 5, fixed: { B: 2, NKV: 2, groups: 2 } }, // tiles of several heads
     ],
