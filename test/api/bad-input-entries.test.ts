@@ -58,7 +58,10 @@ test.each<[object, RegExp]>([
     /^steps\.batches\[0\]\.targets has shape \[1,1\], expected \[1,2\] as of tokens$/,
   ],
   [{ batches: [batch, batch] }, /^steps\.hyperparameters: got undefined, expected them/],
-  [{ batches: [batch], hyperparameters: {} }, /^hyperparameters: learningRate is nothing, expected a number/],
+  [
+    { batches: [batch], hyperparameters: {} },
+    /^hyperparameters: learningRate is nothing, expected a float32 number of at least 0$/,
+  ],
 ])("recordSteps with bad steps, %#", async (steps, message) => {
   await expect(recordSteps("/nonexistent/x", { config, weights, ...steps } as never)).rejects.toThrow(message);
 });
