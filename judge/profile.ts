@@ -136,17 +136,18 @@ export function inRange(t: Tensor<Float32Array>, profile: MadeUp, dtype: DTypeNa
   return { data: t.data.map((x) => x / 2 ** 43), shape: t.shape };
 }
 
-/** A table of more rows has ids that 16 bits do not hold. */
-const SIXTEEN_BITS = 2 ** 16;
+/** In a table of more rows than this few ids occur, and its last tile has none by chance. */
+const LONG_TABLE = 1024;
 
-/** Token ids or classes in [0, below): some repeat, some never occur. In a long table every other one is of its last tile. */
+/** Token ids or classes in [0, below): some repeat, some never occur. In a long table the first is the last, and every other one is of its last tile. */
 export function fillIds(seed: number, name: string, shape: readonly number[], below: number): Tensor<Int32Array> {
   const data = new Int32Array(sizeOf(shape));
   const stream = streamOf(name);
   for (let i = 0; i < data.length; i++) {
     const drawn = bits(seed, stream, i);
-    data[i] = below > SIXTEEN_BITS && i % 2 === 0 ? below - 1 - (drawn % TILE) : drawn % below;
+    data[i] = below > LONG_TABLE && i % 2 === 0 ? below - 1 - (drawn % TILE) : drawn % below;
   }
+  if (below > LONG_TABLE && data.length > 0) data[0] = below - 1;
   return { data, shape };
 }
 
