@@ -1,6 +1,6 @@
 // The configuration and the hyperparameters of a new run.
 import { type LlamaConfig, presets } from "../reference/config.ts";
-import type { Hyperparameters } from "../reference/training/hyperparameters.ts";
+import { type Hyperparameters, paperHyperparameters } from "../reference/training/hyperparameters.ts";
 import type { Vocabulary } from "../training/vocabulary.ts";
 import { UserError } from "./errors.ts";
 import type { TrainOptions } from "./train-run.ts";
@@ -38,11 +38,6 @@ export function hyperparametersOf(
     learningRate,
     warmupSteps: Math.ceil(totalSteps / 20),
     totalSteps,
-    minLearningRateRatio: 0.1,
-    weightDecay: 0.1,
-    beta1: 0.9,
-    beta2: 0.95,
-    adamEps: 1e-8,
-    maxGradientNorm: 1,
+    ...paperHyperparameters,
   };
 }

@@ -1,5 +1,6 @@
 // Inputs that a real training step gave to each op: the trained model that ships with the project runs on its training text,
 // after a few more steps, so that the moments are not zero.
+import { paperHyperparameters } from "../reference/training/hyperparameters.ts";
 import { fileURLToPath } from "node:url";
 import { checkConfig, type LlamaConfig } from "../reference/config.ts";
 import { bits, streamOf } from "../reference/random.ts";
@@ -20,12 +21,7 @@ const hyperparameters = {
   learningRate: 1e-3,
   warmupSteps: 2,
   totalSteps: 100,
-  minLearningRateRatio: 0.1,
-  weightDecay: 0.1,
-  beta1: 0.9,
-  beta2: 0.95,
-  adamEps: 1e-8,
-  maxGradientNorm: 1,
+  ...paperHyperparameters,
 };
 const [B, T] = [2, 19];
 const STEPS = 4;

@@ -119,7 +119,7 @@ export class Suspects {
   }
 }
 
-/** What is no number is infinitely wrong, except where the truth is beyond `most`: nothing is judged there. */
+/** Never NaN: what is no number is infinitely wrong, except where the truth is beyond `most`, where nothing is judged. */
 function errorOf(got: number, want: number, most: number): number {
   if (got === want) return 0;
   const error = Math.abs(got - want);

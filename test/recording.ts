@@ -1,4 +1,5 @@
 // A small recording for `touchstone trace --replay`.
+import { paperHyperparameters } from "../reference/training/hyperparameters.ts";
 import { writeSafetensors, type TensorToWrite } from "../formats/safetensors.ts";
 import { presets } from "../reference/config.ts";
 import { initialWeights } from "../reference/weights.ts";
@@ -8,12 +9,7 @@ const hyperparameters = {
   learningRate: 0.01,
   warmupSteps: 1,
   totalSteps: 9,
-  minLearningRateRatio: 0.1,
-  weightDecay: 0.1,
-  beta1: 0.9,
-  beta2: 0.95,
-  adamEps: 1e-8,
-  maxGradientNorm: 1,
+  ...paperHyperparameters,
 };
 
 /** Writes the recording of `steps` steps of a model, by default a tiny one. */

@@ -36,6 +36,16 @@ export interface Hyperparameters {
   readonly maxGradientNorm: number;
 }
 
+/** What LLaMA was trained with (Touvron et al. 2023, section 2.2), at any size; adamEps is that of Kingma & Ba 2015. */
+export const paperHyperparameters = {
+  minLearningRateRatio: 0.1,
+  weightDecay: 0.1,
+  beta1: 0.9,
+  beta2: 0.95,
+  adamEps: 1e-8,
+  maxGradientNorm: 1,
+} as const satisfies Partial<Hyperparameters>;
+
 export const hyperparameterNames = [
   ...(["learningRate", "warmupSteps", "totalSteps", "minLearningRateRatio", "weightDecay"] as const),
   ...(["beta1", "beta2", "adamEps", "maxGradientNorm"] as const),

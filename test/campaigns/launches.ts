@@ -1,6 +1,7 @@
 // `npm run campaign:launches [-- SHARE [LOOP]]` repeats what a long run repeats, and measures the memory of the process: 200,000
 // launches on the software adapter, cases of functions and processes, steps, blame. Exit status 1 where one grows by more than 20 MB
 // after its first quarter. SHARE of 1 or less does fewer.
+import { paperHyperparameters } from "../../reference/training/hyperparameters.ts";
 import { spawnSync } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -136,12 +137,7 @@ async function steps(count: number, done: () => void, open: OpenEngine): Promise
     learningRate: 1e-3,
     warmupSteps: 10,
     totalSteps: count,
-    minLearningRateRatio: 0.1,
-    weightDecay: 0.1,
-    beta1: 0.9,
-    beta2: 0.95,
-    adamEps: 1e-8,
-    maxGradientNorm: 1,
+    ...paperHyperparameters,
   };
   let step = 0;
   await repeat(count, done, () => engine.step({ tokens, targets: tokens }, h, ++step));

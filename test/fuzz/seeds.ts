@@ -1,4 +1,5 @@
 // The inputs that the fuzzer starts from, each with the readers that it goes to.
+import { paperHyperparameters } from "../../reference/training/hyperparameters.ts";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { gzipSync } from "node:zlib";
@@ -45,12 +46,7 @@ const hyperparameters = {
   learningRate: 0.01,
   warmupSteps: 1,
   totalSteps: 8,
-  minLearningRateRatio: 0.1,
-  weightDecay: 0.1,
-  beta1: 0.9,
-  beta2: 0.95,
-  adamEps: 1e-8,
-  maxGradientNorm: 1,
+  ...paperHyperparameters,
 };
 
 const vocabulary: TokenizerModel = {

@@ -1,6 +1,6 @@
 // A small model and its step, for what a whole step holds and gives on the device.
 import type { LlamaConfig } from "../../reference/config.ts";
-import type { Hyperparameters } from "../../reference/training/hyperparameters.ts";
+import { type Hyperparameters, paperHyperparameters } from "../../reference/training/hyperparameters.ts";
 
 export const config: LlamaConfig = {
   dim: 12,
@@ -19,10 +19,5 @@ export const hyperparameters: Hyperparameters = {
   learningRate: 0.01,
   warmupSteps: 0,
   totalSteps: 9,
-  minLearningRateRatio: 0.1,
-  weightDecay: 0.1,
-  beta1: 0.9,
-  beta2: 0.95,
-  adamEps: 1e-8,
-  maxGradientNorm: 1,
+  ...paperHyperparameters,
 };

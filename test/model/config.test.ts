@@ -1,7 +1,11 @@
 // Reals of a configuration are those that a kernel gets: float32, positive, finite.
 import { expect, test } from "vitest";
 import { checkConfig, presets } from "../../reference/config.ts";
-import { checkHyperparameters, type Hyperparameters } from "../../reference/training/hyperparameters.ts";
+import {
+  checkHyperparameters,
+  type Hyperparameters,
+  paperHyperparameters,
+} from "../../reference/training/hyperparameters.ts";
 
 const bad = [0, -1, -1e-5, NaN, Infinity, -Infinity, 1e-60, 1e300];
 
@@ -17,12 +21,7 @@ const good: Hyperparameters = {
   learningRate: 3e-4,
   warmupSteps: 1,
   totalSteps: 10,
-  minLearningRateRatio: 0.1,
-  weightDecay: 0.1,
-  beta1: 0.9,
-  beta2: 0.95,
-  adamEps: 1e-8,
-  maxGradientNorm: 1,
+  ...paperHyperparameters,
 };
 
 test.each([

@@ -1,4 +1,5 @@
 // A run's folder: one process writes to it, no other run's checkpoint is lost, and a checkpoint has its tokenizer at every moment.
+import { paperHyperparameters } from "../../reference/training/hyperparameters.ts";
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import {
@@ -49,12 +50,7 @@ const hyperparameters = {
   learningRate: 0.01,
   warmupSteps: 1,
   totalSteps: 9,
-  minLearningRateRatio: 0.1,
-  weightDecay: 0.1,
-  beta1: 0.9,
-  beta2: 0.95,
-  adamEps: 1e-8,
-  maxGradientNorm: 1,
+  ...paperHyperparameters,
 };
 
 function runOf(seed: number, step: number, { file }: Vocabulary = bytes): RunCheckpoint {

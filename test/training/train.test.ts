@@ -1,3 +1,4 @@
+import { paperHyperparameters } from "../../reference/training/hyperparameters.ts";
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -291,12 +292,7 @@ function planOf(config: RunPlan["config"], totalSteps: number, seed: number): Ru
     learningRate: 0.01,
     warmupSteps: Math.ceil(totalSteps / 20),
     totalSteps,
-    minLearningRateRatio: 0.1,
-    weightDecay: 0.1,
-    beta1: 0.9,
-    beta2: 0.95,
-    adamEps: 1e-8,
-    maxGradientNorm: 1,
+    ...paperHyperparameters,
   };
   return {
     config,
