@@ -8,10 +8,12 @@ import { checkManifest, hasSources, holdToManifest, readManifest } from "../gold
 import { readFixture } from "../golden/fixtures/read.ts";
 import { generateAtScale, lengthsOf } from "../golden/fixtures/scale.ts";
 import { concludeVerified, fixtureNames, type Verified, verifyFile } from "../golden/fixtures/verify.ts";
+import { concludeAll } from "../judge/conclusion.ts";
 import { UserError } from "./errors.ts";
 import type { Target } from "../reference/targets.ts";
 import { note, say } from "./output.ts";
-import { catchSignals } from "./signals.ts";
+import { reasonLines, verdictIn } from "./reasons.ts";
+import { catchSignals, untilSignal } from "./signals.ts";
 import { statuses, statusOfVerdict } from "./statuses.ts";
 import { tableOf } from "./table.ts";
 import { chooseTarget } from "./terms.ts";
@@ -107,25 +109,28 @@ export function checkFolder(folder = committed): number {
 }
 
 /** Judges a folder of outputs; returns the exit status. */
-export function verify(fixtures: string, outputs: string, { allowUnjudged }: VerifyOptions): number {
+export async function verify(fixtures: string, outputs: string, { allowUnjudged }: VerifyOptions): Promise<number> {
   const given = namesIn(outputs, "a folder of outputs");
   const names = fixtureNames(fixtures);
   const isHeld = holdToManifest(fixtures);
-  const results = names.map((name) => verifyFile(fixtures, outputs, name));
+  const results: Verified[] = [];
+  const isInterrupted = await untilSignal(names, (name) => void results.push(verifyFile(fixtures, outputs, name)));
   if (!isHeld) note(`${fixtures} has no manifest.json: its fixtures are taken as they are`);
   say(verifyTable(results, allowUnjudged));
   say(results.flatMap(({ findings }) => findings.map((finding) => `FAIL ${finding}`)));
-  const { verdict, reasons } = concludeVerified(results, allowUnjudged);
-  say(reasons.map((reason) => `inconclusive ${reason}`));
+  const { verdict, reasons } = concludeAll([concludeVerified(results, allowUnjudged)], isInterrupted);
+  say(reasonLines(reasons));
   const strangers = given.filter((name) => !names.includes(name)).map((name) => `${name} belongs to no fixture`);
   note(firstOf([...strangers, ...results.flatMap(({ notes }) => notes)]));
   const failed = results.filter(({ findings }) => findings.length > 0).length;
   const fixturesJudged = counted(results.length, "fixture");
   if (verdict === "FAIL") say(`${failed} of ${fixturesJudged} failed`);
+  else if (isInterrupted) say(`${fixturesJudged} of ${names.length}, no output outside its bounds`);
   else if (verdict === "inconclusive")
     say(`inconclusive: ${fixturesJudged}, no output outside its bounds, too little judged`);
   else say(`${fixturesJudged}, all outputs within bounds`);
-  return statusOfVerdict(verdict);
+  if (isInterrupted) say(verdictIn(verdict, true));
+  return statusOfVerdict(verdict, isInterrupted);
 }
 
 const MOST_NOTES = 10;

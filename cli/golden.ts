@@ -46,7 +46,7 @@ export function register(program: Command): void {
     .addHelpText("after", `\n${findingsInHelp}`)
     .action(async (fixtures: string, outputs: string, options: VerifyOptions) => {
       const { verify } = await import("./golden-run.ts");
-      process.exitCode = verify(fixtures, outputs, options);
+      process.exitCode = await verify(fixtures, outputs, options);
     });
   golden
     .command("list")

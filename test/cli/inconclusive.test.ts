@@ -1,9 +1,13 @@
 // A run that judged nothing, or too little, is inconclusive: its word, its reasons, exit status 4, and the same in JSON.
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { afterAll, describe, expect, test } from "vitest";
-import { readSafetensors, writeSafetensors } from "../../formats/safetensors.ts";
+import { readSafetensors, type TensorToWrite, writeSafetensors } from "../../formats/safetensors.ts";
+import { fileTypes } from "../../golden/fixtures/fixture.ts";
+import { readFixture } from "../../golden/fixtures/read.ts";
+import { fixtureNames } from "../../golden/fixtures/verify.ts";
 import { recordSteps } from "../../judge/api/step.ts";
 import { initialWeights } from "../../reference/weights.ts";
 import type { Floats, Tensor } from "../../reference/tensor.ts";
@@ -226,6 +230,27 @@ describe("blame", () => {
     expect(code).toBe(130);
     expect(await inProcess(["blame", path])).toMatchObject({ code: 1 });
   });
+});
+
+test("golden verify: a signal, before a fault and after one", async () => {
+  const suite = fileURLToPath(new URL("../../golden/fixtures/suite", import.meta.url));
+  const [right, none] = [join(folder, "right"), join(folder, "none")];
+  for (const path of [right, none]) mkdirSync(path);
+  for (const name of fixtureNames(suite)) {
+    const { outputs, dtype, float32Outputs } = readFixture(join(suite, name));
+    const stored = Object.entries(outputs).map(([output, tensor]): [string, TensorToWrite] => [
+      output,
+      { tensor, dtype: fileTypes[float32Outputs.includes(output) ? "float32" : dtype] },
+    ]);
+    writeSafetensors(join(right, name), new Map(stored));
+  }
+  const [inside, outside] = [
+    await interrupted(["golden", "verify", suite, right], () => true),
+    await interrupted(["golden", "verify", suite, none], () => true),
+  ];
+  expect(inside).toMatchObject({ code: 130, out: expect.stringMatching(/\ninconclusive, interrupted\n$/) });
+  expect(outside).toMatchObject({ code: 130, out: expect.stringMatching(/\nFAIL, interrupted\n$/) });
+  expect(await inProcess(["golden", "verify", suite, right])).toMatchObject({ code: 0 });
 });
 
 describe("diff", () => {
