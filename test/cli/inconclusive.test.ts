@@ -4,13 +4,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, describe, expect, test } from "vitest";
-import { readSafetensors, type TensorToWrite, writeSafetensors } from "../../formats/safetensors.ts";
-import { fileTypes } from "../../golden/fixtures/fixture.ts";
-import { readFixture } from "../../golden/fixtures/read.ts";
+import { readSafetensors, writeSafetensors } from "../../formats/safetensors.ts";
 import { fixtureNames } from "../../golden/fixtures/verify.ts";
 import { recordSteps } from "../../judge/api/step.ts";
 import { initialWeights } from "../../reference/weights.ts";
 import type { Floats, Tensor } from "../../reference/tensor.ts";
+import { outputsOf } from "../fixtures/outputs.ts";
 import { small } from "../judge/recorded-step.ts";
 import { inProcess } from "./in-process.ts";
 
@@ -236,14 +235,7 @@ test("golden verify: a signal, before a fault and after one", async () => {
   const suite = fileURLToPath(new URL("../../golden/fixtures/suite", import.meta.url));
   const [right, none] = [join(folder, "right"), join(folder, "none")];
   for (const path of [right, none]) mkdirSync(path);
-  for (const name of fixtureNames(suite)) {
-    const { outputs, dtype, float32Outputs } = readFixture(join(suite, name));
-    const stored = Object.entries(outputs).map(([output, tensor]): [string, TensorToWrite] => [
-      output,
-      { tensor, dtype: fileTypes[float32Outputs.includes(output) ? "float32" : dtype] },
-    ]);
-    writeSafetensors(join(right, name), new Map(stored));
-  }
+  for (const name of fixtureNames(suite)) outputsOf(join(suite, name), join(right, name));
   const [inside, outside] = [
     await interrupted(["golden", "verify", suite, right], () => true),
     await interrupted(["golden", "verify", suite, none], () => true),

@@ -27,6 +27,7 @@ import sys
 PROTOCOL = 2  # the version of the judge's requests and of the answers
 FIXTURE_FORMAT = "touchstone-fixture/2"
 
+_LARGEST = {"float32": (2 - 2**-23) * 2.0**127, "bfloat16": (2 - 2**-7) * 2.0**127, "float16": 65504.0}
 ALLOWED_UNJUDGED = 0.1  # of an output's elements, how many may lack a finite bound before it is inconclusive
 
 _OUTPUTS = {
@@ -145,10 +146,14 @@ class Fixture:
         """
         lines = []
         for name, bound in self.bounds.items():
-            unjudged = sum(b == math.inf for b in bound.data)
+            dtype = self._dtype_of(name)
+            unjudged = sum(not is_judged(w, b, dtype) for w, b in zip(self.outputs[name].data, bound.data))
             if unjudged == len(bound.data) or unjudged > ALLOWED_UNJUDGED * len(bound.data):
                 lines.append(f"inconclusive {name}: {unjudged} of {len(bound.data)} elements have no finite bound")
         return lines
+
+    def _dtype_of(self, name):
+        return "float32" if name in self.float32_outputs else self.dtype
 
     def check(self, outputs):
         """A line for each output that is missing, misshapen or outside its bound, or of which too little can be judged; none
@@ -166,7 +171,7 @@ class Fixture:
             if got.shape != want.shape:
                 findings.append(f"{name} has shape {list(got.shape)}, expected {list(want.shape)}")
                 continue
-            dtype = "float32" if name in self.float32_outputs else self.dtype
+            dtype = self._dtype_of(name)
             outside = [i for i in range(len(want.data)) if not accepts(
                 got.data[i], want.data[i], self.bounds[name].data[i], dtype)]
             if outside:
@@ -177,9 +182,15 @@ class Fixture:
         return findings or [line for line in self.inconclusive() if " of 0 " not in line]
 
 
+def is_judged(want, bound, dtype="float32"):
+    """Whether some number of that dtype lies outside the bound. An infinite bound promises nothing, and so does a finite one
+    that no number of the format exceeds."""
+    return bound < math.inf if not math.isfinite(want) else bound < _LARGEST[dtype] + abs(want)
+
+
 def accepts(got, want, bound, dtype="float32"):
-    """Whether an output of that dtype is within its bound. An infinite bound accepts anything: nothing is promised there."""
-    if bound == math.inf or got == want:
+    """Whether an output of that dtype is within its bound. Where nothing is judged, anything is accepted."""
+    if not is_judged(want, bound, dtype) or got == want:
         return True
     if dtype == "float32":
         return abs(got - want) <= bound
