@@ -1,0 +1,61 @@
+// What each line of the confusion matrix is named, and whether that is right.
+import type { Ruler, Setup } from "../../judge/sample.ts";
+import { judgeRows } from "../../judge/ops/index.ts";
+import { measurePrecision, type Precision } from "../../judge/precision.ts";
+import { precisionProbes } from "../../judge/probes.ts";
+import { operations } from "../../reference/ops/index.ts";
+import { type Target, targets } from "../../reference/targets.ts";
+import { evaluationsOf } from "../../zoo/index.ts";
+import type { Line, Word } from "./line.ts";
+
+/** right: named as it is. among: undecidable, the right word listed. unlisted: undecidable without it. wrong: another word. */
+export const marks = ["right", "among", "unlisted", "wrong"] as const;
+export type Mark = (typeof marks)[number];
+
+export interface Entry {
+  readonly truth: Word;
+  readonly named: Word;
+  readonly between: readonly Word[];
+  readonly mark: Mark;
+  /** The line, the output and n, in words. */
+  readonly where: string;
+}
+
+export interface Trial {
+  readonly n: number;
+  readonly seed: number;
+  readonly target?: Target;
+  /** Emulations that lines of one setup share. */
+  readonly rulers: Map<string, Ruler>;
+}
+
+/** The words for one line's outputs. Throws what its candidate throws. */
+export async function entriesFor(line: Line, { n, seed, target = targets.wgsl, rulers }: Trial): Promise<Entry[]> {
+  const { op, dtype = "float32", how, outputs } = line;
+  const [operation, spec] = [operations.get(op)!, judgeRows.get(op)!];
+  const setup: Setup = { operation, spec, evaluations: evaluationsOf(op), target, dtype, seed, rulers };
+  const probes = precisionProbes(spec, n, dtype);
+  const counted = probes.filter((probe) => outputs === undefined || probe.outputs.some((one) => outputs.includes(one)));
+  const { precision } = await measurePrecision(line.candidate, counted, setup);
+  return precision
+    .filter(({ output }) => outputs === undefined || outputs.includes(output))
+    .map((found) => entry(line, found, `${op}.${found.output}, n = ${n}, seed ${seed}: ${how}`));
+}
+
+function entry({ truth }: Line, { class: named, between }: Precision, where: string): Entry {
+  const among = between.some((name) => truth.includes(name));
+  const mark = truth.includes(named) ? "right" : named !== "undecidable" ? "wrong" : among ? "among" : "unlisted";
+  return { truth: truth[0], named, between, mark, where };
+}
+
+/** How many entries have each mark. */
+export function counts(entries: readonly Entry[]): Record<Mark, number> {
+  const of = (mark: Mark): number => entries.filter((one) => one.mark === mark).length;
+  return { right: of("right"), among: of("among"), unlisted: of("unlisted"), wrong: of("wrong") };
+}
+
+/** One entry that is not right, in a line. */
+export function told({ truth, named, between, mark, where }: Entry): string {
+  const words = named === "undecidable" ? between.join(" or ") : named;
+  return `${mark.toUpperCase()} ${where}: ${truth} is called ${words}`;
+}
