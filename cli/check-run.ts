@@ -19,7 +19,7 @@ import {
   shellWord,
   verdictOf,
 } from "./check-table.ts";
-import { excludedLines, modelLines, untriedLines } from "./check-untried.ts";
+import { excludedLines, modelLines, unpromisedLines, untriedLines } from "./check-untried.ts";
 import { UserError } from "./errors.ts";
 import { note, openResult, say } from "./output.ts";
 import { beginnings } from "./outputs.ts";
@@ -105,7 +105,7 @@ async function judgeEach(
 }
 
 /** Both tables, each with its findings; then what was left unjudged, and the last line. */
-function print({ results, seed, options, conclusion, isInterrupted, notStarted }: CheckRun): void {
+function print({ results, seed, options, target, conclusion, isInterrupted, notStarted }: CheckRun): void {
   const examinations = results.flatMap(({ examination }) => examination ?? []);
   const same = candidateOptions(options);
   if (results.length > 0) say(reportTable(results));
@@ -117,6 +117,7 @@ function print({ results, seed, options, conclusion, isInterrupted, notStarted }
   }
   say(untriedLines(results, isInterrupted ? "interrupted" : "budget"));
   say(excludedLines(results));
+  say(unpromisedLines(results, target.name));
   say(sizeLines(results));
   say(reasonLines(conclusion.reasons));
   say(lastLines(results));

@@ -1,4 +1,4 @@
-// What a budget or a signal left out of a check, in words.
+// What a budget, a signal, sizes or the target left out of a check, in words.
 import type { Checked } from "../judge/check.ts";
 import type { Chosen } from "../judge/choose.ts";
 import type { UntriedPart } from "../judge/untried.ts";
@@ -16,6 +16,15 @@ export function untriedLines(results: readonly Checked[], cause: "budget" | "int
       const what = report.cases === 0 ? "anything" : inWords(untried.map(({ part }) => part));
       return `${cause}: not tried: ${what} of ${report.op}`;
     });
+}
+
+/** "target: wgsl promises nothing of −∞: 2 examples of softmax.forward left out", where something was. */
+export function unpromisedLines(results: readonly Checked[], target: string): string[] {
+  const left = results.flatMap(({ report, untried }) => {
+    const count = untried.filter(({ cause }) => cause === "target").length;
+    return count === 0 ? [] : [`${counted(count, "example")} of ${report.op}`];
+  });
+  return left.length === 0 ? [] : [`target: ${target} promises nothing of −∞: left out ${left.join(", ")}`];
 }
 
 /** The most ops of which each moved part is printed; of more the JSON has them. */

@@ -3,12 +3,13 @@
 // With a budget the time may end at any point, so what tells most for its time comes first. The examples begin, and drawn cases go on
 // until the time is up. After every few cases comes one other thing: each relation, repeatability, NaN and infinity, exactness, and then
 // in turn the probes of precision and the large cases, which cost the judge itself the most.
-import { type Case, exampleCases, formatCase } from "./case.ts";
+import { type Case, exampleCases, formatCase, infiniteExamples } from "./case.ts";
 import { type Deadline, isStop } from "./deadline.ts";
 import type { Examiner } from "./examiner.ts";
 import { largeCases } from "./large.ts";
 import type { JudgeRow } from "./row.ts";
 import type { Search } from "./search.ts";
+import type { Terms } from "./terms.ts";
 import type { Untried } from "./untried.ts";
 
 /** Cases between two other things of a check with a budget. */
@@ -22,14 +23,21 @@ interface Item extends Untried {
   readonly estimate?: () => number;
 }
 
+/** What a check is about. */
+interface Plan extends Pick<Terms, "target"> {
+  readonly spec: JudgeRow;
+  readonly seed: number;
+  readonly runs: number;
+}
+
 /** Tries all of it as far as time and signal allow. Returns what they left out. Throws what the judge itself throws. */
 export async function runAgenda(
   search: Search,
   examiner: Examiner,
   deadline: Deadline,
-  { spec, seed, runs }: { readonly spec: JudgeRow; readonly seed: number; readonly runs: number },
+  { spec, seed, runs, target }: Plan,
 ): Promise<readonly Untried[]> {
-  const all = exampleCases(spec, seed);
+  const all = exampleCases(spec, seed, target);
   const large = largeCases(spec, seed, deadline.isLimited ? undefined : runs);
   const examples = deadline.isLimited ? fullFirst(all) : all;
   const untried: Untried[] = [];
@@ -58,7 +66,9 @@ export async function runAgenda(
     deadline.isLimited ? { examples, runs: ENDLESS, between } : { examples: [...examples, ...large], runs },
   );
   if (search.hasNumbers) for (const item of queue) await attempt(item);
-  return [...search.untried, ...untried];
+  const unpromised = target.promisesNonFinite ? [] : infiniteExamples(spec, seed);
+  const left = unpromised.map((c): Untried => ({ part: "example", line: formatCase(c), cause: "target" }));
+  return [...search.untried, ...untried, ...left];
 }
 
 /** Cases without elements tell the least. */

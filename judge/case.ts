@@ -2,6 +2,7 @@
 import * as fc from "fast-check";
 import type { DTypeName } from "../reference/dtype.ts";
 import type { Inputs, Scalars } from "../reference/operation.ts";
+import type { Target } from "../reference/targets.ts";
 import { type MadeUp, type Profile, profiles } from "./profile.ts";
 
 /** Lengths of axes, whole numbers and choices, by name. */
@@ -97,12 +98,32 @@ export function arbitraryCase(spec: CaseSpec, withReal: boolean): fc.Arbitrary<C
   return fc.oneof({ weight: 9, arbitrary: drawn }, { weight: 1, arbitrary: real });
 }
 
-/** The cases that always run: each example under its profile, or under every profile in turn, and with zeros of both signs. */
-export function exampleCases(spec: CaseSpec, seed: number): Case[] {
+/**
+ * The cases that always run: each example under its profile, or under every profile in turn, and with zeros of both signs.
+ * Those with masked classes are among them only for a target that promises something of −∞.
+ */
+export function exampleCases(
+  spec: CaseSpec,
+  seed: number,
+  { promisesNonFinite }: Pick<Target, "promisesNonFinite"> = { promisesNonFinite: false },
+): Case[] {
+  return allExamples(spec, seed).filter((c) => promisesNonFinite || !isOfInfinities(c));
+}
+
+/** The examples of whose numbers a target may promise nothing. */
+export function infiniteExamples(spec: CaseSpec, seed: number): Case[] {
+  return allExamples(spec, seed).filter(isOfInfinities);
+}
+
+function allExamples(spec: CaseSpec, seed: number): Case[] {
   const all: readonly MadeUp[] = spec.profiles.includes("one-hot") ? [...spec.profiles, "signed-zeros"] : spec.profiles;
   return spec.examples.flatMap(({ sizes, profile }) =>
     (profile === undefined ? all : [profile]).map((p) => ({ op: spec.op, sizes, profile: p, seed })),
   );
+}
+
+function isOfInfinities({ profile }: Case): boolean {
+  return profile === "masked";
 }
 
 /** A length: mostly small, sometimes next to a power of two, where tiles end. Shrinks towards `min`. */

@@ -48,7 +48,7 @@ export async function check(
   let untried: readonly Untried[] = [];
   let stopped: FormatError | undefined;
   try {
-    untried = await runAgenda(search, examiner, deadline, { ...plan, spec: chosen.spec });
+    untried = await runAgenda(search, examiner, deadline, { ...plan, ...terms, spec: chosen.spec });
   } catch (error) {
     if (!(error instanceof FormatError && search.report().cases > 0)) {
       await closing(limited); // the judge's own error is the one to report

@@ -110,7 +110,8 @@ function element(profile: MadeUp, seed: number, stream: number, i: number, width
     case "masked": {
       const [row, tile] = [Math.floor(i / width), Math.floor((i % width) / TILE)];
       const [seen, tiles] = [bits(seed, streamOf("seen"), row), Math.ceil(width / TILE)];
-      const isSeen = tile === seen % tiles || (seen >>> (tile % 16)) % 4 === 3;
+      // In every other row one tile only, so that tiles of any kernel are masked as a whole, before it and after it.
+      const isSeen = tile === seen % tiles || (row % 2 === 1 && (seen >>> (tile % 16)) % 4 === 3);
       return isSeen ? normal(seed, stream, i) : -Infinity;
     }
     case "bit-patterns":

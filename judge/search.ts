@@ -191,7 +191,7 @@ export async function campaign(
   const search = new Search(chosen, new Limited(candidate, deadline, plan.timeout), terms, plan, deadline);
   const { spec } = chosen;
   await search.try({
-    examples: [...exampleCases(spec, plan.seed), ...largeCases(spec, plan.seed, plan.runs)],
+    examples: [...exampleCases(spec, plan.seed, terms.target), ...largeCases(spec, plan.seed, plan.runs)],
     runs: plan.runs,
   });
   return search.report();

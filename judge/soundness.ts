@@ -41,7 +41,9 @@ export function soundness(
   const alarms: Alarm[] = [];
   let [compared, unjudged, worst, adversarial] = [0, 0, 0, 0];
   const drawn = (round: number): Case[] =>
-    round === 0 ? exampleCases(spec, seed) : fc.sample(arbitrary, { numRuns: 20, seed: bits(seed, 4, round) | 0 });
+    round === 0
+      ? exampleCases(spec, seed, target)
+      : fc.sample(arbitrary, { numRuns: 20, seed: bits(seed, 4, round) | 0 });
   for (let round = 0, n = 0; compared < elements || round < 2; round++) {
     for (const c of drawn(round)) {
       const problem = roundProblem(operation, buildCase(spec, c), "float32");

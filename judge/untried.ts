@@ -1,4 +1,5 @@
-// What a run left out: its time was up, a signal came, or the sizes that a kernel supports have no room for it.
+// What a run left out: its time was up, a signal came, the sizes that a kernel supports have no room for it, or the target
+// promises nothing of its numbers.
 
 export type UntriedPart =
   | "example"
@@ -16,5 +17,5 @@ export interface Untried {
   /** The line of the case or the relation; the op where the part has no line of its own. */
   readonly line: string;
   /** Time or a signal, if left out. */
-  readonly cause?: "sizes";
+  readonly cause?: "sizes" | "target";
 }

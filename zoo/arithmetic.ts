@@ -103,8 +103,10 @@ export class Float32Arithmetic {
     return product === 0 ? this.operand(c) : this.result(product + this.operand(c));
   }
 
+  /** A quotient of zero is exact where IEEE 754 is promised; WGSL's may be some subnormal number. */
   divide(a: number, b: number): number {
     const divisor = this.operand(b);
+    if (a === 0 && this.target.promisesNonFinite) return a / divisor;
     return this.erring("divide", Math.abs(divisor), this.operand(a) / divisor);
   }
 

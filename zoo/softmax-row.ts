@@ -30,6 +30,7 @@ function rescaled(f: Float32Arithmetic, e: Exponential, { max, sum }: State, to:
 export const running: Statistics = (f, e, row) => {
   let state: State = { max: -Infinity, sum: 0 };
   for (const logit of row) {
+    if (logit === -Infinity) continue; // a masked class: (−∞) − (−∞) would be NaN
     const max = Math.max(state.max, logit);
     state = { max, sum: f.add(rescaled(f, e, state, max), e(f, f.subtract(logit, max))) };
   }

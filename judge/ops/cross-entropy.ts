@@ -43,6 +43,8 @@ const shared = {
     { sizes: { R: 9, V: 67, ignored: "some", ignoreIndex: -100 }, profile: "below-zero" },
     { sizes: { R: 9, V: 67, ignored: "some", ignoreIndex: -100 }, profile: "below-masks" },
     { sizes: { R: 70, V: 67, ignored: "none", ignoreIndex: -100 }, profile: "peak" }, // at every place of a tile of 64
+    { sizes: { R: 9, V: 67, ignored: "some", ignoreIndex: -100 }, profile: "masked" },
+    { sizes: { R: 6, V: 2100, ignored: "none", ignoreIndex: -100 }, profile: "masked" }, // whole tiles of 1,024
   ],
   large: {
     axes: { R: MOST_ROWS, V: MOST_CLASSES },
@@ -164,14 +166,15 @@ function classesAtScale(sizes: Sizes) {
   } as const;
 }
 
-/** Classes, a quarter of them the likeliest one, so that p − 1 cancels; some, all or none of them ignored. */
+/** Classes, a quarter of them the likeliest one, so that p − 1 cancels; some, all or none of them ignored. No target is masked. */
 function targetsOf(sizes: Sizes, logits: Tensor, seed: number, ignoreIndex: number): Tensor<Int32Array> {
   const [R, V] = logits.shape;
   const targets = fillIds(seed, "targets", [R], V);
   const [likeliest, ignored] = [streamOf("likeliest"), streamOf("ignored")];
   for (let r = 0; r < R; r++) {
     const row = logits.data.subarray(r * V, (r + 1) * V);
-    if (bits(seed, likeliest, r) % 4 === 0) targets.data[r] = row.indexOf(largest(row));
+    const isMasked = row[targets.data[r]] === -Infinity;
+    if (isMasked || bits(seed, likeliest, r) % 4 === 0) targets.data[r] = row.indexOf(largest(row));
     const drawn = sizes.ignored === "some" && bits(seed, ignored, r) % 3 === 0;
     if (drawn || sizes.ignored === "all") targets.data[r] = ignoreIndex;
   }

@@ -33,6 +33,8 @@ const shared = {
     { sizes: { R: 9, C: 67 }, profile: "below-zero" },
     { sizes: { R: 9, C: 67 }, profile: "below-masks" },
     { sizes: { R: 70, C: 67 }, profile: "peak" }, // at every place of a tile of 64
+    { sizes: { R: 9, C: 67 }, profile: "masked" },
+    { sizes: { R: 6, C: 2100 }, profile: "masked" }, // tiles of 1,024 that are masked as a whole
   ],
   large: {
     axes: { R: MOST_ROWS, C: MOST_CLASSES },
@@ -92,7 +94,8 @@ export const backward = judgeRow("softmax.backward", {
   build(sizes, profile, seed) {
     const { x } = forward.build(sizes, profile, seed).inputs;
     const { y } = softmax.forward(x); // rounded once: what a good forward leaves
-    return { inputs: { dy: fill(profile, seed, "dy", x.shape), y }, scalars: {} };
+    const ofGradients = profile === "masked" ? "unit" : profile;
+    return { inputs: { dy: fill(ofGradients, seed, "dy", x.shape), y }, scalars: {} };
   },
   around: byRow(["dy", "y"]),
   ordinary,

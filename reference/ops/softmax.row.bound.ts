@@ -2,6 +2,12 @@
 //
 // An exponential is judged in its exponent: a computed one is e^x · e^θ with |θ| at most its spread. That is no approximation
 // to first order, and spreads of factors add up.
+//
+// A logit of −∞ masks its class. On a target that promises IEEE 754's infinities its term is exactly 0: −∞ less any finite
+// maximum is −∞, in base 2 as well, and e^−∞ = 2^−∞ = +0 (IEEE 754-2019, 9.2.1). Adding 0 and rescaling 0 round nothing, and a
+// running maximum does not rise at −∞. So all other elements err as if the class were absent, and its own p is 0 ÷ Σ or e^−∞:
+// exactly 0. A tile that is masked as a whole has the maximum −∞; (−∞) − (−∞) is NaN, which no correct kernel adds or merges.
+// Elsewhere an infinity has no bound, and so no element of its row.
 import { dtypes } from "../dtype.ts";
 import { exp, log } from "../elementary.ts";
 import { type Approx, Arithmetic } from "../rounding.ts";
@@ -67,6 +73,7 @@ export class RowSoftmax {
     const sum = a.sum();
     const rises = errors === undefined ? risesOf(row) : undefined;
     for (let v = 0; v < V; v++) {
+      if (this.isMasked(row[v])) continue;
       const term = exp(row[v] - max);
       const rescalings = rises?.[v] ?? V - 1;
       const distance = highest - row[v] + errorAt(v);
@@ -102,6 +109,7 @@ export class RowSoftmax {
   probability(i: number, saved: Approx): Approx {
     const { a } = this;
     const logit = this.logits.data[i];
+    if (this.isMasked(logit)) return { value: 0, error: this.quotientOfZero };
     const error = this.errors?.data[i] ?? 0;
     const gap = Math.abs(this.lse.value - saved.value);
     const lseError = Math.max(saved.error, this.lse.error + gap); // the saved one, or recomputed
@@ -114,6 +122,11 @@ export class RowSoftmax {
     const result = a.rounded(value, own, 0);
     const vanishes = value - result.error < minNormal;
     return vanishes ? { value, error: result.error + this.quotientOfZero } : result;
+  }
+
+  /** Whether a class contributes exactly nothing; an absolute error of e^x, as of a clamped one, may be one at −∞ as well. */
+  private isMasked(logit: number): boolean {
+    return logit === -Infinity && this.a.target.promisesNonFinite && this.fixed < Infinity;
   }
 
   /** The spread of a product of exponentials whose arguments, differences, add up to x: difference, log2 e, product; function. */

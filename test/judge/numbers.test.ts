@@ -9,8 +9,8 @@ import { fill, madeUp, profiles } from "../../judge/profile.ts";
 import { parseReplay } from "../../judge/replay.ts";
 import { judgeOutputs, roundProblem } from "../../judge/verdict.ts";
 import type { Inputs, Outputs, Scalars } from "../../reference/operation.ts";
-import { targets } from "../../reference/targets.ts";
-import type { Floats } from "../../reference/tensor.ts";
+import { type Target, targets } from "../../reference/targets.ts";
+import type { Floats, Ints, Tensor } from "../../reference/tensor.ts";
 
 const SEEDS = [1, 2, 3];
 const rare = profiles.filter((p) => p !== "real" && p !== "scale" && !madeUp.includes(p));
@@ -22,8 +22,24 @@ function spoil(output: string, how: (data: Floats) => void): Fault {
   return (outputs) => how(outputs[output].data as Floats);
 }
 
+/** Whether the first tile of a row is masked as a whole. */
+function startsMasked(row: ArrayLike<number>, tile: number): boolean {
+  return (
+    row.length > tile &&
+    Array.from(row)
+      .slice(0, tile)
+      .every((logit) => logit === -Infinity)
+  );
+}
+
+function spoilMaskedTiles(y: Tensor<Floats | Ints>, { data, shape: [R, C] }: Tensor<Floats | Ints>): void {
+  for (let r = 0; r < R; r++) {
+    if (startsMasked(data.subarray(r * C, (r + 1) * C), 32)) y.data.fill(NaN, r * C, (r + 1) * C);
+  }
+}
+
 /** The faults of kernels, each at the numbers at which it fails. */
-const faults: Readonly<Record<string, readonly [op: string, Fault]>> = {
+const faults: Readonly<Record<string, readonly [op: string, Fault, target?: Target]>> = {
   "a running maximum that starts at 0": [
     "softmax.forward",
     ({ y }, { x }) => {
@@ -54,6 +70,26 @@ const faults: Readonly<Record<string, readonly [op: string, Fault]>> = {
       if (learningRate === 0) g.data.forEach((x, i) => x === 0 && v.data[i] === 0 && (w.data[i] = NaN));
     },
   ],
+  "an online softmax that starts with a tile of masked classes, (−∞) − (−∞)": [
+    "softmax.forward",
+    ({ y }, { x }) => spoilMaskedTiles(y, x),
+    targets.ieee,
+  ],
+  "the same in a cross-entropy with tiles of 1,024": [
+    "cross-entropy.forward",
+    ({ lse }, { logits }) => {
+      const V = logits.shape[1];
+      for (let r = 0; r < lse.data.length; r++) {
+        if (startsMasked(logits.data.subarray(r * V, (r + 1) * V), 1024)) lse.data[r] = NaN;
+      }
+    },
+    targets.ieee,
+  ],
+  "masked classes that get the probability of a finite mask": [
+    "cross-entropy.backward",
+    ({ dlogits }, { logits }) => logits.data.forEach((x, i) => x === -Infinity && (dlogits.data[i] = 1e-30)),
+    targets.cuda,
+  ],
   "an ignored class above 0 that counts": [
     "cross-entropy.forward",
     ({ loss }, { targets: classes }, { ignoreIndex }) => {
@@ -63,18 +99,20 @@ const faults: Readonly<Record<string, readonly [op: string, Fault]>> = {
   ],
 };
 
-function isSeen(op: string, fault: Fault, c: Case): boolean {
+function isSeen(op: string, fault: Fault, c: Case, target: Target): boolean {
   const [{ operation, spec }] = choose([op]);
   const problem = roundProblem(operation, buildCase(spec, c), "float32");
   const outputs = operation.evaluate(problem.inputs, problem.scalars, Float32Array);
   fault(outputs, problem.inputs, problem.scalars);
-  return judgeOutputs(operation, outputs, problem, { target: targets.wgsl, dtype: "float32" }).findings.length > 0;
+  return judgeOutputs(operation, outputs, problem, { target, dtype: "float32" }).findings.length > 0;
 }
 
 describe("every check", () => {
-  it.each(Object.entries(faults))("sees %s", (_, [op, fault]) => {
+  it.each(Object.entries(faults))("sees %s", (_, [op, fault, target = targets.wgsl]) => {
     const [{ spec }] = choose([op]);
-    for (const seed of SEEDS) expect(exampleCases(spec, seed).some((c) => isSeen(op, fault, c))).toBe(true);
+    for (const seed of SEEDS) {
+      expect(exampleCases(spec, seed, target).some((c) => isSeen(op, fault, c, target))).toBe(true);
+    }
   });
 
   it("has each axis both as a multiple of 16 and as no multiple of 8, with ordinary numbers", () => {
@@ -119,9 +157,28 @@ describe("profiles of examples", () => {
     }
   });
 
-  it("have each a case in some check, but for masked", () => {
-    const used = new Set(choose([]).flatMap(({ spec }) => exampleCases(spec, 1).map(({ profile }) => profile)));
-    expect(rare.filter((profile) => !used.has(profile))).toEqual(["masked"]);
+  it("have each a case in some check, those with −∞ where the target promises something of it", () => {
+    const unused = (target: Target): string[] => {
+      const used = new Set(
+        choose([]).flatMap(({ spec }) => exampleCases(spec, 1, target).map(({ profile }) => profile)),
+      );
+      return rare.filter((profile) => !used.has(profile));
+    };
+    expect([unused(targets.ieee), unused(targets.wgsl)]).toEqual([[], ["masked"]]);
+  });
+
+  it("mask classes that change no bound of the others", () => {
+    const [{ operation, spec }] = choose(["softmax.forward"]);
+    const { x } = spec.build({ R: 1, C: 200 }, "masked", 3).inputs;
+    const seen = Array.from(x.data).filter((logit) => logit > -Infinity);
+    const boundsOf = (data: readonly number[]): number[] => {
+      const row = { data: Float64Array.from(data), shape: [1, data.length] };
+      return Array.from(operation.bound({ x: row }, {}, targets.ieee).y.data);
+    };
+    const all = boundsOf(Array.from(x.data));
+    expect(seen.length).toBeLessThan(x.data.length);
+    expect(all.filter((_, i) => x.data[i] > -Infinity)).toEqual(boundsOf(seen));
+    expect(all.filter((_, i) => x.data[i] === -Infinity).every((bound) => bound === 0)).toBe(true);
   });
 
   it("keep the bits of NaN", () => {
