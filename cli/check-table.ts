@@ -72,10 +72,14 @@ export function lastLines(results: readonly Checked[]): string[] {
   ];
 }
 
-/** What was compared with the truth alone. */
+/** What was compared with the truth alone, and what was not even that. */
 function unsampled(results: readonly Checked[]): string {
-  const count = results.reduce((n, { report }) => n + report.unsampled, 0);
-  return count === 0 ? "" : `; ${count} more of large outputs gave no suspect`;
+  const of = (key: "unsampled" | "withoutTruth"): number => results.reduce((n, { report }) => n + report[key], 0);
+  const [compared, left] = [of("unsampled"), of("withoutTruth")];
+  return [
+    compared === 0 ? "" : `; ${compared} more of large outputs gave no suspect`,
+    left === 0 ? "" : `; ${left} more of outputs at a model's size were not sampled`,
+  ].join("");
 }
 
 /** Up to which sizes a verdict says something, of a few ops; of many the JSON says it. */

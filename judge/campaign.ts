@@ -9,6 +9,7 @@ import type { Operation } from "../reference/operation.ts";
 import type { Deadline } from "./deadline.ts";
 import { SizeRecord, type SizesTried } from "./tried.ts";
 import { type Missed, sumOfMisses } from "./missed.ts";
+import { atSample, isDear } from "./sampled.ts";
 import { allWithMisses, atSpots } from "./spots.ts";
 import { type Compared, type Comparing, everyElement, type Verdict } from "./verdict.ts";
 import { problemAtScale } from "./scale-problem.ts";
@@ -32,6 +33,8 @@ export interface Report {
   readonly unjudged: number;
   /** Elements of large outputs that were compared with the truth alone, and not held to a bound. */
   readonly unsampled: number;
+  /** Elements of outputs whose truth was taken at a sample only, outside that sample. */
+  readonly withoutTruth: number;
   /** The unjudged elements whose truth is infinite or NaN. */
   readonly nonFinite: number;
   /** What was offered of each output, and judged. */
@@ -78,7 +81,9 @@ export function buildCase(spec: JudgeRow, c: Case, dtype: DTypeName = "float32",
 }
 
 /** How the outputs of a case are compared; the spots of large ones derive from its seed, and what they would have missed. */
-export function comparing({ around }: JudgeRow, { seed }: Case, isLarge = false): Comparing {
+export function comparing({ around, sampling, large }: JudgeRow, c: Case, isLarge = false): Comparing {
+  const { seed } = c;
+  if (sampling !== undefined && isDear(large, c)) return atSample(sampling, { seed, counts: isLarge });
   if (around !== undefined) return atSpots(around, { seed, counts: isLarge });
   return isLarge ? allWithMisses(seed) : everyElement;
 }
@@ -105,6 +110,7 @@ export class Tally {
   private elements = 0;
   private unjudged = 0;
   private unsampled = 0;
+  private withoutTruth = 0;
   private nonFinite = 0;
   private worst = 0;
   private at: Report["at"];
@@ -130,6 +136,7 @@ export class Tally {
     this.elements += comparison.elements;
     this.unjudged += comparison.unjudged;
     this.unsampled += comparison.unsampled;
+    this.withoutTruth += comparison.withoutTruth;
     this.nonFinite += comparison.nonFinite;
     if (comparison.worst > this.worst && comparison.at !== undefined) {
       this.worst = comparison.worst;
@@ -146,12 +153,12 @@ export class Tally {
   }
 
   report(ms: number, failures: readonly Failure[]): Report {
-    const { op, cases, elements, unjudged, unsampled, nonFinite, worst, at, ulp, missed } = this;
+    const { op, cases, elements, unjudged, unsampled, withoutTruth, nonFinite, worst, at, ulp, missed } = this;
     const { judged, zero, neighbour, percent } = this.rejected;
     const share = (n: number) => (judged === 0 ? 0 : n / judged);
     const power = { zero: share(zero), neighbour: share(neighbour), percent: share(percent) };
     const [parts, sizes] = [this.sums.parts(), this.tried.tried()];
-    const counts = { op, cases, elements, unjudged, unsampled, nonFinite, parts };
+    const counts = { op, cases, elements, unjudged, unsampled, withoutTruth, nonFinite, parts };
     return { ...counts, worst, at, ulp, power, missed, sizes, ms, failures };
   }
 }

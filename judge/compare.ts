@@ -52,6 +52,8 @@ export interface Comparison {
   readonly unjudged: number;
   /** Elements of a large output that were compared with the truth alone, to find suspects; they are no part of `elements`. */
   readonly unsampled: number;
+  /** Elements of an output whose truth was taken at a sample only, outside that sample: no part of `elements` or `unsampled`. */
+  readonly withoutTruth: number;
   /** The unjudged elements whose truth is infinite or NaN. */
   readonly nonFinite: number;
   /** The largest error as a fraction of its bound, and where; a subnormal result counts only when it is outside. */
@@ -139,6 +141,7 @@ export function compareOutput(
     judged: n - unjudged,
     unjudged,
     unsampled: 0,
+    withoutTruth: 0,
     nonFinite,
     worst,
     at,

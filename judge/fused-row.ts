@@ -21,6 +21,7 @@ export function fuseRows({ parts }: Fused, first: JudgeRow, second: JudgeRow): J
     ...spec,
     large: undefined,
     around: undefined,
+    sampling: undefined,
     ordinary: fuseOrdinary(parts, spec, first.ordinary, second.ordinary),
     probes,
     lowProbes: probes,

@@ -50,8 +50,8 @@ export interface Sight {
 }
 
 /** Elements that are drawn evenly of an output, and rows and tiles, most of which one look decides. */
-const ELEMENTS = 256;
-const PLACES = 1024;
+export const ELEMENTS = 256;
+export const PLACES = 1024;
 /** The most elements of one row that are tried. */
 const MOST_ELEMENTS = 4096;
 const TILE = 16;
@@ -93,6 +93,8 @@ export interface Place {
 export interface Places {
   readonly count: number;
   readonly at: (place: number) => Place;
+  /** The place in which a flat index lies. */
+  readonly of: (i: number) => number;
   readonly next: number;
 }
 
@@ -103,6 +105,7 @@ export function placesOf(shape: readonly number[]): Readonly<Record<Exclude<Faul
   const run = (length: number): Places => ({
     count: length === 0 ? 0 : Math.ceil(n / length),
     at: (t) => ({ length: Math.min(length, n - t * length), index: (k) => t * length + k }),
+    of: (i) => Math.floor(i / length),
     next: length,
   });
   if (shape.length < 2) return { element: run(1), row: { ...run(1), count: 0 }, tile: run(TILE * TILE) };
@@ -113,7 +116,8 @@ export function placesOf(shape: readonly number[]): Readonly<Record<Exclude<Faul
     const [height, width] = [Math.min(TILE, rows - top), Math.min(TILE, columns - left)];
     return { length: height * width, index: (k) => (top + Math.floor(k / width)) * columns + left + (k % width) };
   };
-  return { element: run(1), row: run(columns), tile: { count: across * Math.ceil(rows / TILE), at, next: TILE } };
+  const of = (i: number): number => Math.floor(i / columns / TILE) * across + Math.floor((i % columns) / TILE);
+  return { element: run(1), row: run(columns), tile: { count: across * Math.ceil(rows / TILE), at, of, next: TILE } };
 }
 
 function missesAt(sight: Sight, places: readonly Place[], next: number): Record<FaultKind, Misses> {
@@ -160,7 +164,7 @@ export function faultyValue(kind: FaultKind, right: number, neighbour: number): 
 }
 
 /** 1 % of n elements, given what one of them is missed with. */
-function hundredth({ places, missed }: Misses, n: number): Misses {
+export function hundredth({ places, missed }: Misses, n: number): Misses {
   if (places === 0) return { places: 0, missed: 0 };
   return { places: 1, missed: atMost({ places, missed }) ** Math.max(1, n / 100) };
 }
@@ -187,6 +191,6 @@ export function sumOfMisses(a: Missed, b: Missed): Missed {
   return Object.fromEntries(entries) as Missed;
 }
 
-function eachKind<T>(of: (kind: FaultKind) => T): Record<FaultKind, T> {
+export function eachKind<T>(of: (kind: FaultKind) => T): Record<FaultKind, T> {
   return { zero: of("zero"), neighbour: of("neighbour"), percent: of("percent") };
 }

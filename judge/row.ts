@@ -15,6 +15,7 @@ import type { CaseSpec, Problem, Sizes } from "./case.ts";
 import type { Large } from "./large.ts";
 import type { Probe } from "./probes.ts";
 import type { MadeUp } from "./profile.ts";
+import type { Sampling } from "./sampled.ts";
 import type { Independence } from "./relations/independence.ts";
 import type { Symmetry } from "./relations/permutation.ts";
 import type { Scaling } from "./relations/scaling.ts";
@@ -47,6 +48,8 @@ export interface JudgeRow<Op extends string = string, P = Problem> extends CaseS
   readonly large: Large | undefined;
   /** Small problems around elements of a large output; undefined where the bound of all elements is cheap enough. */
   readonly around: Around | undefined;
+  /** How outputs are sampled whose truth costs too much everywhere; undefined where it never does. */
+  readonly sampling: Sampling | undefined;
   /** A few tiles and a rest along each axis. */
   readonly ordinary: Sizes;
   /** Where precision is measured, with sums of n terms where an op has sums of any length. */
@@ -89,6 +92,7 @@ export interface RowDeclaration<Op extends OpName, Size extends string> {
   readonly build: (sizes: Sizes, profile: MadeUp, seed: number, dtype?: DTypeName) => RowProblem<Op>;
   readonly large: Large<NoInfer<Size>> | None;
   readonly around: Around<OutputOf<Op>> | None;
+  readonly sampling: Sampling<OutputOf<Op>> | None;
   readonly ordinary: SizesOf<NoInfer<Size>>;
   readonly probes: Probes<NoInfer<Size>, OutputOf<Op>>;
   /** Replaces `probes` in 16 bits; none where those serve as well. */
@@ -122,6 +126,7 @@ export function judgeRow<const Op extends OpName, const Size extends string>(
     fits: given<"fits">(claims.fits, () => true),
     large: isNone(claims.large) ? undefined : claims.large,
     around: isNone(claims.around) ? undefined : (claims.around as Around),
+    sampling: isNone(claims.sampling) ? undefined : (claims.sampling as Sampling),
     lowProbes: given<"lowProbes">(claims.lowProbes, probes),
     cancelling: given<"cancelling">(claims.cancelling, () => []),
     independence: given<"independence">(claims.independence, []),

@@ -3,9 +3,16 @@ import { failureLine } from "./candidates/result.ts";
 import { runCandidate } from "./candidates/run.ts";
 import type { Allowance, Errors } from "../reference/bounds.ts";
 import { type DTypeName, dtypes, formats, round, ulp } from "../reference/dtype.ts";
-import { type Inputs, type Operation, type Outputs, type Scalars, storageOf } from "../reference/operation.ts";
+import {
+  type Inputs,
+  type Operation,
+  type Outputs,
+  outputShapes,
+  type Scalars,
+  storageOf,
+} from "../reference/operation.ts";
 import type { Target } from "../reference/targets.ts";
-import type { Floats, Ints, Tensor } from "../reference/tensor.ts";
+import { type Floats, type Ints, sizeOf, type Tensor } from "../reference/tensor.ts";
 import type { Problem } from "./case.ts";
 import { type Candidate, type CandidateResult, ProtocolError } from "../reference/candidate.ts";
 import { FormatError } from "../formats/error.ts";
@@ -104,9 +111,9 @@ function sums(a: Errors<string>, b: Errors<string>): Errors<string> {
   return both as Errors<string>;
 }
 
-/** Compares one output of a problem with its truth. */
-export type Compare = (output: string, got: Tensor, want: Tensor<Float64Array>) => Compared;
-/** How the outputs of a problem are compared: every element, or some of a large output. */
+/** Compares one output of a problem with its truth; its shape is right. */
+export type Compare = (output: string, got: Tensor) => Compared;
+/** How the outputs of a problem are compared: every element, or some of a large output. The truth is taken where it is needed. */
 export type Comparing = (operation: Operation, problem: Problem, terms: Terms) => Compare;
 
 /**
@@ -148,7 +155,7 @@ export function judgeOutputs(
 ): Verdict {
   const problem = roundProblem(operation, given, terms.dtype);
   const findings = [...complaints];
-  const want = truth(operation, problem);
+  const shapes = outputShapes(operation, problem.inputs, problem.scalars);
   const compare = comparing(operation, problem, terms);
   const comparisons: Compared[] = [];
   for (const name of Object.keys(operation.outputs)) {
@@ -157,11 +164,11 @@ export function judgeOutputs(
       findings.push(`output ${name} is missing`);
       continue;
     }
-    if (got.shape.join() !== want[name].shape.join() || got.data.length !== want[name].data.length) {
-      findings.push(`output ${name} has shape [${got.shape}], expected [${want[name].shape}]`);
+    if (got.shape.join() !== shapes[name].join() || got.data.length !== sizeOf(shapes[name])) {
+      findings.push(`output ${name} has shape [${got.shape}], expected [${shapes[name]}]`);
       continue;
     }
-    const comparison = compare(name, got, want[name]);
+    const comparison = compare(name, got);
     comparisons.push(comparison);
     if (comparison.outside > 0 && comparison.at !== undefined) findings.push(describeFinding(comparison.at));
   }
@@ -170,7 +177,9 @@ export function judgeOutputs(
 
 /** Holds every element to its bound. */
 export const everyElement: Comparing = (operation, problem, { target, dtype }) => {
-  const allowed = allowancesOf(operation, problem, target);
-  return (name, got, want) =>
-    compareOutput(name, got, { want, allowed: allowed[name] }, { target, dtype: storageOf(operation, name, dtype) });
+  const [want, allowed] = [truth(operation, problem), allowancesOf(operation, problem, target)];
+  return (name, got) => {
+    const expected = { want: want[name], allowed: allowed[name] };
+    return compareOutput(name, got, expected, { target, dtype: storageOf(operation, name, dtype) });
+  };
 };

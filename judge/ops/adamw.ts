@@ -93,6 +93,7 @@ export const forward = judgeRow("adamw.forward", {
   },
   large: { axes: { N: MOST_ELEMENTS }, work: (sizes) => 28 * size(sizes, "N") },
   around: byElement(["w", "g", "m", "v"]),
+  sampling: none("the truth of all is cheap"),
   ordinary: { N: 200, step: 7, parameter: "matrix" },
   probes: () => [{ sizes: { N: 256, step: 10, parameter: "matrix" }, outputs: ["w", "m", "v"] }],
   lowProbes: none("the state stays float32"),

@@ -19,6 +19,7 @@ export const forward = judgeRow("add.forward", {
   },
   large: { axes: { N: MOST_ELEMENTS }, work: (sizes) => 20 * size(sizes, "N") },
   around: byElement(["a", "b"]),
+  sampling: none("the truth of all is cheap"),
   ordinary: { N: 200 },
   probes: () => [{ sizes: { N: 512 }, outputs: ["y"] }],
   lowProbes: none("elements do not share an error"),

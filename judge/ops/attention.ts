@@ -105,7 +105,8 @@ const shared = {
   ],
   large: {
     axes: { B: 65, NKV: 65, groups: 33, T: MOST_POSITIONS, S: MOST_POSITIONS, HS: HEAD_SIZES },
-    work: (sizes) => (seesKeys(sizes) ? work(sizes) : Infinity),
+    work,
+    admits: seesKeys,
     together: [
       ...together(1 / 32, ["B"], ["NKV"], ["groups"], ["NKV", "HS"]),
       ...together(1 / 8, ["B", "NKV"], ["NKV", "groups"], ["B", "T"], ["NKV", "T"], ["groups", "T"]),
@@ -148,6 +149,7 @@ export const forward = judgeRow("attention.forward", {
     return { inputs, scalars: {} };
   },
   around: none("the bound of all is cheap"),
+  sampling: none("the truth of all is cheap"),
   ordinary,
   probes: (n) => [{ sizes: { ...one, T: 2, S: Math.ceil(n / 16), HS: 64 }, outputs: ["y", "lse"] }],
   lowProbes: (n) => [{ sizes: { ...one, T: 4, S: Math.ceil(n / 16), HS: 64 }, outputs: ["y", "lse"] }],
@@ -196,6 +198,7 @@ export const backward = judgeRow("attention.backward", {
     return { inputs: { dy, q, k, v, y, lse }, scalars: {} };
   },
   around: none("a key's gradient depends on every later query"),
+  sampling: none("the truth of all is cheap"),
   ordinary,
   probes: (n) => [
     { sizes: { ...one, T: Math.ceil(n / 128), S: Math.ceil(n / 128), HS: 32 }, outputs: ["dq", "dk", "dv"] },

@@ -23,6 +23,7 @@ export const forward = judgeRow("cast.forward", {
   },
   large: { axes: { N: MOST_ELEMENTS }, work: (sizes) => 15 * size(sizes, "N") },
   around: byElement(["x"]),
+  sampling: none("the truth of all is cheap"),
   ordinary: { N: 200 },
   probes: () => [{ sizes: { N: 512 }, outputs: ["y"] }],
   lowProbes: none("elements do not share an error"),

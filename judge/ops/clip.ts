@@ -27,6 +27,7 @@ export const forward = judgeRow("clip.forward", {
   },
   large: { axes: { N: MOST_ELEMENTS }, work: (sizes) => 20 * size(sizes, "N") },
   around: byElement(["g"], ["norm"]),
+  sampling: none("the truth of all is cheap"),
   ordinary: { N: 200 },
   probes: () => [{ sizes: { N: 256 }, outputs: ["g"], draws: 4 }],
   lowProbes: none("elements do not share an error"),

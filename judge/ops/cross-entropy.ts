@@ -52,7 +52,8 @@ const shared = {
     mend: (sizes) => (sizes.ignored === "all" ? { ...sizes, ignored: "none" } : sizes),
   },
   around: none("the loss is one number of all, and a gradient depends on how many rows count"),
-} as const satisfies Partial<CaseSpec & { large: Large; around: None }>;
+  sampling: none("the truth of all is cheap"),
+} as const satisfies Partial<CaseSpec & { large: Large; around: None; sampling: None }>;
 
 const ordinary = { R: 19, V: 70, ignored: "some", ignoreIndex: -100 };
 const noneIgnored = { ignored: "none", ignoreIndex: crossEntropy.IGNORE_INDEX };

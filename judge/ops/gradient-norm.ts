@@ -38,6 +38,7 @@ export const forward = judgeRow("gradient-norm.forward", {
   },
   large: { axes: { N: MOST_ELEMENTS }, work: (sizes) => 5 * size(sizes, "N") },
   around: none("one number of all"),
+  sampling: none("the truth of all is cheap"),
   ordinary: { N: 700 },
   probes: (n) => [{ sizes: { N: n }, outputs: ["norm"], draws: 12 }],
   lowProbes: none("one sum: several draws are its errors"),

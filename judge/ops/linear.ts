@@ -1,13 +1,14 @@
-import { axis, type CaseSpec, size } from "../case.ts";
+import { axis, type CaseSpec, type Problem, size } from "../case.ts";
 import { fill, madeUp } from "../profile.ts";
 import { none } from "../../reference/none.ts";
-import { columnsOf, gridOf, type Lengths, lengthsIn, PER_AXIS, rowsOf, sampled } from "../at-scale.ts";
+import { columnsOf, gridOf, type Lengths, lengthsIn, type Part, PER_AXIS, rowsOf, sampled } from "../at-scale.ts";
 import { COUNTED, wholeNumbers, zeroSum } from "../probes.ts";
 import { alone } from "../relations/independence.ts";
 import { along } from "../relations/permutation.ts";
 import { linearIn } from "../relations/scaling.ts";
 import { zeroRow } from "../relations/shifts.ts";
 import { eachRow } from "../around.ts";
+import { drawElements } from "../draws.ts";
 import { type Large, MOST_COLUMNS, MOST_ROWS } from "../large.ts";
 import { judgeRow } from "../row.ts";
 
@@ -46,18 +47,44 @@ const PER_ELEMENT = 10;
 
 const ordinary = { R: 37, O: 35, C: 41 };
 
+/** Elements of y that lie in one row, at a time. */
+function aroundProducts({ inputs: { x, w } }: Problem, _: string, list: readonly number[]): Part<"x" | "w", "y">[] {
+  const [C, O] = [x.shape[1], w.shape[0]];
+  return eachRow(O, list, (r, o) => ({
+    inputs: { x: rowsOf([r], C), w: rowsOf(o, C) },
+    outputs: { y: (i) => r * O + o[i] },
+  }));
+}
+
+/** Elements of dx or of dw that lie in one row, at a time. */
+function aroundGradients(
+  { inputs: { dy, x } }: Problem,
+  output: string,
+  list: readonly number[],
+): Part<"dy" | "x" | "w", "dx" | "dw">[] {
+  const [[R, O], C] = [dy.shape, x.shape[1]];
+  if (output === "dx") {
+    return eachRow(C, list, (r, c) => ({
+      inputs: { dy: rowsOf([r], O), x: gridOf([r], c, C), w: columnsOf(c, O, C) },
+      outputs: { dx: (i) => r * C + c[i] },
+    }));
+  }
+  return eachRow(C, list, (o, c) => ({
+    inputs: { dy: columnsOf([o], R, O), x: columnsOf(c, R, C), w: gridOf([o], c, C) },
+    outputs: { dw: (i) => o * C + c[i] },
+  }));
+}
+
 export const forward = judgeRow("linear.forward", {
   ...shared,
   build(sizes, profile, seed) {
     const [R, O, C] = [size(sizes, "R"), size(sizes, "O"), size(sizes, "C")];
     return { inputs: { x: fill(profile, seed, "x", [R, C]), w: fill(profile, seed, "w", [O, C]) }, scalars: {} };
   },
-  around: ({ inputs: { x, w } }, _, list) => {
-    const [C, O] = [x.shape[1], w.shape[0]];
-    return eachRow(O, list, (r, o) => ({
-      inputs: { x: rowsOf([r], C), w: rowsOf(o, C) },
-      outputs: { y: (i) => r * O + o[i] },
-    }));
+  around: aroundProducts,
+  sampling: {
+    around: aroundProducts,
+    draw: ({ inputs: { w } }, output, shape, seed) => drawElements(output, shape, w.shape[1], seed),
   },
   ordinary,
   probes: (n) => [{ sizes: { R: 3, O: 4, C: n }, outputs: ["y"] }],
@@ -95,18 +122,11 @@ export const backward = judgeRow("linear.backward", {
     const { inputs } = forward.build(sizes, profile, seed);
     return { inputs: { dy: fill(profile, seed, "dy", [size(sizes, "R"), size(sizes, "O")]), ...inputs }, scalars: {} };
   },
-  around: ({ inputs: { dy, x } }, output, list) => {
-    const [[R, O], C] = [dy.shape, x.shape[1]];
-    if (output === "dx") {
-      return eachRow(C, list, (r, c) => ({
-        inputs: { dy: rowsOf([r], O), x: gridOf([r], c, C), w: columnsOf(c, O, C) },
-        outputs: { dx: (i) => r * C + c[i] },
-      }));
-    }
-    return eachRow(C, list, (o, c) => ({
-      inputs: { dy: columnsOf([o], R, O), x: columnsOf(c, R, C), w: gridOf([o], c, C) },
-      outputs: { dw: (i) => o * C + c[i] },
-    }));
+  around: aroundGradients,
+  sampling: {
+    around: aroundGradients,
+    draw: ({ inputs: { dy } }, output, shape, seed) =>
+      drawElements(output, shape, dy.shape[output === "dx" ? 1 : 0], seed),
   },
   ordinary,
   probes: (n) => [

@@ -78,6 +78,7 @@ export const forward = judgeRow("rmsnorm.forward", {
     };
   },
   around: byRow(["x"], ["w"], ["rstd"]),
+  sampling: none("the truth of all is cheap"),
   ordinary,
   probes: (n) => [{ sizes: { R: 1, C: n, ...usual }, outputs: ["y", "rstd"], draws: 3 }],
   lowProbes: (n) => [{ sizes: { R: 32, C: Math.ceil(n / 4), ...usual }, outputs: ["y", "rstd"] }],
@@ -154,6 +155,7 @@ export const backward = judgeRow("rmsnorm.backward", {
       },
     ];
   },
+  sampling: none("the truth of all is cheap"),
   ordinary,
   probes: (n) => [
     { sizes: { R: 1, C: n, ...usual }, outputs: ["dx"] },

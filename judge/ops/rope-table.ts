@@ -45,6 +45,7 @@ export const forward = judgeRow("rope-table.forward", {
     work: (sizes) => 100 * size(sizes, "T") * size(sizes, "HS"),
   },
   around: none("two functions an element: the bound of all is cheap"),
+  sampling: none("the truth of all is cheap"),
   ordinary: { theta: 10000, HS: 34, start: 17, T: 9 },
   probes: () => [{ sizes: { theta: 10000, HS: 32, start: 3, T: 8 }, outputs: ["cos", "sin"] }],
   lowProbes: none("angles stay float32"),

@@ -37,7 +37,8 @@ const shared = {
     work: (sizes) => 25 * size(sizes, "B") * size(sizes, "T") * size(sizes, "NH") * size(sizes, "HS"),
   },
   around: none("two products an element: the bound of all is cheap"),
-} as const satisfies Partial<CaseSpec & { large: Large; around: None }>;
+  sampling: none("the truth of all is cheap"),
+} as const satisfies Partial<CaseSpec & { large: Large; around: None; sampling: None }>;
 
 const ordinary = { B: 2, T: 9, NH: 3, HS: 10, start: 5, layout: "adjacent" };
 

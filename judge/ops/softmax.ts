@@ -60,6 +60,7 @@ export const forward = judgeRow("softmax.forward", {
     return { inputs: { x: fill(profile, seed, "x", [size(sizes, "R"), size(sizes, "C")]) }, scalars: {} };
   },
   around: byRow(["x"]),
+  sampling: none("the truth of all is cheap"),
   ordinary,
   probes: (n) => [{ sizes: { R: 1, C: n }, outputs: ["y"] }],
   lowProbes: none("every element has an error of its own"),
@@ -98,6 +99,7 @@ export const backward = judgeRow("softmax.backward", {
     return { inputs: { dy: fill(ofGradients, seed, "dy", x.shape), y }, scalars: {} };
   },
   around: byRow(["dy", "y"]),
+  sampling: none("the truth of all is cheap"),
   ordinary,
   probes: (n) => [{ sizes: { R: 1, C: n }, outputs: ["dx"] }],
   lowProbes: none("every element has an error of its own"),

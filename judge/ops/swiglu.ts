@@ -30,6 +30,7 @@ export const forward = judgeRow("swiglu.forward", {
     return { inputs: { gate: fill(profile, seed, "gate", shape), up: fill(profile, seed, "up", shape) }, scalars: {} };
   },
   around: byElement(["gate", "up"]),
+  sampling: none("the truth of all is cheap"),
   ordinary,
   probes: () => [{ sizes: { R: 4, F: 128 }, outputs: ["y"] }],
   lowProbes: none("elements do not share an error"),
@@ -62,6 +63,7 @@ export const backward = judgeRow("swiglu.backward", {
     return { inputs: { dy: fill(profile, seed, "dy", inputs.gate.shape), ...inputs }, scalars: {} };
   },
   around: byElement(["dy", "gate", "up"]),
+  sampling: none("the truth of all is cheap"),
   ordinary,
   probes: () => [{ sizes: { R: 4, F: 128 }, outputs: ["dgate", "dup"] }],
   lowProbes: none("elements do not share an error"),

@@ -66,7 +66,7 @@ function keptTo(chosen: Chosen, terms: readonly SizeTerm[]): Chosen {
     large: spec.large && {
       ...spec.large,
       mend: (sizes) => rule.nearest(spec.large?.mend?.(sizes) ?? sizes),
-      admits: (sizes) => rule.obeys(sizes) && work(sizes) <= MOST_WORK,
+      admits: (sizes) => rule.obeys(sizes) && (spec.large?.admits?.(sizes) ?? true) && work(sizes) <= MOST_WORK,
     },
     ordinary: keeper.near(spec.ordinary),
     probes: probes(spec.probes),

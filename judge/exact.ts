@@ -1,0 +1,63 @@
+// Elements of a large output against truth and bound, from small problems around them.
+import type { Operation } from "../reference/operation.ts";
+import type { Tensor } from "../reference/tensor.ts";
+import { type Around, cutOut } from "./around.ts";
+import type { Problem } from "./case.ts";
+import { type Comparison, compareOutput, type Expected, indexOf } from "./compare.ts";
+import type { Terms } from "./terms.ts";
+import { allowancesOf, truth } from "./verdict.ts";
+
+/** One output of a problem, and the small problems that give its elements. */
+export interface Source {
+  readonly around: Around;
+  readonly operation: Operation;
+  readonly problem: Problem;
+  /** The dtype is that of the output. */
+  readonly terms: Terms;
+  readonly output: string;
+}
+
+/** Elements with what a correct kernel gives there. */
+export interface Exact {
+  /** The flat indices. */
+  readonly at: readonly number[];
+  readonly want: readonly number[];
+  readonly allowed: readonly number[];
+}
+
+/** Truth and allowance at `spots`, flat indices, ascending. */
+export function exactAt({ around, operation, problem, terms, output }: Source, spots: readonly number[]): Exact {
+  const { target } = terms;
+  const [at, want, allowed]: [number[], number[], number[]] = [[], [], []];
+  for (const part of spots.length === 0 ? [] : around(problem, output, spots)) {
+    const small = cutOut(problem, part);
+    const wanted = truth(operation, small)[output];
+    const bound = (part.bound?.(small, target) ?? allowancesOf(operation, small, target))[output];
+    const locate = part.outputs[output]!;
+    for (const i of part.keep?.[output] ?? wanted.data.keys()) {
+      at.push(locate(i));
+      want.push(wanted.data[i]);
+      allowed.push(bound.data[i]);
+    }
+  }
+  return { at, want, allowed };
+}
+
+/** The same elements as tensors of one axis. */
+export function expectedOf({ want, allowed }: Exact): Expected {
+  return { want: vector(want), allowed: vector(allowed) };
+}
+
+/** Compares those elements of an output; the worst has its index in the whole output. */
+export function compareAt(output: string, got: Tensor, exact: Exact, terms: Terms): Comparison {
+  const { at } = exact;
+  const comparison = compareOutput(output, vector(at.map((i) => got.data[i])), expectedOf(exact), terms);
+  const { at: worst } = comparison;
+  return worst === undefined
+    ? comparison
+    : { ...comparison, at: { ...worst, index: indexOf(at[worst.index[0]], got.shape) } };
+}
+
+function vector(data: readonly number[]): Tensor<Float64Array> {
+  return { data: Float64Array.from(data), shape: [data.length] };
+}

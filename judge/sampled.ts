@@ -1,0 +1,54 @@
+// An output whose truth would cost too much everywhere: truth and bound at a sample, cheap checks of every element, and truth and
+// bound once more at what those suspect. A case costs what its sample costs, whatever its size.
+import { outputShapes, storageOf } from "../reference/operation.ts";
+import { sizeOf } from "../reference/tensor.ts";
+import type { Around } from "./around.ts";
+import type { Case, Problem } from "./case.ts";
+import { compareAt, exactAt } from "./exact.ts";
+import type { Large } from "./large.ts";
+import type { Manner } from "./spots.ts";
+import { missesOfSample } from "./missed-sample.ts";
+import type { Comparing } from "./verdict.ts";
+import { suspectsOf } from "./whole.ts";
+
+/** How an op is judged at a sample of its elements. */
+export interface Sampling<Output extends string = string> {
+  readonly around: Around<Output>;
+  /** The elements that are sampled of an output of that shape: flat indices, ascending. */
+  readonly draw: (problem: Problem, output: Output, shape: readonly number[], seed: number) => readonly number[];
+}
+
+/** The most multiplications of a truth that is taken everywhere, 1 GFLOP: about a second. */
+export const MOST_TRUTH = 5e8;
+
+/** Whether the truth of all elements of a case costs too much. Recorded inputs are those of a small model. */
+export function isDear(large: Large | undefined, { profile, sizes }: Case): boolean {
+  return profile !== "real" && large !== undefined && large.work(sizes) > MOST_TRUTH;
+}
+
+/** Holds a sample, and what the checks of the whole output suspect, to their bounds. */
+export const atSample =
+  ({ around, draw }: Sampling, { seed, counts }: Manner): Comparing =>
+  (operation, problem, terms) => {
+    const shapes = outputShapes(operation, problem.inputs, problem.scalars);
+    return (output, got) => {
+      const own = { ...terms, dtype: storageOf(operation, output, terms.dtype) };
+      const source = { around, operation, problem, terms: own, output };
+      const drawn = draw(problem, output, shapes[output], seed);
+      const sample = exactAt(source, drawn);
+      const known = new Set(drawn);
+      const whole = { operation, problem, output, got, terms: own, sample, seed };
+      const more = exactAt(
+        source,
+        suspectsOf(whole).filter((i) => !known.has(i)),
+      );
+      const judged = {
+        at: [...sample.at, ...more.at],
+        want: [...sample.want, ...more.want],
+        allowed: [...sample.allowed, ...more.allowed],
+      };
+      const withoutTruth = sizeOf(shapes[output]) - judged.at.length;
+      const found = { ...compareAt(output, got, judged, own), withoutTruth };
+      return counts ? { ...found, missed: missesOfSample(output, { got, sample, terms: own }, seed) } : found;
+    };
+  };
