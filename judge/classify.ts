@@ -1,6 +1,7 @@
 // From errors to a class: a candidate's errors over all elements of an output, against those of each class's emulations.
-import { type DTypeName, formats, round } from "../reference/dtype.ts";
 import type { PrecisionClass } from "./emulation.ts";
+import type { Grid } from "./grid.ts";
+import { isSource } from "./sources.ts";
 import { largest, smallest } from "../reference/lists.ts";
 
 export interface Prediction {
@@ -12,9 +13,21 @@ export interface Prediction {
   readonly unexplained: number;
 }
 
+/** Errors that no precision explains: few of the elements have nearly all of them; or they are of a size that no class has. */
+export const noClasses = [
+  "coarser than every class",
+  "coarser than float32, in no class",
+  "in no class: few elements are wrong",
+] as const;
+export type NoClass = (typeof noClasses)[number];
+
+export function isNoClass(name: NamedClass["class"]): name is NoClass {
+  return (noClasses as readonly string[]).includes(name);
+}
+
 export interface NamedClass {
-  /** The class; undecidable between several; or coarser than every class. */
-  readonly class: PrecisionClass | "undecidable" | "coarser than every class";
+  /** The class; undecidable between several; or none. */
+  readonly class: PrecisionClass | "undecidable" | NoClass;
   readonly between: readonly PrecisionClass[];
   /** Root mean square of error ÷ allowance. */
   readonly measured: number;
@@ -27,9 +40,8 @@ export interface Spectrum {
   readonly errors: readonly number[];
   /** The same for each evaluation of each class. */
   readonly emulated: ReadonlyMap<PrecisionClass, readonly (readonly number[])[]>;
-  /** The candidate's numbers, and the dtype they are stored in. */
-  readonly values: readonly number[];
-  readonly storage: DTypeName;
+  /** The coarser grid on which all of the candidate's numbers lie. */
+  readonly grid: Grid | undefined;
   /** The size that float32's errors may reach by luck when results are rounded to fewer bits, up or down. */
   readonly luck: number;
 }
@@ -47,8 +59,12 @@ export function explained(n: number): number {
   return n < 64 ? 0.5 : 0.8;
 }
 
+/** One in so many elements may be wrong without any class: they hold all of the square sum but a hundredth. */
+const FEW = 16;
+const NEARLY_ALL = 0.99;
+
 /** The class whose errors a candidate's look like. */
-export function nameClass({ errors, emulated, values, storage, luck }: Spectrum): NamedClass {
+export function nameClass({ errors, emulated, grid, luck }: Spectrum): NamedClass {
   const measured = rms(errors);
   const exact = emulated.get("float32")!;
   const noise = Math.max(luck, largest(exact.map(rms)));
@@ -57,7 +73,8 @@ export function nameClass({ errors, emulated, values, storage, luck }: Spectrum)
   const partial = new Set<PrecisionClass>();
   for (const [name, evaluations] of emulated) {
     // An evaluation that errs no more than float32 says nothing about the class.
-    const touched = evaluations.filter((evaluation) => name === "float32" || rms(evaluation) > SPREAD * noise);
+    const isCounted = name === "float32" || grid?.classes.has(name) === true;
+    const touched = evaluations.filter((evaluation) => isCounted || rms(evaluation) > SPREAD * noise);
     if (touched.length === 0) continue;
     const sizes = touched.map(rms);
     // In some order truncation errs no more than rounding does, and there are all orders between.
@@ -70,19 +87,23 @@ export function nameClass({ errors, emulated, values, storage, luck }: Spectrum)
     const left = smallest(touched.map((evaluation) => rms(difference(errors, evaluation))));
     predictions.push({ class: name, low, high, unexplained: measured > 0 ? left / measured : 1 });
     const [first, second] = touched;
-    if (name !== "float32" && touched.length > 1 && rms(difference(first, second)) <= ALIKE * sizes[0])
-      reproducible.add(name);
+    const isAlike = touched.length > 1 && rms(difference(first, second)) <= ALIKE * sizes[0];
+    if (name !== "float32" && (isSource(name) || isAlike)) reproducible.add(name);
   }
   const told = (names: readonly PrecisionClass[]): NamedClass =>
     names.length === 1
       ? { class: names[0], between: [], measured, predictions }
       : { class: "undecidable", between: names, measured, predictions };
+  const none = (name: NoClass): NamedClass => ({ class: name, between: [], measured, predictions });
+  const ofGrid = predictions.filter((p) => grid?.classes.has(p.class));
   if (!Number.isFinite(measured)) return told(predictions.map((p) => p.class));
 
   // 1. Classes whose very errors these are. (A sum in another order has other errors, so this rules no class out.)
-  const explaining = predictions.filter(
+  const allExplaining = predictions.filter(
     (p) => !p.class.startsWith("float32") && p.unexplained <= explained(errors.length),
   );
+  const gridExplaining = allExplaining.filter((p) => ofGrid.includes(p));
+  const explaining = gridExplaining.length > 0 ? gridExplaining : allExplaining;
   const best = smallest(explaining.map((p) => p.unexplained));
   const alike = explaining.filter((p) => p.unexplained * measured <= Math.max(APART * best * measured, SPREAD * noise));
   if (measured > SPREAD * noise && alike.length > 0) return told(alike.map((p) => p.class));
@@ -90,34 +111,40 @@ export function nameClass({ errors, emulated, values, storage, luck }: Spectrum)
   // 2. Errors as small as float32's: float32, or a class whose errors may be as small.
   const open = predictions.filter((p) => !(reproducible.has(p.class) && p.unexplained >= UNEXPLAINED));
   if (measured <= SPREAD * noise) {
+    const small = ofGrid.filter((p) => p.low <= SPREAD * noise);
+    if (small.length > 0) return told(small.map((p) => p.class));
     const rivals = open.filter((p) => !p.class.startsWith("float32") && !(p.low > SPREAD * measured));
     return told(["float32", ...rivals.map((p) => p.class)]);
   }
 
   // 3. All results lie on the grid of a format: some class of that format. 4. Otherwise any class. The nearest in logarithm
   // wins. (Outputs stored in 16 bits always lie on their own grid, and small sums of rounded numbers on a coarser one.)
-  const grid = (["bfloat16", "float16"] as const).find(
-    (format) => storage === "float32" && values.length > 1 && values.every((x) => round(x, formats[format]) === x),
-  );
   const below = (p: Prediction): number =>
     partial.has(p.class) ? Math.min(SPREAD, p.low / measured) : p.low / measured;
   // A low sum errs less in some orders than in those emulated: it is neither ruled out nor preferred to a nearer class.
   const far = (p: Prediction): number => Math.log(Math.max(1, measured / p.high, below(p)));
-  const ofGrid = predictions.filter((p) => grid !== undefined && p.class.startsWith(grid));
   const fitting = ofGrid.filter((p) => open.includes(p) && far(p) <= Math.log(SPREAD));
   // Errors this large are not float32's, however far the other classes are.
-  const others = open.filter((p) => p.class !== "float32");
-  const large = measured > APART * SPREAD * noise && others.length > 0 ? others : open;
+  const large = measured > APART * noise ? open.filter((p) => p.class !== "float32") : open;
   const sorted = (fitting.length > 0 ? fitting : ofGrid.length > 0 ? ofGrid : large).toSorted(
     (a, b) => far(a) - far(b),
   );
   const [nearest] = sorted;
-  if (measured > APART * SPREAD * largest(predictions.map((p) => p.high))) {
-    return { class: "coarser than every class", between: [], measured, predictions };
-  }
+  const sparse = [...emulated.values()].some((evaluations) => evaluations.some((e) => rms(e) > noise && isSparse(e)));
+  if (isSparse(errors) && !sparse) return none("in no class: few elements are wrong");
+  if (measured > APART * SPREAD * largest(predictions.map((p) => p.high))) return none("coarser than every class");
+  if (nearest === undefined || far(nearest) > Math.log(APART)) return none("coarser than float32, in no class");
   // float32 to nearest and float32 truncating lie close together: the benefit of the doubt is wider.
   const margin = (p: Prediction): number => Math.log(p.class === "float32" ? APART : SPREAD);
   return told(sorted.filter((p) => p === nearest || far(p) <= far(nearest) + margin(p)).map((p) => p.class));
+}
+
+/** Whether few of the elements have nearly all of the errors. */
+function isSparse(errors: readonly number[]): boolean {
+  if (errors.length < FEW) return false;
+  const squares = errors.map((x) => x * x).toSorted((a, b) => b - a);
+  const total = (list: readonly number[]): number => list.reduce((sum, x) => sum + x, 0);
+  return total(squares.slice(0, Math.ceil(errors.length / FEW))) >= NEARLY_ALL * total(squares);
 }
 
 export function rms(list: readonly number[]): number {

@@ -5,6 +5,7 @@ import type { Inputs, Operation, Outputs } from "../reference/operation.ts";
 import type { Target } from "../reference/targets.ts";
 import type { Floats, Ints, Tensor } from "../reference/tensor.ts";
 import type { Problem } from "./case.ts";
+import type { SourceClass } from "./sources.ts";
 import type { Evaluation } from "../zoo/evaluation.ts";
 import { Float32Arithmetic, type Habits } from "../zoo/arithmetic.ts";
 
@@ -28,10 +29,13 @@ export const precisionClasses = [
   "float16 intermediates",
   "bfloat16 accumulation",
   "float16 accumulation",
+  "tf32 outputs",
   "bfloat16 outputs",
   "float16 outputs",
 ] as const;
-export type PrecisionClass = (typeof precisionClasses)[number];
+/** The classes that are always tried, and those with a single source. */
+export type PrecisionClass = WholeClass | SourceClass;
+export type WholeClass = (typeof precisionClasses)[number];
 
 /** Ops whose outputs are each one sum of their inputs: nothing passes from one step to the next. */
 const ONE_STEP = /^(linear|embedding|gradient-norm|add)\.[a-z]+$/;
@@ -40,7 +44,7 @@ const ONE_STEP = /^(linear|embedding|gradient-norm|add)\.[a-z]+$/;
  * The classes that are tried for an op and dtype: a format that all numbers have anyway is not a class of inputs or outputs.
  * A tensor that passes between the parts of a fused op may enter a product in another format than the op's inputs.
  */
-export function classesFor({ name: op }: Operation, dtype: DTypeName): readonly PrecisionClass[] {
+export function classesFor({ name: op }: Operation, dtype: DTypeName): readonly WholeClass[] {
   const own = ONE_STEP.test(op) ? "operands" : "(operands|intermediates)";
   const asked = {
     float64: /^$/,
@@ -93,10 +97,11 @@ function lowOutputs(format: FormatName): Manner[] {
   return [
     { habits: sequential, outputs: format },
     { habits: pairwise, outputs: format },
+    { habits: { ...pairwise, narrowing: "truncating" }, outputs: format },
   ];
 }
 
-const manners: Readonly<Record<PrecisionClass, readonly Manner[]>> = {
+const manners: Readonly<Record<WholeClass, readonly Manner[]>> = {
   float32: [
     { habits: sequential },
     { habits: { order: "strided", functions: "random" } },
@@ -116,12 +121,13 @@ const manners: Readonly<Record<PrecisionClass, readonly Manner[]>> = {
   "float16 intermediates": lowSteps("float16"),
   "bfloat16 accumulation": lowSums("bfloat16"),
   "float16 accumulation": lowSums("float16"),
+  "tf32 outputs": lowOutputs("tf32"),
   "bfloat16 outputs": lowOutputs("bfloat16"),
   "float16 outputs": lowOutputs("float16"),
 };
 
 /** Further manners of float32, for outputs in 16 bits, which hide all but systematic errors. */
-const oneSided: Readonly<Partial<Record<PrecisionClass, readonly Manner[]>>> = {
+const oneSided: Readonly<Partial<Record<WholeClass, readonly Manner[]>>> = {
   float32: [
     { habits: { ...sequential, functions: "low" } },
     { habits: { ...sequential, fused: false, functions: "high" } },
@@ -140,7 +146,7 @@ export function emulate(
   evaluations: readonly Evaluation[],
   problem: Problem,
   target: Target,
-  name: PrecisionClass,
+  name: WholeClass,
   seed: number,
   thorough = false,
 ): Outputs[] {
@@ -167,7 +173,7 @@ export function emulate(
     // Statistics stay float32 whatever the other inputs are.
     const given = inputs === undefined ? problem.inputs : narrowed(problem.inputs, inputs, cut, operation.wide);
     const got = evaluation.evaluate(f, given, problem.scalars);
-    return outputs === undefined ? got : (narrowed(got, outputs, false) as Outputs);
+    return outputs === undefined ? got : (narrowed(got, outputs, cut) as Outputs);
   });
 }
 

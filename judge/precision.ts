@@ -19,7 +19,10 @@ import { storageOf } from "../reference/operation.ts";
 import type { Candidate } from "../reference/candidate.ts";
 import { runCandidate } from "./candidates/run.ts";
 import { type Case, formatCase, type Problem } from "./case.ts";
-import { difference, explained, type NamedClass, nameClass, rms, SPREAD } from "./classify.ts";
+import { difference, explained, isNoClass, type NamedClass, nameClass, rms, SPREAD } from "./classify.ts";
+import { gridOf } from "./grid.ts";
+import { joined, withSources } from "./source-search.ts";
+import { isSource, sourceOf } from "./sources.ts";
 import { classesFor, type PrecisionClass, precisionClasses } from "./emulation.ts";
 import type { Probe } from "./probes.ts";
 import { Ruler, Sample, type Setup } from "./sample.ts";
@@ -159,11 +162,9 @@ interface Seen {
 }
 
 function classify(output: string, samples: readonly Sample[], { operation, dtype }: Setup): Seen {
-  const joined = (lists: readonly (readonly number[][])[]): number[][] =>
-    lists[0].map((_, i) => lists.flatMap((list) => list[i]));
   const classes = classesFor(operation, dtype);
-  const of = (what: "emulated" | "unrounded"): Map<PrecisionClass, number[][]> =>
-    new Map(classes.map((name) => [name, joined(samples.map((sample) => sample[what](output, name)))]));
+  const of = (what: "emulated" | "unrounded" | "values", names: readonly PrecisionClass[] = classes) =>
+    new Map(names.map((name) => [name, joined(samples.map((sample) => sample[what](output, name)))]));
   const [unrounded, emulated] = [of("unrounded"), of("emulated")];
   const typical = (all: typeof emulated): number => largest(all.get("float32")!.map(rms));
   const luck = luckOf(
@@ -172,14 +173,24 @@ function classify(output: string, samples: readonly Sample[], { operation, dtype
   );
   const above = (all: typeof emulated, noise: number) =>
     new Map([...all].map(([name, list]) => [name, list.map((evaluation) => rms(evaluation) > SPREAD * noise)]));
-  const named = nameClass({
-    errors: samples.flatMap((sample) => sample.errors(output)),
-    emulated,
-    values: samples.flatMap(({ got }) => Array.from(got[output].data)),
-    storage: storageOf(operation, output, dtype),
-    luck,
-  });
-  const shows = above(emulated, Math.max(luck, typical(emulated)));
+  const storage = storageOf(operation, output, dtype);
+  const values = samples.flatMap(({ got }) => Array.from(got[output].data));
+  const valuesOf = (name: PrecisionClass): number[][] => of("values", [name]).get(name)!;
+  const [plain] = valuesOf("float32");
+  const format = gridOf(values, storage, plain);
+  const hasGrid = (name: PrecisionClass): boolean =>
+    valuesOf(name).some((list) => gridOf(list, storage, plain) === format);
+  const grid = format === undefined ? undefined : { format, classes: new Set(classes.filter(hasGrid)) };
+  const spectrum = { errors: samples.flatMap((sample) => sample.errors(output)), emulated, grid, luck };
+  const noise = Math.max(luck, typical(emulated));
+  const named =
+    grid === undefined && rms(spectrum.errors) <= SPREAD * noise
+      ? nameClass(spectrum)
+      : nameClass({
+          ...spectrum,
+          emulated: new Map([...emulated, ...withSources(spectrum.errors, noise, samples, output)]),
+        });
+  const shows = above(emulated, noise);
   return { named, errs: above(unrounded, typical(unrounded)), shows };
 }
 
@@ -203,7 +214,7 @@ function luckOf(steps: readonly number[], noise: number): number {
 function together(list: readonly Seen[], storage: DTypeName): NamedClass {
   if (storage === "float32" && list.length === 1) return list[0].named;
   const sorted = list.map(({ named }) => named).toSorted((a, b) => ratioOf(b) - ratioOf(a));
-  if (sorted[0].class === "coarser than every class") return sorted[0];
+  if (isNoClass(sorted[0].class)) return sorted[0];
   const namesOf = ({ class: name, between }: NamedClass): readonly NamedClass["class"][] =>
     between.length > 0 ? between : [name];
   const erring = (name: PrecisionClass, i: number): boolean => list.some(({ errs }) => errs.get(name)![i]);
@@ -231,6 +242,12 @@ function together(list: readonly Seen[], storage: DTypeName): NamedClass {
     : { ...shown, class: "undecidable", between: left };
 }
 
+/** Whether these are a class of TF32 and the same of float16. */
+function isTwins(between: readonly PrecisionClass[]): boolean {
+  const [one, other] = between.map((name) => name.replace(/^(tf32|float16) /, ""));
+  return between.length === 2 && one === other && between.some((name) => name.startsWith("tf32"));
+}
+
 /** TF32 and float16 have the same bits for ordinary numbers; small ones tell them apart. */
 async function settled(
   named: NamedClass,
@@ -240,11 +257,12 @@ async function settled(
   setup: Setup,
 ): Promise<NamedClass> {
   const { operation, spec, dtype, seed } = setup;
-  if (named.between.toSorted().join() !== "float16 inputs,tf32 inputs") return named;
+  if (!isTwins(named.between)) return named;
+  const low = new Set(named.between.flatMap((name) => (isSource(name) ? sourceOf(name).names : [])));
   const { inputs, scalars } = roundProblem(operation, spec.build(sizes, "unit", seed, dtype), dtype);
   const small = Object.entries(inputs).map(([name, t]) => [
     name,
-    t.data instanceof Int32Array || operation.wide.includes(name)
+    t.data instanceof Int32Array || (operation.wide.includes(name) && !low.has(name))
       ? t
       : { data: (t.data as Float32Array).map((x) => x * SMALL), shape: t.shape },
   ]);

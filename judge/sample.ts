@@ -6,6 +6,7 @@ import type { Evaluation } from "../zoo/evaluation.ts";
 import type { Problem } from "./case.ts";
 import type { JudgeRow } from "./row.ts";
 import { emulate, type PrecisionClass } from "./emulation.ts";
+import { isSource, sourceOf, Sources } from "./sources.ts";
 import type { Terms } from "./terms.ts";
 import { truth, widen } from "./verdict.ts";
 
@@ -28,11 +29,14 @@ export class Ruler {
   readonly problem: Problem;
   readonly want: Outputs;
   readonly scale: Outputs;
+  /** What may be read or stored low alone. */
+  readonly sources: Sources;
   private readonly seed: number;
   private readonly evaluations = new Map<PrecisionClass, readonly Outputs[]>();
 
   constructor(setup: Setup, problem: Problem, seed: number) {
-    const { operation, target } = setup;
+    const { operation, evaluations, target } = setup;
+    this.sources = new Sources(operation, evaluations, problem, target);
     this.setup = setup;
     this.problem = problem;
     this.seed = seed;
@@ -45,7 +49,9 @@ export class Ruler {
     let outputs = this.evaluations.get(name);
     if (outputs === undefined) {
       const { operation, evaluations, target, dtype } = this.setup;
-      outputs = emulate(operation, evaluations, this.problem, target, name, this.seed, dtype !== "float32");
+      outputs = isSource(name)
+        ? this.sources.outputs(sourceOf(name))
+        : emulate(operation, evaluations, this.problem, target, name, this.seed, dtype !== "float32");
       this.evaluations.set(name, outputs);
     }
     return outputs;
@@ -55,7 +61,7 @@ export class Ruler {
 /** One run: the errors of the candidate and of every emulation, each as a share of its allowance. */
 export class Sample {
   readonly got: Outputs;
-  private readonly ruler: Ruler;
+  readonly ruler: Ruler;
 
   constructor(ruler: Ruler, got: Outputs) {
     this.ruler = ruler;
@@ -80,7 +86,12 @@ export class Sample {
     });
   }
 
-  /** The same before anything is rounded to fewer bits than float32. */
+  /** The numbers of each evaluation of a class as they are stored. */
+  values(output: string, name: PrecisionClass): number[][] {
+    return this.ruler.emulated(name).map(({ [output]: { data } }) => Array.from(data, (x) => this.stored(output, x)));
+  }
+
+  /** The same errors before anything is rounded to fewer bits than float32. */
   unrounded(output: string, name: PrecisionClass): number[][] {
     return this.ruler
       .emulated(name)

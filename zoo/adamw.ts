@@ -153,10 +153,10 @@ export const forward = entriesOf(moments)
         const s = way.scalarsOf(f, given);
         const next = { w: output(w.shape), m: output(m.shape), v: output(v.shape) };
         for (let i = 0; i < w.data.length; i++) {
-          const first = moment.m(f, m.data[i], s.beta1, s.oneMinusBeta1, g.data[i]);
-          const second = moment.v(f, v.data[i], s.beta2, s.oneMinusBeta2, g.data[i]);
+          const first = f.stored("m", moment.m(f, m.data[i], s.beta1, s.oneMinusBeta1, g.data[i]));
+          const second = f.stored("v", moment.v(f, v.data[i], s.beta2, s.oneMinusBeta2, g.data[i]));
           const { step, direction } = stepOf(f, s, first, second);
-          next.w.data[i] = update(f, s, w.data[i], direction, step);
+          next.w.data[i] = update(f, s, w.data[i], f.stored("step", direction), f.stored("step", step));
           next.m.data[i] = first;
           next.v.data[i] = second;
         }

@@ -43,7 +43,9 @@ export interface Habits {
   readonly accumulator?: FormatName;
   /** The format to which every number between steps is reduced: finished sums, and results that are not part of a sum. */
   readonly intermediates?: FormatName;
-  /** How all three are reduced; to nearest if left out. */
+  /** Named intermediates, and the format in which they alone are stored. */
+  readonly stores?: { readonly names: readonly string[]; readonly format: FormatName };
+  /** How all of these are reduced; to nearest if left out. */
   readonly narrowing?: "nearest" | "truncating";
 }
 
@@ -59,6 +61,8 @@ export class Float32Arithmetic {
   private readonly intermediates: DType | undefined;
   /** Results are rounded to nearest: by habit, or because the target has no other rounding. */
   private readonly toNearest: boolean;
+  /** The intermediates that were stored. */
+  readonly names = new Set<string>();
   private drawn = 0;
   private isSumming = false;
 
@@ -223,6 +227,13 @@ export class Float32Arithmetic {
     const sum = total();
     this.isSumming = false;
     return this.narrow(sum, this.intermediates);
+  }
+
+  /** An intermediate that a kernel may store before it goes on. */
+  stored(name: string, x: number): number {
+    const { stores } = this.habits;
+    this.names.add(name);
+    return stores?.names.includes(name) === true ? this.narrow(x, formats[stores.format]) : x;
   }
 
   /** A random choice below n, for an evaluation that varies more than the habits do. */

@@ -15,7 +15,8 @@ export const forward = entriesOf(scales).flatMap(([name, scaleOf]) =>
     op: "clip.forward",
     covers: [name, always ? "always-scaled" : "scaled-below-one"],
     evaluate: (f, { g, norm }, { maxNorm }) => {
-      const scale = Math.min(1, scaleOf(f, Number(maxNorm), f.add(norm.data[0], f.constant(CLIP_EPS))));
+      const quotient = scaleOf(f, Number(maxNorm), f.add(norm.data[0], f.constant(CLIP_EPS)));
+      const scale = f.stored("scale", Math.min(1, quotient));
       const clipped = output(g.shape);
       for (let i = 0; i < clipped.data.length; i++) {
         clipped.data[i] = always || scale < 1 ? f.multiply(g.data[i], scale) : g.data[i];

@@ -63,9 +63,9 @@ export const forward = choices.map((covers): EvaluationOf<"cross-entropy.forward
     const lse = output([rows.length]);
     const losses = rows.map((row, r) => {
       const { max, sum } = statistics[statistic](f, e, row);
-      const logSum = logs[logarithm](f, sum);
-      lse.data[r] = f.add(max, logSum);
-      return rowLosses[lossForm](f, row[targets[r]], max, logSum, lse.data[r]);
+      const logSum = logs[logarithm](f, f.stored("sum", sum));
+      lse.data[r] = f.stored("lse", f.add(max, logSum));
+      return f.stored("loss of a row", rowLosses[lossForm](f, row[targets[r]], max, logSum, lse.data[r]));
     });
     const counting = counted.map((r) => losses[r]);
     loss.data[0] = counting.length > 0 ? means[meanForm](f, counting) : 0;
@@ -81,12 +81,12 @@ const probabilities = {
   "p-from-saved-lse-base-2": (f, _row, saved) => (logit) => binary(f, f.subtract(logit, saved)),
   "p-from-lse-anew": (f, row) => {
     const { max, sum } = running(f, natural, row);
-    const lse = f.add(max, f.log(sum));
+    const lse = f.stored("lse", f.add(max, f.log(sum)));
     return (logit) => f.exp(f.subtract(logit, lse));
   },
   "p-as-quotient": (f, row) => {
     const { max, sum } = maximumFirst(f, natural, row);
-    return (logit) => f.divide(f.exp(f.subtract(logit, max)), sum);
+    return (logit) => f.divide(f.stored("exp", f.exp(f.subtract(logit, max))), sum);
   },
   "p-by-reciprocal": (f, row) => {
     const { max, sum } = runningInLanes(f, binary, row);
@@ -121,7 +121,7 @@ export const backward = entriesOf(probabilities).flatMap(([from, probability], i
         for (const r of counted) {
           const p = probability(f, rows[r], lse.data[r]);
           rows[r].forEach((logit, v) => {
-            const gradient = scaled(f, p(logit), v === targets[r], dloss.data[0], counted.length);
+            const gradient = scaled(f, f.stored("p", p(logit)), v === targets[r], dloss.data[0], counted.length);
             dlogits.data[r * logits.shape[1] + v] = gradient;
           });
         }

@@ -29,11 +29,11 @@ const roots = {
 
 type Product = (f: Float32Arithmetic, x: number, w: number, rstd: number, moment: number) => number;
 const products = {
-  "rstd-first": (f, x, w, rstd) => f.multiply(f.multiply(x, rstd), w),
-  "gain-scaled-first": (f, x, w, rstd) => f.multiply(x, f.multiply(rstd, w)),
-  "gain-first": (f, x, w, rstd) => f.multiply(f.multiply(x, w), rstd),
-  "over-root-first": (f, x, w, _, moment) => f.multiply(f.divide(x, f.sqrt(moment)), w),
-  "over-root-last": (f, x, w, _, moment) => f.divide(f.multiply(x, w), f.sqrt(moment)),
+  "rstd-first": (f, x, w, rstd) => f.multiply(f.stored("n", f.multiply(x, rstd)), w),
+  "gain-scaled-first": (f, x, w, rstd) => f.multiply(x, f.stored("rstd · w", f.multiply(rstd, w))),
+  "gain-first": (f, x, w, rstd) => f.multiply(f.stored("x · w", f.multiply(x, w)), rstd),
+  "over-root-first": (f, x, w, _, moment) => f.multiply(f.stored("n", f.divide(x, f.sqrt(moment))), w),
+  "over-root-last": (f, x, w, _, moment) => f.divide(f.stored("x · w", f.multiply(x, w)), f.sqrt(moment)),
 } satisfies Readonly<Record<string, Product>>;
 
 function rowsOf({ data, shape: [R, C] }: Tensor): number[][] {
@@ -52,8 +52,8 @@ export const forward = entriesOf(products).flatMap(([form, product], p) =>
         const y = output(x.shape);
         const rstd = output([x.shape[0]]);
         rowsOf(x as Tensor).forEach((row, r) => {
-          const moment = f.add(meanSquare(f, row), Number(eps));
-          const scale = inverseRoot(f, moment);
+          const moment = f.add(f.stored("mean square", meanSquare(f, row)), Number(eps));
+          const scale = f.stored("rstd", inverseRoot(f, moment));
           rstd.data[r] = scale;
           row.forEach((v, c) => (y.data[r * row.length + c] = product(f, v, w.data[c], scale, moment)));
         });
@@ -71,33 +71,36 @@ interface RowOf {
 }
 
 const elementwise = (f: Float32Arithmetic, a: Row, b: Row): number[] => a.map((v, i) => f.multiply(v, b[i]));
+const gained = (f: Float32Arithmetic, dy: Row, w: Row): number[] => elementwise(f, dy, w).map((v) => f.stored("dn", v));
+const normed = (f: Float32Arithmetic, x: Row, rstd: number): number[] =>
+  x.map((v) => f.stored("n", f.multiply(v, rstd)));
 
 /** rstd³ · mean(dn · x), its factors one by one: where rstd³ leaves the range, no form that contains it is covered. */
 function oneByOne(f: Float32Arithmetic, dn: Row, x: Row, rstd: number): number {
-  const n = x.map((v) => f.multiply(v, rstd));
+  const n = normed(f, x, rstd);
   return f.multiply(f.multiply(f.divide(f.dot(dn, n), x.length), rstd), rstd);
 }
 
 const gradients = {
   factored: (f, { dy, x, w, rstd }) => {
-    const dn = elementwise(f, dy, w);
-    const n = x.map((v) => f.multiply(v, rstd));
-    const mean = f.divide(f.dot(dn, n), x.length);
+    const dn = gained(f, dy, w);
+    const n = normed(f, x, rstd);
+    const mean = f.stored("mean", f.divide(f.dot(dn, n), x.length));
     return dn.map((v, c) => f.multiply(rstd, f.multiplyAdd(-n[c], mean, v)));
   },
   "multiplied-out": (f, { dy, x, w, rstd }) => {
-    const n = x.map((v) => f.multiply(v, rstd));
+    const n = normed(f, x, rstd);
     const mean = f.multiply(f.dot(elementwise(f, dy, n), w), reciprocal(f, x.length));
     const along = f.multiply(rstd, mean);
     return n.map((v, c) => f.multiplyAdd(-v, along, f.multiply(rstd, f.multiply(dy[c], w[c]))));
   },
   "rstd-squared": (f, { dy, x, w, rstd }) => {
-    const dn = elementwise(f, dy, w);
+    const dn = gained(f, dy, w);
     const along = f.multiply(f.multiply(rstd, rstd), f.divide(f.dot(dn, x), x.length));
     return dn.map((v, c) => f.multiply(f.multiplyAdd(-x[c], along, v), rstd));
   },
   "rstd-cubed": (f, { dy, x, w, rstd }) => {
-    const dn = elementwise(f, dy, w);
+    const dn = gained(f, dy, w);
     const cube = f.multiply(f.multiply(rstd, rstd), rstd);
     const along =
       cube < dtypes.float32.max ? f.multiply(cube, f.divide(f.dot(dn, x), x.length)) : oneByOne(f, dn, x, rstd);
@@ -105,7 +108,7 @@ const gradients = {
   },
   // An autograd's gradient of mean(x²) and its root: −½ · rstd³ is the root's slope, 2x / C that of the mean.
   autograd: (f, { dy, x, w, rstd }) => {
-    const dn = elementwise(f, dy, w);
+    const dn = gained(f, dy, w);
     const cube = f.multiply(f.multiply(rstd, rstd), rstd);
     const along =
       cube < dtypes.float32.max
@@ -114,7 +117,7 @@ const gradients = {
     return dn.map((v, c) => f.add(f.multiply(rstd, v), f.multiply(along, 2 * x[c])));
   },
   "reciprocal-first": (f, { dy, x, w, rstd }) => {
-    const dn = elementwise(f, dy, w);
+    const dn = gained(f, dy, w);
     const along = f.multiply(f.multiply(f.multiply(reciprocal(f, x.length), rstd), rstd), f.dot(dn, x));
     return dn.map((v, c) => f.subtract(f.multiply(rstd, v), f.multiply(f.multiply(rstd, along), x[c])));
   },
@@ -135,8 +138,8 @@ const scales: readonly (readonly [ScaleForms, Scale])[] = [
 
 /** The terms of dw. */
 const gains = {
-  "gain-term-of-n": (f, dy, x, rstd) => f.multiply(dy, f.multiply(x, rstd)),
-  "gain-term-scaled-last": (f, dy, x, rstd) => f.multiply(f.multiply(dy, x), rstd),
+  "gain-term-of-n": (f, dy, x, rstd) => f.stored("term", f.multiply(dy, f.stored("n", f.multiply(x, rstd)))),
+  "gain-term-scaled-last": (f, dy, x, rstd) => f.stored("term", f.multiply(f.multiply(dy, x), rstd)),
 } satisfies Readonly<Record<string, (f: Float32Arithmetic, dy: number, x: number, rstd: number) => number>>;
 
 // Each gradient with each form of the terms of dw, and with rstd saved or recomputed; the forms of recomputing take turns.

@@ -43,9 +43,9 @@ export const forward = entriesOf(frequencies).flatMap(([way, frequencyOf]) =>
       const cos = output([T, half]);
       const sin = output([T, half]);
       for (let i = 0; i < half; i++) {
-        const frequency = frequencyOf(f, theta, HS, i);
+        const frequency = f.stored("frequency", frequencyOf(f, theta, HS, i));
         for (let t = 0; t < T; t++) {
-          const angle = reduce(f, f.multiply(start + t, frequency));
+          const angle = f.stored("reduced angle", reduce(f, f.stored("angle", f.multiply(start + t, frequency))));
           cos.data[t * half + i] = f.cos(angle);
           sin.data[t * half + i] = f.sin(angle);
         }

@@ -7,8 +7,8 @@ import type { Float32Arithmetic } from "./arithmetic.ts";
 type Turn = (f: Float32Arithmetic, x1: number, x2: number, c: number, s: number) => readonly [number, number];
 
 const complex: Turn = (f, x1, x2, c, s) => [
-  f.subtract(f.multiply(x1, c), f.multiply(x2, s)),
-  f.add(f.multiply(x1, s), f.multiply(x2, c)),
+  f.subtract(f.stored("product", f.multiply(x1, c)), f.stored("product", f.multiply(x2, s))),
+  f.add(f.stored("product", f.multiply(x1, s)), f.stored("product", f.multiply(x2, c))),
 ];
 // One product is rounded, the other fused.
 const fused: Turn = (f, x1, x2, c, s) => [

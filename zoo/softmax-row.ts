@@ -19,7 +19,10 @@ export const binary: Exponential = (f, x) => f.exp2(f.multiply(x, f.constant(LOG
 
 export const maximumFirst: Statistics = (f, e, row) => {
   const max = largest(row);
-  return { max, sum: f.sum(row.map((logit) => e(f, f.subtract(logit, max)))) };
+  return {
+    max,
+    sum: f.sum(row.map((logit) => f.stored("summand", e(f, f.stored("x − max", f.subtract(logit, max)))))),
+  };
 };
 
 /** The sum relative to another maximum; if that is the same, nothing is rounded. */
@@ -32,7 +35,7 @@ export const running: Statistics = (f, e, row) => {
   for (const logit of row) {
     if (logit === -Infinity) continue; // a masked class: (−∞) − (−∞) would be NaN
     const max = Math.max(state.max, logit);
-    state = { max, sum: f.add(rescaled(f, e, state, max), e(f, f.subtract(logit, max))) };
+    state = { max, sum: f.add(rescaled(f, e, state, max), f.stored("summand", e(f, f.subtract(logit, max)))) };
   }
   return state;
 };

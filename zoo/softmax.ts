@@ -16,13 +16,13 @@ const normalisations = {
   "by-quotient":
     (f, e, { max, sum }) =>
     (x) =>
-      f.divide(e(f, f.subtract(x, max)), sum),
+      f.divide(f.stored("exp", e(f, f.stored("x − max", f.subtract(x, max)))), f.stored("sum", sum)),
   "by-reciprocal": (f, e, { max, sum }) => {
-    const inverse = f.divide(1, sum);
-    return (x) => f.multiply(e(f, f.subtract(x, max)), inverse);
+    const inverse = f.stored("1 / sum", f.divide(1, f.stored("sum", sum)));
+    return (x) => f.multiply(f.stored("exp", e(f, f.subtract(x, max))), inverse);
   },
   "by-lse": (f, e, { max, sum }) => {
-    const lse = f.add(max, f.log(sum));
+    const lse = f.stored("lse", f.add(max, f.log(sum)));
     return (x) => e(f, f.subtract(x, lse));
   },
 } satisfies Readonly<Record<string, Normalise>>;
@@ -50,7 +50,7 @@ export const forward = entriesOf(normalisations).flatMap(([how, normalise], n) =
 type Gradient = (f: Float32Arithmetic, dy: number, y: number, D: number) => number;
 
 const gradients = {
-  factored: (f, dy, y, D) => f.multiply(y, f.subtract(dy, D)),
+  factored: (f, dy, y, D) => f.multiply(y, f.stored("dy − D", f.subtract(dy, D))),
   "multiplied-out": (f, dy, y, D) => f.multiplyAdd(-y, D, f.multiply(y, dy)),
 } satisfies Readonly<Record<string, Gradient>>;
 const HALVES = 2;
@@ -70,7 +70,7 @@ export const backward = entriesOf(gradients).flatMap(([form, gradient]) =>
       const dx = output(y.shape);
       const gradientRows = rowsOf(dy as Tensor);
       rowsOf(y as Tensor).forEach((row, r) => {
-        const D = project(f, gradientRows[r], row);
+        const D = f.stored("D", project(f, gradientRows[r], row));
         const values = row.map((weight, c) => gradient(f, gradientRows[r][c], weight, D));
         dx.data.set(values, r * row.length);
       });

@@ -8,17 +8,17 @@ type OfGate = (f: Float32Arithmetic, z: number) => number;
 const forms = {
   "sigma-stable": {
     sigmoid: (f, z) => {
-      const e = f.exp(-Math.abs(z));
-      return f.divide(z < 0 ? e : 1, f.add(1, e));
+      const e = f.stored("exp", f.exp(-Math.abs(z)));
+      return f.stored("sigmoid", f.divide(z < 0 ? e : 1, f.add(1, e)));
     },
     silu: (f, z) => {
-      const e = f.exp(-Math.abs(z));
-      return f.divide(z < 0 ? f.multiply(z, e) : z, f.add(1, e));
+      const e = f.stored("exp", f.exp(-Math.abs(z)));
+      return f.stored("silu", f.divide(z < 0 ? f.multiply(z, e) : z, f.add(1, e)));
     },
   },
   "sigma-plain": {
-    sigmoid: (f, z) => f.divide(1, f.add(1, f.exp(-z))),
-    silu: (f, z) => f.divide(z, f.add(1, f.exp(-z))),
+    sigmoid: (f, z) => f.stored("sigmoid", f.divide(1, f.add(1, f.stored("exp", f.exp(-z))))),
+    silu: (f, z) => f.stored("silu", f.divide(z, f.add(1, f.stored("exp", f.exp(-z))))),
   },
 } satisfies Readonly<Record<string, Readonly<Record<"sigmoid" | "silu", OfGate>>>>;
 
@@ -26,8 +26,9 @@ type Form = (typeof forms)[keyof typeof forms];
 type Value = (f: Float32Arithmetic, form: Form, gate: number, up: number) => number;
 
 const products = {
-  "silu-first": (f, { sigmoid }, gate, up) => f.multiply(f.multiply(gate, sigmoid(f, gate)), up),
-  "up-first": (f, { sigmoid }, gate, up) => f.multiply(gate, f.multiply(sigmoid(f, gate), up)),
+  "silu-first": (f, { sigmoid }, gate, up) => f.multiply(f.stored("silu", f.multiply(gate, sigmoid(f, gate))), up),
+  "up-first": (f, { sigmoid }, gate, up) =>
+    f.multiply(gate, f.stored("up · sigmoid", f.multiply(sigmoid(f, gate), up))),
   "silu-quotient": (f, { silu }, gate, up) => f.multiply(silu(f, gate), up),
 } satisfies Readonly<Record<string, Value>>;
 
@@ -59,8 +60,10 @@ export const backward = entriesOf(forms).flatMap(([name, { sigmoid, silu }]) =>
             form === "multiplied-out"
               ? f.multiplyAdd(f.multiply(z, s), complement, s)
               : f.multiply(s, f.multiplyAdd(z, complement, 1));
-          dgate.data[i] = f.multiply(f.multiply(dy.data[i], up.data[i]), slope);
-          dup.data[i] = f.multiply(dy.data[i], form === "silu-quotient" ? silu(f, z) : f.multiply(z, s));
+          const dsilu = f.stored("dsilu", f.multiply(dy.data[i], up.data[i]));
+          dgate.data[i] = f.multiply(dsilu, f.stored("slope", slope));
+          const ofGate = form === "silu-quotient" ? silu(f, z) : f.stored("silu", f.multiply(z, s));
+          dup.data[i] = f.multiply(dy.data[i], ofGate);
         }
         return { dgate, dup };
       },

@@ -1,0 +1,55 @@
+// Which inputs that are read low, or intermediates that are stored low, explain a candidate's errors.
+import { smallest } from "../reference/lists.ts";
+import { difference, rms, SPREAD } from "./classify.ts";
+import type { PrecisionClass } from "./emulation.ts";
+import type { Sample } from "./sample.ts";
+import { nameOfSource, type Source } from "./sources.ts";
+
+/** A source more is taken for one only where it leaves clearly less of the errors. */
+const WIDER = 0.9;
+
+/** The lists of several samples as one. */
+export function joined(lists: readonly (readonly number[][])[]): number[][] {
+  return lists[0].map((_, i) => lists.flatMap((list) => list[i]));
+}
+
+/**
+ * What single sources leave of an output, and, of each kind and format, as many sources together as explain more of the
+ * errors than fewer do.
+ */
+export function withSources(
+  errors: readonly number[],
+  noise: number,
+  samples: readonly Sample[],
+  output: string,
+): Map<PrecisionClass, number[][]> {
+  const found = new Map<PrecisionClass, number[][]>();
+  const leftBy = (source: Source): number => {
+    const name = nameOfSource(source);
+    const evaluations = found.get(name) ?? joined(samples.map((sample) => sample.emulated(output, name)));
+    found.set(name, evaluations);
+    return smallest(evaluations.map((evaluation) => rms(difference(errors, evaluation))));
+  };
+  const { sources } = samples[0].ruler;
+  const best = (list: readonly Source[]): { source: Source; left: number } | undefined =>
+    list.map((source) => ({ source, left: leftBy(source) })).toSorted((a, b) => a.left - b.left)[0];
+  for (const list of alikeOnes(sources.single())) {
+    let kept = best(list);
+    let left = rms(errors);
+    while (kept !== undefined && kept.left < WIDER * left && kept.left > SPREAD * noise) {
+      left = kept.left;
+      kept = best(sources.wider(kept.source));
+    }
+  }
+  return found;
+}
+
+/** Sources in lists of one kind and format. */
+function alikeOnes(list: readonly Source[]): Source[][] {
+  const groups = new Map<string, Source[]>();
+  for (const source of list) {
+    const key = [source.kind, source.format].join();
+    groups.set(key, [...(groups.get(key) ?? []), source]);
+  }
+  return [...groups.values()];
+}
