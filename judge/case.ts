@@ -4,6 +4,7 @@ import type { DTypeName } from "../reference/dtype.ts";
 import type { Inputs, Scalars } from "../reference/operation.ts";
 import type { Target } from "../reference/targets.ts";
 import { type MadeUp, type Profile, profiles } from "./profile.ts";
+import { tiledSizes, type Tiling } from "./tiling.ts";
 
 /** Lengths of axes, whole numbers and choices, by name. */
 export type Sizes = Readonly<Record<string, number | string>>;
@@ -31,6 +32,8 @@ export interface CaseSpec<P = Problem> {
   readonly fits: (sizes: Sizes) => boolean;
   /** Sizes of cases that are tried whatever the number of drawn ones: those of a model, say. */
   readonly always?: readonly Sizes[];
+  /** The axes that kernels cut into tiles; drawn cases have some lengths of these on purpose. */
+  readonly tiling?: Tiling;
   /** All sizes together, where they are not drawn one by one until they fit. */
   readonly drawn?: fc.Arbitrary<Sizes>;
   /** Profiles of made-up numbers that make sense for the op. */
@@ -82,9 +85,10 @@ export function parseCase(line: string): Case {
 
 /** Cases of one op, shrinking towards small sizes and the first profile. `withReal` adds the recorded inputs. */
 export function arbitraryCase(spec: CaseSpec, withReal: boolean): fc.Arbitrary<Case> {
+  const sizes = fc.record(spec.sizes).filter(spec.fits);
   const drawn = fc.record({
     op: fc.constant(spec.op),
-    sizes: spec.drawn ?? fc.record(spec.sizes).filter(spec.fits),
+    sizes: spec.drawn ?? (spec.tiling === undefined ? sizes : tiledSizes(sizes, spec.tiling, spec.fits)),
     profile: fc.constantFrom<Profile>(...spec.profiles),
     seed: fc.nat(0x7fffffff),
   });

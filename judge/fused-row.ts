@@ -7,6 +7,7 @@ import { fuseIndependence } from "./relations/independence.ts";
 import { fuseSymmetry } from "./relations/permutation.ts";
 import { fuseScaling } from "./relations/scaling.ts";
 import type { JudgeRow } from "./row.ts";
+import { joinTilings, type Tiling } from "./tiling.ts";
 import { smallest } from "../reference/lists.ts";
 
 /** The length of sums whose errors are negligible next to those of the longest. */
@@ -54,6 +55,8 @@ function fuseCases({ a, b }: Parts, first: CaseSpec, second: CaseSpec): CaseSpec
   const isGrouped = areHeadsGrouped(b, names, first.sizes, second.sizes);
   const firstSizes = (sizes: Sizes): Sizes =>
     isGrouped ? { ...sizes, NH: size(sizes, outer("NKV")) * size(sizes, outer("groups")) } : sizes;
+  const withoutHeads = (tiling: Tiling): Tiling =>
+    isGrouped ? { ...tiling, counted: tiling.counted.filter((name) => name !== "NH") } : tiling;
   const example = second.examples.find(({ sizes }) => Object.values(sizes).every((n) => n !== 0));
   return {
     op: `${a.name}+${b.name}`,
@@ -62,6 +65,13 @@ function fuseCases({ a, b }: Parts, first: CaseSpec, second: CaseSpec): CaseSpec
       ...Object.fromEntries(free.map((name) => [outer(name), second.sizes[name]])),
     },
     fits: (sizes) => first.fits(firstSizes(sizes)) && second.fits(secondSizes(sizes)),
+    ...(first.tiling === undefined || second.tiling === undefined
+      ? {}
+      : {
+          tiling: joinTilings(withoutHeads(first.tiling), second.tiling, (name) =>
+            free.includes(name) ? [outer(name)] : [],
+          ),
+        }),
     profiles: first.profiles.filter((profile) => second.profiles.includes(profile)),
     examples: first.examples.map(({ sizes, profile }) => ({
       sizes: {

@@ -20,6 +20,7 @@ import type { Independence } from "./relations/independence.ts";
 import type { Symmetry } from "./relations/permutation.ts";
 import type { Scaling } from "./relations/scaling.ts";
 import type { Shift } from "./relations/shifts.ts";
+import { tilingOf } from "./tiling.ts";
 
 type NameIn<T> = Extract<keyof T, string>;
 type InputOf<Op extends OpName> = NameIn<InputsOf<Op>>;
@@ -124,7 +125,7 @@ export function judgeRow<const Op extends OpName, const Size extends string>(
     ordinary,
     probes,
     fits: given<"fits">(claims.fits, () => true),
-    large: isNone(claims.large) ? undefined : claims.large,
+    ...(isNone(claims.large) ? { large: undefined } : { large: claims.large, tiling: tilingOf(claims.large.axes) }),
     around: isNone(claims.around) ? undefined : (claims.around as Around),
     sampling: isNone(claims.sampling) ? undefined : (claims.sampling as Sampling),
     lowProbes: given<"lowProbes">(claims.lowProbes, probes),

@@ -4,6 +4,7 @@ import { largest, smallest } from "../../reference/lists.ts";
 import { axesOf, type Operation } from "../../reference/operation.ts";
 import type { CaseSpec, Sizes } from "../case.ts";
 import { type Domain, domainOf, lengthIn, spreadIn } from "./domain.ts";
+import { tiledSizes } from "../tiling.ts";
 import { isAbout, obeys, type SizeTerm } from "./language.ts";
 
 /** Draws enough to see every choice of a size. */
@@ -65,7 +66,9 @@ export class SizeRule {
       }),
     );
     const drawn = fc.record(sizes).map((drawing) => this.within(this.moved(drawing, spreadIn), fits));
-    return { sizes, drawn };
+    const { tiling } = this.spec;
+    if (tiling === undefined) return { sizes, drawn };
+    return { sizes, drawn: tiledSizes(drawn, tiling, (moved) => this.obeys(moved) && fits(moved)) };
   }
 
   private moved(sizes: Sizes, to: (domain: Domain, length: number) => number): Sizes {
