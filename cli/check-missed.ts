@@ -13,8 +13,8 @@ const kinds: Readonly<Record<FaultKind, string>> = { zero: "0", neighbour: "next
 /** Less than that is as good as never. */
 const NEVER = 1e-6;
 
-/** A line for each output and kind of fault; none where no large case ran. */
-export function missedLines({ report: { op, missed } }: Checked): string[] {
+/** A line for each output and kind of fault, and what a projection sees; none where no large case ran. */
+export function missedLines({ report: { op, missed, smallestRow } }: Checked): string[] {
   const outputs = Object.entries(missed);
   if (outputs.length === 0) return [];
   const rows = outputs.flatMap(([output, of]) =>
@@ -28,6 +28,10 @@ export function missedLines({ report: { op, missed } }: Checked): string[] {
     ...tableOf(
       [["output", "left"], ["as", "left"], ...faultExtents.map((extent) => [extents[extent], "right"] as const)],
       rows,
+    ),
+    ...Object.entries(smallestRow).map(
+      ([output, share]) =>
+        `${op}: a random projection of all of ${output} suspects a row that is wrong by ${share.toExponential(0)} of its norm`,
     ),
   ];
 }

@@ -44,10 +44,11 @@ export async function replay(line: string, options: CheckOptions): Promise<numbe
   );
   if (verdict === undefined) return finish(interrupted, true);
   say([formatCase(c), `${candidates.where}, ${options.dtype}, target ${target.name}`]);
-  for (const { output, elements, unjudged, outside, worst, at } of verdict.comparisons) {
+  for (const { output, elements, unjudged, outside, worst, at, note } of verdict.comparisons) {
     const counts = `${counted(elements, "element")}, ${unjudged} unjudged, ${outside} outside`;
     say(`${output}: ${counts}, worst ${worst.toPrecision(3)} of its bound`);
     if (at !== undefined && outside === 0) say(`  ${describeFinding(at)}`);
+    if (note !== undefined) say(`  note: ${note}`);
   }
   say(verdict.findings);
   if (verdict.findings.length > 0) {

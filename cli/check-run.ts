@@ -13,6 +13,7 @@ import {
   examinationLines,
   examinationTable,
   failureLines,
+  noteLines,
   lastLines,
   reportTable,
   sizeLines,
@@ -115,6 +116,7 @@ function print({ results, seed, options, target, conclusion, isInterrupted, notS
     const again = `touchstone check --op ${examination.op} --seed ${seed} --runs 1${quoted("sizes", options.sizes)}${same}`;
     say(examinationLines(examination, again, same));
   }
+  say(noteLines(results));
   say(untriedLines(results, isInterrupted ? "interrupted" : "budget"));
   say(excludedLines(results));
   say(unpromisedLines(results, target.name));

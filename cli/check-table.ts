@@ -82,6 +82,11 @@ function unsampled(results: readonly Checked[]): string {
   ].join("");
 }
 
+/** What stood out in outputs that are within their bounds. */
+export function noteLines(results: readonly Checked[]): string[] {
+  return results.flatMap(({ report: { op, notes } }) => shown(op, notes, "note"));
+}
+
 /** Up to which sizes a verdict says something, of a few ops; of many the JSON says it. */
 export function sizeLines(results: readonly Checked[]): string[] {
   if (results.length > MOST_SIZES) return [];
@@ -149,10 +154,6 @@ export function examinationLines(
   again: string,
   terms: string,
 ): string[] {
-  const shown = (list: readonly string[], mark: string) => [
-    ...list.slice(0, MOST_LINES).map((line) => `${mark} ${op}: ${line}`),
-    ...(list.length > MOST_LINES ? [`${mark} ${op}: and ${list.length - MOST_LINES} more`] : []),
-  ];
   const unusual = precision.filter((p) => p.class !== "float32");
   const lines = [
     ...unusual.map((p) => `${p.output} is ${className(p)}, its errors ${number(ratioOf(p))} × those of float32`),
@@ -161,7 +162,14 @@ export function examinationLines(
   ];
   const lone = replays.slice(0, MOST_LINES).map((line) => `  touchstone check --replay ${shellWord(line)}${terms}`);
   const same = findings.length > 0 ? [...kept(evidence), ...lone, `  ${again}`] : [];
-  return [...shown(findings, "FAIL"), ...same, ...shown(lines, "note")];
+  return [...shown(op, findings, "FAIL"), ...same, ...shown(op, lines, "note")];
+}
+
+function shown(op: string, list: readonly string[], mark: string): string[] {
+  return [
+    ...list.slice(0, MOST_LINES).map((line) => `${mark} ${op}: ${line}`),
+    ...(list.length > MOST_LINES ? [`${mark} ${op}: and ${list.length - MOST_LINES} more`] : []),
+  ];
 }
 
 const MOST_LINES = 6;

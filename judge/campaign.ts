@@ -47,6 +47,10 @@ export interface Report {
   readonly power: { readonly zero: number; readonly neighbour: number; readonly percent: number };
   /** Of each output: with which probability a fault at one place of a large case would have been missed. */
   readonly missed: Readonly<Record<string, Missed>>;
+  /** Of each output that is checked as a product: which share of its norm a row must be wrong by to be suspected, at 95 %. */
+  readonly smallestRow: Readonly<Record<string, number>>;
+  /** What stood out in an output and was within its bounds, with the line that replays it. */
+  readonly notes: readonly string[];
   /** The lengths of axes that cases had. */
   readonly sizes: SizesTried;
   readonly ms: number;
@@ -116,6 +120,8 @@ export class Tally {
   private at: Report["at"];
   private ulp = 0;
   private readonly missed: Record<string, Missed> = {};
+  private readonly smallestRow: Record<string, number> = {};
+  private readonly notes: string[] = [];
   private readonly rejected = { judged: 0, zero: 0, neighbour: 0, percent: 0 };
 
   constructor({ name, outputs }: Pick<Operation, "name" | "outputs">, { large, sizes }: JudgeRow) {
@@ -143,6 +149,9 @@ export class Tally {
       this.at = { finding: comparison.at, replay: formatCase(c) };
     }
     this.ulp = Math.max(this.ulp, comparison.ulp);
+    const { output, smallestRow, note } = comparison;
+    if (smallestRow !== undefined) this.smallestRow[output] = Math.max(smallestRow, this.smallestRow[output] ?? 0);
+    if (note !== undefined) this.notes.push(`${output}: ${note} (${formatCase(c)})`);
     if (!ofPower) return this.addMisses(comparison);
     for (const key of ["judged", "zero", "neighbour", "percent"] as const) this.rejected[key] += comparison.power[key];
   }
@@ -153,12 +162,26 @@ export class Tally {
   }
 
   report(ms: number, failures: readonly Failure[]): Report {
-    const { op, cases, elements, unjudged, unsampled, withoutTruth, nonFinite, worst, at, ulp, missed } = this;
+    const {
+      op,
+      cases,
+      elements,
+      unjudged,
+      unsampled,
+      withoutTruth,
+      nonFinite,
+      worst,
+      at,
+      ulp,
+      missed,
+      smallestRow,
+      notes,
+    } = this;
     const { judged, zero, neighbour, percent } = this.rejected;
     const share = (n: number) => (judged === 0 ? 0 : n / judged);
     const power = { zero: share(zero), neighbour: share(neighbour), percent: share(percent) };
     const [parts, sizes] = [this.sums.parts(), this.tried.tried()];
     const counts = { op, cases, elements, unjudged, unsampled, withoutTruth, nonFinite, parts };
-    return { ...counts, worst, at, ulp, power, missed, sizes, ms, failures };
+    return { ...counts, worst, at, ulp, power, missed, smallestRow, notes, sizes, ms, failures };
   }
 }

@@ -1,13 +1,16 @@
 // What would have been missed of an output whose truth was taken at a sample only.
 //
-// A fault is seen where it changes a sampled element by more than its bound. The sample is known, and the fault lies anywhere with the
-// same probability, so with s sampled elements that would show it, of n:
+// A fault is seen where it changes an element by more than its bound, and that element is in the sample or a suspect of the checks of
+// the whole output (judge/whole.ts). The sample is known, and so is what would be a suspect; the fault lies anywhere with the same
+// probability. With s of n elements sampled, and hᵢ the probability that a wrong element i is a suspect:
 //
-//   element     missed with 1 − s / n
-//   row, tile   missed unless one of those s lies in it: the share of rows, or tiles, without one, among some that are drawn evenly
-//   1 %         (1 − s / n)ⁿ⸍¹⁰⁰, since the elements are drawn one by one
+//   element     the mean over sampled elements, whose bounds are known, of (1 − s/n)(1 − hᵢ), or of 1 where the change is within the bound
+//   row, tile   the mean over some that are drawn evenly: 0 if a sampled element in it shows the fault, else the product of 1 − hᵢ over
+//               its elements outside their bounds. These bounds are estimated, and not below: the scale that the bounds of the sampled
+//               elements follow most closely, times the largest bound ÷ scale among them
+//   1 %         pⁿ⸍¹⁰⁰ for p of one element, since the elements are drawn one by one
 //
-// The neighbour's value is the candidate's own. The checks of the whole output (judge/whole.ts) are left out, so each is an upper limit.
+// Unsampled elements, and neighbours, are what the candidate gave.
 import { dtypes, round } from "../reference/dtype.ts";
 import { integer, streamOf } from "../reference/random.ts";
 import type { Tensor } from "../reference/tensor.ts";
@@ -15,65 +18,115 @@ import { boundOf } from "./compare.ts";
 import { type Exact, expectedOf } from "./exact.ts";
 import {
   eachKind,
-  ELEMENTS,
   type FaultKind,
   faultyValue,
   hundredth,
   type Missed,
   type Misses,
-  PLACES,
+  type Place,
   placesOf,
 } from "./missed.ts";
+import { estimateOf, Scales } from "./suspects.ts";
 import type { Terms } from "./terms.ts";
+import type { Change, Whole } from "./whole.ts";
 
 /** What is known of one output. */
 interface Sampled {
   readonly got: Tensor;
   readonly sample: Exact;
+  readonly whole: Whole;
   /** The dtype is that of the output. */
   readonly terms: Terms;
 }
 
+/** Sampled elements that are tried, and rows and tiles. */
+const ELEMENTS = 4096;
+const PLACES = { row: 4096, tile: 1024 } as const;
+/** The most elements of rows that are tried. */
+const MOST_WORK = 8e6;
+
+/** A change at one place, and how wrong it makes each of its elements. */
+interface Fault {
+  readonly change: Change;
+  readonly errors: readonly number[];
+}
+
 /** The misses of one output of one problem. */
 export function missesOfSample(output: string, sampled: Sampled, seed: number): Missed {
-  const { shape, data } = sampled.got;
-  const bounds = boundsOf(sampled);
+  const { got, sample, whole, terms } = sampled;
+  const { shape, data } = got;
   const places = placesOf(shape);
-  const seen = (kind: FaultKind, next: number): number[] =>
-    sampled.sample.at.filter((i, n) => errorOf(sampled, n, kind, (i + next) % data.length) > bounds[n]);
-  const element = eachKind((kind): Misses => {
-    const share = data.length === 0 ? 0 : seen(kind, places.element.next).length / data.length;
-    return { places: data.length === 0 ? 0 : ELEMENTS, missed: ELEMENTS * (1 - share) };
-  });
-  const drawn = (extent: "row" | "tile"): Record<FaultKind, Misses> => {
-    const { count, of, next } = places[extent];
+  const expected = expectedOf(sample);
+  const known = new Map(sample.at.map((i, n) => [i, { want: sample.want[n], bound: boundOf(expected, n, terms) }]));
+  const every = Math.max(1, Math.floor(sample.at.length / ELEMENTS));
+  const tried = sample.at.filter((_, n) => n % every === 0);
+  const estimate = estimateOf(new Scales(got, dtypes[terms.dtype]), tried, (i) => known.get(i)!.bound);
+  const isOutside = (i: number, error: number): boolean => error > (known.get(i)?.bound ?? estimate(i));
+  const fault = (place: Place, kind: FaultKind, next: number): Fault | undefined =>
+    planted(sampled, (i) => known.get(i)?.want ?? data[i], place, kind, next);
+  const unsampled = 1 - sample.at.length / data.length;
+  const element = eachKind((kind) =>
+    sumOf(tried, (i) => {
+      const one = fault(places.element.at(i), kind, places.element.next);
+      if (one === undefined) return undefined;
+      return isOutside(i, one.errors[0]) ? unsampled * (1 - whole.held(one.change)(0)) : 1;
+    }),
+  );
+  const drawn = (extent: "row" | "tile", kind: FaultKind): Misses => {
+    const { count, at, of, next } = places[extent];
     const stream = streamOf(`fault ${output} ${extent}`);
-    const list = Array.from({ length: count > 0 ? PLACES : 0 }, (_, k) => integer(seed, stream, k, count));
-    return eachKind((kind) => {
-      const shown = new Set(seen(kind, next).map(of));
-      return { places: list.length, missed: list.filter((place) => !shown.has(place)).length };
+    const length = count === 0 ? 0 : Math.ceil(Math.min(PLACES[extent], (MOST_WORK * count) / data.length));
+    const list = Array.from({ length }, (_, k) => integer(seed, stream, k, count));
+    const shown = new Set<number>();
+    for (const i of sample.at) {
+      const one = fault({ length: 1, index: () => i }, kind, next);
+      if (one !== undefined && isOutside(i, one.errors[0])) shown.add(of(i));
+    }
+    return sumOf(list, (place) => {
+      if (shown.has(place)) return 0;
+      const all = fault(at(place), kind, next);
+      if (all === undefined) return undefined;
+      const { change, errors } = all;
+      const held = whole.held(change);
+      let missed = 1;
+      for (let n = 0; n < errors.length && missed > 0; n++)
+        if (isOutside(change.at[n], errors[n])) missed *= 1 - held(n);
+      return missed;
     });
   };
   return {
     element,
-    row: drawn("row"),
-    tile: drawn("tile"),
+    row: eachKind((kind) => drawn("row", kind)),
+    tile: eachKind((kind) => drawn("tile", kind)),
     hundredth: eachKind((kind) => hundredth(element[kind], data.length)),
   };
 }
 
-function boundsOf({ sample, terms }: Sampled): number[] {
-  const expected = expectedOf(sample);
-  return sample.at.map((_, n) => boundOf(expected, n, terms));
+function sumOf(list: readonly number[], missed: (place: number) => number | undefined): Misses {
+  const all = list.map(missed).filter((p) => p !== undefined);
+  return { places: all.length, missed: all.reduce((sum, p) => sum + p, 0) };
 }
 
-/** How wrong sampled element n is with what the fault puts there; 0 where that is what it should be. */
-function errorOf({ got, sample, terms }: Sampled, n: number, kind: FaultKind, neighbour: number): number {
-  const want = sample.want[n];
+/** A fault at a place, undefined where it changes nothing. */
+function planted(
+  { got: { data }, terms }: Sampled,
+  wantOf: (i: number) => number,
+  { length, index }: Place,
+  kind: FaultKind,
+  next: number,
+): Fault | undefined {
   const format = dtypes[terms.dtype];
-  const right = round(want, format);
-  const stored = round(faultyValue(kind, right, got.data[neighbour]), format);
-  if (stored === right || (Number.isNaN(stored) && Number.isNaN(right))) return 0;
-  const error = Math.abs(stored - want);
-  return Number.isNaN(error) ? Infinity : error;
+  const [at, before, after, errors]: number[][] = [[], [], [], []];
+  for (let k = 0; k < length; k++) {
+    const i = index(k);
+    const wrong = round(faultyValue(kind, data[i], data[(i + next) % data.length]), format);
+    if (wrong === data[i] || (Number.isNaN(wrong) && Number.isNaN(data[i]))) continue;
+    const error = Math.abs(wrong - wantOf(i));
+    at.push(i);
+    before.push(data[i]);
+    after.push(wrong);
+    errors.push(Number.isNaN(error) ? Infinity : error);
+  }
+  if (at.length === 0) return undefined;
+  return { change: { at, before, after, areRepeated: kind !== "percent" }, errors };
 }

@@ -9,13 +9,16 @@ import type { Large } from "./large.ts";
 import type { Manner } from "./spots.ts";
 import { missesOfSample } from "./missed-sample.ts";
 import type { Comparing } from "./verdict.ts";
-import { suspectsOf } from "./whole.ts";
+import type { Product } from "./projection/projection.ts";
+import { lookAt } from "./whole.ts";
 
 /** How an op is judged at a sample of its elements. */
 export interface Sampling<Output extends string = string> {
   readonly around: Around<Output>;
   /** The elements that are sampled of an output of that shape: flat indices, ascending. */
   readonly draw: (problem: Problem, output: Output, shape: readonly number[], seed: number) => readonly number[];
+  /** Outputs that are products of two matrices, which can be checked without their truth; none are if left out. */
+  readonly products?: (problem: Problem) => { readonly [name in Output]: Product };
 }
 
 /** The most multiplications of a truth that is taken everywhere, 1 GFLOP: about a second. */
@@ -28,8 +31,9 @@ export function isDear(large: Large | undefined, { profile, sizes }: Case): bool
 
 /** Holds a sample, and what the checks of the whole output suspect, to their bounds. */
 export const atSample =
-  ({ around, draw }: Sampling, { seed, counts }: Manner): Comparing =>
+  ({ around, draw, products }: Sampling, { seed, counts }: Manner): Comparing =>
   (operation, problem, terms) => {
+    const productOf = products?.(problem);
     const shapes = outputShapes(operation, problem.inputs, problem.scalars);
     return (output, got) => {
       const own = { ...terms, dtype: storageOf(operation, output, terms.dtype) };
@@ -37,10 +41,11 @@ export const atSample =
       const drawn = draw(problem, output, shapes[output], seed);
       const sample = exactAt(source, drawn);
       const known = new Set(drawn);
-      const whole = { operation, problem, output, got, terms: own, sample, seed };
+      const product = productOf?.[output];
+      const whole = lookAt({ operation, problem, output, got, product, terms: own, sample, seed });
       const more = exactAt(
         source,
-        suspectsOf(whole).filter((i) => !known.has(i)),
+        whole.suspects.filter((i) => !known.has(i)),
       );
       const judged = {
         at: [...sample.at, ...more.at],
@@ -48,7 +53,14 @@ export const atSample =
         allowed: [...sample.allowed, ...more.allowed],
       };
       const withoutTruth = sizeOf(shapes[output]) - judged.at.length;
-      const found = { ...compareAt(output, got, judged, own), withoutTruth };
-      return counts ? { ...found, missed: missesOfSample(output, { got, sample, terms: own }, seed) } : found;
+      const compared = compareAt(output, got, judged, own);
+      const { smallestRow, note } = whole;
+      const found = {
+        ...compared,
+        withoutTruth,
+        ...(smallestRow !== undefined && { smallestRow }),
+        ...(note !== undefined && compared.outside === 0 && { note }),
+      };
+      return counts ? { ...found, missed: missesOfSample(output, { got, sample, whole, terms: own }, seed) } : found;
     };
   };

@@ -9,7 +9,7 @@ import { banded } from "./bands.ts";
 import { boundOf, compareOutput } from "./compare.ts";
 import { compareAt, exactAt, expectedOf } from "./exact.ts";
 import { drawnEvenly, missesOf, type Sight } from "./missed.ts";
-import { Scales, Suspects } from "./suspects.ts";
+import { estimateOf, Scales, Suspects } from "./suspects.ts";
 import { allowancesOf, type Comparing, everyElement, truth } from "./verdict.ts";
 
 /** Problems whose outputs have up to this many elements are judged at every element. */
@@ -65,7 +65,7 @@ export const atSpots =
       if (!counts) return found;
       const expected = expectedOf(spotted);
       const bounds = new Map(at.map((i, n) => [i, boundOf(expected, n, own)]));
-      const estimate = estimateOf(scales, drawn, bounds);
+      const estimate = estimateOf(scales, [...drawn], (i) => bounds.get(i) ?? Infinity);
       const share = drawn.size / want.data.length;
       const sight: Sight = {
         want,
@@ -77,19 +77,3 @@ export const atSpots =
       return { ...found, missed: missesOf(output, sight, seed) };
     };
   };
-
-/** The scale that the bounds of drawn elements follow most closely, times the largest bound ÷ scale among them. */
-function estimateOf(
-  scales: Scales,
-  drawn: ReadonlySet<number>,
-  bounds: ReadonlyMap<number, number>,
-): (i: number) => number {
-  const fits = Scales.names.map((name) => {
-    const ratios = Array.from(drawn, (i) => (bounds.get(i) ?? Infinity) / scales.at(i)[name]);
-    const finite = ratios.filter((ratio) => ratio > 0 && ratio < Infinity).toSorted((a, b) => a - b);
-    const most = finite.at(-1) ?? 0;
-    return { name, most, spread: most / (finite[finite.length >> 1] ?? 1) };
-  });
-  const [{ name, most }] = fits.toSorted((a, b) => a.spread - b.spread);
-  return (i) => most * scales.at(i)[name];
-}

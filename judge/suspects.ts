@@ -23,14 +23,14 @@ export class Scales {
   readonly values = new Float64Array(COUNT);
   /** The largest number of the output's format. */
   readonly max: number;
-  private readonly data: Float64Array;
+  private readonly data: Tensor["data"];
   private readonly width: number;
   private readonly rows: Float64Array;
   private readonly columns: Float64Array;
   private readonly flushed: number;
 
-  /** The truth of an output, which is stored in `format`. */
-  constructor({ data, shape }: Tensor<Float64Array>, format: DType) {
+  /** The truth of an output, or the output itself, which is stored in `format`. */
+  constructor({ data, shape }: Tensor, format: DType) {
     const hasRows = shape.length > 1;
     this.data = data;
     this.width = hasRows ? shape.at(-1)! : BLOCK;
@@ -59,7 +59,7 @@ export class Scales {
 }
 
 function sumsOfSquares(
-  data: Float64Array,
+  data: Tensor["data"],
   width: number,
 ): { readonly rows: Float64Array; readonly columns: Float64Array } {
   const rows = new Float64Array(Math.ceil(data.length / width));
@@ -151,4 +151,20 @@ class Top {
     this.kept = this.kept.toSorted(([, a], [, b]) => (a === b ? 0 : b - a)).slice(0, this.count);
     if (this.kept.length === this.count) this.least = this.kept.at(-1)![1];
   }
+}
+
+/** Not below the bound of any element: the scale that known bounds follow most closely, times the largest bound ÷ scale among them. */
+export function estimateOf(
+  scales: Scales,
+  known: readonly number[],
+  boundOf: (i: number) => number,
+): (i: number) => number {
+  const fits = Scales.names.map((name) => {
+    const ratios = known.map((i) => boundOf(i) / scales.at(i)[name]);
+    const finite = ratios.filter((ratio) => ratio > 0 && ratio < Infinity).toSorted((a, b) => a - b);
+    const most = finite.at(-1) ?? 0;
+    return { name, most, spread: most / (finite[finite.length >> 1] ?? 1) };
+  });
+  const [{ name, most }] = fits.toSorted((a, b) => a.spread - b.spread);
+  return (i) => most * scales.at(i)[name];
 }

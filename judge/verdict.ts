@@ -21,9 +21,11 @@ import { isStop } from "./deadline.ts";
 import type { Missed } from "./missed.ts";
 import type { Terms } from "./terms.ts";
 
-/** A comparison; of a large output also what would have been missed. */
+/** A comparison; of a large output also what would have been missed, and what checks of the whole of it see (judge/whole.ts). */
 export interface Compared extends Comparison {
   readonly missed?: Missed;
+  readonly smallestRow?: number;
+  readonly note?: string;
 }
 
 export interface Verdict {

@@ -14,7 +14,8 @@ import {
   placesOf,
   sumOfMisses,
 } from "../judge/missed.ts";
-import { roundProblem } from "../judge/verdict.ts";
+import { atSample, type Sampling } from "../judge/sampled.ts";
+import { type Comparing, roundProblem } from "../judge/verdict.ts";
 import { dtypes, round } from "../reference/dtype.ts";
 import { storageOf } from "../reference/operation.ts";
 import { integer, streamOf } from "../reference/random.ts";
@@ -38,17 +39,23 @@ interface Plan {
   readonly places: number;
   readonly target: Target;
   readonly dtype: "float32" | "bfloat16" | "float16";
+  /** Takes the truth at this sample only, whatever the case would cost. */
+  readonly sampling?: Sampling;
 }
 
 /** Plants faults in the right outputs of each case, and judges each of them as a check would. */
-export function plant({ operation, spec }: Chosen, { cases, places, target, dtype }: Plan): Planted[] {
+export function plant({ operation, spec }: Chosen, { cases, places, target, dtype, sampling }: Plan): Planted[] {
   const counts = new Map<string, { places: number; missed: number }>();
   const said = new Map<string, Missed>();
   for (const c of cases) {
     const problem = roundProblem(operation, buildCase(spec, c, dtype), dtype);
     const right = operation.evaluate(problem.inputs, problem.scalars, Float32Array);
-    const compare = comparing(spec, c)(operation, problem, { target, dtype });
-    const counting = comparing(spec, c, true)(operation, problem, { target, dtype });
+    const manner = (isCounting: boolean): Comparing =>
+      sampling === undefined
+        ? comparing(spec, c, isCounting)
+        : atSample(sampling, { seed: c.seed, counts: isCounting });
+    const compare = manner(false)(operation, problem, { target, dtype });
+    const counting = manner(true)(operation, problem, { target, dtype });
     for (const [output, { data, shape }] of Object.entries(right)) {
       const format = dtypes[storageOf(operation, output, dtype)];
       const got = { data: (data as Float32Array).map((x) => round(x, format)), shape };

@@ -252,7 +252,7 @@ function resultUnlessStopped(checked: Checked): JudgeResult {
 }
 
 function resultOf({ report, examination, untried, excluded, model, conclusion }: Checked): JudgeResult {
-  const { cases, elements, unjudged, worst, power, failures } = report;
+  const { cases, elements, unjudged, worst, power, failures, notes } = report;
   return {
     ...outcomeOf(conclusion),
     cases,
@@ -264,7 +264,7 @@ function resultOf({ report, examination, untried, excluded, model, conclusion }:
     replays: [...failures.map(({ replay }) => replay), ...(examination?.replays ?? [])],
     precision: examination?.precision ?? [],
     relations: examination?.relations ?? [],
-    notes: examination?.notes ?? [],
+    notes: [...notes, ...(examination?.notes ?? [])],
     untried,
     ...(excluded && { excluded }),
     ...(model && { model }),

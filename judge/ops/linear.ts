@@ -10,6 +10,7 @@ import { zeroRow } from "../relations/shifts.ts";
 import { eachRow } from "../around.ts";
 import { drawElements } from "../draws.ts";
 import { type Large, MOST_COLUMNS, MOST_ROWS } from "../large.ts";
+import { matrixOf, transpose } from "../projection/matrix.ts";
 import { judgeRow } from "../row.ts";
 
 /** The most products, so that a case takes a few milliseconds. */
@@ -85,6 +86,7 @@ export const forward = judgeRow("linear.forward", {
   sampling: {
     around: aroundProducts,
     draw: ({ inputs: { w } }, output, shape, seed) => drawElements(output, shape, w.shape[1], seed),
+    products: ({ inputs: { x, w } }) => ({ y: { left: matrixOf(x), right: transpose(matrixOf(w)) } }),
   },
   ordinary,
   probes: (n) => [{ sizes: { R: 3, O: 4, C: n }, outputs: ["y"] }],
@@ -127,6 +129,10 @@ export const backward = judgeRow("linear.backward", {
     around: aroundGradients,
     draw: ({ inputs: { dy } }, output, shape, seed) =>
       drawElements(output, shape, dy.shape[output === "dx" ? 1 : 0], seed),
+    products: ({ inputs: { dy, x, w } }) => ({
+      dx: { left: matrixOf(dy), right: matrixOf(w) },
+      dw: { left: transpose(matrixOf(dy)), right: matrixOf(x) },
+    }),
   },
   ordinary,
   probes: (n) => [

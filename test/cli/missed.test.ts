@@ -16,8 +16,8 @@ const dy: Missed = {
 };
 const oneAxis: Missed = { ...dy, row: same(0, 0) };
 
-const lines = (missed: Record<string, Missed>): string[] =>
-  missedLines({ report: { op: "attention.backward", missed } } as unknown as Checked);
+const lines = (missed: Record<string, Missed>, smallestRow: Record<string, number> = {}): string[] =>
+  missedLines({ report: { op: "attention.backward", missed, smallestRow } } as unknown as Checked);
 
 test("a share is printed, or the limit where nothing was missed", () => {
   const [head, ...table] = lines({ dy });
@@ -34,4 +34,11 @@ test("a share is printed, or the limit where nothing was missed", () => {
 test("an output of one axis has no rows, and a run without large cases no table", () => {
   expect(lines({ dy: oneAxis }).filter((line) => /│\s+│/.test(line))).toHaveLength(3);
   expect(lines({})).toEqual([]);
+});
+
+test("what a projection sees is a line for each output", () => {
+  const [line] = lines({ dy }, { dy: 3.21e-6 }).slice(-1);
+  expect(line).toBe(
+    "attention.backward: a random projection of all of dy suspects a row that is wrong by 3e-6 of its norm",
+  );
 });
