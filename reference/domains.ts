@@ -51,9 +51,20 @@ export function shareOf(a: Arithmetic, name: "sqrt" | "divide", x: Approx): numb
 
 /** 1 / x as a factor of a quotient with an unknown numerator: its relative error is the one that a quotient may have. */
 export function reciprocal(a: Arithmetic, x: Approx): Approx {
-  const quotient = a.divide(a.exact(1), x);
-  if (!(quotient.error < Infinity)) return quotient;
-  const inherited = (Math.abs(quotient.value) * x.error) / (Math.abs(x.value) - x.error);
-  const own = shareOf(a, "divide", a.abs(x)) * (Math.abs(quotient.value) + inherited);
-  return a.rounded(quotient.value, inherited + own, 0);
+  const direct = a.divide(a.exact(1), x);
+  if (!(direct.error < Infinity)) return direct;
+  const inherited = (Math.abs(direct.value) * x.error) / (Math.abs(x.value) - x.error);
+  const own = shareOf(a, "divide", a.abs(x)) * (Math.abs(direct.value) + inherited);
+  return a.rounded(direct.value, inherited + own, 0);
+}
+
+/**
+ * The product of the factors, divided by `divisor` at any place among them. A factor or a partial product that was flushed to
+ * zero has some subnormal number for a quotient (WGSL 15.7.4.1), which the other factors then enlarge.
+ */
+export function quotient(a: Arithmetic, divisor: Approx, ...factors: readonly Approx[]): Approx {
+  const { value, error } = a.product(...factors, reciprocal(a, divisor));
+  if (!a.target.flushes) return { value, error };
+  const most = factors.reduce((product, f) => product * Math.max(1, Math.abs(f.value) + f.error), 1);
+  return { value, error: error + most * a.accuracy("divide", a.abs(divisor), 0) };
 }

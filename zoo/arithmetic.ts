@@ -297,7 +297,8 @@ export class Float32Arithmetic {
 
   private neighbour(exact: number): number {
     const nearest = Math.fround(exact);
-    if (nearest === exact || this.toNearest || !Number.isFinite(nearest)) return nearest;
+    if (nearest === exact || this.toNearest) return nearest;
+    if (!Number.isFinite(nearest)) return this.overflowing(nearest, exact);
     const below = nearest < exact ? nearest : next(nearest, -1);
     const above = nearest < exact ? next(nearest, 1) : nearest;
     const inner = exact > 0 ? below : above;
@@ -312,6 +313,13 @@ export class Float32Arithmetic {
       default:
         return nearest;
     }
+  }
+
+  /** A finite result beyond the largest number: rounded towards zero it is that number (IEEE 754-2019, 7.4). */
+  private overflowing(x: number, exact: number): number {
+    const { rounding } = this.habits;
+    const isInwards = rounding === "truncating" || (rounding === "neighbour" && this.choose(2) === 0);
+    return isInwards && !this.toNearest && Number.isFinite(exact) ? Math.sign(exact) * MAX : x;
   }
 
   /** A function's exact result, moved within its accuracy and then rounded to float32 back towards the exact result. */
@@ -329,6 +337,7 @@ export class Float32Arithmetic {
       x = Math.abs(moved - exact) <= allowed ? moved : next(moved, Math.sign(exact - moved) as 1 | -1);
       // If not even a neighbour lies within the accuracy, the nearest number is the best possible.
       if (!(Math.abs(x - exact) <= allowed)) x = Math.fround(exact);
+      if (!Number.isFinite(x)) x = this.overflowing(x, exact);
     }
     x = this.step(x);
     return flushes && Math.abs(x) < minNormal ? 0 : x;

@@ -9,8 +9,8 @@ import { largest } from "../reference/lists.ts";
 
 interface Manner {
   /** Where 1/√HS goes, and how it is found. */
-  readonly scale: "scale-in-q" | "scale-in-k" | "scale-in-scores" | "scale-in-exponent" | "scale-as-division";
-  readonly scaleBy: "scale-constant" | "scale-by-inverse-sqrt" | "scale-by-root";
+  readonly scale: "scale-in-q" | "scale-in-k" | "scale-in-scores" | "scale-in-exponent";
+  readonly scaleBy: "scale-constant" | "scale-by-inverse-sqrt" | "scale-by-root" | "scale-as-division";
   /** folded: log2 e in the scale, so that scores are in base 2. */
   readonly base: "base-e" | "base-2" | "base-2-in-scale";
   /** Whether scores are rescaled to one maximum at the end, or to the last one at every key, tile or part. */
@@ -47,19 +47,31 @@ class Head {
       "scale-constant": () => f.constant(1 / Math.sqrt(HS)),
       "scale-by-inverse-sqrt": () => f.inverseSqrt(HS),
       "scale-by-root": () => f.divide(1, this.root),
+      "scale-as-division": () => NaN, // there is no such number
     };
     this.scale = scales[manner.scaleBy]();
   }
 
-  /** The scale, times log2 e where scores are in base 2. */
-  private get factor(): number {
-    return this.manner.base === "base-2-in-scale" ? this.f.multiply(this.scale, this.f.constant(LOG2E)) : this.scale;
+  /** scale · x. */
+  timesScale(x: number): number {
+    const { f, manner, scale, root } = this;
+    return manner.scaleBy === "scale-as-division" ? f.divide(x, root) : f.multiply(x, scale);
+  }
+
+  /** scale · x, times log2 e where scores are in base 2. */
+  private timesFactor(x: number): number {
+    const { f, manner, scale } = this;
+    if (manner.base !== "base-2-in-scale") return this.timesScale(x);
+    const log2e = f.constant(LOG2E);
+    return manner.scaleBy === "scale-as-division"
+      ? f.multiply(this.timesScale(x), log2e)
+      : f.multiply(x, f.multiply(scale, log2e));
   }
 
   /** s = scale · q · k, in base 2 where log2 e is folded in; without the scale where that goes into the exponent. */
   scores(q: readonly number[], keys: readonly (readonly number[])[]): number[] {
     const { f, manner } = this;
-    const by = (list: readonly number[]): number[] => list.map((x) => f.multiply(x, this.factor));
+    const by = (list: readonly number[]): number[] => list.map((x) => this.timesFactor(x));
     switch (manner.scale) {
       case "scale-in-q": {
         const scaled = by(q);
@@ -68,13 +80,9 @@ class Head {
       case "scale-in-k":
         return keys.map((k) => f.dot(q, by(k)));
       case "scale-in-scores":
-        return keys.map((k) => f.multiply(f.dot(q, k), this.factor));
+        return by(keys.map((k) => f.dot(q, k)));
       case "scale-in-exponent":
         return keys.map((k) => f.dot(q, k));
-      case "scale-as-division": {
-        const quotients = keys.map((k) => f.divide(f.dot(q, k), this.root));
-        return manner.base === "base-2-in-scale" ? quotients.map((s) => f.multiply(s, f.constant(LOG2E))) : quotients;
-      }
     }
   }
 
@@ -82,7 +90,7 @@ class Head {
   exp(s: number, m: number): number {
     const { f, manner } = this;
     let x = f.subtract(s, m);
-    if (manner.scale === "scale-in-exponent") x = f.multiply(x, this.factor);
+    if (manner.scale === "scale-in-exponent") x = this.timesFactor(x);
     if (manner.base === "base-e") return f.exp(x);
     return f.exp2(manner.base === "base-2-in-scale" ? x : f.multiply(x, f.constant(LOG2E)));
   }
@@ -90,7 +98,7 @@ class Head {
   /** m + log l in base e, whatever base the scores are in. */
   lse(m: number, l: number): number {
     const { f, manner } = this;
-    const scaled = manner.scale === "scale-in-exponent" ? f.multiply(m, this.factor) : m;
+    const scaled = manner.scale === "scale-in-exponent" ? this.timesFactor(m) : m;
     if (manner.base === "base-2-in-scale") return f.multiply(f.add(scaled, f.log2(l)), f.constant(LN2));
     return f.add(scaled, manner.base === "base-e" ? f.log(l) : f.multiply(f.log2(l), f.constant(LN2)));
   }
@@ -99,10 +107,10 @@ class Head {
   expOfLse(s: number, lse: number): number {
     const { f, manner } = this;
     if (manner.base === "base-2-in-scale") {
-      const scaled = manner.scale === "scale-in-exponent" ? f.multiply(s, this.factor) : s;
+      const scaled = manner.scale === "scale-in-exponent" ? this.timesFactor(s) : s;
       return f.exp2(f.subtract(scaled, f.multiply(lse, f.constant(LOG2E))));
     }
-    const x = f.subtract(manner.scale === "scale-in-exponent" ? f.multiply(s, this.factor) : s, lse);
+    const x = f.subtract(manner.scale === "scale-in-exponent" ? this.timesFactor(s) : s, lse);
     return manner.base === "base-e" ? f.exp(x) : f.exp2(f.multiply(x, f.constant(LOG2E)));
   }
 
@@ -250,7 +258,9 @@ const manners: readonly Manner[] = [
     base: "base-2",
     normalise: "each-weight",
   },
-  { ...plain, scale: "scale-as-division", maximum: "parts-merged", normalise: "by-lse" },
+  { ...plain, scaleBy: "scale-as-division", maximum: "parts-merged", normalise: "by-lse" },
+  { ...plain, scale: "scale-in-q", scaleBy: "scale-as-division", base: "base-2-in-scale" },
+  { ...plain, scale: "scale-in-exponent", scaleBy: "scale-as-division", maximum: "running-by-tile" },
   {
     scale: "scale-in-k",
     scaleBy: "scale-by-inverse-sqrt",
@@ -331,12 +341,14 @@ const backwardManners: readonly BackwardManner[] = [
   {
     ...plain,
     ...savedAll,
-    scale: "scale-as-division",
+    scaleBy: "scale-as-division",
     normalise: "by-reciprocal",
     weights: "p-from-sum",
     D: "D-from-weights",
     scaleOf: "scale-at-the-end",
   },
+  { ...plain, ...savedAll, scaleBy: "scale-as-division" },
+  { ...plain, ...savedAll, scale: "scale-in-q", scaleBy: "scale-as-division", scaleOf: "scale-in-p" },
 ];
 
 function gradients(f: Float32Arithmetic, manner: BackwardManner, inputs: Inputs): Record<string, Tensor> {
@@ -351,8 +363,10 @@ function gradients(f: Float32Arithmetic, manner: BackwardManner, inputs: Inputs)
     q: [] as number[][],
     dy: [] as number[][],
   }));
-  const factor =
-    manner.scaleOf === "scale-in-factor-base-2" ? f.multiply(head.scale, f.constant(Math.LOG2E)) : head.scale;
+  const timesFactor = (x: number): number =>
+    manner.scaleOf === "scale-in-factor-base-2"
+      ? f.multiply(x, f.multiply(head.scale, f.constant(LOG2E)))
+      : head.timesScale(x);
   /** scale · Σ ds · x. */
   const scaledDot = (ds: readonly number[], x: readonly number[]): number => {
     switch (manner.scaleOf) {
@@ -360,16 +374,13 @@ function gradients(f: Float32Arithmetic, manner: BackwardManner, inputs: Inputs)
         return f.dot(ds, x); // they hold it
       case "scale-in-dS":
         return f.dot(
-          ds.map((each) => f.multiply(each, head.scale)),
+          ds.map((each) => head.timesScale(each)),
           x,
         );
       case "scale-at-the-end":
-        return f.multiply(f.dot(ds, x), head.scale);
+        return head.timesScale(f.dot(ds, x));
       default: {
-        const sum = f.dot(
-          ds,
-          x.map((each) => f.multiply(each, factor)),
-        );
+        const sum = f.dot(ds, x.map(timesFactor));
         return manner.scaleOf === "scale-in-factor" ? sum : f.multiply(sum, f.constant(Math.LN2));
       }
     }
@@ -397,7 +408,7 @@ function gradients(f: Float32Arithmetic, manner: BackwardManner, inputs: Inputs)
         manner.D === "D-in-dP"
           ? f.sum([-D, ...dyRow.map((x, i) => f.multiply(x, values[j][i]))])
           : f.subtract(dP[j], D);
-      return f.multiply(manner.scaleOf === "scale-in-p" ? f.multiply(p, head.scale) : p, difference);
+      return f.multiply(manner.scaleOf === "scale-in-p" ? head.timesScale(p) : p, difference);
     });
     for (let i = 0; i < HS; i++) {
       dq.data[query * HS + i] = scaledDot(

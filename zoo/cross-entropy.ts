@@ -3,7 +3,16 @@
 import type { Tensor } from "../reference/tensor.ts";
 import { entriesOf, type EvaluationOf, output } from "./evaluation.ts";
 import type { Float32Arithmetic } from "./arithmetic.ts";
-import { binary, type Exponential, maximumFirst, natural, running, runningInLanes } from "./softmax-row.ts";
+import {
+  binary,
+  type Exponential,
+  fused,
+  maximumFirst,
+  natural,
+  running,
+  runningInBlocks,
+  runningInLanes,
+} from "./softmax-row.ts";
 
 const { LN2 } = Math;
 
@@ -25,15 +34,22 @@ type Mean = (f: Float32Arithmetic, losses: readonly number[]) => number;
 
 const naturalLog = (f: Float32Arithmetic, x: number): number => f.log(x);
 const binaryLog = (f: Float32Arithmetic, x: number): number => f.multiply(f.log2(x), f.constant(LN2));
+const lseInBase2 = (f: Float32Arithmetic, max: number, sum: number): number =>
+  f.multiply(f.multiplyAdd(max, f.constant(Math.LOG2E), f.log2(sum)), f.constant(LN2));
 const fromLse: RowLoss = (f, logit, _max, _logSum, lse) => f.subtract(lse, logit);
 const fromSum: RowLoss = (f, logit, max, logSum) => f.subtract(logSum, f.subtract(logit, max));
 const sumOverN: Mean = (f, losses) => f.divide(f.sum(losses), losses.length);
 const timesInverse: Mean = (f, losses) => f.multiply(f.sum(losses), f.divide(1, losses.length));
 const sumOfParts: Mean = (f, losses) => f.sum(losses.map((loss) => f.divide(loss, losses.length)));
 
-const statistics = { "maximum-first": maximumFirst, "running-maximum": running, "running-in-lanes": runningInLanes };
-const bases = { "base-e": natural, "base-2": binary };
-const logs = { log: naturalLog, log2: binaryLog };
+const statistics = {
+  "maximum-first": maximumFirst,
+  "running-maximum": running,
+  "running-in-blocks": runningInBlocks,
+  "running-in-lanes": runningInLanes,
+};
+const bases = { "base-e": natural, "base-2": binary, "base-2-fused": fused };
+const logs = { log: naturalLog, log2: binaryLog, "lse-in-base-2": binaryLog };
 const rowLosses = { "row-loss-from-lse": fromLse, "row-loss-from-sum": fromSum };
 const means = { "sum-over-n": sumOverN, "sum-of-parts": sumOfParts, "sum-by-reciprocal": timesInverse };
 
@@ -50,6 +66,9 @@ const choices: readonly Choice[] = [
   ["maximum-first", "base-2", "log", "row-loss-from-sum", "sum-of-parts"],
   ["running-maximum", "base-e", "log", "row-loss-from-sum", "sum-by-reciprocal"],
   ["running-in-lanes", "base-2", "log2", "row-loss-from-lse", "sum-over-n"],
+  ["running-in-blocks", "base-2-fused", "log2", "row-loss-from-sum", "sum-over-n"],
+  ["running-in-lanes", "base-e", "log", "row-loss-from-lse", "sum-of-parts"],
+  ["running-in-blocks", "base-2-fused", "lse-in-base-2", "row-loss-from-lse", "sum-over-n"],
 ];
 
 export const forward = choices.map((covers): EvaluationOf<"cross-entropy.forward"> => ({
@@ -64,7 +83,7 @@ export const forward = choices.map((covers): EvaluationOf<"cross-entropy.forward
     const losses = rows.map((row, r) => {
       const { max, sum } = statistics[statistic](f, e, row);
       const logSum = logs[logarithm](f, f.stored("sum", sum));
-      lse.data[r] = f.stored("lse", f.add(max, logSum));
+      lse.data[r] = f.stored("lse", logarithm === "lse-in-base-2" ? lseInBase2(f, max, sum) : f.add(max, logSum));
       return f.stored("loss of a row", rowLosses[lossForm](f, row[targets[r]], max, logSum, lse.data[r]));
     });
     const counting = counted.map((r) => losses[r]);
@@ -77,21 +96,22 @@ type Probability = (f: Float32Arithmetic, row: readonly number[], saved: number)
 type Scaled = (f: Float32Arithmetic, p: number, isTarget: boolean, dloss: number, n: number) => number;
 
 const probabilities = {
-  "p-from-saved-lse": (f, _row, saved) => (logit) => f.exp(f.subtract(logit, saved)),
-  "p-from-saved-lse-base-2": (f, _row, saved) => (logit) => binary(f, f.subtract(logit, saved)),
+  "p-from-saved-lse": (f, _row, saved) => (logit) => natural(f, logit, saved),
+  "p-from-saved-lse-base-2": (f, _row, saved) => (logit) => binary(f, logit, saved),
+  "p-from-saved-lse-fused": (f, _row, saved) => (logit) => fused(f, logit, saved),
   "p-from-lse-anew": (f, row) => {
     const { max, sum } = running(f, natural, row);
     const lse = f.stored("lse", f.add(max, f.log(sum)));
-    return (logit) => f.exp(f.subtract(logit, lse));
+    return (logit) => natural(f, logit, lse);
   },
   "p-as-quotient": (f, row) => {
     const { max, sum } = maximumFirst(f, natural, row);
-    return (logit) => f.divide(f.stored("exp", f.exp(f.subtract(logit, max))), sum);
+    return (logit) => f.divide(f.stored("exp", natural(f, logit, max)), sum);
   },
   "p-by-reciprocal": (f, row) => {
     const { max, sum } = runningInLanes(f, binary, row);
     const inverse = f.divide(1, sum);
-    return (logit) => f.multiply(binary(f, f.subtract(logit, max)), inverse);
+    return (logit) => f.multiply(binary(f, logit, max), inverse);
   },
 } satisfies Readonly<Record<string, Probability>>;
 
@@ -110,7 +130,7 @@ const scales = {
 // Each probability meets two of the scales, each scale two probabilities or three.
 export const backward = entriesOf(probabilities).flatMap(([from, probability], i) =>
   [0, 1].map((j): EvaluationOf<"cross-entropy.backward"> => {
-    const [scaling, scaled] = entriesOf(scales)[(2 * i + j) % 4];
+    const [scaling, scaled] = entriesOf(scales)[(2 * i + j) % entriesOf(scales).length];
     return {
       op: "cross-entropy.backward",
       covers: [from, scaling],

@@ -15,13 +15,19 @@ const plain =
   (f: Float32Arithmetic, g: readonly number[]): number =>
     root(f, f.dot(g, g));
 
+/** The norm of the norms of parts of that size, of which the last sizes make parts again. */
 const ofParts =
-  (size: number) =>
-  (f: Float32Arithmetic, g: readonly number[]): number => {
-    const parts = Array.from({ length: Math.ceil(g.length / size) }, (_, k) => g.slice(size * k, size * (k + 1)));
-    const norms = parts.map((part) => plain(guarded)(f, part));
-    return plain(guarded)(f, norms);
-  };
+  (...sizes: readonly number[]) =>
+  (f: Float32Arithmetic, g: readonly number[]): number =>
+    plain(guarded)(
+      f,
+      sizes.reduce<readonly number[]>((numbers, size) => normsOf(f, numbers, size), g),
+    );
+
+function normsOf(f: Float32Arithmetic, g: readonly number[], size: number): number[] {
+  const parts = Array.from({ length: Math.ceil(g.length / size) }, (_, k) => g.slice(size * k, size * (k + 1)));
+  return parts.map((part) => plain(guarded)(f, part));
+}
 
 const scaled = (f: Float32Arithmetic, g: readonly number[]): number => {
   const largest = g.reduce((most, x) => Math.max(most, Math.abs(x)), 0);
@@ -33,7 +39,7 @@ const scaled = (f: Float32Arithmetic, g: readonly number[]): number => {
 const norms = {
   "root-of-sum": plain(guarded),
   "root-from-minimum": plain(raised),
-  "norm-of-norms": ofParts(7),
+  "norm-of-norms": ofParts(7, 3),
   "norm-of-magnitudes": ofParts(1),
   "scaled-by-largest": scaled,
 };

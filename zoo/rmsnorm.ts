@@ -1,5 +1,4 @@
 // Correct evaluations of RMSNorm: each form of the mean square, of rstd, of the products, and of the gradient.
-import { dtypes } from "../reference/dtype.ts";
 import type { Tensor } from "../reference/tensor.ts";
 import { entriesOf, type EvaluationOf, output } from "./evaluation.ts";
 import type { Float32Arithmetic } from "./arithmetic.ts";
@@ -34,6 +33,7 @@ const products = {
   "gain-first": (f, x, w, rstd) => f.multiply(f.stored("x · w", f.multiply(x, w)), rstd),
   "over-root-first": (f, x, w, _, moment) => f.multiply(f.stored("n", f.divide(x, f.sqrt(moment))), w),
   "over-root-last": (f, x, w, _, moment) => f.divide(f.stored("x · w", f.multiply(x, w)), f.sqrt(moment)),
+  "gain-over-root": (f, x, w, _, moment) => f.multiply(x, f.divide(w, f.sqrt(moment))),
 } satisfies Readonly<Record<string, Product>>;
 
 function rowsOf({ data, shape: [R, C] }: Tensor): number[][] {
@@ -75,12 +75,6 @@ const gained = (f: Float32Arithmetic, dy: Row, w: Row): number[] => elementwise(
 const normed = (f: Float32Arithmetic, x: Row, rstd: number): number[] =>
   x.map((v) => f.stored("n", f.multiply(v, rstd)));
 
-/** rstd³ · mean(dn · x), its factors one by one: where rstd³ leaves the range, no form that contains it is covered. */
-function oneByOne(f: Float32Arithmetic, dn: Row, x: Row, rstd: number): number {
-  const n = normed(f, x, rstd);
-  return f.multiply(f.multiply(f.divide(f.dot(dn, n), x.length), rstd), rstd);
-}
-
 const gradients = {
   factored: (f, { dy, x, w, rstd }) => {
     const dn = gained(f, dy, w);
@@ -102,24 +96,26 @@ const gradients = {
   "rstd-cubed": (f, { dy, x, w, rstd }) => {
     const dn = gained(f, dy, w);
     const cube = f.multiply(f.multiply(rstd, rstd), rstd);
-    const along =
-      cube < dtypes.float32.max ? f.multiply(cube, f.divide(f.dot(dn, x), x.length)) : oneByOne(f, dn, x, rstd);
+    const along = f.multiply(cube, f.divide(f.dot(dn, x), x.length));
     return dn.map((v, c) => f.subtract(f.multiply(rstd, v), f.multiply(x[c], along)));
   },
   // An autograd's gradient of mean(x²) and its root: −½ · rstd³ is the root's slope, 2x / C that of the mean.
   autograd: (f, { dy, x, w, rstd }) => {
     const dn = gained(f, dy, w);
     const cube = f.multiply(f.multiply(rstd, rstd), rstd);
-    const along =
-      cube < dtypes.float32.max
-        ? f.divide(f.multiply(f.multiply(-0.5, f.dot(dn, x)), cube), x.length)
-        : -oneByOne(f, dn, x, rstd) / 2;
+    const along = f.divide(f.multiply(f.multiply(-0.5, f.dot(dn, x)), cube), x.length);
     return dn.map((v, c) => f.add(f.multiply(rstd, v), f.multiply(along, 2 * x[c])));
   },
   "reciprocal-first": (f, { dy, x, w, rstd }) => {
     const dn = gained(f, dy, w);
     const along = f.multiply(f.multiply(f.multiply(reciprocal(f, x.length), rstd), rstd), f.dot(dn, x));
     return dn.map((v, c) => f.subtract(f.multiply(rstd, v), f.multiply(f.multiply(rstd, along), x[c])));
+  },
+  "length-outside": (f, { dy, x, w, rstd }) => {
+    const [dn, C] = [gained(f, dy, w), x.length];
+    const n = normed(f, x, rstd);
+    const [projection, share] = [f.dot(dn, n), f.divide(rstd, C)];
+    return dn.map((v, c) => f.multiply(share, f.subtract(f.multiply(C, v), f.multiply(n[c], projection))));
   },
 } satisfies Readonly<Record<string, (f: Float32Arithmetic, row: RowOf) => Row>>;
 

@@ -3,7 +3,8 @@ import type { Float32Arithmetic } from "./arithmetic.ts";
 import { largest } from "../reference/lists.ts";
 
 const { LOG2E } = Math;
-const LANES = 4;
+const LANES = 8;
+const BLOCK = 16;
 
 export interface State {
   readonly max: number;
@@ -11,23 +12,30 @@ export interface State {
   readonly sum: number;
 }
 
-export type Exponential = (f: Float32Arithmetic, x: number) => number;
+/** e^(x − m). */
+export type Exponential = (f: Float32Arithmetic, x: number, m: number) => number;
 export type Statistics = (f: Float32Arithmetic, e: Exponential, row: readonly number[]) => State;
 
-export const natural: Exponential = (f, x) => f.exp(x);
-export const binary: Exponential = (f, x) => f.exp2(f.multiply(x, f.constant(LOG2E)));
+export const natural: Exponential = (f, x, m) => f.exp(f.stored("x − max", f.subtract(x, m)));
+export const binary: Exponential = (f, x, m) =>
+  f.exp2(f.multiply(f.stored("x − max", f.subtract(x, m)), f.constant(LOG2E)));
+/** Both numbers times log2 e before they are subtracted, as FlashAttention does. */
+export const fused: Exponential = (f, x, m) =>
+  f.exp2(f.multiplyAdd(x, f.constant(LOG2E), -f.multiply(m, f.constant(LOG2E))));
 
 export const maximumFirst: Statistics = (f, e, row) => {
   const max = largest(row);
-  return {
-    max,
-    sum: f.sum(row.map((logit) => f.stored("summand", e(f, f.stored("x − max", f.subtract(logit, max)))))),
-  };
+  return { max, sum: f.sum(row.map((logit) => f.stored("summand", e(f, logit, max)))) };
 };
 
 /** The sum relative to another maximum; if that is the same, nothing is rounded. */
-function rescaled(f: Float32Arithmetic, e: Exponential, { max, sum }: State, to: number): number {
-  return max === to || sum === 0 ? sum : f.multiply(sum, e(f, f.subtract(max, to)));
+function rescaled(f: Float32Arithmetic, e: Exponential, state: State, to: number): number {
+  return state.max === to ? state.sum : merged(f, e, state, to);
+}
+
+/** The same by a product with e^(max − to), whatever that is. The difference of maxima is rounded, not their products. */
+function merged(f: Float32Arithmetic, e: Exponential, { max, sum }: State, to: number): number {
+  return sum === 0 ? sum : f.multiply(sum, (e === fused ? binary : e)(f, max, to));
 }
 
 export const running: Statistics = (f, e, row) => {
@@ -35,7 +43,21 @@ export const running: Statistics = (f, e, row) => {
   for (const logit of row) {
     if (logit === -Infinity) continue; // a masked class: (−∞) − (−∞) would be NaN
     const max = Math.max(state.max, logit);
-    state = { max, sum: f.add(rescaled(f, e, state, max), f.stored("summand", e(f, f.subtract(logit, max)))) };
+    state = { max, sum: f.add(rescaled(f, e, state, max), f.stored("summand", e(f, logit, max))) };
+  }
+  return state;
+};
+
+export const runningInBlocks: Statistics = (f, e, row) => {
+  let state: State = { max: -Infinity, sum: 0 };
+  for (let from = 0; from < row.length; from += BLOCK) {
+    const block = row.slice(from, from + BLOCK);
+    const max = Math.max(state.max, largest(block));
+    if (max === -Infinity) continue;
+    state = {
+      max,
+      sum: f.add(merged(f, e, state, max), f.sum(block.map((logit) => f.stored("summand", e(f, logit, max))))),
+    };
   }
   return state;
 };
@@ -48,6 +70,13 @@ export const runningInLanes: Statistics = (f, e, row) => {
       row.filter((_logit, v) => v % LANES === lane),
     ),
   );
-  const max = largest(states.map((state) => state.max));
-  return { max, sum: f.sum(states.map((state) => rescaled(f, e, state, max))) };
+  return mergedInTree(f, e, states);
 };
+
+function mergedInTree(f: Float32Arithmetic, e: Exponential, states: readonly State[]): State {
+  if (states.length < 2) return states[0] ?? { max: -Infinity, sum: 0 };
+  const middle = states.length >> 1;
+  const halves = [states.slice(0, middle), states.slice(middle)].map((half) => mergedInTree(f, e, half));
+  const max = largest(halves.map((half) => half.max));
+  return { max, sum: f.sum(halves.map((half) => merged(f, e, half, max))) };
+}

@@ -3,7 +3,17 @@
 import type { Tensor } from "../reference/tensor.ts";
 import type { Float32Arithmetic } from "./arithmetic.ts";
 import { entriesOf, type EvaluationOf, output } from "./evaluation.ts";
-import { binary, type Exponential, maximumFirst, natural, running, runningInLanes, type State } from "./softmax-row.ts";
+import {
+  binary,
+  type Exponential,
+  fused,
+  maximumFirst,
+  natural,
+  running,
+  runningInBlocks,
+  runningInLanes,
+  type State,
+} from "./softmax-row.ts";
 
 function rowsOf({ data, shape: [R, C] }: Tensor): number[][] {
   return Array.from({ length: R }, (_, r) => Array.from(data.subarray(r * C, (r + 1) * C)));
@@ -16,23 +26,28 @@ const normalisations = {
   "by-quotient":
     (f, e, { max, sum }) =>
     (x) =>
-      f.divide(f.stored("exp", e(f, f.stored("x − max", f.subtract(x, max)))), f.stored("sum", sum)),
+      f.divide(f.stored("exp", e(f, x, max)), f.stored("sum", sum)),
   "by-reciprocal": (f, e, { max, sum }) => {
     const inverse = f.stored("1 / sum", f.divide(1, f.stored("sum", sum)));
-    return (x) => f.multiply(f.stored("exp", e(f, f.subtract(x, max))), inverse);
+    return (x) => f.multiply(f.stored("exp", e(f, x, max)), inverse);
   },
   "by-lse": (f, e, { max, sum }) => {
     const lse = f.stored("lse", f.add(max, f.log(sum)));
-    return (x) => e(f, f.subtract(x, lse));
+    return (x) => e(f, x, lse);
   },
 } satisfies Readonly<Record<string, Normalise>>;
-const statistics = { "maximum-first": maximumFirst, "running-maximum": running, "running-in-lanes": runningInLanes };
-const exponentials = { "base-e": natural, "base-2": binary };
+const statistics = {
+  "maximum-first": maximumFirst,
+  "running-maximum": running,
+  "running-in-blocks": runningInBlocks,
+  "running-in-lanes": runningInLanes,
+};
+const exponentials = { "base-e": natural, "base-2": binary, "base-2-fused": fused };
 
 // Each normalisation with each exponential; the statistics take turns so that each meets every other choice.
 export const forward = entriesOf(normalisations).flatMap(([how, normalise], n) =>
   entriesOf(exponentials).map(([base, e], b): EvaluationOf<"softmax.forward"> => {
-    const [name, statisticsOf] = entriesOf(statistics)[(n + b) % 3];
+    const [name, statisticsOf] = entriesOf(statistics)[(n + b) % 4];
     return {
       op: "softmax.forward",
       covers: [name, base, how],

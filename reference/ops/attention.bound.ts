@@ -141,7 +141,6 @@ function backwardBound(
   });
   const weights = new AttentionWeights(target, numbers(q, errors.q), numbers(k, errors.k), S, HS);
   const { a } = weights;
-  const scale = a.exact(weights.scale);
   const gradients = numbers(dy, errors.dy);
   const values = numbers(v, errors.v);
   const qs = weights.factor(numbers(q, errors.q));
@@ -190,7 +189,11 @@ function backwardBound(
             const slope = a.rounded(ds.data[j] - D.value, ds.error[j] + D.error + additions);
             const weight = { value: p.data[j], error: p.error[j] };
             const dS = a.store("dS", a.multiply(weight, slope));
-            const scaled = a.either(a.multiply(dS, scale), a.product(weight, slope, scale));
+            const scaled = a.either(
+              weights.timesScale(dS),
+              a.multiply(weights.timesScale(weight), slope),
+              a.multiply(weight, weights.timesScale(slope)),
+            );
             [ds.data[j], ds.error[j]] = [scaled.value, scaled.error];
           }
           for (let i = 0; i < HS; i++) {

@@ -4,6 +4,7 @@
 // to first order, so it holds however large the scores are. θ collects the score's own error; the relative errors of
 // the scale and of each operation on the exponential's argument; the exponential's accuracy, which grows with its
 // argument; and the rescalings of a running maximum.
+import { shareOf } from "../domains.ts";
 import { dtypes, formats } from "../dtype.ts";
 import { exp, log } from "../elementary.ts";
 import { type Approx, Arithmetic } from "../rounding.ts";
@@ -51,6 +52,9 @@ export class AttentionWeights {
   // Spreads, |log(computed ÷ exact)|: of one rounding, of the scale, of a normalisation, of P stored low …
   private readonly rounding: number;
   private readonly scaleSpread: number;
+  /** The relative error of a product with the scale, or of a quotient by √HS; and what a quotient of a flushed number may be. */
+  private readonly division: number;
+  private readonly quotientOfZero: number;
   private readonly normalSpread: number;
   private readonly storeSpread: number;
   // … of the sum of weights, and of all weights together.
@@ -77,10 +81,15 @@ export class AttentionWeights {
     this.scaledQ = new Float64Array(HS);
     this.scaledQError = new Float64Array(HS);
 
-    // 1 / √HS as a constant, by inverseSqrt or as a quotient; a division by √HS errs no more than the quotient.
+    // 1 / √HS as a constant, by inverseSqrt or as a quotient: its error is common to all scores. A division by √HS has only the
+    // root's error in common with others, and each quotient has one of its own, in units of its own last place.
     const scale = this.a.inverseSqrt(this.a.exact(HS));
+    const root = this.a.sqrt(this.a.exact(HS));
+    const division = shareOf(this.a, "divide", root) * (1 + NEAREST);
     this.scale = scale.value;
-    this.scaleSpread = spreadOf(scale.error / scale.value);
+    this.division = Math.max(this.a.u, division);
+    this.quotientOfZero = target.flushes ? this.a.accuracy("divide", root, 0) : 0;
+    this.scaleSpread = spreadOf(Math.max(scale.error / scale.value, root.error / root.value + division));
     this.k = this.factor(k);
     this.rounding = spreadOf(this.a.u);
     // A sum of weights lies between ½ and S + 1: the largest is e⁰.
@@ -110,7 +119,7 @@ export class AttentionWeights {
     const { a, score, scoreError, p, pError, argument } = this;
     this.keys = keys;
     for (let i = 0; i < this.HS; i++) {
-      const scaled = a.multiply({ value: this.q.data[query + i], error: this.q.error[query + i] }, a.exact(this.scale));
+      const scaled = this.timesScale({ value: this.q.data[query + i], error: this.q.error[query + i] });
       this.scaledQ[i] = scaled.value;
       this.scaledQError[i] = scaled.error;
     }
@@ -190,8 +199,16 @@ export class AttentionWeights {
   scaled(sum: Approx, magnitude: number): Approx {
     // The scale, or scale · log2 e, which a factor ln 2 takes back: constants and products, four roundings.
     const common = growth(this.scaleSpread + 4 * this.rounding);
-    const error = sum.error + common * (Math.abs(sum.value) + sum.error);
+    const error = sum.error + common * (Math.abs(sum.value) + sum.error) + this.quotientOfZero;
     return this.a.rounded(sum.value, magnitude / this.scale <= MAX ? error : Infinity, 0);
+  }
+
+  /** A number times the scale or divided by √HS, except for the error that all such have in common. */
+  timesScale(x: Approx): Approx {
+    const { a, scale, division, quotientOfZero } = this;
+    const product = a.multiply(x, a.exact(scale));
+    const size = (Math.abs(x.value) + x.error) * scale;
+    return { value: product.value, error: product.error + (division - a.u) * size + quotientOfZero };
   }
 
   /** Numbers that may have been multiplied by the scale first: they may then have been flushed to zero. */
@@ -201,14 +218,17 @@ export class AttentionWeights {
     return { data, error: Float64Array.from(data, (x, i) => Math.max(error[i], lost(x, i))) };
   }
 
-  /** scale · q · k. The rounding of scale · q is also that of scale · k, and larger than that of scale · (q · k). */
+  /**
+   * scale · q · k. The rounding of scale · q is also that of scale · k, and larger than that of scale · (q · k). In base 2 the
+   * quotient by √HS is multiplied by log2 e.
+   */
   private scoreOf(key: number): Approx {
     const { a, k, scaledQ, scaledQError } = this;
     const sum = a.sum();
     for (let i = 0; i < this.HS; i++) sum.addProduct(scaledQ[i], k.data[key + i], scaledQError[i], k.error[key + i]);
     const { value, error } = sum.total();
     // q · k without the scale may overflow where the score does not.
-    const score = a.rounded(value, sum.magnitude / this.scale <= MAX ? error : Infinity, 0);
+    const score = a.rounded(value, sum.magnitude / this.scale <= MAX ? error : Infinity);
     if (a.target.stores?.S === undefined) return score;
     // Stored low with the scale; or without it, and then the product with the scale may be stored low as well.
     const withScale = a.store("S", score);

@@ -1,9 +1,10 @@
 // How far a correct cross-entropy may land. The rows list the forms that are covered; dloss, 1 / n and p may be in any
 // association.
-// Not covered: a logit or a maximum scaled by log2 e before they are subtracted, and the logarithm of p, which underflows.
+// Not covered: the logarithm of p, which underflows.
 import { type Allowances, allowances, type Errors, type Reals, reader } from "../bounds.ts";
+import { quotient } from "../domains.ts";
 import { dtypes } from "../dtype.ts";
-import type { Approx, Arithmetic } from "../rounding.ts";
+import type { Arithmetic } from "../rounding.ts";
 import type { Target } from "../targets.ts";
 import { checkShapes, type Ints, type Tensor } from "../tensor.ts";
 import { defineOp } from "../define-op.ts";
@@ -24,9 +25,13 @@ export const forward = defineOp({
   covered: {
     "maximum-first": "the maximum of a row first",
     "running-maximum": "a running maximum, the sum rescaled when it rises",
-    "running-in-lanes": "a running maximum in each of several lanes, which are merged",
+    "running-in-blocks":
+      "a running maximum, the sum rescaled at every block of 16 logits or more, whether it rises or not",
+    "running-in-lanes": "a running maximum in each of several lanes, up to 1,024, which are merged in a tree",
     "base-e": "e^x",
     "base-2": "2^(x · log2 e)",
+    "base-2-fused": "2^(x · log2 e − m · log2 e), fused or not",
+    "lse-in-base-2": "lse as (m · log2 e + log2 Σ) · ln 2",
     log: "log by its own function",
     log2: "log as log2 · ln 2",
     "row-loss-from-lse": "a row's loss as lse − logit",
@@ -52,6 +57,7 @@ export const backward = defineOp({
   covered: {
     "p-from-saved-lse": "p as e^(logit − lse), lse as saved",
     "p-from-saved-lse-base-2": "the same by 2^x",
+    "p-from-saved-lse-fused": "2^(logit · log2 e − lse · log2 e), fused or not",
     "p-from-lse-anew": "p from an lse computed anew",
     "p-as-quotient": "p as e^(logit − maximum) / Σ",
     "p-by-reciprocal": "p as 2^(logit − maximum) times 1 / Σ",
@@ -89,12 +95,12 @@ function forwardBound(
     const logit = logitAt(r * V + targets.data[r]);
     const fromLse = a.subtract(softmax.lse, logit);
     const rowLoss = a.either(fromLse, a.subtract(softmax.logSum, softmax.fromMax(logit)));
-    const part = a.product(rowLoss, inverse(a, n));
+    const part = quotient(a, a.exact(n), rowLoss);
     sum.add(rowLoss.value, rowLoss.error);
     sumOfParts.add(part.value, part.error);
   }
   const loss = allowances([]);
-  loss.data[0] = n > 0 ? a.either(a.product(sum.total(), inverse(a, n)), sumOfParts.total()).error : 0;
+  loss.data[0] = n > 0 ? a.either(quotient(a, a.exact(n), sum.total()), sumOfParts.total()).error : 0;
   return { loss, lse };
 }
 
@@ -117,7 +123,6 @@ function backwardBound(
   const upstream = reader(dloss, errors.dloss)(0);
   const savedAt = reader(lse, errors.lse);
   const dlogits = allowances(logits.shape);
-  const oneNth = inverse(a, n);
   const quotientShare = shareOfQuotient(a, n);
   for (let r = 0; r < R; r++) {
     if (targets.data[r] === ignoreIndex) continue;
@@ -130,18 +135,13 @@ function backwardBound(
         const scaled = a.rounded(factor.value, factor.error + quotientShare * (factor.value + factor.error));
         factor = a.subtract(scaled, { value: 1, error: quotientShare });
       }
-      dlogits.data[r * V + v] = a.product(upstream, oneNth, factor).error;
+      dlogits.data[r * V + v] = quotient(a, a.exact(n), upstream, factor).error;
     }
   }
   return { dlogits };
 }
 
-/** The relative error of a quotient by n. */
+/** The relative error of a quotient by n. n is exact: more rows than float32 can count do not fit a device. */
 function shareOfQuotient(a: Arithmetic, n: number): number {
   return a.accuracy("divide", a.exact(n), 1) * (1 + NEAREST);
-}
-
-/** 1 / n as a factor of a quotient by n. n is exact: more rows than float32 can count do not fit a device. */
-function inverse(a: Arithmetic, n: number): Approx {
-  return { value: 1 / n, error: shareOfQuotient(a, n) / n };
 }

@@ -16,6 +16,7 @@
 // E is the same for a whole row, but enters Σ dn · n term by term, as E / s · Σ|dn · n|. The sum's own roundings are
 // γ(C) · Σ|dn · n|, and E / s is about γ(C) / 2 for each s*: the same order, so the bound hardly grows.
 import { type Allowances, allowances, type Errors, type Reals, reader } from "../bounds.ts";
+import { quotient } from "../domains.ts";
 import { dtypes } from "../dtype.ts";
 import { type Approx, Arithmetic } from "../rounding.ts";
 import type { Target } from "../targets.ts";
@@ -49,6 +50,7 @@ export const forward = defineOp({
     "gain-first": "y as (x · w) · rstd",
     "over-root-first": "y as (x / √) · w",
     "over-root-last": "y as (x · w) / √",
+    "gain-over-root": "y as x · (w / √)",
   },
   exact: none("a root"),
   wide: ["rstd"],
@@ -68,8 +70,9 @@ export const backward = defineOp({
     factored: "dx as rstd · (dn − n · mean(dn · n))",
     "multiplied-out": "dx as rstd · dn − n · (rstd · mean((dy · n) · w))",
     "rstd-squared": "rstd taken out of the sum: rstd · (dn − x · (rstd² · mean(dn · x)))",
-    "rstd-cubed": "rstd · dn − x · (rstd³ · mean(dn · x)), while nothing of it leaves the range",
-    autograd: "rstd · dn + (−½ · Σ(dn · x) · rstd³ / C) · 2x, as an autograd forms it",
+    "rstd-cubed": "rstd · dn − x · (rstd³ · mean(dn · x)); dx has no bound where rstd³ leaves the range",
+    autograd: "rstd · dn + (−½ · Σ(dn · x) · rstd³ / C) · 2x, as an autograd forms it; the same",
+    "length-outside": "(rstd / C) · (C · dn − n · Σ(dn · n)), 1 / C taken out of the difference",
     "reciprocal-first": "rstd · dn − (1/C · rstd · rstd · Σ(dn · x)) · rstd · x",
     "gain-term-of-n": "the terms of dw as dy · (x · rstd)",
     "gain-term-scaled-last": "the terms of dw as (dy · x) · rstd",
@@ -107,6 +110,7 @@ function forwardBound(
         a.product(row[c], scale, gain),
         a.multiply(a.divide(row[c], root), gain),
         a.divide(a.multiply(row[c], gain), root),
+        a.multiply(row[c], a.divide(gain, root)),
         a.multiply(a.store("n", a.multiply(row[c], scale)), gain),
       ).error;
     }
@@ -116,12 +120,12 @@ function forwardBound(
 
 function meanSquare(a: Arithmetic, row: readonly Approx[]): Approx {
   const length = a.exact(row.length);
-  const reciprocal = a.divide(a.exact(1), length);
+  const oneNth = a.divide(a.exact(1), length);
   const squares = a.sum();
   const shares = a.sum();
   for (const x of row) {
     squares.addProduct(x.value, x.value, x.error, x.error);
-    const share = a.either(a.divide(a.multiply(x, x), length), a.product(x, x, reciprocal));
+    const share = a.either(a.divide(a.multiply(x, x), length), a.product(x, x, oneNth));
     shares.add(share.value, share.error);
   }
   return a.either(meanOf(a, squares.total(), row.length), shares.total());
@@ -180,7 +184,8 @@ export function gradientBound(
   const dx = allowances(x.shape);
   const dw = allowances(w.shape);
   const gains = Array.from({ length: C }, () => a.sum());
-  const reciprocal = a.divide(a.exact(1), a.exact(C));
+  const length = a.exact(C);
+  const oneNth = a.divide(a.exact(1), length);
   const { stores = {} } = target;
   const isLow = (...names: string[]): boolean => names.some((name) => stores[name] !== undefined);
   for (let r = 0; r < R; r++) {
@@ -189,7 +194,7 @@ export function gradientBound(
     const nAt = (c: number): Approx => a.store("n", a.multiply(xAt(r * C + c), s));
     // 1. The terms of dw, and Σ dn · n with rstd in every term, or Σ dn · x with rstd outside.
     const inside = a.sum();
-    const outside = a.sum();
+    const withoutScale = a.sum();
     for (let c = 0; c < C; c++) {
       const i = r * C + c;
       let term = a.product(dyAt(i), xAt(i), s);
@@ -201,15 +206,17 @@ export function gradientBound(
       inside.add(projected.value, projected.error);
       let bare = a.product(dyAt(i), wAt(c), xAt(i));
       if (isLow("dn")) bare = a.either(bare, a.multiply(dnAt(c), xAt(i)));
-      outside.add(bare.value, bare.error);
+      withoutScale.add(bare.value, bare.error);
     }
-    const bare = outside.total();
-    const mean = meanOf(a, a.either(inside.total(), a.multiply(s, bare)), C);
+    const bare = withoutScale.total();
+    const projection = a.either(inside.total(), a.multiply(s, bare));
+    const mean = meanOf(a, projection, C);
     const bareMean = meanOf(a, bare, C);
     // An autograd multiplies 2x by the slopes of the root and of the mean. A quotient by C that is zero may be computed as a
     // subnormal number. Above the subnormals, halving and doubling are exact.
     const half = { value: bare.value / 2, error: bare.error / 2 + dtypes.float32.minSubnormal };
-    const slope = a.divide(a.product(half, s, s, s), a.exact(C));
+    const slope = a.divide(a.product(half, s, s, s), length);
+    const hasCube = a.product(s, s, s).error < Infinity;
     for (let c = 0; c < C; c++) {
       const i = r * C + c;
       // 2. With rstd taken out of the difference …
@@ -222,14 +229,16 @@ export function gradientBound(
       const { value, error } = xAt(i);
       const cubes = [
         a.product(xAt(i), s, s, s, bareMean),
-        a.product(xAt(i), s, s, s, bare, reciprocal),
+        a.product(xAt(i), s, s, s, bare, oneNth),
         a.multiply(slope, { value: 2 * value, error: 2 * error }),
       ];
-      const removed = a.either(
-        a.product(xAt(i), s, s, mean),
-        ...cubes.filter((form) => form.error < Infinity), // rstd³ overflows where x and eps are small
-      );
-      dx.data[i] = a.either(factored, a.subtract(direct, removed)).error;
+      const removed = a.either(a.product(xAt(i), s, s, mean), ...cubes.filter((form) => form.error < Infinity));
+      // 4. … or with 1 / C taken out as well, which may divide rstd, the difference or their product.
+      const longer = a.either(a.product(length, dyAt(i), wAt(c)), a.multiply(length, dn));
+      const difference = a.subtract(longer, a.multiply(n, projection));
+      const outside = quotient(a, length, s, difference);
+      // Where rstd³ overflows, because x and eps are small, an autograd gives no number.
+      dx.data[i] = hasCube ? a.either(factored, a.subtract(direct, removed), outside).error : Infinity;
     }
   }
   for (let c = 0; c < C; c++) dw.data[c] = gains[c].total().error;

@@ -2,7 +2,7 @@
 //
 // Forward: y = e^(x − max) / Σ = e^(x − lse). The sum has a relative error, and so has each exponential, which grows with its
 // argument (softmax.row.bound.ts). A quotient by the sum adds their spreads; e^(x − lse) has the absolute error of lse in its
-// exponent. Not covered: x or the maximum scaled by log2 e before they are subtracted.
+// exponent.
 //
 // Backward: with D = Σ dy · y over C terms in any order, |D̂ − D| ≤ γ_C · Σ |dy · y|. dy − D may cancel, but its error does
 // not: dx errs by |y| times it. Multiplied out, y · dy − y · D, both products are rounded before they cancel.
@@ -26,9 +26,12 @@ export const forward = defineOp({
   covered: {
     "maximum-first": "the maximum of a row first",
     "running-maximum": "a running maximum, the sum rescaled when it rises",
-    "running-in-lanes": "a running maximum in each of several lanes, which are merged",
+    "running-in-blocks":
+      "a running maximum, the sum rescaled at every block of 16 numbers or more, whether it rises or not",
+    "running-in-lanes": "a running maximum in each of several lanes, up to 1,024, which are merged in a tree",
     "base-e": "e^x",
     "base-2": "2^(x · log2 e)",
+    "base-2-fused": "2^(x · log2 e − max · log2 e), fused or not",
     "by-quotient": "a quotient by the sum",
     "by-reciprocal": "a product with the reciprocal of the sum",
     "by-lse": "e^(x − lse)",

@@ -3,6 +3,15 @@
 // An exponential is judged in its exponent: a computed one is e^x · e^θ with |θ| at most its spread. That is no approximation
 // to first order, and spreads of factors add up.
 //
+// In base 2, 2^((x − m) · log2 e) rounds the difference, log2 e and the product: three roundings of x − m. In 2^(x · log2 e − m · log2 e)
+// both products are rounded, or m's alone where a fused multiply-add takes the other (FlashAttention's way): an error of u · (|x| + |m|),
+// which does not shrink with the difference.
+//
+// A sum is rescaled when the maximum rises, or at the end of every block and where lanes are merged, whether it rises or not.
+// e⁰ is 1, but a target's table lets it err like any other exponential. So besides the rises of the maximum each term passes
+// through up to log2 1,024 merges of a tree of lanes and V / 16 blocks. Not covered: a sum that is rescaled after every single
+// logit on a device whose e⁰ is not 1. It would make every bound two to five times as wide.
+//
 // A logit of −∞ masks its class. On a target that promises IEEE 754's infinities its term is exactly 0: −∞ less any finite
 // maximum is −∞, in base 2 as well, and e^−∞ = 2^−∞ = +0 (IEEE 754-2019, 9.2.1). Adding 0 and rescaling 0 round nothing, and a
 // running maximum does not rise at −∞. So all other elements err as if the class were absent, and its own p is 0 ÷ Σ or e^−∞:
@@ -10,13 +19,17 @@
 // Elsewhere an infinity has no bound, and so no element of its row.
 import { dtypes } from "../dtype.ts";
 import { exp, log } from "../elementary.ts";
-import { type Approx, Arithmetic } from "../rounding.ts";
+import { type Approx, Arithmetic, gamma } from "../rounding.ts";
 import type { Region, Target } from "../targets.ts";
 import type { Tensor } from "../tensor.ts";
 import { largest } from "../lists.ts";
 
 const { minNormal, minSubnormal, u: NEAREST } = dtypes.float32;
 const { LN2, LOG2E } = Math;
+
+/** Rescalings of a sum other than by a rise of the maximum: merges of lanes in a tree, and one for each block of that many logits. */
+const MERGES = 10;
+const BLOCK = 16;
 
 /** The softmax of one row after another: what it holds belongs to the row read last. */
 export class RowSoftmax {
@@ -68,6 +81,7 @@ export class RowSoftmax {
       highest = Math.max(highest, row[v] + errorAt(v));
     }
     this.max = { value: max, error: Math.max(max - lowest, highest - max) };
+    const reach = Math.max(Math.abs(lowest), Math.abs(highest));
 
     // An error in the maximum does no harm: log Σ e^(logit − m) + m does not depend on m.
     const sum = a.sum();
@@ -75,9 +89,10 @@ export class RowSoftmax {
     for (let v = 0; v < V; v++) {
       if (this.isMasked(row[v])) continue;
       const term = exp(row[v] - max);
-      const rescalings = rises?.[v] ?? V - 1;
+      const rescalings = rises === undefined ? V - 1 : Math.min(V - 1, rises[v] + MERGES + Math.ceil(V / BLOCK));
       const distance = highest - row[v] + errorAt(v);
-      const spread = errorAt(v) + this.exponentialSpread(distance, rescalings + 1) + rescalings * this.rounding;
+      const size = reach + Math.abs(row[v]) + errorAt(v);
+      const spread = errorAt(v) + this.exponentialSpread(distance, size, rescalings + 1) + rescalings * this.rounding;
       sum.add(term, term * growth(spread) + this.loss(distance, rescalings));
     }
     const { value, error } = sum.total();
@@ -95,7 +110,8 @@ export class RowSoftmax {
     const logError = this.sumSpread + Math.max(natural, binary + 3 * a.u * (magnitude + binary)); // ln 2, and its product
     this.logSum = a.rounded(logSum, logError, 0);
     const underflow = 2 * (a.target.flushes ? minNormal : minSubnormal); // in the maximum, and in the logarithm
-    this.lse = a.rounded(max + logSum, logError + underflow);
+    // As m + log Σ, or (m · log2 e + log2 Σ) · ln 2, where m · log2 e and log2 e are rounded, the sum, ln 2 and the product.
+    this.lse = a.rounded(max + logSum, logError + underflow + gamma(2, a.u) * reach, 3);
   }
 
   /** logit − max. An error of the maximum is also in log Σ e^(logit − max), and cancels: only the rounding is left. */
@@ -114,9 +130,11 @@ export class RowSoftmax {
     const gap = Math.abs(this.lse.value - saved.value);
     const lseError = Math.max(saved.error, this.lse.error + gap); // the saved one, or recomputed
     const distance = Math.abs(logit - saved.value) + error + lseError;
-    const byLse = lseError + this.exponentialSpread(distance, 1);
+    const size = Math.abs(logit) + error;
+    const byLse = lseError + this.exponentialSpread(distance, size + Math.abs(saved.value) + lseError, 1);
     const toMax = this.max.value + this.max.error - logit + error;
-    const bySum = gap + this.exponentialSpread(toMax, 1) + this.sumSpread + this.quotientSpread;
+    const toReach = size + Math.abs(this.max.value) + this.max.error;
+    const bySum = gap + this.exponentialSpread(toMax, toReach, 1) + this.sumSpread + this.quotientSpread;
     const value = exp(logit - saved.value);
     const own = value * growth(error + Math.max(byLse, bySum)) + this.units(distance, 1) * minSubnormal;
     const result = a.rounded(value, own, 0);
@@ -129,10 +147,16 @@ export class RowSoftmax {
     return logit === -Infinity && this.a.target.promisesNonFinite && this.fixed < Infinity;
   }
 
-  /** The spread of a product of exponentials whose arguments, differences, add up to x: difference, log2 e, product; function. */
-  private exponentialSpread(x: number, factors: number): number {
-    const one = this.fixed + this.slope * x;
-    return 3 * this.rounding * x + (one < 1 ? (factors * this.fixed + this.slope * x) / (1 - one) : Infinity);
+  /**
+   * The spread of a product of exponentials whose arguments, differences, add up to x. Three roundings of a difference; or two
+   * and those of two products of size `size` together, which the first exponential may have in addition to the others' three.
+   */
+  private exponentialSpread(x: number, size: number, factors: number): number {
+    const products = size * (1 + 4 * this.a.u);
+    const argument = this.rounding * (factors > 1 ? 3 * x + products : 2 * x + Math.max(x, products));
+    const one = this.fixed + this.slope * (x + argument);
+    const spread = one < 1 ? (factors * this.fixed + this.slope * (x + argument)) / (1 - one) : Infinity;
+    return argument + spread;
   }
 
   /** The absolute error of a term of the sum, if it or a sum that contains it is rescaled to below the normal range. */

@@ -1,11 +1,21 @@
 // How far a correct SwiGLU may land. The rows list the forms that are covered; products may be in any association.
 //
-// As one quotient, gate / (1 + e^−gate), silu differs from gate · σ only at a gate of 0: WGSL's quotient of zero may be a
-// subnormal number, which up or dy enlarges.
+// e^x may be 2^(x · log2 e), as Triton's exp is: log2 e and the product are rounded, so that its relative error grows by 2u for
+// each 1 of |x|.
+//
+// As a quotient with the divisor 1 + e^−z, σ may have any of the other factors in its numerator. A quotient errs by units in
+// the last place of its own result, which are up to twice as large a share of it as they are of σ: so σ is a factor with
+// the relative error that any quotient may have (`reciprocal`). A quotient of zero may be a subnormal number (WGSL 15.7.4.1),
+// which up or dy enlarges.
 //
 // Where e^−z overflows, or the divisor leaves the division's domain, 1 / (1 + e^−z) is 0: as a quotient by infinity, or on a
-// device that flushes the reciprocal of so large a number. The exact σ(z) is below 2⁻¹²⁵ there, and zero is allowed.
+// device that flushes the reciprocal of so large a number. Where rounding is not to nearest, e^−z may stop at the largest
+// number instead of infinity (IEEE 754-2019, 7.4), and the quotient is about 2⁻¹²⁸. The exact σ(z) is below 2⁻¹²⁵ there, and
+// all from zero to 2⁻¹²⁵ is allowed.
 import { type Allowances, allowances, type Errors, type Reals, reader } from "../bounds.ts";
+import { exp2, reciprocal } from "../domains.ts";
+import { dtypes } from "../dtype.ts";
+import { powerOfTwo } from "../elementary.ts";
 import { type Approx, Arithmetic } from "../rounding.ts";
 import type { Target } from "../targets.ts";
 import { checkShapes } from "../tensor.ts";
@@ -17,6 +27,8 @@ import * as swiglu from "./swiglu.ts";
 const sigmoids = {
   "sigma-stable": "σ(z) from e^−|z|, as e / (1 + e) for z < 0",
   "sigma-plain": "σ(z) as 1 / (1 + e^−z), 0 where e^−z overflows",
+  "base-e": "e^x",
+  "base-2": "2^(x · log2 e)",
 } as const;
 
 export const forward = defineOp({
@@ -32,6 +44,7 @@ export const forward = defineOp({
     "silu-first": "(gate · σ) · up",
     "up-first": "gate · (σ · up)",
     "silu-quotient": "silu as one quotient, gate / (1 + e^−gate) or gate · e^gate / (1 + e^gate)",
+    "product-quotient": "(gate · up) / (1 + e^−gate)",
   },
   exact: none("an exponential"),
   wide: none("no statistic, loss or angle"),
@@ -52,7 +65,9 @@ export const backward = defineOp({
     "complement-mirrored": "1 − σ(z) as σ(−z)",
     "complement-difference": "1 − σ(z) as a difference",
     "multiplied-out": "the derivative multiplied out, σ + z · σ · (1 − σ)",
+    "slope-last": "dgate as ((dy · up) · σ) · (1 + z · (1 − σ))",
     "silu-quotient": "silu in dup as one quotient",
+    "product-quotient": "dup as (dy · gate) / (1 + e^−gate)",
   },
   exact: none("an exponential"),
   wide: none("no statistic, loss or angle"),
@@ -74,9 +89,12 @@ function forwardBound(
   const y = allowances(gate.shape);
   for (let i = 0; i < y.data.length; i++) {
     const z = gateAt(i);
-    const s = sigmoid(a, z);
-    const silu = a.either(a.multiply(z, s), siluAsQuotient(a, z));
-    y.data[i] = a.either(a.product(z, s, upAt(i)), a.multiply(a.store("silu", silu), upAt(i))).error;
+    const s = new Sigmoid(a, z);
+    y.data[i] = a.either(
+      a.product(z, s.factor, upAt(i)),
+      a.multiply(a.store("silu", silu(a, z, s)), upAt(i)),
+      s.quotient(z, upAt(i)),
+    ).error;
   }
   return { y };
 }
@@ -97,37 +115,77 @@ function backwardBound(
   const dup = allowances(up.shape);
   for (let i = 0; i < dgate.data.length; i++) {
     const z = gateAt(i);
-    const s = sigmoid(a, z);
+    const s = new Sigmoid(a, z);
     // Computed as a difference, 1 − σ(z) cancels; computed as σ(−z) it does not.
-    const complement = a.either(sigmoid(a, a.negate(z)), a.subtract(a.exact(1), s));
-    const slope = a.multiply(s, a.add(a.exact(1), a.multiply(z, complement)));
-    const sum = a.add(s, a.product(z, s, complement)); // the same, multiplied out
+    const complement = a.either(new Sigmoid(a, a.negate(z)).value, a.subtract(a.exact(1), s.value));
+    const rest = a.add(a.exact(1), a.multiply(z, complement));
+    // The same, multiplied out.
+    const slope = a.either(a.multiply(s.value, rest), a.add(s.value, a.product(z, s.factor, complement)));
     const dsilu = a.store("dsilu", a.multiply(dyAt(i), upAt(i)));
     dgate.data[i] = a.either(
-      a.product(dyAt(i), upAt(i), a.either(slope, sum)),
-      a.multiply(dsilu, a.either(slope, sum)),
+      a.product(dyAt(i), upAt(i), slope),
+      a.product(dyAt(i), upAt(i), s.factor, rest), // dy · up · σ may be subnormal where the rest is large
+      a.multiply(dsilu, slope),
+      a.product(dsilu, s.factor, rest),
     ).error;
-    const silu = a.either(a.multiply(z, s), siluAsQuotient(a, z));
-    dup.data[i] = a.either(a.product(dyAt(i), z, s), a.multiply(dyAt(i), a.store("silu", silu))).error;
+    dup.data[i] = a.either(
+      a.product(dyAt(i), z, s.factor),
+      a.multiply(dyAt(i), a.store("silu", silu(a, z, s))),
+      s.quotient(dyAt(i), z),
+    ).error;
   }
   return { dgate, dup };
 }
 
-/** σ(z) in every covered form. */
-export function sigmoid(a: Arithmetic, z: Approx): Approx {
-  const e = a.exp(a.negate(a.abs(z)));
-  const below = a.divide(e, a.add(a.exact(1), e));
-  const above = a.divide(a.exact(1), a.add(a.exact(1), e));
-  const stable = z.value < 0 ? below : above;
-  const plain = a.divide(a.exact(1), a.add(a.exact(1), a.exp(a.negate(z))));
-  return a.either(stable, plain.error < Infinity ? plain : a.exact(0));
+/** silu(z) as a product and as one quotient. */
+function silu(a: Arithmetic, z: Approx, s: Sigmoid): Approx {
+  return a.either(a.multiply(z, s.value), s.quotient(z));
 }
 
-/** gate / (1 + e^−gate), whose quotient of zero may be a subnormal number (WGSL 15.7.4.1). */
-function siluAsQuotient(a: Arithmetic, z: Approx): Approx {
-  const e = a.exp(a.negate(a.abs(z)));
-  const divisor = a.add(a.exact(1), e);
-  const stable = a.divide(z.value < 0 ? a.multiply(z, e) : z, divisor);
-  const plain = a.divide(z, a.add(a.exact(1), a.exp(a.negate(z))));
-  return a.either(stable, plain.error < Infinity ? plain : a.exact(0));
+/** What a quotient by the largest number may be, at most. */
+const LEAST_QUOTIENT = (1 + powerOfTwo(-20)) / dtypes.float32.max;
+
+/** σ(z) in every covered form. */
+export class Sigmoid {
+  /** As a number of its own. */
+  readonly value: Approx;
+  /** As a factor of a product: its divisor may divide any of the other factors instead. */
+  readonly factor: Approx;
+  private readonly a: Arithmetic;
+  /** The forms of σ as a quotient: numerator and divisor. */
+  private readonly forms: readonly (readonly [numerator: Approx, divisor: Approx])[];
+  /** What 1 / (1 + e^−z) may be where it has no quotient; undefined where it has. */
+  private readonly vanished: Approx | undefined;
+
+  constructor(a: Arithmetic, z: Approx) {
+    const [one, e] = [a.exact(1), exponential(a, a.negate(a.abs(z)))];
+    const divisor = a.add(one, e);
+    const plain = a.add(one, exponential(a, a.negate(z)));
+    const hasPlain = a.divide(one, plain).error < Infinity;
+    this.a = a;
+    this.forms = [[z.value < 0 ? e : one, divisor], ...(hasPlain ? [[one, plain] as const] : [])];
+    const isToNearest = a.u === dtypes.float32.u;
+    this.vanished = hasPlain ? undefined : { value: 0, error: isToNearest ? 0 : LEAST_QUOTIENT };
+    this.value = this.either(([top, bottom]) => a.divide(top, bottom), this.vanished);
+    this.factor = this.either(([top, bottom]) => a.product(top, reciprocal(a, bottom)), this.vanished);
+  }
+
+  /** The product of the factors and σ, as one quotient. */
+  quotient(...factors: readonly Approx[]): Approx {
+    const { a, vanished } = this;
+    return this.either(
+      ([top, bottom]) => a.divide(top.value === 1 ? a.product(...factors) : a.product(...factors, top), bottom),
+      vanished && a.product(...factors, vanished),
+    );
+  }
+
+  private either(of: (form: readonly [Approx, Approx]) => Approx, other: Approx | undefined): Approx {
+    const [first, ...others] = this.forms.map(of);
+    return this.a.either(first, ...others, ...(other === undefined ? [] : [other]));
+  }
+}
+
+/** e^x, by its own function or as 2^(x · log2 e). */
+function exponential(a: Arithmetic, x: Approx): Approx {
+  return a.either(a.exp(x), exp2(a, a.multiply(x, a.constant(Math.LOG2E))));
 }
