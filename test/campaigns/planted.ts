@@ -4,27 +4,13 @@ import Table from "cli-table3";
 import type { Case } from "../../judge/case.ts";
 import { choose } from "../../judge/choose.ts";
 import { largeCases } from "../../judge/large.ts";
-import type { JudgeRow } from "../../judge/row.ts";
 import { targets } from "../../reference/targets.ts";
 import { contradicts, plant } from "../planted.ts";
+import { cutDown } from "./planted-cases.ts";
 
 const [places = "1000", dtype = "float32", ...ops] = process.argv.slice(2);
-/** The cheapest large cases of an op, of as many faults each, in the work that they are cut down to. */
+/** The cheapest large cases of an op, of as many faults each. */
 const CASES = 4;
-const MOST_WORK = 5e6;
-
-/** The case with its longest axes halved until it is cheap enough to be judged some thousand times. */
-function cutDown(c: Case, { large }: JudgeRow): Case {
-  const axes = Object.keys(large?.axes ?? {});
-  let sizes = c.sizes;
-  while (axes.length > 0 && large!.work(sizes) > MOST_WORK) {
-    const longest = axes.toSorted((a, b) => Number(sizes[b]) - Number(sizes[a]))[0];
-    const halved = Object.entries(sizes).map(([axis, n]) => [axis, axis === longest ? Math.ceil(Number(n) / 2) : n]);
-    sizes = Object.fromEntries(halved) as Case["sizes"];
-    sizes = large!.mend?.(sizes) ?? sizes;
-  }
-  return { ...c, sizes };
-}
 
 const table = new Table({
   head: ["fault", "places", "missed", "observed", "said", ""],

@@ -1,18 +1,13 @@
 // Faults planted in products whose truth is taken at a sample only: what is missed is as it is said, and little.
 import { describe, expect, it } from "vitest";
+import { buildCase } from "../../../judge/campaign.ts";
 import type { Case } from "../../../judge/case.ts";
 import { choose } from "../../../judge/choose.ts";
-import { drawElements, SAMPLE_WORK } from "../../../judge/draws.ts";
-import type { Sampling } from "../../../judge/sampled.ts";
+import { chanceOf, faultExtents, faultKinds } from "../../../judge/missed.ts";
+import { atSample } from "../../../judge/sampled.ts";
 import { targets } from "../../../reference/targets.ts";
+import { few } from "../../few.ts";
 import { contradicts, plant } from "../../planted.ts";
-
-/** Fewer elements than a check would take, so that a fault is hit by chance hardly ever. */
-const FEW = 400;
-const few = (sampling: Sampling): Sampling => ({
-  ...sampling,
-  draw: (_problem, output, shape, seed) => drawElements(output, shape, SAMPLE_WORK / FEW, seed),
-});
 
 describe("the share of planted faults that are missed without the truth is as it is said", () => {
   it.each([
@@ -22,8 +17,8 @@ describe("the share of planted faults that are missed without the truth is as it
   ] as const)("%s %o in %s", (op, sizes, dtype) => {
     const [chosen] = choose([op]);
     const c: Case = { op, sizes, profile: "unit", seed: 12 };
-    const sampling = few(chosen.spec.sampling!);
-    const planted = plant(chosen, { cases: [c], places: 4, target: targets.wgsl, dtype, sampling });
+    const sampling = few(chosen.spec.sampling!, 400);
+    const planted = plant(chosen, { cases: [c], places: 3, target: targets.wgsl, dtype, sampling });
     expect(contradicts(planted), JSON.stringify(planted)).toBe(false);
     const missed = (what: string): number =>
       planted.filter(({ name }) => name.includes(what)).reduce((n, one) => n + one.missed, 0);
@@ -31,4 +26,22 @@ describe("the share of planted faults that are missed without the truth is as it
       for (const extent of ["row", "tile"]) expect(missed(`${extent} as ${kind}`)).toBe(0);
     if (dtype === "float32") for (const extent of ["row", "tile", "hundredth"]) expect(missed(extent)).toBe(0);
   });
+});
+
+it("at 2,048² little is missed", () => {
+  const [{ operation, spec }] = choose(["linear.forward"]);
+  const c: Case = { op: "linear.forward", sizes: { R: 2048, O: 2048, C: 32 }, profile: "unit", seed: 3 };
+  const { inputs, scalars } = buildCase(spec, c);
+  const compare = atSample(few(spec.sampling!, 20_000), { seed: 3, counts: true });
+  const { y } = operation.evaluate(inputs, scalars, Float32Array);
+  const { outside, missed, note } = compare(
+    operation,
+    { inputs, scalars },
+    { target: targets.wgsl, dtype: "float32" },
+  )("y", y);
+  expect([outside, note]).toEqual([0, undefined]);
+  const most = { element: 0.05, row: 1e-3, tile: 0.05, hundredth: 1e-6 };
+  for (const extent of faultExtents)
+    for (const kind of faultKinds)
+      expect(chanceOf(missed!, extent, kind), `${extent} as ${kind}`).toBeLessThanOrEqual(most[extent]);
 });
