@@ -13,7 +13,7 @@ import { traceTensor } from "../trace/names.ts";
 import { compareOutput, type Finding } from "./compare.ts";
 import { conclude, type Conclusion } from "./conclusion.ts";
 import { recordedDType, type Recording } from "../trace/recording.ts";
-import { endToEnd, type Known, shaped, widened } from "./known.ts";
+import { endToEnd, type Known, shaped, termsOfNorm, widened } from "./known.ts";
 import { stepOps } from "./step-ops.ts";
 import { roundScalars } from "./verdict.ts";
 
@@ -149,11 +149,13 @@ export function* blameSteps(
     if (instance.stage === "pass") for (const name in inputs) inputs[name] = asRead(name, inputs[name], target);
     const results = evaluate(operation, instance, inputs, target, sumStorage(recording, operation, instance, low));
     const via = [...new Set([...Object.values(inputs).flatMap((known) => known.via), placeOf(instance)])];
-    for (const [name, recorded] of Object.entries(instance.outputs)) {
+    for (const [name, recorded] of causesFirst(instance)) {
       const { value, error, terms } = results[name];
       const got = recording.read(recorded.name);
       if (got === undefined) {
-        carried.set(recorded.name, stored(operation, name, { value, error, via, ...(terms && { terms }) }, low));
+        const known = stored(operation, name, { value, error, via, ...(terms && { terms }) }, low);
+        const isOfNorm = instance.op === "rmsnorm.backward" && name === "dx";
+        carried.set(recorded.name, isOfNorm ? { ...known, terms: termsOfNorm(inputs, known) } : known);
         continue;
       }
       const comparison = compareOutput(
@@ -170,6 +172,12 @@ export function* blameSteps(
       }
     }
   }
+}
+
+/** The outputs of an op; AdamW's moments before the weight that follows from them. */
+function causesFirst({ op, outputs }: Instance): [string, Recorded][] {
+  const isLast = (name: string): number => Number(op === "adamw.forward" && name === "w");
+  return Object.entries(outputs).toSorted(([a], [b]) => isLast(a) - isLast(b));
 }
 
 /** Where an op is; clipping and AdamW are both at weights, so the op's name is added. */

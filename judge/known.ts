@@ -11,6 +11,24 @@ export interface Known {
   readonly terms?: readonly Known[];
 }
 
+/**
+ * The two terms of RMSNorm's dx, rstd · dn and what is taken off along n. An autograd adds each use of x to the gradient of
+ * the residual stream on its own, in whatever order the uses come: (residual + rstd · dn) + (that of the mean square). The
+ * error of dx covers those of its terms, whichever has it.
+ */
+export function termsOfNorm({ dy, w, rstd }: Readonly<Record<string, Known>>, dx: Known): readonly Known[] {
+  const C = w.value.data.length;
+  const direct = Float64Array.from(dx.value.data, (_, i) => {
+    return rstd.value.data[Math.floor(i / C)] * dy.value.data[i] * w.value.data[i % C];
+  });
+  const removed = Float64Array.from(dx.value.data, (x, i) => x - direct[i]);
+  const { shape } = dx.value;
+  return [
+    { ...dx, value: { data: direct, shape } },
+    { value: { data: removed, shape }, via: dx.via },
+  ];
+}
+
 /** The same numbers in another shape. */
 export function shaped(known: Known, shape: readonly number[]): Known {
   return {

@@ -7,6 +7,7 @@ import { readTraceInput } from "../../trace/input.ts";
 import { instancesOf } from "../../trace/instances.ts";
 import type { DTypeName } from "../../reference/dtype.ts";
 import { operations } from "../../reference/ops/index.ts";
+import { normal } from "../../reference/random.ts";
 import { targets } from "../../reference/targets.ts";
 import type { Floats } from "../../reference/tensor.ts";
 import { sharedData } from "../needs.ts";
@@ -53,6 +54,61 @@ describe("a full recording", () => {
     expect(judgeAll(record("float32", corrupt)).faults.map(({ tensor }) => tensor)).toEqual([
       instances[planted].outputs.v.name,
     ]);
+  });
+});
+
+describe("an autograd's own order", () => {
+  test("the terms of a norm's gradient are added to the residual stream's one by one", () => {
+    const C = 128;
+    const axes = { ...config, dim: C };
+    const pair = instancesOf({ ...shape, config: axes }).filter(
+      ({ op, where }) =>
+        (op === "rmsnorm.backward" && where.endsWith("ffn_norm")) || where.endsWith("of attention_residual"),
+    );
+    const [norm, addition] = pair;
+    const nameOf = (argument: string): string => (norm.inputs[argument] as { name: string }).name;
+    const normals = (n: number, seed: number, size: number): Float32Array =>
+      Float32Array.from({ length: n }, (_, i) => size * normal(seed, 1, i));
+    const R = B * T;
+    // A gradient that is small next to the residual stream's, as it is deep in a network.
+    const given = {
+      dy: normals(R * C, 1, 0.01),
+      x: normals(R * C, 2, 1),
+      w: normals(C, 3, 1),
+      rstd: new Float32Array(R),
+    };
+    for (let r = 0; r < R; r++) {
+      const squares = given.x.subarray(r * C, (r + 1) * C).reduce((sum, x) => sum + x * x, 0);
+      given.rstd[r] = 1 / Math.sqrt(squares / C + Number(norm.scalars.eps));
+    }
+    const inputs = {
+      dy: { data: given.dy, shape: [R, C] },
+      x: { data: given.x, shape: [R, C] },
+      w: { data: given.w, shape: [C] },
+      rstd: { data: given.rstd, shape: [R] },
+    };
+    const { dx, dw } = operations.get("rmsnorm.backward")!.evaluate(inputs, norm.scalars, Float64Array);
+    const residual = normals(R * C, 4, 1);
+    const total = Float32Array.from(residual, (x, i) => {
+      const direct = Math.fround(Math.fround(given.dy[i] * given.w[i % C]) * given.rstd[Math.floor(i / C)]);
+      return Math.fround(x + direct) + Math.fround(dx.data[i] - direct);
+    });
+    const tensors: Tensors = new Map(Object.entries(inputs).map(([argument, t]) => [nameOf(argument), t]));
+    tensors.set((addition.inputs.a as { name: string }).name, { data: residual, shape: [R * C] });
+    tensors.set(addition.outputs.y.name, { data: total, shape: [R * C] });
+    tensors.set(norm.outputs.dw.name, { data: Float32Array.from(dw.data), shape: [C] });
+    const { faults, judged } = blameInstances(pair, operations, recordingOf(tensors, "float32"), targets.ieee);
+    expect(faults).toEqual([]);
+    expect(judged.map(({ tensor }) => tensor)).toContain(addition.outputs.y.name);
+  });
+
+  test("a faulty moment is named before the weight that follows from it", () => {
+    const planted = instances.findLastIndex(({ op }) => op === "adamw.forward");
+    const tensors = record("float32", (_, n, output, t) =>
+      n === planted && output !== "v" ? { data: t.data.map((x) => 1.01 * x) as Floats, shape: t.shape } : t,
+    );
+    const named = judgeAll(tensors).faults.map(({ tensor }) => tensor);
+    expect(named).toEqual([instances[planted].outputs.m.name, instances[planted].outputs.w.name]);
   });
 });
 
