@@ -17,9 +17,11 @@ export function cutOut({ inputs, scalars, profile }: Problem, part: Part): Probl
   return profile === undefined ? cut : { ...cut, profile };
 }
 
-function take({ data: large }: Tensor<Floats | Ints>, { shape, at, value = (x) => x }: Cut): Tensor<Floats | Ints> {
+function take({ data: large }: Tensor<Floats | Ints>, cut: Cut): Tensor<Floats | Ints> {
+  const { shape, at, value = (x) => x, isWide = false } = cut;
   const n = sizeOf(shape);
-  const data = large instanceof Int32Array ? new Int32Array(n) : new (large.constructor as Float64ArrayConstructor)(n);
+  const Kind = isWide ? Float64Array : (large.constructor as Float64ArrayConstructor);
+  const data = large instanceof Int32Array ? new Int32Array(n) : new Kind(n);
   for (let i = 0; i < n; i++) data[i] = value(large[at(i)]);
   return { data, shape };
 }
@@ -59,7 +61,9 @@ export function eachRow(
   const rows = new Map<number, number[]>();
   for (const i of list) {
     const row = Math.floor(i / width);
-    rows.set(row, [...(rows.get(row) ?? []), i % width]);
+    const columns = rows.get(row);
+    if (columns === undefined) rows.set(row, [i % width]);
+    else columns.push(i % width);
   }
   return Array.from(rows, ([row, columns]) => part(row, columns));
 }

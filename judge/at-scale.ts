@@ -1,7 +1,7 @@
 // How a fixture at a real model's shapes is made: its inputs, and the numbers from which each sampled output is computed, as
 // a small problem of the same op.
-import type { Allowance } from "../reference/bounds.ts";
-import type { Scalars } from "../reference/operation.ts";
+import type { Allowance, Errors } from "../reference/bounds.ts";
+import type { Inputs, Scalars } from "../reference/operation.ts";
 import { integer, streamOf } from "../reference/random.ts";
 import type { Target } from "../reference/targets.ts";
 import type { Tensor } from "../reference/tensor.ts";
@@ -37,6 +37,8 @@ export interface Cut {
   readonly shape: readonly number[];
   readonly at: (i: number) => number;
   readonly value?: (x: number) => number;
+  /** Whether changed numbers stay float64. */
+  readonly isWide?: boolean;
 }
 
 /** A small problem of the same op that yields some of the large one's outputs. */
@@ -49,8 +51,12 @@ export interface Part<Input extends string = string, Output extends string = str
   readonly keep?: { readonly [name in Output]?: readonly number[] };
   /** Scalars that differ in the small problem. */
   readonly scalars?: Scalars;
-  /** The allowances, if the small problem lacks numbers that a correct kernel may read. */
-  readonly bound?: (problem: Problem, target: Target) => Readonly<Record<string, Allowance>>;
+  /** The allowances, if the small problem lacks numbers that a correct kernel may read; with the errors that the kernel declares. */
+  readonly bound?: (
+    problem: Problem,
+    target: Target,
+    errorsOf: (inputs: Inputs) => Errors<string>,
+  ) => Readonly<Record<string, Allowance>>;
 }
 
 /** How a row's fixture at scale is made: the sizes of its case, and everything else from those. */

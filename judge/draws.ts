@@ -8,13 +8,16 @@ import { MOST_WORK } from "./large.ts";
 
 /** Multiplications of truth and of bound that a sample of one output may take: those of a large case. */
 export const SAMPLE_WORK = MOST_WORK;
+/** The most elements of one output: their numbers take memory as well. */
+const MOST_SAMPLED = 1 << 18;
+const LEAST_ROWS = 128;
 /** Kernels work in tiles of at least this many rows and columns. */
 const TILE = 16;
 
 /** Elements, each of which costs `work` multiplications, ascending. */
 export function drawElements(output: string, shape: readonly number[], work: number, seed: number): number[] {
   const n = sizeOf(shape);
-  const most = Math.min(n, Math.ceil(SAMPLE_WORK / Math.max(1, work)));
+  const most = Math.min(n, MOST_SAMPLED, Math.ceil(SAMPLE_WORK / Math.max(1, work)));
   const columns = shape.at(-1) ?? 1;
   const rows = n === 0 ? 0 : n / columns;
   if (most === n) return Array.from({ length: n }, (_, i) => i);
@@ -42,10 +45,14 @@ export function drawElements(output: string, shape: readonly number[], work: num
 /** A prime: with it, all tiles come before one comes again, unless their number is a multiple. */
 const STRIDE = 1_000_003;
 
-/** Whole rows of `length` elements, each of which costs `work` multiplications: in every band of 16 of them, and at random. */
-export function drawRows(output: string, n: number, length: number, work: number, seed: number): number[] {
-  const rows = n / length;
-  const most = Math.min(rows, Math.ceil(SAMPLE_WORK / Math.max(1, work)));
+/**
+ * Rows, each of which costs `work` multiplications: in every band of 16 of them, and at random. Of each row all elements, or of long rows
+ * one in each tile.
+ */
+export function drawRows(output: string, shape: readonly number[], work: number, seed: number): number[] {
+  const length = shape.at(-1)!;
+  const rows = length === 0 ? 0 : sizeOf(shape) / length;
+  const most = Math.min(rows, Math.max(LEAST_ROWS, Math.ceil(SAMPLE_WORK / Math.max(1, work))));
   const stream = streamOf(`sample ${output} row`);
   const bands = Math.ceil(rows / TILE);
   const first = integer(seed, stream, 0, bands);
@@ -55,5 +62,11 @@ export function drawRows(output: string, n: number, length: number, work: number
     list.add(top + integer(seed, stream, k + 1, Math.min(TILE, rows - top)));
   }
   for (let k = 0; k < most && list.size < most; k++) list.add(integer(seed, stream, bands + 1 + k, rows));
-  return [...list].toSorted((a, b) => a - b).flatMap((row) => Array.from({ length }, (_, i) => row * length + i));
+  const step = list.size * length <= MOST_SAMPLED ? 1 : TILE;
+  const columns = Array.from({ length: Math.ceil(length / step) }, (_, n) => n * step);
+  const place = (row: number, left: number): number =>
+    step === 1
+      ? left
+      : left + integer(seed, streamOf(`sample ${output} column ${row}`), left, Math.min(step, length - left));
+  return [...list].toSorted((a, b) => a - b).flatMap((row) => columns.map((left) => row * length + place(row, left)));
 }

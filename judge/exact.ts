@@ -1,11 +1,12 @@
 // Elements of a large output against truth and bound, from small problems around them.
-import type { Operation } from "../reference/operation.ts";
+import type { Errors } from "../reference/bounds.ts";
+import type { Inputs, Operation } from "../reference/operation.ts";
 import type { Tensor } from "../reference/tensor.ts";
 import { type Around, cutOut } from "./around.ts";
 import type { Problem } from "./case.ts";
 import { type Comparison, compareOutput, type Expected, indexOf } from "./compare.ts";
 import type { Terms } from "./terms.ts";
-import { allowancesOf, truth } from "./verdict.ts";
+import { allowancesOf, declaredErrors, truth } from "./verdict.ts";
 
 /** One output of a problem, and the small problems that give its elements. */
 export interface Source {
@@ -28,11 +29,12 @@ export interface Exact {
 /** Truth and allowance at `spots`, flat indices, ascending. */
 export function exactAt({ around, operation, problem, terms, output }: Source, spots: readonly number[]): Exact {
   const { target } = terms;
+  const errorsOf = (inputs: Inputs): Errors<string> => declaredErrors(inputs, target);
   const [at, want, allowed]: [number[], number[], number[]] = [[], [], []];
   for (const part of spots.length === 0 ? [] : around(problem, output, spots)) {
     const small = cutOut(problem, part);
     const wanted = truth(operation, small)[output];
-    const bound = (part.bound?.(small, target) ?? allowancesOf(operation, small, target))[output];
+    const bound = (part.bound?.(small, target, errorsOf) ?? allowancesOf(operation, small, target))[output];
     const locate = part.outputs[output]!;
     for (const i of part.keep?.[output] ?? wanted.data.keys()) {
       at.push(locate(i));

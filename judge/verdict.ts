@@ -91,7 +91,7 @@ export function allowancesOf(
 }
 
 /** Errors of the inputs that the kernel declares as read in a lower format, to either neighbour of each number. */
-function declaredErrors(inputs: Inputs, target: Target): Record<string, Tensor> {
+export function declaredErrors(inputs: Inputs, target: Target): Record<string, Tensor> {
   const errors: Record<string, Tensor> = {};
   for (const [name, format] of Object.entries(target.stores ?? {})) {
     const t = inputs[name];

@@ -14,6 +14,7 @@ import { along, headsWithinGroups } from "../relations/permutation.ts";
 import { linearIn } from "../relations/scaling.ts";
 import { scores } from "../relations/shifts.ts";
 import { HEAD_SIZES, type Large, MOST_POSITIONS, type Together } from "../large.ts";
+import { gradientSampling, querySampling } from "../attention-around.ts";
 import { judgeRow } from "../row.ts";
 
 /** The most work for all pairs of a query and a key, so that a case takes a few milliseconds. */
@@ -149,7 +150,7 @@ export const forward = judgeRow("attention.forward", {
     return { inputs, scalars: {} };
   },
   around: none("the bound of all is cheap"),
-  sampling: none("the truth of all is cheap"),
+  sampling: querySampling,
   ordinary,
   probes: (n) => [{ sizes: { ...one, T: 2, S: Math.ceil(n / 16), HS: 64 }, outputs: ["y", "lse"] }],
   lowProbes: (n) => [{ sizes: { ...one, T: 4, S: Math.ceil(n / 16), HS: 64 }, outputs: ["y", "lse"] }],
@@ -198,7 +199,7 @@ export const backward = judgeRow("attention.backward", {
     return { inputs: { dy, q, k, v, y, lse }, scalars: {} };
   },
   around: none("a key's gradient depends on every later query"),
-  sampling: none("the truth of all is cheap"),
+  sampling: gradientSampling,
   ordinary,
   probes: (n) => [
     { sizes: { ...one, T: Math.ceil(n / 128), S: Math.ceil(n / 128), HS: 32 }, outputs: ["dq", "dk", "dv"] },

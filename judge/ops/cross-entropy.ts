@@ -5,7 +5,11 @@ import type { Tensor } from "../../reference/tensor.ts";
 import { axis, type CaseSpec, type Problem, type Sizes, size } from "../case.ts";
 import { asStored, fill, fillIds, madeUp, type MadeUp } from "../profile.ts";
 import { type None, none } from "../../reference/none.ts";
-import { lengthsIn, PER_ROW, rowsOf, sampled, vectorOf, whole } from "../at-scale.ts";
+import { eachRow } from "../around.ts";
+import { drawRows } from "../draws.ts";
+import { backwardBound } from "../../reference/ops/cross-entropy.bound.ts";
+import type { Reals } from "../../reference/bounds.ts";
+import { lengthsIn, type Part, PER_ROW, rowsOf, sampled, vectorOf, whole } from "../at-scale.ts";
 import { alone } from "../relations/independence.ts";
 import { along } from "../relations/permutation.ts";
 import { linearIn } from "../relations/scaling.ts";
@@ -52,8 +56,7 @@ const shared = {
     mend: (sizes) => (sizes.ignored === "all" ? { ...sizes, ignored: "none" } : sizes),
   },
   around: none("the loss is one number of all, and a gradient depends on how many rows count"),
-  sampling: none("the truth of all is cheap"),
-} as const satisfies Partial<CaseSpec & { large: Large; around: None; sampling: None }>;
+} as const satisfies Partial<CaseSpec & { large: Large; around: None }>;
 
 const ordinary = { R: 19, V: 70, ignored: "some", ignoreIndex: -100 };
 const noneIgnored = { ignored: "none", ignoreIndex: crossEntropy.IGNORE_INDEX };
@@ -68,6 +71,7 @@ export const forward = judgeRow("cross-entropy.forward", {
     const logits = fill(profile, seed, "logits", [size(sizes, "R"), size(sizes, "V")]);
     return { inputs: { logits, targets: targetsOf(sizes, logits, seed, ignoreIndex) }, scalars: { ignoreIndex } };
   },
+  sampling: none("the loss is one number of all"),
   ordinary,
   probes: (n) => [{ sizes: { R: 1, V: n, ignored: "none", ignoreIndex: -100 }, outputs: ["loss", "lse"], draws: 4 }],
   lowProbes: none("loss and lse stay float32"),
@@ -103,6 +107,11 @@ export const backward = judgeRow("cross-entropy.backward", {
     const logits = asStored(inputs.logits, dtype); // to which lse belongs
     const { lse } = crossEntropy.forward(logits, targets, size(sizes, "ignoreIndex", -Infinity));
     return { inputs: { dloss: upstream(profile, seed), logits, targets, lse }, scalars };
+  },
+  sampling: {
+    around: aroundRows,
+    draw: ({ inputs: { logits } }, output, shape, seed) =>
+      drawRows(output, shape, BOUND_OF_LOGIT * logits.shape[1], seed),
   },
   ordinary,
   probes: (n) => [{ sizes: { R: 1, V: n, ignored: "none", ignoreIndex: -100 }, outputs: ["dlogits"] }],
@@ -148,6 +157,33 @@ export const backward = judgeRow("cross-entropy.backward", {
     },
   },
 });
+
+/** What the bound of a gradient's element costs, in multiplications. */
+const BOUND_OF_LOGIT = 35;
+
+type GradientPart = Part<"dloss" | "logits" | "targets" | "lse", "dlogits">;
+
+/** Each row of dlogits, as the only one that counts: its dloss is what each of those that count has of it. */
+function aroundRows({ inputs, scalars }: Problem, _: string, list: readonly number[]): GradientPart[] {
+  const { dloss, logits, targets } = inputs as { dloss: Tensor; logits: Tensor; targets: Tensor<Int32Array> };
+  const V = logits.shape[1];
+  const ignoreIndex = Number(scalars.ignoreIndex);
+  const n = crossEntropy.countTargets(targets, V, ignoreIndex);
+  return eachRow(V, list, (r, columns) => ({
+    inputs: {
+      dloss: { ...whole(), value: (x) => x / n, isWide: true },
+      logits: rowsOf([r], V),
+      targets: vectorOf([r]),
+      lse: vectorOf([r]),
+    },
+    outputs: { dlogits: (i) => r * V + i },
+    keep: { dlogits: columns },
+    bound: ({ inputs: small }, target, errorsOf) => {
+      const row = { ...(small as Reals<"logits" | "lse"> & { targets: Tensor<Int32Array> }), dloss };
+      return backwardBound(row, { ignoreIndex }, target, errorsOf(row), n);
+    },
+  }));
+}
 
 /** Logits and targets at the size of a model; every target counts. */
 function classesAtScale(sizes: Sizes) {

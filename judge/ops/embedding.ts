@@ -7,6 +7,8 @@ import { COUNTED, wholeNumbers, zeroSum } from "../probes.ts";
 import { alone } from "../relations/independence.ts";
 import { along } from "../relations/permutation.ts";
 import { linearIn } from "../relations/scaling.ts";
+import { eachRow } from "../around.ts";
+import { drawElements } from "../draws.ts";
 import { type Large, MOST_CLASSES, MOST_COLUMNS, MOST_ROWS } from "../large.ts";
 import { judgeRow } from "../row.ts";
 
@@ -35,7 +37,15 @@ export const forward = judgeRow("embedding.forward", {
   },
   large,
   around: none("a copy or a sum of copies: the bound of all is cheap"),
-  sampling: none("the truth of all is cheap"),
+  sampling: {
+    around: ({ inputs: { tokens, w } }, _, list) => {
+      return eachRow(w.shape[1], list, (r, c) => ({
+        inputs: { tokens: { ...vectorOf([r]), value: () => 0 }, w: gridOf([tokens.data[r]], c, w.shape[1]) },
+        outputs: { y: (i) => r * w.shape[1] + c[i] },
+      }));
+    },
+    draw: (_, output, shape, seed) => drawElements(output, shape, 1, seed),
+  },
   ordinary: { R: 37, V: 11, C: 19 },
   probes: () => [{ sizes: { R: 16, V: 9, C: 16 }, outputs: ["y"] }],
   lowProbes: none("elements do not share an error"),
@@ -73,7 +83,22 @@ export const backward = judgeRow("embedding.backward", {
   },
   large,
   around: none("a copy or a sum of copies: the bound of all is cheap"),
-  sampling: none("the truth of all is cheap"),
+  sampling: {
+    // Each row of the table is the only one of a small vocabulary.
+    around: ({ inputs: { dy, tokens } }, _, list) => {
+      const C = dy.shape[1];
+      const places = placesOf(tokens.data);
+      return eachRow(C, list, (id, c) => {
+        const r = places.get(id) ?? [];
+        return {
+          inputs: { dy: gridOf(r, c, C), tokens: { ...vectorOf(r), value: () => 0 } },
+          outputs: { dw: (i) => id * C + c[i] },
+          scalars: { V: 1 },
+        };
+      });
+    },
+    draw: (_, output, shape, seed) => drawElements(output, shape, 1, seed),
+  },
   ordinary: { R: 37, V: 11, C: 19 },
   probes: (n) => [{ sizes: { R: n, V: 1, C: 8 }, outputs: ["dw"] }],
   lowProbes: none("every element is a sum of its own"),
@@ -97,11 +122,7 @@ export const backward = judgeRow("embedding.backward", {
         scalars: { V },
         // The ids that occur most often, each as the only one of a small vocabulary.
         parts: (seed) => {
-          const places = new Map<number, number[]>();
-          for (let r = 0; r < R; r++) {
-            const id = integer(seed, streamOf("tokens"), r, V);
-            places.set(id, [...(places.get(id) ?? []), r]);
-          }
+          const places = placesOf(Array.from({ length: R }, (_, r) => integer(seed, streamOf("tokens"), r, V)));
           const often = [...places].toSorted((a, b) => b[1].length - a[1].length || a[0] - b[0]).slice(0, 4);
           return often.map(([id, r], n) => {
             const c = sampled(seed + n, "column", PER_ROW, C);
@@ -116,3 +137,14 @@ export const backward = judgeRow("embedding.backward", {
     },
   },
 });
+
+/** Where each id occurs. */
+function placesOf(ids: ArrayLike<number>): Map<number, number[]> {
+  const places = new Map<number, number[]>();
+  for (let r = 0; r < ids.length; r++) {
+    const own = places.get(ids[r]);
+    if (own === undefined) places.set(ids[r], [r]);
+    else own.push(r);
+  }
+  return places;
+}

@@ -147,10 +147,11 @@ export const backward = judgeRow("rmsnorm.backward", {
         inputs: { dy: columnsOf(list, R, C), x: columnsOf(list, R, C), w: vectorOf(list), rstd: whole(R) },
         outputs: { dw: (i) => list[i] },
         // A kernel that recomputes rstd does so from whole rows, of which the small problem has a few columns.
-        bound: ({ inputs: small }, target) => {
+        bound: ({ inputs: small }, target, errorsOf) => {
           const { dy, x: columns, w } = small as Readonly<Record<string, Tensor>>;
-          const saved = scales({ x: x as Tensor, rstd: rstd as Tensor }, Math.fround(Number(eps)), target);
-          return gradientBound({ dy, x: columns, w }, saved, target);
+          const rows = { x: x as Tensor, rstd: rstd as Tensor };
+          const saved = scales(rows, Math.fround(Number(eps)), target, errorsOf(rows));
+          return gradientBound({ dy, x: columns, w }, saved, target, errorsOf(small));
         },
       },
     ];

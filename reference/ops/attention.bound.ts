@@ -2,10 +2,10 @@
 //
 // The rows list the forms that are covered. Where sums are rescaled to a new maximum, each e⁰ may err; lse is computed in base
 // e or 2; dk and dv are summed over queries and heads in any order, with any partial sums.
-import { type Allowances, allowances, type Errors, type Reals, reader } from "../bounds.ts";
-import { gamma } from "../rounding.ts";
+import { type Allowances, allowances, type Errors, type Reals } from "../bounds.ts";
 import type { Target } from "../targets.ts";
-import { checkShapes, type Tensor } from "../tensor.ts";
+import { checkShapes } from "../tensor.ts";
+import { AttentionSlopes, type GradientInput } from "./attention.slopes.bound.ts";
 import { numbers, AttentionWeights } from "./attention.weights.bound.ts";
 import { defineOp } from "../define-op.ts";
 import { none } from "../none.ts";
@@ -96,15 +96,19 @@ export const backward = defineOp({
   bound: backwardBound,
 });
 
-/** q: [B, T, NH, HS], k, v: [B, S, NKV, HS] → allowances for y: [B, T, NH, HS] and lse: [B, NH, T]. */
-function forwardBound(
+/**
+ * q: [B, T, NH, HS], k, v: [B, S, NKV, HS] → allowances for y: [B, T, NH, HS] and lse: [B, NH, T]. `all`: the keys that a kernel
+ * may pass over, masked ones included, where those given are a part of them.
+ */
+export function forwardBound(
   { q, k, v }: Reals<"q" | "k" | "v">,
   _: object,
   target: Target,
   errors: Errors<"q" | "k" | "v"> = {},
+  all = k.shape[1],
 ): Allowances<"y" | "lse"> {
   const { B, T, NH, HS, S, NKV } = checkShapes({ q: [q, "B,T,NH,HS"], k: [k, "B,S,NKV,HS"], v: [v, "B,S,NKV,HS"] });
-  const weights = new AttentionWeights(target, numbers(q, errors.q), numbers(k, errors.k), S, HS);
+  const weights = new AttentionWeights(target, numbers(q, errors.q), numbers(k, errors.k), all, HS);
   const values = numbers(v, errors.v);
   const y = allowances(q.shape);
   const lse = allowances([B, NH, T]);
@@ -126,86 +130,39 @@ function forwardBound(
 
 /** dy, q, y: [B, T, NH, HS], k, v: [B, S, NKV, HS], lse: [B, NH, T] → allowances for dq like q, dk and dv like k. */
 function backwardBound(
-  { dy, q, k, v, y, lse }: Reals<"dy" | "q" | "k" | "v" | "y" | "lse">,
+  inputs: Reals<GradientInput>,
   _: object,
   target: Target,
-  errors: Errors<"dy" | "q" | "k" | "v" | "y" | "lse"> = {},
+  errors: Errors<GradientInput> = {},
 ): Allowances<"dq" | "dk" | "dv"> {
-  const { B, T, NH, HS, S, NKV } = checkShapes({
-    dy: [dy, "B,T,NH,HS"],
-    q: [q, "B,T,NH,HS"],
-    k: [k, "B,S,NKV,HS"],
-    v: [v, "B,S,NKV,HS"],
-    y: [y, "B,T,NH,HS"],
-    lse: [lse, "B,NH,T"],
-  });
-  const weights = new AttentionWeights(target, numbers(q, errors.q), numbers(k, errors.k), S, HS);
-  const { a } = weights;
-  const gradients = numbers(dy, errors.dy);
-  const values = numbers(v, errors.v);
-  const qs = weights.factor(numbers(q, errors.q));
-  const ks = weights.factor(numbers(k, errors.k));
-  const yAt = reader(y, errors.y);
-  const lseAt = reader(lse, errors.lse);
-  const dq = allowances(q.shape);
-  const dk = allowances(k.shape);
-  const dv = allowances(v.shape);
+  const slopes = new AttentionSlopes(inputs, target, errors);
+  const { a, dy, qs, weights } = slopes;
+  const { B, T, NH, HS, S, NKV } = slopes.shape;
+  const dq = allowances(inputs.q.shape);
+  const dk = allowances(inputs.k.shape);
+  const dv = allowances(inputs.v.shape);
   const heads = NKV === 0 ? 0 : NH / NKV; // of a group
-  const stride = NKV * HS; // from a key to the next
   const p = { data: new Float64Array(heads * T * S), error: new Float64Array(heads * T * S) }; // of a group
   const ds = { data: new Float64Array(heads * T * S), error: new Float64Array(heads * T * S) }; // times the scale
   for (let b = 0; b < B; b++) {
     for (let group = 0; group < NKV; group++) {
-      const firstKey = (b * S * NKV + group) * HS;
       for (let head = 0; head < heads; head++) {
+        const h = group * heads + head;
         for (let t = 0; t < T; t++) {
-          const keys = attention.visibleKeys(t, T, S);
+          const keys = slopes.read(b, h, t);
           if (keys === 0) continue; // dq is 0, exactly
-          const query = ((b * T + t) * NH + group * heads + head) * HS;
-          const at = (head * T + t) * S;
-          const saved = lseAt((b * NH + group * heads + head) * T + t);
-          weights.read(query, firstKey, stride, keys);
-
-          // P, dP = dy · v, and D as Σ dy · y or as Σ P · dP.
-          const products = a.sum();
-          for (let j = 0; j < keys; j++) {
-            const weight = weights.fromSaved(j, saved);
-            const dP = a.store("dP", dot(gradients, query, values, firstKey + j * stride));
-            products.addProduct(weight.value, dP.value, weight.error, dP.error);
-            [p.data[at + j], p.error[at + j]] = [weight.value, weight.error];
-            [ds.data[at + j], ds.error[at + j]] = [dP.value, dP.error];
+          const [query, at] = [slopes.query(b, h, t), (head * T + t) * S];
+          for (const [all, own] of [
+            [p, slopes.p],
+            [ds, slopes.ds],
+          ]) {
+            all.data.set(own.data.subarray(0, keys), at);
+            all.error.set(own.error.subarray(0, keys), at);
           }
-          const sum = a.sum();
-          for (let i = 0; i < HS; i++) {
-            const either = a.either(yAt(query + i), weights.average(values, firstKey + i, stride));
-            sum.addProduct(dy.data[query + i], either.value, gradients.error[query + i], either.error);
-          }
-          const D = a.either(sum.total(), products.total());
-
-          // dS = P · (dP − D), where −D may have passed through all additions of dP; then the scale, which P may be
-          // multiplied by first.
-          const additions = gamma(HS, a.u) * (Math.abs(D.value) + D.error);
-          for (let j = at; j < at + keys; j++) {
-            const slope = a.rounded(ds.data[j] - D.value, ds.error[j] + D.error + additions);
-            const weight = { value: p.data[j], error: p.error[j] };
-            const dS = a.store("dS", a.multiply(weight, slope));
-            const scaled = a.either(
-              weights.timesScale(dS),
-              a.multiply(weights.timesScale(weight), slope),
-              a.multiply(weight, weights.timesScale(slope)),
-            );
-            [ds.data[j], ds.error[j]] = [scaled.value, scaled.error];
-          }
-          for (let i = 0; i < HS; i++) {
-            const total = a.sum();
-            for (let j = 0; j < keys; j++) {
-              const key = firstKey + j * stride + i;
-              total.addProduct(ds.data[at + j], ks.data[key], ds.error[at + j], ks.error[key]);
-            }
-            dq.data[query + i] = weights.scaled(total.total(), total.magnitude).error;
-          }
+          for (let i = 0; i < HS; i++) dq.data[query + i] = slopes.ofQuery(b, h, keys, i);
         }
       }
+      const firstKey = slopes.firstKey(b, group);
       for (let j = 0; j < S; j++) {
         for (let i = 0; i < HS; i++) {
           const sumK = a.sum();
@@ -213,12 +170,12 @@ function backwardBound(
           for (let head = 0; head < heads; head++) {
             for (let t = Math.max(0, j + T - S); t < T; t++) {
               const at = (head * T + t) * S + j;
-              const query = ((b * T + t) * NH + group * heads + head) * HS + i;
+              const query = slopes.query(b, group * heads + head, t) + i;
               sumK.addProduct(ds.data[at], qs.data[query], ds.error[at], qs.error[query]);
-              sumV.addProduct(p.data[at], gradients.data[query], p.error[at], gradients.error[query]);
+              sumV.addProduct(p.data[at], dy.data[query], p.error[at], dy.error[query]);
             }
           }
-          const key = firstKey + j * stride + i;
+          const key = firstKey + j * NKV * HS + i;
           dk.data[key] = weights.scaled(sumK.total(), sumK.magnitude).error;
           dv.data[key] = sumV.total().error;
         }
@@ -226,10 +183,52 @@ function backwardBound(
     }
   }
   return { dq, dk, dv };
+}
 
-  function dot(x: { data: Tensor["data"]; error: Tensor["data"] }, atX: number, z: typeof x, atZ: number) {
-    const sum = a.sum();
-    for (let i = 0; i < HS; i++) sum.addProduct(x.data[atX + i], z.data[atZ + i], x.error[atX + i], z.error[atZ + i]);
-    return sum.total();
+/** The same for one query of one head; `all` as for the forward. */
+export function queryGradientBound(
+  inputs: Reals<GradientInput>,
+  target: Target,
+  errors: Errors<GradientInput>,
+  all: number,
+): Allowances<"dq"> {
+  const slopes = new AttentionSlopes(inputs, target, errors, all);
+  const keys = slopes.read(0, 0, 0);
+  const dq = allowances(inputs.q.shape);
+  if (keys > 0) for (let i = 0; i < dq.data.length; i++) dq.data[i] = slopes.ofQuery(0, 0, keys, i);
+  return { dq };
+}
+
+/**
+ * The same for some keys of one group: dy, q, y: [1, T, heads, HS], k, v: [1, S, 1, HS], lse: [1, heads, T] → allowances for dk
+ * and dv: [keys, HS].
+ */
+export function keyGradientBound(
+  inputs: Reals<GradientInput>,
+  keys: readonly number[],
+  target: Target,
+  errors: Errors<GradientInput>,
+): Allowances<"dk" | "dv"> {
+  const slopes = new AttentionSlopes(inputs, target, errors);
+  const { a, p, ds, dy, qs, weights } = slopes;
+  const { T, NH, HS } = slopes.shape;
+  const sums = () => keys.map(() => Array.from({ length: HS }, () => a.sum()));
+  const [sumsK, sumsV] = [sums(), sums()];
+  for (let h = 0; h < NH; h++) {
+    for (let t = 0; t < T; t++) {
+      const seen = slopes.read(0, h, t);
+      const query = slopes.query(0, h, t);
+      for (const [n, j] of keys.entries()) {
+        if (j >= seen) continue;
+        for (let i = 0; i < HS; i++) {
+          sumsK[n][i].addProduct(ds.data[j], qs.data[query + i], ds.error[j], qs.error[query + i]);
+          sumsV[n][i].addProduct(p.data[j], dy.data[query + i], p.error[j], dy.error[query + i]);
+        }
+      }
+    }
   }
+  const [dk, dv] = [allowances([keys.length, HS]), allowances([keys.length, HS])];
+  dk.data.set(sumsK.flat().map((sum) => weights.scaled(sum.total(), sum.magnitude).error));
+  dv.data.set(sumsV.flat().map((sum) => sum.total().error));
+  return { dk, dv };
 }

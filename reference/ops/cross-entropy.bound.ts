@@ -104,12 +104,16 @@ function forwardBound(
   return { loss, lse };
 }
 
-/** dloss: [], logits: [R, V], targets: [R], lse: [R] → an allowance for each element of dlogits; 0 in an ignored row. */
-function backwardBound(
+/**
+ * dloss: [], logits: [R, V], targets: [R], lse: [R] → an allowance for each element of dlogits; 0 in an ignored row. `count`: how many
+ * rows count, where those given are a part of them.
+ */
+export function backwardBound(
   { dloss, logits, lse, targets }: Reals<"dloss" | "logits" | "lse"> & { readonly targets: Tensor<Ints> },
   { ignoreIndex }: { readonly ignoreIndex: number },
   target: Target,
   errors: Errors<"dloss" | "logits" | "lse"> = {},
+  count?: number,
 ): Allowances<"dlogits"> {
   const { R, V } = checkShapes({
     dloss: [dloss, ""],
@@ -117,7 +121,7 @@ function backwardBound(
     targets: [targets, "R"],
     lse: [lse, "R"],
   });
-  const n = crossEntropy.countTargets(targets, V, ignoreIndex);
+  const n = count ?? crossEntropy.countTargets(targets, V, ignoreIndex);
   const softmax = new RowSoftmax(target, logits, V, errors.logits);
   const { a } = softmax;
   const upstream = reader(dloss, errors.dloss)(0);

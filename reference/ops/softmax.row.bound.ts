@@ -186,10 +186,20 @@ function shareByArgument({ ulpPerArgument = 0 }: Region): number {
 
 /** How often the running maximum may rise after element v, in any order: once for each greater value. */
 function risesOf(row: Tensor["data"]): Uint32Array {
-  const distinct = new Float64Array(new Set(row)).toSorted();
-  const place = new Map<number, number>();
-  for (let i = 0; i < distinct.length; i++) place.set(distinct[i], distinct.length - 1 - i);
-  return Uint32Array.from(row, (logit) => place.get(logit)!);
+  const sorted = new Float64Array(row).toSorted();
+  const distinct = sorted.filter((logit, i) => i === 0 || logit !== sorted[i - 1]); // 0 and −0 are equal
+  return Uint32Array.from(row, (logit) => distinct.length - firstAbove(distinct, logit));
+}
+
+/** The index of the first number of an ascending list that is greater than x; the length of the list if none is. */
+function firstAbove(ascending: Float64Array, x: number): number {
+  let [low, high] = [0, ascending.length];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (ascending[middle] > x) high = middle;
+    else low = middle + 1;
+  }
+  return low;
 }
 
 /** |log(1 + δ)| for |δ| ≤ relative. */

@@ -1,10 +1,10 @@
 // Cases of a real model's size: which sizes they have, and that what is judged of them is judged rightly.
 import { describe, expect, it } from "vitest";
-import { cutOut } from "../../judge/around.ts";
 import { buildCase, comparing } from "../../judge/campaign.ts";
 import { type Case, formatCase } from "../../judge/case.ts";
 import { choose } from "../../judge/choose.ts";
 import { INFLATION } from "../../judge/compare.ts";
+import { exactAt } from "../../judge/exact.ts";
 import { largeCases } from "../../judge/large.ts";
 import { parseReplay } from "../../judge/replay.ts";
 import { allowancesOf, judgeOutputs, truth } from "../../judge/verdict.ts";
@@ -76,6 +76,11 @@ describe("sizes", () => {
 const small: Readonly<Record<string, Case["sizes"]>> = {
   "linear.forward": { R: 9, O: 7, C: 20 },
   "linear.backward": { R: 9, O: 7, C: 20 },
+  "attention.forward": { B: 2, NKV: 2, groups: 2, T: 9, S: 11, HS: 5 },
+  "attention.backward": { B: 2, NKV: 2, groups: 2, T: 9, S: 8, HS: 5 },
+  "cross-entropy.backward": { R: 9, V: 20, ignored: "some", ignoreIndex: -100 },
+  "embedding.forward": { R: 9, V: 7, C: 20 },
+  "embedding.backward": { R: 9, V: 7, C: 20 },
   "rmsnorm.forward": { R: 9, C: 20, eps: "1e-5" },
   "rmsnorm.backward": { R: 9, C: 20, eps: "1e-5" },
   "softmax.forward": { R: 9, C: 20 },
@@ -92,10 +97,14 @@ function isSame(a: number, b: number, bound: number): boolean {
   return Object.is(a, b) || a === b || Math.abs(a - b) <= 2 * (INFLATION - 1) * bound;
 }
 
-const cut = all.filter(({ spec }) => spec.around !== undefined);
+/** The small problems of spots, and those of samples where they are others. */
+const cut = all.flatMap(({ operation, spec }) => {
+  const around = [...new Set([spec.around, spec.sampling?.around])].filter((one) => one !== undefined);
+  return around.map((one, n) => ({ name: `${spec.op}, ${n}`, operation, spec, around: one }));
+});
 
 describe("small problems around elements", () => {
-  it.each(cut)("$operation.name: have the truth and the bound of the large one", ({ operation, spec }) => {
+  it.each(cut)("$name: have the truth and the bound of the large one", ({ operation, spec, around }) => {
     for (const profile of spec.profiles) {
       for (const target of [targets.ieee, targets.wgsl]) {
         const problem = { ...spec.build(small[spec.op], profile, 3), profile };
@@ -103,17 +112,13 @@ describe("small problems around elements", () => {
         for (const output of Object.keys(operation.outputs)) {
           const list = [...want[output].data.keys()].filter((i) => integer(7, streamOf(output), i, 3) === 0);
           const found: number[] = [];
-          for (const part of spec.around!(problem, output, list)) {
-            const little = cutOut(problem, part);
-            const exact = truth(operation, little)[output];
-            const bound = (part.bound?.(little, target) ?? allowancesOf(operation, little, target))[output];
-            for (const i of part.keep?.[output] ?? exact.data.keys()) {
-              const at = part.outputs[output]!(i);
-              const place = `${output}[${at}] ${profile}, ${target.name}`;
-              found.push(at);
-              expect(isSame(exact.data[i], want[output].data[at], allowed[output].data[at]), place).toBe(true);
-              expect(isSame(bound.data[i], allowed[output].data[at], allowed[output].data[at]), place).toBe(true);
-            }
+          const source = { around, operation, problem, terms: { target, dtype: "float32" }, output } as const;
+          const exact = exactAt(source, list);
+          for (const [n, at] of exact.at.entries()) {
+            const place = `${output}[${at}] ${profile}, ${target.name}`;
+            found.push(at);
+            expect(isSame(exact.want[n], want[output].data[at], allowed[output].data[at]), place).toBe(true);
+            expect(isSame(exact.allowed[n], allowed[output].data[at], allowed[output].data[at]), place).toBe(true);
           }
           expect(found.toSorted((a, b) => a - b)).toEqual(list);
         }

@@ -1,0 +1,139 @@
+// The weights and slopes of one query, P and dS, and how far a correct kernel's may lie off: dq is a sum of the slopes over keys,
+// dk and dv are sums over queries.
+import { type Reals, reader, type Errors } from "../bounds.ts";
+import { type Approx, type Arithmetic, gamma } from "../rounding.ts";
+import type { Target } from "../targets.ts";
+import { checkShapes } from "../tensor.ts";
+import { visibleKeys } from "./attention.ts";
+import { AttentionWeights, type Numbers, numbers } from "./attention.weights.bound.ts";
+
+export type GradientInput = "dy" | "q" | "k" | "v" | "y" | "lse";
+
+/** The slopes of one query after another: what it holds belongs to the query read last. */
+export class AttentionSlopes {
+  readonly a: Arithmetic;
+  readonly weights: AttentionWeights;
+  /** For each key that the query sees: its weight, and dS times the scale. */
+  readonly p: Numbers;
+  readonly ds: Numbers;
+  /** dy, and q and k as factors of a sum that the scale may be in. */
+  readonly dy: Numbers;
+  readonly qs: Numbers;
+  readonly ks: Numbers;
+  readonly shape: Readonly<Record<"B" | "T" | "NH" | "HS" | "S" | "NKV", number>>;
+  private readonly values: Numbers;
+  private readonly yAt: (i: number) => Approx;
+  private readonly lseAt: (i: number) => Approx;
+
+  /** `all`: the keys that a kernel may pass over, masked ones included. */
+  constructor(
+    { dy, q, k, v, y, lse }: Reals<GradientInput>,
+    target: Target,
+    errors: Errors<GradientInput>,
+    all = k.shape[1],
+  ) {
+    this.shape = checkShapes({
+      dy: [dy, "B,T,NH,HS"],
+      q: [q, "B,T,NH,HS"],
+      k: [k, "B,S,NKV,HS"],
+      v: [v, "B,S,NKV,HS"],
+      y: [y, "B,T,NH,HS"],
+      lse: [lse, "B,NH,T"],
+    });
+    const { HS, S } = this.shape;
+    this.weights = new AttentionWeights(target, numbers(q, errors.q), numbers(k, errors.k), all, HS);
+    this.a = this.weights.a;
+    this.dy = numbers(dy, errors.dy);
+    this.values = numbers(v, errors.v);
+    this.qs = this.weights.factor(numbers(q, errors.q));
+    this.ks = this.weights.factor(numbers(k, errors.k));
+    this.yAt = reader(y, errors.y);
+    this.lseAt = reader(lse, errors.lse);
+    this.p = { data: new Float64Array(S), error: new Float64Array(S) };
+    this.ds = { data: new Float64Array(S), error: new Float64Array(S) };
+  }
+
+  /** The flat index of the first number of query t of head h. */
+  query(b: number, h: number, t: number): number {
+    const { T, NH, HS } = this.shape;
+    return ((b * T + t) * NH + h) * HS;
+  }
+
+  /** The flat index of the first number of a group's first key. */
+  firstKey(b: number, group: number): number {
+    const { NKV, HS, S } = this.shape;
+    return (b * S * NKV + group) * HS;
+  }
+
+  /** The group of keys that head h reads. */
+  private group(h: number): number {
+    const { NH, NKV } = this.shape;
+    return Math.floor((h * NKV) / NH);
+  }
+
+  /** Reads query t of head h, and returns how many keys it sees: for 0 it holds nothing. */
+  read(b: number, h: number, t: number): number {
+    const { a, weights, p, ds, dy, values, yAt } = this;
+    const { T, NH, HS, S, NKV } = this.shape;
+    const keys = visibleKeys(t, T, S);
+    if (keys === 0) return 0;
+    const stride = NKV * HS; // from a key to the next
+    const [query, firstKey] = [this.query(b, h, t), this.firstKey(b, this.group(h))];
+    const saved = this.lseAt((b * NH + h) * T + t);
+    weights.read(query, firstKey, stride, keys);
+
+    // P, dP = dy · v, and D as Σ dy · y or as Σ P · dP.
+    const products = a.sum();
+    for (let j = 0; j < keys; j++) {
+      const weight = weights.fromSaved(j, saved);
+      const dP = a.store("dP", this.slope(query, firstKey + j * stride));
+      products.addProduct(weight.value, dP.value, weight.error, dP.error);
+      [p.data[j], p.error[j]] = [weight.value, weight.error];
+      [ds.data[j], ds.error[j]] = [dP.value, dP.error];
+    }
+    const sum = a.sum();
+    for (let i = 0; i < HS; i++) {
+      const either = a.either(yAt(query + i), weights.average(values, firstKey + i, stride));
+      sum.addProduct(dy.data[query + i], either.value, dy.error[query + i], either.error);
+    }
+    const D = a.either(sum.total(), products.total());
+
+    // dS = P · (dP − D), where −D may have passed through all additions of dP; then the scale, which P may be multiplied by
+    // first.
+    const additions = gamma(HS, a.u) * (Math.abs(D.value) + D.error);
+    for (let j = 0; j < keys; j++) {
+      const slope = a.rounded(ds.data[j] - D.value, ds.error[j] + D.error + additions);
+      const weight = { value: p.data[j], error: p.error[j] };
+      const dS = a.store("dS", a.multiply(weight, slope));
+      const scaled = a.either(
+        weights.timesScale(dS),
+        a.multiply(weights.timesScale(weight), slope),
+        a.multiply(weight, weights.timesScale(slope)),
+      );
+      [ds.data[j], ds.error[j]] = [scaled.value, scaled.error];
+    }
+    return keys;
+  }
+
+  /** How far dq of the query that was read may lie off, of its number i. */
+  ofQuery(b: number, h: number, keys: number, i: number): number {
+    const { a, ds, ks, shape, weights } = this;
+    const first = this.firstKey(b, this.group(h)) + i;
+    const total = a.sum();
+    for (let j = 0; j < keys; j++) {
+      const key = first + j * shape.NKV * shape.HS;
+      total.addProduct(ds.data[j], ks.data[key], ds.error[j], ks.error[key]);
+    }
+    return weights.scaled(total.total(), total.magnitude).error;
+  }
+
+  /** dy · v. */
+  private slope(query: number, key: number): Approx {
+    const { a, dy, values, shape } = this;
+    const sum = a.sum();
+    for (let i = 0; i < shape.HS; i++) {
+      sum.addProduct(dy.data[query + i], values.data[key + i], dy.error[query + i], values.error[key + i]);
+    }
+    return sum.total();
+  }
+}
