@@ -3,6 +3,7 @@
 //   openDevice               a GPU, or the software adapter; needs the optional packages
 //   processCandidate         a kernel in any language
 //   writeFixture, …          inputs, exact outputs and bounds in a file
+//   startWorkers             threads that share the judge's own work
 //   recordSteps, blame       a training step, and the first op at fault in it
 //   openCheckpoint, …        weights: llama2.c, Hugging Face, Meta, GGUF, safetensors
 //   readTokenizer            sentencepiece's .model, llama2.c's .bin
@@ -26,7 +27,9 @@ export { type GeneratedInput, readFixture, type ReadFixture } from "./golden/fix
 export { type FixtureResult, verifyFixture, writeFixture } from "./golden/fixtures/own.ts";
 export { processCandidate, type ProcessCandidateOptions } from "./judge/api/process.ts";
 export { blame, type BlameOptions, recordSteps, type StepsToRecord } from "./judge/api/step.ts";
+export { startWorkers } from "./judge/api/workers.ts";
 export type { Blame, Fault } from "./judge/blame.ts";
+export type { Workers } from "./judge/jobs/workers.ts";
 export { realInputs } from "./judge/real.ts";
 export { type AdapterChoice, openDevice } from "./kernels-gpu/device/dawn.ts";
 export type { Device } from "./kernels-gpu/device/device.ts";

@@ -21,6 +21,7 @@ export interface CheckOptions {
   readonly kernel?: string;
   readonly evidence?: string;
   readonly timeout: number;
+  readonly jobs?: number;
   /** Megabytes. */
   readonly memory?: number;
   readonly dtype: "float32" | "bfloat16" | "float16";

@@ -3,6 +3,8 @@ import { check as judge, type Checked, unlessInterrupted } from "../judge/check.
 import { type Chosen, choose } from "../judge/choose.ts";
 import { Deadline } from "../judge/deadline.ts";
 import { concludeAll } from "../judge/conclusion.ts";
+import { usualJobs } from "../judge/jobs/most.ts";
+import type { CaseWorkers } from "../judge/jobs/workers.ts";
 import { realInputs } from "../judge/real.ts";
 import { chosenWithin } from "../judge/sizes/within.ts";
 import type { Target } from "../reference/targets.ts";
@@ -47,6 +49,7 @@ export async function check(options: CheckOptions): Promise<number> {
   const seed = options.seed ?? Math.floor(Math.random() * LARGEST_CASE_SEED);
   const { signal, release } = catchSignals();
   const deadline = new Deadline({ seconds: options.budget, signal });
+  const workers = await workersFor(options);
   try {
     const candidates = await unlessInterrupted(openCandidates(options, chosen, signal));
     const where = candidates?.where ?? options.exec ?? options.kernel ?? options.adapter;
@@ -55,7 +58,7 @@ export async function check(options: CheckOptions): Promise<number> {
     const { results, stopped } =
       candidates === undefined
         ? { results: [], stopped: undefined }
-        : await judgeEach(chosen, candidates, target, seed, deadline, options);
+        : await judgeEach(chosen, candidates, { target, seed, deadline, workers }, options);
     const isInterrupted = signal.aborted;
     const conclusion = concludeAll(
       results.map((result) => result.conclusion),
@@ -69,16 +72,32 @@ export async function check(options: CheckOptions): Promise<number> {
     return statusOfVerdict(conclusion.verdict, isInterrupted);
   } finally {
     release();
+    await workers?.close();
   }
+}
+
+/** A few cases end before a thread has begun. */
+const WORTH_THREADS = 20;
+
+/** Threads for all ops; they start while the candidate does. */
+async function workersFor({ jobs, runs = DEFAULT_RUNS }: CheckOptions): Promise<CaseWorkers | undefined> {
+  const count = jobs ?? (runs < WORTH_THREADS ? 1 : usualJobs());
+  return count === 1 ? undefined : (await import("../judge/jobs/pool.ts")).openWorkers(count);
+}
+
+/** What all ops have in common. */
+interface Common {
+  readonly target: Target;
+  readonly seed: number;
+  readonly deadline: Deadline;
+  readonly workers: CaseWorkers | undefined;
 }
 
 /** One op after another, with its progress, until a signal comes or the judge itself cannot go on. Throws where that is the first thing. */
 async function judgeEach(
   chosen: readonly Chosen[],
   candidates: Candidates,
-  target: Target,
-  seed: number,
-  deadline: Deadline,
+  { target, seed, deadline, workers }: Common,
   { runs = DEFAULT_RUNS, dtype, nondeterministic = false, bitwise = false, allowUnjudged }: CheckOptions,
 ): Promise<{ readonly results: Checked[]; readonly stopped: Error | undefined }> {
   const progress = openProgress(chosen.length);
@@ -90,7 +109,8 @@ async function judgeEach(
     progress.begin(name);
     const onCase = (_: number, share: number) => progress.advance(i, share);
     const own = deadline.share(chosen.length - i);
-    const plan = { runs, seed, nondeterministic, bitwise, onCase, deadline: own, real: realInputs };
+    const given = { runs, seed, nondeterministic, bitwise, onCase, deadline: own, real: realInputs };
+    const plan = { ...given, ...(workers && { workers }) };
     const terms = { target, dtype, ...(allowUnjudged === undefined ? {} : { allowUnjudged }) };
     const result = await judge(one, candidates.of(one.operation), terms, plan).catch((error: unknown) => {
       if (results.length === 0 || !isJudges(error)) throw error;

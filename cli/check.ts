@@ -1,7 +1,7 @@
 // touchstone check: the project's kernels, property-tested against the oracle on this machine's own device.
 import { type Command, Option } from "commander";
 import { type CheckOptions, DEFAULT_RUNS, DEFAULT_TIMEOUT, LARGEST_CASE_SEED } from "./check-options.ts";
-import { allowUnjudged, whole } from "./numbers.ts";
+import { allowUnjudged, jobs, whole } from "./numbers.ts";
 import { findingsInHelp } from "./statuses.ts";
 
 export function register(program: Command): void {
@@ -47,6 +47,7 @@ export function register(program: Command): void {
         "seed",
         "sizes",
         "json",
+        "jobs",
       ]),
     )
     .addOption(
@@ -64,6 +65,12 @@ export function register(program: Command): void {
       new Option("--timeout <seconds>", "how long a candidate may take for one case, whatever the budget")
         .argParser(whole(1, 86_400))
         .default(DEFAULT_TIMEOUT),
+    )
+    .addOption(
+      new Option(
+        "--jobs <n>",
+        "cases in hand at once: the candidate computes one, the others are made and judged in threads; 1 for none (default: one for each core, at most 4)",
+      ).argParser(jobs),
     )
     .addOption(
       new Option("--memory <megabytes>", "what a module's process may occupy (default: 4096, or half of the machine's)")

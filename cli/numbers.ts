@@ -1,5 +1,6 @@
 // Numbers as people write them on a command line, and one wording for those that do not fit.
 import { InvalidArgumentError, Option } from "commander";
+import { mostJobs, PER_CORE } from "../judge/jobs/most.ts";
 import { ALLOWED_UNJUDGED } from "../judge/conclusion.ts";
 
 /** What K, M, B and T stand for: powers of 1,000, as tokens of a run and parameters are counted. */
@@ -20,6 +21,16 @@ export function whole(min: number, max: number = Number.MAX_SAFE_INTEGER): (text
     if (value >= min && value <= max) return value;
     throw new InvalidArgumentError(`expected a whole number ${range}`);
   };
+}
+
+/** A parser of a number of cases in hand at once. */
+export function jobs(text: string): number {
+  const most = mostJobs();
+  const value = /^\d{1,16}$/.test(text) ? Number(text) : NaN;
+  if (value >= 1 && value <= most) return value;
+  throw new InvalidArgumentError(
+    `expected a whole number from 1 to ${most}: ${PER_CORE} for each core of this machine, and at most 16`,
+  );
 }
 
 /** A parser of numbers from `min` to `max`, such as 0.5 or 1e-11; `above` leaves `min` itself out. */

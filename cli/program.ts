@@ -63,7 +63,7 @@ export function report(thrown: unknown): number {
     note(`touchstone: ${messageLine(String(message))}`);
     return statuses.badInput;
   }
-  note(internalError(thrown));
+  note(name === "WorkerEnded" ? `touchstone: internal error: ${messageLine(String(message))}` : internalError(thrown));
   return statuses.internalError;
 }
 

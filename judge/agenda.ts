@@ -57,10 +57,9 @@ export async function runAgenda(
       )
     : [...examiner.parts];
   let cases = 0;
-  const between = async (): Promise<boolean> => {
+  const between = (): (() => Promise<void>) | undefined => {
     const item = ++cases % CASES_BETWEEN === 0 ? queue.shift() : undefined;
-    if (item !== undefined) await attempt(item);
-    return !search.hasFailed;
+    return item && (() => attempt(item));
   };
   await search.try(
     deadline.isLimited ? { examples, runs: ENDLESS, between } : { examples: [...examples, ...large], runs },

@@ -7,6 +7,7 @@ import type { Finding } from "./compare.ts";
 import { type Part, PartSums } from "./conclusion.ts";
 import type { Operation } from "../reference/operation.ts";
 import type { Deadline } from "./deadline.ts";
+import type { CaseWorkers } from "./jobs/workers.ts";
 import { SizeRecord, type SizesTried } from "./tried.ts";
 import { type Missed, sumOfMisses } from "./missed.ts";
 import { atSample, isDear } from "./sampled.ts";
@@ -69,6 +70,8 @@ export interface CampaignPlan {
   readonly onCase?: (done: number, share: number) => void;
   /** The source of inputs for the profile "real", which no case has without it. */
   readonly real?: RealInputs;
+  /** Share the judge's own work on cases; all of it is done in this thread if left out. */
+  readonly workers?: CaseWorkers;
 }
 
 /** The recorded inputs of an op, those of another instance for another seed; undefined where the op has none. */

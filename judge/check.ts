@@ -10,6 +10,7 @@ import { conclude, type Conclusion, partsUnder } from "./conclusion.ts";
 import { Deadline } from "./deadline.ts";
 import type { Examination, Promises } from "./examination.ts";
 import { Examiner } from "./examiner.ts";
+import { WorkerEnded } from "./jobs/workers.ts";
 import { Search } from "./search.ts";
 import type { Excluded } from "./sizes/excluded.ts";
 import type { ModelCase } from "./sizes/model.ts";
@@ -29,8 +30,8 @@ export interface Checked {
   /** FAIL where the candidate did what no correct kernel does; inconclusive where too little of some output was judged. */
   readonly conclusion: Conclusion;
   readonly isInterrupted: boolean;
-  /** What kept the judge itself from going on, after some cases: its files could not be written. */
-  readonly stopped?: FormatError;
+  /** What kept the judge itself from going on, after some cases: its files could not be written, or a worker ended. */
+  readonly stopped?: Error;
 }
 
 /** Runs the campaign and the examination, and closes the candidate. Throws what the judge itself throws, before the first case is judged. */
@@ -46,11 +47,12 @@ export async function check(
   const search = new Search(chosen, limited, terms, plan, deadline);
   const examiner = new Examiner(chosen, limited, terms, { seed, nondeterministic, bitwise }, deadline);
   let untried: readonly Untried[] = [];
-  let stopped: FormatError | undefined;
+  let stopped: Error | undefined;
   try {
     untried = await runAgenda(search, examiner, deadline, { ...plan, ...terms, spec: chosen.spec });
   } catch (error) {
-    if (!(error instanceof FormatError && search.report().cases > 0)) {
+    const canStop = error instanceof FormatError || error instanceof WorkerEnded;
+    if (!(canStop && search.report().cases > 0)) {
       await closing(limited); // the judge's own error is the one to report
       throw error;
     }

@@ -1,4 +1,6 @@
 // The search for a case at which a candidate fails: fast-check draws cases, the judge decides, a failure is shrunk to one line.
+//
+// With workers the same cases are drawn ahead of fast-check, from the same seed, and judged while the candidate computes the next ones.
 import * as fc from "fast-check";
 import type { Candidate } from "../reference/candidate.ts";
 import { Limited } from "./candidates/limited.ts";
@@ -6,10 +8,11 @@ import { buildCase, type CampaignPlan, comparing, type Failure, failureOf, type 
 import { arbitraryCase, type Case, exampleCases, formatCase } from "./case.ts";
 import type { Chosen } from "./choose.ts";
 import { Deadline, isStop } from "./deadline.ts";
+import type { Ahead, Taken } from "./jobs/ahead.ts";
 import { largeCases } from "./large.ts";
 import type { Terms } from "./terms.ts";
 import type { Untried } from "./untried.ts";
-import { judgeProblem, type Verdict } from "./verdict.ts";
+import { judgeProblem } from "./verdict.ts";
 
 /** Shrinking ends after this many tries or milliseconds, whichever comes first. */
 const MOST_SHRINKS = 300;
@@ -19,8 +22,8 @@ const SHRINK_MS = 15_000;
 export interface Round {
   readonly examples: readonly Case[];
   readonly runs: number;
-  /** Does something else between two cases. False where the search is to end. */
-  readonly between?: () => Promise<boolean>;
+  /** Called before each case but the first: what is done before it, if anything is. */
+  readonly between?: () => (() => Promise<void>) | undefined;
 }
 
 /** A failure that is being shrunk. */
@@ -78,19 +81,26 @@ export class Search {
     const start = this.deadline.now();
     let [tried, elsewhere] = [0, 0];
     let shrinking: Shrinking | undefined;
-    const property = fc.asyncProperty(arbitraryCase(this.chosen.spec, this.hasReal), async (c) => {
-      if (shrinking === undefined && tried > 0 && round.between !== undefined) {
+    let fault: { readonly error: unknown } | undefined;
+    const drawn = arbitraryCase(this.chosen.spec, this.hasReal);
+    const ahead = this.ahead(drawn, round);
+    const property = fc.asyncProperty(drawn, async (c) => {
+      if (shrinking === undefined && tried > 0) {
         const since = this.deadline.now();
-        const goesOn = await round.between();
+        const due = round.between?.();
+        if (due !== undefined) await (ahead?.inTurn(due) ?? due());
         elsewhere += this.deadline.now() - since;
-        if (!goesOn) throw new fc.PreconditionFailure(true);
+        if (this.hasFailed) throw new fc.PreconditionFailure(true);
       }
       if (shrinking !== undefined && this.isShrunk(shrinking)) throw new fc.PreconditionFailure(true);
-      const verdict = await this.judge(c);
-      if (verdict === undefined) {
+      const taken = await this.take(c, shrinking === undefined ? ahead : undefined).catch((error: unknown) => {
+        fault = { error };
+      });
+      if (taken === undefined) {
         if (shrinking !== undefined) shrinking.isCut = true;
         throw new fc.PreconditionFailure(true);
       }
+      const { verdict, earlier } = taken;
       if (shrinking === undefined) {
         tried++;
         this.tally.add(c, verdict, !this.large.has(formatCase(c)));
@@ -98,19 +108,23 @@ export class Search {
       }
       if (verdict.findings.length === 0) return true;
       if (shrinking === undefined) {
-        const first = failureOf(c, verdict, this.candidate.keep());
+        await ahead?.end();
+        const first = failureOf(c, verdict, this.candidate.keep(earlier));
         shrinking = { first, since: this.deadline.now(), tries: 0, smallest: first, isCut: false };
       } else shrinking.smallest = failureOf(c, verdict);
       return false;
     });
     const parameters = { seed, examples: examples.map((c): [Case] => [c]), numRuns: examples.length + runs };
     const found = await fc.check(property, parameters);
+    await ahead?.end();
     const failing = shrinking as Shrinking | undefined;
     if (failing === undefined) {
-      if (found.errorInstance instanceof Error && found.counterexample !== null) throw found.errorInstance; // the judge itself failed
+      if (fault !== undefined) throw fault.error; // the judge itself failed
+      if (found.errorInstance instanceof Error && found.counterexample !== null) throw found.errorInstance; // what was done between cases
       if (!this.hasFailed) this.leave(examples.slice(tried), runs === 0 || tried > examples.length);
     } else {
-      this.failure = failing.first; // it stays, should the judge itself fail now
+      this.failure = failing.first; // it stays, should the judge itself fail now or have failed
+      if (fault !== undefined) throw fault.error;
       this.failure = await this.confirmed(failing, found.counterexample!);
     }
     this.ms += this.deadline.now() - start - elsewhere;
@@ -135,23 +149,47 @@ export class Search {
     return ++shrinking.tries > MOST_SHRINKS || this.deadline.now() - shrinking.since > SHRINK_MS;
   }
 
-  /** Undefined where time or a signal ended it. */
-  private async judge(c: Case): Promise<Verdict | undefined> {
+  /** The cases of a round in the hands of workers, if there are any. */
+  private ahead(drawn: fc.Arbitrary<Case>, round: Round): Ahead | undefined {
+    const { chosen, candidate, deadline, terms, plan } = this;
+    const isLarge = (c: Case): boolean => this.large.has(formatCase(c));
+    return plan.workers?.ahead({ chosen, candidate, deadline, terms, plan, isLarge }, { ...round, drawn });
+  }
+
+  /** A verdict from workers where they have the case in hand. Undefined where time or a signal ended it. */
+  private async take(c: Case, ahead: Ahead | undefined): Promise<Taken | undefined> {
+    if (ahead?.foresees(c) !== true) {
+      await ahead?.end();
+      return this.judge(c);
+    }
+    const taken = await ahead.take();
+    if (taken !== undefined) this.learn(taken.ms, c);
+    return taken;
+  }
+
+  /** A verdict in this thread. Undefined where time or a signal ended it. */
+  private async judge(c: Case): Promise<Taken | undefined> {
     const { operation, spec } = this.chosen;
     const { now } = this.deadline;
     const [start, busy] = [now(), this.candidate.busy];
+    const cost = (): number => now() - start - (this.candidate.busy - busy);
     try {
       await this.deadline.pause();
       const problem = buildCase(spec, c, this.terms.dtype, this.plan.real);
       const compare = comparing(spec, c, this.large.has(formatCase(c)));
-      return await judgeProblem(operation, this.candidate, problem, this.terms, compare);
+      const verdict = await judgeProblem(operation, this.candidate, problem, this.terms, compare);
+      return { verdict, ms: cost() };
     } catch (error) {
       if (isStop(error)) return undefined;
       throw error;
     } finally {
-      const [ms, work] = [now() - start - (this.candidate.busy - busy), this.work(c)];
-      if (work >= this.cost.work) this.cost = { ms, work };
+      this.learn(cost(), c);
     }
+  }
+
+  private learn(ms: number, c: Case): void {
+    const work = this.work(c);
+    if (work >= this.cost.work) this.cost = { ms, work };
   }
 
   /** The product of the axes' lengths: what most formulas take, to within a factor. */
@@ -168,7 +206,7 @@ export class Search {
     const again = await this.judge(c);
     if (isCut || again === undefined) this.untried.push({ part: "shrinking", line: first.replay });
     if (again === undefined) return first.evidence === undefined ? smallest : first;
-    if (again.findings.length > 0) return failureOf(c, again, this.candidate.keep());
+    if (again.verdict.findings.length > 0) return failureOf(c, again.verdict, this.candidate.keep());
     return { ...first, message: `${first.message} (and passed when run again: not deterministic)` };
   }
 

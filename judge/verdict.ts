@@ -18,6 +18,7 @@ import { type Candidate, type CandidateResult, ProtocolError } from "../referenc
 import { FormatError } from "../formats/error.ts";
 import { compareOutput, type Comparison, describeFinding } from "./compare.ts";
 import { isStop } from "./deadline.ts";
+import { WorkerEnded } from "./jobs/workers.ts";
 import type { Missed } from "./missed.ts";
 import type { Terms } from "./terms.ts";
 
@@ -131,19 +132,29 @@ export async function judgeProblem(
   comparing?: Comparing,
 ): Promise<Verdict> {
   const problem = roundProblem(operation, given, terms.dtype);
-  let result: CandidateResult;
+  const answer = await answerOf(operation, candidate, problem);
+  if ("findings" in answer) return answer;
+  return judgeOutputs(operation, answer.outputs, problem, terms, answer.complaints, comparing);
+}
+
+/** What the candidate answers to a problem of its dtype, or the verdict that it failed. Throws as judgeProblem does. */
+export async function answerOf(
+  operation: Operation,
+  candidate: Candidate,
+  problem: Problem,
+): Promise<CandidateResult | Verdict> {
   try {
-    result = await runCandidate(operation, candidate, problem);
+    return await runCandidate(operation, candidate, problem);
   } catch (error) {
     if (isJudges(error)) throw error;
     return { comparisons: [], findings: [failureLine(candidate, error)] };
   }
-  return judgeOutputs(operation, result.outputs, problem, terms, result.complaints, comparing);
 }
 
 /** Whether an error says nothing about the candidate. */
 export function isJudges(error: unknown): boolean {
-  return isStop(error) || error instanceof FormatError || error instanceof ProtocolError;
+  const kinds = [FormatError, ProtocolError, WorkerEnded];
+  return isStop(error) || kinds.some((kind) => error instanceof kind);
 }
 
 /** The verdict on outputs that exist already, as if a candidate had been given the problem rounded to the dtype. */

@@ -19,6 +19,12 @@ export interface CandidateResult {
   readonly complaints: readonly string[];
 }
 
+/** The numbers of a case: what a candidate got, and what it gave. */
+export interface Answered {
+  readonly inputs: Inputs;
+  readonly outputs: Outputs;
+}
+
 /** A run was stopped from outside: nothing is known about its case. */
 export class Interrupted extends Error {
   override readonly name = "Interrupted";
@@ -55,8 +61,11 @@ export interface Candidate {
    * the end of what ran before is a finding.
    */
   readonly restart?: () => Promise<void>;
-  /** Keeps the files of the last case, and says where; undefined if there is no room for them. */
-  readonly keep?: () => string | undefined;
+  /**
+   * Keeps the files of the last case, and says where; undefined if there is no room for them. Where the candidate has run other cases
+   * since, the numbers of an earlier one are given, and files with them are kept.
+   */
+  readonly keep?: (earlier?: Answered) => string | undefined;
   /** Ends the candidate. */
   readonly close?: () => Promise<void>;
   /** The target whose accuracies are allowed, unless the caller names another. */

@@ -7,6 +7,7 @@ import { type Checked, check } from "../check.ts";
 import type { Chosen } from "../choose.ts";
 import { Deadline } from "../deadline.ts";
 import type { Exactness, Examination, Promises, RelationResult } from "../examination.ts";
+import type { CaseWorkers, Workers } from "../jobs/workers.ts";
 import type { Precision } from "../precision.ts";
 import { parseReplay, type Replayed } from "../replay.ts";
 import type { Excluded } from "../sizes/excluded.ts";
@@ -62,6 +63,11 @@ export interface JudgeOptions extends TermsOptions {
   readonly onCase?: (cases: number, share: number) => void;
   /** Recorded inputs to draw from as well, such as `realInputs` of touchstone-llama/node. */
   readonly real?: RealInputs;
+  /**
+   * Threads that share the judge's own work, from startWorkers of touchstone-llama/node; none if left out. The result is the same. A candidate
+   * whose case is wrong may have computed a few more by the time that is known.
+   */
+  readonly workers?: Workers;
 }
 
 /**
@@ -177,6 +183,7 @@ const planFields = [
   "signal",
   "onCase",
   "real",
+  "workers",
 ] as const;
 
 /** Checks the options that are not terms, and fills in the defaults. */
@@ -186,7 +193,7 @@ function planOf(
   const fields = fieldsOf(options, "options", "an object");
   checkFields(fields, "options", [...termsFields, ...planFields]);
   const given = Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined));
-  const { runs = 100, seed = 1, nondeterministic = false, bitwise = false, signal, onCase, real } = given;
+  const { runs = 100, seed = 1, nondeterministic = false, bitwise = false, signal, onCase, real, workers } = given;
   checkWhole(runs, "options.runs", 1, 1_000_000);
   checkWhole(seed, "options.seed", 0, 0x7fffffff);
   for (const [name, value] of Object.entries({ nondeterministic, bitwise })) {
@@ -197,11 +204,16 @@ function planOf(
       throw new TypeError(`options.${name}: got ${shown(value)}, expected a function`);
     }
   }
+  if (workers !== undefined && typeof (workers as Partial<CaseWorkers>).ahead !== "function") {
+    throw new TypeError(
+      `options.workers: got ${shown(workers)}, expected what startWorkers of touchstone-llama/node gives`,
+    );
+  }
   if (signal !== undefined && !(signal instanceof AbortSignal)) {
     throw new TypeError(`options.signal: got ${shown(signal)}, expected an AbortSignal`);
   }
   const [seconds, timeout] = [positive(given, "seconds"), positive(given, "timeout")];
-  const optional = Object.entries({ timeout, onCase, real }).filter(([, value]) => value !== undefined);
+  const optional = Object.entries({ timeout, onCase, real, workers }).filter(([, value]) => value !== undefined);
   const deadline = new Deadline({ seconds, signal });
   return { runs, seed, nondeterministic, bitwise, signal, deadline, ...Object.fromEntries(optional) } as ReturnType<
     typeof planOf

@@ -3,6 +3,7 @@
 import { lstatSync, rmSync, statfsSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import type { Answered } from "../../reference/candidate.ts";
 import type { DTypeName } from "../../reference/dtype.ts";
 import { type Inputs, type Operation, type Outputs, storageOf } from "../../reference/operation.ts";
 import { sizeOf, type Tensor } from "../../reference/tensor.ts";
@@ -44,10 +45,8 @@ export class CaseFiles {
   }
 
   /** Writes the inputs of a case; the files of the one before are removed. Throws FormatError where there is no room for them. */
-  write(number: number, inputs: Inputs): CasePaths {
-    this.written = new Map(
-      Object.entries(inputs).map(([name, tensor]) => [name, { tensor, dtype: this.fileType(name) }]),
-    );
+  write(number: number | "earlier", inputs: Inputs): CasePaths {
+    this.written = this.contentOf(inputs);
     try {
       if (this.paths !== undefined) this.clear(Object.values(this.paths));
       this.folder ??= opened(makeScratch());
@@ -130,11 +129,21 @@ export class CaseFiles {
       throw new FormatError(tmpdir(), `has room for ${room} bytes, expected ${needed} for a case's outputs`);
   }
 
-  /** A copy of the folder; undefined if there is no room for it. */
-  keep(): string | undefined {
+  /** A copy of the folder, with files of an earlier case in place of the last one's if it is given; undefined if there is no room for it. */
+  keep(earlier?: Answered): string | undefined {
+    if (earlier !== undefined && !this.hasWritten(earlier)) return undefined;
     if (this.kept !== undefined) rmSync(this.kept, { recursive: true, force: true });
     this.kept = this.folder && keepEvidence(this.folder.path, this.operation.name, this.evidence);
     return this.kept;
+  }
+
+  private hasWritten({ inputs, outputs }: Answered): boolean {
+    try {
+      writeSafetensors(this.write("earlier", inputs).outputs, this.contentOf(outputs), this.metadata);
+      return true;
+    } catch {
+      return false; // no room
+    }
   }
 
   remove(): void {
@@ -158,6 +167,10 @@ export class CaseFiles {
 
   private get metadata(): Readonly<Record<string, string>> {
     return { op: this.operation.name, dtype: this.dtype };
+  }
+
+  private contentOf(tensors: Inputs): Parameters<typeof encodeSafetensors>[0] {
+    return new Map(Object.entries(tensors).map(([name, tensor]) => [name, { tensor, dtype: this.fileType(name) }]));
   }
 
   private fileType(name: string): DType {

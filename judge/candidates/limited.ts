@@ -1,5 +1,5 @@
 // A candidate with limits: no run begins when the time is up, and none takes longer than its timeout.
-import { type Candidate, type CandidateResult, Interrupted } from "../../reference/candidate.ts";
+import { type Answered, type Candidate, type CandidateResult, Interrupted } from "../../reference/candidate.ts";
 import type { Inputs, Scalars } from "../../reference/operation.ts";
 import { printable } from "../../formats/printable.ts";
 import { startTimer } from "../../reference/timer.ts";
@@ -57,9 +57,9 @@ export class Limited implements Candidate {
   }
 
   /** In one line without control characters; undefined where the candidate's own `keep` throws or gives something else. */
-  keep(): string | undefined {
+  keep(earlier?: Answered): string | undefined {
     try {
-      const kept: unknown = this.candidate.keep?.();
+      const kept: unknown = this.candidate.keep?.(earlier);
       return typeof kept === "string" ? printable(kept) : undefined;
     } catch {
       return undefined; // evidence is a help, and its absence no finding

@@ -100,7 +100,7 @@ export function startProcess(options: ProcessOptions): Candidate {
     name: command,
     run,
     restart: end,
-    keep: () => files.keep(),
+    keep: (earlier) => files.keep(earlier),
     close: async () => {
       try {
         await end();

@@ -7,6 +7,7 @@ import {
   processCandidate,
   readFixture,
   recordSteps,
+  startWorkers,
   writeCheckpoint,
   writeSafetensors,
 } from "../../node.ts";
@@ -31,6 +32,10 @@ test.each<[object, RegExp]>([
 ])("candidateOf with %j", (options, message) => {
   const device = { createShaderModule: () => {}, lost: new Promise(() => {}) };
   expect(() => candidateOf(device as never, kernels["add.forward"], options)).toThrow(message);
+});
+
+test.each([0, 1, 2.5, 1000, NaN])("startWorkers(%j)", (jobs) => {
+  expect(() => startWorkers(jobs)).toThrow(/^jobs: got \S+, expected a whole number from 2 to \d+$/);
 });
 
 test("openDevice and a kernel's call", async () => {

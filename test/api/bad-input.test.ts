@@ -181,6 +181,7 @@ describe("judge", () => {
     ["swiglu.forward", kernel, { seconds: "1" }, /^options\.seconds: got "1", expected a number$/],
     ["swiglu.forward", kernel, { bitwise: 1 }, /^options\.bitwise: got 1, expected a boolean$/],
     ["swiglu.forward", kernel, { signal: {} }, /^options\.signal: got an Object, expected an AbortSignal$/],
+    ["swiglu.forward", kernel, { workers: 2 }, /^options\.workers: got 2, expected what startWorkers of .* gives$/],
     ["swiglu.forward", kernel, { onCase: 5 }, /^options\.onCase: got 5, expected a function$/],
     ["swiglu.forward", kernel, { dtype: "fp16" }, /^options\.dtype: got "fp16", expected one of/],
     ["swiglu.forward", kernel, { replay: 5 }, /^options\.replay: got 5, expected a printed line$/],

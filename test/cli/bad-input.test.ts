@@ -35,6 +35,14 @@ const cases: [args: string[], says: RegExp][] = [
   [["check", "--runs", "0"], /^touchstone: --runs 0: expected a whole number from 1 to 1000000$/],
   [["check", "--runs", "3.5"], /--runs 3\.5: expected a whole number/],
   [["check", "--runs", "5", "--budget", "5"], /--budget: is given with --runs, expected only one of them$/],
+  ...["0", "-1", "1.5", "1000", "x"].map((n): [string[], RegExp] => [
+    ["check", "--jobs", n],
+    /^touchstone: --jobs \S+: expected a whole number from 1 to \d+: 4 for each core of this machine, and at most 16$/,
+  ]),
+  [
+    ["check", "--jobs", "2", "--replay", "add.forward N=3 profile=unit seed=1"],
+    /--jobs: is given with --replay|--replay: is given with --jobs/,
+  ],
   [["check", "--op", "atention"], /no op is named "atention".*attention/],
   [["check", "--op", "rmsnorm+linear"], /"rmsnorm" is not an op and direction/],
   [["check", "--op", "rmsnorm.forward+rmsnorm.backward"], /only forward ops can be fused/],

@@ -1,0 +1,64 @@
+// A thread of the judge. It keeps nothing from one task to the next but the rows of ops.
+import { Tinypool } from "tinypool";
+import type { CandidateResult } from "../../reference/candidate.ts";
+import type { Inputs } from "../../reference/operation.ts";
+import { buildCase, comparing } from "../campaign.ts";
+import type { Problem } from "../case.ts";
+import { type Chosen, choose } from "../choose.ts";
+import { judgeOutputs, roundProblem } from "../verdict.ts";
+import { buffersOf, type Built, type Judged, type Order } from "./workers.ts";
+
+/** A task of `build`. */
+export interface BuildTask {
+  readonly order: Order;
+  readonly recorded?: Problem;
+}
+
+/** A task of `judge`. */
+export interface JudgeTask {
+  readonly order: Order;
+  readonly problem: Problem;
+  readonly result: CandidateResult;
+}
+
+const rows = new Map<string, Chosen>();
+
+/** The sizes that a kernel supports change which cases are drawn, and not how one is made or compared. */
+function rowOf(op: string): Chosen {
+  const kept = rows.get(op) ?? choose([op])[0];
+  rows.set(op, kept);
+  return kept;
+}
+
+/** The problem of a case as a candidate gets it. */
+export function build({ order: { op, case: c, terms }, recorded }: BuildTask): Built {
+  const start = performance.now();
+  const { operation, spec } = rowOf(op);
+  const problem = roundProblem(
+    operation,
+    buildCase(spec, c, terms.dtype, () => recorded),
+    terms.dtype,
+  );
+  return moved({ problem, ms: performance.now() - start }, problem.inputs);
+}
+
+/** The verdict on an answer; with the answer itself where it has findings. */
+export function judge({ order, problem, result }: JudgeTask): Judged {
+  const start = performance.now();
+  const { op, case: c, terms, isLarge } = order;
+  const { operation, spec } = rowOf(op);
+  const { outputs, complaints } = result;
+  const verdict = judgeOutputs(operation, outputs, problem, terms, complaints, comparing(spec, c, isLarge));
+  const judged = { verdict, ms: performance.now() - start };
+  if (verdict.findings.length === 0) return judged;
+  const { inputs } = problem;
+  return moved({ ...judged, earlier: { inputs, outputs } }, { ...inputs, ...outputs });
+}
+
+/** A result whose numbers leave this thread without being copied. */
+function moved<T>(value: T, tensors: Inputs): T {
+  return Tinypool.move({
+    [Tinypool.transferableSymbol]: buffersOf(tensors),
+    [Tinypool.valueSymbol]: value,
+  } as never) as T;
+}
