@@ -51,6 +51,8 @@ export const SPREAD = 2;
 const APART = SPREAD * SPREAD;
 /** An evaluation that leaves nearly all of an error does not explain it. */
 const UNEXPLAINED = 0.9;
+/** One that leaves so little explains even an error that the target's functions may have. */
+const CLEARLY = 0.1;
 /** Two evaluations of a class that err alike, whatever their order: a sixteenth of the variance is left. */
 const ALIKE = 0.25;
 
@@ -74,7 +76,8 @@ export function nameClass({ errors, emulated, grid, luck }: Spectrum): NamedClas
   for (const [name, evaluations] of emulated) {
     // An evaluation that errs no more than float32 says nothing about the class.
     const isCounted = name === "float32" || grid?.classes.has(name) === true;
-    const touched = evaluations.filter((evaluation) => isCounted || rms(evaluation) > SPREAD * noise);
+    const floor = isSource(name) ? 0 : SPREAD * noise;
+    const touched = evaluations.filter((evaluation) => isCounted || rms(evaluation) > floor);
     if (touched.length === 0) continue;
     const sizes = touched.map(rms);
     // In some order truncation errs no more than rounding does, and there are all orders between.
@@ -90,11 +93,15 @@ export function nameClass({ errors, emulated, grid, luck }: Spectrum): NamedClas
     const isAlike = touched.length > 1 && rms(difference(first, second)) <= ALIKE * sizes[0];
     if (name !== "float32" && (isSource(name) || isAlike)) reproducible.add(name);
   }
-  const told = (names: readonly PrecisionClass[]): NamedClass =>
-    names.length === 1
+  const none = (name: NoClass): NamedClass => ({ class: name, between: [], measured, predictions });
+  const told = (names: readonly PrecisionClass[]): NamedClass => {
+    if (measured > SPREAD * noise && isSparse(errors) && !names.some((name) => emulated.get(name)!.some(isSparse))) {
+      return none("in no class: few elements are wrong");
+    }
+    return names.length === 1
       ? { class: names[0], between: [], measured, predictions }
       : { class: "undecidable", between: names, measured, predictions };
-  const none = (name: NoClass): NamedClass => ({ class: name, between: [], measured, predictions });
+  };
   const ofGrid = predictions.filter((p) => grid?.classes.has(p.class));
   if (!Number.isFinite(measured)) return told(predictions.map((p) => p.class));
 
@@ -105,15 +112,23 @@ export function nameClass({ errors, emulated, grid, luck }: Spectrum): NamedClas
   const gridExplaining = allExplaining.filter((p) => ofGrid.includes(p));
   const explaining = gridExplaining.length > 0 ? gridExplaining : allExplaining;
   const best = smallest(explaining.map((p) => p.unexplained));
-  const alike = explaining.filter((p) => p.unexplained * measured <= Math.max(APART * best * measured, SPREAD * noise));
-  if (measured > SPREAD * noise && alike.length > 0) return told(alike.map((p) => p.class));
+  const within = Math.max(APART * best * measured, measured > SPREAD * noise ? SPREAD * noise : 0);
+  const near = explaining.filter((p) => p.unexplained * measured <= within);
+  // Of a class and some of its sources the class is named, unless they explain more.
+  const whole = smallest(near.filter((p) => !isSource(p.class)).map((p) => p.unexplained));
+  const alike = near.filter((p) => !isSource(p.class) || p.unexplained < UNEXPLAINED * whole);
+  if (alike.length > 0 && (measured > SPREAD * noise || (best <= CLEARLY && errors.length >= FEW))) {
+    return told(alike.map((p) => p.class));
+  }
 
   // 2. Errors as small as float32's: float32, or a class whose errors may be as small.
   const open = predictions.filter((p) => !(reproducible.has(p.class) && p.unexplained >= UNEXPLAINED));
   if (measured <= SPREAD * noise) {
     const small = ofGrid.filter((p) => p.low <= SPREAD * noise);
     if (small.length > 0) return told(small.map((p) => p.class));
-    const rivals = open.filter((p) => !p.class.startsWith("float32") && !(p.low > SPREAD * measured));
+    const rivals = open.filter(
+      (p) => !p.class.startsWith("float32") && !isSource(p.class) && !(p.low > SPREAD * measured),
+    );
     return told(["float32", ...rivals.map((p) => p.class)]);
   }
 
@@ -130,8 +145,7 @@ export function nameClass({ errors, emulated, grid, luck }: Spectrum): NamedClas
     (a, b) => far(a) - far(b),
   );
   const [nearest] = sorted;
-  const sparse = [...emulated.values()].some((evaluations) => evaluations.some((e) => rms(e) > noise && isSparse(e)));
-  if (isSparse(errors) && !sparse) return none("in no class: few elements are wrong");
+  if (isSparse(errors)) return told([]);
   if (measured > APART * SPREAD * largest(predictions.map((p) => p.high))) return none("coarser than every class");
   if (nearest === undefined || far(nearest) > Math.log(APART)) return none("coarser than float32, in no class");
   // float32 to nearest and float32 truncating lie close together: the benefit of the doubt is wider.

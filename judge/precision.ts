@@ -14,21 +14,19 @@
 // truth lies next to a tie. Most of a sum's errors are lost in the rounding, so there are further probes (cancelling.ts),
 // and each rules out what it can. A class that no probe can expose is reported as possible, together with float32.
 import type { DTypeName } from "../reference/dtype.ts";
-import { powerOfTwo } from "../reference/elementary.ts";
 import { storageOf } from "../reference/operation.ts";
 import type { Candidate } from "../reference/candidate.ts";
 import { runCandidate } from "./candidates/run.ts";
 import { type Case, formatCase, type Problem } from "./case.ts";
-import { difference, explained, isNoClass, type NamedClass, nameClass, rms, SPREAD } from "./classify.ts";
+import { isNoClass, type NamedClass, nameClass, rms, SPREAD } from "./classify.ts";
 import { gridOf } from "./grid.ts";
 import { joined, withSources } from "./source-search.ts";
-import { isSource, sourceOf } from "./sources.ts";
+import { settled } from "./twins.ts";
 import { classesFor, type PrecisionClass, precisionClasses } from "./emulation.ts";
 import type { Probe } from "./probes.ts";
 import { Ruler, Sample, type Setup } from "./sample.ts";
-import { savedAgain } from "./saved.ts";
 import { judgeOutputs, roundProblem } from "./verdict.ts";
-import { append, largest } from "../reference/lists.ts";
+import { append, largest, smallest } from "../reference/lists.ts";
 
 export interface Precision extends NamedClass {
   readonly output: string;
@@ -55,9 +53,6 @@ export interface Measured {
   readonly precision: readonly Precision[];
   readonly findings: readonly ProbeFinding[];
 }
-
-/** Brings unit numbers to where float16 has four bits left, and float32 and TF32 have all of theirs. */
-const SMALL = powerOfTwo(-20);
 
 /** Runs the candidate on the probes. Throws what the candidate throws. */
 export async function measurePrecision(
@@ -183,8 +178,10 @@ function classify(output: string, samples: readonly Sample[], { operation, dtype
   const grid = format === undefined ? undefined : { format, classes: new Set(classes.filter(hasGrid)) };
   const spectrum = { errors: samples.flatMap((sample) => sample.errors(output)), emulated, grid, luck };
   const noise = Math.max(luck, typical(emulated));
+  // A kernel may err by less than the target's functions do and by more than functions that are only rounded.
+  const least = Math.max(luck, smallest(emulated.get("float32")!.map(rms)));
   const named =
-    grid === undefined && rms(spectrum.errors) <= SPREAD * noise
+    grid === undefined && rms(spectrum.errors) <= SPREAD ** 2 * least
       ? nameClass(spectrum)
       : nameClass({
           ...spectrum,
@@ -240,41 +237,6 @@ function together(list: readonly Seen[], storage: DTypeName): NamedClass {
   return left.length === 1
     ? { ...shown, class: left[0], between: [] }
     : { ...shown, class: "undecidable", between: left };
-}
-
-/** Whether these are a class of TF32 and the same of float16. */
-function isTwins(between: readonly PrecisionClass[]): boolean {
-  const [one, other] = between.map((name) => name.replace(/^(tf32|float16) /, ""));
-  return between.length === 2 && one === other && between.some((name) => name.startsWith("tf32"));
-}
-
-/** TF32 and float16 have the same bits for ordinary numbers; small ones tell them apart. */
-async function settled(
-  named: NamedClass,
-  output: string,
-  candidate: Candidate,
-  sizes: Probe["sizes"],
-  setup: Setup,
-): Promise<NamedClass> {
-  const { operation, spec, dtype, seed } = setup;
-  if (!isTwins(named.between)) return named;
-  const low = new Set(named.between.flatMap((name) => (isSource(name) ? sourceOf(name).names : [])));
-  const { inputs, scalars } = roundProblem(operation, spec.build(sizes, "unit", seed, dtype), dtype);
-  const small = Object.entries(inputs).map(([name, t]) => [
-    name,
-    t.data instanceof Int32Array || (operation.wide.includes(name) && !low.has(name))
-      ? t
-      : { data: (t.data as Float32Array).map((x) => x * SMALL), shape: t.shape },
-  ]);
-  const problem = savedAgain(spec, { inputs: Object.fromEntries(small), scalars }, dtype);
-  const { outputs: got } = await runCandidate(setup.operation, candidate, problem);
-  const sample = new Sample(new Ruler(setup, problem, seed), got);
-  const errors = sample.errors(output);
-  const measured = rms(errors);
-  const explaining = named.between.filter((name) =>
-    sample.emulated(output, name).some((e) => rms(difference(errors, e)) <= explained(errors.length) * measured),
-  );
-  return explaining.length === 1 ? { ...named, class: explaining[0], between: [] } : named;
 }
 
 /**

@@ -121,9 +121,11 @@ export class Sample {
     const list: number[] = [];
     const format = dtypes[this.storage(output)];
     for (let i = 0; i < want.length; i++) {
-      if (!(scale[i] > 0 && scale[i] < Infinity && Number.isFinite(want[i]))) continue;
+      // Where nothing is allowed, errors count in half units of float32.
+      const allowed = scale[i] === 0 ? ulp(want[i], dtypes.float32) / 2 : scale[i];
+      if (!(allowed < Infinity && Number.isFinite(want[i]))) continue;
       // The distance by which a rounding to fewer bits may move a result is allowed too.
-      list.push(of(want[i], format.name === "float32" ? scale[i] : scale[i] + ulp(want[i], format), i));
+      list.push(of(want[i], format.name === "float32" ? allowed : allowed + ulp(want[i], format), i));
     }
     return list;
   }

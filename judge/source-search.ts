@@ -27,6 +27,10 @@ export function withSources(
   const leftBy = (source: Source): number => {
     const name = nameOfSource(source);
     const evaluations = found.get(name) ?? joined(samples.map((sample) => sample.emulated(output, name)));
+    // Two names of the same numbers are one source.
+    for (const [other, known] of found) {
+      if (other !== name && other.startsWith(source.format) && isSame(evaluations, known)) found.delete(other);
+    }
     found.set(name, evaluations);
     return smallest(evaluations.map((evaluation) => rms(difference(errors, evaluation))));
   };
@@ -52,4 +56,8 @@ function alikeOnes(list: readonly Source[]): Source[][] {
     groups.set(key, [...(groups.get(key) ?? []), source]);
   }
   return [...groups.values()];
+}
+
+function isSame(a: readonly (readonly number[])[], b: readonly (readonly number[])[]): boolean {
+  return a.length === b.length && a.every((list, i) => list.every((x, k) => x === b[i][k]));
 }

@@ -101,7 +101,7 @@ const probabilities = {
   "p-from-saved-lse-fused": (f, _row, saved) => (logit) => fused(f, logit, saved),
   "p-from-lse-anew": (f, row) => {
     const { max, sum } = running(f, natural, row);
-    const lse = f.stored("lse", f.add(max, f.log(sum)));
+    const lse = f.add(max, f.log(sum));
     return (logit) => natural(f, logit, lse);
   },
   "p-as-quotient": (f, row) => {

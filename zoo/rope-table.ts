@@ -45,7 +45,7 @@ export const forward = entriesOf(frequencies).flatMap(([way, frequencyOf]) =>
       for (let i = 0; i < half; i++) {
         const frequency = f.stored("frequency", frequencyOf(f, theta, HS, i));
         for (let t = 0; t < T; t++) {
-          const angle = f.stored("reduced angle", reduce(f, f.stored("angle", f.multiply(start + t, frequency))));
+          const angle = reduce(f, f.stored("angle", f.multiply(start + t, frequency)));
           cos.data[t * half + i] = f.cos(angle);
           sin.data[t * half + i] = f.sin(angle);
         }

@@ -23,9 +23,13 @@ export const binary: Exponential = (f, x, m) =>
 export const fused: Exponential = (f, x, m) =>
   f.exp2(f.multiplyAdd(x, f.constant(LOG2E), -f.multiply(m, f.constant(LOG2E))));
 
+/** e^(logit − max) as a term of the sum. */
+const term = (f: Float32Arithmetic, e: Exponential, logit: number, max: number): number =>
+  f.stored("exp", f.stored("exp in the sum", e(f, logit, max)));
+
 export const maximumFirst: Statistics = (f, e, row) => {
   const max = largest(row);
-  return { max, sum: f.sum(row.map((logit) => f.stored("summand", e(f, logit, max)))) };
+  return { max, sum: f.sum(row.map((logit) => term(f, e, logit, max))) };
 };
 
 /** The sum relative to another maximum; if that is the same, nothing is rounded. */
@@ -43,7 +47,7 @@ export const running: Statistics = (f, e, row) => {
   for (const logit of row) {
     if (logit === -Infinity) continue; // a masked class: (−∞) − (−∞) would be NaN
     const max = Math.max(state.max, logit);
-    state = { max, sum: f.add(rescaled(f, e, state, max), f.stored("summand", e(f, logit, max))) };
+    state = { max, sum: f.add(rescaled(f, e, state, max), term(f, e, logit, max)) };
   }
   return state;
 };
@@ -56,7 +60,7 @@ export const runningInBlocks: Statistics = (f, e, row) => {
     if (max === -Infinity) continue;
     state = {
       max,
-      sum: f.add(merged(f, e, state, max), f.sum(block.map((logit) => f.stored("summand", e(f, logit, max))))),
+      sum: f.add(merged(f, e, state, max), f.sum(block.map((logit) => term(f, e, logit, max)))),
     };
   }
   return state;

@@ -26,10 +26,10 @@ const normalisations = {
   "by-quotient":
     (f, e, { max, sum }) =>
     (x) =>
-      f.divide(f.stored("exp", e(f, x, max)), f.stored("sum", sum)),
+      f.divide(f.stored("exp", f.stored("exp over the sum", e(f, x, max))), f.stored("sum", sum)),
   "by-reciprocal": (f, e, { max, sum }) => {
     const inverse = f.stored("1 / sum", f.divide(1, f.stored("sum", sum)));
-    return (x) => f.multiply(f.stored("exp", e(f, x, max)), inverse);
+    return (x) => f.multiply(f.stored("exp", f.stored("exp over the sum", e(f, x, max))), inverse);
   },
   "by-lse": (f, e, { max, sum }) => {
     const lse = f.stored("lse", f.add(max, f.log(sum)));

@@ -73,7 +73,7 @@ export const forward = judgeRow("cross-entropy.forward", {
   },
   sampling: none("the loss is one number of all"),
   ordinary,
-  probes: (n) => [{ sizes: { R: 1, V: n, ignored: "none", ignoreIndex: -100 }, outputs: ["loss", "lse"], draws: 4 }],
+  probes: (n) => [{ sizes: { R: 4, V: n, ignored: "none", ignoreIndex: -100 }, outputs: ["loss", "lse"], draws: 4 }],
   lowProbes: none("loss and lse stay float32"),
   cancelling: none("loss and lse stay float32"),
   independence: [alone("R", ["lse"])],

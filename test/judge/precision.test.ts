@@ -130,9 +130,7 @@ describe("other ops", () => {
       expect(await classOf(op, { habits: { order: "strided" }, variant: 1 })).toBe("float32");
       for (const format of ["tf32", "bfloat16", "float16"] as const) {
         const named = await classOf(op, { habits: { operands: format }, inputs: format, variant: 1 });
-        // Classes and logits do not distinguish TF32 from float16: small logits leave the loss as it is.
-        const alike = op === "cross-entropy.forward" && format !== "bfloat16";
-        expect(named).toBe(alike ? "tf32 inputs or float16 inputs" : `${format} inputs`);
+        expect(named).toBe(`${format} inputs`);
       }
     },
   );
