@@ -89,7 +89,7 @@ function noteOf({ rows, columns }: Projection, judged: number): string {
   const parts = lines.filter(([n]) => n > 0).map(([n, name]) => `${n} ${name}${n === 1 ? "" : "s"}`);
   const most = Math.max(rows.most, columns.most);
   return (
-    `the errors of ${parts.join(" and ")} are up to ${most.toPrecision(2)} times those measured elsewhere; ` +
+    `the errors of ${parts.join(" and ")} are up to ${Number(most.toPrecision(2))} times those measured elsewhere; ` +
     `all their elements were compared in float64, and the ${judged} most wrong ones are within their bounds`
   );
 }

@@ -4,7 +4,7 @@
 // and those are chosen that are largest as a share of Σ|t|, to which the bound of a sum is proportional, and as a share of the
 // element itself, to which that of a rounding to fewer bits is. A fault that is outside its bound has no place to hide in the row.
 import type { Tensor } from "../../reference/tensor.ts";
-import { type Matrix, matrixOf, rowOf, timesVector, transpose } from "./matrix.ts";
+import { type Matrix, matrixOf, rowOf, sumsAndSizes, transpose } from "./matrix.ts";
 import type { Lines, Product, Projection } from "./projection.ts";
 
 /** How many elements of a suspect row or column are judged, on each of the two scales. */
@@ -27,9 +27,7 @@ export function suspectElements(projection: Projection, { left, right }: Product
 function elementsOf({ suspects }: Lines, left: Matrix, right: Matrix, y: Matrix): (readonly [number, number])[] {
   const columns = transpose(right);
   return suspects.flatMap((row) => {
-    const a = rowOf(left, row);
-    const exact = timesVector(columns, a, (x) => x);
-    const size = timesVector(columns, a.map(Math.abs), Math.abs);
+    const { sums: exact, sizes: size } = sumsAndSizes(columns, rowOf(left, row));
     const error = rowOf(y, row).map((got, j) => (got === exact[j] ? 0 : Math.abs(got - exact[j])));
     const ofSize = error.map((e, j) => share(e, size[j]));
     const ofOwn = error.map((e, j) => share(e, Math.abs(exact[j]) + FLOOR * size[j]));

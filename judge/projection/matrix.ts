@@ -65,21 +65,50 @@ export function timesVectors(m: Matrix, v: Float64Array): Float64Array {
   return out;
 }
 
-/** f(m) · v, f applied to each element. v: [columns] → [rows]. */
-export function timesVector(m: Matrix, v: ArrayLike<number>, f: (x: number) => number): Float64Array {
+/** m² · v, each element of m squared. v: [columns] → [rows]. */
+export function squaresTimes(m: Matrix, v: Float64Array): Float64Array {
   const out = new Float64Array(m.rows);
   const { data } = m;
   if (m.isTransposed) {
     for (let column = 0, i = 0; column < m.columns; column++)
-      for (let row = 0; row < m.rows; row++, i++) out[row] += f(data[i]) * v[column];
+      for (let row = 0; row < m.rows; row++, i++) out[row] += data[i] * data[i] * v[column];
     return out;
   }
   for (let row = 0, i = 0; row < m.rows; row++) {
     let sum = 0;
-    for (let column = 0; column < m.columns; column++, i++) sum += f(data[i]) * v[column];
+    for (let column = 0; column < m.columns; column++, i++) sum += data[i] * data[i] * v[column];
     out[row] = sum;
   }
   return out;
+}
+
+/** m · v and |m| · |v|, v: [columns] → [rows] each. */
+export function sumsAndSizes(
+  m: Matrix,
+  v: Float64Array,
+): { readonly sums: Float64Array; readonly sizes: Float64Array } {
+  const [sums, sizes] = [new Float64Array(m.rows), new Float64Array(m.rows)];
+  const { data, rows, columns } = m;
+  const [outer, inner] = m.isTransposed ? [columns, rows] : [rows, columns];
+  for (let p = 0, i = 0; p < outer; p++) {
+    if (m.isTransposed) {
+      for (let row = 0; row < inner; row++, i++) {
+        const t = data[i] * v[p];
+        sums[row] += t;
+        sizes[row] += Math.abs(t);
+      }
+      continue;
+    }
+    let [sum, size] = [0, 0];
+    for (let column = 0; column < inner; column++, i++) {
+      const t = data[i] * v[column];
+      sum += t;
+      size += Math.abs(t);
+    }
+    sums[p] = sum;
+    sizes[p] = size;
+  }
+  return { sums, sizes };
 }
 
 /** Row i. */

@@ -30,7 +30,7 @@
 // threshold on it is a suspect with a probability of 95 %.
 import { bits, streamOf } from "../../reference/random.ts";
 import type { Tensor } from "../../reference/tensor.ts";
-import { type Matrix, matrixOf, timesVector, timesVectors, transpose, VECTORS } from "./matrix.ts";
+import { type Matrix, matrixOf, squaresTimes, timesVectors, transpose, VECTORS } from "./matrix.ts";
 
 /** An output that is left · right. */
 export interface Product {
@@ -189,8 +189,8 @@ function project(left: Matrix, right: Matrix, y: Matrix, seed: number, name: str
   const exact = timesVectors(left, timesVectors(right, signs));
   for (let i = 0; i < residuals.length; i++) residuals[i] -= exact[i];
   const ones = new Float64Array(y.columns).fill(1);
-  const norms = timesVector(y, ones, squared);
-  const squares = timesVector(left, timesVector(right, ones, squared), squared);
+  const norms = squaresTimes(y, ones);
+  const squares = squaresTimes(left, squaresTimes(right, ones));
   return { residuals, signs, norm: norms.map(Math.sqrt), scale: squares.map((s, i) => Math.sqrt(s + norms[i])) };
 }
 

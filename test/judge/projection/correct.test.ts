@@ -35,3 +35,15 @@ describe.each(["linear.forward", "linear.backward"])("%s", (op) => {
     }
   });
 });
+
+it("a row of larger errors that are within their bounds is noted", () => {
+  const [{ operation, spec }] = choose(["linear.forward"]);
+  const problem = buildCase(spec, { op: "linear.forward", sizes: { R: 40, O: 50, C: 400 }, profile: "unit", seed: 1 });
+  const { y } = operation.evaluate(problem.inputs, problem.scalars, Float32Array);
+  for (let i = 7 * 50; i < 8 * 50; i++) y.data[i] *= 1 + 1e-5;
+  const terms = { target: targets.wgsl, dtype: "float32" } as const;
+  const compare = atSample(few(spec.sampling!, 200), { seed: 1, counts: false })(operation, problem, terms);
+  const { outside, note } = compare("y", y);
+  expect(outside).toBe(0);
+  expect(note).toMatch(/^the errors of 1 row( and \d+ columns?)? are up to \d+ times those measured elsewhere; /);
+});

@@ -2,7 +2,15 @@
 import { describe, expect, it } from "vitest";
 import type { MadeUp } from "../../../judge/profile.ts";
 import { suspectElements } from "../../../judge/projection/closer.ts";
-import { matrixOf, rowOf, timesVector, timesVectors, transpose, VECTORS } from "../../../judge/projection/matrix.ts";
+import {
+  matrixOf,
+  rowOf,
+  squaresTimes,
+  sumsAndSizes,
+  timesVectors,
+  transpose,
+  VECTORS,
+} from "../../../judge/projection/matrix.ts";
 import { Projection, tailAt } from "../../../judge/projection/projection.ts";
 import { dtypes, round } from "../../../reference/dtype.ts";
 import { bits } from "../../../reference/random.ts";
@@ -23,8 +31,20 @@ describe("matrices times vectors", () => {
   const m = matrixOf({ data: Float32Array.of(1, 2, 3, 4, 5, 6), shape: [2, 3] });
 
   it("are sums along each row, of a transpose along each column", () => {
-    expect([...timesVector(m, [1, 10, 100], (x) => x)]).toEqual([321, 654]);
-    expect([...timesVector(transpose(m), [1, 10], (x) => -x)]).toEqual([-41, -52, -63]);
+    expect([...squaresTimes(m, Float64Array.of(1, 10, 100))]).toEqual([941, 3866]);
+    expect([...squaresTimes(transpose(m), Float64Array.of(1, 10))]).toEqual([161, 254, 369]);
+    const [{ sums, sizes }, other] = [
+      sumsAndSizes(m, Float64Array.of(1, -10, 100)),
+      sumsAndSizes(transpose(m), Float64Array.of(1, -10)),
+    ];
+    expect([[...sums], [...sizes]]).toEqual([
+      [281, 554],
+      [321, 654],
+    ]);
+    expect([[...other.sums], [...other.sizes]]).toEqual([
+      [-39, -48, -57],
+      [41, 52, 63],
+    ]);
     const v = Float64Array.from({ length: 3 * VECTORS }, (_, i) =>
       i % VECTORS === 2 ? 10 ** Math.floor(i / VECTORS) : 0,
     );
