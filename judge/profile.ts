@@ -10,7 +10,7 @@ import { sizeOf, type Tensor } from "../reference/tensor.ts";
  * of products are exact. real: inputs recorded in a training step on real text. scale: what a fixture at scale describes.
  *
  * Some are tried in examples alone. signed-zeros: one-hot with −0 in half of the zeros. huge: unit times 2⁵⁵, so that squares
- * still fit. below-zero: around −200, where e^x is 0. below-masks: below −5·10⁴, where finite masks lie. peak: one number of
+ * still fit; times 2¹²⁰ where nothing is squared. below-zero: around −200, where e^x is 0. below-masks: below −5·10⁴, where finite masks lie. peak: one number of
  * each row 150 above the others, in the next row at the next place. masked: −∞ through whole tiles of a row. bit-patterns:
  * any float32, infinities and NaN of any bits included. ends: hyperparameters at the ends of their ranges.
  */
@@ -131,10 +131,26 @@ function patterns(seed: number, stream: number, length: number): Uint32Array {
   );
 }
 
-/** Numbers of the profile huge where float16 holds them. */
+/** Numbers of the profile huge, up to 4·10¹⁷, as a formula takes them that multiplies two; in float16 to 12,288, which it holds. */
 export function inRange(t: Tensor<Float32Array>, profile: MadeUp, dtype: DTypeName): Tensor<Float32Array> {
   if (profile !== "huge" || dtype !== "float16") return t;
   return { data: t.data.map((x) => x / 2 ** 43), shape: t.shape };
+}
+
+/** Numbers of the profile huge for a formula that is linear in them: up to 4·10³⁶, of which float32 still holds 64 added up. */
+export function atRangesEnd(t: Tensor<Float32Array>, profile: MadeUp, dtype: DTypeName): Tensor<Float32Array> {
+  if (profile !== "huge" || dtype === "float16") return inRange(t, profile, dtype);
+  return { data: t.data.map((x) => x * 2 ** 65), shape: t.shape };
+}
+
+/** The profile of the other factor of a product with a huge one; their product must fit float16. */
+export function besideHuge(profile: MadeUp, dtype: DTypeName): MadeUp {
+  return profile === "huge" && dtype === "float16" ? "small-scores" : profile;
+}
+
+/** The profile of a tensor that stays ordinary where another is huge. */
+export function unlessHuge(profile: MadeUp): MadeUp {
+  return profile === "huge" ? "unit" : profile;
 }
 
 /** In a table of more rows than this few ids occur, and its last tile has none by chance. */

@@ -2,7 +2,7 @@ import * as fc from "fast-check";
 import { power } from "../../reference/elementary.ts";
 import { streamOf, uniform } from "../../reference/random.ts";
 import { axis, size, type Sizes } from "../case.ts";
-import { fill, madeUp } from "../profile.ts";
+import { fill, inRange, madeUp, unlessHuge } from "../profile.ts";
 import { none } from "../../reference/none.ts";
 import { allAs, lengthsIn, sampled, SAMPLES, vectorOf } from "../at-scale.ts";
 import { alone } from "../relations/independence.ts";
@@ -54,9 +54,10 @@ export const forward = judgeRow("adamw.forward", {
     { sizes: { N: 67, step: 1, parameter: "matrix" } },
     { sizes: { N: 67, step: 2, parameter: "gain" } },
     { sizes: { N: 193, step: 100000, parameter: "matrix" }, profile: "unit" },
+    { sizes: { N: 67, step: 2, parameter: "matrix" }, profile: "huge" },
     ...atEnds,
   ],
-  build(sizes, profile, seed) {
+  build(sizes, profile, seed, dtype = "float32") {
     const pick = (name: string, from: readonly number[]): number =>
       from[Math.floor(uniform(seed, streamOf(name), 0) * from.length)];
     const shape = [size(sizes, "N")];
@@ -76,7 +77,12 @@ export const forward = judgeRow("adamw.forward", {
     };
     const { learningRate, beta1, beta2, eps } = profile === "ends" ? ENDS[shape[0] % ENDS.length] : usual;
     return {
-      inputs: { w: fill(profile, seed, "w", shape), g: fill(profile, seed, "g", shape), m, v },
+      inputs: {
+        w: fill(unlessHuge(profile), seed, "w", shape),
+        g: inRange(fill(profile, seed, "g", shape), profile, dtype),
+        m,
+        v,
+      },
       scalars: {
         learningRate,
         beta1,

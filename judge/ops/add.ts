@@ -1,5 +1,5 @@
 import { axis, size } from "../case.ts";
-import { fill, madeUp } from "../profile.ts";
+import { atRangesEnd, fill, madeUp } from "../profile.ts";
 import { none } from "../../reference/none.ts";
 import { alone } from "../relations/independence.ts";
 import { along } from "../relations/permutation.ts";
@@ -12,10 +12,10 @@ export const forward = judgeRow("add.forward", {
   sizes: { N: axis(1500) },
   fits: none("every size goes with every other"),
   profiles: madeUp,
-  examples: [{ sizes: { N: 0 }, profile: "unit" }, { sizes: { N: 131 } }],
-  build(sizes, profile, seed) {
-    const shape = [size(sizes, "N")];
-    return { inputs: { a: fill(profile, seed, "a", shape), b: fill(profile, seed, "b", shape) }, scalars: {} };
+  examples: [{ sizes: { N: 0 }, profile: "unit" }, { sizes: { N: 131 } }, { sizes: { N: 67 }, profile: "huge" }],
+  build(sizes, profile, seed, dtype = "float32") {
+    const addend = (name: string) => atRangesEnd(fill(profile, seed, name, [size(sizes, "N")]), profile, dtype);
+    return { inputs: { a: addend("a"), b: addend("b") }, scalars: {} };
   },
   large: { axes: { N: MOST_ELEMENTS }, work: (sizes) => 20 * size(sizes, "N") },
   around: byElement(["a", "b"]),

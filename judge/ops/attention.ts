@@ -1,10 +1,9 @@
 import * as attention from "../../reference/ops/attention.ts";
 import { axis, type CaseSpec, size, type Sizes } from "../case.ts";
-import { asStored, fill, type MadeUp, madeUp, PEAK, peakOf } from "../profile.ts";
+import { asStored, atRangesEnd, fill, type MadeUp, madeUp, unlessHuge } from "../profile.ts";
 import type { DTypeName } from "../../reference/dtype.ts";
 import { none } from "../../reference/none.ts";
-import { powerOfTwo } from "../../reference/elementary.ts";
-import { bits, integer, streamOf } from "../../reference/random.ts";
+import { integer, streamOf } from "../../reference/random.ts";
 import type { Tensor } from "../../reference/tensor.ts";
 import { allAs, type Cut, type Lengths, lengthsIn, sampled } from "../at-scale.ts";
 import { alikeKeys, both, counted, mirroredAlong, savedAgain } from "../cancelling.ts";
@@ -16,6 +15,7 @@ import { scores } from "../relations/shifts.ts";
 import { HEAD_SIZES, type Large, MOST_POSITIONS, type Together } from "../large.ts";
 import { gradientSampling, querySampling } from "../attention-around.ts";
 import { judgeRow } from "../row.ts";
+import { SCORES, setScores } from "../scores.ts";
 
 /** The most work for all pairs of a query and a key, so that a case takes a few milliseconds. */
 const MOST_WORK = 30_000;
@@ -39,26 +39,10 @@ function withRoom(dy: Tensor<Float32Array>, profile: MadeUp, dtype: DTypeName): 
   return { data, shape: dy.shape };
 }
 
-/** Profiles of scores, whose values and upstream gradients are ordinary numbers. */
-const SCORES: ReadonlySet<MadeUp> = new Set(["below-zero", "below-masks", "peak"]);
-
-/** Scores that are far below 0 or far apart, as few bits and mostly exact, so that their own error hardly blurs the softmax. */
-function setScores(profile: MadeUp, seed: number, q: Tensor<Float32Array>, k: Tensor<Float32Array>): void {
-  const HS = q.shape[3];
-  if (profile === "peak") {
-    // Query t has the product 150 √HS with one key in HS, and 0 with the others: the next query with the next key.
-    const height = PEAK * Math.sqrt(HS);
-    const row = (i: number, heads: number): number => Math.floor(i / (heads * HS));
-    q.data.forEach((_, i) => (q.data[i] = i % HS === peakOf(seed, row(i, q.shape[2]), HS) ? height : 0));
-    k.data.forEach((_, i) => (k.data[i] = i % HS === row(i, k.shape[2]) % HS ? 1 : 0));
-  }
-  if (profile === "below-zero" || profile === "below-masks") {
-    // Scores of about −200 and −10⁵, to within a half: −√HS · magnitude · mean of numbers from 1 to 2.
-    const magnitude = powerOfTwo(Math.round(Math.log2(136 / Math.sqrt(HS))));
-    const [ofQ, ofK] = profile === "below-zero" ? [magnitude, 1] : [32 * magnitude, 16];
-    q.data.fill(ofQ);
-    k.data.forEach((_, i) => (k.data[i] = -ofK * (1 + (bits(seed, streamOf("k"), i) % 8) / 8)));
-  }
+/** Upstream gradients are small where v is huge: float16 holds dP and what follows from it. */
+function gradientProfile(profile: MadeUp): MadeUp {
+  if (profile === "huge") return "small-scores";
+  return SCORES.has(profile) ? "unit" : profile;
 }
 
 const one = { B: 1, NKV: 1, groups: 1 };
@@ -101,8 +85,11 @@ const shared = {
     { sizes: { ...one, T: 129, S: 129, HS: 2 }, profile: "unit" },
     { sizes: { B: 1, NKV: 1, groups: 2, T: 3, S: 40, HS: 16 }, profile: "below-zero" },
     { sizes: { B: 1, NKV: 1, groups: 2, T: 17, S: 40, HS: 4 }, profile: "below-masks" },
+    { sizes: { ...one, T: 9, S: 35, HS: 64 }, profile: "below-masks" },
+    { sizes: { ...one, T: 5, S: 33, HS: 256 }, profile: "below-masks" },
     { sizes: { ...one, T: 67, S: 67, HS: 67 }, profile: "peak" }, // at every place of a tile of 64
     { sizes: { B: 1, NKV: 1, groups: 2, T: 3, S: 130, HS: 130 }, profile: "peak" },
+    { sizes: { B: 1, NKV: 1, groups: 2, T: 5, S: 7, HS: 6 }, profile: "huge" }, // of v
   ],
   large: {
     axes: { B: 65, NKV: 65, groups: 33, T: MOST_POSITIONS, S: MOST_POSITIONS, HS: HEAD_SIZES },
@@ -136,15 +123,15 @@ function work(sizes: Sizes): number {
 
 export const forward = judgeRow("attention.forward", {
   ...shared,
-  build(sizes, profile, seed) {
+  build(sizes, profile, seed, dtype = "float32") {
     const [B, NKV, groups, T, S, HS] = ["B", "NKV", "groups", "T", "S", "HS"].map((name) => size(sizes, name));
-    const q = fill(profile, seed, "q", [B, T, NKV * groups, HS]);
+    const q = fill(unlessHuge(profile), seed, "q", [B, T, NKV * groups, HS]);
     const factor = QUERY_SCALES[profile] ?? 1;
     const ofValues = SCORES.has(profile) ? "unit" : profile;
     const inputs = {
       q: { data: q.data.map((x) => factor * x), shape: q.shape },
-      k: fill(profile, seed, "k", [B, S, NKV, HS]),
-      v: fill(ofValues, seed, "v", [B, S, NKV, HS]),
+      k: fill(unlessHuge(profile), seed, "k", [B, S, NKV, HS]),
+      v: atRangesEnd(fill(ofValues, seed, "v", [B, S, NKV, HS]), profile, dtype),
     };
     if (SCORES.has(profile)) setScores(profile, seed, inputs.q, inputs.k);
     return { inputs, scalars: {} };
@@ -192,10 +179,10 @@ export const forward = judgeRow("attention.forward", {
 export const backward = judgeRow("attention.backward", {
   ...shared,
   build(sizes, profile, seed, dtype = "float32") {
-    const made = forward.build(sizes, profile, seed).inputs;
+    const made = forward.build(sizes, profile, seed, dtype).inputs;
     const [q, k, v] = [made.q, made.k, made.v].map((t) => asStored(t, dtype)); // to which y and lse belong
     const { y, lse } = attention.forward(q, k, v); // rounded once: what a good forward leaves
-    const dy = withRoom(fill(SCORES.has(profile) ? "unit" : profile, seed, "dy", q.shape), profile, dtype);
+    const dy = withRoom(fill(gradientProfile(profile), seed, "dy", q.shape), profile, dtype);
     return { inputs: { dy, q, k, v, y, lse }, scalars: {} };
   },
   around: none("a key's gradient depends on every later query"),

@@ -1,5 +1,5 @@
 import { axis, size } from "../case.ts";
-import { fill, madeUp } from "../profile.ts";
+import { atRangesEnd, fill, madeUp } from "../profile.ts";
 import { none } from "../../reference/none.ts";
 import { alone } from "../relations/independence.ts";
 import { along } from "../relations/permutation.ts";
@@ -17,9 +17,11 @@ export const forward = judgeRow("cast.forward", {
     { sizes: { N: 1 }, profile: "unit" },
     { sizes: { N: 131 } },
     { sizes: { N: 67 }, profile: "bit-patterns" },
+    { sizes: { N: 67 }, profile: "huge" },
   ],
-  build(sizes, profile, seed) {
-    return { inputs: { x: fill(profile, seed, "x", [size(sizes, "N")]) }, scalars: {} };
+  build(sizes, profile, seed, dtype = "float32") {
+    const x = atRangesEnd(fill(profile, seed, "x", [size(sizes, "N")]), profile, dtype);
+    return { inputs: { x }, scalars: {} };
   },
   large: { axes: { N: MOST_ELEMENTS }, work: (sizes) => 15 * size(sizes, "N") },
   around: byElement(["x"]),

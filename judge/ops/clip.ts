@@ -1,7 +1,7 @@
 import * as gradientNorm from "../../reference/ops/gradient-norm.ts";
 import { streamOf, uniform } from "../../reference/random.ts";
 import { axis, size } from "../case.ts";
-import { fill, madeUp } from "../profile.ts";
+import { fill, inRange, madeUp } from "../profile.ts";
 import { none } from "../../reference/none.ts";
 import { alone } from "../relations/independence.ts";
 import { along } from "../relations/permutation.ts";
@@ -14,10 +14,15 @@ export const forward = judgeRow("clip.forward", {
   sizes: { N: axis(200) },
   fits: none("every size goes with every other"),
   profiles: madeUp,
-  examples: [{ sizes: { N: 0 }, profile: "unit" }, { sizes: { N: 1 } }, { sizes: { N: 193 } }],
-  build(sizes, profile, seed) {
+  examples: [
+    { sizes: { N: 0 }, profile: "unit" },
+    { sizes: { N: 1 } },
+    { sizes: { N: 193 } },
+    { sizes: { N: 67 }, profile: "huge" },
+  ],
+  build(sizes, profile, seed, dtype = "float32") {
     const draw = (name: string): number => uniform(seed, streamOf(name), 0);
-    const g = fill(profile, seed, "g", [size(sizes, "N")]);
+    const g = inRange(fill(profile, seed, "g", [size(sizes, "N")]), profile, dtype);
     // g is one of several tensors, so the norm of all is at least its own. Half of the time g is clipped, to as little as a
     // hundredth; half of the time it is not, though the limit may be close.
     const { norm } = gradientNorm.forward(g);

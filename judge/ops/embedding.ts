@@ -1,5 +1,5 @@
 import { axis, size } from "../case.ts";
-import { fill, fillIds, madeUp } from "../profile.ts";
+import { atRangesEnd, fill, fillIds, madeUp } from "../profile.ts";
 import { none } from "../../reference/none.ts";
 import { integer, streamOf } from "../../reference/random.ts";
 import { gridOf, lengthsIn, PER_ROW, sampled, vectorOf } from "../at-scale.ts";
@@ -26,14 +26,13 @@ export const forward = judgeRow("embedding.forward", {
     { sizes: { R: 3, V: 5, C: 0 }, profile: "unit" },
     { sizes: { R: 7, V: 1, C: 3 }, profile: "unit" },
     { sizes: { R: 11, V: 5, C: 13 } },
+    { sizes: { R: 11, V: 5, C: 13 }, profile: "huge" },
     { sizes: { R: 99, V: 70_000, C: 1 }, profile: "unit" }, // ids that float16, or 16 bits, do not hold
   ],
-  build(sizes, profile, seed) {
+  build(sizes, profile, seed, dtype = "float32") {
     const [R, V, C] = [size(sizes, "R"), size(sizes, "V"), size(sizes, "C")];
-    return {
-      inputs: { tokens: fillIds(seed, "tokens", [R], V), w: fill(profile, seed, "w", [V, C]) },
-      scalars: {},
-    };
+    const w = atRangesEnd(fill(profile, seed, "w", [V, C]), profile, dtype);
+    return { inputs: { tokens: fillIds(seed, "tokens", [R], V), w }, scalars: {} };
   },
   large,
   around: none("a copy or a sum of copies: the bound of all is cheap"),
@@ -69,17 +68,16 @@ export const backward = judgeRow("embedding.backward", {
     { sizes: { R: 5, V: 3, C: 0 }, profile: "unit" },
     { sizes: { R: 1, V: 7, C: 3 }, profile: "unit" },
     { sizes: { R: 67, V: 5, C: 3 } },
+    { sizes: { R: 19, V: 5, C: 3 }, profile: "huge" },
     { sizes: { R: 66, V: 9, C: 67 }, profile: "unit" },
     { sizes: { R: 300, V: 1, C: 2 }, profile: "lattice" }, // all tokens are the same
     { sizes: { R: 1030, V: 3, C: 2 }, profile: "lattice" },
     { sizes: { R: 99, V: 2400, C: 1 }, profile: "unit" }, // most tokens never occur; float16 does not hold some ids
   ],
-  build(sizes, profile, seed) {
+  build(sizes, profile, seed, dtype = "float32") {
     const [R, V, C] = [size(sizes, "R"), size(sizes, "V"), size(sizes, "C")];
-    return {
-      inputs: { dy: fill(profile, seed, "dy", [R, C]), tokens: fillIds(seed, "tokens", [R], V) },
-      scalars: { V },
-    };
+    const dy = atRangesEnd(fill(profile, seed, "dy", [R, C]), profile, dtype);
+    return { inputs: { dy, tokens: fillIds(seed, "tokens", [R], V) }, scalars: { V } };
   },
   large,
   around: none("a copy or a sum of copies: the bound of all is cheap"),

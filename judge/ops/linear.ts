@@ -1,5 +1,5 @@
 import { axis, type CaseSpec, type Problem, size } from "../case.ts";
-import { fill, madeUp } from "../profile.ts";
+import { besideHuge, fill, inRange, madeUp } from "../profile.ts";
 import { none } from "../../reference/none.ts";
 import { columnsOf, gridOf, type Lengths, lengthsIn, type Part, PER_AXIS, rowsOf, sampled } from "../at-scale.ts";
 import { COUNTED, wholeNumbers, zeroSum } from "../probes.ts";
@@ -33,6 +33,7 @@ const shared = {
     { sizes: { R: 2, O: 3, C: 1027 }, profile: "lattice" },
     { sizes: { R: 1000, O: 3, C: 2 }, profile: "unit" },
     { sizes: { R: 3, O: 1000, C: 2 }, profile: "unit" },
+    { sizes: { R: 5, O: 7, C: 6 }, profile: "huge" },
   ],
   large: {
     axes: { R: MOST_ROWS, O: MOST_COLUMNS, C: MOST_COLUMNS },
@@ -78,9 +79,10 @@ function aroundGradients(
 
 export const forward = judgeRow("linear.forward", {
   ...shared,
-  build(sizes, profile, seed) {
+  build(sizes, profile, seed, dtype = "float32") {
     const [R, O, C] = [size(sizes, "R"), size(sizes, "O"), size(sizes, "C")];
-    return { inputs: { x: fill(profile, seed, "x", [R, C]), w: fill(profile, seed, "w", [O, C]) }, scalars: {} };
+    const x = inRange(fill(profile, seed, "x", [R, C]), profile, dtype);
+    return { inputs: { x, w: fill(besideHuge(profile, dtype), seed, "w", [O, C]) }, scalars: {} };
   },
   around: aroundProducts,
   sampling: {
@@ -120,9 +122,10 @@ export const forward = judgeRow("linear.forward", {
 
 export const backward = judgeRow("linear.backward", {
   ...shared,
-  build(sizes, profile, seed) {
-    const { inputs } = forward.build(sizes, profile, seed);
-    return { inputs: { dy: fill(profile, seed, "dy", [size(sizes, "R"), size(sizes, "O")]), ...inputs }, scalars: {} };
+  build(sizes, profile, seed, dtype = "float32") {
+    const { inputs } = forward.build(sizes, profile, seed, dtype);
+    const dy = fill(besideHuge(profile, dtype), seed, "dy", [size(sizes, "R"), size(sizes, "O")]);
+    return { inputs: { dy, ...inputs }, scalars: {} };
   },
   around: aroundGradients,
   sampling: {

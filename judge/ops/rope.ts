@@ -2,7 +2,7 @@ import * as fc from "fast-check";
 import * as ropeTable from "../../reference/ops/rope-table.ts";
 import { type PairLayout, layouts } from "../../reference/ops/rope.ts";
 import { axis, type CaseSpec, size, type Sizes } from "../case.ts";
-import { fill, madeUp } from "../profile.ts";
+import { atRangesEnd, fill, madeUp } from "../profile.ts";
 import { type None, none } from "../../reference/none.ts";
 import { integer, streamOf } from "../../reference/random.ts";
 import { allAs, type Cut, type Lengths, lengthsIn, sampled } from "../at-scale.ts";
@@ -31,6 +31,7 @@ const shared = {
     { sizes: { B: 2, T: 3, NH: 2, HS: 0, start: 0, layout: "half-split" }, profile: "unit" },
     { sizes: { B: 2, T: 5, NH: 3, HS: 6, start: 7, layout: "adjacent" } },
     { sizes: { B: 2, T: 5, NH: 3, HS: 6, start: 7, layout: "half-split" } },
+    { sizes: { B: 1, T: 5, NH: 2, HS: 6, start: 7, layout: "adjacent" }, profile: "huge" },
   ],
   large: {
     axes: { B: 33, T: MOST_POSITIONS, NH: 65, HS: HEAD_SIZES },
@@ -62,7 +63,7 @@ function headsOf(seed: number, [, T, NH, HS]: readonly number[]): { head: Cut; a
 
 export const forward = judgeRow("rope.forward", {
   ...shared,
-  build(sizes, profile, seed) {
+  build(sizes, profile, seed, dtype = "float32") {
     const [B, T, NH, HS] = ["B", "T", "NH", "HS"].map((name) => size(sizes, name));
     // A table of integers keeps the lattice exact. A table of cancelling numbers is not a rotation, and need not be.
     const madeUpTable = profile === "lattice" || profile === "cancelling";
@@ -70,7 +71,7 @@ export const forward = judgeRow("rope.forward", {
       ? { cos: fill(profile, seed, "cos", [T, HS / 2]), sin: fill(profile, seed, "sin", [T, HS / 2]) }
       : ropeTable.forward(THETA, HS, size(sizes, "start", -Infinity), T);
     return {
-      inputs: { x: fill(profile, seed, "x", [B, T, NH, HS]), cos, sin },
+      inputs: { x: atRangesEnd(fill(profile, seed, "x", [B, T, NH, HS]), profile, dtype), cos, sin },
       scalars: { layout: layoutOf(sizes) },
     };
   },
@@ -104,10 +105,10 @@ export const forward = judgeRow("rope.forward", {
 
 export const backward = judgeRow("rope.backward", {
   ...shared,
-  build(sizes, profile, seed) {
-    const { inputs, scalars } = forward.build(sizes, profile, seed);
+  build(sizes, profile, seed, dtype = "float32") {
+    const { inputs, scalars } = forward.build(sizes, profile, seed, dtype);
     const { x, cos, sin } = inputs;
-    return { inputs: { dy: fill(profile, seed, "dy", x.shape), cos, sin }, scalars };
+    return { inputs: { dy: atRangesEnd(fill(profile, seed, "dy", x.shape), profile, dtype), cos, sin }, scalars };
   },
   ordinary,
   probes: () => [{ sizes: { B: 1, T: 8, NH: 2, HS: 32, start: 3, layout: "adjacent" }, outputs: ["dx"] }],

@@ -1,5 +1,5 @@
 import { axis, type CaseSpec, size } from "../case.ts";
-import { fill, madeUp } from "../profile.ts";
+import { atRangesEnd, besideHuge, fill, inRange, madeUp, unlessHuge } from "../profile.ts";
 import { none } from "../../reference/none.ts";
 import { allAs, elementwise, type Lengths, lengthsIn } from "../at-scale.ts";
 import { alone } from "../relations/independence.ts";
@@ -13,7 +13,11 @@ import { judgeRow } from "../row.ts";
 const shared = {
   sizes: { R: axis(70), F: axis(300) },
   profiles: madeUp,
-  examples: [{ sizes: { R: 0, F: 5 }, profile: "unit" }, { sizes: { R: 3, F: 43 } }],
+  examples: [
+    { sizes: { R: 0, F: 5 }, profile: "unit" },
+    { sizes: { R: 3, F: 43 } },
+    { sizes: { R: 3, F: 22 }, profile: "huge" },
+  ],
   large: {
     axes: { R: MOST_ROWS, F: MOST_COLUMNS },
     work: (sizes) => 25 * size(sizes, "R") * size(sizes, "F"),
@@ -25,9 +29,10 @@ const ordinary = { R: 9, F: 70 };
 export const forward = judgeRow("swiglu.forward", {
   ...shared,
   fits: none("every size goes with every other"),
-  build(sizes, profile, seed) {
+  build(sizes, profile, seed, dtype = "float32") {
     const shape = [size(sizes, "R"), size(sizes, "F")];
-    return { inputs: { gate: fill(profile, seed, "gate", shape), up: fill(profile, seed, "up", shape) }, scalars: {} };
+    const gate = fill(unlessHuge(profile), seed, "gate", shape);
+    return { inputs: { gate, up: atRangesEnd(fill(profile, seed, "up", shape), profile, dtype) }, scalars: {} };
   },
   around: byElement(["gate", "up"]),
   sampling: none("the truth of all is cheap"),
@@ -58,9 +63,10 @@ export const forward = judgeRow("swiglu.forward", {
 export const backward = judgeRow("swiglu.backward", {
   ...shared,
   fits: none("every size goes with every other"),
-  build(sizes, profile, seed) {
-    const { inputs } = forward.build(sizes, profile, seed);
-    return { inputs: { dy: fill(profile, seed, "dy", inputs.gate.shape), ...inputs }, scalars: {} };
+  build(sizes, profile, seed, dtype = "float32") {
+    const { gate } = forward.build(sizes, profile, seed).inputs;
+    const dy = fill(besideHuge(profile, dtype), seed, "dy", gate.shape);
+    return { inputs: { dy, gate, up: inRange(fill(profile, seed, "up", gate.shape), profile, dtype) }, scalars: {} };
   },
   around: byElement(["dy", "gate", "up"]),
   sampling: none("the truth of all is cheap"),

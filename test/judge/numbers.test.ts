@@ -38,6 +38,39 @@ function spoilMaskedTiles(y: Tensor<Floats | Ints>, { data, shape: [R, C] }: Ten
   }
 }
 
+/** Outputs beyond 10³⁰ overflow, as where an intermediate is squared, or divided by something small. */
+function overflows(...names: readonly string[]): Fault {
+  return (outputs) => {
+    for (const name of names) {
+      const { data } = outputs[name];
+      data.forEach((x, i) => Math.abs(x) > 1e30 && (data[i] = Infinity));
+    }
+  };
+}
+
+/** An attention whose keys out of sight have a finite score in place of −∞. */
+function finiteMask(mask: number): Fault {
+  return ({ y }, { q, k, v }) => {
+    const [, T, NH, HS] = q.shape;
+    const [B, S, NKV] = k.shape;
+    for (let row = 0; row < B * T * NH; row++) {
+      const [b, t, h] = [Math.floor(row / (T * NH)), Math.floor(row / NH) % T, row % NH];
+      const at = (j: number): number => ((b * S + j) * NKV + Math.floor((h * NKV) / NH)) * HS;
+      const scores = Array.from({ length: S }, (_, j) => {
+        let sum = 0;
+        for (let i = 0; i < HS; i++) sum += q.data[row * HS + i] * k.data[at(j) + i];
+        return j <= t + S - T ? sum / Math.sqrt(HS) : mask;
+      });
+      const max = Math.max(...scores);
+      const weights = scores.map((score) => Math.exp(score - max));
+      const total = weights.reduce((sum, p) => sum + p, 0);
+      for (let i = 0; i < HS; i++) {
+        y.data[row * HS + i] = weights.reduce((sum, p, j) => sum + (p / total) * v.data[at(j) + i], 0);
+      }
+    }
+  };
+}
+
 /** The faults of kernels, each at the numbers at which it fails. */
 const faults: Readonly<Record<string, readonly [op: string, Fault, target?: Target]>> = {
   "a running maximum that starts at 0": [
@@ -89,6 +122,25 @@ const faults: Readonly<Record<string, readonly [op: string, Fault, target?: Targ
     "cross-entropy.backward",
     ({ dlogits }, { logits }) => logits.data.forEach((x, i) => x === -Infinity && (dlogits.data[i] = 1e-30)),
     targets.cuda,
+  ],
+  "a mask of −10⁴": ["attention.forward", finiteMask(-1e4)],
+  "a mask of −5·10⁴": ["attention.forward", finiteMask(-5e4)],
+  "an overflow in linear": ["linear.forward", overflows("y")],
+  "an overflow in linear's gradients": ["linear.backward", overflows("dx", "dw")],
+  "an overflow in add": ["add.forward", overflows("y")],
+  "an overflow in a cast": ["cast.forward", overflows("y")],
+  "an overflow in SwiGLU": ["swiglu.forward", overflows("y")],
+  "an overflow in SwiGLU's gradients": ["swiglu.backward", overflows("dgate", "dup")],
+  "an overflow in RoPE": ["rope.forward", overflows("y")],
+  "an overflow in RoPE's gradient": ["rope.backward", overflows("dx")],
+  "an overflow in an embedding": ["embedding.forward", overflows("y")],
+  "an overflow in an embedding's gradient": ["embedding.backward", overflows("dw")],
+  "an overflow of values in attention": ["attention.forward", overflows("y")],
+  "an overflow of values in attention's gradients": ["attention.backward", overflows("dq", "dk")],
+  "an overflow of Adam's second moment": ["adamw.forward", overflows("v")],
+  "a clip whose norm overflows": [
+    "clip.forward",
+    ({ g }, { norm }) => norm.data[0] > 1e10 && g.data.fill(0), // a limit ÷ ∞
   ],
   "an ignored class above 0 that counts": [
     "cross-entropy.forward",
@@ -165,6 +217,22 @@ describe("profiles of examples", () => {
       return rare.filter((profile) => !used.has(profile));
     };
     expect([unused(targets.ieee), unused(targets.wgsl)]).toEqual([[], ["masked"]]);
+  });
+
+  it("leave attention a bound below finite masks, whatever the head size", () => {
+    for (const HS of [1, 4, 5, 64, 96, 128, 256]) {
+      const [{ operation, spec }] = choose(["attention.forward"]);
+      const { inputs } = spec.build({ B: 1, NKV: 1, groups: 2, T: 3, S: 20, HS }, "below-masks", 7);
+      const { y, lse } = operation.evaluate(inputs, {}, Float64Array);
+      const bound = operation.bound(inputs, {}, targets.wgsl);
+      expect(Math.max(...lse.data), `${HS}`).toBeLessThan(-5e4);
+      expect(
+        lse.data.every((x, i) => bound.lse.data[i] < Math.abs(x) / 1e4),
+        `${HS}`,
+      ).toBe(true);
+      const rejected = y.data.filter((x, i) => Math.abs(x) > bound.y.data[i]).length;
+      expect(rejected / y.data.length, `${HS}`).toBeGreaterThan(0.75);
+    }
   });
 
   it("mask classes that change no bound of the others", () => {
