@@ -3,7 +3,7 @@ import type { Failure, Report } from "../judge/campaign.ts";
 import type { Checked } from "../judge/check.ts";
 import { ALLOWED_UNJUDGED, type Conclusion } from "../judge/conclusion.ts";
 import type { Examination } from "../judge/examination.ts";
-import { summarise } from "../judge/precision.ts";
+import { summarise } from "../judge/regimes.ts";
 import type { Target } from "../reference/targets.ts";
 import { type CheckOptions, DEFAULT_RUNS } from "./check-options.ts";
 import { jsonText } from "./output.ts";

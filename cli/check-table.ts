@@ -3,11 +3,12 @@ import type { Failure } from "../judge/campaign.ts";
 import type { Checked } from "../judge/check.ts";
 import type { Word } from "../judge/conclusion.ts";
 import type { Examination } from "../judge/examination.ts";
-import { type Precision, ratioOf, summarise } from "../judge/precision.ts";
+import { type Precision, summarise } from "../judge/regimes.ts";
+import { classLines, className, isDivided } from "./check-precision.ts";
 import { missedLines } from "./check-missed.ts";
 import { verdictIn } from "./reasons.ts";
 import { tableOf } from "./table.ts";
-import { counted } from "./words.ts";
+import { counted, number } from "./words.ts";
 
 /** The most ops whose sizes are printed. */
 const MOST_SIZES = 2;
@@ -116,7 +117,7 @@ export function examinationTable(examinations: readonly Examination[]): string[]
     ] as const;
     return [
       op,
-      summary === undefined ? `not measured: ${unmeasured ?? "failed"}` : className(summary),
+      summary === undefined ? `not measured: ${unmeasured ?? "failed"}` : summaryName(precision, summary),
       summary === undefined ? "" : number(summary.ratio),
       exactness === undefined ? "" : `${exactness.exact} of ${exactness.elements}`,
       counts
@@ -154,9 +155,8 @@ export function examinationLines(
   again: string,
   terms: string,
 ): string[] {
-  const unusual = precision.filter((p) => p.class !== "float32");
   const lines = [
-    ...unusual.map((p) => `${p.output} is ${className(p)}, its errors ${number(ratioOf(p))} × those of float32`),
+    ...classLines(precision),
     ...relations.flatMap(({ state, message }) => (state === "rounded" ? [`bits differ: ${message}`] : [])),
     ...notes,
   ];
@@ -174,8 +174,8 @@ function shown(op: string, list: readonly string[], mark: string): string[] {
 
 const MOST_LINES = 6;
 
-function className({ class: name, between }: Pick<Precision, "class" | "between">): string {
-  return name === "undecidable" ? `undecidable: ${between.join(" or ")}` : name;
+function summaryName(precision: readonly Precision[], summary: Pick<Precision, "class" | "between">): string {
+  return precision.some(isDivided) ? `${className(summary)} at some sizes` : className(summary);
 }
 
 /** A failure: what is wrong, and the line that shows it again under the same terms. */
@@ -193,10 +193,4 @@ function kept(evidence: string | undefined): string[] {
 /** A word of a shell's command line. */
 export function shellWord(text: string): string {
   return `'${text.replaceAll("'", String.raw`'\''`)}'`;
-}
-
-function number(x: number): string {
-  if (!Number.isFinite(x)) return String(x);
-  if (x === 0) return "0";
-  return x >= 0.001 && x < 1e5 ? String(Number(x.toPrecision(2))) : x.toExponential(1);
 }

@@ -60,6 +60,15 @@ export function classesFor({ name: op }: Operation, dtype: DTypeName): readonly 
   return precisionClasses.filter((name) => asked.test(name) && !(COPY.test(op) && name.endsWith("inputs")));
 }
 
+/** What is emulated: an op, by its correct evaluations. */
+export interface Emulated {
+  readonly operation: Operation;
+  readonly evaluations: readonly Evaluation[];
+  readonly target: Target;
+  /** The dtype of its inputs and outputs; in 16 bits there are one-sided manners too, since only systematic errors show there. */
+  readonly dtype: DTypeName;
+}
+
 interface Manner {
   readonly habits: Partial<Habits>;
   readonly inputs?: FormatName;
@@ -140,26 +149,24 @@ const oneSided: Readonly<Partial<Record<WholeClass, readonly Manner[]>>> = {
 /** Ops in which an exponential may multiply a sum repeatedly, how often depending on the variant. */
 const RESCALING = /attention|cross-entropy/;
 
-/**
- * The outputs of one problem in each manner of a class, each with another evaluation of the op; `thorough` adds one-sided
- * manners.
- */
+/** The `outputs` of one problem in each manner of a class, each with another evaluation of the op. */
 export function emulate(
-  operation: Operation,
-  evaluations: readonly Evaluation[],
+  { operation, evaluations, target, dtype }: Emulated,
   problem: Problem,
-  target: Target,
   name: WholeClass,
   seed: number,
-  thorough = false,
+  only: readonly string[],
 ): Outputs[] {
+  // Sums of products err by what is lost of their factors, in any order.
+  const [{ inputs: low }] = manners[name];
+  if (low !== undefined && ONE_STEP.test(operation.name)) return exactlyLow(operation, problem, low);
   // A target that rounds to nearest has no truncating device; the class is emulated all the same.
   const device: Target =
     name === "float32, truncating" ? { ...target, u: Math.max(target.u, powerOfTwo(-23)) } : target;
   const usual = manners[name].map(
     (manner, i) => [manner, evaluations[Math.floor((i * evaluations.length) / manners[name].length)]] as const,
   );
-  const others = thorough ? (oneSided[name] ?? []) : [];
+  const others = dtype === "float32" ? [] : (oneSided[name] ?? []);
   const tried = RESCALING.test(operation.name) ? evaluations : evaluations.slice(0, 1);
   const more = tried.flatMap((evaluation) => others.map((manner) => [manner, evaluation] as const));
   const inOrder = [...usual, ...more].map(([{ habits, inputs, outputs }, evaluation], i) => {
@@ -175,11 +182,10 @@ export function emulate(
     const cut = habits.narrowing === "truncating";
     // Statistics stay float32 whatever the other inputs are.
     const given = inputs === undefined ? problem.inputs : narrowed(problem.inputs, inputs, cut, operation.wide);
-    const got = evaluation.evaluate(f, given, problem.scalars);
+    const got = evaluation.evaluate(f, given, problem.scalars, only);
     return outputs === undefined ? got : (narrowed(got, outputs, cut) as Outputs);
   });
-  const [{ inputs }] = manners[name];
-  return inputs === undefined ? inOrder : [...inOrder, ...exactlyLow(operation, problem, inputs)];
+  return low === undefined ? inOrder : [...inOrder, ...exactlyLow(operation, problem, low)];
 }
 
 /** The outputs of the formula itself, from inputs that are low. */

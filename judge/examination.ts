@@ -5,7 +5,7 @@ import type { Evaluation } from "../zoo/evaluation.ts";
 import { evaluationsOf } from "../zoo/index.ts";
 import { fuseEvaluations, partsOf } from "./fused.ts";
 import type { Hygiene } from "./hygiene.ts";
-import type { Precision } from "./precision.ts";
+import type { Precision } from "./regimes.ts";
 import type { Outcome, Relation } from "./relations/relation.ts";
 
 export interface Exactness {

@@ -16,7 +16,8 @@ import {
   type RelationResult,
 } from "./examination.ts";
 import { type Bits, type Hygiene, inspectBits, inspectNonFinite, type NonFinite, together } from "./hygiene.ts";
-import { measureProbe, precisionOf, type ProbeFinding, type SeenOutput } from "./precision.ts";
+import { measureProbe, type ProbeFinding } from "./precision.ts";
+import { precisionOf, type SeenOutput } from "./regimes.ts";
 import { LONG, type Probe, precisionProbes } from "./probes.ts";
 import { relationsOf } from "./relations/index.ts";
 import { formatRelation, type Relation, type Trial } from "./relations/relation.ts";
@@ -128,11 +129,11 @@ export class Examiner {
     return this.seen.length === 0 ? "no element has a bound" : undefined;
   }
 
-  /** What is known of outputs of which all probes were tried: some alone would name a class that the others rule out. */
+  /** What is known of outputs of which all probes with few rows were tried: some alone would name a class that the others rule out. */
   private measured(): SeenOutput[] {
     const untried = this.probes.filter((probe) => !this.tried.has(probe));
-    const left = new Set(untried.flatMap(({ outputs }) => outputs));
-    return this.seen.filter(({ output }) => !left.has(output));
+    const left = new Set(untried.filter(({ tiles }) => tiles === undefined).flatMap(({ outputs }) => outputs));
+    return this.seen.filter(({ output, probe }) => probe.tiles !== undefined || !left.has(output));
   }
 
   private part(part: Untried["part"], line: string, run: () => Promise<void>): ExaminationPart {

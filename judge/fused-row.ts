@@ -140,7 +140,8 @@ function fuseProbes(parts: Parts, first: JudgeRow, second: JudgeRow, n: number):
   const { a, b, main, fed } = parts;
   const outputs = Object.keys(b.outputs);
   const [passed, taken] = [axesOf(a.outputs[main]), axesOf(b.inputs[fed])];
-  const [long, others] = [first.probes(n), second.probes(n)];
+  const small = ({ tiles }: Probe): boolean => tiles === undefined; // every element of a fused op is measured
+  const [long, others] = [first.probes(n).filter(small), second.probes(n).filter(small)];
   const [short] = first.probes(SHORT);
   if (long.length === 0 || others.length === 0) return [];
   const [{ sizes: least }] = others;

@@ -13,32 +13,20 @@
 // For an output that is stored in 16 bits, errors are taken from the rounded truth: float32 shows none except where the
 // truth lies next to a tie. Most of a sum's errors are lost in the rounding, so there are further probes (cancelling.ts),
 // and each rules out what it can. A class that no probe can expose is reported as possible, together with float32.
-import type { DTypeName } from "../reference/dtype.ts";
-import { storageOf } from "../reference/operation.ts";
+import { outputShapes, type Outputs, storageOf } from "../reference/operation.ts";
 import type { Candidate } from "../reference/candidate.ts";
 import { runCandidate } from "./candidates/run.ts";
 import { type Case, formatCase, type Problem } from "./case.ts";
-import { isNoClass, type NamedClass, nameClass, rms, SPREAD } from "./classify.ts";
+import { nameClass, rms, SPREAD } from "./classify.ts";
 import { gridOf } from "./grid.ts";
 import { joined, withSources } from "./source-search.ts";
 import { settled } from "./twins.ts";
-import { classesFor, type PrecisionClass, precisionClasses } from "./emulation.ts";
+import { classesFor, type PrecisionClass } from "./emulation.ts";
+import { type Precision, precisionOf, type Seen, type SeenOutput } from "./regimes.ts";
 import type { Probe } from "./probes.ts";
-import { Ruler, Sample, type Setup } from "./sample.ts";
-import { judgeOutputs, roundProblem } from "./verdict.ts";
+import { type Sample, Scene, type Setup } from "./sample.ts";
+import { judgeOutputs, misshapen, roundProblem } from "./verdict.ts";
 import { append, largest, smallest } from "../reference/lists.ts";
-
-export interface Precision extends NamedClass {
-  readonly output: string;
-}
-
-/** A whole kernel in one class: that of its coarsest output that could be decided. */
-export interface Summary {
-  readonly class: Precision["class"];
-  readonly between: readonly PrecisionClass[];
-  /** Measured ÷ the largest value that float32 to nearest was predicted to have. */
-  readonly ratio: number;
-}
 
 /** A finding of the bound on a probe, whose sums are longer than those of ordinary cases. */
 export interface ProbeFinding {
@@ -74,52 +62,43 @@ export async function measureProbe(
   findings: ProbeFinding[],
 ): Promise<readonly SeenOutput[]> {
   const { operation, seed, pause } = setup;
-  const { sizes, outputs, draws = 1, profile = "unit", change } = probe;
+  const { sizes, outputs, draws = 1, profile = "unit" } = probe;
   const samples: Sample[] = [];
   for (let draw = 0; draw < draws; draw++) {
     await pause?.();
     const c: Case = { op: operation.name, sizes, profile, seed: seed + draw };
-    const ruler = rulerOf(setup, probe, c);
-    const { outputs: got } = await runCandidate(operation, candidate, ruler.problem);
-    const verdict = judgeOutputs(operation, got, ruler.problem, setup);
-    const told = change === undefined ? {} : { change: change.name };
-    append(
-      findings,
-      verdict.findings.map((message) => ({ case: c, ...told, message })),
-    );
-    if (
-      outputs.every((name) => verdict.comparisons.some((comparison) => comparison.output === name)) // none of another shape
-    ) {
-      samples.push(new Sample(ruler, got));
-      await emulateAll(ruler, setup);
-    }
+    const scene = sceneOf(setup, probe, c);
+    const { outputs: got } = await runCandidate(operation, candidate, scene.problem);
+    const wrong = wrongIn(probe, got, scene.problem, setup);
+    const told = probe.change === undefined ? {} : { change: probe.change.name };
+    for (const message of wrong) findings.push({ case: c, ...told, message });
+    const shapes = outputShapes(operation, scene.problem.inputs, scene.problem.scalars);
+    if (outputs.some((name) => misshapen(name, got[name], shapes[name]) !== undefined)) return [];
+    append(samples, scene.samples(got));
+    await emulateAll(scene, setup);
   }
-  if (samples.length < draws) return [];
   const seen: SeenOutput[] = [];
   for (const output of outputs) {
     if (!samples.some((sample) => sample.hasBound(output))) continue; // no class could be told from another
     const found = classify(output, samples, setup);
-    const named = await settled(found.named, output, candidate, sizes, setup);
-    seen.push({ ...found, output, named });
+    const named = await settled(found.named, output, candidate, probe, setup);
+    seen.push({ ...found, output, named, probe });
   }
   return seen;
 }
 
-/** Each output's class, from all that probes showed of it. */
-export function precisionOf(seen: readonly SeenOutput[], { operation, dtype }: Setup): Precision[] {
-  const precision: Precision[] = [];
-  for (const output of new Set(seen.map((one) => one.output))) {
-    const list = seen.filter((one) => one.output === output);
-    precision.push({ output, ...together(list, storageOf(operation, output, dtype)) });
-  }
-  return precision;
+/** What is wrong with outputs. Whole tiles are only measured, since large cases hold them to their bound. */
+function wrongIn({ tiles }: Probe, got: Outputs, problem: Problem, setup: Setup): readonly string[] {
+  if (tiles === undefined) return judgeOutputs(setup.operation, got, problem, setup).findings;
+  const shapes = outputShapes(setup.operation, problem.inputs, problem.scalars);
+  return Object.entries(shapes).flatMap(([name, shape]) => misshapen(name, got[name], shape) ?? []);
 }
 
 /** Emulates every class now, with pauses: together they take the longest of all that a check does. */
-async function emulateAll(ruler: Ruler, { operation, dtype, pause }: Setup): Promise<void> {
+async function emulateAll(scene: Scene, { operation, dtype, pause }: Setup): Promise<void> {
   for (const name of classesFor(operation, dtype)) {
     await pause?.();
-    ruler.emulated(name);
+    scene.emulate(name);
   }
 }
 
@@ -133,27 +112,15 @@ export function problemOf(
   return change === undefined ? plain : roundProblem(operation, change.of(operation, plain, seed), dtype);
 }
 
-/** The ruler of a probe's case: one that the setup keeps, or a new one. */
-function rulerOf(setup: Setup, probe: Probe, c: Case): Ruler {
+/** The scene of a probe's case: one that the setup keeps, or a new one. */
+function sceneOf(setup: Setup, probe: Probe, c: Case): Scene {
   const key = [formatCase(c), probe.change?.name].join();
-  const kept = setup.rulers?.get(key);
+  const kept = setup.scenes?.get(key);
   if (kept !== undefined) return kept;
-  const ruler = new Ruler(setup, problemOf(setup, probe, c.seed), c.seed);
-  setup.rulers?.set(key, ruler);
-  return ruler;
-}
-
-/** What a probe showed of one output. */
-export interface SeenOutput extends Seen {
-  readonly output: string;
-}
-
-/** The evidence of one probe on an output. */
-interface Seen {
-  readonly named: NamedClass;
-  /** For each evaluation of each class: whether it errs there before the last rounding, and whether that can be seen. */
-  readonly errs: ReadonlyMap<PrecisionClass, readonly boolean[]>;
-  readonly shows: ReadonlyMap<PrecisionClass, readonly boolean[]>;
+  const problem = problemOf(setup, probe, c.seed);
+  const scene = new Scene(setup, probe, problem, c.seed);
+  setup.scenes?.set(key, scene);
+  return scene;
 }
 
 function classify(output: string, samples: readonly Sample[], { operation, dtype }: Setup): Seen {
@@ -169,7 +136,7 @@ function classify(output: string, samples: readonly Sample[], { operation, dtype
   const above = (all: typeof emulated, noise: number) =>
     new Map([...all].map(([name, list]) => [name, list.map((evaluation) => rms(evaluation) > SPREAD * noise)]));
   const storage = storageOf(operation, output, dtype);
-  const values = samples.flatMap(({ got }) => Array.from(got[output].data));
+  const values = samples.flatMap((sample) => sample.given(output));
   const valuesOf = (name: PrecisionClass): number[][] => of("values", [name]).get(name)!;
   const [plain] = valuesOf("float32");
   const format = gridOf(values, storage, plain);
@@ -202,61 +169,4 @@ function luckOf(steps: readonly number[], noise: number): number {
   const total = (of: (step: number) => number): number => real.reduce((sum, step) => sum + of(step), 0);
   const one = total((step) => step) / total((step) => 1 / step);
   return Math.sqrt((total((step) => step * Math.min(step, noise)) + one) / steps.length);
-}
-
-/**
- * The classes that all probes of an output leave. A probe leaves a class that it names. If it names float32, it also leaves
- * the classes that it cannot see, or cannot see in every variant of the formula that errs on some probe.
- */
-function together(list: readonly Seen[], storage: DTypeName): NamedClass {
-  if (storage === "float32" && list.length === 1) return list[0].named;
-  const sorted = list.map(({ named }) => named).toSorted((a, b) => ratioOf(b) - ratioOf(a));
-  if (isNoClass(sorted[0].class)) return sorted[0];
-  const namesOf = ({ class: name, between }: NamedClass): readonly NamedClass["class"][] =>
-    between.length > 0 ? between : [name];
-  const erring = (name: PrecisionClass, i: number): boolean => list.some(({ errs }) => errs.get(name)![i]);
-  const isUnseen = ({ shows }: Seen, name: PrecisionClass): boolean =>
-    name === "float32" || shows.get(name)!.some((shown, i) => !shown && erring(name, i));
-  const possible = (seen: Seen, name: PrecisionClass): boolean =>
-    namesOf(seen.named).includes(name) || (namesOf(seen.named).includes("float32") && isUnseen(seen, name));
-  const known = [...list[0].errs.keys()].filter(
-    (name) => name === "float32" || list[0].errs.get(name)!.some((_, i) => erring(name, i)),
-  );
-  const left = known.filter((name) => list.every((seen) => possible(seen, name)));
-  // The kernel mixes classes or belongs to none of these: every class that a probe named is kept.
-  if (left.length === 0) {
-    const named = new Set(list.flatMap((seen) => namesOf(seen.named)));
-    append(
-      left,
-      precisionClasses.filter((name) => name !== "float32" && named.has(name)),
-    );
-    if (left.length === 0) return sorted[0];
-  }
-  const telling = sorted.filter((named) => left.some((name) => namesOf(named).includes(name)));
-  const shown = telling.find((named) => ratioOf(named) < Infinity) ?? sorted[0];
-  return left.length === 1
-    ? { ...shown, class: left[0], between: [] }
-    : { ...shown, class: "undecidable", between: left };
-}
-
-/**
- * The output farthest from float32 whose class was decided; failing that, the farthest undecidable one, unless it may be
- * float32 and another output is. Undefined without outputs.
- */
-export function summarise(precision: readonly Precision[]): Summary | undefined {
-  const all = precision.map((p) => ({ class: p.class, between: p.between, ratio: ratioOf(p) }));
-  const sorted = all.toSorted((a, b) => b.ratio - a.ratio);
-  const exact = sorted.find((p) => p.class === "float32");
-  return (
-    sorted.find((p) => p.class !== "undecidable" && p.class !== "float32") ??
-    sorted.find((p) => p.class === "undecidable" && !(exact !== undefined && p.between.includes("float32"))) ??
-    exact ??
-    sorted[0]
-  );
-}
-
-/** How many times as large as float32's the errors are. */
-export function ratioOf({ measured, predictions }: NamedClass): number {
-  if (measured === 0) return 0;
-  return measured / (predictions.find((p) => p.class === "float32")?.high ?? NaN);
 }

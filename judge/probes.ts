@@ -1,6 +1,7 @@
 // The sizes on which a candidate's precision is measured.
 import type { DTypeName } from "../reference/dtype.ts";
-import type { Sizes } from "./case.ts";
+import type { Part } from "./at-scale.ts";
+import type { Problem, Sizes } from "./case.ts";
 import { type Change, counted, mirroredAlong } from "./cancelling.ts";
 import type { MadeUp } from "./profile.ts";
 import type { JudgeRow } from "./row.ts";
@@ -14,7 +15,14 @@ export interface Probe<Output extends string = string> {
   readonly profile?: MadeUp;
   /** A change to the inputs, and its name in words. */
   readonly change?: { readonly name: string; readonly of: Change };
+  /** Of an output of whole tiles, the parts that are measured. Each such probe has a class of its own. */
+  readonly tiles?: (problem: Problem, seed: number) => readonly Part[];
 }
+
+/** Rows and columns that are measured of a large output. */
+export const MEASURED = { rows: 8, columns: 8 } as const;
+/** The sides of outputs that fill the tiles of a matrix product. */
+export const SIDES = [64, 128] as const;
 
 /** The length of sums at which a proof alone would let low precision pass. */
 export const LONG = 4096;

@@ -2,7 +2,10 @@
 import { type DTypeName, dtypes, round, ulp } from "../reference/dtype.ts";
 import { type Operation, type Outputs, storageOf } from "../reference/operation.ts";
 import type { Tensor } from "../reference/tensor.ts";
+import type { Probe } from "./probes.ts";
 import type { Evaluation } from "../zoo/evaluation.ts";
+import { cutOut } from "./around.ts";
+import type { Part } from "./at-scale.ts";
 import type { Problem } from "./case.ts";
 import type { JudgeRow } from "./row.ts";
 import { emulate, type PrecisionClass } from "./emulation.ts";
@@ -17,10 +20,35 @@ export interface Setup extends Terms {
   /** Correct evaluations of the op. */
   readonly evaluations: readonly Evaluation[];
   readonly seed: number;
-  /** Keeps each probe's ruler for the next candidate that is measured in the same setup. */
-  readonly rulers?: Map<string, Ruler>;
+  /** Keeps each probe's scene for the next candidate that is measured in the same setup. */
+  readonly scenes?: Map<string, Scene>;
   /** Called between two stretches of work. What it throws ends the measurement. */
   readonly pause?: () => Promise<void>;
+}
+
+/** What a candidate is run on in one probe, and the rulers for what is measured of its outputs. */
+export class Scene {
+  readonly problem: Problem;
+  private readonly rulers: readonly (readonly [Ruler, Part | undefined])[];
+
+  constructor(setup: Setup, { outputs, tiles }: Probe, problem: Problem, seed: number) {
+    this.problem = problem;
+    const parts = tiles?.(problem, seed) ?? [undefined];
+    this.rulers = parts.map((part) => {
+      const small = part === undefined ? problem : cutOut(problem, part);
+      return [new Ruler(setup, small, seed, outputs), part] as const;
+    });
+  }
+
+  /** The same for every candidate. */
+  emulate(name: PrecisionClass): void {
+    for (const [ruler] of this.rulers) ruler.emulated(name);
+  }
+
+  /** One sample for each part that is measured. */
+  samples(got: Outputs): Sample[] {
+    return this.rulers.map(([ruler, part]) => new Sample(ruler, got, part));
+  }
 }
 
 /** The scale for errors on one problem, whatever the candidate: the truth, the allowances, and each class's outputs. */
@@ -32,29 +60,30 @@ export class Ruler {
   /** What may be read or stored low alone. */
   readonly sources: Sources;
   private readonly seed: number;
+  private readonly outputs: readonly string[];
   private readonly evaluations = new Map<PrecisionClass, readonly Outputs[]>();
 
-  constructor(setup: Setup, problem: Problem, seed: number) {
+  constructor(setup: Setup, problem: Problem, seed: number, outputs: readonly string[]) {
     const { operation, evaluations, target } = setup;
     this.sources = new Sources(operation, evaluations, problem, target);
     this.setup = setup;
     this.problem = problem;
     this.seed = seed;
+    this.outputs = outputs;
     this.want = truth(operation, problem);
     this.scale = operation.bound(widen(problem.inputs), problem.scalars, { ...target, stores: {} });
   }
 
-  /** The outputs of each evaluation of a class. */
+  /** The measured outputs of each evaluation of a class. */
   emulated(name: PrecisionClass): readonly Outputs[] {
-    let outputs = this.evaluations.get(name);
-    if (outputs === undefined) {
-      const { operation, evaluations, target, dtype } = this.setup;
-      outputs = isSource(name)
+    let found = this.evaluations.get(name);
+    if (found === undefined) {
+      found = isSource(name)
         ? this.sources.outputs(sourceOf(name))
-        : emulate(operation, evaluations, this.problem, target, name, this.seed, dtype !== "float32");
-      this.evaluations.set(name, outputs);
+        : emulate(this.setup, this.problem, name, this.seed, this.outputs);
+      this.evaluations.set(name, found);
     }
-    return outputs;
+    return found;
   }
 }
 
@@ -62,20 +91,24 @@ export class Ruler {
 export class Sample {
   readonly got: Outputs;
   readonly ruler: Ruler;
+  private readonly part: Part | undefined;
 
-  constructor(ruler: Ruler, got: Outputs) {
+  /** `got` are outputs of the ruler's problem, or of the large one of which that is a part. */
+  constructor(ruler: Ruler, got: Outputs, part?: Part) {
     this.ruler = ruler;
     this.got = got;
+    this.part = part;
   }
 
   /** Whether a correct kernel has a bound at any element. */
   hasBound(output: string): boolean {
-    return this.ruler.scale[output].data.some((bound) => bound < Infinity);
+    return Array.from(this.places(output)).some((i) => this.ruler.scale[output].data[i] < Infinity);
   }
 
   /** Error ÷ allowance of the candidate, where an element has a scale. */
   errors(output: string): number[] {
-    return this.each(output, (want, scale, i) => (this.got[output].data[i] - this.stored(output, want)) / scale);
+    const given = (i: number): number => this.got[output].data[this.at(output, i)];
+    return this.each(output, (want, scale, i) => (given(i) - this.stored(output, want)) / scale);
   }
 
   /** The same for each evaluation of a class. */
@@ -86,9 +119,16 @@ export class Sample {
     });
   }
 
+  /** The candidate's numbers. */
+  given(output: string): number[] {
+    return Array.from(this.places(output), (i) => this.got[output].data[this.at(output, i)]);
+  }
+
   /** The numbers of each evaluation of a class as they are stored. */
   values(output: string, name: PrecisionClass): number[][] {
-    return this.ruler.emulated(name).map(({ [output]: { data } }) => Array.from(data, (x) => this.stored(output, x)));
+    return this.ruler
+      .emulated(name)
+      .map(({ [output]: { data } }) => Array.from(this.places(output), (i) => this.stored(output, data[i])));
   }
 
   /** The same errors before anything is rounded to fewer bits than float32. */
@@ -120,7 +160,7 @@ export class Sample {
     const [want, scale]: Tensor["data"][] = [this.ruler.want[output].data, this.ruler.scale[output].data];
     const list: number[] = [];
     const format = dtypes[this.storage(output)];
-    for (let i = 0; i < want.length; i++) {
+    for (const i of this.places(output)) {
       // Where nothing is allowed, errors count in half units of float32.
       const allowed = scale[i] === 0 ? ulp(want[i], dtypes.float32) / 2 : scale[i];
       if (!(allowed < Infinity && Number.isFinite(want[i]))) continue;
@@ -128,5 +168,16 @@ export class Sample {
       list.push(of(want[i], format.name === "float32" ? allowed : allowed + ulp(want[i], format), i));
     }
     return list;
+  }
+
+  /** The elements of the ruler's outputs that are measured. */
+  private places(output: string): Iterable<number> {
+    if (this.part !== undefined && this.part.outputs[output] === undefined) return [];
+    return this.part?.keep?.[output] ?? this.ruler.want[output].data.keys();
+  }
+
+  /** Where an element of the ruler's outputs lies in the candidate's. */
+  private at(output: string, i: number): number {
+    return this.part?.outputs[output]?.(i) ?? i;
   }
 }

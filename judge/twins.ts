@@ -7,7 +7,9 @@ import type { Problem, Sizes } from "./case.ts";
 import { largest, smallest } from "../reference/lists.ts";
 import { difference, explained, type NamedClass, rms, SPREAD } from "./classify.ts";
 import type { PrecisionClass } from "./emulation.ts";
-import { Ruler, Sample, type Setup } from "./sample.ts";
+import type { Probe } from "./probes.ts";
+import { type Sample, Scene, type Setup } from "./sample.ts";
+import { joined } from "./source-search.ts";
 import { savedAgain } from "./saved.ts";
 import { roundProblem } from "./verdict.ts";
 
@@ -21,15 +23,15 @@ export async function settled(
   named: NamedClass,
   output: string,
   candidate: Candidate,
-  sizes: Sizes,
+  probe: Probe,
   setup: Setup,
 ): Promise<NamedClass> {
   if (!isTwins(named.between)) return named;
   for (const factor of factorsFor(setup.dtype)) {
-    const problem = scaled(setup, sizes, factor);
+    const problem = scaled(setup, probe.sizes, factor);
     const { outputs: got } = await runCandidate(setup.operation, candidate, problem);
-    const sample = new Sample(new Ruler(setup, problem, setup.seed), got);
-    const [one, ...others] = explainingOf(sample, output, named.between);
+    const samples = new Scene(setup, probe, problem, setup.seed).samples(got);
+    const [one, ...others] = explainingOf(samples, output, named.between);
     if (one !== undefined && others.length === 0) return { ...named, class: one, between: [] };
   }
   return named;
@@ -61,16 +63,21 @@ function scaled({ operation, spec, dtype, seed }: Setup, sizes: Sizes, factor: n
  * The classes with numbers at the same elements as the candidate's, and errors of the size nearest to its own. If several
  * are as near, those that explain its errors.
  */
-function explainingOf(sample: Sample, output: string, between: readonly PrecisionClass[]): PrecisionClass[] {
-  const errors = sample.errors(output);
+function explainingOf(
+  samples: readonly Sample[],
+  output: string,
+  between: readonly PrecisionClass[],
+): PrecisionClass[] {
+  const errors = samples.flatMap((sample) => sample.errors(output));
+  const emulated = (name: PrecisionClass): number[][] => joined(samples.map((sample) => sample.emulated(output, name)));
   const finite = errors.flatMap((x, i) => (Number.isFinite(x) ? [i] : []));
   const of = (list: readonly number[]): number[] => finite.map((i) => list[i]);
-  const noise = largest(sample.emulated(output, "float32").map(rms));
+  const noise = largest(emulated("float32").map(rms));
   const sizeOf = (list: readonly number[]): number => Math.log(Math.hypot(rms(of(list)), noise));
   const alike = new Map(
     between.map((name) => [
       name,
-      sample.emulated(output, name).filter((e) => e.every((x, i) => Number.isFinite(x) === Number.isFinite(errors[i]))),
+      emulated(name).filter((e) => e.every((x, i) => Number.isFinite(x) === Number.isFinite(errors[i]))),
     ]),
   );
   const distance = (name: PrecisionClass): number =>

@@ -12,7 +12,7 @@ import {
   storageOf,
 } from "../reference/operation.ts";
 import type { Target } from "../reference/targets.ts";
-import { type Floats, type Ints, sizeOf, type Tensor } from "../reference/tensor.ts";
+import { sizeOf, type Floats, type Ints, type Tensor } from "../reference/tensor.ts";
 import type { Problem } from "./case.ts";
 import { type Candidate, type CandidateResult, ProtocolError } from "../reference/candidate.ts";
 import { FormatError } from "../formats/error.ts";
@@ -172,20 +172,23 @@ export function judgeOutputs(
   const compare = comparing(operation, problem, terms);
   const comparisons: Compared[] = [];
   for (const name of Object.keys(operation.outputs)) {
-    const got = outputs[name];
-    if (got === undefined) {
-      findings.push(`output ${name} is missing`);
+    const wrong = misshapen(name, outputs[name], shapes[name]);
+    if (wrong !== undefined) {
+      findings.push(wrong);
       continue;
     }
-    if (got.shape.join() !== shapes[name].join() || got.data.length !== sizeOf(shapes[name])) {
-      findings.push(`output ${name} has shape [${got.shape}], expected [${shapes[name]}]`);
-      continue;
-    }
-    const comparison = compare(name, got);
+    const comparison = compare(name, outputs[name]);
     comparisons.push(comparison);
     if (comparison.outside > 0 && comparison.at !== undefined) findings.push(describeFinding(comparison.at));
   }
   return { comparisons, findings };
+}
+
+/** What is wrong with an output before any of its numbers is looked at. */
+export function misshapen(name: string, got: Tensor | undefined, shape: readonly number[]): string | undefined {
+  if (got === undefined) return `output ${name} is missing`;
+  const isRight = got.shape.join() === shape.join() && got.data.length === sizeOf(shape);
+  return isRight ? undefined : `output ${name} has shape [${got.shape}], expected [${shape}]`;
 }
 
 /** Holds every element to its bound. */

@@ -8,8 +8,9 @@ import { buildCase, comparing } from "../judge/campaign.ts";
 import type { Case, Problem, Sizes } from "../judge/case.ts";
 import type { Chosen } from "../judge/choose.ts";
 import { correctEvaluations } from "../judge/examination.ts";
-import { measureProbe, precisionOf, type ProbeFinding, type SeenOutput } from "../judge/precision.ts";
+import { measureProbe, type ProbeFinding } from "../judge/precision.ts";
 import { precisionProbes } from "../judge/probes.ts";
+import { precisionOf, type SeenOutput } from "../judge/regimes.ts";
 import { roundProblem } from "../judge/verdict.ts";
 
 export const GATES = [16, 32, 64, 128, 256, 1024, 2048];
@@ -168,7 +169,8 @@ async function examined(
       const beyond = seen.filter(({ sizes }) => isBeyond(gate, sizes));
       if (beyond.some(({ isOutside }) => isOutside)) return [gate, "rejected"];
       const classes = precisionOf(beyond.flatMap(({ outputs }) => outputs), setup); // prettier-ignore
-      const isNamed = classes.some((one) => [one.class, ...one.between].some((word) => word.includes("tf32")));
+      const words = classes.flatMap(({ regimes }) => regimes.flatMap((one) => [one.class, ...one.between]));
+      const isNamed = words.some((word) => word.includes("tf32"));
       return [gate, isNamed ? "named" : "missed"];
     }),
   );

@@ -9,7 +9,8 @@ export interface Evaluation {
   readonly op: string;
   /** Which variants it exercises, by the names in the op's row (`covered`). */
   readonly covers: readonly string[];
-  readonly evaluate: (f: Float32Arithmetic, inputs: Inputs, scalars: Scalars) => Outputs;
+  /** Where `only` names some outputs, the others may be left out. */
+  readonly evaluate: (f: Float32Arithmetic, inputs: Inputs, scalars: Scalars, only?: readonly string[]) => Outputs;
 }
 
 /** An evaluation of an op whose row the compiler knows: a variant that the row does not list does not compile. */

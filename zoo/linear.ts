@@ -49,11 +49,11 @@ export const forward = entriesOf(dots).map(([name, dot]): EvaluationOf<"linear.f
 export const backward = entriesOf(dots).map(([name, dot]): EvaluationOf<"linear.backward"> => ({
   op: "linear.backward",
   covers: [name],
-  evaluate: (f, inputs) => {
+  evaluate: (f, inputs, _, only = ["dx", "dw"]) => {
     const { dy, x, w } = inputs as Record<string, Tensor>;
     return {
-      dx: product(f, dot, vectors(dy, "rows"), vectors(w, "columns")),
-      dw: product(f, dot, vectors(dy, "columns"), vectors(x, "columns")),
+      ...(only.includes("dx") ? { dx: product(f, dot, vectors(dy, "rows"), vectors(w, "columns")) } : {}),
+      ...(only.includes("dw") ? { dw: product(f, dot, vectors(dy, "columns"), vectors(x, "columns")) } : {}),
     };
   },
 }));

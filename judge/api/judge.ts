@@ -8,7 +8,7 @@ import type { Chosen } from "../choose.ts";
 import { Deadline } from "../deadline.ts";
 import type { Exactness, Examination, Promises, RelationResult } from "../examination.ts";
 import type { CaseWorkers, Workers } from "../jobs/workers.ts";
-import type { Precision } from "../precision.ts";
+import type { Precision } from "../regimes.ts";
 import { parseReplay, type Replayed } from "../replay.ts";
 import type { Excluded } from "../sizes/excluded.ts";
 import type { ModelCase } from "../sizes/model.ts";

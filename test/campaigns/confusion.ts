@@ -2,7 +2,7 @@
 // named right, undecidable and wrong. Exit status 1 after a wrong word, or where more than a tenth is undecidable.
 import Table from "cli-table3";
 import { parseArgs } from "node:util";
-import type { Ruler } from "../../judge/sample.ts";
+import type { Scene } from "../../judge/sample.ts";
 import { targets } from "../../reference/targets.ts";
 import type { Word } from "../confusion/line.ts";
 import { lines } from "../confusion/lines.ts";
@@ -33,12 +33,12 @@ const chosen = lines.filter(
 const entries: Entry[] = [];
 for (const n of values.n?.map(Number) ?? LENGTHS) {
   const start = performance.now();
-  const rulers = new Map<string, Map<string, Ruler>>(); // the emulations of one op and dtype
+  const scenes = new Map<string, Map<string, Scene>>(); // the emulations of one op and dtype
   for (const line of chosen) {
     const key = [line.op, line.dtype].join();
-    const kept = rulers.get(key) ?? new Map<string, Ruler>();
-    rulers.set(key, kept);
-    const found = await entriesFor(line, { n, seed: Number(values.seed), target, rulers: kept });
+    const kept = scenes.get(key) ?? new Map<string, Scene>();
+    scenes.set(key, kept);
+    const found = await entriesFor(line, { n, seed: Number(values.seed), target, scenes: kept });
     entries.push(...found);
     for (const one of found) if (one.mark !== "right") process.stdout.write(`${told(one)}\n`);
   }

@@ -1,6 +1,6 @@
 // A sample of the confusion matrix: no candidate of known precision gets a wrong word. `npm run campaign:confusion` has the rest.
 import { expect, test } from "vitest";
-import type { Ruler } from "../../judge/sample.ts";
+import type { Scene } from "../../judge/sample.ts";
 import { lines } from "./lines.ts";
 import { entriesFor, told } from "./matrix.ts";
 
@@ -13,10 +13,10 @@ const sample = [
 const OPEN = /inputs \(|x3/;
 
 test.each([...new Set(sample.map(({ op }) => op))])("%s: no wrong word", async (op) => {
-  const rulers = new Map<string, Ruler>();
+  const scenes = new Map<string, Scene>();
   const wrong: string[] = [];
   for (const line of sample.filter((one) => one.op === op && !OPEN.test(one.truth[0]))) {
-    const entries = await entriesFor(line, { n: 256, seed: 3, rulers });
+    const entries = await entriesFor(line, { n: 256, seed: 3, scenes });
     wrong.push(...entries.filter(({ mark }) => mark === "wrong" || mark === "unlisted").map(told));
   }
   expect(wrong).toEqual([]);

@@ -1,7 +1,9 @@
 // What each line of the confusion matrix is named, and whether that is right.
-import type { Ruler, Setup } from "../../judge/sample.ts";
+import type { Scene, Setup } from "../../judge/sample.ts";
+import type { Sizes } from "../../judge/case.ts";
 import { judgeRows } from "../../judge/ops/index.ts";
-import { measurePrecision, type Precision } from "../../judge/precision.ts";
+import { measurePrecision } from "../../judge/precision.ts";
+import type { Regime } from "../../judge/regimes.ts";
 import { precisionProbes } from "../../judge/probes.ts";
 import { operations } from "../../reference/ops/index.ts";
 import { type Target, targets } from "../../reference/targets.ts";
@@ -17,7 +19,7 @@ export interface Entry {
   readonly named: Word;
   readonly between: readonly Word[];
   readonly mark: Mark;
-  /** The line, the output and n, in words. */
+  /** The sizes, the output and the line, in words. */
   readonly where: string;
 }
 
@@ -26,23 +28,31 @@ export interface Trial {
   readonly seed: number;
   readonly target?: Target;
   /** Emulations that lines of one setup share. */
-  readonly rulers: Map<string, Ruler>;
+  readonly scenes: Map<string, Scene>;
 }
 
-/** The words for one line's outputs. Throws what its candidate throws. */
-export async function entriesFor(line: Line, { n, seed, target = targets.wgsl, rulers }: Trial): Promise<Entry[]> {
+/** The words for one line's outputs, one for each regime. Throws what its candidate throws. */
+export async function entriesFor(line: Line, { n, seed, target = targets.wgsl, scenes }: Trial): Promise<Entry[]> {
   const { op, dtype = "float32", how, outputs } = line;
   const [operation, spec] = [operations.get(op)!, judgeRows.get(op)!];
-  const setup: Setup = { operation, spec, evaluations: evaluationsOf(op), target, dtype, seed, rulers };
+  const setup: Setup = { operation, spec, evaluations: evaluationsOf(op), target, dtype, seed, scenes };
   const probes = precisionProbes(spec, n, dtype);
   const counted = probes.filter((probe) => outputs === undefined || probe.outputs.some((one) => outputs.includes(one)));
   const { precision } = await measurePrecision(line.candidate, counted, setup);
   return precision
     .filter(({ output }) => outputs === undefined || outputs.includes(output))
-    .map((found) => entry(line, found, `${op}.${found.output}, n = ${n}, seed ${seed}: ${how}`));
+    .flatMap(({ output, regimes }) =>
+      regimes.map((regime) => entry(line, regime, `${op} ${inWords(regime.sizes)}, ${output}, seed ${seed}: ${how}`)),
+    );
 }
 
-function entry({ truth }: Line, { class: named, between }: Precision, where: string): Entry {
+function inWords(sizes: Sizes): string {
+  return Object.entries(sizes)
+    .map(([name, length]) => `${name}=${length}`)
+    .join(" ");
+}
+
+function entry({ truth }: Line, { class: named, between }: Regime, where: string): Entry {
   const among = between.some((name) => truth.includes(name));
   const mark = truth.includes(named) ? "right" : named !== "undecidable" ? "wrong" : among ? "among" : "unlisted";
   return { truth: truth[0], named, between, mark, where };

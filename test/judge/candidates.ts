@@ -1,12 +1,14 @@
 // Candidates made of plain functions: the zoo's evaluations under chosen habits, and the oracle with a mistake in it.
 import type { Candidate } from "../../reference/candidate.ts";
 import { judgeRows } from "../../judge/ops/index.ts";
+import { type Probe, precisionProbes } from "../../judge/probes.ts";
+import type { JudgeRow } from "../../judge/row.ts";
 import { relationsOf } from "../../judge/relations/index.ts";
-import type { Ruler } from "../../judge/sample.ts";
+import type { Scene } from "../../judge/sample.ts";
 import type { Outcome, Trial } from "../../judge/relations/relation.ts";
 import { Float32Arithmetic, type Habits } from "../../zoo/arithmetic.ts";
 import { evaluationsOf } from "../../zoo/index.ts";
-import { type FormatName, formats, round, truncate } from "../../reference/dtype.ts";
+import { type DTypeName, type FormatName, formats, round, truncate } from "../../reference/dtype.ts";
 import type { Inputs, Outputs, Scalars } from "../../reference/operation.ts";
 import { operations } from "../../reference/ops/index.ts";
 import { targets } from "../../reference/targets.ts";
@@ -84,14 +86,19 @@ export function trialOf(op: string, tried: Candidate, seed = 1): Trial {
   };
 }
 
-const kept = new Map<string, Map<string, Ruler>>();
+const kept = new Map<string, Map<string, Scene>>();
 
-/** The rulers of one setup, shared by all candidates of a test file, because most of the time goes into their emulations. */
-export function rulersFor(...setup: readonly string[]): Map<string, Ruler> {
+/** The scenes of one setup, shared by all candidates of a test file, because most of the time goes into their emulations. */
+export function scenesFor(...setup: readonly string[]): Map<string, Scene> {
   const key = setup.join(" ");
-  const rulers = kept.get(key) ?? new Map<string, Ruler>();
-  kept.set(key, rulers);
-  return rulers;
+  const scenes = kept.get(key) ?? new Map<string, Scene>();
+  kept.set(key, scenes);
+  return scenes;
+}
+
+/** The probes of few rows: the zoo's evaluations would take long for whole tiles. */
+export function fewRows(spec: JudgeRow, n: number, dtype?: DTypeName): Probe[] {
+  return precisionProbes(spec, n, dtype).filter(({ tiles }) => tiles === undefined);
 }
 
 /** The outcome of one relation for a candidate. */

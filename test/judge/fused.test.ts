@@ -8,7 +8,8 @@ import { correctEvaluations } from "../../judge/examination.ts";
 import { fuseOperations, type Fused } from "../../judge/fused.ts";
 import { fuseRows } from "../../judge/fused-row.ts";
 import { inspectHygiene } from "../../judge/hygiene.ts";
-import { measurePrecision, summarise } from "../../judge/precision.ts";
+import { measurePrecision } from "../../judge/precision.ts";
+import { summarise } from "../../judge/regimes.ts";
 import { precisionProbes } from "../../judge/probes.ts";
 import { relationsOf } from "../../judge/relations/index.ts";
 import type { Trial } from "../../judge/relations/relation.ts";
@@ -19,7 +20,7 @@ import type { Inputs, Outputs, Scalars } from "../../reference/operation.ts";
 import { operations } from "../../reference/ops/index.ts";
 import { targets } from "../../reference/targets.ts";
 import type { Floats, Tensor } from "../../reference/tensor.ts";
-import { candidate, rulersFor } from "./candidates.ts";
+import { candidate, scenesFor } from "./candidates.ts";
 import { ieeeTerms } from "../terms.ts";
 
 const op = (name: string) => operations.get(name)!;
@@ -170,8 +171,8 @@ describe("the precision of rmsnorm.forward+linear.forward", () => {
   const { operation, spec } = fused("rmsnorm.forward", "linear.forward");
   const classOf = async (n: number, habits: Partial<Habits>) => {
     const evaluations = correctEvaluations(operation);
-    const rulers = rulersFor(operation.name);
-    const terms = { operation, spec, evaluations, target: targets.wgsl, dtype: "float32", seed: 7, rulers } as const;
+    const scenes = scenesFor(operation.name);
+    const terms = { operation, spec, evaluations, target: targets.wgsl, dtype: "float32", seed: 7, scenes } as const;
     const tried = evaluation(operation, n, habits);
     const { precision } = await measurePrecision(tried, precisionProbes(spec), terms);
     const { class: name, between } = summarise(precision)!;

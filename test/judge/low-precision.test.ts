@@ -5,14 +5,14 @@ import { describe, expect, test } from "vitest";
 import type { Candidate } from "../../reference/candidate.ts";
 import { judgeRows } from "../../judge/ops/index.ts";
 import type { PrecisionClass } from "../../judge/emulation.ts";
-import { measurePrecision, type Precision, summarise } from "../../judge/precision.ts";
-import { precisionProbes } from "../../judge/probes.ts";
+import { measurePrecision } from "../../judge/precision.ts";
+import { type Precision, summarise } from "../../judge/regimes.ts";
 import { Float32Arithmetic, type Habits } from "../../zoo/arithmetic.ts";
 import { evaluationsOf } from "../../zoo/index.ts";
 import { dtypes, round } from "../../reference/dtype.ts";
 import { operations } from "../../reference/ops/index.ts";
 import { targets } from "../../reference/targets.ts";
-import { candidate, rulersFor } from "./candidates.ts";
+import { candidate, fewRows, scenesFor } from "./candidates.ts";
 
 /** Shorter sums than those of `touchstone check`, which take a quarter of the time. */
 const TERMS = 1024;
@@ -45,9 +45,9 @@ function stored(op: string, dtype: Low, variant: number, habits: Partial<Habits>
 
 async function measured(op: string, dtype: Low, tried: Candidate): Promise<readonly Precision[]> {
   const [operation, spec] = [operations.get(op)!, judgeRows.get(op)!];
-  const rulers = rulersFor(op, dtype);
-  const terms = { operation, spec, evaluations: evaluationsOf(op), target: targets.wgsl, dtype, seed: 5, rulers };
-  return (await measurePrecision(tried, precisionProbes(spec, TERMS, dtype), terms)).precision;
+  const scenes = scenesFor(op, dtype);
+  const terms = { operation, spec, evaluations: evaluationsOf(op), target: targets.wgsl, dtype, seed: 5, scenes };
+  return (await measurePrecision(tried, fewRows(spec, TERMS, dtype), terms)).precision;
 }
 
 async function classOf(op: string, dtype: Low, habits: Partial<Habits>, variant = 0): Promise<string> {

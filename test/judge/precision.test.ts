@@ -2,24 +2,25 @@
 import { describe, expect, test } from "vitest";
 import { judgeRows } from "../../judge/ops/index.ts";
 import type { Candidate } from "../../reference/candidate.ts";
-import { measurePrecision, type Measured, summarise } from "../../judge/precision.ts";
+import { measurePrecision, type Measured } from "../../judge/precision.ts";
+import { summarise } from "../../judge/regimes.ts";
 import { judgeProblem } from "../../judge/verdict.ts";
-import { LONG, precisionProbes } from "../../judge/probes.ts";
+import { LONG } from "../../judge/probes.ts";
 import { orders } from "../../zoo/arithmetic.ts";
 import { evaluationsOf } from "../../zoo/index.ts";
 import { operations } from "../../reference/ops/index.ts";
 import { type Target, targets } from "../../reference/targets.ts";
-import { candidate, mistaken, rulersFor, type Zoo, zooCandidate } from "./candidates.ts";
+import { candidate, fewRows, mistaken, scenesFor, type Zoo, zooCandidate } from "./candidates.ts";
 import { float32 } from "../terms.ts";
 
 const SEED = 7;
 
 function measure(op: string, tried: Candidate, n = LONG, target: Target = targets.wgsl): Promise<Measured> {
   const [operation, spec] = [operations.get(op)!, judgeRows.get(op)!];
-  const rulers = rulersFor(op, target.name);
-  const setup = { operation, spec, evaluations: evaluationsOf(op), target, seed: SEED, rulers };
+  const scenes = scenesFor(op, target.name);
+  const setup = { operation, spec, evaluations: evaluationsOf(op), target, seed: SEED, scenes };
   const terms = { ...setup, dtype: "float32" } as const;
-  return measurePrecision(tried, precisionProbes(spec, n), terms);
+  return measurePrecision(tried, fewRows(spec, n), terms);
 }
 
 async function classOf(op: string, zoo: Zoo): Promise<string> {
