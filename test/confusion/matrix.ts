@@ -27,16 +27,19 @@ export interface Trial {
   readonly n: number;
   readonly seed: number;
   readonly target?: Target;
+  /** The sizes that are tried; all unless given. */
+  readonly isTried?: (sizes: Sizes) => boolean;
   /** Emulations that lines of one setup share. */
   readonly scenes: Map<string, Scene>;
 }
 
 /** The words for one line's outputs, one for each regime. Throws what its candidate throws. */
-export async function entriesFor(line: Line, { n, seed, target = targets.wgsl, scenes }: Trial): Promise<Entry[]> {
+export async function entriesFor(line: Line, trial: Trial): Promise<Entry[]> {
+  const { n, seed, target = targets.wgsl, isTried = () => true, scenes } = trial;
   const { op, dtype = "float32", how, outputs } = line;
   const [operation, spec] = [operations.get(op)!, judgeRows.get(op)!];
   const setup: Setup = { operation, spec, evaluations: evaluationsOf(op), target, dtype, seed, scenes };
-  const probes = precisionProbes(spec, n, dtype);
+  const probes = precisionProbes(spec, n, dtype).filter(({ sizes }) => isTried(sizes));
   const counted = probes.filter((probe) => outputs === undefined || probe.outputs.some((one) => outputs.includes(one)));
   const { precision } = await measurePrecision(line.candidate, counted, setup);
   return precision
