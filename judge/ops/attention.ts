@@ -85,8 +85,8 @@ const shared = {
     { sizes: { ...one, T: 129, S: 129, HS: 2 }, profile: "unit" },
     { sizes: { B: 1, NKV: 1, groups: 2, T: 3, S: 40, HS: 16 }, profile: "below-zero" },
     { sizes: { B: 1, NKV: 1, groups: 2, T: 17, S: 40, HS: 4 }, profile: "below-masks" },
-    { sizes: { ...one, T: 9, S: 35, HS: 64 }, profile: "below-masks" },
-    { sizes: { ...one, T: 5, S: 33, HS: 256 }, profile: "below-masks" },
+    { sizes: { ...one, T: 3, S: 20, HS: 64 }, profile: "below-masks" },
+    { sizes: { ...one, T: 3, S: 20, HS: 256 }, profile: "below-masks" },
     { sizes: { ...one, T: 67, S: 67, HS: 67 }, profile: "peak" }, // at every place of a tile of 64
     { sizes: { B: 1, NKV: 1, groups: 2, T: 3, S: 130, HS: 130 }, profile: "peak" },
     { sizes: { B: 1, NKV: 1, groups: 2, T: 5, S: 7, HS: 6 }, profile: "huge" }, // of v

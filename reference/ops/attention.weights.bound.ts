@@ -225,11 +225,7 @@ export class AttentionWeights {
   private scoreOf(key: number): Approx {
     const { a, k, scaledQ, scaledQError } = this;
     const sum = a.sum();
-    for (let i = 0; i < this.HS; i++) {
-      // A product that is exactly 0 rounds nothing, and neither does its addition.
-      if (scaledQ[i] === 0 && scaledQError[i] === 0) continue;
-      sum.addProduct(scaledQ[i], k.data[key + i], scaledQError[i], k.error[key + i]);
-    }
+    for (let i = 0; i < this.HS; i++) sum.addProduct(scaledQ[i], k.data[key + i], scaledQError[i], k.error[key + i]);
     const { value, error } = sum.total();
     // q · k without the scale may overflow where the score does not.
     const score = a.rounded(value, sum.magnitude / this.scale <= MAX ? error : Infinity);

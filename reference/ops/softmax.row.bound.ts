@@ -14,8 +14,8 @@
 //
 // A logit of −∞ masks its class. On a target that promises IEEE 754's infinities its term is exactly 0: −∞ less any finite
 // maximum is −∞, in base 2 as well, and e^−∞ = 2^−∞ = +0 (IEEE 754-2019, 9.2.1). Adding 0 and rescaling 0 round nothing, and a
-// running maximum does not rise at −∞. So all other elements err as if the class were absent, and its own p is 0 ÷ Σ or e^−∞:
-// exactly 0. A tile that is masked as a whole has the maximum −∞; (−∞) − (−∞) is NaN, which no correct kernel adds or merges.
+// running maximum does not rise at −∞. So all other elements err as if the class were absent, except that its place is part of a
+// block, at whose end sums are rescaled; and its own p is 0 ÷ Σ or e^−∞: exactly 0. A tile that is masked as a whole has the maximum −∞; (−∞) − (−∞) is NaN, which no correct kernel adds or merges.
 // Elsewhere an infinity has no bound, and so no element of its row.
 import { dtypes } from "../dtype.ts";
 import { exp, log } from "../elementary.ts";
