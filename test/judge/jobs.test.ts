@@ -1,10 +1,12 @@
 // A check with workers says what it says without them, whatever the candidate does; and what becomes of it when a worker ends.
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { afterAll, describe, expect, test } from "vitest";
+import { readSafetensors } from "../../formats/safetensors.ts";
 import { buildCase, type Report } from "../../judge/campaign.ts";
+import { CaseFiles } from "../../judge/candidates/case-files.ts";
 import { parseCase } from "../../judge/case.ts";
 import { check } from "../../judge/check.ts";
 import { choose } from "../../judge/choose.ts";
@@ -65,7 +67,7 @@ const isLong: Fault = (_, inputs) => (longest(inputs) > 300 ? "wrong" : "right")
 
 describe("a search with workers and one without say the same", () => {
   const cases: readonly [what: string, op: string, fault: Fault, terms?: Terms, sizes?: string][] = [
-    ["a right kernel", "linear.forward", () => "right"],
+    ["a right kernel", "rmsnorm.forward", () => "right"],
     ["a right kernel in bfloat16", "rmsnorm.backward", () => "right", { ...wgslTerms, dtype: "bfloat16" }],
     ["a right fused kernel", "rmsnorm.forward+linear.forward", () => "right"],
     ["a right kernel of some sizes", "swiglu.forward", () => "right", wgslTerms, "F%8=0 R<=64"],
@@ -106,6 +108,19 @@ test("a failure that does not come back keeps the numbers of its own case, thoug
   expect(evidence).toBe("a folder");
   const { inputs } = buildCase(chosen.spec, parseCase(replay));
   expect((candidate.kept[0] as Answered).inputs).toEqual(inputs);
+});
+
+test("files of an earlier case are written again from its numbers, and those of the last one are not kept", () => {
+  const [{ operation, spec }] = choose(["add.forward"]);
+  const { inputs } = spec.build({ N: 3 }, "unit", 1);
+  const outputs = operation.evaluate(inputs, {}, Float32Array);
+  const files = new CaseFiles(operation, "float32", join(folder, "evidence"));
+  files.write(7, spec.build({ N: 5 }, "unit", 2).inputs);
+  const kept = files.keep({ inputs, outputs })!;
+  files.remove();
+  expect(readdirSync(kept).toSorted()).toEqual(["earlier.in.safetensors", "earlier.out.safetensors"]);
+  const read = (part: string) => Object.fromEntries(readSafetensors(join(kept, `earlier.${part}.safetensors`)).tensors);
+  expect([read("in"), read("out")]).toEqual([inputs, outputs]);
 });
 
 test("a signal ends it with what was judged so far, and the workers serve the next check", async () => {
