@@ -9,6 +9,7 @@
 import { dtypes, exponentOf, formats, round as roundTo, type DType, ulp } from "./dtype.ts";
 import { cos, exp, log, MAX_ANGLE, powerOfTwo, sin } from "./elementary.ts";
 import type { FunctionName, Region, Target } from "./targets.ts";
+import { nodesOf } from "./tree-sum.ts";
 
 export interface Approx {
   readonly value: number;
@@ -230,6 +231,11 @@ export class Arithmetic {
   }
 }
 
+/** Below this many terms the bound of a tree of additions gains too little to be worth its time. */
+const FEW_TERMS = 100;
+/** Beyond this many the terms are not kept. */
+const MOST_TERMS = 1 << 22;
+
 /** Σ of terms in an unknown order, with any tiling and any number of lanes. */
 export class Sum {
   value = 0;
@@ -239,10 +245,18 @@ export class Sum {
   count = 0;
   private readonly arithmetic: Arithmetic;
   private readonly flushes: boolean;
+  /** The terms, each at its farthest from zero: on either side if its error is larger than itself. */
+  private readonly farthest: number[] = [];
 
   constructor(arithmetic: Arithmetic) {
     this.arithmetic = arithmetic;
     this.flushes = arithmetic.target.flushes;
+  }
+
+  private keep(value: number, size: number, error: number): void {
+    if (this.count > MOST_TERMS) return;
+    this.farthest.push(value < 0 ? value - error : value + error);
+    if (error > size) this.farthest.push(value < 0 ? value + error : value - error);
   }
 
   /** Adds a term that is already computed. */
@@ -253,6 +267,7 @@ export class Sum {
     this.error += e;
     this.magnitude += size + e;
     this.count++;
+    this.keep(value, size, e);
   }
 
   /** Adds a term a · b, rounded as a product (a fused multiply-add only helps). */
@@ -273,6 +288,7 @@ export class Sum {
     this.error += error;
     this.magnitude += size + error;
     this.count++;
+    this.keep(value, size, error);
   }
 
   /** The sum, each term having passed through at most count − 1 additions and `extra` further roundings. */
@@ -281,9 +297,20 @@ export class Sum {
     const growth = gamma(roundings, this.arithmetic.u);
     // A subnormal partial sum may be flushed to zero. If it may not, additions are exact there and only `extra` roundings err.
     const lost = this.flushes ? roundings * minNormal : extra * minSubnormal;
-    const error = this.error + growth * this.magnitude + (1 + growth) * lost;
+    const error = this.error + this.ofAdditions(growth, extra) + (1 + growth) * lost;
     // A partial sum is at most the sum of magnitudes: beyond the largest number, some order overflows.
     return { value: this.value, error: this.magnitude + error <= MAX ? error : Infinity };
+  }
+
+  /**
+   * The error of the additions: γ · Σ|t|, or that of a tree of additions (tree-sum.ts) where there is nothing but such a tree.
+   */
+  private ofAdditions(growth: number, extra: number): number {
+    const { count, magnitude, farthest, arithmetic } = this;
+    const isTree = extra === 0 && arithmetic.target.fusedSums !== true;
+    if (!isTree || count < FEW_TERMS || count > MOST_TERMS || !(growth < Infinity) || !(magnitude <= MAX))
+      return growth * magnitude;
+    return Math.min(growth * magnitude, arithmetic.u * (1 + growth) * nodesOf(farthest, count));
   }
 }
 

@@ -55,6 +55,8 @@ export interface Target {
   readonly flushes: boolean;
   /** Whether NaN and infinity behave as in IEEE 754: if so they are judged, otherwise only reported. */
   readonly promisesNonFinite: boolean;
+  /** Whether sums may be taken of several terms at once, so that they are no tree of additions; they are one if left out. */
+  readonly fusedSums?: boolean;
   /** Each function's regions in ascending order; outside them nothing is promised. */
   readonly functions: Readonly<Record<FunctionName, readonly Region[]>>;
   /** Intermediates that the kernel declares as stored in a lower format, by the name that the op's bound gives them. */
@@ -248,6 +250,7 @@ const matrixUnits: Target = {
   name: "matrix-units",
   source: "Fasi et al. 2021, Numerical behavior of NVIDIA tensor cores; functions as in the target cuda",
   u: powerOfTwo(-22),
+  fusedSums: true,
   promisesNonFinite: false, // not documented
 };
 

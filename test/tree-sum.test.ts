@@ -1,0 +1,81 @@
+// M_2 + … + M_n against trees of additions: none passes through larger numbers, and some pass through as large ones.
+import * as fc from "fast-check";
+import { expect, test } from "vitest";
+import { normal } from "../reference/random.ts";
+import { Arithmetic, gamma } from "../reference/rounding.ts";
+import { targets } from "../reference/targets.ts";
+import { nodesOf } from "../reference/tree-sum.ts";
+
+const term = fc.double({ min: -1e3, max: 1e3, noNaN: true });
+const terms = fc.array(term, { minLength: 2, maxLength: 40 });
+
+/** Σ of the magnitudes of all results of additions, two partial sums that `pick` chooses being added at a time. */
+function nodesOfTree(leaves: readonly number[], pick: (below: number) => number): number {
+  const parts = [...leaves];
+  let total = 0;
+  while (parts.length > 1) {
+    const [a] = parts.splice(pick(parts.length), 1);
+    const [b] = parts.splice(pick(parts.length), 1);
+    parts.push(a + b);
+    total += Math.abs(a + b);
+  }
+  return total;
+}
+
+const slack = 1 + 1e-12; // of float64
+
+test("no tree of additions has larger nodes", () => {
+  fc.assert(
+    fc.property(terms, fc.infiniteStream(fc.nat()), (leaves, stream) => {
+      const pick = (below: number): number => Number(stream.next().value) % below;
+      expect(nodesOfTree(leaves, pick)).toBeLessThanOrEqual(nodesOf(leaves, leaves.length) * slack);
+    }),
+  );
+});
+
+test("one after another from the largest on, as long as all have one sign, reaches it", () => {
+  const leaves = Array.from({ length: 30 }, (_, i) => 2 ** (20 - i));
+  let [sum, nodes] = [leaves[0], 0];
+  for (const leaf of leaves.slice(1)) nodes += sum += leaf;
+  expect(nodesOf(leaves, leaves.length)).toBe(nodes);
+  expect(nodesOf(leaves.toReversed(), leaves.length)).toBe(nodesOf(leaves, leaves.length));
+});
+
+test("it is never more than n − 1 times the sum of magnitudes, and half of that for equal terms", () => {
+  fc.assert(
+    fc.property(terms, (leaves) => {
+      const magnitude = leaves.reduce((sum, x) => sum + Math.abs(x), 0);
+      expect(nodesOf(leaves, leaves.length)).toBeLessThanOrEqual((leaves.length - 1) * magnitude * slack);
+    }),
+  );
+  const n = 1000;
+  expect(nodesOf(Array<number>(n).fill(3), n)).toBe(3 * ((n * (n + 1)) / 2 - 1));
+});
+
+test("a term of either sign counts on both sides, and what nothing is known of still has an order of additions", () => {
+  expect(nodesOf([2, -1, 5], 2)).toBe(7); // 2 ± 3 and 5: at most 5 + 2
+  expect(nodesOf([0, 0, 0], 3)).toBe(0);
+  expect(nodesOf([-1, -2, -4], 3)).toBe(6 + 7);
+});
+
+test("4,096 products of normal numbers: 0.45 of γ Σ|t|", () => {
+  const n = 4096;
+  const sum = new Arithmetic(targets.ieee).sum();
+  for (let i = 0; i < n; i++) sum.addProduct(normal(1, 1, i), normal(1, 2, i));
+  const additions = sum.total().error - sum.error;
+  expect(additions / (gamma(n - 1, targets.ieee.u) * sum.magnitude)).toBeCloseTo(0.45, 2);
+});
+
+test("a sum of many terms is bounded by it, except where a target adds several terms at once", () => {
+  const n = 4096;
+  const bound = (target: (typeof targets)[keyof typeof targets], extra = 0): number => {
+    const sum = new Arithmetic(target).sum();
+    for (let i = 0; i < n; i++) sum.add(i % 2 === 0 ? 1 : -1);
+    return sum.total(extra).error;
+  };
+  const { ieee } = targets;
+  const pairs = (3 / 8) * n * n * ieee.u;
+  expect(bound(ieee) / pairs).toBeCloseTo(1, 2);
+  expect(bound(targets["matrix-units"])).toBe(gamma(n - 1, targets["matrix-units"].u) * n);
+  expect(bound(ieee, 1)).toBe(gamma(n, ieee.u) * n);
+});
