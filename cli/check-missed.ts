@@ -31,7 +31,7 @@ export function missedLines({ report: { op, missed, smallestRow } }: Checked): s
     ),
     ...Object.entries(smallestRow).map(
       ([output, share]) =>
-        `${op}: a random projection of all of ${output} suspects a row that is wrong by ${share.toExponential(0)} of its norm`,
+        `${op}: a row of ${output} that is wrong by ${share.toExponential(0)} of its norm stands out in a random projection, and is noted where its bounds allow that`,
     ),
   ];
 }

@@ -39,6 +39,6 @@ test("an output of one axis has no rows, and a run without large cases no table"
 test("what a projection sees is a line for each output", () => {
   const [line] = lines({ dy }, { dy: 3.21e-6 }).slice(-1);
   expect(line).toBe(
-    "attention.backward: a random projection of all of dy suspects a row that is wrong by 3e-6 of its norm",
+    "attention.backward: a row of dy that is wrong by 3e-6 of its norm stands out in a random projection, and is noted where its bounds allow that",
   );
 });
