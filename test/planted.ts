@@ -15,12 +15,13 @@ import {
   sumOfMisses,
 } from "../judge/missed.ts";
 import { atSample, type Sampling } from "../judge/sampled.ts";
-import { type Comparing, roundProblem } from "../judge/verdict.ts";
+import { allowancesOf, type Compared, type Comparing, roundProblem, truth } from "../judge/verdict.ts";
 import { dtypes, round } from "../reference/dtype.ts";
 import { storageOf } from "../reference/operation.ts";
 import { integer, streamOf } from "../reference/random.ts";
 import type { Target } from "../reference/targets.ts";
 import { sizeOf, type Tensor } from "../reference/tensor.ts";
+import { Sight } from "./planted-sight.ts";
 
 /** One output, one extent, one kind of fault: how many places had one, and at how many it was missed. */
 export interface Planted {
@@ -43,39 +44,27 @@ interface Plan {
   readonly sampling?: Sampling;
 }
 
-/** Plants faults in the right outputs of each case, and judges each of them as a check would. */
-export function plant({ operation, spec }: Chosen, { cases, places, target, dtype, sampling }: Plan): Planted[] {
+/** So many of the faults that are surely seen are judged all the same. */
+const ONE_IN = 100;
+
+/**
+ * Plants faults in the right outputs of each case, and judges each of them as a check would. A fault that is surely seen is
+ * judged now and then only: throws Error where the judge does not see it.
+ */
+export function plant(chosen: Chosen, plan: Plan): Planted[] {
   const counts = new Map<string, { places: number; missed: number }>();
   const said = new Map<string, Missed>();
-  for (const c of cases) {
-    const problem = roundProblem(operation, buildCase(spec, c, dtype), dtype);
-    const right = operation.evaluate(problem.inputs, problem.scalars, Float32Array);
-    const manner = (isCounting: boolean): Comparing =>
-      sampling === undefined
-        ? comparing(spec, c, isCounting)
-        : atSample(sampling, { seed: c.seed, counts: isCounting });
-    const compare = manner(false)(operation, problem, { target, dtype });
-    const counting = manner(true)(operation, problem, { target, dtype });
-    for (const [output, { data, shape }] of Object.entries(right)) {
-      const format = dtypes[storageOf(operation, output, dtype)];
-      const got = { data: (data as Float32Array).map((x) => round(x, format)), shape };
-      const { missed } = counting(output, got);
-      const before = said.get(output);
-      said.set(output, before === undefined ? missed! : sumOfMisses(before, missed!));
+  for (const c of plan.cases) {
+    for (const one of outputsOf(chosen, c, plan)) {
+      const { missed } = one.counting(one.got);
+      const before = said.get(one.output);
+      said.set(one.output, before === undefined ? missed! : sumOfMisses(before, missed!));
       for (const extent of faultExtents) {
         for (const kind of faultKinds) {
-          const key = [output, extent, kind].join(" ");
+          const key = [one.output, extent, kind].join(" ");
           const count = counts.get(key) ?? { places: 0, missed: 0 };
-          counts.set(key, count);
-          for (let k = 0; k < places; k++) {
-            const undo = spoil(got, drawPlace(shape, extent, key, c.seed, k), kind, nextOf(shape, extent), (x) =>
-              round(x, format),
-            );
-            if (undo === undefined) continue;
-            count.places++;
-            if (compare(output, got).outside === 0) count.missed++;
-            undo();
-          }
+          const more = plantOne(one, { extent, kind, key, seed: c.seed, places: plan.places });
+          counts.set(key, { places: count.places + more.places, missed: count.missed + more.missed });
         }
       }
     }
@@ -83,10 +72,75 @@ export function plant({ operation, spec }: Chosen, { cases, places, target, dtyp
   return Array.from(counts, ([key, { places: n, missed }]) => {
     const [output, extent, kind] = key.split(" ") as [string, FaultExtent, FaultKind];
     const { places: from } = said.get(output)![extent][kind];
-    const name = `${operation.name} ${output}, ${extent} as ${kind}`;
+    const name = `${chosen.operation.name} ${output}, ${extent} as ${kind}`;
     const probability = from === 0 ? 1 : chanceOf(said.get(output)!, extent, kind);
     return { name, extent, places: n, missed, said: probability, from };
   });
+}
+
+/** A right output, and how faults in it are judged. */
+interface Ready {
+  readonly output: string;
+  readonly got: Tensor;
+  readonly stored: (x: number) => number;
+  /** Undefined where every fault has to be judged: at a sample. */
+  readonly sight: Sight | undefined;
+  readonly judge: (got: Tensor) => Compared;
+  /** The same, with what the judge says that it misses. */
+  readonly counting: (got: Tensor) => Compared;
+}
+
+function outputsOf({ operation, spec }: Chosen, c: Case, { target, dtype, sampling }: Plan): Ready[] {
+  const problem = roundProblem(operation, buildCase(spec, c, dtype), dtype);
+  const [want, allowed] = [truth(operation, problem), allowancesOf(operation, problem, target)];
+  const right = operation.evaluate(problem.inputs, problem.scalars, Float32Array);
+  const manner = (isCounting: boolean): Comparing =>
+    sampling === undefined ? comparing(spec, c, isCounting) : atSample(sampling, { seed: c.seed, counts: isCounting });
+  const compare = manner(false)(operation, problem, { target, dtype });
+  const counting = manner(true)(operation, problem, { target, dtype });
+  return Object.entries(right).map(([output, { data, shape }]) => {
+    const own = { target, dtype: storageOf(operation, output, dtype) };
+    const stored = (x: number): number => round(x, dtypes[own.dtype]);
+    const got = { data: (data as Float32Array).map(stored), shape };
+    const judge = (given: Tensor): Compared => compare(output, given);
+    const expected = { want: want[output], allowed: allowed[output] };
+    const sight = sampling === undefined ? new Sight(got, expected, own, judge(got).unsampled > 0) : undefined;
+    return { output, got, stored, sight, judge, counting: (given) => counting(output, given) };
+  });
+}
+
+interface Faults {
+  readonly extent: FaultExtent;
+  readonly kind: FaultKind;
+  readonly key: string;
+  readonly seed: number;
+  readonly places: number;
+}
+
+function plantOne(
+  { got, stored, sight, judge, output }: Ready,
+  { extent, kind, key, seed, places }: Faults,
+): { readonly places: number; readonly missed: number } {
+  const { data, shape } = got;
+  const next = nextOf(shape, extent);
+  let [planted, missed] = [0, 0];
+  for (let k = 0; k < places; k++) {
+    const { length, index } = drawPlace(shape, extent, key, seed, k);
+    const where = [...new Set(Array.from({ length }, (_, n) => index(n)))];
+    const right = where.map((i) => data[i]);
+    const wrong = where.map((i) => stored(faultyValue(kind, data[i], data[(i + next) % data.length])));
+    if (wrong.every((x, n) => x === right[n] || Number.isNaN(x))) continue;
+    planted++;
+    const isSure = sight?.isSurelySeen(where, wrong) ?? false;
+    if (isSure && k % ONE_IN !== 0) continue;
+    for (const [n, i] of where.entries()) data[i] = wrong[n];
+    const isMissed = judge(got).outside === 0;
+    for (const [n, i] of where.entries()) data[i] = right[n];
+    if (isSure && isMissed)
+      throw new Error(`${output} from ${where[0]}, ${extent} as ${kind}: missed, expected to be seen`);
+    if (isMissed) missed++;
+  }
+  return { places: planted, missed };
 }
 
 /**
@@ -128,22 +182,4 @@ function drawPlace(shape: readonly number[], extent: FaultExtent, key: string, s
   }
   const { count, at } = placesOf(shape)[extent];
   return count === 0 ? { length: 0, index: () => 0 } : at(integer(seed, stream, k, count));
-}
-
-/** Makes the elements of a place wrong. Returns what makes them right again; undefined where none has changed. */
-function spoil(
-  { data }: Tensor,
-  { length, index }: Place,
-  kind: FaultKind,
-  next: number,
-  stored: (x: number) => number,
-): (() => void) | undefined {
-  const where = [...new Set(Array.from({ length }, (_, k) => index(k)))];
-  const right = where.map((i) => data[i]);
-  const wrong = where.map((i) => stored(faultyValue(kind, data[i], data[(i + next) % data.length])));
-  if (wrong.every((x, k) => x === right[k] || Number.isNaN(x))) return undefined;
-  for (const [k, i] of where.entries()) data[i] = wrong[k];
-  return () => {
-    for (const [k, i] of where.entries()) data[i] = right[k];
-  };
 }
