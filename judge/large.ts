@@ -8,7 +8,7 @@ import { largest } from "../reference/lists.ts";
 import { operations } from "../reference/ops/index.ts";
 import { integer, streamOf } from "../reference/random.ts";
 import type { Case, CaseSpec, Sizes } from "./case.ts";
-import type { Profile } from "./profile.ts";
+import type { MadeUp, Profile } from "./profile.ts";
 
 /** The axes that models make long, and what a case of them costs. */
 export interface Large<Size extends string = string> {
@@ -18,6 +18,8 @@ export interface Large<Size extends string = string> {
   readonly work: (sizes: Sizes) => number;
   /** Which axes are long at once; each alone, each pair, and all, if left out. */
   readonly together?: readonly Together<NoInfer<Size>>[];
+  /** Whether an output is a sum whose bound grows with its length, and precision shows where it has few terms. */
+  readonly areSums?: boolean;
   /** Sizes that go together, of sizes that were drawn one by one. */
   readonly mend?: (sizes: Sizes) => Sizes;
   /** Whether a case of these sizes is tried; all are, if left out. */
@@ -31,6 +33,8 @@ export interface Together<Size extends string = string> {
   readonly share: number;
   /** Sizes that are not drawn. */
   readonly fixed?: Sizes;
+  /** The profile of its numbers; drawn if left out. */
+  readonly profile?: MadeUp;
 }
 
 export type Lengths = number | readonly number[];
@@ -70,7 +74,12 @@ export function largeCases(
   if (large === undefined) return [];
   const all = bothWays(large.together ?? subsetsOf(Object.keys(large.axes)), seed).map(({ isSum, ...together }, n) => {
     const own = (seed + STRIDE * n) % 0x7fffffff;
-    return { op, sizes: drawSizes(spec, large, together, own), profile: profileOf(spec, isSum, own), seed: own };
+    return {
+      op,
+      sizes: drawSizes(spec, large, together, own),
+      profile: profileOf(spec, together, isSum, own),
+      seed: own,
+    };
   });
   const admitted = all.filter(({ sizes }) => large.admits?.(sizes) ?? true);
   const order = (c: Case): number => integer(c.seed, streamOf("large order"), 0, 1 << 30);
@@ -116,7 +125,7 @@ function bothWays(subsets: readonly Together[], seed: number): Manner[] {
 }
 
 /** Each name alone, each pair, and all. */
-function subsetsOf(names: readonly string[]): Together[] {
+export function subsetsOf<Size extends string>(names: readonly Size[]): Together<Size>[] {
   const pairs = names.flatMap((a, i) => names.slice(i + 1).map((b) => [a, b]));
   const subsets = [...names.map((name) => [name]), ...pairs, ...(names.length > 2 ? [names] : [])];
   return subsets.map((long) => ({ long, share: 1 }));
@@ -185,9 +194,17 @@ function drawLength(lengths: Lengths, most: number, isAligned: boolean, pick: (b
 
 /**
  * Ordinary numbers, and integers where sums are exact. For a long sum one number throughout: numbers of mean 0 add up to hardly
- * more than the bound, so half of them could be missing.
+ * more than the bound, so half of them could be missing. For sums that are many and long, some of few terms among them: inputs
+ * that are read as TF32 are within the bound of a thousand terms, and not of eight.
  */
-function profileOf({ op, profiles }: CaseSpec, isSum: boolean, seed: number): Profile {
+function profileOf(
+  { op, profiles, large }: CaseSpec & { readonly large: Large | undefined },
+  { long, profile: given }: Together,
+  isSum: boolean,
+  seed: number,
+): Profile {
+  if (given !== undefined) return given;
+  if (long.length > 1 && large?.areSums === true) return "uneven";
   const isExact = (operations.get(op)?.exact.length ?? 0) > 0;
   const usual: readonly Profile[] = isSum ? ["constant"] : ["unit", "unit"];
   const from: readonly Profile[] = isExact ? [...usual, "lattice"] : usual;

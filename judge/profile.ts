@@ -12,7 +12,8 @@ import { sizeOf, type Tensor } from "../reference/tensor.ts";
  * Some are tried in examples alone. signed-zeros: one-hot with −0 in half of the zeros. huge: unit times 2⁵⁵, so that squares
  * still fit; times 2¹²⁰ where nothing is squared. below-zero: around −200, where e^x is 0. below-masks: below −5·10⁴, where finite masks lie. peak: one number of
  * each row 150 above the others, in the next row at the next place. masked: −∞ through whole tiles of a row. bit-patterns:
- * any float32, infinities and NaN of any bits included. ends: hyperparameters at the ends of their ranges.
+ * any float32, infinities and NaN of any bits included. ends: hyperparameters at the ends of their ranges. uneven: unit, but
+ * every fourth row and every fourth column have one number in 64, and zeros elsewhere.
  */
 export const profiles = [
   "unit",
@@ -33,6 +34,7 @@ export const profiles = [
   "masked",
   "bit-patterns",
   "ends",
+  "uneven",
   "real",
   "scale",
 ] as const;
@@ -98,6 +100,11 @@ function element(profile: MadeUp, seed: number, stream: number, i: number, width
     case "ends": {
       const drawn = bits(seed, stream, i) % 16;
       return drawn === 0 ? 4 * normal(seed, stream, i) : drawn % 2 === 0 ? 0 : -0;
+    }
+    case "uneven": {
+      const isSparse = Math.floor(i / width) % 4 === 1 || (i % width) % 4 === 1;
+      if (!isSparse) return normal(seed, stream, i);
+      return bits(seed, stream, i) % 64 === 0 ? 4 * normal(seed, stream, i) : 0;
     }
     case "huge":
       return 2 ** 55 * normal(seed, stream, i);

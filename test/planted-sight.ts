@@ -1,4 +1,4 @@
-// Planted faults that are surely seen, without a verdict on the whole output: the rest are judged for real.
+// Planted faults that are surely seen, or surely not, without a verdict on the whole output: the rest are judged for real.
 import { boundOf, type Expected } from "../judge/compare.ts";
 import { Scales } from "../judge/suspects.ts";
 import type { Terms } from "../judge/terms.ts";
@@ -7,6 +7,8 @@ import type { Tensor } from "../reference/tensor.ts";
 
 /** How many elements each scale makes suspects. */
 const SUSPECTS = 64;
+/** A bound that is computed in a small problem differs from that of the whole by less than this share. */
+const MARGIN = 1e-6;
 
 /** Whether a fault in right outputs is outside the bound where it is surely looked at. */
 export class Sight {
@@ -24,11 +26,18 @@ export class Sight {
     this.least = Scales.names.map((name) => (isSpotted ? this.rankOf(right, name) : 0));
   }
 
-  /** `at` are flat indices, and `wrong` the values there; all others are right. */
-  isSurelySeen(at: readonly number[], wrong: readonly number[]): boolean {
+  /** `at` are flat indices, and `wrong` the values there; all others are right. Undefined where it depends on more. */
+  isSeen(at: readonly number[], wrong: readonly number[]): boolean | undefined {
     const errors = at.map((i, k) => Math.abs(wrong[k] - this.expected.want.data[i]));
-    const isOutside = (k: number): boolean => errors[k] > boundOf(this.expected, at[k], this.terms);
-    if (this.scales === undefined) return at.some((_, k) => isOutside(k));
+    const shares = errors.map((error, k) => error / boundOf(this.expected, at[k], this.terms));
+    if (this.terms.dtype === "float32" && shares.every((share) => share < 1 - MARGIN)) return false;
+    const isOutside = (k: number): boolean => shares[k] > 1 + MARGIN;
+    const isSure = this.scales === undefined ? at.some((_, k) => isOutside(k)) : this.isSuspect(at, errors, isOutside);
+    return isSure ? true : undefined;
+  }
+
+  /** Whether the worst of the elements on one of the scales is a suspect, and outside. */
+  private isSuspect(at: readonly number[], errors: readonly number[], isOutside: (k: number) => boolean): boolean {
     return Scales.names.some((name) => {
       let [worst, rank] = [-1, this.least[name]];
       for (const [k, i] of at.entries()) {

@@ -44,12 +44,12 @@ interface Plan {
   readonly sampling?: Sampling;
 }
 
-/** So many of the faults that are surely seen are judged all the same. */
+/** One in so many of the faults whose outcome is sure is judged all the same. */
 const ONE_IN = 100;
 
 /**
- * Plants faults in the right outputs of each case, and judges each of them as a check would. A fault that is surely seen is
- * judged now and then only: throws Error where the judge does not see it.
+ * Plants faults in the right outputs of each case, and judges each of them as a check would. One that is surely seen, or
+ * surely not, is judged now and then only: throws Error where the judge says otherwise.
  */
 export function plant(chosen: Chosen, plan: Plan): Planted[] {
   const counts = new Map<string, { places: number; missed: number }>();
@@ -131,14 +131,19 @@ function plantOne(
     const wrong = where.map((i) => stored(faultyValue(kind, data[i], data[(i + next) % data.length])));
     if (wrong.every((x, n) => x === right[n] || Number.isNaN(x))) continue;
     planted++;
-    const isSure = sight?.isSurelySeen(where, wrong) ?? false;
-    if (isSure && k % ONE_IN !== 0) continue;
+    const isSeen = sight?.isSeen(where, wrong);
+    if (isSeen === false) missed++;
+    if (isSeen !== undefined && k % ONE_IN !== 0) continue;
     for (const [n, i] of where.entries()) data[i] = wrong[n];
     const isMissed = judge(got).outside === 0;
     for (const [n, i] of where.entries()) data[i] = right[n];
-    if (isSure && isMissed)
-      throw new Error(`${output} from ${where[0]}, ${extent} as ${kind}: missed, expected to be seen`);
-    if (isMissed) missed++;
+    if (isSeen === isMissed) {
+      const words = (was: boolean): string => (was ? "missed" : "seen");
+      throw new Error(
+        `${output} from ${where[0]}, ${extent} as ${kind}: ${words(isMissed)}, expected ${words(!isMissed)}`,
+      );
+    }
+    if (isSeen === undefined && isMissed) missed++;
   }
   return { places: planted, missed };
 }

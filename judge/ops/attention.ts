@@ -96,12 +96,25 @@ const shared = {
     work,
     admits: seesKeys,
     together: [
-      ...together(1 / 32, ["B"], ["NKV"], ["groups"], ["NKV", "HS"]),
-      ...together(1 / 8, ["B", "NKV"], ["NKV", "groups"], ["B", "T"], ["NKV", "T"], ["groups", "T"]),
+      ...together(1 / 32, ["B"], ["NKV"], ["groups"]),
       ...oneHead(1 / 32, ["S"], ["S", "HS"], ["T", "HS"]),
-      ...oneHead(1 / 8, ["T", "S", "HS"]), // 256 of each
+      // Batches and heads to 64 and groups to 32, with one query, and three at once with several.
+      { long: ["B", "NKV", "groups"], share: 1 / 10, fixed: { T: 1, S: 2, HS: 4 } },
+      { long: ["B", "NKV", "S"], share: 1 / 30, fixed: { groups: 1, T: 1, HS: 4 } },
+      { long: ["B", "NKV", "HS"], share: 1 / 150, fixed: { groups: 1, T: 1, S: 2 } },
+      { long: ["B", "groups", "S", "HS"], share: 1 / 48, fixed: { NKV: 1, T: 1 } },
+      { long: ["NKV", "groups", "S", "HS"], share: 1 / 48, fixed: { B: 1, T: 1 } },
+      { long: ["B", "NKV", "T"], share: 1 / 10, fixed: { groups: 1, HS: 4 } },
+      { long: ["B", "groups", "T"], share: 1 / 10, fixed: { NKV: 1, HS: 4 } },
+      { long: ["NKV", "groups", "T"], share: 1 / 10, fixed: { B: 1, HS: 4 } },
+      { long: ["B", "T", "S", "HS"], share: 1 / 7, fixed: { NKV: 1, groups: 1 } },
+      { long: ["NKV", "T", "S", "HS"], share: 1 / 7, fixed: { B: 1, groups: 1 } },
+      { long: ["groups", "T", "S", "HS"], share: 1 / 12, fixed: { B: 1, NKV: 1 } },
       { long: ["T", "S"], share: 1 / 2, fixed: { ...one, HS: 4 } }, // both beyond 2,048
       { long: ["T", "S"], share: 1 / 5, fixed: { B: 2, NKV: 2, groups: 2 } }, // tiles of several heads
+      { long: ["T", "S"], share: 1 / 8, fixed: { ...one, HS: 256 } }, // 256 of each
+      // The same, with one key alone for each query, whose numbers are not lost in a sum of many.
+      { long: ["T", "S"], share: 1 / 8, fixed: { ...one, HS: 256 }, profile: "peak" },
     ],
     mend: (sizes) => ({ ...sizes, S: Math.max(size(sizes, "S"), size(sizes, "T")) }), // so that every query sees keys
   },

@@ -53,6 +53,7 @@ const shared = {
   large: {
     axes: { R: MOST_ROWS, V: MOST_CLASSES },
     work: (sizes) => 20 * size(sizes, "R") * size(sizes, "V"),
+    areSums: true,
     mend: (sizes) => (sizes.ignored === "all" ? { ...sizes, ignored: "none" } : sizes),
   },
   around: none("the loss is one number of all, and a gradient depends on how many rows count"),

@@ -41,6 +41,7 @@ const shared = {
       const [R, O, C] = ["R", "O", "C"].map((name) => size(sizes, name));
       return R * O * C + PER_ELEMENT * (R * O + R * C + O * C);
     },
+    areSums: true,
   },
 } as const satisfies Partial<CaseSpec & { large: Large }>;
 
@@ -52,29 +53,48 @@ const ordinary = { R: 37, O: 35, C: 41 };
 /** Elements of y that lie in one row, at a time. */
 function aroundProducts({ inputs: { x, w } }: Problem, _: string, list: readonly number[]): Part<"x" | "w", "y">[] {
   const [C, O] = [x.shape[1], w.shape[0]];
-  return eachRow(O, list, (r, o) => ({
-    inputs: { x: rowsOf([r], C), w: rowsOf(o, C) },
-    outputs: { y: (i) => r * O + o[i] },
-  }));
+  return eachRow(O, list, (r, o) => {
+    const c = termsOf(
+      C,
+      (k) => x.data[r * C + k],
+      (k) => o.every((n) => Number.isFinite(w.data[n * C + k])),
+    );
+    return { inputs: { x: gridOf([r], c, C), w: gridOf(o, c, C) }, outputs: { y: (i) => r * O + o[i] } };
+  });
+}
+
+/** The terms of a sum that are not 0, whatever the order: adding 0 is exact, so the others decide how far it may land. */
+function termsOf(n: number, factor: (k: number) => number, isFinite: (k: number) => boolean): number[] {
+  return Array.from({ length: n }, (_, k) => k).filter((k) => factor(k) !== 0 || !isFinite(k));
 }
 
 /** Elements of dx or of dw that lie in one row, at a time. */
 function aroundGradients(
-  { inputs: { dy, x } }: Problem,
+  { inputs: { dy, x, w } }: Problem,
   output: string,
   list: readonly number[],
 ): Part<"dy" | "x" | "w", "dx" | "dw">[] {
   const [[R, O], C] = [dy.shape, x.shape[1]];
   if (output === "dx") {
-    return eachRow(C, list, (r, c) => ({
-      inputs: { dy: rowsOf([r], O), x: gridOf([r], c, C), w: columnsOf(c, O, C) },
-      outputs: { dx: (i) => r * C + c[i] },
-    }));
+    return eachRow(C, list, (r, c) => {
+      const o = termsOf(
+        O,
+        (k) => dy.data[r * O + k],
+        (k) => c.every((n) => Number.isFinite(w.data[k * C + n])),
+      );
+      const inputs = { dy: gridOf([r], o, O), x: gridOf([r], c, C), w: gridOf(o, c, C) };
+      return { inputs, outputs: { dx: (i) => r * C + c[i] } };
+    });
   }
-  return eachRow(C, list, (o, c) => ({
-    inputs: { dy: columnsOf([o], R, O), x: columnsOf(c, R, C), w: gridOf([o], c, C) },
-    outputs: { dw: (i) => o * C + c[i] },
-  }));
+  return eachRow(C, list, (o, c) => {
+    const r = termsOf(
+      R,
+      (k) => dy.data[k * O + o],
+      (k) => c.every((n) => Number.isFinite(x.data[k * C + n])),
+    );
+    const inputs = { dy: gridOf(r, [o], O), x: gridOf(r, c, C), w: gridOf([o], c, C) };
+    return { inputs, outputs: { dw: (i) => o * C + c[i] } };
+  });
 }
 
 /** Some rows and columns of a product that fills tiles. */

@@ -10,7 +10,7 @@ import { alone } from "../relations/independence.ts";
 import { along } from "../relations/permutation.ts";
 import { linearIn } from "../relations/scaling.ts";
 import { positions } from "../relations/shifts.ts";
-import { HEAD_SIZES, type Large, MOST_POSITIONS } from "../large.ts";
+import { HEAD_SIZES, type Large, MOST_POSITIONS, subsetsOf } from "../large.ts";
 import { judgeRow } from "../row.ts";
 
 const THETA = 10000; // of LLaMA's first version
@@ -36,6 +36,7 @@ const shared = {
   large: {
     axes: { B: 33, T: MOST_POSITIONS, NH: 65, HS: HEAD_SIZES },
     work: (sizes) => 25 * size(sizes, "B") * size(sizes, "T") * size(sizes, "NH") * size(sizes, "HS"),
+    together: [...subsetsOf(["B", "T", "NH", "HS"]), { long: ["T", "NH", "HS"], share: 1 / 16, fixed: { B: 1 } }],
   },
   around: none("two products an element: the bound of all is cheap"),
   sampling: none("the truth of all is cheap"),

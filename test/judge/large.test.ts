@@ -108,6 +108,7 @@ describe("small problems around elements", () => {
     for (const profile of spec.profiles) {
       for (const target of [targets.ieee, targets.wgsl]) {
         const problem = { ...spec.build(small[spec.op], profile, 3), profile };
+        const areZerosLeftOut = spec.op.startsWith("linear.") && ["one-hot", "lattice"].includes(profile);
         const [want, allowed] = [truth(operation, problem), allowancesOf(operation, problem, target)];
         for (const output of Object.keys(operation.outputs)) {
           const list = [...want[output].data.keys()].filter((i) => integer(7, streamOf(output), i, 3) === 0);
@@ -118,7 +119,10 @@ describe("small problems around elements", () => {
             const place = `${output}[${at}] ${profile}, ${target.name}`;
             found.push(at);
             expect(isSame(exact.want[n], want[output].data[at], allowed[output].data[at]), place).toBe(true);
-            expect(isSame(exact.allowed[n], allowed[output].data[at], allowed[output].data[at]), place).toBe(true);
+            const bound = allowed[output].data[at];
+            // Terms that are 0 are no part of the small problem of a product, whose bound is the lower for it.
+            const isLower = areZerosLeftOut && exact.allowed[n] < bound;
+            expect(isLower || isSame(exact.allowed[n], bound, bound), place).toBe(true);
           }
           expect(found.toSorted((a, b) => a - b)).toEqual(list);
         }

@@ -170,7 +170,8 @@ describe("every check", () => {
   it("has each axis both as a multiple of 16 and as no multiple of 8, with ordinary numbers", () => {
     for (const { spec } of choose(["linear", "rmsnorm", "swiglu", "cross-entropy", "softmax", "embedding", "add"])) {
       for (let seed = 1; seed <= 20; seed++) {
-        const cases = largeCases(spec, seed).filter(({ profile }) => profile === "unit" || profile === "lattice");
+        // Three rows and columns in four of the uneven numbers are ordinary ones.
+        const cases = largeCases(spec, seed).filter(({ profile }) => ["unit", "lattice", "uneven"].includes(profile));
         for (const axis of Object.keys(spec.large!.axes)) {
           const long = cases.map(({ sizes }) => Number(sizes[axis])).filter((length) => length >= 2048);
           expect(
@@ -209,10 +210,12 @@ describe("profiles of examples", () => {
     }
   });
 
-  it("have each a case in some check, those with −∞ where the target promises something of it", () => {
+  it("have each a case in some check, small or large, those with −∞ where the target promises something of it", () => {
     const unused = (target: Target): string[] => {
       const used = new Set(
-        choose([]).flatMap(({ spec }) => exampleCases(spec, 1, target).map(({ profile }) => profile)),
+        choose([]).flatMap(({ spec }) =>
+          [...exampleCases(spec, 1, target), ...largeCases(spec, 1)].map(({ profile }) => profile),
+        ),
       );
       return rare.filter((profile) => !used.has(profile));
     };
