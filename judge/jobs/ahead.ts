@@ -42,6 +42,7 @@ export class Ahead {
   private bytes = 0;
   /** Settles when the candidate has computed all that it was given. */
   private turn: Promise<unknown> = Promise.resolve();
+  /** How many things the candidate was asked for. */
   private ran = 0;
   private isOver = false;
 
@@ -70,7 +71,14 @@ export class Ahead {
   }
 
   /** Does something else on the candidate, after the cases that it was given and before any other. */
-  inTurn<T>(work: () => Promise<T>): Promise<T> {
+  inTurn(work: () => Promise<void>): Promise<void> {
+    return this.queue(() => {
+      this.ran++;
+      return work();
+    });
+  }
+
+  private queue<T>(work: () => Promise<T>): Promise<T> {
     const done = this.turn.then(work);
     this.turn = done.catch(() => {
       this.isOver = true;
@@ -104,11 +112,12 @@ export class Ahead {
     const building = this.threads.build(order, c.profile === "real" ? plan.real?.(c.op, c.seed) : undefined);
     building.catch(() => {}); // heard of below, in its turn
     try {
-      const answered = await this.inTurn(async () => {
+      const answered = await this.queue(async () => {
         if (this.isOver) return undefined;
         const { problem, ms } = await building;
         await deadline.pause();
-        return { problem, ms, answer: await this.ask(problem), number: ++this.ran };
+        const number = ++this.ran;
+        return { problem, ms, number, answer: await this.ask(problem) };
       });
       if (answered === undefined) return undefined;
       const { problem, ms, answer, number } = answered;
