@@ -1,4 +1,5 @@
 // A campaign of cases against the bound: what it is given, and what is reported of it.
+import { operations } from "../reference/ops/index.ts";
 import type { JudgeRow } from "./row.ts";
 import { savedAgain } from "./saved.ts";
 import type { DTypeName } from "../reference/dtype.ts";
@@ -84,7 +85,7 @@ export function buildCase(spec: JudgeRow, c: Case, dtype: DTypeName = "float32",
   if (profile !== "real") return { ...spec.build(c.sizes, profile, c.seed, dtype), profile };
   const problem = real?.(c.op, c.seed);
   if (problem === undefined) throw new RangeError(`${c.op} has no recorded inputs`);
-  return { ...savedAgain(spec, problem, dtype), profile };
+  return { ...savedAgain(operations.get(c.op)!, spec, problem, dtype), profile };
 }
 
 /** How the outputs of a case are compared; the spots of large ones derive from its seed, and what they would have missed. */

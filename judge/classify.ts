@@ -40,8 +40,8 @@ export interface Spectrum {
   readonly errors: readonly number[];
   /** The same for each evaluation of each class. */
   readonly emulated: ReadonlyMap<PrecisionClass, readonly (readonly number[])[]>;
-  /** The coarser grid on which all of the candidate's numbers lie. */
-  readonly grid: Grid | undefined;
+  /** The grid on which all of the candidate's numbers lie. */
+  readonly grid: Grid;
   /** The size that float32's errors may reach by luck when results are rounded to fewer bits, up or down. */
   readonly luck: number;
 }
@@ -75,7 +75,7 @@ export function nameClass({ errors, emulated, grid, luck }: Spectrum): NamedClas
   const partial = new Set<PrecisionClass>();
   for (const [name, evaluations] of emulated) {
     // An evaluation that errs no more than float32 says nothing about the class.
-    const isCounted = name === "float32" || grid?.classes.has(name) === true;
+    const isCounted = name === "float32" || grid.classes.has(name);
     const floor = isSource(name) ? 0 : SPREAD * noise;
     const touched = evaluations.filter((evaluation) => isCounted || rms(evaluation) > floor);
     if (touched.length === 0) continue;
@@ -102,7 +102,7 @@ export function nameClass({ errors, emulated, grid, luck }: Spectrum): NamedClas
       ? { class: names[0], between: [], measured, predictions }
       : { class: "undecidable", between: names, measured, predictions };
   };
-  const ofGrid = predictions.filter((p) => grid?.classes.has(p.class));
+  const ofGrid = predictions.filter((p) => grid.classes.has(p.class));
   if (!Number.isFinite(measured)) return told(predictions.map((p) => p.class));
 
   // 1. Classes whose very errors these are. (A sum in another order has other errors, so this rules no class out.)

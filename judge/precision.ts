@@ -137,22 +137,21 @@ function classify(output: string, samples: readonly Sample[], { operation, dtype
     new Map([...all].map(([name, list]) => [name, list.map((evaluation) => rms(evaluation) > SPREAD * noise)]));
   const storage = storageOf(operation, output, dtype);
   const values = samples.flatMap((sample) => sample.given(output));
-  const valuesOf = (name: PrecisionClass): number[][] => of("values", [name]).get(name)!;
-  const [plain] = valuesOf("float32");
-  const format = gridOf(values, storage, plain);
-  const hasGrid = (name: PrecisionClass): boolean =>
-    valuesOf(name).some((list) => gridOf(list, storage, plain) === format);
-  const grid = format === undefined ? undefined : { format, classes: new Set(classes.filter(hasGrid)) };
+  const grid = gridOf(values, storage, classes, (name) => of("values", [name]).get(name)!);
   const spectrum = { errors: samples.flatMap((sample) => sample.errors(output)), emulated, grid, luck };
   const noise = Math.max(luck, typical(emulated));
   // A kernel may err by less than the target's functions do and by more than functions that are only rounded.
   const least = Math.max(luck, smallest(emulated.get("float32")!.map(rms)));
   const named =
-    grid === undefined && rms(spectrum.errors) <= SPREAD ** 2 * least
+    grid.format === undefined && rms(spectrum.errors) <= SPREAD ** 2 * least
       ? nameClass(spectrum)
       : nameClass({
           ...spectrum,
-          emulated: new Map([...emulated, ...withSources(spectrum.errors, noise, samples, output)]),
+          emulated: new Map(
+            [...emulated, ...withSources(spectrum.errors, noise, samples, output)].filter(
+              ([name]) => !grid.others.has(name),
+            ),
+          ),
         });
   const shows = above(emulated, noise);
   return { named, errs: above(unrounded, typical(unrounded)), shows };

@@ -4,7 +4,7 @@ import { append } from "../reference/lists.ts";
 import { storageOf } from "../reference/operation.ts";
 import type { Sizes } from "./case.ts";
 import { isNoClass, type NamedClass } from "./classify.ts";
-import { type PrecisionClass, precisionClasses } from "./emulation.ts";
+import type { PrecisionClass } from "./emulation.ts";
 import type { Probe } from "./probes.ts";
 import type { Setup } from "./sample.ts";
 
@@ -91,7 +91,7 @@ function together(list: readonly Seen[], storage: DTypeName): NamedClass {
     const named = new Set(list.flatMap((seen) => namesOf(seen.named)));
     append(
       left,
-      precisionClasses.filter((name) => name !== "float32" && named.has(name)),
+      [...named].filter((name) => name !== "float32" && name !== "undecidable" && !isNoClass(name)),
     );
     if (left.length === 0) return sorted[0];
   }

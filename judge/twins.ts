@@ -56,7 +56,7 @@ function scaled({ operation, spec, dtype, seed }: Setup, sizes: Sizes, factor: n
       ? t
       : { data: (t.data as Float32Array).map((x) => factor * round(x, dtypes.bfloat16)), shape: t.shape },
   ]);
-  return savedAgain(spec, { inputs: Object.fromEntries(changed), scalars }, dtype);
+  return savedAgain(operation, spec, { inputs: Object.fromEntries(changed), scalars }, dtype);
 }
 
 /**

@@ -61,7 +61,7 @@ describe.each(["attention.backward", "cross-entropy.backward", "rmsnorm.backward
     expect(saved.length).toBeGreaterThan(0);
     for (const profile of spec.profiles) {
       const given = roundProblem(operations.get(op)!, spec.build(spec.ordinary, profile, 5, dtype), dtype);
-      const again = savedAgain(spec, given, dtype);
+      const again = savedAgain(operations.get(op)!, spec, given, dtype);
       for (const name of saved) expect([profile, given.inputs[name]]).toEqual([profile, again.inputs[name]]);
     }
   });
