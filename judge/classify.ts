@@ -42,6 +42,8 @@ export interface Spectrum {
   readonly emulated: ReadonlyMap<PrecisionClass, readonly (readonly number[])[]>;
   /** The grid on which all of the candidate's numbers lie. */
   readonly grid: Grid;
+  /** Whether a class errs in the same way in any order. */
+  readonly isExactly: (name: PrecisionClass) => boolean;
   /** The size that float32's errors may reach by luck when results are rounded to fewer bits, up or down. */
   readonly luck: number;
 }
@@ -66,7 +68,7 @@ const FEW = 16;
 const NEARLY_ALL = 0.99;
 
 /** The class whose errors a candidate's look like. */
-export function nameClass({ errors, emulated, grid, luck }: Spectrum): NamedClass {
+export function nameClass({ errors, emulated, grid, luck, isExactly }: Spectrum): NamedClass {
   const measured = rms(errors);
   const exact = emulated.get("float32")!;
   const noise = Math.max(luck, largest(exact.map(rms)));
@@ -91,7 +93,7 @@ export function nameClass({ errors, emulated, grid, luck }: Spectrum): NamedClas
     predictions.push({ class: name, low, high, unexplained: measured > 0 ? left / measured : 1 });
     const [first, second] = touched;
     const isAlike = touched.length > 1 && rms(difference(first, second)) <= ALIKE * sizes[0];
-    if (name !== "float32" && (isSource(name) || isAlike)) reproducible.add(name);
+    if (name !== "float32" && (isExactly(name) || isAlike)) reproducible.add(name);
   }
   const none = (name: NoClass): NamedClass => ({ class: name, between: [], measured, predictions });
   const told = (names: readonly PrecisionClass[]): NamedClass => {
@@ -114,9 +116,9 @@ export function nameClass({ errors, emulated, grid, luck }: Spectrum): NamedClas
   const best = smallest(explaining.map((p) => p.unexplained));
   const within = Math.max(APART * best * measured, measured > SPREAD * noise ? SPREAD * noise : 0);
   const near = explaining.filter((p) => p.unexplained * measured <= within);
-  // Of a class and some of its sources the class is named, unless they explain more.
-  const whole = smallest(near.filter((p) => !isSource(p.class)).map((p) => p.unexplained));
-  const alike = near.filter((p) => !isSource(p.class) || p.unexplained < UNEXPLAINED * whole);
+  // Of all inputs and some of them all are named, unless the some explain more.
+  const wholeOf = (p: Prediction) => near.find((one) => p.class.startsWith(`${one.class} (`));
+  const alike = near.filter((p) => !(p.unexplained >= UNEXPLAINED * (wholeOf(p)?.unexplained ?? Infinity)));
   if (alike.length > 0 && (measured > SPREAD * noise || (best <= CLEARLY && errors.length >= FEW))) {
     return told(alike.map((p) => p.class));
   }

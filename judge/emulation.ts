@@ -5,7 +5,7 @@ import type { Inputs, Operation, Outputs } from "../reference/operation.ts";
 import type { Target } from "../reference/targets.ts";
 import type { Floats, Ints, Tensor } from "../reference/tensor.ts";
 import type { Problem } from "./case.ts";
-import type { SourceClass } from "./sources.ts";
+import { isSource, type SourceClass } from "./sources.ts";
 import { widen } from "./verdict.ts";
 import type { Evaluation } from "../zoo/evaluation.ts";
 import { Float32Arithmetic, type Habits } from "../zoo/arithmetic.ts";
@@ -185,7 +185,14 @@ export function emulate(
     const got = evaluation.evaluate(f, given, problem.scalars, only);
     return outputs === undefined ? got : (narrowed(got, outputs, cut) as Outputs);
   });
-  return low === undefined ? inOrder : [...inOrder, ...exactlyLow(operation, problem, low)];
+  // A statistic that is read is not that of the low inputs; one that is computed again is.
+  const hasStatistic = Object.keys(problem.inputs).some((input) => operation.wide.includes(input));
+  return low !== undefined && hasStatistic ? [...inOrder, ...exactlyLow(operation, problem, low)] : inOrder;
+}
+
+/** Whether each evaluation of a class is the formula itself of low numbers: its errors are the same in any order. */
+export function isExact({ name: op }: Operation, name: PrecisionClass): boolean {
+  return isSource(name) || (ONE_STEP.test(op) && name.endsWith(" inputs"));
 }
 
 /** The outputs of the formula itself, from inputs that are low. */

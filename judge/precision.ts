@@ -21,7 +21,7 @@ import { nameClass, rms, SPREAD } from "./classify.ts";
 import { gridOf } from "./grid.ts";
 import { joined, withSources } from "./source-search.ts";
 import { settled } from "./twins.ts";
-import { classesFor, type PrecisionClass } from "./emulation.ts";
+import { classesFor, isExact, type PrecisionClass } from "./emulation.ts";
 import { type Precision, precisionOf, type Seen, type SeenOutput } from "./regimes.ts";
 import type { Probe } from "./probes.ts";
 import { type Sample, Scene, type Setup } from "./sample.ts";
@@ -138,7 +138,8 @@ function classify(output: string, samples: readonly Sample[], { operation, dtype
   const storage = storageOf(operation, output, dtype);
   const values = samples.flatMap((sample) => sample.given(output));
   const grid = gridOf(values, storage, classes, (name) => of("values", [name]).get(name)!);
-  const spectrum = { errors: samples.flatMap((sample) => sample.errors(output)), emulated, grid, luck };
+  const isExactly = (name: PrecisionClass): boolean => isExact(operation, name);
+  const spectrum = { errors: samples.flatMap((sample) => sample.errors(output)), emulated, grid, luck, isExactly };
   const noise = Math.max(luck, typical(emulated));
   // A kernel may err by less than the target's functions do and by more than functions that are only rounded.
   const least = Math.max(luck, smallest(emulated.get("float32")!.map(rms)));

@@ -1,9 +1,8 @@
 // Which inputs that are read low, or intermediates that are stored low, explain a candidate's errors.
 import { smallest } from "../reference/lists.ts";
 import { difference, rms, SPREAD } from "./classify.ts";
-import type { PrecisionClass } from "./emulation.ts";
 import type { Sample } from "./sample.ts";
-import { nameOfSource, type Source } from "./sources.ts";
+import { nameOfSource, type Source, type SourceClass, sourceOf } from "./sources.ts";
 
 /** A source more is taken for one only where it leaves clearly less of the errors. */
 const WIDER = 0.9;
@@ -22,16 +21,20 @@ export function withSources(
   noise: number,
   samples: readonly Sample[],
   output: string,
-): Map<PrecisionClass, number[][]> {
-  const found = new Map<PrecisionClass, number[][]>();
+): Map<SourceClass, number[][]> {
+  const found = new Map<SourceClass, number[][]>();
   const leftBy = (source: Source): number => {
     const name = nameOfSource(source);
     const evaluations = found.get(name) ?? joined(samples.map((sample) => sample.emulated(output, name)));
-    // Two names of the same numbers are one source.
-    for (const [other, known] of found) {
-      if (other !== name && other.startsWith(source.format) && isSame(evaluations, known)) found.delete(other);
-    }
     found.set(name, evaluations);
+    // Of names of the same numbers the fewest are kept, and the last of as many.
+    const alike = [...found.keys()].find(
+      (other) => other !== name && sourceOf(other).format === source.format && isSame(evaluations, found.get(other)!),
+    );
+    if (alike !== undefined) {
+      if (sourceOf(alike).names.length >= source.names.length) found.delete(alike);
+      else found.delete(name);
+    }
     return smallest(evaluations.map((evaluation) => rms(difference(errors, evaluation))));
   };
   const { sources } = samples[0].ruler;

@@ -84,7 +84,7 @@ function explainingOf(
     smallest(alike.get(name)!.map((e) => Math.abs(sizeOf(e) - sizeOf(errors))));
   const least = smallest(between.map(distance));
   const possible = between.filter((name) => distance(name) <= least + Math.log(SPREAD * SPREAD));
-  if (possible.length < 2) return possible;
+  if (possible.length < 2 || !(rms(of(errors)) > SPREAD * noise)) return possible;
   const most = explained(finite.length) * rms(of(errors));
   return possible.filter((name) => alike.get(name)!.some((e) => rms(difference(of(errors), of(e))) <= most));
 }
