@@ -28,6 +28,7 @@ export function fuseRows({ parts }: Fused, first: JudgeRow, second: JudgeRow): J
     lowProbes: probes,
     cancelling: () => [],
     independence: fuseIndependence(parts, first.independence, second.independence),
+    padding: [],
     symmetry: fuseSymmetry(parts, first.symmetry, second.symmetry),
     scaling: fuseScaling(parts, first.scaling, second.scaling),
     shift: [],

@@ -13,6 +13,7 @@ import type { Around } from "./around.ts";
 import type { ScaleRow } from "./at-scale.ts";
 import type { CaseSpec, Problem, Sizes } from "./case.ts";
 import type { Large } from "./large.ts";
+import type { Padding } from "./invariance/padding.ts";
 import type { Probe } from "./probes.ts";
 import type { MadeUp } from "./profile.ts";
 import type { Sampling } from "./sampled.ts";
@@ -60,6 +61,7 @@ export interface JudgeRow<Op extends string = string, P = Problem> extends CaseS
   /** Further probes for 16-bit outputs: sums that are 0, so that the output is their error, and sums that float16 holds. */
   readonly cancelling: (n: number) => readonly Probe[];
   readonly independence: readonly Independence[];
+  readonly padding: readonly Padding[];
   readonly symmetry: readonly Symmetry[];
   readonly scaling: readonly Scaling[];
   readonly shift: readonly Shift[];
@@ -100,6 +102,8 @@ export interface RowDeclaration<Op extends OpName, Size extends string> {
   readonly lowProbes: Probes<NoInfer<Size>, OutputOf<Op>> | None;
   readonly cancelling: Probes<NoInfer<Size>, OutputOf<Op>> | None;
   readonly independence: readonly Independence<AxisOf<Op>, OutputOf<Op>, InputOf<Op>>[] | None;
+  /** Axes that may be longer, with numbers that change no exact result. */
+  readonly padding: readonly Padding<AxisOf<Op>, OutputOf<Op>, InputOf<Op>>[] | None;
   readonly symmetry: readonly Symmetry<AxisOf<Op>, OutputOf<Op>, InputOf<Op>>[] | None;
   readonly scaling: readonly Scaling<InputOf<Op> | NameIn<ScalarsOf<Op>>, OutputOf<Op>>[] | None;
   readonly shift: readonly Shift[] | None;
@@ -131,6 +135,7 @@ export function judgeRow<const Op extends OpName, const Size extends string>(
     lowProbes: given<"lowProbes">(claims.lowProbes, probes),
     cancelling: given<"cancelling">(claims.cancelling, () => []),
     independence: given<"independence">(claims.independence, []),
+    padding: given<"padding">(claims.padding, []),
     symmetry: given<"symmetry">(claims.symmetry, []),
     scaling: given<"scaling">(claims.scaling, []),
     shift: given<"shift">(claims.shift, []),

@@ -105,6 +105,7 @@ export const forward = judgeRow("adamw.forward", {
   lowProbes: none("the state stays float32"),
   cancelling: none("no sum of many terms"),
   independence: [alone("N", ["w", "m", "v"])],
+  padding: none("no output is a sum"),
   symmetry: [along("N")],
   scaling: none("eps is added to the root"),
   shift: none("no input is free of eps and decay"),

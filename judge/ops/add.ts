@@ -25,6 +25,7 @@ export const forward = judgeRow("add.forward", {
   lowProbes: none("elements do not share an error"),
   cancelling: none("one addition: no sum of many terms"),
   independence: [alone("N", ["y"])],
+  padding: none("no output is a sum"),
   symmetry: [along("N")],
   scaling: [linearIn(["a", "b"], ["y"])],
   shift: none("linear in each input, which its scaling says"),

@@ -31,6 +31,7 @@ export const forward = judgeRow("cast.forward", {
   lowProbes: none("elements do not share an error"),
   cancelling: none("a copy: no sum"),
   independence: [alone("N", ["y"])],
+  padding: none("no output is a sum"),
   symmetry: [along("N")],
   scaling: [linearIn(["x"], ["y"])],
   shift: none("a copy, which its scaling says"),

@@ -38,6 +38,7 @@ export const forward = judgeRow("clip.forward", {
   lowProbes: none("elements do not share an error"),
   cancelling: none("no sum"),
   independence: [alone("N", ["g"])],
+  padding: none("no output is a sum"),
   symmetry: [along("N")],
   scaling: none("10⁻⁶ is added to the norm"),
   shift: [unclipped],

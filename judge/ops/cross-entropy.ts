@@ -15,6 +15,7 @@ import { along } from "../relations/permutation.ts";
 import { linearIn } from "../relations/scaling.ts";
 import { logits as logitsShifted } from "../relations/shifts.ts";
 import { type Large, MOST_CLASSES, MOST_ROWS } from "../large.ts";
+import { type Padding, weightless } from "../invariance/padding.ts";
 import { judgeRow, type Unread } from "../row.ts";
 import { largest } from "../../reference/lists.ts";
 
@@ -65,6 +66,13 @@ const LOSS_ROWS = 256;
 /** Sampled rows of logits: a power of two, so that rescaling dloss from 2,048 rows to these is exact. */
 const GRADIENT_ROWS = 4;
 
+/** Rows that count neither in the loss nor in the number of rows. */
+const ignoredRows = <Output extends string>(outputs: readonly Output[]): Padding<"R", Output, "targets"> => ({
+  axis: "R",
+  outputs,
+  fill: { targets: ({ ignoreIndex }) => Number(ignoreIndex) },
+});
+
 export const forward = judgeRow("cross-entropy.forward", {
   ...shared,
   build(sizes, profile, seed) {
@@ -78,6 +86,7 @@ export const forward = judgeRow("cross-entropy.forward", {
   lowProbes: none("loss and lse stay float32"),
   cancelling: none("loss and lse stay float32"),
   independence: [alone("R", ["lse"])],
+  padding: [weightless("V", ["loss", "lse"], "logits"), ignoredRows(["loss"])],
   symmetry: [along("R"), along("V", { ids: { targets: "V" } })],
   scaling: none("exponentials do not scale"),
   shift: [logitsShifted],
@@ -119,6 +128,7 @@ export const backward = judgeRow("cross-entropy.backward", {
   lowProbes: none("elements do not share an error"),
   cancelling: none("no output is a sum"),
   independence: [alone("R", ["dlogits"], { whole: ["targets"] })], // how many targets count is part of every gradient
+  padding: [weightless("V", ["dlogits"], "logits"), ignoredRows(["dlogits"])],
   symmetry: [along("R"), along("V", { ids: { targets: "V" } })],
   scaling: [linearIn(["dloss"], ["dlogits"])],
   shift: none("the forward's, whose lse it is given"),

@@ -10,6 +10,7 @@ import { linearIn } from "../relations/scaling.ts";
 import { eachRow } from "../around.ts";
 import { drawElements } from "../draws.ts";
 import { type Large, MOST_CLASSES, MOST_COLUMNS, MOST_ROWS } from "../large.ts";
+import { sumOver } from "../invariance/padding.ts";
 import { judgeRow } from "../row.ts";
 
 const large = {
@@ -50,6 +51,7 @@ export const forward = judgeRow("embedding.forward", {
   lowProbes: none("elements do not share an error"),
   cancelling: none("a copy: no sum"),
   independence: [alone("R", ["y"])],
+  padding: [{ axis: "V", outputs: ["y"] }],
   symmetry: [along("R"), along("V", { ids: { tokens: "V" } })],
   scaling: [linearIn(["w"], ["y"])],
   shift: none("a copy, which its scaling says"),
@@ -105,6 +107,7 @@ export const backward = judgeRow("embedding.backward", {
     { sizes: { R: COUNTED, V: 1, C: 64 }, outputs: ["dw"], profile: "lattice", change: wholeNumbers },
   ],
   independence: none("any row may be one of any token"),
+  padding: [sumOver("R", ["dw"]), { axis: "V", outputs: ["dw"] }],
   symmetry: [along("R"), along("V", { ids: { tokens: "V" } })],
   scaling: [linearIn(["dy"], ["dw"])],
   shift: none("linear in dy, which its scaling says"),

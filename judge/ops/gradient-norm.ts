@@ -46,6 +46,7 @@ export const forward = judgeRow("gradient-norm.forward", {
     { sizes: { N: COUNTED / 2 }, outputs: ["norm"], profile: "lattice", change: wholeNumbers, draws: 12 },
   ],
   independence: none("one number of all"),
+  padding: [{ axis: "N", outputs: ["norm"] }],
   symmetry: [along("N")],
   scaling: [linearIn(["g"], ["norm"])],
   shift: none("its scaling says all"),

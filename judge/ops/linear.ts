@@ -10,6 +10,7 @@ import { zeroRow } from "../relations/shifts.ts";
 import { eachRow } from "../around.ts";
 import { drawElements } from "../draws.ts";
 import { type Large, MOST_COLUMNS, MOST_ROWS } from "../large.ts";
+import { sumOver } from "../invariance/padding.ts";
 import { matrixOf, transpose } from "../projection/matrix.ts";
 import { judgeRow } from "../row.ts";
 
@@ -154,6 +155,7 @@ export const forward = judgeRow("linear.forward", {
     { sizes: { R: 8, O: 8, C: COUNTED }, outputs: ["y"], profile: "lattice", change: wholeNumbers },
   ],
   independence: [alone("R", ["y"]), alone("O", ["y"])],
+  padding: [sumOver("C", ["y"])],
   symmetry: [along("R"), along("O"), along("C")],
   scaling: [linearIn(["x"], ["y"]), linearIn(["w"], ["y"])],
   shift: [zeroRow],
@@ -211,6 +213,7 @@ export const backward = judgeRow("linear.backward", {
     { sizes: { R: COUNTED, O: 8, C: 8 }, outputs: ["dw"], profile: "lattice", change: wholeNumbers },
   ],
   independence: [alone("R", ["dx"]), alone("O", ["dw"]), alone("C", ["dx", "dw"])],
+  padding: [sumOver("O", ["dx"]), sumOver("R", ["dw"])],
   symmetry: [along("R"), along("O"), along("C")],
   scaling: [linearIn(["dy"], ["dx", "dw"])],
   shift: none("linear in dy, which its scaling says"),

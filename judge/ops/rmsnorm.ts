@@ -17,6 +17,7 @@ import { along } from "../relations/permutation.ts";
 import { linearIn } from "../relations/scaling.ts";
 import { byRow, eachRow } from "../around.ts";
 import { type Large, MOST_COLUMNS, MOST_ROWS } from "../large.ts";
+import { sumOver } from "../invariance/padding.ts";
 import { judgeRow } from "../row.ts";
 
 const MOST_ELEMENTS = 4000;
@@ -88,6 +89,7 @@ export const forward = judgeRow("rmsnorm.forward", {
     { sizes: { R: 32, C: COUNTED / 2, ...usual }, outputs: ["y", "rstd"], profile: "lattice", change: wholeNumbers },
   ],
   independence: [alone("R", ["y", "rstd"])],
+  padding: none("the mean counts its channels"),
   symmetry: [along("R"), along("C", { sums: ["y"] })],
   scaling: [
     {
@@ -177,6 +179,7 @@ export const backward = judgeRow("rmsnorm.backward", {
     { sizes: { R: n, C: 8, ...usual }, outputs: ["dw"], change: zeroSum("R", ["dy"]) },
   ],
   independence: [alone("R", ["dx"]), alone("C", ["dw"], { signed: ["x"] })],
+  padding: [sumOver("R", ["dw"])],
   symmetry: [along("R"), along("C", { sums: ["dx", "dw"] })], // dw depends on rstd, which a kernel may recompute
   scaling: [
     linearIn(["dy"], ["dx", "dw"]),

@@ -52,6 +52,7 @@ export const forward = judgeRow("rope-table.forward", {
   lowProbes: none("angles stay float32"),
   cancelling: none("no sum"),
   independence: none("no input"),
+  padding: none("no input"),
   symmetry: none("no input"),
   scaling: none("no input"),
   shift: [table],

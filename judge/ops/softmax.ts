@@ -10,6 +10,7 @@ import { linearIn } from "../relations/scaling.ts";
 import { raisedRows, type Shift } from "../relations/shifts.ts";
 import { byRow } from "../around.ts";
 import { type Large, MOST_CLASSES, MOST_ROWS } from "../large.ts";
+import { weightless } from "../invariance/padding.ts";
 import { judgeRow } from "../row.ts";
 
 /** The most elements, so that a case takes a few milliseconds. */
@@ -66,6 +67,7 @@ export const forward = judgeRow("softmax.forward", {
   lowProbes: none("every element has an error of its own"),
   cancelling: none("no output is a sum"),
   independence: [alone("R", ["y"])],
+  padding: [weightless("C", ["y"], "x")],
   symmetry: [along("R"), along("C", { sums: ["y"] })],
   scaling: none("exponentials do not scale"),
   shift: [rowShifted],
@@ -105,6 +107,7 @@ export const backward = judgeRow("softmax.backward", {
   lowProbes: none("every element has an error of its own"),
   cancelling: none("the sum's error is hidden by dy"),
   independence: [alone("R", ["dx"])],
+  padding: [{ axis: "C", outputs: ["dx"] }],
   symmetry: [along("R"), along("C", { sums: ["dx"] })],
   scaling: [linearIn(["dy"], ["dx"])],
   shift: none("linear in dy, which its scaling says"),

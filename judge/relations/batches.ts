@@ -4,13 +4,14 @@
 // findings for a kernel that promises them. It needs no oracle, so sums are as long as a model's, where kernels begin to split them.
 import { append } from "../../reference/lists.ts";
 import { integer, streamOf } from "../../reference/random.ts";
-import type { Inputs, Operation } from "../../reference/operation.ts";
-import type { Problem, Sizes } from "../case.ts";
+import type { Operation } from "../../reference/operation.ts";
+import type { Sizes } from "../case.ts";
 import { isTiled, type Large } from "../large.ts";
 import type { JudgeRow } from "../row.ts";
 import type { Independence } from "./independence.ts";
 import {
   compareSides,
+  cut,
   type Difference,
   gather,
   lengthsOf,
@@ -122,16 +123,4 @@ async function compareCut(
     const found = compareSides(output, want, sideOf(after, output), deterministic ? "reported" : "free");
     return found.message === undefined ? found : { ...found, message: `${where}: ${found.message}` };
   });
-}
-
-/** The problem at some places of an axis alone. */
-function cut(operation: Operation, { inputs, scalars }: Problem, orders: Orders): Problem {
-  const taken = Object.entries(inputs).map(([name, t]) => [name, gather(t, operation.inputs[name], orders)]);
-  const counts = Object.entries(orders).flatMap(([axis, { length }]) =>
-    operation.scalars[axis] === "axis" ? [[axis, length]] : [],
-  );
-  return {
-    inputs: Object.fromEntries(taken) as Inputs,
-    scalars: { ...scalars, ...(Object.fromEntries(counts) as Record<string, number>) },
-  };
 }

@@ -1,7 +1,7 @@
 // A relation compares runs of a candidate with each other. It needs no oracle: it holds whatever the numbers are.
 import type { Allowance, Errors } from "../../reference/bounds.ts";
 import { dtypes, ulp } from "../../reference/dtype.ts";
-import { axesOf, type Operation, type Outputs, storageOf } from "../../reference/operation.ts";
+import { axesOf, type Inputs, type Operation, type Outputs, storageOf } from "../../reference/operation.ts";
 import type { Floats, Ints, Tensor } from "../../reference/tensor.ts";
 import type { Candidate } from "../../reference/candidate.ts";
 import { type Buffers, runCandidate } from "../candidates/run.ts";
@@ -202,4 +202,16 @@ export function gather<D extends Floats | Ints>(t: Tensor<D>, spec: string, orde
     shape = [...shape.slice(0, i), order.length, ...shape.slice(i + 1)];
   }
   return { data, shape };
+}
+
+/** The problem at some places of an axis alone. */
+export function cut(operation: Operation, { inputs, scalars }: Problem, orders: Orders): Problem {
+  const taken = Object.entries(inputs).map(([name, t]) => [name, gather(t, operation.inputs[name], orders)]);
+  const counts = Object.entries(orders).flatMap(([axis, { length }]) =>
+    operation.scalars[axis] === "axis" ? [[axis, length]] : [],
+  );
+  return {
+    inputs: Object.fromEntries(taken) as Inputs,
+    scalars: { ...scalars, ...(Object.fromEntries(counts) as Record<string, number>) },
+  };
 }

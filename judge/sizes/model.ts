@@ -44,7 +44,7 @@ export function modelCases(chosen: Chosen, model: ModelName): ModelCase[] {
 }
 
 /** The sizes of an op by the letters of its axes; those that no model decides are ordinary. */
-function shapesOf({ operation, spec }: Chosen, config: LlamaConfig): Sizes[] {
+export function shapesOf({ operation, spec }: Chosen, config: LlamaConfig): Sizes[] {
   const { dim: C, ffnDim: F, vocabSize: V, nHeads: NH, nKvHeads: NKV, maxSeqLen, normEps, ropeTheta: theta } = config;
   const [HS, T] = [headSize(config), Math.min(maxSeqLen, MOST_TOKENS)];
   const widths = { C, F, V, NH, NKV, groups: NH / NKV, HS, N: C * F };

@@ -1,0 +1,213 @@
+// The map of a family: which of its steps give the same bits. Between two neighbouring steps whose bits differ, the step at which they
+// change is found by halving.
+import type { Sizes } from "../case.ts";
+import { isStop } from "../deadline.ts";
+import { areSame, countNonFinite, type Distance, distanceOf } from "./distance.ts";
+import type { Caller, Computed, Family } from "./family.ts";
+import type { Outputs } from "../../reference/operation.ts";
+
+/**
+ * Steps one after another that give the same bits: the ends, and those that were tried between them.
+ *
+ * @example
+ * ```ts
+ * import type { BitRange } from "touchstone-llama";
+ *
+ * const vectors: BitRange = { from: 1, to: 1, bits: 0 }; // one row by itself
+ * const tiles: BitRange = { from: 2, to: 257, bits: 1 }; // other bits, whatever the number of rows is
+ * ```
+ */
+export interface BitRange {
+  readonly from: number;
+  readonly to: number;
+  /** Ranges with the same number have the same bits; that of the first step is 0. */
+  readonly bits: number;
+}
+
+/**
+ * What is known of one family of problems in which some outputs should be the same numbers.
+ *
+ * @example
+ * ```ts
+ * import { type BitMap, invariance, ops } from "touchstone-llama";
+ *
+ * const { maps } = await invariance("swiglu.forward", ops["swiglu.forward"].reference, { sizes: "F=64 R<=9" });
+ * const map: BitMap = maps.find(({ relation }) => relation === "number of R")!;
+ * map.ranges; // [{ from: 1, to: 9, bits: 0 }]
+ * ```
+ */
+export interface BitMap {
+  /** Such as "number of R". */
+  readonly relation: string;
+  /** In words. */
+  readonly statement: string;
+  /** What a step counts, such as "R", "ranks" or "queries a piece". */
+  readonly counts: string;
+  /** The sizes that all steps share. */
+  readonly sizes: Sizes;
+  readonly outputs: readonly string[];
+  /** Whether a kernel that promises bits promises these; the bits of sums of another length, or in parts, nobody does. */
+  readonly isPromised: boolean;
+  /** Whether all bits are the same; undefined of a kernel that does not repeat its own. */
+  readonly same?: boolean;
+  /** Steps by their bits; empty of a kernel that does not repeat them. */
+  readonly ranges: readonly BitRange[];
+  /** Elements that were compared, over all steps. */
+  readonly compared: number;
+  /** Elements that are no finite numbers, or that differ without a finite bound. */
+  readonly unjudged: number;
+  /** Elements that differ, over all kinds of bits. */
+  readonly differing: number;
+  /** The most units in the last place between numbers that should be equal. */
+  readonly ulps: number;
+  /** The largest difference as a share of both allowances; undefined where nothing differs, or nothing that differs has a bound. */
+  readonly share?: number;
+  /** Where that is: the step, the element and both numbers. */
+  readonly worst?: string;
+  /** Whether that is beyond both allowances, or a bit that every kernel keeps. */
+  readonly isBroken: boolean;
+  /** Steps for which there was no time. */
+  readonly untried: readonly number[];
+}
+
+/** The most steps that are tried to find where bits change. */
+const MOST_HALVINGS = 24;
+/** Of more kinds of bits, no further change is looked for. */
+const MOST_KINDS = 6;
+
+/** Throws what the candidate throws; a deadline or a signal ends the map with what it has. */
+export async function mapOf(family: Family, caller: Caller): Promise<BitMap> {
+  const mapping = new Mapping(family, caller);
+  const untried = [...family.steps];
+  try {
+    while (untried.length > 0) {
+      await mapping.try(untried[0]);
+      untried.shift();
+    }
+    if (family.isDense && caller.trial.deterministic) await mapping.halve();
+  } catch (error) {
+    if (!isStop(error)) throw error;
+  }
+  return mapping.map(untried);
+}
+
+class Mapping {
+  private readonly family: Family;
+  private readonly caller: Caller;
+  /** The first numbers of each kind of bits. */
+  private readonly kinds: Outputs[] = [];
+  private readonly bits = new Map<number, number>();
+  private readonly distances: (Distance & { readonly step: number })[] = [];
+  private compared = 0;
+  private unjudged = 0;
+
+  constructor(family: Family, caller: Caller) {
+    this.family = family;
+    this.caller = caller;
+  }
+
+  async try(step: number): Promise<number> {
+    const computed = await this.family.at(step);
+    this.unjudged += countNonFinite(computed.got);
+    if (computed.want !== undefined || this.kinds.length > 0) {
+      this.compared += Object.values(computed.got).reduce((n, { data }) => n + data.length, 0);
+    }
+    const kind = computed.want === undefined ? this.kindOf(step, computed.got) : this.compare(step, computed);
+    this.bits.set(step, kind);
+    return kind;
+  }
+
+  /** Looks for the steps at which bits change, between those that were tried. */
+  async halve(): Promise<void> {
+    const gaps = this.gaps();
+    for (let tries = 0; tries < MOST_HALVINGS && this.kinds.length <= MOST_KINDS; tries++) {
+      const gap = gaps.shift();
+      if (gap === undefined) return;
+      const [low, high] = gap;
+      const middle = Math.floor((low + high) / 2);
+      await this.try(middle);
+      for (const [a, b] of [
+        [low, middle],
+        [middle, high],
+      ] as const) {
+        if (b - a > 1 && this.bits.get(a) !== this.bits.get(b)) gaps.unshift([a, b]);
+      }
+    }
+  }
+
+  map(untried: readonly number[]): BitMap {
+    const { family, compared, distances } = this;
+    const { deterministic } = this.caller.trial;
+    const [worst] = distances.toSorted((a, b) => Number(b.isBeyond) - Number(a.isBeyond) || (b.share ?? 0) - (a.share ?? 0));
+    const unbounded = distances.filter(({ share }) => share === undefined).reduce((n, { differing }) => n + differing, 0);
+    const isKept = family.bits === "kept" && deterministic;
+    return {
+      relation: family.name,
+      statement: family.statement,
+      counts: family.counts,
+      sizes: family.sizes,
+      outputs: family.outputs,
+      isPromised: family.bits !== "free",
+      ...(deterministic && { same: distances.length === 0 }),
+      ranges: deterministic ? rangesOf(this.bits) : [],
+      compared,
+      unjudged: Math.min(compared, this.unjudged + unbounded),
+      differing: distances.reduce((n, { differing }) => n + differing, 0),
+      ulps: distances.reduce((most, { ulps }) => Math.max(most, ulps), 0),
+      ...(worst?.share === undefined ? {} : { share: worst.share }),
+      ...(worst && { worst: `${family.counts} ${worst.step}: ${worst.message}` }),
+      isBroken: distances.some(({ isBeyond }) => isBeyond || isKept),
+      untried,
+    };
+  }
+
+  /** The kind of bits that an earlier step had, or a new one; new ones are held against the first. */
+  private kindOf(step: number, got: Outputs): number {
+    const { operation } = this.caller.trial;
+    const latest = [...this.bits.values()].at(-1);
+    const order = [...this.kinds.keys()].toSorted((a, b) => Number(b === latest) - Number(a === latest));
+    const known = order.find((kind) => areSame(operation, this.kinds[kind], got));
+    if (known !== undefined) {
+      if (sizeIn(got) > sizeIn(this.kinds[known])) this.kinds[known] = got; // more places of the same bits
+      return known;
+    }
+    if (this.kinds.length > 0) this.measure(step, this.kinds[0], got);
+    return this.kinds.push(got) - 1;
+  }
+
+  /** 0 where the numbers are what they should be, and otherwise 1. */
+  private compare(step: number, { got, want = got }: Computed): number {
+    return this.measure(step, want, got) ? 1 : 0;
+  }
+
+  private measure(step: number, want: Outputs, got: Outputs): boolean {
+    const { trial } = this.caller;
+    const found = distanceOf(trial.operation, trial, want, got, (common) => this.family.allowed(step, common));
+    if (found !== undefined) this.distances.push({ ...found, step });
+    return found !== undefined;
+  }
+
+  /** Neighbours among the steps whose bits differ, and that have others between them. */
+  private gaps(): (readonly [number, number])[] {
+    const steps = [...this.bits.keys()].toSorted((a, b) => a - b);
+    return steps.flatMap((high, i) => {
+      const low = steps[i - 1];
+      return i > 0 && high - low > 1 && this.bits.get(low) !== this.bits.get(high) ? [[low, high] as const] : [];
+    });
+  }
+}
+
+function sizeIn(outputs: Outputs): number {
+  return Object.values(outputs).reduce((n, { data }) => n + data.length, 0);
+}
+
+/** Steps in their order, those with the same bits as the one before in one range. */
+function rangesOf(bits: ReadonlyMap<number, number>): BitRange[] {
+  const ranges: { from: number; to: number; bits: number }[] = [];
+  for (const [step, kind] of [...bits].toSorted(([a], [b]) => a - b)) {
+    const last = ranges.at(-1);
+    if (last?.bits === kind) last.to = step;
+    else ranges.push({ from: step, to: step, bits: kind });
+  }
+  return ranges;
+}

@@ -1,0 +1,126 @@
+// The sizes at which families are tried: one axis in steps, and the others as long as in a model, as far as the work allows.
+import { numbersOfCase } from "../case-memory.ts";
+import type { Sizes } from "../case.ts";
+import { isTiled, type Large } from "../large.ts";
+import type { JudgeRow } from "../row.ts";
+import type { Operation } from "../../reference/operation.ts";
+import { LADDER } from "./family.ts";
+
+/** What limits the sizes. */
+export interface Room {
+  /** Multiplications of one run, unless the sizes that a kernel supports ask for more. */
+  readonly most: number;
+  /** The same whatever they ask for. */
+  readonly cap: number;
+  /** The longest that an axis becomes in steps. */
+  readonly longest: number;
+  /** The nearest sizes that a kernel supports. */
+  readonly near: (sizes: Sizes) => Sizes;
+  readonly admits: (sizes: Sizes) => boolean;
+  /** Shapes to be tried in place of those that are made of the op's axes: a model's. */
+  readonly shapes?: readonly Sizes[];
+}
+
+/** Sizes around an axis, and how much a run among them may cost. */
+export interface Ground {
+  readonly sizes: Sizes;
+  readonly limit: number;
+}
+
+/** Of many rows there should be so many, before other axes become long. */
+const MANY = 257;
+/** The same of batches and heads. */
+const COUNT = 9;
+/** Another axis is as long as in a model; of many batches and heads, which are large together, less so. */
+const [LONG, LONG_OF_MANY] = [4096, 512];
+/** The length of the other axes: a tile. */
+const SHORT = 16;
+/** What the tensors of a run may take, in bytes, a few times over. */
+const MOST_NUMBERS = 2 ** 27;
+
+/** The sizes of one op. */
+export class Grounds {
+  private readonly operation: Operation;
+  private readonly spec: JudgeRow;
+  private readonly room: Room;
+  private readonly large: Large;
+
+  constructor(operation: Operation, spec: JudgeRow, room: Room) {
+    this.operation = operation;
+    this.spec = spec;
+    this.room = room;
+    this.large = spec.large ?? { axes: {}, work: (sizes) => WORK_A_NUMBER * numbersOfCase(operation, sizes) };
+  }
+
+  /** Sizes around an axis, each of the other long axes long once; none twice. */
+  around(axis: string): Ground[] {
+    const { room, large, spec } = this;
+    if (room.shapes !== undefined) {
+      return distinct(room.shapes.map((shape) => this.near(shape))).map((sizes) => ({ sizes, limit: room.cap }));
+    }
+    const names = Object.keys(large.axes);
+    const short = names.map((name) => [name, this.shortOf(name)] as const);
+    const base = this.near({ ...spec.ordinary, ...Object.fromEntries(short) });
+    // Sizes that the kernel asks for may be large before any axis is long.
+    const limit = Math.min(room.cap, Math.max(room.most, large.work(this.withMany(base, axis))));
+    const others = names.filter((name) => name !== axis && typeof large.axes[name] === "number" && this.isTiled(name));
+    const each = others.map((name) => this.withLong(base, axis, name, limit));
+    return distinct(each.length === 0 ? [base] : each).map((sizes) => ({ sizes, limit }));
+  }
+
+  /** The steps of an axis: those that the kernel supports and the work allows. */
+  steps(axis: string, { sizes, limit }: Ground, numbers: readonly number[] = LADDER): number[] {
+    const { large, room } = this;
+    const own = room.shapes === undefined ? [] : [Number(sizes[axis])];
+    const most = typeof large.axes[axis] === "number" ? (large.axes[axis] as number) : room.longest;
+    const short = numbers.filter((n) => n <= Math.min(most, room.longest));
+    const all = [...new Set([...short, ...own])].toSorted((a, b) => a - b);
+    return all.filter((n) => this.fits({ ...sizes, [axis]: n }, limit));
+  }
+
+  fits(sizes: Sizes, limit: number): boolean {
+    const { room, large, operation } = this;
+    return large.work(sizes) <= limit && numbersOfCase(operation, sizes) <= MOST_NUMBERS && room.admits(sizes);
+  }
+
+  near(sizes: Sizes): Sizes {
+    return this.room.near(this.large.mend?.(sizes) ?? sizes);
+  }
+
+  /** The sizes with that axis as long as fits, by halves. */
+  lengthened({ sizes, limit }: Ground, axis: string, to: number): Ground {
+    for (let n = to; n > 1; n = Math.floor(n / 2)) {
+      const longer = this.near({ ...sizes, [axis]: n });
+      if (this.fits(longer, limit)) return { sizes: longer, limit };
+    }
+    return { sizes: this.near(sizes), limit };
+  }
+
+  private withMany(base: Sizes, axis: string): Sizes {
+    return this.near({ ...base, [axis]: this.isTiled(axis) ? Math.min(MANY, this.room.longest) : COUNT });
+  }
+
+  private withLong(base: Sizes, axis: string, name: string, limit: number): Sizes {
+    const most = Math.min(this.isTiled(axis) ? LONG : LONG_OF_MANY, this.large.axes[name] as number);
+    const { sizes } = this.lengthened({ sizes: this.withMany(base, axis), limit }, name, most);
+    return this.near({ ...base, [name]: sizes[name] });
+  }
+
+  private shortOf(name: string): number {
+    const lengths = this.large.axes[name]!;
+    if (typeof lengths === "object") return lengths[0];
+    return isTiled(lengths) ? SHORT : 1;
+  }
+
+  private isTiled(axis: string): boolean {
+    const lengths = this.large.axes[axis];
+    return lengths !== undefined && isTiled(lengths);
+  }
+}
+
+/** What an element of an op without a large row is taken to cost. */
+const WORK_A_NUMBER = 100;
+
+function distinct(list: readonly Sizes[]): Sizes[] {
+  return [...new Map(list.map((sizes) => [JSON.stringify(sizes), sizes])).values()];
+}
