@@ -50,7 +50,8 @@ export function checkJson(run: CheckRun): string {
   );
 }
 
-function finite(_: string, value: unknown): unknown {
+/** A replacer for `JSON.stringify`. */
+export function finite(_: string, value: unknown): unknown {
   return typeof value === "number" && !Number.isFinite(value) ? String(value) : value;
 }
 

@@ -35,9 +35,20 @@ export async function replay(line: string, options: CheckOptions): Promise<numbe
   if (relation !== undefined) {
     const { sizes, seed } = c;
     const deterministic = options.nondeterministic !== true;
-    const trial: Trial = { operation, spec, candidate, target, dtype: options.dtype, sizes, seed, deterministic };
+    const bitwise = options.bitwise === true;
+    const trial: Trial = {
+      operation,
+      spec,
+      candidate,
+      target,
+      dtype: options.dtype,
+      sizes,
+      seed,
+      deterministic,
+      bitwise,
+    };
     say([line, `${candidates.where}, ${options.dtype}, target ${target.name}`]);
-    return replayRelation(relation, trial, options.bitwise === true, options.allowUnjudged);
+    return replayRelation(relation, trial, bitwise, options.allowUnjudged);
   }
   const verdict = await unlessInterrupted(
     judgeProblem(operation, candidate, problem, { target, dtype: options.dtype }, comparing(spec, c)),

@@ -10,6 +10,7 @@ export const overwriteHelp = "replace a file that is there";
 /** How reports begin: one that a command made may be replaced by its next one. */
 export const beginnings = {
   check: `{\n  "report": "touchstone check",\n`,
+  invariance: `{\n  "report": "touchstone invariance",\n`,
   plan: `{\n  "report": "touchstone plan",\n`,
   picture: `<svg id="touchstone-plan" `,
 } as const;

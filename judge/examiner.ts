@@ -79,7 +79,7 @@ export class Examiner {
   ) {
     const sizes = spec.ordinary;
     this.candidate = candidate;
-    this.trial = { ...terms, operation, spec, candidate, sizes, seed, deterministic: !nondeterministic };
+    this.trial = { ...terms, operation, spec, candidate, sizes, seed, deterministic: !nondeterministic, bitwise };
     const evaluations = correctEvaluations(operation);
     this.setup = { ...terms, operation, spec, evaluations, seed, pause: () => deadline.pause() };
     this.bitwise = bitwise;
@@ -88,9 +88,7 @@ export class Examiner {
     this.parts = [
       ...(evaluations.length === 0 ? [] : this.probes.map((probe) => this.ofProbe(probe))),
       ...(operation.exact.length > 0 ? [this.part("exactness", operation.name, () => this.tryLattices())] : []),
-      ...relationsOf(operation, spec)
-        .filter(({ promised }) => bitwise || promised !== true)
-        .map((relation) => this.ofRelation(relation)),
+      ...relationsOf(operation, spec).map((relation) => this.ofRelation(relation)),
       this.part("repeatability", operation.name, () => this.tryBits()),
       this.part("NaN and infinity", operation.name, () => this.tryNonFinite()),
     ];

@@ -82,7 +82,7 @@ async function tried(
     return { ...counts, findings: [lineOf(failure)], replays: [failure.replay] };
   }
   const { sizes, seed } = c;
-  const trial = { ...terms, operation, spec, candidate, sizes, seed, deterministic: !nondeterministic };
+  const trial = { ...terms, operation, spec, candidate, sizes, seed, deterministic: !nondeterministic, bitwise };
   const outcome = await relation.run(trial);
   const { name, statement } = relation;
   const relations = [{ name, statement, ...outcome }];

@@ -102,7 +102,12 @@ export function range(from: number, count: number): number[] {
 }
 
 /** Where an element lies in the output of the problem that was cut. */
-function flatIn(letters: readonly string[], shape: readonly number[], orders: Orders, index: readonly number[]): number {
+function flatIn(
+  letters: readonly string[],
+  shape: readonly number[],
+  orders: Orders,
+  index: readonly number[],
+): number {
   return letters.reduce((flat, letter, i) => {
     const order = orders[letter];
     return flat * (order?.length ?? shape[i]) + (order === undefined ? index[i] : order.indexOf(index[i]));

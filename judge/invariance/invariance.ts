@@ -1,5 +1,6 @@
 // Whether a kernel's bits depend on what surrounds them, and at which sizes they change. No oracle is needed: runs of the candidate are
 // compared with one another, and only where they differ is the bound taken, at the elements that do.
+import { append } from "../../reference/lists.ts";
 import type { Candidate } from "../../reference/candidate.ts";
 import { failureLine } from "../candidates/result.ts";
 import { Limited } from "../candidates/limited.ts";
@@ -13,10 +14,8 @@ import type { Terms } from "../terms.ts";
 import { isJudges } from "../verdict.ts";
 import { areSame } from "./distance.ts";
 import { Caller, type Family } from "./family.ts";
+import { type Group, groupsOf } from "./groups.ts";
 import { type BitMap, mapOf } from "./map.ts";
-import { paddedLengths, paddedOf, ranksOf } from "./sums.ts";
-import { placesOf } from "./places.ts";
-import { queriesOf } from "./queries.ts";
 import { Grounds, type Room } from "./room.ts";
 
 export interface Plan {
@@ -29,8 +28,8 @@ export interface Plan {
   /** Milliseconds for a run. */
   readonly timeout?: number;
   readonly deadline?: Deadline;
-  /** Called after each family, with the number of families. */
-  readonly onMap?: (map: BitMap, families: number) => void;
+  /** Called after each map, with how many there are, and about how many there will be. */
+  readonly onMap?: (maps: number, families: number) => void;
 }
 
 export interface Invariance {
@@ -40,101 +39,130 @@ export interface Invariance {
   readonly findings: readonly string[];
   /** Families for which there was no time, and those that the sizes leave no steps. */
   readonly untried: readonly string[];
+  /** Whether anything of the op can be compared. */
+  readonly hasFamilies: boolean;
   readonly isRepeatable?: boolean;
   readonly runs: number;
   readonly ms: number;
   readonly isInterrupted: boolean;
 }
 
-/** The families of an op, by name, made when their turn comes: they hold the inputs. */
-type Group = { readonly name: string; readonly make: () => readonly Family[] };
+/** Families in a group, about. */
+const FAMILIES = 4;
 
 /** Tries all families of an op, and closes the candidate. Throws what the judge itself throws. */
 export async function invarianceOf(
-  chosen: Chosen,
+  { operation, spec }: Chosen,
   candidate: Candidate,
   terms: Terms,
-  { room, seed, nondeterministic, bitwise, deadline = new Deadline(), timeout, onMap }: Plan,
+  plan: Plan,
 ): Promise<Invariance> {
-  const { operation, spec } = chosen;
+  const { room, seed, nondeterministic, deadline = new Deadline(), timeout } = plan;
   const limited = new Limited(candidate, deadline, timeout);
   const grounds = new Grounds(operation, spec, room);
-  const trial: Trial = {
-    ...terms,
-    operation,
-    spec,
-    candidate: limited,
-    sizes: grounds.near(spec.ordinary),
-    seed,
-    deterministic: !nondeterministic,
-  };
+  const sizes = grounds.near(spec.ordinary);
+  const deterministic = !nondeterministic;
+  const trial: Trial = { ...terms, operation, spec, candidate: limited, sizes, seed, deterministic };
   const start = deadline.now();
-  const caller = new Caller(trial);
-  const groups = groupsOf(caller, grounds);
-  const [maps, findings, untried]: [BitMap[], string[], string[]] = [[], [], []];
-  let isRepeatable: boolean | undefined;
+  const survey = new Survey(new Caller(trial), grounds, plan);
   try {
-    isRepeatable = await repeats(caller);
-    if (!isRepeatable && !nondeterministic) {
-      findings.push("two runs on the same inputs differ in bits; --nondeterministic declares that they may");
-    }
-    for (const { make } of isRepeatable || nondeterministic ? groups : []) {
-      for (const family of make()) {
-        if (family.steps.length < 2 && family.bits !== "kept") {
-          untried.push(`${family.name}: ${family.steps.length === 0 ? "no step fits" : `only ${family.counts} ${family.steps[0]} fits`}`);
-          continue;
-        }
-        if (family.steps.length === 0) continue;
-        const map = await mapOf(family, caller);
-        maps.push(map);
-        findings.push(...findingsIn(map, bitwise));
-        onMap?.(map, groups.length);
-        deadline.check();
-      }
-    }
+    await survey.run(deadline);
   } catch (error) {
-    if (!isStop(error)) {
-      if (isJudges(error)) {
-        await closing(limited); // the judge's own error is the one to report
-        throw error;
-      }
-      findings.push(failureLine(limited, error));
-    } else untried.push(...groups.map(({ name }) => name).filter((name) => !maps.some((map) => map.relation === name)));
+    if (isJudges(error) && !isStop(error)) {
+      await closing(limited); // the judge's own error is the one to report
+      throw error;
+    }
+    if (!isStop(error)) survey.findings.push(failureLine(limited, error));
   }
-  findings.push(...caller.complaints);
   const complaint = await closing(limited);
-  if (complaint !== undefined) findings.push(complaint);
-  const parts = maps.map(({ relation, compared, unjudged }) => ({
-    name: relation,
-    offered: compared,
-    judged: compared - unjudged,
-  }));
+  const findings = [...survey.findings, ...survey.caller.complaints, ...(complaint === undefined ? [] : [complaint])];
+  const { maps, groups, isRepeatable, caller } = survey;
   const { isInterrupted } = deadline;
-  const conclusion = conclude({
-    hasFindings: findings.length > 0,
-    parts: partsUnder(operation.name, parts),
-    interrupted: isInterrupted,
-    allowUnjudged: terms.allowUnjudged,
+  const parts = maps.map(({ relation, compared, unjudged }) => {
+    return { name: relation, offered: compared, judged: compared - unjudged };
   });
-  const ms = deadline.now() - start;
   return {
     op: operation.name,
-    conclusion,
+    conclusion: conclude({
+      hasFindings: findings.length > 0,
+      parts: partsUnder(operation.name, parts),
+      interrupted: isInterrupted,
+      allowUnjudged: terms.allowUnjudged,
+    }),
     maps,
     findings,
-    untried,
+    untried: survey.untried(),
+    hasFamilies: groups.length > 0,
     ...(isRepeatable === undefined ? {} : { isRepeatable }),
     runs: caller.runs,
-    ms,
+    ms: deadline.now() - start,
     isInterrupted,
   };
 }
 
+/** The families of an op, one after another. */
+class Survey {
+  readonly caller: Caller;
+  readonly groups: readonly Group[];
+  readonly maps: BitMap[] = [];
+  readonly findings: string[] = [];
+  isRepeatable: boolean | undefined;
+  private readonly plan: Plan;
+  private readonly left: string[] = [];
+  /** Groups of which no family has been tried. */
+  private waiting: readonly Group[];
+
+  constructor(caller: Caller, grounds: Grounds, plan: Plan) {
+    this.caller = caller;
+    this.plan = plan;
+    this.groups = groupsOf(caller, grounds);
+    this.waiting = this.groups;
+  }
+
+  /** Throws what the candidate throws where it cannot even do the ordinary case, and Interrupted and OutOfTime. */
+  async run(deadline: Deadline): Promise<void> {
+    if (this.groups.length === 0) return;
+    this.isRepeatable = await repeats(this.caller);
+    if (!this.isRepeatable && !this.plan.nondeterministic) {
+      this.findings.push("two runs on the same inputs differ in bits; --nondeterministic declares that they may");
+      this.waiting = [];
+    }
+    for (const group of this.waiting) {
+      deadline.check();
+      this.waiting = this.waiting.slice(1);
+      for (const family of group.make()) await this.try(family);
+    }
+  }
+
+  /** What was left out, a line each. */
+  untried(): string[] {
+    return [...this.left, ...this.waiting.map(({ name }) => name)];
+  }
+
+  private async try(family: Family): Promise<void> {
+    const { name, steps, counts, bits } = family;
+    if (steps.length < (bits === "kept" ? 1 : 2)) {
+      if (bits !== "kept")
+        this.left.push(`${name}: ${steps.length === 0 ? "nothing" : `only ${counts} ${steps[0]}`} fits`);
+      return;
+    }
+    const map = await mapOf(family, this.caller);
+    if (map.compared > 0) this.maps.push(map);
+    if (map.untried.length > 0) this.left.push(`${name}: ${counts} ${map.untried.join(", ")}`);
+    append(this.findings, findingsIn(map, this.plan.bitwise));
+    this.plan.onMap?.(this.maps.length, FAMILIES * this.groups.length);
+  }
+}
+
 /** What no correct kernel does, and what one that promises bits does not. */
 export function findingsIn(map: BitMap, bitwise: boolean): string[] {
-  const { relation, sizes, worst, isBroken, isPromised, same, statement } = map;
+  const { relation, sizes, worst, isBroken, isPromised, same, statement, failure } = map;
+  const where = [relation, inWords(sizes)].filter(Boolean).join(", ");
   const isFinding = isBroken || (bitwise && isPromised && same === false);
-  return isFinding ? [`${[relation, inWords(sizes)].filter(Boolean).join(", ")}: ${worst}. ${statement}`] : [];
+  return [
+    ...(isFinding ? [`${where}: ${worst}. ${statement}`] : []),
+    ...(failure === undefined ? [] : [`${where}: ${failure}; --sizes states the sizes that a kernel supports`]),
+  ];
 }
 
 /** "O=16 C=4096". */
@@ -149,64 +177,4 @@ async function repeats(caller: Caller): Promise<boolean> {
   const problem = ordinary(caller.trial);
   const first = await caller.run(problem);
   return areSame(caller.trial.operation, first, await caller.run(problem));
-}
-
-function groupsOf(caller: Caller, grounds: Grounds): Group[] {
-  const { independence, padding } = caller.trial.spec;
-  return [
-    ...independence.flatMap((one): Group[] => {
-      const { axes, outputs, whole = [], signed = [], masked } = one;
-      // A count of places, or a sum over them, is part of these formulas.
-      if (whole.length + signed.length > 0) return [];
-      if (masked === true) return queryGroups(caller, grounds, outputs);
-      const [axis] = axes;
-      return grounds.around(axis).map((ground) => ({
-        name: `number of ${axis}`,
-        make: () => {
-          const numbers = grounds.steps(axis, ground);
-          const among = grounds.steps(axis, ground, AMONG).at(-1);
-          return placesOf(caller, one, ground.sizes, { numbers, among });
-        },
-      }));
-    }),
-    ...padding.flatMap((one): Group[] => {
-      const { axis } = one;
-      return grounds
-        .around(axis)
-        .slice(0, 1)
-        .map((given) => {
-          const ground = grounds.lengthened(given, axis, LONG_SUM);
-          const { sizes } = ground;
-          const length = Number(sizes[axis]);
-          const lengths = grounds.steps(axis, ground, paddedLengths(length));
-          return {
-            name: `${axis} padded from ${length}`,
-            make: () => [
-              paddedOf(caller, one, sizes, lengths),
-              ...(one.isSum === true ? [ranksOf(caller, one, sizes)] : []),
-            ],
-          };
-        });
-    }),
-  ];
-}
-
-/** Among so many places each one is tried. */
-const AMONG: readonly number[] = [2, 9, 33, 65, 129, 257];
-/** A sum to be padded and split: no tile divides it. */
-const LONG_SUM = 4000;
-/** Queries of a prefill. */
-const PREFILL = 513;
-
-/** As many keys as queries, as where a sequence begins; and with a cache. */
-function queryGroups(caller: Caller, grounds: Grounds, outputs: readonly string[]): Group[] {
-  return grounds.around("T").flatMap((ground) => {
-    const { sizes, limit } = ground;
-    const square = grounds.lengthened({ sizes: { ...sizes, S: 1 }, limit }, "T", Math.max(PREFILL, Number(sizes.T)));
-    const cached = grounds.lengthened(ground, "T", Math.floor(Number(sizes.S) / 4));
-    return [square, cached].flatMap((one) => {
-      const steps = grounds.steps("T", one);
-      return [{ name: "number of queries", make: () => queriesOf(caller, outputs, one.sizes, steps) }];
-    });
-  });
 }

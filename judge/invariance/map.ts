@@ -1,9 +1,11 @@
 // The map of a family: which of its steps give the same bits. Between two neighbouring steps whose bits differ, the step at which they
 // change is found by halving.
+import { failureLine } from "../candidates/result.ts";
 import type { Sizes } from "../case.ts";
 import { isStop } from "../deadline.ts";
 import { areSame, countNonFinite, type Distance, distanceOf } from "./distance.ts";
 import type { Caller, Computed, Family } from "./family.ts";
+import { isJudges } from "../verdict.ts";
 import type { Outputs } from "../../reference/operation.ts";
 
 /**
@@ -13,15 +15,17 @@ import type { Outputs } from "../../reference/operation.ts";
  * ```ts
  * import type { BitRange } from "touchstone-llama";
  *
- * const vectors: BitRange = { from: 1, to: 1, bits: 0 }; // one row by itself
- * const tiles: BitRange = { from: 2, to: 257, bits: 1 }; // other bits, whatever the number of rows is
+ * const vectors: BitRange = { from: 1, to: 1, bits: 0, tried: 1 }; // one row by itself
+ * const tiles: BitRange = { from: 2, to: 257, bits: 1, tried: 21 }; // other bits, whatever the number of rows is
  * ```
  */
 export interface BitRange {
   readonly from: number;
   readonly to: number;
-  /** Ranges with the same number have the same bits; that of the first step is 0. */
+  /** Ranges with the same number have the same bits; that of the first step is 0. Where each step has a run of its own to equal, 0 if it does and 1 if not. */
   readonly bits: number;
+  /** How many steps were tried from one end to the other. */
+  readonly tried: number;
 }
 
 /**
@@ -33,7 +37,7 @@ export interface BitRange {
  *
  * const { maps } = await invariance("swiglu.forward", ops["swiglu.forward"].reference, { sizes: "F=64 R<=9" });
  * const map: BitMap = maps.find(({ relation }) => relation === "number of R")!;
- * map.ranges; // [{ from: 1, to: 9, bits: 0 }]
+ * map.ranges; // [{ from: 1, to: 9, bits: 0, tried: 7 }]
  * ```
  */
 export interface BitMap {
@@ -48,6 +52,8 @@ export interface BitMap {
   readonly outputs: readonly string[];
   /** Whether a kernel that promises bits promises these; the bits of sums of another length, or in parts, nobody does. */
   readonly isPromised: boolean;
+  /** Whether each step is compared with another run at the same size, and not with the other steps. */
+  readonly isPairwise: boolean;
   /** Whether all bits are the same; undefined of a kernel that does not repeat its own. */
   readonly same?: boolean;
   /** Steps by their bits; empty of a kernel that does not repeat them. */
@@ -66,8 +72,10 @@ export interface BitMap {
   readonly worst?: string;
   /** Whether that is beyond both allowances, or a bit that every kernel keeps. */
   readonly isBroken: boolean;
-  /** Steps for which there was no time. */
+  /** Steps for which there was no time, and those after one at which the kernel failed. */
   readonly untried: readonly number[];
+  /** Where the kernel gave no numbers, and what it threw. */
+  readonly failure?: string;
 }
 
 /** The most steps that are tried to find where bits change. */
@@ -75,20 +83,25 @@ const MOST_HALVINGS = 24;
 /** Of more kinds of bits, no further change is looked for. */
 const MOST_KINDS = 6;
 
-/** Throws what the candidate throws; a deadline or a signal ends the map with what it has. */
+/** A failure of the candidate, a deadline or a signal end the map with what it has. Throws what the judge itself throws. */
 export async function mapOf(family: Family, caller: Caller): Promise<BitMap> {
   const mapping = new Mapping(family, caller);
-  const untried = [...family.steps];
   try {
-    while (untried.length > 0) {
-      await mapping.try(untried[0]);
-      untried.shift();
-    }
-    if (family.isDense && caller.trial.deterministic) await mapping.halve();
+    await mapping.run();
   } catch (error) {
-    if (!isStop(error)) throw error;
+    if (isStop(error)) return mapping.map();
+    if (isJudges(error)) throw error;
+    const failure = `${family.counts} ${mapping.latest}: ${failureLine(caller.trial.candidate, error)}`;
+    return { ...mapping.map(), failure };
   }
-  return mapping.map(untried);
+  return mapping.map();
+}
+
+/** The map of all steps. Throws what the candidate throws, and Interrupted and OutOfTime. */
+export async function wholeMapOf(family: Family, caller: Caller): Promise<BitMap> {
+  const mapping = new Mapping(family, caller);
+  await mapping.run();
+  return mapping.map();
 }
 
 class Mapping {
@@ -98,6 +111,9 @@ class Mapping {
   private readonly kinds: Outputs[] = [];
   private readonly bits = new Map<number, number>();
   private readonly distances: (Distance & { readonly step: number })[] = [];
+  /** The step that was tried last. */
+  latest = NaN;
+  private isPairwise = false;
   private compared = 0;
   private unjudged = 0;
 
@@ -106,10 +122,18 @@ class Mapping {
     this.caller = caller;
   }
 
-  async try(step: number): Promise<number> {
+  async run(): Promise<void> {
+    const { isDense, steps } = this.family;
+    for (const step of steps) await this.try(step);
+    if (isDense && this.caller.trial.deterministic) await this.halve();
+  }
+
+  private async try(step: number): Promise<number> {
+    this.latest = step;
     const computed = await this.family.at(step);
     this.unjudged += countNonFinite(computed.got);
-    if (computed.want !== undefined || this.kinds.length > 0) {
+    this.isPairwise ||= computed.want !== undefined;
+    if (this.isPairwise || this.kinds.length > 0) {
       this.compared += Object.values(computed.got).reduce((n, { data }) => n + data.length, 0);
     }
     const kind = computed.want === undefined ? this.kindOf(step, computed.got) : this.compare(step, computed);
@@ -117,8 +141,11 @@ class Mapping {
     return kind;
   }
 
-  /** Looks for the steps at which bits change, between those that were tried. */
-  async halve(): Promise<void> {
+  /**
+   * Looks for the steps at which bits become such as no smaller step has. Bits that come again, with every eighth row say, have no
+   * single step at which they change.
+   */
+  private async halve(): Promise<void> {
     const gaps = this.gaps();
     for (let tries = 0; tries < MOST_HALVINGS && this.kinds.length <= MOST_KINDS; tries++) {
       const gap = gaps.shift();
@@ -130,16 +157,20 @@ class Mapping {
         [low, middle],
         [middle, high],
       ] as const) {
-        if (b - a > 1 && this.bits.get(a) !== this.bits.get(b)) gaps.unshift([a, b]);
+        if (this.isGap(a, b)) gaps.unshift([a, b]);
       }
     }
   }
 
-  map(untried: readonly number[]): BitMap {
+  map(): BitMap {
     const { family, compared, distances } = this;
     const { deterministic } = this.caller.trial;
-    const [worst] = distances.toSorted((a, b) => Number(b.isBeyond) - Number(a.isBeyond) || (b.share ?? 0) - (a.share ?? 0));
-    const unbounded = distances.filter(({ share }) => share === undefined).reduce((n, { differing }) => n + differing, 0);
+    const [worst] = distances.toSorted(
+      (a, b) => Number(b.isBeyond) - Number(a.isBeyond) || (b.share ?? 0) - (a.share ?? 0),
+    );
+    const unbounded = distances
+      .filter(({ share }) => share === undefined)
+      .reduce((n, { differing }) => n + differing, 0);
     const isKept = family.bits === "kept" && deterministic;
     return {
       relation: family.name,
@@ -148,6 +179,7 @@ class Mapping {
       sizes: family.sizes,
       outputs: family.outputs,
       isPromised: family.bits !== "free",
+      isPairwise: this.isPairwise,
       ...(deterministic && { same: distances.length === 0 }),
       ranges: deterministic ? rangesOf(this.bits) : [],
       compared,
@@ -157,7 +189,7 @@ class Mapping {
       ...(worst?.share === undefined ? {} : { share: worst.share }),
       ...(worst && { worst: `${family.counts} ${worst.step}: ${worst.message}` }),
       isBroken: distances.some(({ isBeyond }) => isBeyond || isKept),
-      untried,
+      untried: family.steps.filter((step) => !this.bits.has(step)),
     };
   }
 
@@ -187,13 +219,16 @@ class Mapping {
     return found !== undefined;
   }
 
-  /** Neighbours among the steps whose bits differ, and that have others between them. */
+  /** Neighbours among the steps between which bits become new. */
   private gaps(): (readonly [number, number])[] {
     const steps = [...this.bits.keys()].toSorted((a, b) => a - b);
-    return steps.flatMap((high, i) => {
-      const low = steps[i - 1];
-      return i > 0 && high - low > 1 && this.bits.get(low) !== this.bits.get(high) ? [[low, high] as const] : [];
-    });
+    return steps.flatMap((high, i) => (i > 0 && this.isGap(steps[i - 1], high) ? [[steps[i - 1], high] as const] : []));
+  }
+
+  private isGap(low: number, high: number): boolean {
+    const kind = this.bits.get(high);
+    const isNew = ![...this.bits].some(([step, other]) => step < high && other === kind);
+    return high - low > 1 && isNew;
   }
 }
 
@@ -203,11 +238,37 @@ function sizeIn(outputs: Outputs): number {
 
 /** Steps in their order, those with the same bits as the one before in one range. */
 function rangesOf(bits: ReadonlyMap<number, number>): BitRange[] {
-  const ranges: { from: number; to: number; bits: number }[] = [];
+  const ranges: { from: number; to: number; bits: number; tried: number }[] = [];
   for (const [step, kind] of [...bits].toSorted(([a], [b]) => a - b)) {
     const last = ranges.at(-1);
-    if (last?.bits === kind) last.to = step;
-    else ranges.push({ from: step, to: step, bits: kind });
+    if (last?.bits === kind) Object.assign(last, { to: step, tried: last.tried + 1 });
+    else ranges.push({ from: step, to: step, bits: kind, tried: 1 });
   }
   return ranges;
+}
+
+/** The most ranges in words. */
+const MOST_RANGES = 32;
+
+/** "R: 1 | 2–8 | 9–257"; with letters for bits where some come again. */
+export function rangesInWords({ ranges, isPairwise, counts }: BitMap): string {
+  const kinds = new Set(ranges.map(({ bits }) => bits)).size;
+  const word = ({ bits }: BitRange): string => {
+    if (isPairwise) return bits === 0 ? " same" : " other";
+    return kinds < ranges.length ? ` ${letterOf(bits)}` : "";
+  };
+  const shown = ranges.slice(0, MOST_RANGES).map((range) => `${spanOf(range)}${word(range)}`);
+  const rest = ranges.length > MOST_RANGES ? ` | and ${ranges.length - MOST_RANGES} more` : "";
+  return `${counts}: ${shown.join(" | ")}${rest}`;
+}
+
+/** a, b, …, z, a1, b1, … */
+function letterOf(bits: number): string {
+  const letter = String.fromCodePoint(97 + (bits % 26));
+  return bits < 26 ? letter : `${letter}${Math.floor(bits / 26)}`;
+}
+
+/** "9–257". */
+export function spanOf({ from, to }: Pick<BitRange, "from" | "to">): string {
+  return from === to ? String(from) : `${from}–${to}`;
 }

@@ -11,7 +11,7 @@ import { type Caller, type Computed, type Family } from "./family.ts";
 import { extended } from "./padding.ts";
 
 /** The kept places give at least so many numbers, if there are as many places: one number may have the same bits by chance. */
-const ENOUGH = 64;
+const ENOUGH = 16;
 /** Other places that the batches are made of. */
 const OTHERS = 7;
 
@@ -72,14 +72,14 @@ export function placesOf(caller: Caller, one: Independence, sizes: Sizes, { numb
       counts: axis,
       statement: `Zeros elsewhere along ${axis}, in place of numbers, change no bit of ${first} and of ${its} own outputs.`,
       bits: "kept",
-      steps: numbers.filter((n) => n > kept && ZEROS.includes(n)),
+      steps: numbers.filter((n) => n > kept && ZEROS.has(n)),
       isDense: false,
       at: (n) => batches.zeros(n),
     },
   ];
 }
 
-const ZEROS: readonly number[] = [2, 7, 8, 64, 65, 257, 1024];
+const ZEROS: ReadonlySet<number> = new Set([2, 7, 8, 64, 65, 257, 1024]);
 
 export function without(sizes: Sizes, axis: string): Sizes {
   return Object.fromEntries(Object.entries(sizes).filter(([name]) => name !== axis));
@@ -118,8 +118,8 @@ class Batches {
     const ends = n >= 2 * kept ? kept : 0;
     for (let i = 0; i < ends; i++) places[n - ends + i] = i;
     const outputs = await this.caller.run(this.at(places));
-    const taken = ends === 0 ? range(0, Math.min(n, kept)) : range(n - ends, ends);
-    const found = { first: this.take(outputs, range(0, Math.min(n, kept))), last: this.take(outputs, taken) };
+    const last = ends === 0 ? range(0, Math.min(n, kept)) : range(n - ends, ends);
+    const found = { first: this.take(outputs, range(0, Math.min(n, kept))), last: this.take(outputs, last) };
     this.runs.set(n, found);
     return found;
   }
@@ -142,7 +142,10 @@ class Batches {
       return [name, counts.reduce((longer, [axis, length]) => filled(longer, spec, axis, length), t)];
     });
     const lengths = Object.fromEntries(counts.filter(([axis]) => operation.scalars[axis] === "axis"));
-    const got = await caller.run({ inputs: Object.fromEntries(inputs) as Inputs, scalars: { ...alone.scalars, ...lengths } });
+    const got = await caller.run({
+      inputs: Object.fromEntries(inputs) as Inputs,
+      scalars: { ...alone.scalars, ...lengths },
+    });
     return { got: this.take(got, range(0, kept)), want: (await this.run(n)).first };
   }
 

@@ -9,12 +9,17 @@ import type { Caller, Computed, Family } from "./family.ts";
 import { doubled, taken } from "./places.ts";
 
 /** Lengths of pieces: those that servers use, and one that no tile divides. */
-const PIECES = [16, 32, 33, 64, 100, 128, 256, 512, 1024, 2048];
+const PIECES = [1, 7, 16, 32, 33, 64, 100, 128, 256, 512, 1024, 2048];
 /** A prefill is cut into so many pieces at most. */
 const MOST_PIECES = 18;
 
 /** The families of queries, of which `outputs` have one row each. */
-export function queriesOf(caller: Caller, outputs: readonly string[], sizes: Sizes, steps: readonly number[]): Family[] {
+export function queriesOf(
+  caller: Caller,
+  outputs: readonly string[],
+  sizes: Sizes,
+  steps: readonly number[],
+): Family[] {
   const { operation } = caller.trial;
   const queries = new Queries(caller, outputs, sizes);
   const { T, S } = queries;

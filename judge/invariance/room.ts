@@ -1,9 +1,9 @@
 // The sizes at which families are tried: one axis in steps, and the others as long as in a model, as far as the work allows.
 import { numbersOfCase } from "../case-memory.ts";
 import type { Sizes } from "../case.ts";
-import { isTiled, type Large } from "../large.ts";
+import { isTiled, type Large, MOST_POSITIONS } from "../large.ts";
 import type { JudgeRow } from "../row.ts";
-import type { Operation } from "../../reference/operation.ts";
+import { axesOf, type Operation } from "../../reference/operation.ts";
 import { LADDER } from "./family.ts";
 
 /** What limits the sizes. */
@@ -14,6 +14,10 @@ export interface Room {
   readonly cap: number;
   /** The longest that an axis becomes in steps. */
   readonly longest: number;
+  /** Of many rows there are so many, before other axes become long. */
+  readonly many: number;
+  /** The length of the axes that are neither stepped nor long. */
+  readonly short: number;
   /** The nearest sizes that a kernel supports. */
   readonly near: (sizes: Sizes) => Sizes;
   readonly admits: (sizes: Sizes) => boolean;
@@ -27,14 +31,10 @@ export interface Ground {
   readonly limit: number;
 }
 
-/** Of many rows there should be so many, before other axes become long. */
-const MANY = 257;
-/** The same of batches and heads. */
+/** Of many batches and heads there are so many. */
 const COUNT = 9;
 /** Another axis is as long as in a model; of many batches and heads, which are large together, less so. */
 const [LONG, LONG_OF_MANY] = [4096, 512];
-/** The length of the other axes: a tile. */
-const SHORT = 16;
 /** What the tensors of a run may take, in bytes, a few times over. */
 const MOST_NUMBERS = 2 ** 27;
 
@@ -52,20 +52,35 @@ export class Grounds {
     this.large = spec.large ?? { axes: {}, work: (sizes) => WORK_A_NUMBER * numbersOfCase(operation, sizes) };
   }
 
-  /** Sizes around an axis, each of the other long axes long once; none twice. */
-  around(axis: string): Ground[] {
-    const { room, large, spec } = this;
-    if (room.shapes !== undefined) {
-      return distinct(room.shapes.map((shape) => this.near(shape))).map((sizes) => ({ sizes, limit: room.cap }));
-    }
-    const names = Object.keys(large.axes);
-    const short = names.map((name) => [name, this.shortOf(name)] as const);
-    const base = this.near({ ...spec.ordinary, ...Object.fromEntries(short) });
-    // Sizes that the kernel asks for may be large before any axis is long.
-    const limit = Math.min(room.cap, Math.max(room.most, large.work(this.withMany(base, axis))));
-    const others = names.filter((name) => name !== axis && typeof large.axes[name] === "number" && this.isTiled(name));
-    const each = others.map((name) => this.withLong(base, axis, name, limit));
+  /** Sizes around an axis, another axis long each time: one that is summed over on the way to an output, if there is one. None twice. */
+  around(axis: string, outputs: readonly string[]): Ground[] {
+    const { room, large, operation } = this;
+    if (room.shapes !== undefined) return this.shapes(room.shapes);
+    const { sizes: base, limit } = this.short(axis);
+    const isSummed = (name: string): boolean => outputs.some((one) => !axesOf(operation.outputs[one]).includes(name));
+    const others = Object.keys(large.axes).filter((name) => {
+      return name !== axis && typeof large.axes[name] === "number" && this.isTiled(name);
+    });
+    const summed = others.filter(isSummed);
+    const each = (summed.length > 0 ? summed : others).map((name) => this.withLong(base, axis, name, limit));
     return distinct(each.length === 0 ? [base] : each).map((sizes) => ({ sizes, limit }));
+  }
+
+  /** Sizes for an axis that is itself to be long: the others are short. */
+  alone(axis: string): Ground[] {
+    return this.room.shapes === undefined ? [this.short(axis)] : this.shapes(this.room.shapes);
+  }
+
+  private shapes(shapes: readonly Sizes[]): Ground[] {
+    return distinct(shapes.map((shape) => this.near(shape))).map((sizes) => ({ sizes, limit: this.room.cap }));
+  }
+
+  /** All axes short, and what a run may cost: sizes that the kernel asks for may be large before any axis is long. */
+  private short(axis: string): Ground {
+    const { room, large, spec } = this;
+    const short = Object.keys(large.axes).map((name) => [name, this.shortOf(name)] as const);
+    const sizes = this.near({ ...spec.ordinary, ...Object.fromEntries(short) });
+    return { sizes, limit: Math.min(room.cap, Math.max(room.most, large.work(this.withMany(sizes, axis)))) };
   }
 
   /** The steps of an axis: those that the kernel supports and the work allows. */
@@ -74,8 +89,16 @@ export class Grounds {
     const own = room.shapes === undefined ? [] : [Number(sizes[axis])];
     const most = typeof large.axes[axis] === "number" ? (large.axes[axis] as number) : room.longest;
     const short = numbers.filter((n) => n <= Math.min(most, room.longest));
-    const all = [...new Set([...short, ...own])].toSorted((a, b) => a - b);
-    return all.filter((n) => this.fits({ ...sizes, [axis]: n }, limit));
+    return this.fitting(
+      axis,
+      { sizes, limit },
+      [...new Set([...short, ...own])].toSorted((a, b) => a - b),
+    );
+  }
+
+  /** The lengths of an axis that the kernel supports and the work allows. */
+  fitting(axis: string, { sizes, limit }: Ground, lengths: readonly number[]): number[] {
+    return lengths.filter((n) => this.fits({ ...sizes, [axis]: n }, limit));
   }
 
   fits(sizes: Sizes, limit: number): boolean {
@@ -97,7 +120,7 @@ export class Grounds {
   }
 
   private withMany(base: Sizes, axis: string): Sizes {
-    return this.near({ ...base, [axis]: this.isTiled(axis) ? Math.min(MANY, this.room.longest) : COUNT });
+    return this.near({ ...base, [axis]: this.isTiled(axis) ? this.room.many : COUNT });
   }
 
   private withLong(base: Sizes, axis: string, name: string, limit: number): Sizes {
@@ -109,7 +132,8 @@ export class Grounds {
   private shortOf(name: string): number {
     const lengths = this.large.axes[name]!;
     if (typeof lengths === "object") return lengths[0];
-    return isTiled(lengths) ? SHORT : 1;
+    if (lengths === MOST_POSITIONS) return 1; // one token at a time
+    return isTiled(lengths) ? this.room.short : 1;
   }
 
   private isTiled(axis: string): boolean {

@@ -37,7 +37,8 @@ export function paddedOf(caller: Caller, padding: Padding, sizes: Sizes, lengths
       const got = await caller.run(n === own ? base : padded(operation, base, padding, n));
       return { got: taken(operation, got, outputs, n === own ? {} : places) };
     },
-    allowed: (_, got) => (output, list) => doubled(caller.trial, got, output, allowedAt(caller.trial, base, output, list)),
+    allowed: (_, got) => (output, list) =>
+      doubled(caller.trial, got, output, allowedAt(caller.trial, base, output, list)),
   };
 }
 

@@ -19,6 +19,8 @@ export interface Trial extends Terms {
   readonly seed: number;
   /** Whether the candidate promises the same bits twice for the same inputs. */
   readonly deterministic: boolean;
+  /** Whether it promises that bits do not depend on what surrounds a row; no, if left out. */
+  readonly bitwise?: boolean;
 }
 
 /**
@@ -55,8 +57,6 @@ export interface Relation {
   readonly name: string;
   /** In words, as a sentence about a correct kernel. */
   readonly statement: string;
-  /** Tried only of a candidate that promises bits: it costs more, and of others it could say little. */
-  readonly promised?: true;
   /** Throws what the candidate throws. */
   readonly run: (trial: Trial) => Promise<Outcome>;
 }

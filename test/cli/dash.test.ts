@@ -37,6 +37,8 @@ test("commands that write to a file or folder", () => {
     "check --json",
     "convert <out>",
     "golden generate --out",
+    "invariance --evidence",
+    "invariance --json",
     "plan --json",
     "plan --svg",
     "tokenizer train --out",
@@ -45,7 +47,7 @@ test("commands that write to a file or folder", () => {
   ]);
 });
 
-const refused = calls.filter(({ name }) => name !== "check --json" && name !== "plan --json");
+const refused = calls.filter(({ name }) => !["check --json", "invariance --json", "plan --json"].includes(name));
 
 test.each(refused)("$name refuses it in one line", async ({ args }) => {
   const { code, out, err } = await inProcess(args);

@@ -195,6 +195,7 @@ const cases: Record<string, () => string[]> = {
     file("mixture2.json", JSON.stringify({ sources: [{ [hostile]: 1 }] })),
   ],
   "a run's folder": () => ["train", "--resume", at("none")],
+  "an op of which bits are mapped": () => ["invariance", hostile],
   "a configuration's name": () => ["train", "--config", hostile],
 };
 

@@ -38,6 +38,8 @@ const read: Readonly<Record<string, (path: string) => string[]>> = {
     return ["golden", "verify", linked("add.forward.0.float32.safetensors", path), at("empty")];
   },
   "inspect file": (path) => ["inspect", path],
+  "invariance --kernel": (path) => ["invariance", "add", "--kernel", path],
+  "invariance --target": (path) => ["invariance", "add", "--target", path],
   "tokenize --tokenizer": (path) => ["tokenize", "--tokenizer", path, "text"],
   "tokenizer train --text": (path) => {
     return ["tokenizer", "train", "--text", path, "--vocab-size", "300", "--out", at("out.model")];
@@ -60,6 +62,9 @@ const others = new Set([
   "convert out",
   "golden generate --out",
   "golden verify outputs", // a fixture's outputs that cannot be read are a finding of their own
+  "invariance --evidence",
+  "invariance --json",
+  "invariance op",
   "ops name",
   "plan --json",
   "plan --svg",

@@ -62,6 +62,11 @@ const writing: Readonly<Record<string, Writing>> = {
     isReport: true,
   },
   "convert out": { line: (out, input) => ["convert", input, out, "--format", "llama2c"], input: "model" },
+  "invariance --json": {
+    line: (out, input) => ["invariance", "add.forward", "--seed", "1", "--kernel", input, "--json", out],
+    input: "kernel.mjs",
+    isReport: true,
+  },
   "plan --json": { line: (out) => ["plan", "--model", "7B", "--json", out], isReport: true },
   "plan --svg": { line: (out) => ["plan", "--model", "7B", "--svg", out], isReport: true },
   "tokenizer train --out": {
@@ -72,7 +77,7 @@ const writing: Readonly<Record<string, Writing>> = {
 };
 
 /** Folders with rules of their own: test/training/run-folder.test.ts, test/fixtures/replace.test.ts, test/candidates/left-overs.test.ts. */
-const folders = new Set(["train --out", "golden generate --out", "check --evidence"]);
+const folders = new Set(["train --out", "golden generate --out", "check --evidence", "invariance --evidence"]);
 
 test("the table has every option and argument that is written", () => {
   const named = (command: Command, path: string): string[] => [

@@ -21,8 +21,8 @@ describe("correct evaluations keep every relation", () => {
       // Functions that err at random would give other bits for the same argument.
       const habits = { order, fused: i % 2 === 0, functions: "low" } as const;
       const tried = zooCandidate(op, { habits, variant: (3 * i) % variants });
-      for (const { name, run, promised } of relationsOf(operations.get(op)!, judgeRows.get(op)!)) {
-        if (promised) continue; // as long as a model's, which takes the zoo minutes
+      for (const { name, run } of relationsOf(operations.get(op)!, judgeRows.get(op)!)) {
+        if (/^another (number|length) of/.test(name)) continue; // sums are long; test/judge/batches.test.ts has some
         const { state, message } = await run(trialOf(op, tried, i));
         expect(state, `${name}, ${order}: ${message}`).not.toBe("broken");
       }
