@@ -3,16 +3,19 @@
 //   ops, fuse            what can be judged
 //   oracle, compare      one problem: truth and bound of each element, and outputs against them
 //   judge                a kernel: drawn cases, precision, relations, hygiene
+//   invariance           which bits of a kernel depend on what surrounds them, and at which sizes they change
 //   cases, replay        problems drawn by fast-check, and from a printed line
 //   targets, tensor      whose accuracies are allowed, and numbers with a shape
 //   reference            the LLaMA itself: ops, block, model, training step
 export { cases, replay } from "./judge/api/cases.ts";
+export { invariance, type InvarianceOptions, type InvarianceResult } from "./judge/api/invariance.ts";
 export { judge, type JudgeOptions, type JudgeResult } from "./judge/api/judge.ts";
 export { fuse, type OpInfo, ops } from "./judge/api/ops.ts";
 export { compare, type CompareResult, type Expectation, oracle } from "./judge/api/oracle.ts";
 export type { TermsOptions } from "./judge/api/terms.ts";
 export type { AnyOp, FusedName, InputsOf, KernelFunction, OutputsOf, ProblemOf, ScalarsOf } from "./judge/api/types.ts";
 export type { Comparison, Finding } from "./judge/compare.ts";
+export type { BitMap, BitRange } from "./judge/invariance/map.ts";
 export type { Candidate, CandidateResult } from "./reference/candidate.ts";
 export { customTarget } from "./reference/custom-target.ts";
 /**

@@ -1,8 +1,7 @@
 // Judges one kernel, as `touchstone check` does.
 import type { Candidate } from "../../reference/candidate.ts";
 import type { CampaignPlan, RealInputs, Report } from "../campaign.ts";
-import { functionCandidate } from "../candidates/function.ts";
-import { DEFAULT_TIMEOUT, Limited } from "../candidates/limited.ts";
+import { Limited } from "../candidates/limited.ts";
 import { type Checked, check } from "../check.ts";
 import type { Chosen } from "../choose.ts";
 import { Deadline } from "../deadline.ts";
@@ -15,6 +14,7 @@ import type { ModelCase } from "../sizes/model.ts";
 import { chosenWithin } from "../sizes/within.ts";
 import type { Untried } from "../untried.ts";
 import { checkAgain, lineOf, outcomeOf } from "./again.ts";
+import { candidateOf, positive, readyUnder, termsIn } from "./candidate.ts";
 import { checkFields, checkWhole, fieldsOf, shown } from "./input.ts";
 import { chosenOf } from "./ops.ts";
 import { type TermsOptions, termsFields, termsOf } from "./terms.ts";
@@ -146,19 +146,10 @@ export async function judge<Op extends AnyOp>(
   const { signal, ...given } = planOf(options);
   const chosen = options.sizes === undefined ? all : sizedOf(all, options);
   const judged = candidateOf(chosen, candidate);
-  const { target, dtype, stores, allowUnjudged } = options;
-  const named = Object.entries({ target, dtype, stores, allowUnjudged }).filter(([, value]) => value !== undefined);
-  const terms = termsOf(chosen.operation, Object.fromEntries(named), "options", judged.target);
+  const terms = termsOf(chosen.operation, termsIn(options), "options", judged.target);
   const replayed = options.replay === undefined ? undefined : replayOf(options.replay, chosen);
-  // What knows its op and dtype keeps to a limit of its own.
-  const plan = judged.under === undefined ? { timeout: DEFAULT_TIMEOUT, ...given } : { ...given, timeout: Infinity };
-  const ready =
-    judged.under === undefined
-      ? judged
-      : asCandidate(
-          judged.under(chosen.operation, terms.dtype, signal, options.timeout),
-          "what candidate.under returns",
-        );
+  const { ready, timeout } = readyUnder(judged, chosen, terms, { signal, timeout: options.timeout });
+  const plan = { ...given, timeout };
   const result = await (
     replayed === undefined
       ? check(chosen, ready, terms, plan).then(resultUnlessStopped)
@@ -218,27 +209,6 @@ function planOf(
   return { runs, seed, nondeterministic, bitwise, signal, deadline, ...Object.fromEntries(optional) } as ReturnType<
     typeof planOf
   >;
-}
-
-function positive(given: Readonly<Record<string, unknown>>, name: string): number | undefined {
-  const value = given[name];
-  if (value === undefined) return undefined;
-  if (typeof value !== "number") throw new TypeError(`options.${name}: got ${shown(value)}, expected a number`);
-  if (value > 0 && value < Infinity) return value;
-  throw new RangeError(`options.${name}: got ${shown(value)}, expected a positive number`);
-}
-
-function candidateOf({ operation }: Chosen, candidate: unknown): Candidate {
-  if (typeof candidate === "function") {
-    return functionCandidate(candidate.name || "the kernel", operation, candidate as never);
-  }
-  return asCandidate(candidate, "candidate", "a function or { name, run }");
-}
-
-function asCandidate(value: unknown, where: string, expected = "{ name, run }"): Candidate {
-  const { name, run } = (value ?? {}) as Partial<Candidate>;
-  if (typeof name === "string" && typeof run === "function") return value as Candidate;
-  throw new TypeError(`${where}: got ${shown(value)}, expected ${expected}`);
 }
 
 function sizedOf(chosen: Chosen, { sizes, replay }: JudgeOptions): Chosen {

@@ -1,5 +1,6 @@
 // Matchers for vitest, and for any runner whose `expect.extend` takes the same form.
 import type { Candidate } from "../../reference/candidate.ts";
+import { invariance, type InvarianceOptions } from "./invariance.ts";
 import { judge, type JudgeOptions, type JudgeResult } from "./judge.ts";
 import { compare } from "./oracle.ts";
 import type { TermsOptions } from "./terms.ts";
@@ -31,8 +32,10 @@ export interface MatcherResult {
  * - `expect(outputs).toBeWithinBound(problem, terms?)`: outputs that exist already, against the oracle. Takes the arguments
  *   of `compare` and throws the same errors.
  * - `await expect(kernel).toPassTouchstone(op, options?)`: everything that `judge` does. Takes the arguments of `judge`.
+ * - `await expect(kernel).toBeInvariant(op, options?)`: no bit depends on the number of rows, a row's place, zeros around it or pieces of
+ *   a prefill. Takes the arguments of `invariance`, whose `bitwise` is true unless it is given.
  *
- * Both fail where the verdict is inconclusive, and their `.not` does too. A failure's message ends with the line that shows it again.
+ * All fail where the verdict is inconclusive, and their `.not` does too. A failure's message ends with the line that shows it again.
  *
  * @example
  * ```ts
@@ -45,6 +48,7 @@ export interface MatcherResult {
  * const kernel = ops["add.forward"].reference;
  * expect(kernel({ a, b: a }, {})).toBeWithinBound({ op: "add.forward", inputs: { a, b: a }, scalars: {} });
  * await expect(kernel).toPassTouchstone("add.forward", { runs: 20 });
+ * await expect(kernel).toBeInvariant("add.forward", { sizes: "N<=65" });
  * ```
  */
 export const matchers = {
@@ -80,6 +84,23 @@ export const matchers = {
         passed
           ? `${op}: passed ${counted(cases, "case")}, ${counted(elements, "element")}, and everything else that Touchstone tries`
           : `${op}: ${linesOf(findings, reasons)}${again.length === 0 ? "" : `\nshown again by:${again.join("")}`}`,
+    };
+  },
+
+  async toBeInvariant<Op extends AnyOp>(
+    this: unknown,
+    candidate: KernelFunction<Op> | Candidate,
+    op: Op,
+    options?: InvarianceOptions,
+  ): Promise<MatcherResult> {
+    const bitwise = options?.nondeterministic !== true;
+    const { passed, verdict, findings, reasons, maps } = await invariance(op, candidate, { bitwise, ...options });
+    return {
+      pass: passes(verdict, this),
+      message: () =>
+        passed
+          ? `${op}: ${counted(maps.length, "map")} of bits without a change`
+          : `${op}: ${linesOf(findings, reasons)}`,
     };
   },
 };
