@@ -1,14 +1,14 @@
 // How far a correct kernel may be off at some elements, from the small problems on which they depend. Nothing is computed of the
 // other elements, so it costs little at any size.
-import type { Operation } from "../../reference/operation.ts";
-import { axesOf } from "../../reference/operation.ts";
+import type { Errors } from "../../reference/bounds.ts";
+import { axesOf, type Inputs, type Operation } from "../../reference/operation.ts";
 import { sizeOf } from "../../reference/tensor.ts";
 import { cutOut } from "../around.ts";
 import type { Problem } from "../case.ts";
 import { indexOf } from "../compare.ts";
 import type { Independence } from "../relations/independence.ts";
 import { cut, lengthsOf, type Orders, type Trial } from "../relations/relation.ts";
-import { allowancesOf } from "../verdict.ts";
+import { allowancesOf, declaredErrors } from "../verdict.ts";
 
 /** Small problems of which the bound is taken, where the row has no better ones. */
 const MOST_PROBLEMS = 8;
@@ -21,12 +21,14 @@ export function allowedAt(
   list: readonly number[],
 ): ReadonlyMap<number, number> {
   const { operation, spec, target } = trial;
-  if (spec.around === undefined) return allowedByPlace(trial, problem, output, list);
+  const around = spec.around ?? spec.sampling?.around;
+  if (around === undefined) return allowedByPlace(trial, problem, output, list);
   const found = new Map<number, number>();
+  const errorsOf = (inputs: Inputs): Errors<string> => declaredErrors(inputs, target);
   const ascending = list.toSorted((a, b) => a - b);
-  for (const part of spec.around(problem, output, ascending)) {
+  for (const part of around(problem, output, ascending)) {
     const small = cutOut(problem, part);
-    const bound = (part.bound?.(small, target) ?? allowancesOf(operation, small, target))[output];
+    const bound = (part.bound?.(small, target, errorsOf) ?? allowancesOf(operation, small, target))[output];
     for (const i of part.keep?.[output] ?? bound.data.keys()) found.set(part.outputs[output]!(i), bound.data[i]);
   }
   return found;
