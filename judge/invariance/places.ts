@@ -2,6 +2,7 @@
 // along these axes do not see each other, so nothing of that changes what comes out for them.
 import { dtypes, ulp } from "../../reference/dtype.ts";
 import { axesOf, type Inputs, type Operation, type Outputs, storageOf } from "../../reference/operation.ts";
+import { largest } from "../../reference/lists.ts";
 import type { Floats, Tensor } from "../../reference/tensor.ts";
 import type { Problem, Sizes } from "../case.ts";
 import type { Independence } from "../relations/independence.ts";
@@ -101,8 +102,8 @@ class Batches {
     const axis = one.axes[0];
     const single = ordinary({ ...caller.trial, sizes: { ...sizes, [axis]: 1 } });
     const lengths = lengthsOf(operation, single);
-    const numbers = one.outputs.map((output) => countOf(operation, output, lengths));
-    this.kept = Math.max(1, Math.min(ENOUGH, ...numbers.map((n) => Math.ceil(ENOUGH / Math.max(1, n)))));
+    const numbers = one.outputs.map((output) => Math.max(1, countOf(operation, output, lengths)));
+    this.kept = Math.ceil(ENOUGH / Math.min(ENOUGH, largest(numbers)));
     this.caller = caller;
     this.one = one;
     this.base = ordinary({ ...caller.trial, sizes: { ...sizes, [axis]: this.kept + OTHERS } });
