@@ -99,7 +99,7 @@ export function sizeLines(results: readonly Checked[]): string[] {
     return [
       `${op}: tried ${axes.join(", ")}`,
       ...(together.length === 0 ? [] : [`  at once up to: ${together.join(", ")}`]),
-      "  never tried: longer axes, and axes that are longer at once",
+      `  never tried: ${sizes.never.join(", ")}`,
       ...missedLines(result),
     ];
   });

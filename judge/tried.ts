@@ -7,7 +7,12 @@ export interface SizesTried {
   readonly axes: Readonly<Record<string, readonly [least: number, most: number]>>;
   /** The largest n such that one case had both axes as long as that; n of all axes, where there are more than two. */
   readonly together: Readonly<Record<string, number>>;
+  /** What no case had, such as "R beyond 2078" and "R·O beyond 130", which is shorter than each of the two alone. */
+  readonly never: readonly string[];
 }
+
+/** Many kernels change their ways up to this length: two axes that are both longer are no gap. */
+const LAST_GATE = 2048;
 
 /** Collects the sizes of cases. Choices, and sizes that are no lengths, are left out. */
 export class SizeRecord {
@@ -34,7 +39,18 @@ export class SizeRecord {
   }
 
   tried(): SizesTried {
-    return { axes: Object.fromEntries(this.axes), together: Object.fromEntries(this.together) };
+    const never = [...this.axes].map(([axis, [, most]]) => `${axis} beyond ${most}`);
+    const gaps = [...this.together].filter(([names, n]) => n < Math.min(LAST_GATE, this.shortest(names.split("·"))));
+    return {
+      axes: Object.fromEntries(this.axes),
+      together: Object.fromEntries(this.together),
+      never: [...never, ...gaps.map(([names, n]) => `${names} beyond ${n}`)],
+    };
+  }
+
+  /** How long the shortest of the axes was at its longest. */
+  private shortest(names: readonly string[]): number {
+    return names.reduce((least, name) => Math.min(least, this.axes.get(name)![1]), Infinity);
   }
 
   private note(lengths: readonly (readonly [string, number])[]): void {

@@ -7,25 +7,30 @@ import { exampleCases } from "../../judge/case.ts";
 import { type Chosen, choose } from "../../judge/choose.ts";
 import { largeCases } from "../../judge/large.ts";
 import { chosenWithin } from "../../judge/sizes/within.ts";
-import { type Gate, gatesOf, plantAll, type Planted } from "../gates.ts";
+import { type FaultName, type Gate, gatesOf, plantAll, type Planted } from "../gates.ts";
 
 const [seeds = "1", ...ops] = process.argv.slice(2);
 
-/** All faults, at the cases and probes of a check with that seed; cheap cases first, since any of them may show a fault. */
-function atSeed(chosen: Chosen, seed: number, gates: readonly Gate[]): Promise<Planted[]> {
+/** All faults, or those of the list, at the cases and probes of a check with that seed; cheap cases first, since any of them may show a fault. */
+function atSeed(
+  chosen: Chosen,
+  seed: number,
+  gates: readonly Gate[],
+  names?: readonly FaultName[],
+): Promise<Planted[]> {
   const { spec } = chosen;
   const cases = [...exampleCases(spec, seed), ...largeCases(spec, seed)];
   const work = cases.map((c) => ({ c, work: spec.large?.work(c.sizes) ?? 0 })).toSorted((a, b) => a.work - b.work);
-  return plantAll(chosen, gates, work.map(({ c }) => c)); // prettier-ignore
+  return plantAll(chosen, gates, work.map(({ c }) => c), names); // prettier-ignore
 }
 
-/** The same fault at sizes that contain its gate. Undefined where such sizes are refused. */
+/** What becomes of the same fault at sizes that contain its gate. */
 async function withSizes(chosen: Chosen, { gate, fault }: Planted, seed: number): Promise<string> {
   const terms = gate.axes.map((axis) => `${axis}>=${gate.at}`).join(" ");
   try {
     const [within] = chosenWithin([chosen], terms);
-    const planted = await atSeed(within, seed, [gate]);
-    return planted.find((one) => one.fault === fault)?.outcome ?? "missed";
+    const [planted] = await atSeed(within, seed, [gate], [fault]);
+    return planted?.outcome ?? "missed";
   } catch (error) {
     if (error instanceof RangeError) return `refused (${error.message})`;
     throw error;
