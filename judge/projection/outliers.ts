@@ -20,8 +20,9 @@ import { matrixOf } from "./matrix.ts";
 const MOST = 48;
 /** Eight numbers in a row that are equal in their bits to eight others are no accident, even in 16 bits. */
 const RUN = 8;
-/** Rows at either end of the ranking by size. */
-const ROWS = 8;
+/** These are there in every output, so they are fewer: largest elements, and rows at either end of the ranking by size. */
+const LARGEST = 16;
+const ROWS = 4;
 
 /** Elements that are odd in the same way: how many there are, and some of them. */
 interface Oddity {
@@ -174,15 +175,15 @@ function bySize(data: ArrayLike<number>, columns: number): number[] {
   let top: (readonly [i: number, score: number])[] = [];
   let least = 0;
   const cut = (): void => {
-    top = top.toSorted(([, a], [, b]) => b - a).slice(0, MOST);
-    if (top.length === MOST) least = top.at(-1)![1];
+    top = top.toSorted(([, a], [, b]) => b - a).slice(0, LARGEST);
+    if (top.length === LARGEST) least = top.at(-1)![1];
   };
   for (let row = 0, i = 0; row < rows; row++) {
     for (let column = 0; column < columns; column++, i++) {
       const score = (data[i] * data[i]) / Math.sqrt(ofRows[row] * ofColumns[column]);
       if (!(score > least)) continue;
       top.push([i, score]);
-      if (top.length === 8 * MOST) cut();
+      if (top.length === 8 * LARGEST) cut();
     }
   }
   cut();

@@ -21,10 +21,12 @@
 //
 //   ‖Eᵢ‖² ≈ ρ² Sᵢ,   Sᵢ = Σⱼ (sᵢⱼ² + Yᵢⱼ²),   Σⱼ sᵢⱼ² = Σₖ aᵢₖ² Σⱼ bₖⱼ²
 //
-// with ρ² the mean of E² ÷ (s² + Y²) over the elements that were judged exactly, but not less than what half of all rows have, nor
-// than u²/3, since any kernel may round once. A row is a suspect if qᵢ > 2tρ√Sᵢ. The factor 2 is for rows whose errors are larger than the measured ones, and t is such that (1) times all
-// rows and columns is 10⁻³: with this probability a kernel without a fault, and with no row of twice the measured errors, has any
-// suspect. A suspect is never a finding: its elements are held to their own bounds, and only these accuse.
+// with ρ the median of |E| ÷ √(s² + Y²) over the elements that were judged exactly, over 0.674, which is the deviation of normal errors
+// with that median; but not less than what half of all rows have, nor than u/√3, since any kernel may round once. So a fault in
+// fewer than half of the elements moves no yardstick. A row is a suspect if qᵢ > 2tρ√Sᵢ. The factor 2 is for rows whose errors are
+// larger than the measured ones, and t is such that (1) times all rows and columns is 10⁻³: with this probability a kernel without a
+// fault, and with no row of twice the measured errors, has any suspect. A suspect is never a finding: its elements are held to their
+// own bounds, and only these accuse.
 //
 // A row that is wrong by a fault of norm F has q² ≈ F² χ²₄/4, whose lowest twentieth is F² ÷ 2.37². So from 2.37 times the
 // threshold on it is a suspect with a probability of 95 %.
@@ -48,8 +50,8 @@ const FALSE_SUSPECT = 1e-3;
 const SEEN = Math.sqrt(VECTORS / 0.7107);
 /** So many rows, and as many columns, are suspects at most. */
 const MOST_LINES = 16;
-/** Measured errors that are larger than those of all others but a sixteenth may be those of a fault. */
-const TRIMMED = 1 / 16;
+/** The median of |x|, x normal with deviation 1. */
+const NORMAL_MEDIAN = 0.6745;
 /** So many NaN and infinities are replaced by what they should be; more of them are no matter of a projection. */
 const MOST_REPLACED = 1024;
 
@@ -199,16 +201,13 @@ function signsOf(count: number, seed: number, name: string): Float64Array {
   return Float64Array.from({ length: count }, (_, i) => 2 * (bits(seed, stream, i) & 1) - 1);
 }
 
-/** The root mean square of error ÷ √(s² + y²), without the largest sixteenth. */
+/** The deviation of error ÷ √(s² + y²), from its median. */
 function measuredPrecision({ left, right }: Product, y: Matrix, measured: readonly Measured[]): number {
-  const ratios = measured.flatMap(({ at, error }) => {
+  const ratios = measured.map(({ at, error }) => {
     const [row, column] = [Math.floor(at / y.columns), at % y.columns];
-    const scale = Math.hypot(y.data[at], Math.sqrt(dot(left, right, row, column, squared)));
-    const ratio = error / scale;
-    return ratio < Infinity ? [ratio * ratio] : [];
+    return error === 0 ? 0 : error / Math.hypot(y.data[at], Math.sqrt(dot(left, right, row, column, squared)));
   });
-  const kept = ratios.toSorted((a, b) => a - b).slice(0, Math.ceil(ratios.length * (1 - TRIMMED)));
-  return kept.length === 0 ? 0 : Math.sqrt(kept.reduce((sum, square) => sum + square, 0) / kept.length);
+  return medianOf(Float64Array.from(ratios.filter((ratio) => ratio < Infinity))) / NORMAL_MEDIAN;
 }
 
 /** y with products in place of what is no number. */

@@ -11,7 +11,7 @@ import {
   transpose,
   VECTORS,
 } from "../../../judge/projection/matrix.ts";
-import { Projection, tailAt } from "../../../judge/projection/projection.ts";
+import { type Measured, Projection, tailAt } from "../../../judge/projection/projection.ts";
 import { dtypes, round } from "../../../reference/dtype.ts";
 import { bits } from "../../../reference/random.ts";
 import { type Computed, compute, dots } from "./products.ts";
@@ -19,6 +19,8 @@ import { type Computed, compute, dots } from "./products.ts";
 const SHAPE = [70, 90, 128] as const;
 const project = ({ product, got, measured }: Computed, u = dtypes.float32.u): Projection =>
   new Projection(product, got, { measured: measured(), u }, 5);
+
+const errorOf = ({ got, exact }: Computed, i: number): number => Math.abs(got.data[i] - exact[i]);
 
 /** The computed product with other numbers at some places. */
 function spoilt(computed: Computed, at: readonly number[], by: (right: number, i: number) => number): Computed {
@@ -165,6 +167,15 @@ describe("a fault", () => {
   it("is hidden neither by a larger one nor by NaN elsewhere", () => {
     const wrong = spoilt(computed, [3000, 5, 9], (x, i) => (i === 3000 ? 0 : i === 5 ? NaN : 1000 * x));
     expect(suspectElements(project(wrong), wrong.product, wrong.got)).toContain(3000);
+  });
+
+  it.each([1, 14, 28])("in %d of 70 rows moves no yardstick: these rows are suspects", (rows) => {
+    const at = Array.from({ length: rows * O }, (_, i) => i);
+    const wrong = spoilt(computed, at, (x, i) => x * (1 + 1e-4 * Math.cos(i)));
+    const measured = (): Measured[] => computed.measured().map(({ at: i }) => ({ at: i, error: errorOf(wrong, i) }));
+    const { suspects } = project({ ...wrong, measured }).rows;
+    expect(suspects.length).toBe(Math.min(16, rows));
+    expect(suspects.every((line) => line < rows)).toBe(true);
   });
 
   it("of the smallest size that is said is seen in 95 % of all rows", () => {
