@@ -72,7 +72,7 @@ export async function invarianceOf(
       await closing(limited); // the judge's own error is the one to report
       throw error;
     }
-    if (!isStop(error)) survey.findings.push(failureLine(limited, error));
+    if (!isStop(error)) survey.findings.push(`${inWords(sizes)}: ${failureLine(limited, error)}; ${STATES}`);
   }
   const complaint = await closing(limited);
   const findings = [...survey.findings, ...survey.caller.complaints, ...(complaint === undefined ? [] : [complaint])];
@@ -154,6 +154,9 @@ class Survey {
   }
 }
 
+/** What to do where a kernel cannot do a size. */
+const STATES = "--sizes states the sizes that a kernel supports";
+
 /** What no correct kernel does, and what one that promises bits does not. */
 export function findingsIn(map: BitMap, bitwise: boolean): string[] {
   const { relation, sizes, worst, isBroken, isPromised, same, statement, failure } = map;
@@ -161,7 +164,7 @@ export function findingsIn(map: BitMap, bitwise: boolean): string[] {
   const isFinding = isBroken || (bitwise && isPromised && same === false);
   return [
     ...(isFinding ? [`${where}: ${worst}. ${statement}`] : []),
-    ...(failure === undefined ? [] : [`${where}: ${failure}; --sizes states the sizes that a kernel supports`]),
+    ...(failure === undefined ? [] : [`${where}: ${failure}; ${STATES}`]),
   ];
 }
 

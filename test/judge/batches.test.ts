@@ -16,7 +16,7 @@ async function tryPromised(op: string, name: string, tried: Candidate): Promise<
   return relation.run({ ...trialOf(op, tried), bitwise: true });
 }
 
-test.each(["embedding.backward", "linear.forward", "rmsnorm.backward", "softmax.backward", "cross-entropy.forward"])(
+test.each(["embedding.backward", "linear.forward", "softmax.backward", "cross-entropy.forward"])(
   "%s, evaluated correctly, keeps its bits among others and its bound otherwise",
   async (op) => {
     const tried = zooCandidate(op, { habits: { order: "pairwise", functions: "low" } });
