@@ -181,8 +181,8 @@ function summaryName(precision: readonly Precision[], summary: Pick<Precision, "
 /** A failure: what is wrong, and the line that shows it again under the same terms. */
 export function failureLines({ replay, message, worst, evidence }: Failure, terms: string): string[] {
   const again = `  touchstone check --replay ${shellWord(replay)}${terms}`;
-  const supported =
-    worst === undefined ? ["  if the kernel does not support these sizes, --sizes states those that it does"] : [];
+  const isSaid = worst !== undefined || message.includes("--sizes");
+  const supported = isSaid ? [] : ["  if the kernel does not support these sizes, --sizes states those that it does"];
   return [`FAIL ${replay}`, `  ${message}`, ...supported, ...kept(evidence), again];
 }
 

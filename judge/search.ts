@@ -9,7 +9,8 @@ import { arbitraryCase, type Case, exampleCases, formatCase } from "./case.ts";
 import type { Chosen } from "./choose.ts";
 import { Deadline, isStop } from "./deadline.ts";
 import type { Ahead, Taken } from "./jobs/ahead.ts";
-import { largeCases } from "./large.ts";
+import { largeCases, MOST_WORK } from "./large.ts";
+import { tellingSizes, SizesDone } from "./sizes/supported.ts";
 import type { Terms } from "./terms.ts";
 import type { Untried } from "./untried.ts";
 import { judgeProblem } from "./verdict.ts";
@@ -48,6 +49,7 @@ export class Search {
   private readonly large: ReadonlySet<string>;
   private failure: Failure | undefined;
   private ms = 0;
+  private readonly done = new SizesDone();
   /** What the largest case so far cost the judge itself. */
   private cost = { ms: 0, work: 0 };
 
@@ -101,6 +103,7 @@ export class Search {
         throw new fc.PreconditionFailure(true);
       }
       const { verdict, earlier } = taken;
+      this.done.add(c.sizes, verdict.gaveNothing !== true);
       if (shrinking === undefined) {
         tried++;
         this.tally.add(c, verdict, !this.large.has(formatCase(c)));
@@ -126,6 +129,7 @@ export class Search {
       this.failure = failing.first; // it stays, should the judge itself fail now or have failed
       if (fault !== undefined) throw fault.error;
       this.failure = await this.confirmed(failing, found.counterexample!);
+      if (!this.hasNumbers) this.failure = await this.ofSizes(this.failure, found.counterexample![0]);
     }
     this.ms += this.deadline.now() - start - elsewhere;
   }
@@ -208,6 +212,18 @@ export class Search {
     if (again === undefined) return first.evidence === undefined ? smallest : first;
     if (again.verdict.findings.length > 0) return failureOf(c, again.verdict, this.candidate.keep());
     return { ...first, message: `${first.message} (and passed when run again: not deterministic)` };
+  }
+
+  /** A failure without numbers, with what it has to do with sizes: some more are tried, as long as shrinking may take. */
+  private async ofSizes(failure: Failure, c: Case): Promise<Failure> {
+    const { spec, excluded } = this.chosen;
+    const since = this.deadline.now();
+    for (const sizes of tellingSizes(c.sizes, spec.large)) {
+      if (this.deadline.now() - since > SHRINK_MS || (spec.large?.work(sizes) ?? 0) > MOST_WORK) continue;
+      const taken = await this.judge({ ...c, sizes });
+      if (taken !== undefined) this.done.add(sizes, taken.verdict.gaveNothing !== true);
+    }
+    return { ...failure, message: failure.message + this.done.inWords(excluded?.(this.terms.dtype).sizes) };
   }
 
   private leave(examples: readonly Case[], hasDrawn: boolean): void {

@@ -57,15 +57,20 @@ export function tiledSizes(
 ): fc.Arbitrary<Sizes> {
   const names = Object.keys(tiling.tiled);
   if (names.length === 0) return drawn;
-  const lengths = Object.entries(tiling.tiled).map(([name, all]): [string, fc.Arbitrary<number>] => {
-    const edges = all.filter((length) => length >= EDGES[0]);
+  const longEdges = (name: string): number[] => tiling.tiled[name].filter((length) => length >= EDGES[0]);
+  const lengths = names.map((name): [string, fc.Arbitrary<number>] => {
+    const edges = longEdges(name);
     return [name, fc.constantFrom(...edges)];
   });
   const all = fc.record(Object.fromEntries(lengths));
-  return fc.tuple(fc.constantFrom(...WAYS), drawn, all, fc.constantFrom(...names)).map(([way, sizes, at, kept]) => {
-    if (way === "drawn") return sizes;
-    return (way === "edges" ? atEdges({ sizes, at, kept }, tiling, fits) : aligned(sizes, tiling, fits)) ?? sizes;
-  });
+  const first = Object.fromEntries(names.map((name) => [name, longEdges(name)[0]]));
+  return fc.tuple(fc.constantFrom(...WAYS), drawn, all, fc.constantFrom(...names)).map(
+    ([way, sizes, at, kept]) => {
+      if (way === "drawn") return sizes;
+      return (way === "edges" ? atEdges({ sizes, at, kept }, tiling, fits) : aligned(sizes, tiling, fits)) ?? sizes;
+    },
+    (sizes) => ["drawn", sizes as Sizes, first, names[0]], // so that an example shrinks as well
+  );
 }
 
 /** Each tiled axis at the next multiple of 16, the longest ones halved until the sizes fit; undefined where they never do. */

@@ -33,6 +33,8 @@ export interface Verdict {
   readonly comparisons: readonly Compared[];
   /** One line each; empty when the candidate passed. */
   readonly findings: readonly string[];
+  /** It gave nothing: it threw, crashed or hung. */
+  readonly gaveNothing?: true;
 }
 
 /** The exact outputs: the op in float64 on the same float32 inputs and scalars. */
@@ -147,7 +149,7 @@ export async function answerOf(
     return await runCandidate(operation, candidate, problem);
   } catch (error) {
     if (isJudges(error)) throw error;
-    return { comparisons: [], findings: [failureLine(candidate, error)] };
+    return { comparisons: [], findings: [failureLine(candidate, error)], gaveNothing: true };
   }
 }
 
