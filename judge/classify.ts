@@ -1,5 +1,5 @@
 // From errors to a class: a candidate's errors over all elements of an output, against those of each class's emulations.
-import type { PrecisionClass } from "./emulation.ts";
+import { isSplit, type PrecisionClass } from "./emulation.ts";
 import type { Grid } from "./grid.ts";
 import { isSource } from "./sources.ts";
 import { largest, smallest } from "../reference/lists.ts";
@@ -53,6 +53,8 @@ export const SPREAD = 2;
 const APART = SPREAD * SPREAD;
 /** An evaluation that leaves nearly all of an error does not explain it. */
 const UNEXPLAINED = 0.9;
+/** Errors of numbers in pieces are small, and those of sums that are cut off resemble them. */
+const MOSTLY = 0.5;
 /** One that leaves so little explains even an error that the target's functions may have. */
 const CLEARLY = 0.1;
 /** Two evaluations of a class that err alike, whatever their order: a sixteenth of the variance is left. */
@@ -78,7 +80,7 @@ export function nameClass({ errors, emulated, grid, luck, isExactly }: Spectrum)
   for (const [name, evaluations] of emulated) {
     // An evaluation that errs no more than float32 says nothing about the class.
     const isCounted = name === "float32" || grid.classes.has(name);
-    const floor = isSource(name) ? 0 : SPREAD * noise;
+    const floor = isSource(name) || isSplit(name) ? 0 : SPREAD * noise;
     const touched = evaluations.filter((evaluation) => isCounted || rms(evaluation) > floor);
     if (touched.length === 0) continue;
     const sizes = touched.map(rms);
@@ -109,7 +111,7 @@ export function nameClass({ errors, emulated, grid, luck, isExactly }: Spectrum)
 
   // 1. Classes whose very errors these are. (A sum in another order has other errors, so this rules no class out.)
   const allExplaining = predictions.filter(
-    (p) => !p.class.startsWith("float32") && p.unexplained <= explained(errors.length),
+    (p) => !p.class.startsWith("float32") && p.unexplained <= (isSplit(p.class) ? MOSTLY : explained(errors.length)),
   );
   const gridExplaining = allExplaining.filter((p) => ofGrid.includes(p));
   const explaining = gridExplaining.length > 0 ? gridExplaining : allExplaining;
@@ -128,8 +130,13 @@ export function nameClass({ errors, emulated, grid, luck, isExactly }: Spectrum)
   if (measured <= SPREAD * noise) {
     const small = ofGrid.filter((p) => p.low <= SPREAD * noise);
     if (small.length > 0) return told(small.map((p) => p.class));
+    // (Two numbers of TF32 are as exact as float32.)
     const rivals = open.filter(
-      (p) => !p.class.startsWith("float32") && !isSource(p.class) && !(p.low > SPREAD * measured),
+      (p) =>
+        !p.class.startsWith("float32") &&
+        !isSource(p.class) &&
+        p.class !== "tf32x3 inputs" &&
+        !(p.low > SPREAD * measured),
     );
     return told(["float32", ...rivals.map((p) => p.class)]);
   }

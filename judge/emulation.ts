@@ -6,6 +6,7 @@ import type { Target } from "../reference/targets.ts";
 import type { Floats, Ints, Tensor } from "../reference/tensor.ts";
 import type { Problem } from "./case.ts";
 import { isSource, type SourceClass } from "./sources.ts";
+import { inPieces, type SplitClass } from "./readings.ts";
 import { widen } from "./verdict.ts";
 import type { Evaluation } from "../zoo/evaluation.ts";
 import { Float32Arithmetic, type Habits } from "../zoo/arithmetic.ts";
@@ -23,6 +24,8 @@ export const precisionClasses = [
   "tf32 inputs",
   "bfloat16 inputs",
   "float16 inputs",
+  "bfloat16x3 inputs",
+  "tf32x3 inputs",
   "tf32 operands",
   "bfloat16 operands",
   "float16 operands",
@@ -38,6 +41,13 @@ export const precisionClasses = [
 export type PrecisionClass = WholeClass | SourceClass;
 export type WholeClass = (typeof precisionClasses)[number];
 
+/** Inputs as sums of two numbers of a format, without the products of two small ones. */
+export function isSplit(name: string): name is SplitClass {
+  return name.endsWith("x3 inputs");
+}
+
+/** Ops whose outputs are linear in each input. */
+const LINEAR = /^linear\.[a-z]+$/;
 /** Ops that copy: numbers that are read low are stored low. */
 const COPY = /^(embedding|cast)\.forward$/;
 /** Ops whose outputs are each one sum of their inputs: nothing passes from one step to the next. */
@@ -57,7 +67,9 @@ export function classesFor({ name: op }: Operation, dtype: DTypeName): readonly 
     bfloat16: new RegExp(`^float32|^bfloat16 ${own}|accumulation`),
     float16: new RegExp(`^float32|^float16 ${own}|accumulation|^bfloat16 (inputs|outputs)`),
   }[dtype];
-  return precisionClasses.filter((name) => asked.test(name) && !(COPY.test(op) && name.endsWith("inputs")));
+  const isFitting = (name: WholeClass): boolean =>
+    isSplit(name) ? LINEAR.test(op) && dtype === "float32" : !(COPY.test(op) && name.endsWith("inputs"));
+  return precisionClasses.filter((name) => asked.test(name) && isFitting(name));
 }
 
 /** What is emulated: an op, by its correct evaluations. */
@@ -126,6 +138,8 @@ const manners: Readonly<Record<WholeClass, readonly Manner[]>> = {
   "tf32 inputs": lowInputs("tf32"),
   "bfloat16 inputs": lowInputs("bfloat16"),
   "float16 inputs": lowInputs("float16"),
+  "bfloat16x3 inputs": [],
+  "tf32x3 inputs": [],
   "tf32 operands": lowOperands("tf32"),
   "bfloat16 operands": lowOperands("bfloat16"),
   "float16 operands": lowOperands("float16"),
@@ -157,6 +171,7 @@ export function emulate(
   seed: number,
   only: readonly string[],
 ): Outputs[] {
+  if (isSplit(name)) return inPieces(operation, problem, name === "tf32x3 inputs" ? "tf32" : "bfloat16");
   // Sums of products err by what is lost of their factors, in any order.
   const [{ inputs: low }] = manners[name];
   if (low !== undefined && ONE_STEP.test(operation.name)) return exactlyLow(operation, problem, low);

@@ -1,6 +1,6 @@
 // One run of a probe: the errors of the candidate and of every class of precision, each as a share of its allowance.
 import { type DTypeName, dtypes, round, ulp } from "../reference/dtype.ts";
-import { type Operation, type Outputs, storageOf } from "../reference/operation.ts";
+import { type Inputs, type Operation, type Outputs, storageOf } from "../reference/operation.ts";
 import type { Tensor } from "../reference/tensor.ts";
 import type { Probe } from "./probes.ts";
 import type { Evaluation } from "../zoo/evaluation.ts";
@@ -36,7 +36,7 @@ export class Scene {
     const parts = tiles?.(problem, seed) ?? [undefined];
     this.rulers = parts.map((part) => {
       const small = part === undefined ? problem : cutOut(problem, part);
-      return [new Ruler(setup, small, seed, outputs), part] as const;
+      return [new Ruler(setup, small, seed, outputs, problem.inputs), part] as const;
     });
   }
 
@@ -63,9 +63,9 @@ export class Ruler {
   private readonly outputs: readonly string[];
   private readonly evaluations = new Map<PrecisionClass, readonly Outputs[]>();
 
-  constructor(setup: Setup, problem: Problem, seed: number, outputs: readonly string[]) {
-    const { operation, evaluations, target } = setup;
-    this.sources = new Sources(operation, evaluations, problem, target);
+  constructor(setup: Setup, problem: Problem, seed: number, outputs: readonly string[], whole: Inputs) {
+    const { operation, target } = setup;
+    this.sources = new Sources(setup, problem, whole);
     this.setup = setup;
     this.problem = problem;
     this.seed = seed;

@@ -9,25 +9,32 @@ import type { Floats, Ints, Tensor } from "../reference/tensor.ts";
 import { Float32Arithmetic, type Habits } from "../zoo/arithmetic.ts";
 import type { Evaluation } from "../zoo/evaluation.ts";
 import type { Problem } from "./case.ts";
+import type { Emulated } from "./emulation.ts";
+import { type Float8Name, isFloat8, readings8 } from "./readings.ts";
 import { widen } from "./verdict.ts";
 
 /** Some inputs that are read in a format, or some intermediates that are stored in it, by name. */
-export type SourceClass = `${FormatName} ${Kind} (${string})`;
+export type SourceClass =
+  | `${FormatName} ${Kind} (${string})`
+  | `${Float8Name} inputs`
+  | `${Float8Name} inputs (${string})`;
 type Kind = "inputs" | "intermediates";
 
 export interface Source {
-  readonly format: FormatName;
+  readonly format: FormatName | Float8Name;
   readonly kind: Kind;
+  /** Which of them; in FP8 none stands for all, since all inputs in another format are a class that is always tried. */
   readonly names: readonly string[];
 }
 
 const SEPARATOR = ", ";
 
 export function nameOfSource({ format, kind, names }: Source): SourceClass {
+  if (isFloat8(format)) return names.length === 0 ? `${format} inputs` : `${format} inputs (${names.join(SEPARATOR)})`;
   return `${format} ${kind} (${names.join(SEPARATOR)})`;
 }
 
-const PATTERN = /^(\w+) (inputs|intermediates) \((.+)\)$/;
+const PATTERN = /^(?:(\w+) (inputs|intermediates) \((.+)\)|(float8_\w+) inputs)$/;
 
 export function isSource(name: string): name is SourceClass {
   return PATTERN.test(name);
@@ -35,15 +42,17 @@ export function isSource(name: string): name is SourceClass {
 
 /** The source that a class names. */
 export function sourceOf(name: SourceClass): Source {
-  const [, format, kind, names] = PATTERN.exec(name)!;
-  return { format: format as FormatName, kind: kind as Kind, names: names.split(SEPARATOR) };
+  const [, format, kind, names, all] = PATTERN.exec(name)!;
+  if (all !== undefined) return { format: all as Float8Name, kind: "inputs", names: [] };
+  return { format: format as Source["format"], kind: kind as Kind, names: names.split(SEPARATOR) };
 }
 
 /** In TF32 numbers are read, and never stored. */
-const FORMATS: Readonly<Record<Kind, readonly FormatName[]>> = {
-  inputs: ["tf32", "bfloat16", "float16"],
+const FORMATS: Readonly<Record<Kind, readonly Source["format"][]>> = {
+  inputs: ["tf32", "bfloat16", "float16", "float8_e4m3fn", "float8_e5m2"],
   intermediates: ["bfloat16", "float16"],
 };
+const PRODUCT = /linear|attention/;
 /** So many evaluations are tried in which an intermediate occurs: what becomes of it differs from one to the next. */
 const EVALUATIONS = 4;
 
@@ -53,9 +62,16 @@ export class Sources {
   private readonly problem: Problem;
   private readonly target: Target;
   private readonly evaluations: readonly Evaluation[];
+  private readonly whole: Inputs;
   private stores: Map<string, readonly Evaluation[]> | undefined;
 
-  constructor(operation: Operation, evaluations: readonly Evaluation[], problem: Problem, target: Target) {
+  /** `whole` are the inputs of the problem of which this one is a part. */
+  constructor(
+    { operation, evaluations, target }: Pick<Emulated, "operation" | "evaluations" | "target">,
+    problem: Problem,
+    whole: Inputs,
+  ) {
+    this.whole = whole;
     this.operation = operation;
     this.evaluations = evaluations;
     this.problem = problem;
@@ -66,9 +82,11 @@ export class Sources {
   single(): Source[] {
     return (["inputs", "intermediates"] as const)
       .flatMap((kind) =>
-        FORMATS[kind].flatMap((format) => this.namesOf(kind).map((name): Source => ({ format, kind, names: [name] }))),
+        this.formatsOf(kind).flatMap((format) =>
+          this.namesOf(kind).map((name): Source => ({ format, kind, names: [name] })),
+        ),
       )
-      .filter((source) => !this.isAll(source));
+      .flatMap((source) => this.unlessAll(source));
   }
 
   /** The source with one name more, in every way. */
@@ -77,12 +95,13 @@ export class Sources {
     return order
       .filter((name) => !names.includes(name))
       .map((name): Source => ({ format, kind, names: order.filter((one) => one === name || names.includes(one)) }))
-      .filter((source) => !this.isAll(source));
+      .flatMap((source) => this.unlessAll(source));
   }
 
   /** The outputs, rounded to nearest and cut off; for an intermediate, in several evaluations. */
   outputs({ format, kind, names }: Source): Outputs[] {
     const { operation, problem, target } = this;
+    if (isFloat8(format)) return this.outputs8(format, names);
     if (kind === "inputs") {
       return [round, truncate].map((to) =>
         operation.evaluate(
@@ -101,6 +120,28 @@ export class Sources {
         return evaluation.evaluate(f, problem.inputs, problem.scalars);
       }),
     );
+  }
+
+  /** The outputs with inputs in FP8, unscaled, and scaled in two ways. */
+  private outputs8(format: Float8Name, names: readonly string[]): Outputs[] {
+    const { inputs, scalars } = this.problem;
+    const read = names.length === 0 ? this.namesOf("inputs") : names;
+    const readings = read.map((name) => readings8(inputs[name] as Tensor, this.whole[name] as Tensor, format));
+    return readings[0].map((_, i) => {
+      const given = { ...widen(inputs), ...Object.fromEntries(read.map((name, k) => [name, readings[k][i]])) };
+      return this.operation.evaluate(given, scalars, Float64Array);
+    });
+  }
+
+  /** FP8 is read by products alone. */
+  private formatsOf(kind: Kind): readonly Source["format"][] {
+    const isProduct = PRODUCT.test(this.operation.name);
+    return FORMATS[kind].filter((format) => isProduct || !isFloat8(format));
+  }
+
+  private unlessAll(source: Source): Source[] {
+    if (!this.isAll(source)) return [source];
+    return isFloat8(source.format) ? [{ ...source, names: [] }] : [];
   }
 
   /** All inputs but the statistics are a class of their own. */

@@ -7,14 +7,19 @@ export type DTypeName = "float64" | "float32" | "bfloat16" | "float16";
 export type FormatName = DTypeName | "tf32";
 
 /** A binary format: `precision` significant bits (the hidden one included), normal from `minNormal`, finite up to `max`. */
-export interface DType {
-  readonly name: FormatName;
+export interface Format {
+  readonly name: string;
   readonly precision: number;
   /** Unit roundoff to nearest: half the distance between 1 and the next number. */
   readonly u: number;
   readonly minNormal: number;
   readonly minSubnormal: number;
   readonly max: number;
+}
+
+/** A format that tensors or numbers on their way have. */
+export interface DType extends Format {
+  readonly name: FormatName;
 }
 
 function format(name: FormatName, precision: number, minExponent: number, maxExponent: number): DType {
@@ -40,7 +45,7 @@ export const dtypes: Readonly<Record<DTypeName, DType>> = {
 export const formats: Readonly<Record<FormatName, DType>> = { ...dtypes, tf32: format("tf32", 11, -126, 127) };
 
 /** The distance between the two numbers of the format around |x|; the smallest subnormal below the normal range. */
-export function ulp(x: number, dtype: DType): number {
+export function ulp(x: number, dtype: Format): number {
   const magnitude = Math.abs(x);
   if (!(magnitude >= dtype.minNormal)) return Number.isNaN(x) ? NaN : dtype.minSubnormal;
   if (magnitude > dtype.max) return Infinity;
@@ -50,7 +55,7 @@ export function ulp(x: number, dtype: DType): number {
 const WHOLE = 1.5 * powerOfTwo(52);
 
 /** x rounded to the format, to nearest with ties to even; beyond the largest number, an infinity (IEEE 754-2019, 4.3.1). */
-export function round(x: number, dtype: DType): number {
+export function round(x: number, dtype: Format): number {
   if (dtype.name === "float64" || !Number.isFinite(x) || x === 0) return x;
   if (dtype.name === "float32") return Math.fround(x);
   const magnitude = Math.abs(x);
@@ -65,7 +70,7 @@ export function round(x: number, dtype: DType): number {
 }
 
 /** x truncated to the format, towards zero; beyond the largest number, the largest number. */
-export function truncate(x: number, dtype: DType): number {
+export function truncate(x: number, dtype: Format): number {
   if (dtype.name === "float64" || !Number.isFinite(x) || x === 0) return x;
   const magnitude = Math.abs(x);
   if (magnitude > dtype.max) return Math.sign(x) * dtype.max;

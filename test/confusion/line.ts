@@ -28,6 +28,16 @@ export const nearest =
   (format: FormatName): Reading =>
   (x) =>
     round(x, formats[format]);
+/** To a format of 8 bits with so many of mantissa, normal from 2^least to `most`, which is what lies beyond becomes. */
+export const eighths =
+  (mantissa: number, least: number, most: number): Reading =>
+  (x) => {
+    if (x === 0) return x;
+    const step = 2 ** (Math.max(Math.floor(Math.log2(Math.abs(x))), least) - mantissa);
+    const [down, rest] = [Math.floor(Math.abs(x) / step), (Math.abs(x) / step) % 1];
+    const rounded = rest > 0.5 || (rest === 0.5 && down % 2 === 1) ? down + 1 : down;
+    return Math.sign(x) * Math.min(most, rounded * step);
+  };
 export const cutOff =
   (format: FormatName): Reading =>
   (x) =>

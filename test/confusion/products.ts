@@ -2,7 +2,7 @@
 import type { Inputs, Outputs } from "../../reference/operation.ts";
 import { candidate } from "../judge/candidates.ts";
 import type { Tensor } from "../../reference/tensor.ts";
-import { asIs, cutOff, type Line, nearest, type Reading, type Word } from "./line.ts";
+import { asIs, cutOff, eighths, type Line, nearest, type Reading, type Word } from "./line.ts";
 import { cores, type Dot, exactOrders, lowOrders, truncatingOrders } from "./sums.ts";
 
 /** The pieces of which a factor is read as a sum. */
@@ -13,6 +13,8 @@ export interface Reader {
   readonly left: Pieces;
   readonly right: Pieces;
   readonly pairs: readonly (readonly [number, number])[];
+  /** Each factor is scaled so that its largest number is this, where it is given. */
+  readonly most?: readonly [number | undefined, number | undefined];
 }
 
 const single = (left: Reading, right: Reading): Reader => ({
@@ -45,20 +47,34 @@ export function multiply(
   [rows, columns, n]: readonly [number, number, number],
 ) {
   const terms = reader.pairs.length * n;
-  const gather = (count: number, at: (i: number, k: number) => number, of: Pieces, side: 0 | 1): Float64Array[] =>
+  const scaleOf = (count: number, at: (i: number, k: number) => number, side: 0 | 1): number => {
+    const most = reader.most?.[side];
+    if (most === undefined) return 1;
+    let largest = 0;
+    for (let i = 0; i < count; i++) for (let k = 0; k < n; k++) largest = Math.max(largest, Math.abs(at(i, k)));
+    return most / largest;
+  };
+  const gather = (
+    count: number,
+    at: (i: number, k: number) => number,
+    of: Pieces,
+    side: 0 | 1,
+    scale: number,
+  ): Float64Array[] =>
     Array.from({ length: count }, (_, i) => {
       const line = new Float64Array(terms);
       for (let k = 0; k < n; k++) {
-        const pieces = of(at(i, k));
+        const pieces = of(at(i, k) * scale);
         for (const [p, pair] of reader.pairs.entries()) line[p * n + k] = pieces[pair[side]];
       }
       return line;
     });
   return (left: (i: number, k: number) => number, right: (j: number, k: number) => number): Tensor<Float32Array> => {
-    const [a, b] = [gather(rows, left, reader.left, 0), gather(columns, right, reader.right, 1)];
+    const [ofA, ofB] = [scaleOf(rows, left, 0), scaleOf(columns, right, 1)];
+    const [a, b] = [gather(rows, left, reader.left, 0, ofA), gather(columns, right, reader.right, 1, ofB)];
     const data = new Float32Array(rows * columns);
     for (let i = 0; i < data.length; i++) {
-      data[i] = store(dot(a[Math.floor(i / columns)], b[i % columns], terms));
+      data[i] = store(dot(a[Math.floor(i / columns)], b[i % columns], terms) / (ofA * ofB));
     }
     return { data, shape: [rows, columns] };
   };
@@ -78,7 +94,7 @@ const always =
     words;
 const exactly = single(asIs, asIs);
 
-function each(dots: Readonly<Record<string, Dot>>, of: (name: string, dot: Dot) => Manner): Manner[] {
+function each<T>(dots: Readonly<Record<string, Dot>>, of: (name: string, dot: Dot) => T): T[] {
   return Object.entries(dots).map(([name, dot]) => of(name, dot));
 }
 
@@ -93,7 +109,7 @@ function low(format: "tf32" | "bfloat16" | "float16"): Manner[] {
     ] as const
   ).flatMap(([how, reading]) => {
     const read = reading(format);
-    return each(someOrders, (name, dot) => ({
+    return each(someOrders, (name, dot): Manner => ({
       truth: always(`${format} inputs`),
       how: `both ${how}, ${name}`,
       reader: single(read, read),
@@ -115,15 +131,56 @@ function low(format: "tf32" | "bfloat16" | "float16"): Manner[] {
   });
 }
 
-/** Factors as sums of pieces: XLA's BF16_BF16_F32_X3, X6 and X9, and TF32_TF32_F32_X3; all but the first are as exact as float32. */
-function splits(count: number, kept: number, format: "tf32" | "bfloat16", word: Word): Manner[] {
+/** Factors as sums of pieces: XLA's BF16_BF16_F32_X3, X6 and X9, and TF32_TF32_F32_X3; the second and third are as exact as float32. */
+function splits(
+  count: number,
+  kept: number,
+  format: "tf32" | "bfloat16",
+  [first, ...others]: readonly [Word, ...Word[]],
+): Manner[] {
   return ([nearest, cutOff] as const).flatMap((reading) =>
     each(someOrders, (name, dot) => ({
-      truth: name === "core" && word === "float32" ? always(word, "float32, truncating") : always(word),
+      truth: always(first, ...others, ...(name === "core" ? ["float32, truncating"] : [])),
       how: `${count} pieces of ${format}, ${reading === nearest ? "rounded" : "cut off"}, ${name}`,
       reader: splitReader(reading(format), count, kept),
       dot,
     })),
+  );
+}
+
+/** Factors read in FP8, as they are and scaled to the format's largest number. */
+function float8(name: "float8_e4m3fn" | "float8_e5m2"): Manner[] {
+  const largest = name === "float8_e5m2" ? 57_344 : 448;
+  const read = name === "float8_e5m2" ? eighths(2, -14, largest) : eighths(3, -6, largest);
+  return [undefined, largest].flatMap((most) =>
+    each({ lanes: exactOrders.lanes, ...cores }, (order, dot): Manner[] => {
+      const how = `${most === undefined ? "as it is" : "scaled"}, ${order}`;
+      const both: Manner = {
+        truth: (left, right) => [
+          `${name} inputs`,
+          `${name} inputs (${left}, ${right})`,
+          `${name} inputs (${right}, ${left})`,
+        ],
+        how,
+        reader: { ...single(read, read), most: [most, most] },
+        dot,
+      };
+      return [
+        both,
+        {
+          truth: (left) => [`${name} inputs (${left})`],
+          how,
+          reader: { ...single(read, asIs), most: [most, undefined] },
+          dot,
+        },
+        {
+          truth: (_, right) => [`${name} inputs (${right})`],
+          how,
+          reader: { ...single(asIs, read), most: [undefined, most] },
+          dot,
+        },
+      ];
+    }).flat(),
   );
 }
 
@@ -158,10 +215,12 @@ const manners: readonly Manner[] = [
   low("tf32"),
   low("bfloat16"),
   low("float16"),
-  splits(2, 2, "bfloat16", "bfloat16x3 inputs"),
-  splits(3, 3, "bfloat16", "float32"),
-  splits(3, 5, "bfloat16", "float32"),
-  splits(2, 2, "tf32", "float32"),
+  splits(2, 2, "bfloat16", ["bfloat16x3 inputs"]),
+  splits(3, 3, "bfloat16", ["float32"]),
+  splits(3, 5, "bfloat16", ["float32"]),
+  splits(2, 2, "tf32", ["tf32x3 inputs", "float32"]),
+  float8("float8_e4m3fn"),
+  float8("float8_e5m2"),
   lowResults("bfloat16"),
   lowResults("float16"),
 ].flat();
