@@ -22,7 +22,7 @@ import {
   shellWord,
   verdictOf,
 } from "./check-table.ts";
-import { excludedLines, modelLines, unpromisedLines, untriedLines } from "./check-untried.ts";
+import { excludedLines, modelLines, slowLines, unpromisedLines, untriedLines } from "./check-untried.ts";
 import { UserError } from "./errors.ts";
 import { note, openResult, say } from "./output.ts";
 import { beginnings } from "./outputs.ts";
@@ -98,7 +98,7 @@ async function judgeEach(
   chosen: readonly Chosen[],
   candidates: Candidates,
   { target, seed, deadline, workers }: Common,
-  { runs = DEFAULT_RUNS, dtype, nondeterministic = false, bitwise = false, allowUnjudged }: CheckOptions,
+  { runs = DEFAULT_RUNS, dtype, timeout, nondeterministic = false, bitwise = false, allowUnjudged }: CheckOptions,
 ): Promise<{ readonly results: Checked[]; readonly stopped: Error | undefined }> {
   const progress = openProgress(chosen.length);
   const results: Checked[] = [];
@@ -110,7 +110,7 @@ async function judgeEach(
     const onCase = (_: number, share: number) => progress.advance(i, share);
     const own = deadline.share(chosen.length - i);
     const given = { runs, seed, nondeterministic, bitwise, onCase, deadline: own, real: realInputs };
-    const plan = { ...given, ...(workers && { workers }) };
+    const plan = { ...given, patience: 1000 * timeout, ...(workers && { workers }) };
     const terms = { target, dtype, ...(allowUnjudged === undefined ? {} : { allowUnjudged }) };
     const result = await judge(one, candidates.of(one.operation), terms, plan).catch((error: unknown) => {
       if (results.length === 0 || !isJudges(error)) throw error;
@@ -139,6 +139,7 @@ function print({ results, seed, options, target, conclusion, isInterrupted, notS
   say(noteLines(results));
   say(untriedLines(results, isInterrupted ? "interrupted" : "budget"));
   say(excludedLines(results));
+  say(slowLines(results));
   say(unpromisedLines(results, target.name));
   say(sizeLines(results));
   say(reasonLines(conclusion.reasons));

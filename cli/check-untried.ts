@@ -49,11 +49,21 @@ export function excludedLines(results: readonly Checked[]): string[] {
 /** What the cases of a model's shapes will take, and what was made smaller for them, before they run. */
 export function modelLines(chosen: readonly Chosen[]): string[] {
   return chosen.flatMap(({ operation, model = [] }) =>
-    model.map(({ sizes, reduced, work, bytes }) => {
+    model.map(({ sizes, reduced, work, bytes, after }) => {
       const line = Object.entries(sizes).map(([name, value]) => `${name}=${value}`);
       const takes = `about ${work.toExponential(1)} multiplications and ${(bytes / 2 ** 30).toPrecision(2)} GiB`;
-      return [`${operation.name} ${line.join(" ")}: ${takes}`, ...reduced].join("; ");
+      const condition = after === undefined ? [] : ["tried if the candidate is fast enough in smaller cases"];
+      return [`${operation.name} ${line.join(" ")}: ${takes}`, ...reduced, ...condition].join("; ");
     }),
+  );
+}
+
+/** The cases of a model's shapes for which the candidate is too slow. */
+export function slowLines(results: readonly Checked[]): string[] {
+  return results.flatMap(({ untried }) =>
+    untried
+      .filter(({ cause }) => cause === "slow")
+      .map(({ line }) => `sizes: not tried, since it would take more than half of --timeout: ${line}`),
   );
 }
 

@@ -29,7 +29,7 @@ export function register(program: Command): void {
     .addOption(
       new Option(
         "--sizes <terms>",
-        "what the kernel supports, such as 'HS=64,128 T=S C%8=0 B<=4 eps>=1e-8': every case obeys, and what that leaves out is listed; the name of a model (7B, 13B, 33B, 65B, 8B) adds cases of its shapes",
+        "what the kernel supports, such as 'HS=64,128 T=S C%8=0 B<=4 eps>=1e-8': every case obeys, and what that leaves out is listed; the name of a model (7B, 13B, 33B, 65B, 8B) adds cases of its shapes, whole where the candidate is fast enough for half of --timeout",
       ),
     )
     .addOption(

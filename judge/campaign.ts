@@ -11,7 +11,7 @@ import type { Deadline } from "./deadline.ts";
 import type { CaseWorkers } from "./jobs/workers.ts";
 import { SizeRecord, type SizesTried } from "./tried.ts";
 import { type Missed, sumOfMisses } from "./missed.ts";
-import { atSample, isDear } from "./sampled.ts";
+import { atSample, isSampled } from "./sampled.ts";
 import { allWithMisses, atSpots } from "./spots.ts";
 import { type Compared, type Comparing, everyElement, type Verdict } from "./verdict.ts";
 import { problemAtScale } from "./scale-problem.ts";
@@ -67,6 +67,8 @@ export interface CampaignPlan {
   readonly deadline?: Deadline;
   /** Milliseconds that a candidate may take for one case, whatever the budget; no limit but its own if left out. */
   readonly timeout?: number;
+  /** What the candidate itself keeps to, where `timeout` is left out: shapes of a model for which it is too slow are not tried. */
+  readonly patience?: number;
   /** Called after each case, with the share of the campaign that is done, from 0 to 1. */
   readonly onCase?: (done: number, share: number) => void;
   /** The source of inputs for the profile "real", which no case has without it. */
@@ -89,9 +91,10 @@ export function buildCase(spec: JudgeRow, c: Case, dtype: DTypeName = "float32",
 }
 
 /** How the outputs of a case are compared; the spots of large ones derive from its seed, and what they would have missed. */
-export function comparing({ around, sampling, large }: JudgeRow, c: Case, isLarge = false): Comparing {
+export function comparing(row: JudgeRow, c: Case, isLarge = false): Comparing {
   const { seed } = c;
-  if (sampling !== undefined && isDear(large, c)) return atSample(sampling, { seed, counts: isLarge });
+  const { around, sampling } = row;
+  if (sampling !== undefined && isSampled(row, c)) return atSample(sampling, { seed, counts: isLarge });
   if (around !== undefined) return atSpots(around, { seed, counts: isLarge });
   return isLarge ? allWithMisses(seed) : everyElement;
 }

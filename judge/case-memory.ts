@@ -1,12 +1,18 @@
 // What a case takes, from its sizes alone: nothing is made.
 import { axesOf, type Operation } from "../reference/operation.ts";
-import type { Sizes } from "./case.ts";
+import type { Case, Sizes } from "./case.ts";
+import type { JudgeRow } from "./row.ts";
+import { isSampled } from "./sampled.ts";
 
 /** Bytes that the judge takes for each number: as stored, widened, the truth, its bound and what a candidate returns, and their sums. */
-export const BYTES_A_NUMBER = 48;
+const BYTES_A_NUMBER = 48;
+/** The same where the truth is taken at a sample: as stored, and what a candidate is given or returns. */
+const BYTES_SAMPLED = 8;
+/** Bytes of a sample, and of what looks at the whole output. */
+const BYTES_OF_SAMPLE = 2 ** 28;
 
-/** Bytes for a line: what a case of any real layer fits into, and any machine has. */
-const MEMORY = 3 * 2 ** 30;
+/** Bytes for a case: what one of any real layer fits into, and any machine has. */
+export const MEMORY = 3 * 2 ** 30;
 /** The share of the available memory that a case at scale may take. */
 const SHARE = 0.8;
 
@@ -16,13 +22,19 @@ export function memoryAtScale(): number {
   return Math.max(MEMORY, SHARE * (process?.availableMemory?.() ?? 0));
 }
 
-/** Throws RangeError, with what would fit, where a line's tensors have so many numbers that the judge takes more than `memory`. */
-export function checkMemory(numbers: number, memory = MEMORY): void {
-  const most = Math.floor(memory / BYTES_A_NUMBER);
-  if (numbers <= most) return;
-  const gibi = (bytes: number): string => `${(bytes / 2 ** 30).toFixed(1).replace(".0", "")} GiB`;
+/** Bytes that the judge takes for a case of so many numbers. */
+export function bytesOfCase(row: JudgeRow, c: Pick<Case, "sizes" | "profile">, numbers: number): number {
+  return isSampled(row, c) ? BYTES_OF_SAMPLE + BYTES_SAMPLED * numbers : BYTES_A_NUMBER * numbers;
+}
+
+/** Throws RangeError, with what would fit, where the judge takes more than `memory` for a line of so many numbers. */
+export function checkMemory(row: JudgeRow, c: Case, numbers: number, memory = MEMORY): void {
+  const bytes = bytesOfCase(row, c, numbers);
+  if (bytes <= memory) return;
+  const gibi = (n: number): string => `${(n / 2 ** 30).toFixed(1).replace(".0", "")} GiB`;
+  const most = Math.floor(isSampled(row, c) ? (memory - BYTES_OF_SAMPLE) / BYTES_SAMPLED : memory / BYTES_A_NUMBER);
   throw new RangeError(
-    `replay: tensors of ${numbers} numbers together, about ${gibi(numbers * BYTES_A_NUMBER)} of memory, expected at most ${most} (${gibi(memory)})`,
+    `replay: tensors of ${numbers} numbers together, about ${gibi(bytes)} of memory, expected at most ${most} (${gibi(memory)})`,
   );
 }
 

@@ -40,8 +40,9 @@ function relationOf({ operation, spec }: Chosen, { profile }: Case, name: string
 const LONGEST = 1 << 26;
 
 /** A line may come from anywhere: its sizes must be those of the op, and as small as cases are. */
-function checkSizes(chosen: Chosen, { sizes, profile }: Case, atScale: number): void {
+function checkSizes(chosen: Chosen, c: Case, atScale: number): void {
   const { spec } = chosen;
+  const { sizes, profile } = c;
   const expected = profile === "real" ? [] : Object.keys(spec.sizes);
   const given = Object.keys(sizes);
   if (expected.toSorted().join() !== given.toSorted().join()) {
@@ -50,7 +51,7 @@ function checkSizes(chosen: Chosen, { sizes, profile }: Case, atScale: number): 
     );
   }
   if (profile === "scale") {
-    return checkMemory(numbersAtScale(chosen.operation, spec, sizes), atScale);
+    return checkMemory(spec, c, numbersAtScale(chosen.operation, spec, sizes), atScale);
   }
   for (const [name, value] of Object.entries(sizes)) {
     if (typeof value === "number" && !(Math.abs(value) <= LONGEST)) {
@@ -58,5 +59,5 @@ function checkSizes(chosen: Chosen, { sizes, profile }: Case, atScale: number): 
     }
   }
   // Lengths may be fine one by one and too large together: nothing is allocated before their tensors are counted.
-  checkMemory(numbersOfCase(chosen.operation, sizes));
+  checkMemory(spec, c, numbersOfCase(chosen.operation, sizes));
 }

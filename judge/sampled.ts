@@ -24,9 +24,13 @@ export interface Sampling<Output extends string = string> {
 /** The most multiplications of a truth that is taken everywhere, 1 GFLOP: about a second. */
 export const MOST_TRUTH = 5e8;
 
-/** Whether the truth of all elements of a case costs too much. Recorded inputs are those of a small model. */
-export function isDear(large: Large | undefined, { profile, sizes }: Case): boolean {
-  return profile !== "real" && large !== undefined && large.work(sizes) > MOST_TRUTH;
+/** Whether a case is judged at a sample, since the truth of all its elements costs too much. Recorded inputs are those of a small model. */
+export function isSampled(
+  { large, sampling }: { readonly large: Large | undefined; readonly sampling: Sampling | undefined },
+  { profile, sizes }: Pick<Case, "profile" | "sizes">,
+): boolean {
+  if (profile === "real" || large === undefined || sampling === undefined) return false;
+  return large.work(sizes) > MOST_TRUTH;
 }
 
 /** Holds a sample, and what the checks of the whole output suspect, to their bounds. */

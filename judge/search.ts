@@ -3,13 +3,15 @@
 // With workers the same cases are drawn ahead of fast-check, from the same seed, and judged while the candidate computes the next ones.
 import * as fc from "fast-check";
 import type { Candidate } from "../reference/candidate.ts";
-import { Limited } from "./candidates/limited.ts";
+import { DEFAULT_TIMEOUT, Limited } from "./candidates/limited.ts";
 import { buildCase, type CampaignPlan, comparing, type Failure, failureOf, type Report, Tally } from "./campaign.ts";
 import { arbitraryCase, type Case, exampleCases, formatCase } from "./case.ts";
 import type { Chosen } from "./choose.ts";
 import { Deadline, isStop } from "./deadline.ts";
 import type { Ahead, Taken } from "./jobs/ahead.ts";
 import { largeCases, MOST_WORK } from "./large.ts";
+import { isSampled, MOST_TRUTH } from "./sampled.ts";
+import { Ladder } from "./sizes/ladder.ts";
 import { tellingSizes, SizesDone } from "./sizes/supported.ts";
 import type { Terms } from "./terms.ts";
 import type { Untried } from "./untried.ts";
@@ -47,6 +49,7 @@ export class Search {
   private readonly deadline: Deadline;
   private readonly tally: Tally;
   private readonly large: ReadonlySet<string>;
+  private readonly ladder: Ladder;
   private failure: Failure | undefined;
   private ms = 0;
   private readonly done = new SizesDone();
@@ -60,6 +63,7 @@ export class Search {
     this.plan = plan;
     this.deadline = deadline;
     this.tally = new Tally(chosen.operation, chosen.spec);
+    this.ladder = new Ladder(chosen.model ?? [], plan.patience ?? plan.timeout ?? DEFAULT_TIMEOUT);
     this.large = new Set(largeCases(chosen.spec, plan.seed).map(formatCase));
   }
 
@@ -95,6 +99,12 @@ export class Search {
         if (this.hasFailed) throw new fc.PreconditionFailure(true);
       }
       if (shrinking !== undefined && this.isShrunk(shrinking)) throw new fc.PreconditionFailure(true);
+      const rung = shrinking === undefined ? this.ladder.of(c.sizes) : "tried";
+      if (rung === "slow") this.untried.push({ part: "large case", line: formatCase(c), cause: "slow" });
+      if (rung !== "tried") {
+        tried++;
+        return true;
+      }
       const taken = await this.take(c, shrinking === undefined ? ahead : undefined).catch((error: unknown) => {
         fault = { error };
       });
@@ -157,11 +167,13 @@ export class Search {
   private ahead(drawn: fc.Arbitrary<Case>, round: Round): Ahead | undefined {
     const { chosen, candidate, deadline, terms, plan } = this;
     const isLarge = (c: Case): boolean => this.large.has(formatCase(c));
-    return plan.workers?.ahead({ chosen, candidate, deadline, terms, plan, isLarge }, { ...round, drawn });
+    const examples = round.examples.filter(({ sizes }) => !this.ladder.has(sizes)); // what the others take decides on those
+    return plan.workers?.ahead({ chosen, candidate, deadline, terms, plan, isLarge }, { ...round, examples, drawn });
   }
 
   /** A verdict from workers where they have the case in hand. Undefined where time or a signal ended it. */
   private async take(c: Case, ahead: Ahead | undefined): Promise<Taken | undefined> {
+    if (ahead !== undefined && this.ladder.has(c.sizes)) return ahead.inTurn(() => this.judge(c));
     if (ahead?.foresees(c) !== true) {
       await ahead?.end();
       return this.judge(c);
@@ -187,6 +199,7 @@ export class Search {
       if (isStop(error)) return undefined;
       throw error;
     } finally {
+      this.ladder.note(c.sizes, this.candidate.took);
       this.learn(cost(), c);
     }
   }
@@ -196,10 +209,12 @@ export class Search {
     if (work >= this.cost.work) this.cost = { ms, work };
   }
 
-  /** The product of the axes' lengths: what most formulas take, to within a factor. */
-  private work({ sizes }: Case): number {
-    const { scalars } = this.chosen.operation;
-    return Object.entries(sizes).reduce((product, [name, value]) => {
+  /** The product of the axes' lengths: what most formulas take, to within a factor. A sample takes what a truth of all may take. */
+  private work(c: Case): number {
+    const { operation, spec } = this.chosen;
+    if (isSampled(spec, c)) return MOST_TRUTH;
+    return Object.entries(c.sizes).reduce((product, [name, value]) => {
+      const { scalars } = operation;
       const isLength = typeof value === "number" && (scalars[name] === undefined || scalars[name] === "axis");
       return isLength ? product * Math.max(1, value) : product;
     }, 1);

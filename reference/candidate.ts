@@ -17,6 +17,8 @@ export interface CandidateResult {
   readonly outputs: Outputs;
   /** Faults other than wrong numbers, such as a guard overwritten or an input changed; empty if there are none. */
   readonly complaints: readonly string[];
+  /** What the candidate took for it, without what the judge did: writing and reading files, say. */
+  readonly milliseconds?: number;
 }
 
 /** The numbers of a case: what a candidate got, and what it gave. */
@@ -61,6 +63,11 @@ export interface Candidate {
    * the end of what ran before is a finding.
    */
   readonly restart?: () => Promise<void>;
+  /**
+   * Whether it computes on copies of its own, as another process does: it cannot change the inputs that it is given, and what it returns is
+   * nobody else's. The judge then makes no copies, which take as much memory again.
+   */
+  readonly isIsolated?: boolean;
   /**
    * Keeps the files of the last case, and says where; undefined if there is no room for them. Where the candidate has run other cases
    * since, the numbers of an earlier one are given, and files with them are kept.

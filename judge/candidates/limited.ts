@@ -22,8 +22,11 @@ const CLOSING = 5_000;
  */
 export class Limited implements Candidate {
   readonly name: string;
-  /** Milliseconds that the candidate has taken so far. */
+  readonly isIsolated: boolean;
+  /** Milliseconds that the candidate has taken so far, with what the judge did for it. */
   busy = 0;
+  /** Milliseconds that it took for its last answer, without that where it says so. */
+  took = 0;
   /** Absent where the candidate cannot be started again. */
   readonly restart?: () => Promise<void>;
   private readonly candidate: Candidate;
@@ -33,6 +36,7 @@ export class Limited implements Candidate {
   /** No timeout but the candidate's own if it is left out. */
   constructor(candidate: Candidate, deadline: Deadline, timeout = Infinity) {
     this.name = candidate.name;
+    this.isIsolated = candidate.isIsolated === true;
     this.candidate = candidate;
     this.deadline = deadline;
     this.timeout = timeout;
@@ -48,11 +52,16 @@ export class Limited implements Candidate {
   async run(inputs: Inputs, scalars: Scalars): Promise<CandidateResult> {
     await this.deadline.pause();
     const since = this.deadline.now();
+    let own: number | undefined;
     try {
       const { signal } = this.deadline;
-      return await within(this.timeout, "answer", () => this.candidate.run(inputs, scalars), signal);
+      const result = await within(this.timeout, "answer", () => this.candidate.run(inputs, scalars), signal);
+      own = millisecondsOf(result);
+      return result;
     } finally {
-      this.busy += this.deadline.now() - since;
+      const elapsed = this.deadline.now() - since;
+      this.busy += elapsed;
+      this.took = own ?? elapsed;
     }
   }
 
@@ -69,6 +78,12 @@ export class Limited implements Candidate {
   async close(): Promise<void> {
     await within(Math.min(this.timeout, CLOSING), "close", async () => this.candidate.close?.());
   }
+}
+
+/** A candidate's result may be anything. */
+function millisecondsOf(result: unknown): number | undefined {
+  const { milliseconds } = (result ?? {}) as Partial<CandidateResult>;
+  return typeof milliseconds === "number" ? milliseconds : undefined;
 }
 
 /** What `work` gives, unless it takes longer or a signal comes. */

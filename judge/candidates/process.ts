@@ -73,11 +73,13 @@ export function startProcess(options: ProcessOptions): Candidate {
     };
     const asked = (worker ??= new LineProcess(command));
     try {
+      const since = performance.now();
       await asked.ask(request, timeout, signal);
+      const milliseconds = performance.now() - since;
       hasAnswered = true;
       files.checkFolder();
       const complaints = files.hasInputs() ? [] : ["its inputs file was changed, expected it to be read"];
-      return { outputs: files.read(shapes), complaints };
+      return { outputs: files.read(shapes), complaints, milliseconds };
     } catch (error) {
       if (error instanceof Refusal) hasAnswered = true;
       else kill();
@@ -98,6 +100,7 @@ export function startProcess(options: ProcessOptions): Candidate {
   process.once("exit", remove);
   return {
     name: command,
+    isIsolated: true,
     run,
     restart: end,
     keep: (earlier) => files.keep(earlier),

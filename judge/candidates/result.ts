@@ -5,20 +5,21 @@ import { printable } from "../../formats/printable.ts";
 import { type Floats, sizeOf, type Tensor } from "../../reference/tensor.ts";
 
 /**
- * A run's result, copied: a candidate may reuse its memory, and what it returned may be different at each look. Throws
- * TypeError unless it has outputs, each a tensor of real numbers or absent, and complaints.
+ * A run's result, copied: a candidate may reuse its memory, and what it returned may be different at each look. The numbers of one that
+ * is isolated are taken as they are. Throws TypeError unless it has outputs, each a tensor of real numbers or absent, and complaints.
  */
-export function checkResult(operation: Operation, result: unknown): CandidateResult {
-  const { outputs, complaints } = (result ?? {}) as Partial<CandidateResult>;
+export function checkResult(operation: Operation, result: unknown, isIsolated = false): CandidateResult {
+  const { outputs, complaints, milliseconds } = (result ?? {}) as Partial<CandidateResult>;
   if (typeof outputs !== "object" || outputs === null || !Array.isArray(complaints)) {
     throw new TypeError("run returned something else, expected { outputs, complaints: [] }");
   }
   const copies: Record<string, Tensor> = {};
   for (const name of Object.keys(operation.outputs)) {
     const t: unknown = outputs[name];
-    if (t !== undefined) copies[name] = copyOf(name, t);
+    if (t !== undefined) copies[name] = copyOf(name, t, isIsolated);
   }
-  return { outputs: copies, complaints: complaints.slice(0, MOST_COMPLAINTS).map(complaintLine) };
+  const own = typeof milliseconds === "number" ? { milliseconds } : {};
+  return { outputs: copies, complaints: complaints.slice(0, MOST_COMPLAINTS).map(complaintLine), ...own };
 }
 
 /** Copies of the outputs. Throws TypeError unless every output of the op is a tensor of real numbers. */
@@ -28,7 +29,7 @@ export function checkOutputs(operation: Operation, outputs: unknown): Outputs {
 }
 
 /** Reads each field once: a getter may answer differently the second time. */
-function copyOf(name: string, t: unknown): Tensor {
+function copyOf(name: string, t: unknown, isIsolated = false): Tensor {
   const { data, shape } = (t ?? {}) as { data?: unknown; shape?: unknown };
   if (!isFloats(data) || !Array.isArray(shape)) {
     const what = t === undefined ? "nothing" : t === null ? "null" : typeof t;
@@ -41,7 +42,7 @@ function copyOf(name: string, t: unknown): Tensor {
   if (!lengths.every((n) => Number.isSafeInteger(n) && n >= 0)) {
     throw new TypeError(`returned ${name} with a shape of something else, expected lengths such as [2, 3]`);
   }
-  const copy = data instanceof Float32Array ? new Float32Array(data) : new Float64Array(data);
+  const copy = isIsolated ? data : data instanceof Float32Array ? new Float32Array(data) : new Float64Array(data);
   if (copy.length !== sizeOf(lengths)) {
     throw new TypeError(
       `returned ${name} with ${copy.length} numbers, expected ${sizeOf(lengths)} for its shape [${lengths}]`,

@@ -18,6 +18,7 @@ export async function runCandidate(
   { inputs, scalars }: { readonly inputs: Inputs; readonly scalars: Scalars },
   buffers?: Buffers,
 ): Promise<CandidateResult> {
+  if (candidate.isIsolated === true) return checkResult(operation, await candidate.run(inputs, { ...scalars }), true);
   const copies = Object.entries(inputs).map(([name, t]) => ({
     name,
     original: t,

@@ -4,7 +4,7 @@
 // without workers. Only a candidate whose case is wrong may by then have computed a few more, of which nothing is told.
 import * as fc from "fast-check";
 import type { Answered, CandidateResult } from "../../reference/candidate.ts";
-import { BYTES_A_NUMBER, numbersOfCase } from "../case-memory.ts";
+import { bytesOfCase, numbersOfCase } from "../case-memory.ts";
 import { type Case, formatCase, type Problem } from "../case.ts";
 import { isStop } from "../deadline.ts";
 import { answerOf, type Verdict } from "../verdict.ts";
@@ -71,7 +71,7 @@ export class Ahead {
   }
 
   /** Does something else on the candidate, after the cases that it was given and before any other. */
-  inTurn(work: () => Promise<void>): Promise<void> {
+  inTurn<T>(work: () => Promise<T>): Promise<T> {
     return this.queue(() => {
       this.ran++;
       return work();
@@ -96,7 +96,8 @@ export class Ahead {
     while (!this.isOver && this.started.length <= this.threads.jobs) {
       const c = this.waiting ?? this.coming.next().value;
       if (c === undefined) return;
-      const bytes = BYTES_A_NUMBER * numbersOfCase(this.hands.chosen.operation, c.sizes);
+      const { operation, spec } = this.hands.chosen;
+      const bytes = bytesOfCase(spec, c, numbersOfCase(operation, c.sizes));
       this.waiting = this.started.length > 0 && this.bytes + bytes > this.room ? c : undefined;
       if (this.waiting !== undefined) return;
       this.bytes += bytes;

@@ -1,7 +1,10 @@
 // Cases of a model's own shapes, made smaller where they would take more than the judge has.
+//
+// A whole shape may take a slow candidate hours. So each comes after smaller ones, and only if what these took lets expect that the
+// candidate keeps to its time (ladder.ts).
 import { headSize, llama3, type LlamaConfig, presets } from "../../reference/config.ts";
 import type { Sizes } from "../case.ts";
-import { BYTES_A_NUMBER, numbersOfCase } from "../case-memory.ts";
+import { bytesOfCase, MEMORY, numbersOfCase } from "../case-memory.ts";
 import type { Chosen } from "../choose.ts";
 import { MOST_WORK } from "../large.ts";
 
@@ -14,14 +17,16 @@ export const models = {
 } as const satisfies Record<string, LlamaConfig>;
 export type ModelName = keyof typeof models;
 
-/** The most work of a case, and the most memory. */
-const MOST_MODEL_WORK = 6 * MOST_WORK;
-const MOST_BYTES = 3 * 2 ** 30;
+/** The most work of a shape's first case. */
+const FIRST_WORK = 6 * MOST_WORK;
+/** A next case has at most so many times the work. */
+export const STEP = 16;
 /** Axes that count tokens go first, together; then the widths of the model, one by one. */
 const TOKENS = ["R", "T", "S"];
 const WIDTHS = ["N", "O", "V", "F", "C"];
-/** Fewer rows than a tile has may take another way through a kernel: widths are lowered before that. */
+/** Fewer rows than a tile has may take another way through a kernel: widths are lowered before that. In a later case there are many tiles. */
 const A_TILE = 16;
+const TILES = 256;
 
 /** A case at a model's shapes. */
 export interface ModelCase {
@@ -31,16 +36,35 @@ export interface ModelCase {
   /** What it takes: products, roughly, and bytes. */
   readonly work: number;
   readonly bytes: number;
+  /** The sizes of the smaller case of the same shape that comes first; absent where this one runs in any case. */
+  readonly after?: Sizes;
 }
 
 /** The cases of an op at the shapes of a model, none twice. */
 export function modelCases(chosen: Chosen, model: ModelName): ModelCase[] {
   const lines = new Set<string>();
-  return shapesOf(chosen, models[model]).flatMap((sizes) => {
-    const found = fitted(chosen, sizes);
-    const line = JSON.stringify(found.sizes);
-    return lines.has(line) ? [] : (lines.add(line), [found]);
-  });
+  return shapesOf(chosen, models[model]).flatMap((sizes) =>
+    stepsTo(chosen, sizes).filter((found) => {
+      const line = JSON.stringify(found.sizes);
+      return !lines.has(line) && lines.add(line);
+    }),
+  );
+}
+
+/**
+ * A first case, and others up to the shape itself, or to what memory has room for, each as many times larger as the one before. Where all
+ * elements are judged, the judge's own work has a limit.
+ */
+function stepsTo(chosen: Chosen, asked: Sizes): ModelCase[] {
+  const whole = fitted(chosen, asked, chosen.spec.sampling === undefined ? STEP * FIRST_WORK : Infinity);
+  const steps = [fitted(chosen, asked, FIRST_WORK)];
+  const [{ work: least }] = steps;
+  const count = Math.ceil(Math.log(whole.work / least) / Math.log(STEP));
+  for (let n = 1; n <= count; n++) {
+    const work = n === count ? whole.work : least * (whole.work / least) ** (n / count);
+    steps.push({ ...fitted(chosen, asked, work), after: steps.at(-1)!.sizes });
+  }
+  return steps;
 }
 
 /** The sizes of an op by the letters of its axes; those that no model decides are ordinary. */
@@ -71,14 +95,16 @@ export function shapesOf({ operation, spec }: Chosen, config: LlamaConfig): Size
 /** The paper's sequences have 2,048 tokens. */
 const MOST_TOKENS = 2048;
 
-/** The sizes as large as work and memory allow. */
-function fitted({ operation, spec }: Chosen, asked: Sizes): ModelCase {
+/** The sizes as large as that much work, and memory, allow. */
+function fitted({ operation, spec }: Chosen, asked: Sizes, most: number): ModelCase {
   const work = (sizes: Sizes): number => spec.large?.work(sizes) ?? numbersOfCase(operation, sizes);
-  const bytes = (sizes: Sizes): number => BYTES_A_NUMBER * numbersOfCase(operation, sizes);
-  const fits = (sizes: Sizes): boolean => work(sizes) <= MOST_MODEL_WORK && bytes(sizes) <= MOST_BYTES;
+  const bytes = (sizes: Sizes): number =>
+    bytesOfCase(spec, { sizes, profile: "unit" }, numbersOfCase(operation, sizes));
+  const fits = (sizes: Sizes): boolean => work(sizes) <= most && bytes(sizes) <= MEMORY;
   const mend = spec.large?.mend ?? ((given: Sizes) => given);
   let sizes = mend(asked);
-  const steps = [[TOKENS, A_TILE] as const, ...WIDTHS.map((name) => [[name], A_TILE] as const), [TOKENS, 1] as const];
+  const few = most > FIRST_WORK ? TILES : A_TILE;
+  const steps = [[TOKENS, few] as const, ...WIDTHS.map((name) => [[name], A_TILE] as const), [TOKENS, 1] as const];
   for (const [names, least] of steps) if (!fits(sizes)) sizes = lowered(sizes, names, least, fits);
   sizes = mend(sizes);
   const reduced = Object.keys(asked).filter((name) => asked[name] !== sizes[name]);

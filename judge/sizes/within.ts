@@ -1,7 +1,7 @@
 // An op's row kept to the sizes that a kernel supports: every case, whatever part of a check tries it, has such sizes.
 import { powerOfTwo } from "../../reference/elementary.ts";
 import type { Sizes } from "../case.ts";
-import { BYTES_A_NUMBER, numbersOfCase } from "../case-memory.ts";
+import { bytesOfCase, MEMORY, numbersOfCase } from "../case-memory.ts";
 import type { Chosen } from "../choose.ts";
 import { LONG, type Probe, precisionProbes } from "../probes.ts";
 import type { DTypeName } from "../../reference/dtype.ts";
@@ -15,7 +15,6 @@ import { SizeRule } from "./rule.ts";
 
 /** A part may cost this many times what it costs at its own sizes. */
 const DEARER = 8;
-const MOST_BYTES = 3 * 2 ** 30;
 
 /**
  * The ops with every case kept to the terms of `text`, and with cases of the shapes of the model that it names, if it does. Throws RangeError, in one line, for a word that is no term, a name that no op has, terms
@@ -157,8 +156,9 @@ function inWords(sizes: Sizes): string {
 /** Throws RangeError where even the smallest case is too large for a check, with what would fit. */
 function checkLeast({ operation, spec }: Chosen, rule: SizeRule, work: (sizes: Sizes) => number): void {
   const least = rule.least(spec.ordinary);
-  const bytes = (sizes: Sizes): number => BYTES_A_NUMBER * numbersOfCase(operation, sizes);
-  const fits = (sizes: Sizes): boolean => work(sizes) <= MOST_WORK && bytes(sizes) <= MOST_BYTES;
+  const bytes = (sizes: Sizes): number =>
+    bytesOfCase(spec, { sizes, profile: "unit" }, numbersOfCase(operation, sizes));
+  const fits = (sizes: Sizes): boolean => work(sizes) <= MOST_WORK && bytes(sizes) <= MEMORY;
   if (fits(least)) return;
   const longest = Object.keys(spec.large?.axes ?? {}).toSorted((a, b) => Number(least[b]) - Number(least[a]));
   const would = longest.flatMap((name) => {
@@ -168,7 +168,7 @@ function checkLeast({ operation, spec }: Chosen, rule: SizeRule, work: (sizes: S
   });
   throw new RangeError(
     `sizes: the smallest case of ${spec.op} is ${inWords(least)}, ${work(least).toExponential(1)} multiplications and ` +
-      `${(bytes(least) / 2 ** 30).toPrecision(2)} GiB, expected at most ${MOST_WORK.toExponential(1)} and ${MOST_BYTES / 2 ** 30} GiB` +
+      `${(bytes(least) / 2 ** 30).toPrecision(2)} GiB, expected at most ${MOST_WORK.toExponential(1)} and ${MEMORY / 2 ** 30} GiB` +
       (would.length === 0 ? "" : `; ${would[0]} would fit`),
   );
 }

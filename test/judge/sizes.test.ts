@@ -7,6 +7,8 @@ import { arbitraryCase, type Sizes } from "../../judge/case.ts";
 import { largeCases } from "../../judge/large.ts";
 import { precisionProbes } from "../../judge/probes.ts";
 import { lengthsOf } from "../../judge/relations/relation.ts";
+import { Ladder } from "../../judge/sizes/ladder.ts";
+import type { ModelCase } from "../../judge/sizes/model.ts";
 import { obeys, parseSizes } from "../../judge/sizes/language.ts";
 import { chosenWithin } from "../../judge/sizes/within.ts";
 import { judge, ops } from "../../index.ts";
@@ -156,10 +158,11 @@ describe("the shapes of a model", () => {
       for (const chosen of chosenWithin(all, model)) {
         const { operation, spec, model: cases = [] } = chosen;
         expect(cases.length, operation.name).toBeGreaterThan(0);
-        for (const { sizes, work, bytes, reduced } of cases) {
+        for (const { sizes, work, bytes, reduced, after } of cases) {
           expect(Object.keys(sizes)).toEqual(Object.keys(spec.ordinary));
           expect(work).toBe(spec.large!.work(sizes));
-          expect(work).toBeLessThanOrEqual(9e8);
+          const before = cases.find((other) => JSON.stringify(other.sizes) === JSON.stringify(after));
+          expect(work).toBeLessThanOrEqual(after === undefined ? 9e8 : 17 * before!.work);
           expect(bytes).toBeLessThanOrEqual(3 * 2 ** 30);
           expect(reduced.length > 0 || Number(sizes.R ?? sizes.T ?? sizes.N) >= 2048).toBe(true);
         }
@@ -171,10 +174,36 @@ describe("the shapes of a model", () => {
 
   it("have the heads of Llama 3 in 8B, and say what was made smaller", () => {
     const [{ model: cases }] = chosenWithin([one("attention.forward")], "8B");
+    expect(cases!.at(-1)).toMatchObject({ sizes: { T: 2048, S: 2048 }, reduced: [] });
     expect(cases![0].sizes).toMatchObject({ B: 1, NKV: 8, groups: 4, HS: 128 });
     expect(cases![0].reduced).toEqual(["T reduced from 2048 to 451", "S reduced from 2048 to 451"]);
     const [{ model: rows }] = chosenWithin([one("rmsnorm.forward")], "7B");
     expect(rows).toEqual([expect.objectContaining({ sizes: { R: 2048, C: 4096, eps: "1e-6" }, reduced: [] })]);
+  });
+
+  it("are whole where truth and bound are sampled, after smaller cases", () => {
+    for (const op of ["linear.forward", "linear.backward", "attention.forward", "attention.backward"]) {
+      const [{ model: cases = [] }] = chosenWithin([one(op)], "7B");
+      const last = cases.filter(({ sizes }) => !cases.some(({ after }) => after === sizes));
+      expect(last.length).toBe(op.startsWith("linear") ? 4 : 1); // wk is wq where each head has its own keys
+      expect(last.flatMap(({ reduced }) => reduced)).toEqual([]);
+    }
+  });
+
+  it("are tried whole by a candidate that is fast enough in smaller ones, and only then", () => {
+    const at = (work: number, after?: Sizes): ModelCase => {
+      return { sizes: { N: work }, reduced: [], work, bytes: 1, ...(after && { after }) };
+    };
+    const cases = [at(1), at(10, { N: 1 }), at(100, { N: 10 })];
+    const ladder = new Ladder(cases, 1000);
+    expect(cases.map(({ sizes }) => ladder.of(sizes))).toEqual(["tried", "slow", "slow"]);
+    ladder.note({ N: 7 }, 1); // no case of a model
+    ladder.note({ N: 1 }, 40);
+    expect(cases.map(({ sizes }) => ladder.of(sizes))).toEqual(["tried", "tried", "slow"]); // 16 times as large at most
+    ladder.note({ N: 10 }, 60);
+    expect(ladder.of({ N: 100 })).toBe("slow"); // 600 ms, more than half of the time
+    ladder.note({ N: 10 }, 40);
+    expect(cases.map(({ sizes }) => ladder.of(sizes))).toEqual(["tried", "needless", "tried"]);
   });
 
   it("obey the terms next to the model's name", () => {
@@ -225,7 +254,7 @@ describe("bad input", () => {
       "sizes: no HS of at least 1 is left: HS=63, and a multiple of 2",
     );
     expect(() => chosenWithin([one("linear.forward")], "R>=4096 O>=4096 C=4096")).toThrow(
-      /^sizes: the smallest case of linear.forward is R=4096 O=4096 C=4096, 6.9e\+10 multiplications and 2.3 GiB, expected at most 1.5e\+8 and 3 GiB$/,
+      /^sizes: the smallest case of linear.forward is R=4096 O=4096 C=4096, 6.9e\+10 multiplications and 0.63 GiB, expected at most 1.5e\+8 and 3 GiB$/,
     );
     expect(() => chosenWithin([one("linear.forward")], "R>=64 O>=4096 C=4096")).toThrow(
       /; R=4 would fit$|; O=\d+ would fit$/,
