@@ -1,4 +1,5 @@
 // A thread of the judge. It keeps nothing from one task to the next but the rows of ops.
+import { constants, setPriority } from "node:os";
 import { Tinypool } from "tinypool";
 import type { CandidateResult } from "../../reference/candidate.ts";
 import type { Inputs } from "../../reference/operation.ts";
@@ -20,6 +21,9 @@ export interface JudgeTask {
   readonly problem: Problem;
   readonly result: CandidateResult;
 }
+
+// The candidate has a time limit and this thread has none, so it gives way. Elsewhere a priority is that of the whole process.
+if (process.platform === "linux") setPriority(0, constants.priority.PRIORITY_BELOW_NORMAL);
 
 const rows = new Map<string, Chosen>();
 
