@@ -19,8 +19,8 @@ export interface Probe<Output extends string = string> {
   readonly tiles?: (problem: Problem, seed: number) => readonly Part[];
 }
 
-/** Rows and columns that are measured of a large output. */
-export const MEASURED = { rows: 8, columns: 8 } as const;
+/** Rows and columns that are measured of a large output; queries of an attention, each of which has a row. */
+export const MEASURED = { rows: 8, columns: 8, queries: 3 } as const;
 /** The sides of outputs that fill the tiles of a matrix product. */
 export const SIDES = [64, 128] as const;
 

@@ -1,13 +1,13 @@
 import * as attention from "../../reference/ops/attention.ts";
-import { axis, type CaseSpec, size, type Sizes } from "../case.ts";
+import { axis, type CaseSpec, type Problem, size, type Sizes } from "../case.ts";
 import { asStored, atRangesEnd, fill, type MadeUp, madeUp, unlessHuge } from "../profile.ts";
 import type { DTypeName } from "../../reference/dtype.ts";
 import { none } from "../../reference/none.ts";
 import { integer, streamOf } from "../../reference/random.ts";
 import type { Tensor } from "../../reference/tensor.ts";
-import { allAs, type Cut, type Lengths, lengthsIn, sampled } from "../at-scale.ts";
+import { allAs, type Cut, type Lengths, lengthsIn, type Part, sampled } from "../at-scale.ts";
 import { alikeKeys, both, counted, mirroredAlong, savedAgain } from "../cancelling.ts";
-import { COUNTED, zeroSum } from "../probes.ts";
+import { COUNTED, MEASURED, SIDES, zeroSum } from "../probes.ts";
 import { alone, causal, groupsOfHeads } from "../relations/independence.ts";
 import { along, headsWithinGroups } from "../relations/permutation.ts";
 import { linearIn } from "../relations/scaling.ts";
@@ -124,6 +124,16 @@ const ordinary = { B: 2, NKV: 2, groups: 2, T: 19, S: 21, HS: 10 };
 /** How many queries see a sampled key: those after it are part of its gradient. */
 const QUERIES = [1, 24] as const;
 
+/** Of one head: some queries, each with the keys that it sees. */
+function someQueries({ inputs: { q, k } }: Problem, seed: number): readonly Part[] {
+  const [[, T, NH, HS], [, S, NKV]] = [q.shape, k.shape];
+  const seeing = sampled(seed, "query", MEASURED.queries, T).filter((t) => S - T + t >= 0);
+  return seeing.map((t) => {
+    const [query, seen] = [tokensOfHead(0, NH, HS, t, 1), tokensOfHead(0, NKV, HS, 0, S - T + t + 1)];
+    return { inputs: { q: query, k: seen, v: seen }, outputs: { y: query.at, lse: () => t } };
+  });
+}
+
 /** Few queries that see no key: their y is 0, which says little. */
 function seesKeys(sizes: Sizes): boolean {
   return size(sizes, "T") <= size(sizes, "S") + 2;
@@ -152,7 +162,13 @@ export const forward = judgeRow("attention.forward", {
   around: none("the bound of all is cheap"),
   sampling: querySampling,
   ordinary,
-  probes: (n) => [{ sizes: { ...one, T: 2, S: Math.ceil(n / 16), HS: 64 }, outputs: ["y", "lse"] }],
+  probes: (n) => [
+    { sizes: { ...one, T: 2, S: Math.ceil(n / 16), HS: 64 }, outputs: ["y", "lse"] },
+    ...SIDES.map((T) => {
+      const sizes = { ...one, T, S: Math.max(T, Math.ceil(n / 16)), HS: 64 };
+      return { sizes, outputs: ["y", "lse"] as const, tiles: someQueries };
+    }),
+  ],
   lowProbes: (n) => [{ sizes: { ...one, T: 4, S: Math.ceil(n / 16), HS: 64 }, outputs: ["y", "lse"] }],
   cancelling: (n) => [
     { sizes: { ...one, T: 1, S: Math.ceil(n / 16), HS: 64 }, outputs: ["y"], change: zeroSum("S", ["v"]) },
