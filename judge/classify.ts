@@ -18,6 +18,7 @@ export const noClasses = [
   "coarser than every class",
   "coarser than float32, in no class",
   "in no class: few elements are wrong",
+  "in no class: whole terms are wrong",
 ] as const;
 export type NoClass = (typeof noClasses)[number];
 

@@ -205,6 +205,29 @@ export function emulate(
   return low !== undefined && hasStatistic ? [...inOrder, ...exactlyLow(operation, problem, low)] : inOrder;
 }
 
+/** The functions of a kernel err as one evaluation's do: so many evaluations are tried with all of theirs at either end. */
+const VARIANTS = 12;
+
+/** The `outputs` of one problem in float32, in many variants of the formula, their functions erring by all that they may. */
+export function everyFloat32(
+  { operation, evaluations, target }: Emulated,
+  problem: Problem,
+  seed: number,
+  only: readonly string[],
+): Outputs[] {
+  if (ONE_STEP.test(operation.name)) return [];
+  const step = Math.ceil(evaluations.length / VARIANTS);
+  return evaluations
+    .filter((_, i) => i % step === 0)
+    .flatMap((evaluation) =>
+      (["low", "high"] as const).map((functions) => {
+        const habits = { rounding: "nearest", fused: true, order: "sequential", flushes: target.flushes } as const;
+        const f = new Float32Arithmetic(target, { ...habits, functions, seed: seed + 2 });
+        return evaluation.evaluate(f, problem.inputs, problem.scalars, only);
+      }),
+    );
+}
+
 /** Whether each evaluation of a class is the formula itself of low numbers: its errors are the same in any order. */
 export function isExact({ name: op }: Operation, name: PrecisionClass): boolean {
   return isSource(name) || (ONE_STEP.test(op) && name.endsWith(" inputs"));

@@ -21,6 +21,7 @@ import { nameClass, rms, SPREAD } from "./classify.ts";
 import { gridOf } from "./grid.ts";
 import { joined, withSources } from "./source-search.ts";
 import { settled } from "./twins.ts";
+import { withWholeTerms } from "./whole-terms.ts";
 import { classesFor, isExact, type PrecisionClass } from "./emulation.ts";
 import { type Precision, precisionOf, type Seen, type SeenOutput } from "./regimes.ts";
 import type { Probe } from "./probes.ts";
@@ -81,7 +82,8 @@ export async function measureProbe(
   for (const output of outputs) {
     if (!samples.some((sample) => sample.hasBound(output))) continue; // no class could be told from another
     const found = classify(output, samples, setup);
-    const named = await settled(found.named, output, candidate, probe, setup);
+    const sure = await settled(found.named, output, candidate, probe, setup);
+    const named = await withWholeTerms(sure, output, candidate, probe, setup);
     seen.push({ ...found, output, named, probe });
   }
   return seen;
@@ -138,6 +140,10 @@ function classify(output: string, samples: readonly Sample[], { operation, dtype
   const storage = storageOf(operation, output, dtype);
   const values = samples.flatMap((sample) => sample.given(output));
   const grid = gridOf(values, storage, classes, (name) => of("values", [name]).get(name)!);
+  const float32 = (): number[][] => [
+    ...emulated.get("float32")!,
+    ...joined(samples.map((sample) => sample.everyFloat32(output))),
+  ];
   const isExactly = (name: PrecisionClass): boolean => isExact(operation, name);
   const spectrum = { errors: samples.flatMap((sample) => sample.errors(output)), emulated, grid, luck, isExactly };
   const noise = Math.max(luck, typical(emulated));
@@ -149,9 +155,11 @@ function classify(output: string, samples: readonly Sample[], { operation, dtype
       : nameClass({
           ...spectrum,
           emulated: new Map(
-            [...emulated, ...withSources(spectrum.errors, noise, samples, output)].filter(
-              ([name]) => !grid.others.has(name),
-            ),
+            [
+              ...emulated,
+              ["float32", float32()] as const,
+              ...withSources(spectrum.errors, noise, samples, output),
+            ].filter(([name]) => !grid.others.has(name)),
           ),
         });
   const shows = above(emulated, noise);

@@ -8,7 +8,7 @@ import { cutOut } from "./around.ts";
 import type { Part } from "./at-scale.ts";
 import type { Problem } from "./case.ts";
 import type { JudgeRow } from "./row.ts";
-import { emulate, type PrecisionClass } from "./emulation.ts";
+import { emulate, everyFloat32, type PrecisionClass } from "./emulation.ts";
 import { isSource, sourceOf, Sources } from "./sources.ts";
 import type { Terms } from "./terms.ts";
 import { truth, widen } from "./verdict.ts";
@@ -62,6 +62,7 @@ export class Ruler {
   private readonly seed: number;
   private readonly outputs: readonly string[];
   private readonly evaluations = new Map<PrecisionClass, readonly Outputs[]>();
+  private variants: readonly Outputs[] | undefined;
 
   constructor(setup: Setup, problem: Problem, seed: number, outputs: readonly string[], whole: Inputs) {
     const { operation, target } = setup;
@@ -72,6 +73,12 @@ export class Ruler {
     this.outputs = outputs;
     this.want = truth(operation, problem);
     this.scale = operation.bound(widen(problem.inputs), problem.scalars, { ...target, stores: {} });
+  }
+
+  /** The same in float32, in many variants more. */
+  everyFloat32(): readonly Outputs[] {
+    this.variants ??= everyFloat32(this.setup, this.problem, this.seed, this.outputs);
+    return this.variants;
   }
 
   /** The measured outputs of each evaluation of a class. */
@@ -113,7 +120,16 @@ export class Sample {
 
   /** The same for each evaluation of a class. */
   emulated(output: string, name: PrecisionClass): number[][] {
-    return this.ruler.emulated(name).map(({ [output]: { data } }) => {
+    return this.errorsOf(output, this.ruler.emulated(name));
+  }
+
+  /** The same for float32 in many variants more. */
+  everyFloat32(output: string): number[][] {
+    return this.errorsOf(output, this.ruler.everyFloat32());
+  }
+
+  private errorsOf(output: string, evaluations: readonly Outputs[]): number[][] {
+    return evaluations.map(({ [output]: { data } }) => {
       const given = (i: number): number => this.stored(output, data[i]);
       return this.each(output, (want, scale, i) => (given(i) - this.stored(output, want)) / scale);
     });

@@ -73,7 +73,7 @@ function explainingOf(
   const finite = errors.flatMap((x, i) => (Number.isFinite(x) ? [i] : []));
   const of = (list: readonly number[]): number[] => finite.map((i) => list[i]);
   const noise = largest(emulated("float32").map(rms));
-  const sizeOf = (list: readonly number[]): number => Math.log(Math.hypot(rms(of(list)), noise));
+  const sizeOf = (list: readonly number[]): number => Math.log(Math.hypot(rms(of(list)), noise, Number.MIN_VALUE));
   const alike = new Map(
     between.map((name) => [
       name,

@@ -155,10 +155,31 @@ function holed(op: Op): Line[] {
   return [{ op, truth, how: "one element in 101 is 0", ...counted, candidate: { name: "holes", run } }];
 }
 
+/** Rows of dy that give nothing, or give twice. */
+function lost(op: Op): Line[] {
+  if (op !== "embedding.backward") return [];
+  const times: Readonly<Record<string, (r: number, R: number) => number>> = {
+    "one row is lost": (r, R) => (r === Math.floor(R / 3) ? 0 : 1),
+    "the last rows are lost": (r, R) => (r >= R - Math.ceil(R / 100) ? 0 : 1),
+    "a row counts twice": (r) => (r === 1 ? 2 : 1),
+  };
+  return Object.entries(times).map(([how, factor]): Line => ({
+    op,
+    truth: ["in no class: whole terms are wrong", "coarser than every class"],
+    how,
+    candidate: candidate(({ dy, ...others }, scalars) => {
+      const [R, C] = dy.shape;
+      const data = Float32Array.from(dy.data, (x, i) => x * factor(Math.floor(i / C), R));
+      const given = { ...others, dy: { data, shape: dy.shape } };
+      return kernels[op](given as Record<string, Tensor<Float32Array>>, scalars, (_, x) => x, given);
+    }),
+  }));
+}
+
 function plain(op: Op): Line[] {
   return [{ op, truth: ["float32"], how: "as it is", candidate: of(kernels[op], { read: asIs }) }];
 }
 
 export const elementwise: readonly Line[] = (Object.keys(kernels) as Op[]).flatMap((op) =>
-  [plain, readLow, storedLow, onGrid, holed].flatMap((linesOf) => linesOf(op)),
+  [plain, readLow, storedLow, onGrid, holed, lost].flatMap((linesOf) => linesOf(op)),
 );
