@@ -1,4 +1,4 @@
-// Correct evaluations of RoPE's table: the frequency in six ways, the angle reduced in two, sine and cosine by the target.
+// Correct evaluations of RoPE's table: the frequency in six ways, the angle reduced in three, sine and cosine by the target.
 import { power } from "../reference/elementary.ts";
 import { entriesOf, type EvaluationOf, output } from "./evaluation.ts";
 import type { Float32Arithmetic } from "./arithmetic.ts";
@@ -31,6 +31,7 @@ const reductions = {
     const k = Math.round(angle / TAU);
     return f.multiplyAdd(-k, f.constant(SECOND), f.multiplyAdd(-k, FIRST, angle));
   },
+  "reduced-by-one-constant": (f, angle) => f.multiplyAdd(-Math.round(angle / TAU), f.constant(TAU), angle),
 } satisfies Readonly<Record<string, Reduction>>;
 
 export const forward = entriesOf(frequencies).flatMap(([way, frequencyOf]) =>

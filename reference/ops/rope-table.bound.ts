@@ -6,6 +6,11 @@
 // ones. Calling the target's sine beyond its domain (WGSL: [−π, π]) is not covered, because nothing is promised there. Nor
 // are frequencies as powers of theta^(−2/HS) by repeated multiplication, and rotations that add up.
 //
+// With 2π as one float32 number c, k · c errs by two roundings of k · 2π: the constant's and the product's. k · 2π is the angle
+// less what is left, so these are at most two roundings of the angle and two of the reduced angle. The difference is exact
+// (Sterbenz 1974): k · c lies within a factor of 2 of the angle. With exact frequencies such a reduction more than doubles the
+// error of an angle, and still lies below what float32 frequencies cost: the bound cannot tell the two apart.
+//
 // Where the error of an angle is larger than a turn, only the range [−1, 1] of sine and cosine is judged.
 // A kernel that computes frequencies or angles better could declare it, as a target whose exp2, log2, sin and cos are better.
 import { type Allowances, allowances } from "../bounds.ts";
@@ -37,6 +42,7 @@ export const forward = defineOp({
     "reduced-in-turns":
       "the angle reduced in turns, x/2π − ⌊x/2π + ½⌋; sine and cosine by the target's functions or better ones",
     "reduced-in-pieces": "2π subtracted in two pieces, with at most two roundings of the angle",
+    "reduced-by-one-constant": "k · 2π subtracted, 2π as one float32 number",
   },
   exact: none("sine and cosine"),
   wide: ["cos", "sin"],
