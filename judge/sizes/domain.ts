@@ -46,9 +46,13 @@ function wholeOf(value: string, text: string): number {
 }
 
 function leastCommonMultiple(a: number, b: number): number {
+  return (a / commonDivisor(a, b)) * b;
+}
+
+export function commonDivisor(a: number, b: number): number {
   let [x, y] = [a, b];
   while (y > 0) [x, y] = [y, x % y];
-  return (a / x) * b;
+  return x;
 }
 
 /** The largest allowed length up to `x`, or the smallest of all. */

@@ -9,6 +9,7 @@ import type { JudgeRow } from "../row.ts";
 import type { Scaling } from "../relations/scaling.ts";
 import type { Excluded } from "./excluded.ts";
 import { MOST_WORK } from "../large.ts";
+import { namesOf, withoutHeads } from "./heads.ts";
 import { modelCases, type ModelName, models } from "./model.ts";
 import { isAbout, parseSizes, type SizeTerm } from "./language.ts";
 import { SizeRule } from "./rule.ts";
@@ -40,10 +41,10 @@ function withModel(kept: Chosen, model: ModelName): Chosen {
 }
 
 function keptToAll(chosen: readonly Chosen[], text: string): Chosen[] {
-  const known = [...new Set(chosen.flatMap(({ spec }) => Object.keys(spec.sizes)))];
+  const known = [...new Set(chosen.flatMap(({ spec }) => namesOf(spec.sizes)))];
   const terms = parseSizes(text, known);
   for (const term of terms) {
-    if (chosen.some(({ spec }) => isAbout(term, Object.keys(spec.sizes)))) continue;
+    if (chosen.some(({ spec }) => isAbout(term, namesOf(spec.sizes)))) continue;
     throw new RangeError(`sizes: ${term.text}, expected two sizes of one op`);
   }
   return chosen.map((one) => keptTo(one, terms));
@@ -51,7 +52,7 @@ function keptToAll(chosen: readonly Chosen[], text: string): Chosen[] {
 
 function keptTo(chosen: Chosen, terms: readonly SizeTerm[]): Chosen {
   const { operation, spec } = chosen;
-  const rule = new SizeRule(operation, spec, terms);
+  const rule = new SizeRule(operation, spec, withoutHeads(terms, Object.keys(spec.sizes)));
   if (rule.terms.length === 0) return chosen;
   const work = (sizes: Sizes): number => spec.large?.work(sizes) ?? numbersOfCase(operation, sizes);
   checkLeast(chosen, rule, work);

@@ -3,7 +3,7 @@ import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { check } from "../../judge/check.ts";
 import { choose, type Chosen } from "../../judge/choose.ts";
-import { arbitraryCase, type Sizes } from "../../judge/case.ts";
+import { arbitraryCase, exampleCases, type Sizes } from "../../judge/case.ts";
 import { largeCases } from "../../judge/large.ts";
 import { precisionProbes } from "../../judge/probes.ts";
 import { lengthsOf } from "../../judge/relations/relation.ts";
@@ -125,6 +125,24 @@ describe("a check kept to sizes", () => {
     expectObeyed(kept, text, shapes);
   });
 
+  it.each([
+    ["NH=32 NKV=8", ({ NKV, groups }: Sizes) => NKV === 8 && groups === 4],
+    ["NH=NKV B<=2", ({ groups }: Sizes) => groups === 1],
+    ["NH%8=0 NKV=4", ({ groups }: Sizes) => Number(groups) % 2 === 0],
+    ["NH<=20 groups=4", ({ NKV }: Sizes) => Number(NKV) <= 5],
+  ])("attention's %s is about NKV and groups", (text, holds) => {
+    const [{ spec, excluded }] = chosenWithin([one("attention.forward")], text);
+    const drawn = fc.sample(arbitraryCase(spec, false), { seed: 1, numRuns: 100 });
+    const tried = [...drawn, ...exampleCases(spec, 1), ...largeCases(spec, 1)].map(({ sizes }) => sizes);
+    expect(tried.every(holds)).toBe(true);
+    expect(excluded!("float32").sizes).toBe(text);
+  });
+
+  it("NH is a size of its own where an op has it", () => {
+    const [rope, attention] = chosenWithin([one("rope.forward"), one("attention.forward")], "NH=32 NKV=8");
+    expect([rope.spec.ordinary.NH, attention.spec.ordinary.groups]).toEqual([32, 4]);
+  });
+
   it("draws different sizes where the terms allow few", () => {
     const [{ spec }] = chosenWithin([one("linear.forward")], "C%64=0 R>=500 O=8,24");
     const drawn = fc.sample(arbitraryCase(spec, false), { seed: 1, numRuns: 200 }).map(({ sizes }) => sizes);
@@ -227,8 +245,11 @@ describe("bad input", () => {
   it.each([
     ["", "sizes: empty, expected such as HS=64,128, T=S, C%8=0, B<=4 or eps>=1e-8"],
     ["HS", 'sizes: "HS" is no term, expected such as HS=64,128, T=S, C%8=0, B<=4 or eps>=1e-8'],
-    ["hs=64", 'sizes: "hs" is no size, nearest: HS, expected one of B, NKV, groups, T, S, HS'],
-    ["T=SS", 'sizes: "SS" is no size, nearest: S, expected one of B, NKV, groups, T, S, HS'],
+    ["hs=64", 'sizes: "hs" is no size, nearest: HS, expected one of B, NKV, groups, T, S, HS, NH'],
+    ["NH=32", "sizes: NH=32, expected NKV or groups as one number next to it, such as NH=32 NKV=8"],
+    ["NH=30 NKV=8", "sizes: NH=30 NKV=8, expected a multiple of NKV"],
+    ["NH=T", "sizes: NH=T, expected NH=NKV or a number of heads"],
+    ["T=SS", 'sizes: "SS" is no size, nearest: S, expected one of B, NKV, groups, T, S, HS, NH'],
     ["T=T", "sizes: T=T says nothing, expected two names"],
     ["HS%0=0", 'sizes: "HS%0=0", expected such as HS%8=0'],
     ["HS%8=1", 'sizes: "HS%8=1", expected such as HS%8=0'],
