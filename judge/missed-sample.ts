@@ -18,12 +18,14 @@ import { boundOf } from "./compare.ts";
 import { type Exact, expectedOf } from "./exact.ts";
 import {
   eachKind,
+  ELEMENTS,
   type FaultKind,
   faultyValue,
   hundredth,
   type Missed,
   type Misses,
   type Place,
+  PLACES,
   placesOf,
 } from "./missed.ts";
 import { estimateOf, Scales } from "./suspects.ts";
@@ -39,9 +41,8 @@ interface Sampled {
   readonly terms: Terms;
 }
 
-/** Sampled elements that are tried, and rows and tiles. */
-const ELEMENTS = 4096;
-const PLACES = { row: 4096, tile: 1024 } as const;
+/** The most sampled elements that are tried. */
+const MOST = 4096;
 /** The most elements of rows that are tried. */
 const MOST_WORK = 8e6;
 
@@ -58,7 +59,7 @@ export function missesOfSample(output: string, sampled: Sampled, seed: number): 
   const places = placesOf(shape);
   const expected = expectedOf(sample);
   const known = new Map(sample.at.map((i, n) => [i, { want: sample.want[n], bound: boundOf(expected, n, terms) }]));
-  const every = Math.max(1, Math.floor(sample.at.length / ELEMENTS));
+  const every = Math.max(1, Math.floor(sample.at.length / MOST));
   const tried = sample.at.filter((_, n) => n % every === 0);
   const estimate = estimateOf(new Scales(got, dtypes[terms.dtype]), tried, (i) => known.get(i)!.bound);
   const isOutside = (i: number, error: number): boolean => error > (known.get(i)?.bound ?? estimate(i));
@@ -66,7 +67,7 @@ export function missesOfSample(output: string, sampled: Sampled, seed: number): 
     planted(sampled, (i) => known.get(i)?.want ?? data[i], place, kind, next);
   const unsampled = 1 - sample.at.length / data.length;
   const element = eachKind((kind) =>
-    sumOf(tried, (i) => {
+    meanOf(tried, (i) => {
       const one = fault(places.element.at(i), kind, places.element.next);
       if (one === undefined) return undefined;
       return isOutside(i, one.errors[0]) ? unsampled * (1 - whole.held(one.change)(0)) : 1;
@@ -75,7 +76,7 @@ export function missesOfSample(output: string, sampled: Sampled, seed: number): 
   const drawn = (extent: "row" | "tile", kind: FaultKind): Misses => {
     const { count, at, of, next } = places[extent];
     const stream = streamOf(`fault ${output} ${extent}`);
-    const length = count === 0 ? 0 : Math.ceil(Math.min(PLACES[extent], (MOST_WORK * count) / data.length));
+    const length = count === 0 ? 0 : Math.ceil(Math.min(PLACES, (MOST_WORK * count) / data.length));
     const list = Array.from({ length }, (_, k) => integer(seed, stream, k, count));
     const shown = new Set<number>();
     for (const i of sample.at) {
@@ -105,6 +106,13 @@ export function missesOfSample(output: string, sampled: Sampled, seed: number): 
 function sumOf(list: readonly number[], missed: (place: number) => number | undefined): Misses {
   const all = list.map(missed).filter((p) => p !== undefined);
   return { places: all.length, missed: all.reduce((sum, p) => sum + p, 0) };
+}
+
+/** The same as if so many elements had been tried as in every other case, since a fault lies in any case with the same probability. */
+function meanOf(list: readonly number[], missed: (place: number) => number | undefined): Misses {
+  const all = sumOf(list, missed);
+  const share = Math.min(1, ELEMENTS / all.places);
+  return all.places === 0 ? all : { places: share * all.places, missed: share * all.missed };
 }
 
 /** A fault at a place, undefined where it changes nothing. */

@@ -50,8 +50,8 @@ export interface Sight {
 }
 
 /** Elements that are drawn evenly of an output, and rows and tiles, most of which one look decides. */
-const ELEMENTS = 256;
-const PLACES = 1024;
+export const ELEMENTS = 256;
+export const PLACES = 1024;
 /** The most elements of one row that are tried. */
 const MOST_ELEMENTS = 4096;
 const TILE = 16;

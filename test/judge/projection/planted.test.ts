@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import { buildCase } from "../../../judge/campaign.ts";
 import type { Case } from "../../../judge/case.ts";
 import { choose } from "../../../judge/choose.ts";
-import { chanceOf, faultExtents, faultKinds } from "../../../judge/missed.ts";
+import { chanceOf, faultExtents, faultKinds, sumOfMisses } from "../../../judge/missed.ts";
 import { atSample } from "../../../judge/sampled.ts";
 import { targets } from "../../../reference/targets.ts";
 import { few } from "../../few.ts";
@@ -32,16 +32,18 @@ it("at 2,048² little is missed", () => {
   const [{ operation, spec }] = choose(["linear.forward"]);
   const c: Case = { op: "linear.forward", sizes: { R: 2048, O: 2048, C: 32 }, profile: "unit", seed: 3 };
   const { inputs, scalars } = buildCase(spec, c);
-  const compare = atSample(few(spec.sampling!, 20_000), { seed: 3, counts: true });
   const { y } = operation.evaluate(inputs, scalars, Float32Array);
-  const { outside, missed, note } = compare(
-    operation,
-    { inputs, scalars },
-    { target: targets.wgsl, dtype: "float32" },
-  )("y", y);
-  expect([outside, note]).toEqual([0, undefined]);
+  // Each seed draws 1,024 rows and tiles, and a limit is said of those in which nothing was missed.
+  const looks = [3, 4, 5].map((seed) => {
+    const compare = atSample(few(spec.sampling!, 20_000), { seed, counts: true });
+    const terms = { target: targets.wgsl, dtype: "float32" } as const;
+    const { outside, missed, note } = compare(operation, { inputs, scalars }, terms)("y", y);
+    expect([outside, note]).toEqual([0, undefined]);
+    return missed!;
+  });
+  const missed = looks.reduce(sumOfMisses);
   const most = { element: 0.05, row: 1e-3, tile: 0.05, hundredth: 1e-6 };
   for (const extent of faultExtents)
     for (const kind of faultKinds)
-      expect(chanceOf(missed!, extent, kind), `${extent} as ${kind}`).toBeLessThanOrEqual(most[extent]);
+      expect(chanceOf(missed, extent, kind), `${extent} as ${kind}`).toBeLessThanOrEqual(most[extent]);
 });
