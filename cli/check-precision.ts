@@ -12,9 +12,10 @@ export function classLines(precision: readonly Precision[]): string[] {
   });
 }
 
-/** Whether an output has another class at some sizes than at others. */
-export function isDivided({ regimes }: Precision): boolean {
-  return new Set(regimes.map(className)).size > 1;
+/** Whether an output has another class at some sizes than at others: not where it is undecidable at some. */
+export function isDivided({ regimes }: Pick<Precision, "regimes">): boolean {
+  const words = regimes.map((one) => (one.between.length > 0 ? one.between : [one.class]) as readonly string[]);
+  return words.some((list) => words.some((others) => !list.some((word) => others.includes(word))));
 }
 
 /** Such as "float32 at R=3 O=20 C=4096, tf32 inputs at R=64 O=64 C=4096 and at R=128 O=128 C=4096", the coarsest last. */

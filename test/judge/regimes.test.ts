@@ -1,6 +1,6 @@
 // A library that computes whole tiles in another precision than a few rows has two classes, and the report says where.
 import { expect, test } from "vitest";
-import { classLines } from "../../cli/check-precision.ts";
+import { classLines, isDivided } from "../../cli/check-precision.ts";
 import { judgeRows } from "../../judge/ops/index.ts";
 import { measurePrecision } from "../../judge/precision.ts";
 import { precisionProbes } from "../../judge/probes.ts";
@@ -39,6 +39,15 @@ test("linear.forward: TF32 from 32 rows on", async () => {
   expect(classLines(precision)[0]).toMatch(
     /^y is float32 at R=3 O=20 C=1024, tf32 inputs at R=\d+ O=\d+ C=1024 and at R=\d+ O=\d+ C=1024, its errors \S+ × those of float32 there$/,
   );
+});
+
+test("a class that is one of those left elsewhere is no second one", () => {
+  const sizes = { R: 3 };
+  const of = (name: "float32" | "tf32 inputs", ...between: (typeof name)[]) =>
+    ({ sizes, class: between.length > 0 ? "undecidable" : name, between, measured: 1, predictions: [] }) as const;
+  const undecided = of("float32", "float32", "tf32 inputs");
+  expect(isDivided({ regimes: [of("float32"), undecided] })).toBe(false);
+  expect(isDivided({ regimes: [of("float32"), of("tf32 inputs")] })).toBe(true);
 });
 
 test("attention.forward: TF32 from 32 queries on", async () => {
