@@ -17,7 +17,7 @@
 // A wrong element in a row pushes others out of the suspects only by an error that ranks higher, so the first of them are
 // still wrong elements. Where all elements are judged, all have their bounds and nothing is estimated.
 import { type DTypeName, dtypes, round } from "../reference/dtype.ts";
-import { integer, streamOf } from "../reference/random.ts";
+import { streamOf, uniform } from "../reference/random.ts";
 import { sizeOf, type Tensor } from "../reference/tensor.ts";
 
 export const faultKinds = ["zero", "neighbour", "percent"] as const;
@@ -60,8 +60,13 @@ const NONE_MISSED = 3;
 
 /** Elements drawn evenly, some of them perhaps more than once. */
 export function drawnEvenly(name: string, n: number, seed: number): number[] {
-  const stream = streamOf(`even ${name}`);
-  return Array.from({ length: n === 0 ? 0 : ELEMENTS }, (_, k) => integer(seed, stream, k, n));
+  return spread(ELEMENTS, n, seed, streamOf(`even ${name}`));
+}
+
+/** Numbers below n, one from each of `count` equal parts of them: of few numbers none comes more often by chance. */
+function spread(count: number, n: number, seed: number, stream: number): number[] {
+  const draw = (k: number): number => Math.floor(((k + uniform(seed, stream, k)) * n) / count);
+  return Array.from({ length: n === 0 ? 0 : count }, (_, k) => Math.min(n - 1, draw(k)));
 }
 
 /** The misses of one output of one problem. */
@@ -70,8 +75,7 @@ export function missesOf(output: string, sight: Sight, seed: number): Missed {
   const drawn = (extent: "row" | "tile"): Record<FaultKind, Misses> => {
     const { count, at, next } = places[extent];
     const stream = streamOf(`fault ${output} ${extent}`);
-    const list = Array.from({ length: count > 0 ? PLACES : 0 }, (_, k) => at(integer(seed, stream, k, count)));
-    return missesAt(sight, list, next);
+    return missesAt(sight, spread(PLACES, count, seed, stream).map(at), next);
   };
   const element = missesAt(sight, sight.even.map(places.element.at), places.element.next);
   return {
