@@ -172,7 +172,7 @@ export function isTiled(lengths: Lengths): boolean {
 function longest(lengths: Lengths, most = Infinity): number {
   if (typeof lengths === "number") return Math.min(lengths, most);
   const fitting = lengths.filter((length) => length <= most);
-  return fitting.at(-1) ?? 2 * Math.floor(Math.min(most, lengths[0]) / 2); // head sizes are even
+  return fitting.at(-1) ?? Math.max(2, 2 * Math.floor(Math.min(most, lengths[0]) / 2)); // head sizes are even
 }
 
 /** A length between the last power of two up to `most` and `most` itself, so that a gate at any power of two is passed. */

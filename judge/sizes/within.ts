@@ -16,6 +16,10 @@ import { SizeRule } from "./rule.ts";
 
 /** A part may cost this many times what it costs at its own sizes. */
 const DEARER = 8;
+/** Where even the smallest case costs more than a large one usually does, a case may cost this many times as much. */
+const LEAST_TIMES = 1.5;
+/** And at most this. */
+const MOST_LEAST = 6 * MOST_WORK;
 
 /**
  * The ops with every case kept to the terms of `text`, and with cases of the shapes of the model that it names, if it does. Throws RangeError, in one line, for a word that is no term, a name that no op has, terms
@@ -58,6 +62,9 @@ function keptTo(chosen: Chosen, terms: readonly SizeTerm[]): Chosen {
   checkLeast(chosen, rule, work);
   const keeper = new Keeper(spec, rule, work);
   const probes = (of: JudgeRow["probes"]) => (n: number) => of(n).flatMap((probe) => keeper.probe(probe) ?? []);
+  // Sizes that go together are brought together once they obey: queries that a kernel needs many of need as many keys.
+  const mend = (sizes: Sizes): Sizes => rule.nearest(spec.large?.mend?.(rule.nearest(sizes)) ?? sizes);
+  const most = Math.max(MOST_WORK, Math.min(LEAST_TIMES * work(mend(rule.least(spec.ordinary))), MOST_LEAST));
   const kept: JudgeRow = {
     ...spec,
     ...rule.arbitraries(smallOf(spec, rule, work)),
@@ -65,8 +72,8 @@ function keptTo(chosen: Chosen, terms: readonly SizeTerm[]): Chosen {
     examples: spec.examples.filter(({ sizes }) => rule.obeys(sizes)),
     large: spec.large && {
       ...spec.large,
-      mend: (sizes) => rule.nearest(spec.large?.mend?.(sizes) ?? sizes),
-      admits: (sizes) => rule.obeys(sizes) && (spec.large?.admits?.(sizes) ?? true) && work(sizes) <= MOST_WORK,
+      mend,
+      admits: (sizes) => rule.obeys(sizes) && (spec.large?.admits?.(sizes) ?? true) && work(sizes) <= most,
     },
     ordinary: keeper.near(spec.ordinary),
     probes: probes(spec.probes),
