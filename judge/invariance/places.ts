@@ -36,6 +36,7 @@ export function placesOf(caller: Caller, one: Independence, sizes: Sizes, { numb
   const { kept } = batches;
   const [first, its] = kept === 1 ? ["the first", "its"] : [`the first ${kept}`, "their"];
   const blocks = among === undefined ? 0 : Math.floor(among / kept);
+  const place = blocks === 0 ? `place in ${axis}` : `place among ${blocks * kept} of ${axis}`;
   return [
     {
       ...shared,
@@ -59,13 +60,13 @@ export function placesOf(caller: Caller, one: Independence, sizes: Sizes, { numb
     },
     {
       ...shared,
-      name: `place among ${blocks * kept} of ${axis}`,
+      name: place,
       counts: `place in ${axis}`,
       statement: `The place along ${axis} changes no bit of what is there.`,
       bits: "promised",
       steps: range(0, blocks).map((block) => block * kept),
       isDense: false,
-      at: (place) => batches.place(place, blocks * kept),
+      at: (step) => batches.place(step, blocks * kept),
     },
     {
       ...shared,

@@ -7,8 +7,8 @@ import type { Room } from "./room.ts";
 
 /** What a run takes by default: a tenth of a second on a software adapter. */
 const MOST_WORK = 8e6;
-/** What sizes may ask for: 24 GFLOP. */
-const CAP = 1.2e10;
+/** What sizes may ask for: 25 GFLOP. */
+const CAP = 1.25e10;
 const [LONGEST, LONGEST_ASKED] = [1025, 2049];
 
 /** As little work as a software adapter takes. */

@@ -84,8 +84,7 @@ def serve(kernel, arrays="list"):
                      "take golden/clients of the judge's version")
         answer = {"protocol": PROTOCOL, "case": request["case"]}
         try:
-            inputs, _ = read(request["inputs"])
-            given = {name: _convert(tensor, arrays) for name, tensor in inputs.items()}
+            given = _read_as(request["inputs"], arrays)
             outputs = kernel(request["op"], given, request["scalars"])
             write(request["outputs"], outputs, _dtypes(request, outputs))
         except Exception as error:  # the judge hears of any exception
@@ -241,26 +240,50 @@ def element(generated, seed, i):
 
 def read(path):
     """The tensors of a safetensors file by name, and its metadata."""
+    entries, metadata = _entries(path)
+    return {name: _decoded(*entry) for name, entry in entries.items()}, metadata
+
+
+def _entries(path):
+    """The bytes, the type and the shape of each tensor by name, and the metadata."""
     with open(path, "rb") as file:
         content = file.read()
     (length,) = struct.unpack_from("<Q", content)
     header = json.loads(content[8:8 + length])
     metadata = header.pop("__metadata__", {})
-    tensors = {}
+    entries = {}
     for name, entry in header.items():
         begin, end = entry["data_offsets"]
-        numbers = _decode(content[8 + length + begin:8 + length + end], entry["dtype"])
-        tensors[name] = Tensor(numbers, entry["shape"], whole=entry["dtype"] in ("I32", "I64"))
-    return tensors, metadata
+        entries[name] = content[8 + length + begin:8 + length + end], entry["dtype"], entry["shape"]
+    return entries, metadata
+
+
+def _decoded(data, dtype, shape):
+    return Tensor(_decode(data, dtype), shape, whole=dtype in ("I32", "I64"))
+
+
+def _read_as(path, arrays):
+    """The tensors of a file as arrays of a library; float32 and int32 go into numpy's without a list of numbers."""
+    given = {}
+    for name, (data, dtype, shape) in _entries(path)[0].items():
+        if arrays == "numpy" and dtype in ("F32", "I32"):
+            import numpy
+            given[name] = numpy.frombuffer(data, {"F32": "<f4", "I32": "<i4"}[dtype]).reshape(shape).copy()
+        else:
+            given[name] = _convert(_decoded(data, dtype, shape), arrays)
+    return given
 
 
 def write(path, tensors, dtypes):
     """Writes tensors (Tensor, numpy or torch) by name, each in its safetensors dtype: {"y": "F32"}."""
     header, parts, at = {}, [], 0
     for name, value in tensors.items():
-        tensor = _tensor(value)
-        data = _encode(tensor.data, dtypes[name])
-        header[name] = {"dtype": dtypes[name], "shape": list(tensor.shape), "data_offsets": [at, at + len(data)]}
+        if dtypes[name] == "F32" and hasattr(value, "astype"):  # numpy rounds to nearest with ties to even, too
+            data, shape = value.astype("<f4").tobytes(), value.shape
+        else:
+            tensor = _tensor(value)
+            data, shape = _encode(tensor.data, dtypes[name]), tensor.shape
+        header[name] = {"dtype": dtypes[name], "shape": list(shape), "data_offsets": [at, at + len(data)]}
         parts.append(data)
         at += len(data)
     text = json.dumps(header).encode()
