@@ -185,7 +185,10 @@ export class Sigmoid {
   }
 }
 
-/** e^x, by its own function or as 2^(x · log2 e). */
+/** e^x, by its own function or as 2^(x · log2 e). Where a target promises nothing at all of one of them, the other is taken. */
 function exponential(a: Arithmetic, x: Approx): Approx {
-  return a.either(a.exp(x), exp2(a, a.multiply(x, a.constant(Math.LOG2E))));
+  const { exp, exp2: binary } = a.target.functions;
+  const inBase2 = (): Approx => exp2(a, a.multiply(x, a.constant(Math.LOG2E)));
+  if (binary.length === 0) return a.exp(x);
+  return exp.length === 0 ? inBase2() : a.either(a.exp(x), inBase2());
 }
