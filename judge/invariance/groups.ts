@@ -76,7 +76,7 @@ function queryGroups(
     const cached = grounds.lengthened({ sizes: { ...sizes, T: FEW_QUERIES }, limit }, "S", CACHE);
     return [square, cached].map((one) => {
       const steps = grounds.steps("T", one, numbers);
-      return { name: "number of queries", make: () => queriesOf(caller, outputs, one.sizes, steps) };
+      return { name: "number of queries", make: () => queriesOf(caller, outputs, one.sizes, steps, grounds.admits) };
     });
   });
 }

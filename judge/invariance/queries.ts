@@ -19,6 +19,7 @@ export function queriesOf(
   outputs: readonly string[],
   sizes: Sizes,
   steps: readonly number[],
+  admits: (sizes: Sizes) => boolean,
 ): Family[] {
   const { operation } = caller.trial;
   const queries = new Queries(caller, outputs, sizes);
@@ -29,13 +30,21 @@ export function queriesOf(
     return (output, list) => doubled(caller.trial, got, output, allowedAt(caller.trial, problem, output, list));
   };
   const upTo = steps.filter((n) => n < T);
+  const isAdmitted = (queriesAtOnce: number, keys: number): boolean => admits({ ...sizes, T: queriesAtOnce, S: keys });
+  const arePieces = (n: number): boolean =>
+    range(0, Math.ceil(T / n)).every((i) => {
+      const end = Math.min(T, (i + 1) * n);
+      return isAdmitted(end - i * n, before + end);
+    });
+  const atOnce = [...upTo, T].filter((n) => isAdmitted(n, S));
+  const pieces = [...PIECES.filter((n) => n < T && Math.ceil(T / n) <= MOST_PIECES && arePieces(n)), T];
   return [
     {
       ...shared,
       name: "number of queries",
       counts: "T",
       statement: `How many queries come at once changes no bit of the last one, which sees all ${S} keys.`,
-      steps: [...upTo, T],
+      steps: compared(atOnce),
       at: async (n) => ({ got: queries.last(n === T ? await queries.whole() : await queries.run(T - n, n)) }),
       allowed: (_, got) => doubledAt(queries.problem(T - 1, 1), got),
     },
@@ -44,7 +53,7 @@ export function queriesOf(
       name: "one query",
       counts: "keys",
       statement: `A query with the keys that it sees gives the bits that it gives among ${T} queries.`,
-      steps: [...upTo, T].map((n) => before + n),
+      steps: [...upTo, T].map((n) => before + n).filter((keys) => isAdmitted(1, keys)),
       at: (keys) => queries.compare(keys - before - 1, 1),
       allowed: (keys, got) => doubledAt(queries.problem(keys - before - 1, 1), got),
     },
@@ -53,7 +62,7 @@ export function queriesOf(
       name: "without later queries",
       counts: "T",
       statement: `The first queries, with the keys that they see, give the bits that they give with those after them.`,
-      steps: upTo,
+      steps: upTo.filter((n) => isAdmitted(n, before + n)),
       at: (n) => queries.compare(0, n),
       allowed: (n, got) => doubledAt(queries.problem(0, n), got),
     },
@@ -63,12 +72,15 @@ export function queriesOf(
       counts: "queries a piece",
       statement: `Queries in pieces, each with the keys so far, give the bits that they give at once.`,
       isDense: false,
-      steps: [...PIECES.filter((n) => n < T && Math.ceil(T / n) <= MOST_PIECES), T],
+      steps: compared(pieces),
       at: async (n) => ({ got: joined(operation, await queries.pieces(n), outputs) }),
       allowed: (_, got) => doubledAt(queries.problem(0, T), got),
     },
   ];
 }
+
+/** Steps that are compared with each other: one alone says nothing. */
+const compared = (steps: readonly number[]): readonly number[] => (steps.length < 2 ? [] : steps);
 
 class Queries {
   readonly T: number;

@@ -106,6 +106,11 @@ export class Grounds {
     return large.work(sizes) <= limit && numbersOfCase(operation, sizes) <= MOST_NUMBERS && room.admits(sizes);
   }
 
+  /** Whether the kernel supports these sizes. */
+  get admits(): (sizes: Sizes) => boolean {
+    return this.room.admits;
+  }
+
   near(sizes: Sizes): Sizes {
     return this.room.near(this.large.mend?.(sizes) ?? sizes);
   }
