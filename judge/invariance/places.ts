@@ -6,6 +6,7 @@ import { largest } from "../../reference/lists.ts";
 import type { Floats, Tensor } from "../../reference/tensor.ts";
 import type { Problem, Sizes } from "../case.ts";
 import type { Independence } from "../relations/independence.ts";
+import { savedAgain } from "../saved.ts";
 import { cut, gather, lengthsOf, ordinary, type Orders, type Trial } from "../relations/relation.ts";
 import { allowedAt, countOf, range } from "./allowed.ts";
 import { type Caller, type Computed, type Family } from "./family.ts";
@@ -144,10 +145,8 @@ class Batches {
       return [name, counts.reduce((longer, [axis, length]) => filled(longer, spec, axis, length), t)];
     });
     const lengths = Object.fromEntries(counts.filter(([axis]) => operation.scalars[axis] === "axis"));
-    const got = await caller.run({
-      inputs: Object.fromEntries(inputs) as Inputs,
-      scalars: { ...alone.scalars, ...lengths },
-    });
+    const problem = { inputs: Object.fromEntries(inputs) as Inputs, scalars: { ...alone.scalars, ...lengths } };
+    const got = await caller.run(again(caller.trial, problem));
     return { got: this.take(got, range(0, kept)), want: (await this.run(n)).first };
   }
 
@@ -185,6 +184,11 @@ class Batches {
   private share(axis: string): number {
     return this.lengths.get(axis)! / this.lengths.get(this.one.axes[0])!;
   }
+}
+
+/** What a forward saved belongs to the new places too: of a row of zeros, rstd is 1 / √eps. */
+export function again({ operation, spec, dtype }: Trial, problem: Problem): Problem {
+  return savedAgain(operation, spec, problem, dtype);
 }
 
 /** Zeros after the end; ids, which must be valid, are those of the first place. */

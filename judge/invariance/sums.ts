@@ -8,7 +8,7 @@ import { cut, ordinary } from "../relations/relation.ts";
 import { allowedAt, range } from "./allowed.ts";
 import type { Caller, Family } from "./family.ts";
 import { padded, type Padding } from "./padding.ts";
-import { doubled, taken } from "./places.ts";
+import { again, doubled, taken } from "./places.ts";
 
 const RANKS = [1, 2, 4, 8];
 
@@ -34,7 +34,7 @@ export function paddedOf(caller: Caller, padding: Padding, sizes: Sizes, lengths
     steps: lengths,
     isDense: true,
     at: async (n) => {
-      const got = await caller.run(n === own ? base : padded(operation, base, padding, n));
+      const got = await caller.run(n === own ? base : again(caller.trial, padded(operation, base, padding, n)));
       return { got: taken(operation, got, outputs, n === own ? {} : places) };
     },
     allowed: (_, got) => (output, list) =>

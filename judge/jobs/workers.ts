@@ -45,7 +45,8 @@ export interface Judged {
  * import { startWorkers, type Workers } from "touchstone-llama/node";
  *
  * const workers: Workers = startWorkers(2);
- * for (const op of ["add.forward", "swiglu.forward"] as const) await judge(op, ops[op].reference, { runs: 5, workers });
+ * await judge("add.forward", ops["add.forward"].reference, { runs: 5, workers });
+ * await judge("swiglu.forward", ops["swiglu.forward"].reference, { runs: 5, workers });
  * await workers.close();
  * ```
  */
