@@ -5,6 +5,7 @@ import { makeFolder } from "../formats/folder.ts";
 import { defaultMemory, startModule } from "../judge/candidates/module.ts";
 import { startProcess } from "../judge/candidates/process.ts";
 import { openDevice } from "../kernels-gpu/device/dawn.ts";
+import { heldBytesOf } from "../kernels-gpu/device/sizes.ts";
 import { reopening } from "../kernels-gpu/device/reopening.ts";
 import { kernelOf } from "../kernels-gpu/index.ts";
 import type { Operation } from "../reference/operation.ts";
@@ -45,10 +46,12 @@ export async function openCandidates(
       throw new UserError(`${operation.name}: the project has no kernel of it, expected --kernel or --exec`);
   }
   const device = await reopening(() => openDevice({ adapter }));
+  const mostBytes = heldBytesOf((await device.current()).device);
   return {
     where: device.name,
     of: (operation) => ({
       name: operation.name,
+      mostBytes,
       run: async (inputs, scalars) => {
         const current = await device.current();
         const own = kernelOf(operation.name)!;

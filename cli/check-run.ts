@@ -22,7 +22,7 @@ import {
   shellWord,
   verdictOf,
 } from "./check-table.ts";
-import { excludedLines, modelLines, slowLines, unpromisedLines, untriedLines } from "./check-untried.ts";
+import { excludedLines, modelLines, beyondLines, unpromisedLines, untriedLines } from "./check-untried.ts";
 import { UserError } from "./errors.ts";
 import { note, openResult, say } from "./output.ts";
 import { beginnings } from "./outputs.ts";
@@ -139,7 +139,7 @@ function print({ results, seed, options, target, conclusion, isInterrupted, notS
   say(noteLines(results));
   say(untriedLines(results, isInterrupted ? "interrupted" : "budget"));
   say(excludedLines(results));
-  say(slowLines(results));
+  say(beyondLines(results));
   say(unpromisedLines(results, target.name));
   say(sizeLines(results));
   say(reasonLines(conclusion.reasons));

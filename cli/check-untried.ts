@@ -58,12 +58,16 @@ export function modelLines(chosen: readonly Chosen[]): string[] {
   );
 }
 
-/** The cases of a model's shapes for which the candidate is too slow. */
-export function slowLines(results: readonly Checked[]): string[] {
+/** Cases for which the candidate is too slow, and those of which it cannot hold a tensor. */
+export function beyondLines(results: readonly Checked[]): string[] {
+  const reasons = {
+    slow: "it would take more than half of --timeout",
+    candidate: "a tensor is larger than the candidate's device binds",
+  };
   return results.flatMap(({ untried }) =>
-    untried
-      .filter(({ cause }) => cause === "slow")
-      .map(({ line }) => `sizes: not tried, since it would take more than half of --timeout: ${line}`),
+    untried.flatMap(({ cause, line }) =>
+      cause === "slow" || cause === "candidate" ? [`sizes: not tried, since ${reasons[cause]}: ${line}`] : [],
+    ),
   );
 }
 

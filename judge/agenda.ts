@@ -28,6 +28,8 @@ interface Plan extends Pick<Terms, "target"> {
   readonly spec: JudgeRow;
   readonly seed: number;
   readonly runs: number;
+  /** What keeps the candidate from a case; undefined where nothing does. */
+  readonly tooLarge: (c: Case) => string | undefined;
 }
 
 /** Tries all of it as far as time and signal allow. Returns what they left out. Throws what the judge itself throws. */
@@ -35,10 +37,12 @@ export async function runAgenda(
   search: Search,
   examiner: Examiner,
   deadline: Deadline,
-  { spec, seed, runs, target }: Plan,
+  { spec, seed, runs, target, tooLarge }: Plan,
 ): Promise<readonly Untried[]> {
   const all = exampleCases(spec, seed, target);
-  const large = largeCases(spec, seed, deadline.isLimited ? undefined : runs);
+  const wanted = largeCases(spec, seed, deadline.isLimited ? undefined : runs);
+  const large = wanted.filter((c) => tooLarge(c) === undefined);
+  const beyond = wanted.filter((c) => tooLarge(c) !== undefined);
   const examples = deadline.isLimited ? fullFirst(all) : all;
   const untried: Untried[] = [];
   const attempt = async ({ run, estimate, ...item }: Item): Promise<void> => {
@@ -67,7 +71,8 @@ export async function runAgenda(
   if (search.hasNumbers) for (const item of queue) await attempt(item);
   const unpromised = target.promisesNonFinite ? [] : infiniteExamples(spec, seed);
   const left = unpromised.map((c): Untried => ({ part: "example", line: formatCase(c), cause: "target" }));
-  return [...search.untried, ...untried, ...left];
+  const unheld = beyond.map((c): Untried => ({ part: "large case", line: formatCase(c), cause: "candidate" }));
+  return [...search.untried, ...untried, ...left, ...unheld];
 }
 
 /** Cases without elements tell the least. */

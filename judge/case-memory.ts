@@ -38,8 +38,13 @@ export function checkMemory(row: JudgeRow, c: Case, numbers: number, memory = ME
   );
 }
 
-/** How many numbers the inputs and outputs of a case have. An axis that is no size is taken to be as long as the longest that is. */
+/** How many numbers the inputs and outputs of a case have. */
 export function numbersOfCase(operation: Operation, sizes: Sizes): number {
+  return tensorsOfCase(operation, sizes).reduce((n, { numbers }) => n + numbers, 0);
+}
+
+/** How many numbers each has. An axis that is no size is taken to be as long as the longest that is. */
+function tensorsOfCase(operation: Operation, sizes: Sizes): { readonly name: string; readonly numbers: number }[] {
   const lengths = Object.values(sizes).filter((value) => typeof value === "number");
   const longest = lengths.reduce((most, length) => Math.max(most, length), 1);
   function lengthOf(axis: string): number {
@@ -48,6 +53,16 @@ export function numbersOfCase(operation: Operation, sizes: Sizes): number {
     const value = sizes[axis];
     return typeof value === "number" ? Math.max(0, value) : longest;
   }
-  const specs = [...Object.values(operation.inputs), ...Object.values(operation.outputs)];
-  return specs.reduce((n, spec) => n + axesOf(spec).reduce((product, axis) => product * lengthOf(axis), 1), 0);
+  return [...Object.entries(operation.inputs), ...Object.entries(operation.outputs)].map(([name, spec]) => ({
+    name,
+    numbers: axesOf(spec).reduce((product, axis) => product * lengthOf(axis), 1),
+  }));
+}
+
+/** What keeps a candidate that holds at most so many bytes of a tensor from a case, in words; undefined where nothing does. */
+export function tooLarge(operation: Operation, sizes: Sizes, most: number, bytesEach: number): string | undefined {
+  const [largest] = tensorsOfCase(operation, sizes).toSorted((a, b) => b.numbers - a.numbers);
+  const bytes = largest.numbers * bytesEach;
+  if (bytes <= most) return undefined;
+  return `${largest.name} takes ${bytes} bytes, this candidate holds at most ${most} of a tensor, expected at most ${Math.floor(most / bytesEach)} numbers`;
 }

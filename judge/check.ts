@@ -4,6 +4,8 @@ import { FormatError } from "../formats/error.ts";
 import { failureLine } from "./candidates/result.ts";
 import { runAgenda } from "./agenda.ts";
 import type { CampaignPlan, Report } from "./campaign.ts";
+import { tooLarge } from "./case-memory.ts";
+import type { Case, Sizes } from "./case.ts";
 import { Limited } from "./candidates/limited.ts";
 import type { Chosen } from "./choose.ts";
 import { conclude, type Conclusion, partsUnder } from "./conclusion.ts";
@@ -43,13 +45,14 @@ export async function check(
 ): Promise<Checked> {
   const { deadline = new Deadline(), seed, nondeterministic = false, bitwise = false } = plan;
   const excluded = chosen.excluded?.(terms.dtype);
+  const held = holdingOf(chosen, candidate, terms);
   const limited = new Limited(candidate, deadline, plan.timeout);
   const search = new Search(chosen, limited, terms, plan, deadline);
   const examiner = new Examiner(chosen, limited, terms, { seed, nondeterministic, bitwise }, deadline);
   let untried: readonly Untried[] = [];
   let stopped: Error | undefined;
   try {
-    untried = await runAgenda(search, examiner, deadline, { ...plan, ...terms, spec: chosen.spec });
+    untried = await runAgenda(search, examiner, deadline, { ...plan, ...terms, spec: chosen.spec, tooLarge: held });
   } catch (error) {
     const canStop = error instanceof FormatError || error instanceof WorkerEnded;
     if (!(canStop && search.report().cases > 0)) {
@@ -76,6 +79,23 @@ export async function check(
     isInterrupted,
     ...(stopped && { stopped }),
   };
+}
+
+/**
+ * What keeps the candidate from a case: a tensor larger than it holds. Throws RangeError, with what would fit, where even ordinary sizes, or
+ * the least that obey the terms, have one.
+ */
+function holdingOf(
+  { operation, spec }: Chosen,
+  candidate: Candidate,
+  { dtype }: Terms,
+): (c: Case) => string | undefined {
+  const { mostBytes: most } = candidate;
+  if (most === undefined) return () => undefined;
+  const of = (sizes: Sizes): string | undefined => tooLarge(operation, sizes, most, dtype === "float32" ? 4 : 2);
+  const why = of(spec.ordinary);
+  if (why !== undefined) throw new RangeError(`sizes: ${operation.name}: ${why}`);
+  return ({ sizes }) => of(sizes);
 }
 
 /** Closes the candidate; what it threw, as a finding. */

@@ -1,5 +1,5 @@
 // What a run left out: its time was up, a signal came, the sizes that a kernel supports have no room for it, the target
-// promises nothing of its numbers, or the candidate is too slow for a model's shape.
+// promises nothing of its numbers, the candidate is too slow for a model's shape, or it cannot hold a tensor so large.
 
 export type UntriedPart =
   | "example"
@@ -17,5 +17,5 @@ export interface Untried {
   /** The line of the case or the relation; the op where the part has no line of its own. */
   readonly line: string;
   /** Time or a signal, if left out. */
-  readonly cause?: "sizes" | "target" | "slow";
+  readonly cause?: "sizes" | "target" | "slow" | "candidate";
 }

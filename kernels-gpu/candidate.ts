@@ -5,6 +5,7 @@ import type { KernelProgram } from "./device/program.ts";
 import { offences } from "./device/guards.ts";
 import { launch, type LaunchOptions } from "./device/launch.ts";
 import { type LowType, lowTypes } from "./device/packed.ts";
+import { heldBytesOf } from "./device/sizes.ts";
 import type { DTypeName } from "../reference/dtype.ts";
 import { type Operation, type Scalars, storageOf } from "../reference/operation.ts";
 
@@ -23,6 +24,7 @@ export function deviceCandidate(
   const launching = { ...options, low: lowTensors(operation, dtype) };
   return {
     name: operation.name,
+    mostBytes: heldBytesOf("device" in device ? device.device : device),
     run: async (inputs, scalars) => {
       const { outputs, hygiene } = await launch(
         device,

@@ -58,6 +58,8 @@ export interface Candidate {
   readonly name: string;
   /** Throws when it cannot compute: that is a finding too. FormatError, ProtocolError and Interrupted come from the judge. */
   readonly run: (inputs: Inputs, scalars: Scalars) => Promise<CandidateResult>;
+  /** The most bytes that it holds of one tensor, as a device that binds no more; cases of larger ones are not tried, and listed. */
+  readonly mostBytes?: number;
   /**
    * Starts anew: the next run finds nothing that earlier ones left, as in a new process. Left out where that cannot be done. Throws where
    * the end of what ran before is a finding.

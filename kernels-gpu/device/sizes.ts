@@ -12,6 +12,14 @@ export function mostBytesOf({ limits }: Pick<GPUDevice, "limits">): number {
   return Math.min(limits.maxStorageBufferBindingSize, limits.maxBufferSize);
 }
 
+/** A guard is as long as a row and 256 numbers: room for those of rows up to 260,000. */
+const ROOM_FOR_GUARD = 2 ** 20;
+
+/** Bytes that the numbers of one tensor may take on a device, next to their guard. */
+export function heldBytesOf(device: Pick<GPUDevice, "limits">): number {
+  return mostBytesOf(device) - ROOM_FOR_GUARD;
+}
+
 /** Bytes of a tensor's buffer, in checked mode with its guard. */
 export function bufferBytes(shape: readonly number[], type: StoredType, isChecked: boolean): number {
   const words = wordsFor(sizeOf(shape) + (isChecked ? guardLength(shape) : 0), type);
