@@ -255,6 +255,43 @@ const matrixUnits: Target = {
 };
 
 /**
+ * OpenCL without -cl-fast-relaxed-math, full profile (OpenCL C 3.0, section 7.4 "Relative Error as ULPs"; OpenCL API 3.0, CL_DEVICE_SINGLE_FP_CONFIG):
+ * + − × correctly rounded to nearest, "x / y" and "1.0 / x" within 2.5 ulp, sqrt 3, rsqrt 2, exp, exp2, log and log2 3, pow 16, sin and cos 4,
+ * from the infinitely precise result. CL_FP_ROUND_TO_NEAREST and CL_FP_INF_NAN are mandatory, CL_FP_DENORM is not: subnormal numbers may be
+ * flushed. SYCL 2020 refers to this table (section 4.17).
+ */
+const opencl: Target = {
+  name: "opencl",
+  source: "OpenCL C 3.0, section 7.4 Relative Error as ULPs, full profile",
+  u: powerOfTwo(-24),
+  flushes: true,
+  promisesNonFinite: true,
+  functions: {
+    divide: everywhere({ ulp: 2.5 }, MIN_NORMAL),
+    sqrt: everywhere({ ulp: 3 }, 0),
+    inverseSqrt: everywhere({ ulp: 2 }, MIN_NORMAL),
+    exp: everywhere({ ulp: 3 }),
+    exp2: everywhere({ ulp: 3 }),
+    log: everywhere({ ulp: 3 }, MIN_NORMAL),
+    log2: everywhere({ ulp: 3 }, MIN_NORMAL),
+    pow: everywhere({ ulp: 16 }, MIN_NORMAL),
+    sin: everywhere({ ulp: 4 }),
+    cos: everywhere({ ulp: 4 }),
+  },
+};
+
+/**
+ * Vulkan's shaders without float controls (Vulkan 1.4, appendix A "Precision and Operation of SPIR-V Instructions"): the same figures as
+ * WGSL's, which are taken from there. "Correctly rounded" is either neighbour; subnormal numbers may be flushed; NaN and infinity need not be
+ * kept without SignedZeroInfNanPreserve.
+ */
+const vulkan: Target = {
+  ...wgsl,
+  name: "vulkan",
+  source: "Vulkan 1.4, appendix A, Precision and Operation of SPIR-V Instructions",
+};
+
+/**
  * The targets by name.
  *
  * @example
@@ -274,4 +311,6 @@ export const targets = {
   "cuda-fast-math": cudaFastMath,
   metal,
   "matrix-units": matrixUnits,
+  opencl,
+  vulkan,
 } as const satisfies Record<string, Target>;

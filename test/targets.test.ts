@@ -148,6 +148,11 @@ test("other targets, figure by figure", () => {
   expect(allowed(targets.metal, "exp", 2, exp(2))).toBe(7 * powerOfTwo(-21)); // 7.389
   expect(allowed(targets.metal, "cos", 4, cos(4))).toBe(Infinity);
   expect(targets["matrix-units"].functions).toEqual(targets.cuda.functions);
+  expect(targets.vulkan.functions).toEqual(targets.wgsl.functions);
+  expect(allowed(targets.opencl, "divide", 3, 1 / 3)).toBe(2.5 * powerOfTwo(-25));
+  expect(allowed(targets.opencl, "exp", 80, exp(80))).toBe(3 * powerOfTwo(92)); // whatever the argument is
+  expect(allowed(targets.opencl, "log", 1.5, log(1.5))).toBe(3 * powerOfTwo(-25)); // 0.405, near the zero as well
+  expect(allowed(targets.opencl, "cos", 4, cos(4))).toBe(4 * powerOfTwo(-24)); // 0.65, beyond π as well
 });
 
 const whole = (): Record<string, unknown> => ({
