@@ -42,7 +42,11 @@ export function addTerms(command: Command): Command {
       "whose accuracies are allowed: wgsl, ieee, cuda, … or a JSON file (default: wgsl)",
     )
     .option("--store <list>", "intermediates or inputs declared as stored low, such as P=bfloat16,dS=bfloat16")
-    .option("--nondeterministic", "two runs may differ in bits: compare them within their bounds")
+    .addOption(
+      new Option("--nondeterministic", "two runs may differ in bits: compare them within their bounds").conflicts(
+        "bitwise",
+      ),
+    )
     .option(
       "--bitwise",
       "bits must not depend on a row's position: a relation that holds only within bounds is a finding",

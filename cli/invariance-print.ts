@@ -66,22 +66,30 @@ export function untriedLines(results: readonly Invariance[]): string[] {
   });
 }
 
-/** The last line of the run. */
-export function lastLines(results: readonly Invariance[], verdict: Word): string[] {
+/** The last lines of the run: which bits depend on what surrounds them, and which kernels failed otherwise. */
+export function lastLines(results: readonly Invariance[], verdict: Word, isLoose: boolean): string[] {
   if (results.length === 0) return [];
   const none = results.filter(({ hasFamilies }) => !hasFamilies).map(({ op }) => op);
   const some = results.filter(({ hasFamilies }) => hasFamilies);
   const changing = some.filter(({ maps }) => maps.some(({ same, isPromised }) => same === false && isPromised));
-  const names = changing.map(({ op }) => op).join(", ");
+  const failed = some.filter((one) => one.conclusion.verdict === "FAIL" && !changing.includes(one));
+  const steady = isLoose
+    ? "equal runs may differ, so no bits were mapped; all within both bounds"
+    : "no bit depends on what surrounds it";
+  const share = (part: readonly Invariance[]): string => `${part.length} of ${counted(some.length, "kernel")}`;
+  const names = (part: readonly Invariance[]): string => part.map(({ op }) => op).join(", ");
+  const last = [
+    ...(failed.length === 0 ? [] : [`${share(failed)} failed: ${names(failed)}`]),
+    ...(changing.length === 0
+      ? []
+      : [`${share(changing)} with bits that depend on what surrounds them: ${names(changing)}`]),
+  ];
   return [
     ...(none.length === 0 ? [] : folded("nothing to compare: ", none.join(", "))),
     ...(verdict === "inconclusive"
       ? []
-      : folded(
-          "",
-          changing.length === 0
-            ? `${counted(some.length, "kernel")}: no bit depends on what surrounds it`
-            : `${changing.length} of ${counted(some.length, "kernel")} with bits that depend on what surrounds them: ${names}`,
+      : (last.length === 0 ? [`${counted(some.length, "kernel")}: ${steady}`] : last).flatMap((line) =>
+          folded("", line),
         )),
   ];
 }

@@ -105,7 +105,7 @@ function print(run: InvarianceRun): void {
   for (const [i, result] of results.entries()) say([...(i === 0 ? [] : [""]), ...mapLines(result, run)]);
   say(untriedLines(results));
   say(reasonLines(conclusion.reasons.filter((reason) => reason !== INTERRUPTED)));
-  say(lastLines(results, conclusion.verdict));
+  say(lastLines(results, conclusion.verdict, run.options.nondeterministic === true));
   const started = `${results.length} of ${counted(results.length + notStarted.length, "op")} started`;
   if (isInterrupted) say(`${verdictIn(conclusion.verdict, true)}: ${started}`);
 }

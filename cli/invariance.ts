@@ -31,5 +31,4 @@ export function register(program: Command): void {
       const { invariance } = await import("./invariance-run.ts");
       process.exitCode = await invariance({ ...options, ...(op.length > 0 && { op }) });
     });
-  for (const option of command.options) if (option.long === "--nondeterministic") option.conflicts("bitwise");
 }

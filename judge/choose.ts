@@ -6,6 +6,7 @@ import { quote } from "../formats/error.ts";
 import type { JudgeRow } from "./row.ts";
 import type { DTypeName } from "../reference/dtype.ts";
 import type { Excluded } from "./sizes/excluded.ts";
+import { nearestTo } from "./nearest.ts";
 import type { ModelCase } from "./sizes/model.ts";
 import type { Operation } from "../reference/operation.ts";
 import { operations } from "../reference/ops/index.ts";
@@ -36,8 +37,9 @@ function named(name: string): Chosen[] {
   const found = [...operations.values()].filter((o) => o.name === name || o.name.split(".")[0] === name);
   if (found.length === 0) {
     const known = [...new Set([...operations.keys()].map((key) => key.split(".")[0]))];
+    const nearest = nearestTo(name, [...known, ...operations.keys()]);
     throw new RangeError(
-      `no op is named ${quote(name)}, expected one of ${known.join(", ")}, or one with .forward or .backward`,
+      `no op is named ${quote(name)}, ${nearest}expected one of ${known.join(", ")}, or one with .forward or .backward`,
     );
   }
   return found.map(withCases);

@@ -99,7 +99,7 @@ function planOf(options: unknown) {
     if (typeof value !== "boolean") throw new TypeError(`options.${name}: got ${shown(value)}, expected a boolean`);
   }
   if (nondeterministic && bitwise) {
-    throw new RangeError("options.bitwise: got true with options.nondeterministic, expected one of both");
+    throw new RangeError("options.bitwise: got true with options.nondeterministic, expected only one of them");
   }
   if (sizes !== undefined && typeof sizes !== "string") {
     throw new TypeError(`options.sizes: got ${shown(sizes)}, expected a text such as "C=4096 R<=257"`);

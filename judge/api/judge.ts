@@ -190,6 +190,9 @@ function planOf(
   for (const [name, value] of Object.entries({ nondeterministic, bitwise })) {
     if (typeof value !== "boolean") throw new TypeError(`options.${name}: got ${shown(value)}, expected a boolean`);
   }
+  if (nondeterministic === true && bitwise === true) {
+    throw new RangeError("options.bitwise: got true with options.nondeterministic, expected only one of them");
+  }
   for (const [name, value] of Object.entries({ onCase, real })) {
     if (value !== undefined && typeof value !== "function") {
       throw new TypeError(`options.${name}: got ${shown(value)}, expected a function`);

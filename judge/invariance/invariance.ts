@@ -15,7 +15,7 @@ import { isJudges } from "../verdict.ts";
 import { areSame } from "./distance.ts";
 import { Caller, type Family } from "./family.ts";
 import { type Group, groupsOf } from "./groups.ts";
-import { type BitMap, mapOf } from "./map.ts";
+import { type BitMap, mapOf, stepsInWords } from "./map.ts";
 import { Grounds, type Room } from "./room.ts";
 
 export interface Plan {
@@ -125,7 +125,7 @@ class Survey {
     this.isRepeatable = await repeats(this.caller);
     if (!this.isRepeatable && !this.plan.nondeterministic) {
       this.findings.push("two runs on the same inputs differ in bits; --nondeterministic declares that they may");
-      this.waiting = [];
+      return;
     }
     for (const group of this.waiting) {
       deadline.check();
@@ -148,7 +148,7 @@ class Survey {
     }
     const map = await mapOf(family, this.caller);
     if (map.compared > 0) this.maps.push(map);
-    if (map.untried.length > 0) this.left.push(`${name}: ${counts} ${map.untried.join(", ")}`);
+    if (map.untried.length > 0) this.left.push(`${name}: ${counts} ${stepsInWords(map.untried)}`);
     append(this.findings, findingsIn(map, this.plan.bitwise));
     this.plan.onMap?.(this.maps.length, FAMILIES * this.groups.length);
   }

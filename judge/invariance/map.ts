@@ -272,3 +272,14 @@ function letterOf(bits: number): string {
 export function spanOf({ from, to }: Pick<BitRange, "from" | "to">): string {
   return from === to ? String(from) : `${from}–${to}`;
 }
+
+/** "63–65, 127–129, 257": consecutive steps as ranges. */
+export function stepsInWords(steps: readonly number[]): string {
+  const ranges: { from: number; to: number }[] = [];
+  for (const step of steps) {
+    const last = ranges.at(-1);
+    if (last?.to === step - 1) last.to = step;
+    else ranges.push({ from: step, to: step });
+  }
+  return ranges.map(spanOf).join(", ");
+}

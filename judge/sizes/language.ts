@@ -1,5 +1,6 @@
 // What a kernel supports, in words: "HS=64,128 T=S C%8=0 B<=4 eps>=1e-8". All terms hold at once.
 import { quote } from "../../formats/error.ts";
+import { nearestTo } from "../nearest.ts";
 
 /** One term, as it was written and as it is meant. */
 export type SizeTerm = { readonly text: string; readonly name: string } & (
@@ -9,7 +10,7 @@ export type SizeTerm = { readonly text: string; readonly name: string } & (
   | { readonly kind: "<=" | ">=" | "<" | ">"; readonly limit: number }
 );
 
-const EXAMPLE = "expected such as HS=64,128, T=S, C%8=0, B<=4 or eps>=1e-8";
+const EXAMPLE = "expected such as HS=64,128, T=S, C%8=0, B<=4 or eps>=1e-8, or a model: 7B, 13B, 33B, 65B, 8B";
 /** A longer axis has no tensor. */
 const LONGEST = 2 ** 31;
 const NUMBER = /^-?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i;
@@ -40,6 +41,7 @@ function parseTerm(text: string, known: readonly string[]): SizeTerm {
   }
   if (sign === "=") return parseEqual(text, name, value, known);
   if (!NUMBER.test(value)) throw new RangeError(`sizes: ${quote(text)}, expected a number after ${sign}`);
+  if (Math.abs(Number(value)) > LONGEST) throw new RangeError(`sizes: ${quote(text)}, expected at most ${LONGEST}`);
   return { text, name, kind: sign as "<=", limit: Number(value) };
 }
 
@@ -59,22 +61,8 @@ function parseEqual(text: string, name: string, value: string, known: readonly s
 
 function checkName(name: string, known: readonly string[]): void {
   if (known.includes(name)) return;
-  const [nearest] = known.toSorted((a, b) => distance(name, a) - distance(name, b));
-  throw new RangeError(`sizes: ${quote(name)} is no size, nearest: ${nearest}, expected one of ${known.join(", ")}`);
-}
-
-/** The number of letters to insert, remove or replace (Levenshtein 1966), capitals being the same as small letters. */
-function distance(a: string, b: string): number {
-  const [s, t] = [a.toLowerCase(), b.toLowerCase()];
-  let row = Array.from({ length: t.length + 1 }, (_, j) => j);
-  for (let i = 1; i <= s.length; i++) {
-    const next = [i];
-    for (let j = 1; j <= t.length; j++) {
-      next[j] = Math.min(row[j] + 1, next[j - 1] + 1, row[j - 1] + (s[i - 1] === t[j - 1] ? 0 : 1));
-    }
-    row = next;
-  }
-  return row[t.length];
+  const nearest = nearestTo(name, known);
+  throw new RangeError(`sizes: ${quote(name)} is no size, ${nearest}expected one of ${known.join(", ")}`);
 }
 
 /** Whether a term is about sizes of these names only. */

@@ -31,6 +31,8 @@ writeFileSync(
   };`,
 );
 
+writeFileSync(at("none.mjs"), "export default () => undefined;");
+
 const line = (...more: string[]): string[] => [
   "invariance",
   "linear.forward",
@@ -87,6 +89,17 @@ test("a check with --bitwise rejects the kernel, and without it takes a note", a
   expect([again.code, again.out]).toEqual([1, expect.stringContaining("rounded: ")]);
   const loose = await inProcess([...check, "--replay", replay]);
   expect([loose.code, loose.out]).toEqual([0, expect.stringContaining("rounded: ")]);
+});
+
+test("the last line says of no kernel that it failed, or declared that bits differ, that its bits stay", async () => {
+  const declared = await inProcess(line("--nondeterministic"));
+  expect([declared.code, declared.out]).toEqual([
+    0,
+    expect.stringMatching(/^1 kernel: equal runs may differ, so no bits/m),
+  ]);
+  const { code, out } = await inProcess(["invariance", "linear.forward", "--kernel", at("none.mjs"), "--seed", "1"]);
+  expect([code, out]).toEqual([1, expect.stringMatching(/^1 of 1 kernel failed: linear\.forward$/m)]);
+  expect(`${declared.out}${out}`).not.toContain("no bit depends");
 });
 
 describe("bad input and nothing to compare", () => {

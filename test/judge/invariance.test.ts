@@ -112,12 +112,15 @@ describe("linear.forward", () => {
         return { y: times(y, () => factor) };
       },
     });
-    const { verdict, findings } = await invariance(op, restless, small);
+    const { verdict, findings, untried } = await invariance(op, restless, small);
     expect([verdict, findings]).toEqual(["FAIL", [expect.stringContaining("two runs on the same inputs differ")]]);
+    expect(untried).toContain("number of R");
     const declared = await invariance(op, restless, { ...small, nondeterministic: true });
     expect([declared.verdict, declared.maps[0].ranges, declared.maps[0].same]).toEqual(["pass", [], undefined]);
     const both = { nondeterministic: true, bitwise: true };
-    await expect(invariance(op, restless, both)).rejects.toThrow(/^options\.bitwise: got true with .*, expected one/);
+    await expect(invariance(op, restless, both)).rejects.toThrow(
+      /^options\.bitwise: got true with .*, expected only one/,
+    );
   });
 
   test("equal NaN is no equal number, and sizes that leave no steps compare nothing", async () => {
