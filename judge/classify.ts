@@ -58,6 +58,8 @@ const UNEXPLAINED = 0.9;
 const MOSTLY = 0.5;
 /** One that leaves so little explains even an error that the target's functions may have. */
 const CLEARLY = 0.1;
+/** An evaluation leaves at most a share s of n errors by chance in about sⁿ of all cases: so few of them are let pass. */
+const CHANCE = 1e-4;
 /** Two evaluations of a class that err alike, whatever their order: a sixteenth of the variance is left. */
 const ALIKE = 0.25;
 
@@ -75,6 +77,7 @@ export function nameClass({ errors, emulated, grid, luck, isExactly }: Spectrum)
   const measured = rms(errors);
   const exact = emulated.get("float32")!;
   const noise = Math.max(luck, largest(exact.map(rms)));
+  const isBelowNoise = belowNoise(errors, exact, luck);
   const predictions: Prediction[] = [];
   const reproducible = new Set<PrecisionClass>();
   const partial = new Set<PrecisionClass>();
@@ -82,7 +85,9 @@ export function nameClass({ errors, emulated, grid, luck, isExactly }: Spectrum)
     // An evaluation that errs no more than float32 says nothing about the class.
     const isCounted = name === "float32" || grid.classes.has(name);
     const floor = isSource(name) || isSplit(name) ? 0 : SPREAD * noise;
-    const touched = evaluations.filter((evaluation) => isCounted || rms(evaluation) > floor);
+    const touched = evaluations.filter(
+      (evaluation) => isCounted || rms(evaluation) > floor || (name.endsWith(" inputs") && isBelowNoise(evaluation)),
+    );
     if (touched.length === 0) continue;
     const sizes = touched.map(rms);
     // In some order truncation errs no more than rounding does, and there are all orders between.
@@ -125,6 +130,8 @@ export function nameClass({ errors, emulated, grid, luck, isExactly }: Spectrum)
   if (alike.length > 0 && (measured > SPREAD * noise || (best <= CLEARLY && errors.length >= FEW))) {
     return told(alike.map((p) => p.class));
   }
+  const doubtful = alike.filter(({ class: name }) => emulated.get(name)!.some(isBelowNoise)).map((p) => p.class);
+  if (doubtful.length > 0) return told(["float32", ...doubtful]);
 
   // 2. Errors as small as float32's: float32, or a class whose errors may be as small.
   const open = predictions.filter((p) => !(reproducible.has(p.class) && p.unexplained >= UNEXPLAINED));
@@ -161,6 +168,22 @@ export function nameClass({ errors, emulated, grid, luck, isExactly }: Spectrum)
   // float32 to nearest and float32 truncating lie close together: the benefit of the doubt is wider.
   const margin = (p: Prediction): number => Math.log(p.class === "float32" ? APART : SPREAD);
   return told(sorted.filter((p) => p === nearest || far(p) <= far(nearest) + margin(p)).map((p) => p.class));
+}
+
+/**
+ * Whether an evaluation explains errors that the target's functions may have, and that float32 has neither where its functions
+ * err little nor in any evaluation. It may leave the less the fewer the elements are.
+ */
+function belowNoise(
+  errors: readonly number[],
+  exact: readonly (readonly number[])[],
+  luck: number,
+): (evaluation: readonly number[]) => boolean {
+  const measured = rms(errors);
+  if (!(measured > APART * Math.max(luck, smallest(exact.map(rms))))) return () => false;
+  const left = (evaluation: readonly number[]): number => rms(difference(errors, evaluation));
+  const most = Math.min(MOSTLY, CHANCE ** (1 / errors.length)) * Math.min(measured, smallest(exact.map(left)));
+  return (evaluation) => left(evaluation) <= most;
 }
 
 /** Whether few of the elements have nearly all of the errors. */
