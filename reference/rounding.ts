@@ -202,9 +202,12 @@ export class Arithmetic {
     return dtype === undefined ? a : storedIn(this.operand(a), formats[dtype], this.target);
   }
 
-  /** A sum in any order; give it terms and products, then ask for the total. */
-  sum(): Sum {
-    return new Sum(this);
+  /**
+   * A sum in any order; give it terms and products, then ask for the total. `length`: how many terms it will have at most, where
+   * that is known, and 0 where they are rescaled on the way. Few are not worth keeping, and those that are rescaled are no tree.
+   */
+  sum(length = Infinity): Sum {
+    return new Sum(this, length);
   }
 
   /** How far a function's result of magnitude up to `magnitude` may lie off, at any argument within `x`. */
@@ -245,18 +248,19 @@ export class Sum {
   count = 0;
   private readonly arithmetic: Arithmetic;
   private readonly flushes: boolean;
-  /** The terms, each at its farthest from zero: on either side if its error is larger than itself. */
-  private readonly farthest: number[] = [];
+  /** The terms, each at its farthest from zero: on either side if its error is larger than itself. Undefined where none is kept. */
+  private readonly farthest: number[] | undefined;
 
-  constructor(arithmetic: Arithmetic) {
+  constructor(arithmetic: Arithmetic, length = Infinity) {
     this.arithmetic = arithmetic;
     this.flushes = arithmetic.target.flushes;
+    this.farthest = length < FEW_TERMS || arithmetic.target.fusedSums === true ? undefined : [];
   }
 
-  private keep(value: number, size: number, error: number): void {
+  private keep(farthest: number[], value: number, size: number, error: number): void {
     if (this.count > MOST_TERMS) return;
-    this.farthest.push(value < 0 ? value - error : value + error);
-    if (error > size) this.farthest.push(value < 0 ? value + error : value - error);
+    farthest.push(value < 0 ? value - error : value + error);
+    if (error > size) farthest.push(value < 0 ? value + error : value - error);
   }
 
   /** Adds a term that is already computed. */
@@ -267,7 +271,7 @@ export class Sum {
     this.error += e;
     this.magnitude += size + e;
     this.count++;
-    this.keep(value, size, e);
+    if (this.farthest !== undefined) this.keep(this.farthest, value, size, e);
   }
 
   /** Adds a term a · b, rounded as a product (a fused multiply-add only helps). */
@@ -288,7 +292,7 @@ export class Sum {
     this.error += error;
     this.magnitude += size + error;
     this.count++;
-    this.keep(value, size, error);
+    if (this.farthest !== undefined) this.keep(this.farthest, value, size, error);
   }
 
   /** The sum, each term having passed through at most count − 1 additions and `extra` further roundings. */
@@ -307,8 +311,14 @@ export class Sum {
    */
   private ofAdditions(growth: number, extra: number): number {
     const { count, magnitude, farthest, arithmetic } = this;
-    const isTree = extra === 0 && arithmetic.target.fusedSums !== true;
-    if (!isTree || count < FEW_TERMS || count > MOST_TERMS || !(growth < Infinity) || !(magnitude <= MAX))
+    if (
+      farthest === undefined ||
+      extra > 0 ||
+      count < FEW_TERMS ||
+      count > MOST_TERMS ||
+      !(growth < Infinity) ||
+      !(magnitude <= MAX)
+    )
       return growth * magnitude;
     return Math.min(growth * magnitude, arithmetic.u * (1 + growth) * nodesOf(farthest, count));
   }

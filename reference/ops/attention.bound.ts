@@ -165,8 +165,8 @@ function backwardBound(
       const firstKey = slopes.firstKey(b, group);
       for (let j = 0; j < S; j++) {
         for (let i = 0; i < HS; i++) {
-          const sumK = a.sum();
-          const sumV = a.sum();
+          const sumK = a.sum(heads * T);
+          const sumV = a.sum(heads * T);
           for (let head = 0; head < heads; head++) {
             for (let t = Math.max(0, j + T - S); t < T; t++) {
               const at = (head * T + t) * S + j;
@@ -212,7 +212,7 @@ export function keyGradientBound(
   const slopes = new AttentionSlopes(inputs, target, errors);
   const { a, p, ds, dy, qs, weights } = slopes;
   const { T, NH, HS } = slopes.shape;
-  const sums = () => keys.map(() => Array.from({ length: HS }, () => a.sum()));
+  const sums = () => keys.map(() => Array.from({ length: HS }, () => a.sum(NH * T)));
   const [sumsK, sumsV] = [sums(), sums()];
   for (let h = 0; h < NH; h++) {
     for (let t = 0; t < T; t++) {

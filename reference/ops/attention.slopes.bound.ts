@@ -83,7 +83,7 @@ export class AttentionSlopes {
     weights.read(query, firstKey, stride, keys);
 
     // P, dP = dy · v, and D as Σ dy · y or as Σ P · dP.
-    const products = a.sum();
+    const products = a.sum(keys);
     for (let j = 0; j < keys; j++) {
       const weight = weights.fromSaved(j, saved);
       const dP = a.store("dP", this.slope(query, firstKey + j * stride));
@@ -91,7 +91,7 @@ export class AttentionSlopes {
       [p.data[j], p.error[j]] = [weight.value, weight.error];
       [ds.data[j], ds.error[j]] = [dP.value, dP.error];
     }
-    const sum = a.sum();
+    const sum = a.sum(HS);
     for (let i = 0; i < HS; i++) {
       const either = a.either(yAt(query + i), weights.average(values, firstKey + i, stride));
       sum.addProduct(dy.data[query + i], either.value, dy.error[query + i], either.error);
@@ -119,7 +119,7 @@ export class AttentionSlopes {
   ofQuery(b: number, h: number, keys: number, i: number): number {
     const { a, ds, ks, shape, weights } = this;
     const first = this.firstKey(b, this.group(h)) + i;
-    const total = a.sum();
+    const total = a.sum(keys);
     for (let j = 0; j < keys; j++) {
       const key = first + j * shape.NKV * shape.HS;
       total.addProduct(ds.data[j], ks.data[key], ds.error[j], ks.error[key]);
@@ -130,7 +130,7 @@ export class AttentionSlopes {
   /** dy · v. */
   private slope(query: number, key: number): Approx {
     const { a, dy, values, shape } = this;
-    const sum = a.sum();
+    const sum = a.sum(shape.HS);
     for (let i = 0; i < shape.HS; i++) {
       sum.addProduct(dy.data[query + i], values.data[key + i], dy.error[query + i], values.error[key + i]);
     }

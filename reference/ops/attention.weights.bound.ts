@@ -142,7 +142,7 @@ export class AttentionWeights {
       p[j] = exp(score[j] - max);
       l += p[j];
     }
-    const sum = a.sum();
+    const sum = a.sum(0);
     this.largestSpread = 0;
     for (let j = 0; j < keys; j++) {
       p[j] /= l;
@@ -164,7 +164,7 @@ export class AttentionWeights {
   /** Σ p · v over the keys, v.data[first] being the first one's, each next one `stride` further. */
   average(v: Numbers, first: number, stride: number): Approx {
     const { a, p, pError } = this;
-    const sum = a.sum();
+    const sum = a.sum(0);
     let reach = 0;
     for (let j = 0; j < this.keys; j++) {
       const at = first + j * stride;
@@ -224,7 +224,7 @@ export class AttentionWeights {
    */
   private scoreOf(key: number): Approx {
     const { a, k, scaledQ, scaledQError } = this;
-    const sum = a.sum();
+    const sum = a.sum(this.HS);
     for (let i = 0; i < this.HS; i++) sum.addProduct(scaledQ[i], k.data[key + i], scaledQError[i], k.error[key + i]);
     const { value, error } = sum.total();
     // q · k without the scale may overflow where the score does not.

@@ -93,7 +93,7 @@ function product(arithmetic: Arithmetic, I: number, J: number, K: number, a: Ope
   const allowed = allowances([I, J]);
   for (let i = 0; i < I; i++) {
     for (let j = 0; j < J; j++) {
-      const sum = arithmetic.sum();
+      const sum = arithmetic.sum(K);
       for (let k = 0; k < K; k++) {
         const p = a.outer * i + a.inner * k;
         const q = b.outer * j + b.inner * k;
