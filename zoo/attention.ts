@@ -11,8 +11,8 @@ interface Manner {
   /** Where 1/√HS goes, and how it is found. */
   readonly scale: "scale-in-q" | "scale-in-k" | "scale-in-scores" | "scale-in-exponent";
   readonly scaleBy: "scale-constant" | "scale-by-inverse-sqrt" | "scale-by-root" | "scale-as-division";
-  /** folded: log2 e in the scale, so that scores are in base 2. */
-  readonly base: "base-e" | "base-2" | "base-2-in-scale";
+  /** In the last two log2 e is in the scale; the last, FlashAttention's, multiplies score and maximum by it before they are subtracted. */
+  readonly base: "base-e" | "base-2" | "base-2-in-scale" | "base-2-fused";
   /** Whether scores are rescaled to one maximum at the end, or to the last one at every key, tile or part. */
   readonly maximum: "maximum-first" | "running-by-key" | "running-by-tile" | "parts-merged" | "masked-keys-rescale";
   readonly normalise: "by-quotient" | "by-reciprocal" | "each-weight" | "by-lse";
@@ -38,10 +38,12 @@ class Head {
   readonly manner: Manner;
   readonly scale: number;
   private readonly root: number;
+  private readonly isFolded: boolean;
 
   constructor(f: Float32Arithmetic, manner: Manner, HS: number) {
     this.f = f;
     this.manner = manner;
+    this.isFolded = manner.base === "base-2-in-scale" || manner.base === "base-2-fused";
     this.root = f.sqrt(HS);
     const scales = {
       "scale-constant": () => f.constant(1 / Math.sqrt(HS)),
@@ -61,7 +63,7 @@ class Head {
   /** scale · x, times log2 e where scores are in base 2. */
   private timesFactor(x: number): number {
     const { f, manner, scale } = this;
-    if (manner.base !== "base-2-in-scale") return this.timesScale(x);
+    if (!this.isFolded) return this.timesScale(x);
     const log2e = f.constant(LOG2E);
     return manner.scaleBy === "scale-as-division"
       ? f.multiply(this.timesScale(x), log2e)
@@ -92,21 +94,33 @@ class Head {
     let x = f.subtract(s, m);
     if (manner.scale === "scale-in-exponent") x = this.timesFactor(x);
     if (manner.base === "base-e") return f.exp(x);
-    return f.exp2(manner.base === "base-2-in-scale" ? x : f.multiply(x, f.constant(LOG2E)));
+    return f.exp2(this.isFolded ? x : f.multiply(x, f.constant(LOG2E)));
+  }
+
+  /** The weight e^(s − m) of a key: a rescaling is always that of a difference of two maxima. */
+  weight(s: number, m: number): number {
+    return this.manner.base === "base-2-fused" ? this.difference(s, this.timesFactor(m)) : this.exp(s, m);
+  }
+
+  /** 2^(s · scale · log2 e − scaled). */
+  private difference(s: number, scaled: number): number {
+    const { f, scale } = this;
+    return f.exp2(f.multiplyAdd(s, f.multiply(scale, f.constant(LOG2E)), -scaled));
   }
 
   /** m + log l in base e, whatever base the scores are in. */
   lse(m: number, l: number): number {
     const { f, manner } = this;
     const scaled = manner.scale === "scale-in-exponent" ? this.timesFactor(m) : m;
-    if (manner.base === "base-2-in-scale") return f.multiply(f.add(scaled, f.log2(l)), f.constant(LN2));
+    if (this.isFolded) return f.multiply(f.add(scaled, f.log2(l)), f.constant(LN2));
     return f.add(scaled, manner.base === "base-e" ? f.log(l) : f.multiply(f.log2(l), f.constant(LN2)));
   }
 
   /** e^(s − lse), with lse in base e. */
   expOfLse(s: number, lse: number): number {
     const { f, manner } = this;
-    if (manner.base === "base-2-in-scale") {
+    if (manner.base === "base-2-fused") return this.difference(s, f.multiply(lse, f.constant(LOG2E)));
+    if (this.isFolded) {
       const scaled = manner.scale === "scale-in-exponent" ? this.timesFactor(s) : s;
       return f.exp2(f.subtract(scaled, f.multiply(lse, f.constant(LOG2E))));
     }
@@ -121,7 +135,7 @@ class Head {
     const partOf = (from: number, to: number): Softmax => {
       const part = scores.slice(from, to);
       const m = largest(part);
-      const weights = part.map((s) => this.exp(s, m));
+      const weights = part.map((s) => this.weight(s, m));
       const sums = q.map((_, i) =>
         f.dot(
           weights,
@@ -140,7 +154,7 @@ class Head {
     };
     const atRunningMaximum = (x: Softmax, from: number, to: number): Softmax => {
       const m = Math.max(x.m, largest(scores.slice(from, to)));
-      const weights = scores.slice(from, to).map((s) => this.exp(s, m));
+      const weights = scores.slice(from, to).map((s) => this.weight(s, m));
       const sums = q.map((_, i) =>
         f.dot(
           weights,
@@ -192,7 +206,7 @@ class Head {
         return sums.map((sum) => f.multiply(sum, inverse));
       }
       case "each-weight":
-        return weighted(scores.map((s) => f.divide(this.exp(s, m), l)));
+        return weighted(scores.map((s) => f.divide(this.weight(s, m), l)));
       case "by-lse":
         return weighted(scores.map((s) => this.expOfLse(s, lse)));
     }
@@ -261,6 +275,13 @@ const manners: readonly Manner[] = [
   { ...plain, scaleBy: "scale-as-division", maximum: "parts-merged", normalise: "by-lse" },
   { ...plain, scale: "scale-in-q", scaleBy: "scale-as-division", base: "base-2-in-scale" },
   { ...plain, scale: "scale-in-exponent", scaleBy: "scale-as-division", maximum: "running-by-tile" },
+  {
+    ...plain,
+    scale: "scale-in-exponent",
+    base: "base-2-fused",
+    maximum: "running-by-tile",
+    normalise: "by-reciprocal",
+  },
   {
     scale: "scale-in-k",
     scaleBy: "scale-by-inverse-sqrt",
@@ -348,6 +369,7 @@ const backwardManners: readonly BackwardManner[] = [
     scaleOf: "scale-at-the-end",
   },
   { ...plain, ...savedAll, scaleBy: "scale-as-division" },
+  { ...plain, ...savedAll, scale: "scale-in-exponent", base: "base-2-fused", scaleOf: "scale-at-the-end" },
   { ...plain, ...savedAll, scale: "scale-in-q", scaleBy: "scale-as-division", scaleOf: "scale-in-p" },
 ];
 
@@ -395,8 +417,8 @@ function gradients(f: Float32Arithmetic, manner: BackwardManner, inputs: Inputs)
         const inverse = f.divide(1, anew.l);
         return anew.scores.map((s) =>
           manner.normalise === "by-reciprocal"
-            ? f.multiply(head.exp(s, anew.m), inverse)
-            : f.divide(head.exp(s, anew.m), anew.l),
+            ? f.multiply(head.weight(s, anew.m), inverse)
+            : f.divide(head.weight(s, anew.m), anew.l),
         );
       },
     }[manner.weights]();

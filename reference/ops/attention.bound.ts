@@ -1,7 +1,8 @@
 // How far a correct attention may land.
 //
 // The rows list the forms that are covered. Where sums are rescaled to a new maximum, each e⁰ may err; lse is computed in base
-// e or 2; dk and dv are summed over queries and heads in any order, with any partial sums.
+// e or 2. Not covered: a factor that rescales as 2^fma(m, log2 e, −m' · log2 e), which loses u · |m'| every time, even where m' = m
+// (softmax.row.bound.ts). dk and dv are summed over queries and heads in any order, with any partial sums.
 import { type Allowances, allowances, type Errors, type Reals } from "../bounds.ts";
 import type { Target } from "../targets.ts";
 import { checkShapes } from "../tensor.ts";
@@ -24,9 +25,10 @@ const weightsCovered = {
   "base-e": "e^x",
   "base-2": "2^(x · log2 e)",
   "base-2-in-scale": "2^x with log2 e in the scale",
+  "base-2-fused": "2^(q · k · scale · log2 e − maximum · scale · log2 e), fused or not",
   "maximum-first": "the maximum of all scores first",
-  "running-by-key": "a running maximum, rescaled at every key",
-  "running-by-tile": "a running maximum, rescaled at every tile",
+  "running-by-key": "a running maximum, rescaled at every key by a difference of two maxima",
+  "running-by-tile": "a running maximum, rescaled at every tile by a difference of two maxima",
   "by-quotient": "normalised at the end by a quotient",
   "by-reciprocal": "normalised by the reciprocal of the sum",
 } as const;

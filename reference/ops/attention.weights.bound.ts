@@ -239,7 +239,9 @@ export class AttentionWeights {
 
   /** log(weight), relative to its maximum, after that many exponentials. */
   private weightSpread(j: number, exponentials: number): number {
-    // The scale's error counts only for the distance from the maximum. Four: difference, scale, log2 e, its rounding.
+    // The scale's error counts only for the distance from the maximum. Four: difference, scale, log2 e, its rounding. Where score
+    // and maximum are multiplied before they are subtracted (FlashAttention), the maximum's rounding, u · |m| ≤ u · |s| + u · distance,
+    // takes the place of the score's own product with the scale, which scoreError has, and of one of the four.
     const argument = (this.scaleSpread + 4 * this.rounding) * this.argument[j];
     return this.scoreError[j] + argument + this.functionSpread(this.argument[j], exponentials);
   }

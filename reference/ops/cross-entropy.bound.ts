@@ -30,7 +30,8 @@ export const forward = defineOp({
     "running-in-lanes": "a running maximum in each of several lanes, up to 1,024, which are merged in a tree",
     "base-e": "e^x",
     "base-2": "2^(x · log2 e)",
-    "base-2-fused": "2^(x · log2 e − m · log2 e), fused or not",
+    "base-2-fused":
+      "2^(x · log2 e − m · log2 e), fused or not; a sum is rescaled by the difference of two maxima, not of a product and a fused one",
     "lse-in-base-2": "lse as (m · log2 e + log2 Σ) · ln 2",
     log: "log by its own function",
     log2: "log as log2 · ln 2",

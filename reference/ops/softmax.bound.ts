@@ -31,7 +31,8 @@ export const forward = defineOp({
     "running-in-lanes": "a running maximum in each of several lanes, up to 1,024, which are merged in a tree",
     "base-e": "e^x",
     "base-2": "2^(x · log2 e)",
-    "base-2-fused": "2^(x · log2 e − max · log2 e), fused or not",
+    "base-2-fused":
+      "2^(x · log2 e − max · log2 e), fused or not; a sum is rescaled by the difference of two maxima, not of a product and a fused one",
     "by-quotient": "a quotient by the sum",
     "by-reciprocal": "a product with the reciprocal of the sum",
     "by-lse": "e^(x − lse)",

@@ -10,7 +10,9 @@
 // A sum is rescaled when the maximum rises, or at the end of every block and where lanes are merged, whether it rises or not.
 // e⁰ is 1, but a target's table lets it err like any other exponential. So besides the rises of the maximum each term passes
 // through up to log2 1,024 merges of a tree of lanes and V / 16 blocks. Not covered: a sum that is rescaled after every single
-// logit on a device whose e⁰ is not 1. It would make every bound two to five times as wide.
+// logit on a device whose e⁰ is not 1. It would make every bound two to five times as wide. Nor is one that is rescaled by
+// 2^fma(m, log2 e, −m' · log2 e): it errs by u · |m'| at every block, even where m' = m, so that 250 blocks of logits near 1,000 lose up to 1 % of
+// the oldest terms. As a difference of maxima, or of two products that are both rounded, the same factor loses nothing or cancels.
 //
 // A logit of −∞ masks its class. On a target that promises IEEE 754's infinities its term is exactly 0: −∞ less any finite
 // maximum is −∞, in base 2 as well, and e^−∞ = 2^−∞ = +0 (IEEE 754-2019, 9.2.1). Adding 0 and rescaling 0 round nothing, and a
