@@ -51,8 +51,8 @@ export const MOST_ELEMENTS = 5_000_000;
 export const HEAD_SIZES = [64, 72, 80, 96, 104, 112, 128, 160, 192, 256] as const;
 /** Two axes at once are drawn to a little more than 2,048, where many kernels change their ways. */
 const PAIR = 2080;
-/** Tiled and vectorised paths run on multiples of their width only. */
-const ALIGNED = 16;
+/** Tiled and vectorised paths run on multiples of their width only: of a vector or a matrix unit, of the tile of a workgroup. */
+const ALIGNED = [16, 128] as const;
 /** Vectors are at most this wide. */
 const VECTOR = 8;
 /** Neighbouring cases have seeds this far apart. */
@@ -107,7 +107,8 @@ interface Manner extends Together {
  */
 function bothWays(subsets: readonly Together[], seed: number): Manner[] {
   const isAligned = integer(seed, streamOf("large aligned"), 0, 2) === 0;
-  const counts = new Map<string, number>();
+  const turns = new Map<string, number>();
+  let many = 0;
   return subsets.flatMap((together) => {
     if (together.long.length === 1) {
       const isOnly = subsets.every(({ long }) => long.length === 1);
@@ -118,9 +119,11 @@ function bothWays(subsets: readonly Together[], seed: number): Manner[] {
       ];
     }
     const name = together.long.join();
-    const before = counts.get(name) ?? 0;
-    counts.set(name, before + 1);
-    return [{ ...together, isAligned: before % 2 === 0 ? !isAligned : isAligned, isSum: false }];
+    // Three axes or more go the other way than two of them, and in turn.
+    const first = together.long.length > 2 && !turns.has(name) ? ++many : 0;
+    const turn = turns.has(name) ? turns.get(name)! + 1 : first;
+    turns.set(name, turn);
+    return [{ ...together, isAligned: turn % 2 === 0 ? !isAligned : isAligned, isSum: false }];
   });
 }
 
@@ -144,7 +147,7 @@ function drawSizes(
     // A second row, since the first begins where every row should.
     const short =
       typeof lengths === "object" ? 2 + 2 * pick(name, 3) : isTiled(lengths) ? 2 + pick(name, 3) : 1 + pick(name, 2);
-    sizes[name] = longest(lengths, isAligned && isTiled(lengths) ? ALIGNED : short);
+    sizes[name] = longest(lengths, isAligned && isTiled(lengths) ? ALIGNED[0] : short);
   }
   const withLong = (lengthOf: (lengths: Lengths, name: string) => number): Sizes => {
     const drawn = {
@@ -160,7 +163,10 @@ function drawSizes(
     if (work(withLong((lengths) => longest(lengths, middle))) <= share * MOST_WORK) low = middle;
     else high = middle - 1;
   }
-  return withLong((lengths, name) => drawLength(lengths, low, isAligned, (below) => pick(`long ${name}`, below)));
+  const tile = ALIGNED[pick("tile", ALIGNED.length)];
+  return withLong((lengths, name) =>
+    drawLength(lengths, low, isAligned ? tile : undefined, (below) => pick(`long ${name}`, below)),
+  );
 }
 
 /** Batches and heads are counted, not tiled. */
@@ -176,16 +182,16 @@ function longest(lengths: Lengths, most = Infinity): number {
 }
 
 /** A length between the last power of two up to `most` and `most` itself, so that a gate at any power of two is passed. */
-function drawLength(lengths: Lengths, most: number, isAligned: boolean, pick: (below: number) => number): number {
+function drawLength(lengths: Lengths, most: number, tile: number | undefined, pick: (below: number) => number): number {
   if (typeof lengths === "object") {
     const fitting = lengths.filter((length) => length <= most);
     return pick(2) === 0 ? longest(lengths, most) : (fitting[pick(fitting.length)] ?? longest(lengths, most));
   }
   const end = Math.min(lengths, most);
   const power = 2 ** Math.floor(Math.log2(end));
-  if (isAligned && isTiled(lengths) && end >= ALIGNED) {
-    const first = Math.ceil(power / ALIGNED);
-    return ALIGNED * (first + pick(Math.floor(end / ALIGNED) - first + 1));
+  if (tile !== undefined && isTiled(lengths) && end >= ALIGNED[0]) {
+    const width = Math.min(tile, power);
+    return power + width * pick(Math.floor((end - power) / width) + 1);
   }
   const drawn = pick(2) === 0 ? power + 1 : power + pick(end - power + 1);
   if (!isTiled(lengths) || end === power) return Math.min(drawn, end);

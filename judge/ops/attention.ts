@@ -112,9 +112,9 @@ const shared = {
       { long: ["groups", "T", "S", "HS"], share: 1 / 12, fixed: { B: 1, NKV: 1 } },
       { long: ["T", "S"], share: 1 / 2, fixed: { ...one, HS: 4 } }, // both beyond 2,048
       { long: ["T", "S"], share: 1 / 5, fixed: { B: 2, NKV: 2, groups: 2 } }, // tiles of several heads
+      { long: ["T", "S"], share: 1 / 10, fixed: { B: 1, NKV: 1, groups: 8, HS: 16 } }, // tiles of a wide group
       { long: ["T", "S"], share: 1 / 8, fixed: { ...one, HS: 256 } }, // 256 of each
-      // The same, with one key alone for each query, whose numbers are not lost in a sum of many.
-      { long: ["T", "S"], share: 1 / 8, fixed: { ...one, HS: 256 }, profile: "peak" },
+      { long: ["T", "S"], share: 1 / 8, fixed: { ...one, HS: 256 }, profile: "peak" }, // one key counts: no number is lost in a sum
     ],
     mend: (sizes) => ({ ...sizes, S: Math.max(size(sizes, "S"), size(sizes, "T")) }), // so that every query sees keys
   },

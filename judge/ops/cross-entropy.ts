@@ -14,7 +14,7 @@ import { alone } from "../relations/independence.ts";
 import { along } from "../relations/permutation.ts";
 import { linearIn } from "../relations/scaling.ts";
 import { logits as logitsShifted } from "../relations/shifts.ts";
-import { type Large, MOST_CLASSES, MOST_ROWS } from "../large.ts";
+import { type Large, MOST_CLASSES, MOST_ROWS, subsetsOf } from "../large.ts";
 import { type Padding, weightless } from "../invariance/padding.ts";
 import { judgeRow, type Unread } from "../row.ts";
 import { largest } from "../../reference/lists.ts";
@@ -54,6 +54,7 @@ const shared = {
   large: {
     axes: { R: MOST_ROWS, V: MOST_CLASSES },
     work: (sizes) => 20 * size(sizes, "R") * size(sizes, "V"),
+    together: [...subsetsOf(["R", "V"]), { long: ["V"], share: 1, fixed: { R: 1 } }], // one row, as in decoding
     areSums: true,
     mend: (sizes) => (sizes.ignored === "all" ? { ...sizes, ignored: "none" } : sizes),
   },

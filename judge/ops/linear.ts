@@ -9,7 +9,7 @@ import { linearIn } from "../relations/scaling.ts";
 import { zeroRow } from "../relations/shifts.ts";
 import { eachRow } from "../around.ts";
 import { drawElements } from "../draws.ts";
-import { type Large, MOST_COLUMNS, MOST_ROWS } from "../large.ts";
+import { type Large, MOST_COLUMNS, MOST_ROWS, subsetsOf } from "../large.ts";
 import { sumOver } from "../invariance/padding.ts";
 import { matrixOf, transpose } from "../projection/matrix.ts";
 import { judgeRow } from "../row.ts";
@@ -35,6 +35,7 @@ const shared = {
     { sizes: { R: 1000, O: 3, C: 2 }, profile: "unit" },
     { sizes: { R: 3, O: 1000, C: 2 }, profile: "unit" },
     { sizes: { R: 5, O: 7, C: 6 }, profile: "huge" },
+    { sizes: { R: 34, O: 35, C: 37 }, profile: "huge" }, // in whole tiles as well
   ],
   large: {
     axes: { R: MOST_ROWS, O: MOST_COLUMNS, C: MOST_COLUMNS },
@@ -42,6 +43,12 @@ const shared = {
       const [R, O, C] = ["R", "O", "C"].map((name) => size(sizes, name));
       return R * O * C + PER_ELEMENT * (R * O + R * C + O * C);
     },
+    // One row is a product of a matrix and a vector, for which libraries have kernels of their own.
+    together: [
+      ...subsetsOf(["R", "O", "C"]),
+      { long: ["C"], share: 1 / 16, fixed: { R: 1 } },
+      { long: ["O", "C"], share: 1 / 3, fixed: { R: 1 }, profile: "unit" },
+    ],
     areSums: true,
   },
 } as const satisfies Partial<CaseSpec & { large: Large }>;

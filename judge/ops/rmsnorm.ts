@@ -16,7 +16,7 @@ import { alone } from "../relations/independence.ts";
 import { along } from "../relations/permutation.ts";
 import { linearIn } from "../relations/scaling.ts";
 import { byRow, eachRow } from "../around.ts";
-import { type Large, MOST_COLUMNS, MOST_ROWS } from "../large.ts";
+import { type Large, MOST_COLUMNS, MOST_ROWS, subsetsOf } from "../large.ts";
 import { sumOver } from "../invariance/padding.ts";
 import { judgeRow } from "../row.ts";
 
@@ -45,6 +45,7 @@ const shared = {
   large: {
     axes: { R: MOST_ROWS, C: MOST_COLUMNS },
     work: (sizes) => 15 * size(sizes, "R") * size(sizes, "C"),
+    together: [...subsetsOf(["R", "C"]), { long: ["C"], share: 1, fixed: { R: 1 } }], // one row, as in decoding
   },
 } as const satisfies Partial<CaseSpec & { large: Large }>;
 

@@ -9,7 +9,7 @@ import { compareSides, sideOf } from "../relations/relation.ts";
 import { linearIn } from "../relations/scaling.ts";
 import { raisedRows, type Shift } from "../relations/shifts.ts";
 import { byRow } from "../around.ts";
-import { type Large, MOST_CLASSES, MOST_ROWS } from "../large.ts";
+import { type Large, MOST_CLASSES, MOST_ROWS, subsetsOf } from "../large.ts";
 import { weightless } from "../invariance/padding.ts";
 import { judgeRow } from "../row.ts";
 
@@ -40,6 +40,7 @@ const shared = {
   large: {
     axes: { R: MOST_ROWS, C: MOST_CLASSES },
     work: (sizes) => 20 * size(sizes, "R") * size(sizes, "C"),
+    together: [...subsetsOf(["R", "C"]), { long: ["C"], share: 1, fixed: { R: 1 } }], // one row, as in decoding
   },
 } as const satisfies Partial<CaseSpec & { large: Large }>;
 
