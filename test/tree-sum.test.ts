@@ -68,8 +68,8 @@ test("4,096 products of normal numbers: 0.45 of γ Σ|t|", () => {
 
 test("a sum of many terms is bounded by it, except where a target adds several terms at once", () => {
   const n = 4096;
-  const bound = (target: (typeof targets)[keyof typeof targets], extra = 0): number => {
-    const sum = new Arithmetic(target).sum();
+  const bound = (target: (typeof targets)[keyof typeof targets], extra = 0, length?: number): number => {
+    const sum = new Arithmetic(target).sum(length);
     for (let i = 0; i < n; i++) sum.add(i % 2 === 0 ? 1 : -1);
     return sum.total(extra).error;
   };
@@ -78,4 +78,7 @@ test("a sum of many terms is bounded by it, except where a target adds several t
   expect(bound(ieee) / pairs).toBeCloseTo(1, 2);
   expect(bound(targets["matrix-units"])).toBe(gamma(n - 1, targets["matrix-units"].u) * n);
   expect(bound(ieee, 1)).toBe(gamma(n, ieee.u) * n);
+  // Terms that are not kept have the bound by their number, also where there are more of them than were announced.
+  expect(bound(ieee, 0, 0)).toBe(gamma(n - 1, ieee.u) * n);
+  expect(bound(ieee, 0, n)).toBe(bound(ieee));
 });

@@ -8,6 +8,9 @@
 // the relative error that any quotient may have (`reciprocal`). A quotient of zero may be a subnormal number (WGSL 15.7.4.1),
 // which up or dy enlarges.
 //
+// Not covered: the derivative as silu + σ · (1 − silu), σ + silu − silu · σ or σ · (1 + z − silu). For large z two numbers near z cancel to 1,
+// each rounded on its own, so that they err up to twice as much as the forms with 1 − σ do, and the bound would grow with them.
+//
 // Where e^−z overflows, or the divisor leaves the division's domain, 1 / (1 + e^−z) is 0: as a quotient by infinity, or on a
 // device that flushes the reciprocal of so large a number. Where rounding is not to nearest, e^−z may stop at the largest
 // number instead of infinity (IEEE 754-2019, 7.4), and the quotient is about 2⁻¹²⁸. The exact σ(z) is below 2⁻¹²⁵ there, and
@@ -64,7 +67,8 @@ export const backward = defineOp({
     ...sigmoids,
     "complement-mirrored": "1 − σ(z) as σ(−z)",
     "complement-difference": "1 − σ(z) as a difference",
-    "multiplied-out": "the derivative multiplied out, σ + z · σ · (1 − σ)",
+    "multiplied-out":
+      "the derivative multiplied out, σ + z · σ · (1 − σ), but not silu + σ · (1 − silu), which cancels for large z",
     "slope-last": "dgate as ((dy · up) · σ) · (1 + z · (1 − σ))",
     "silu-quotient": "silu in dup as one quotient",
     "product-quotient": "dup as (dy · gate) / (1 + e^−gate)",
