@@ -127,7 +127,9 @@ export function nameClass({ errors, emulated, grid, luck, isExactly }: Spectrum)
   // Of all inputs and some of them all are named, unless the some explain more.
   const wholeOf = (p: Prediction) => near.find((one) => p.class.startsWith(`${one.class} (`));
   const alike = near.filter((p) => !(p.unexplained >= UNEXPLAINED * (wholeOf(p)?.unexplained ?? Infinity)));
-  if (alike.length > 0 && (measured > SPREAD * noise || (best <= CLEARLY && errors.length >= FEW))) {
+  // A function that errs as far as it may can err as one source does.
+  const isClear = best <= CLEARLY && best < predictions.find((p) => p.class === "float32")!.unexplained;
+  if (alike.length > 0 && (measured > SPREAD * noise || (isClear && errors.length >= FEW))) {
     return told(alike.map((p) => p.class));
   }
   const doubtful = alike.filter(({ class: name }) => emulated.get(name)!.some(isBelowNoise)).map((p) => p.class);
