@@ -198,7 +198,7 @@ function planOf(
       throw new TypeError(`options.${name}: got ${shown(value)}, expected a function`);
     }
   }
-  if (workers !== undefined && typeof (workers as Partial<CaseWorkers>).ahead !== "function") {
+  if (workers !== undefined && typeof (workers as Partial<CaseWorkers> | null)?.ahead !== "function") {
     throw new TypeError(
       `options.workers: got ${shown(workers)}, expected what startWorkers of touchstone-llama/node gives`,
     );

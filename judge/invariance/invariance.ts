@@ -60,7 +60,7 @@ export async function invarianceOf(
   const { room, seed, nondeterministic, deadline = new Deadline(), timeout } = plan;
   const limited = new Limited(candidate, deadline, timeout);
   const grounds = new Grounds(operation, spec, room);
-  const sizes = grounds.near(spec.ordinary);
+  const sizes = grounds.ordinary();
   const deterministic = !nondeterministic;
   const trial: Trial = { ...terms, operation, spec, candidate: limited, sizes, seed, deterministic };
   const start = deadline.now();

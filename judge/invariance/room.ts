@@ -21,6 +21,8 @@ export interface Room {
   /** The nearest sizes that a kernel supports. */
   readonly near: (sizes: Sizes) => Sizes;
   readonly admits: (sizes: Sizes) => boolean;
+  /** The smallest sizes that a kernel supports, where it says which. */
+  readonly least?: (sizes: Sizes) => Sizes;
   /** Shapes to be tried in place of those that are made of the op's axes: a model's. */
   readonly shapes?: readonly Sizes[];
 }
@@ -109,6 +111,20 @@ export class Grounds {
   /** Whether the kernel supports these sizes. */
   get admits(): (sizes: Sizes) => boolean {
     return this.room.admits;
+  }
+
+  /** The ordinary sizes, or the smallest that the kernel supports, if those are too large. Throws RangeError if these are too. */
+  ordinary(): Sizes {
+    const { room, spec, operation, large } = this;
+    const ordinary = this.near(spec.ordinary);
+    if (room.least === undefined || this.fits(ordinary, room.cap)) return ordinary;
+    const least = this.near(room.least(spec.ordinary));
+    if (this.fits(least, room.cap)) return least;
+    const words = Object.entries(least).map(([name, value]) => `${name}=${value}`);
+    throw new RangeError(
+      `sizes: the smallest run of ${operation.name} is ${words.join(" ")}, ${large.work(least).toExponential(1)} multiplications ` +
+        `and ${numbersOfCase(operation, least).toExponential(1)} numbers, expected at most ${room.cap.toExponential(1)} and ${MOST_NUMBERS.toExponential(1)}`,
+    );
   }
 
   near(sizes: Sizes): Sizes {

@@ -3,7 +3,7 @@ import type { Chosen } from "../choose.ts";
 import { isAbout, parseSizes } from "../sizes/language.ts";
 import { type ModelName, models, shapesOf } from "../sizes/model.ts";
 import { SizeRule } from "../sizes/rule.ts";
-import type { Room } from "./room.ts";
+import { Grounds, type Room } from "./room.ts";
 
 /** What a run takes by default: a tenth of a second on a software adapter. */
 const MOST_WORK = 8e6;
@@ -43,7 +43,9 @@ export function roomsOf(chosen: readonly Chosen[], text: string | undefined): Ro
       longest: LONGEST_ASKED,
       near: rule.nearest.bind(rule),
       admits: rule.obeys.bind(rule),
+      least: rule.least.bind(rule),
     };
+    new Grounds(one.operation, one.spec, room).ordinary(); // refuses sizes that are too large for a run
     return named.length === 0 ? room : { ...room, shapes: shapesOf(one, models[named[0]]) };
   });
 }

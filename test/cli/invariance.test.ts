@@ -107,6 +107,11 @@ describe("bad input and nothing to compare", () => {
     [["invariance", "nothing"], 2, /no op is named "nothing"/],
     [["invariance", "--exec", "true"], 2, /\[op\.\.\.\] is missing: which op does the candidate compute\?/],
     [line("--sizes", "Q=3"), 2, /"Q" is no size, nearest: /],
+    [
+      line("--sizes", "R=100000 O=100000 C=9"),
+      2,
+      /sizes: the smallest run of linear\.forward is R=100000 O=100000 C=9, /,
+    ],
     [line("--sizes", "7B 13B"), 2, /7B and 13B, expected one model/],
     [
       line("--bitwise", "--nondeterministic"),
