@@ -8,7 +8,7 @@
 // the relative error that any quotient may have (`reciprocal`). A quotient of zero may be a subnormal number (WGSL 15.7.4.1),
 // which up or dy enlarges.
 //
-// Not covered: the derivative as silu + σ · (1 − silu), σ + silu − silu · σ or σ · (1 + z − silu). For large z two numbers near z cancel to 1,
+// Not covered: the derivative as silu + σ · (1 − silu), σ + silu − silu · σ, σ · (1 + z − silu) or σ · (1 + (z − z · σ)). For large z two numbers near z cancel to 1,
 // each rounded on its own, so that they err up to twice as much as the forms with 1 − σ do, and the bound would grow with them.
 //
 // Where e^−z overflows, or the divisor leaves the division's domain, 1 / (1 + e^−z) is 0: as a quotient by infinity, or on a
