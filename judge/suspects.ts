@@ -104,6 +104,7 @@ export class Suspects {
       const error = errorOf(got.data[i], want.data[i], most);
       if (error === 0) continue;
       const values = scales.at(i);
+      // No error is NaN. ∞ · 0 is, where the list is full of errors of a truth that is 0: one more of them tells nothing.
       for (let s = 0; s < COUNT; s++) if (error > tops[s].least * values[s]) tops[s].add(i, error / values[s]);
     }
     for (const top of tops) top.cut();

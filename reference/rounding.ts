@@ -260,7 +260,7 @@ export class Sum {
   private keep(farthest: number[], value: number, size: number, error: number): void {
     if (this.count > MOST_TERMS) return;
     farthest.push(value < 0 ? value - error : value + error);
-    if (error > size) farthest.push(value < 0 ? value + error : value - error);
+    if (!(error <= size)) farthest.push(value < 0 ? value + error : value - error);
   }
 
   /** Adds a term that is already computed. */

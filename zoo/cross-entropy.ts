@@ -1,7 +1,7 @@
 // Correct evaluations of cross-entropy: e^x or 2^x, the maximum first or running, p from lse or from the sum, the scale at
 // either end.
 import type { Tensor } from "../reference/tensor.ts";
-import { entriesOf, type EvaluationOf, output } from "./evaluation.ts";
+import { entriesOf, type EvaluationOf, output, rowsOf } from "./evaluation.ts";
 import type { Float32Arithmetic } from "./arithmetic.ts";
 import {
   binary,
@@ -23,9 +23,8 @@ interface Rows {
   readonly counted: readonly number[];
 }
 
-function rowsOf(logits: Tensor, targets: ArrayLike<number>, ignoreIndex: number): Rows {
-  const [R, V] = logits.shape;
-  const rows = Array.from({ length: R }, (_, r) => Array.from(logits.data.subarray(r * V, (r + 1) * V)));
+function withTargets(logits: Tensor, targets: ArrayLike<number>, ignoreIndex: number): Rows {
+  const rows = rowsOf(logits);
   return { rows, targets, counted: [...rows.keys()].filter((r) => targets[r] !== ignoreIndex) };
 }
 
@@ -77,7 +76,7 @@ export const forward = choices.map((covers): EvaluationOf<"cross-entropy.forward
   evaluate: (f, inputs, { ignoreIndex }) => {
     const [statistic, base, logarithm, lossForm, meanForm] = covers;
     const e: Exponential = bases[base];
-    const { rows, targets, counted } = rowsOf(inputs.logits as Tensor, inputs.targets.data, Number(ignoreIndex));
+    const { rows, targets, counted } = withTargets(inputs.logits as Tensor, inputs.targets.data, Number(ignoreIndex));
     const loss = output([]);
     const lse = output([rows.length]);
     const losses = rows.map((row, r) => {
@@ -136,7 +135,7 @@ export const backward = entriesOf(probabilities).flatMap(([from, probability], i
       covers: [from, scaling],
       evaluate: (f, inputs, { ignoreIndex }) => {
         const { logits, lse, dloss } = inputs as Record<string, Tensor>;
-        const { rows, targets, counted } = rowsOf(logits, inputs.targets.data, Number(ignoreIndex));
+        const { rows, targets, counted } = withTargets(logits, inputs.targets.data, Number(ignoreIndex));
         const dlogits = output(logits.shape);
         for (const r of counted) {
           const p = probability(f, rows[r], lse.data[r]);

@@ -24,6 +24,11 @@ export function entriesOf<Name extends string, V>(table: Readonly<Record<Name, V
   return Object.entries(table) as [Name, V][];
 }
 
+/** The rows of a matrix. */
+export function rowsOf({ data, shape: [R, C] }: Tensor): number[][] {
+  return Array.from({ length: R }, (_, r) => Array.from(data.subarray(r * C, (r + 1) * C)));
+}
+
 /** An output of that shape, to be filled. Doubles, since an adversarial evaluation leaves float32's numbers. */
 export function output(shape: readonly number[]): Tensor<Float64Array> {
   return { data: new Float64Array(sizeOf(shape)), shape };

@@ -1,6 +1,6 @@
 // Correct evaluations of RMSNorm: each form of the mean square, of rstd, of the products, and of the gradient.
 import type { Tensor } from "../reference/tensor.ts";
-import { entriesOf, type EvaluationOf, output } from "./evaluation.ts";
+import { entriesOf, type EvaluationOf, output, rowsOf } from "./evaluation.ts";
 import type { Float32Arithmetic } from "./arithmetic.ts";
 
 type Row = readonly number[];
@@ -35,10 +35,6 @@ const products = {
   "over-root-last": (f, x, w, _, moment) => f.divide(f.stored("x · w", f.multiply(x, w)), f.sqrt(moment)),
   "gain-over-root": (f, x, w, _, moment) => f.multiply(x, f.divide(w, f.sqrt(moment))),
 } satisfies Readonly<Record<string, Product>>;
-
-function rowsOf({ data, shape: [R, C] }: Tensor): number[][] {
-  return Array.from({ length: R }, (_, r) => Array.from(data.subarray(r * C, (r + 1) * C)));
-}
 
 // Each product with each root; the forms of the mean square take turns.
 export const forward = entriesOf(products).flatMap(([form, product], p) =>

@@ -2,7 +2,7 @@
 // the gradient factored or multiplied out.
 import type { Tensor } from "../reference/tensor.ts";
 import type { Float32Arithmetic } from "./arithmetic.ts";
-import { entriesOf, type EvaluationOf, output } from "./evaluation.ts";
+import { entriesOf, type EvaluationOf, output, rowsOf } from "./evaluation.ts";
 import {
   binary,
   type Exponential,
@@ -14,10 +14,6 @@ import {
   runningInLanes,
   type State,
 } from "./softmax-row.ts";
-
-function rowsOf({ data, shape: [R, C] }: Tensor): number[][] {
-  return Array.from({ length: R }, (_, r) => Array.from(data.subarray(r * C, (r + 1) * C)));
-}
 
 /** From a row's maximum and sum to the function that normalises each element. */
 type Normalise = (f: Float32Arithmetic, e: Exponential, state: State) => (x: number) => number;
