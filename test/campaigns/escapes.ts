@@ -1,0 +1,152 @@
+// `npm run campaign:escapes [-- FILE [NAME…]]` runs a default check of each faulty numpy kernel of ../shared/escapes, or of those
+// named; the ones that once passed come first. FILE keeps a line for each, and a kernel that it holds is not run again.
+// TOUCHSTONE_PYTHON names a Python with numpy, SEED the seed of the checks. Exit status 1 where a kernel is let through.
+import { spawnSync } from "node:child_process";
+import { appendFileSync, existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import Table from "cli-table3";
+import { sharedData } from "../needs.ts";
+import { root, scratch } from "./command.ts";
+
+/** One is within a form that the bound covers ("reduced-by-one-constant"), one is legal by WGSL's figures and named by its grid. */
+const expected: Readonly<Record<string, Outcome>> = { rt08_poor_reduction: "passes", rt01_float16: "named" };
+/** Checked for another target as well, which promises more. */
+const alsoFor: Readonly<Record<string, string>> = { rt01_float16: "--target ieee" };
+
+type Outcome = "rejected" | "named" | "passes" | "inconclusive";
+
+interface Escape {
+  readonly name: string;
+  /** The op, and options of the check. */
+  readonly args: string;
+  readonly hadPassed: boolean;
+}
+
+interface Result {
+  readonly name: string;
+  readonly args: string;
+  readonly outcome: Outcome;
+  /** Cases until the first that failed. */
+  readonly cases: number;
+  readonly classes: string;
+  readonly finding: string;
+  readonly seconds: number;
+}
+
+/** Where a check leaves its files. */
+const kept = scratch("escapes");
+
+/** The rows of the table in the folder's README. */
+function escapesIn(folder: string): Escape[] {
+  const rows = readFileSync(join(folder, "README.md"), "utf8").matchAll(
+    /^\| (\S+) \| (\S+\.\S+[^|]*) \|[^|]*\| (.*) \|$/gm,
+  );
+  const listed = [...rows].map(([, name, args, today]) => ({
+    name: name!,
+    args: args!,
+    hadPassed: today!.includes("passes"),
+  }));
+  const again = listed.flatMap(({ name, args, hadPassed }) =>
+    name in alsoFor ? [{ name, args: `${args} ${alsoFor[name]}`, hadPassed }] : [],
+  );
+  return [...listed, ...again].toSorted((a, b) => Number(b.hadPassed) - Number(a.hadPassed));
+}
+
+/** The part of a check's JSON that is read here. */
+interface Checked {
+  readonly kernels: readonly [
+    {
+      readonly cases: number;
+      readonly failures: readonly { readonly message: string }[];
+      readonly examination: null | {
+        readonly findings: readonly string[];
+        readonly precision: {
+          readonly summary: { readonly class: string; readonly between: readonly string[] } | null;
+        };
+      };
+    },
+  ];
+}
+
+function check({ name, args }: Escape, folder: string, python: string): Result {
+  const json = join(kept, "check.json");
+  const cli = [
+    join(root, "node_modules/tsx/dist/cli.mjs"),
+    join(root, "cli/index.ts"),
+    "check",
+    "--op",
+    ...args.split(" "),
+  ];
+  const terms = [
+    "--seed",
+    process.env["SEED"] ?? "5",
+    "--json",
+    json,
+    "--overwrite",
+    "--evidence",
+    kept,
+    "--exec",
+    `${python} kernels/${name}.py`,
+  ];
+  const start = performance.now();
+  const { status, stderr } = spawnSync(process.execPath, [...cli, ...terms], { cwd: folder, encoding: "utf8" });
+  if (status !== 0 && status !== 1 && status !== 4) throw new Error(`${name}: exit status ${status}: ${stderr}`);
+  const {
+    kernels: [kernel],
+  } = JSON.parse(readFileSync(json, "utf8")) as Checked;
+  const summary = kernel.examination?.precision.summary ?? { class: "float32", between: [] };
+  const classes = summary.between.length > 0 ? summary.between.join(" or ") : summary.class;
+  const passed = [summary.class, ...summary.between].includes("float32") ? "passes" : "named";
+  return {
+    name,
+    args,
+    outcome: status === 1 ? "rejected" : status === 4 ? "inconclusive" : passed,
+    cases: kernel.cases,
+    classes,
+    finding: (kernel.failures[0]?.message ?? kernel.examination?.findings[0] ?? "").slice(0, 120),
+    seconds: Math.round((performance.now() - start) / 1000),
+  };
+}
+
+const [file, ...names] = process.argv.slice(2);
+const { path, absent, note } = sharedData("escapes");
+const python = process.env["TOUCHSTONE_PYTHON"] ?? "python3";
+const lacksNumpy = spawnSync(python, ["-c", "import numpy"]).status !== 0;
+if (absent || lacksNumpy) {
+  console.log(`no kernel was tried${absent ? note : `: ${python} has no numpy (TOUCHSTONE_PYTHON names another)`}`);
+  process.exit(0);
+}
+
+const lines = file !== undefined && existsSync(file) ? readFileSync(file, "utf8").split("\n") : [];
+const results = lines.filter((line) => line !== "").map((line) => JSON.parse(line) as Result);
+for (const escape of escapesIn(path)) {
+  const { name, args } = escape;
+  if (names.length > 0 && !names.includes(name)) continue;
+  if (results.some((one) => one.name === name && one.args === args)) continue;
+  const result = check(escape, path, python);
+  results.push(result);
+  if (file !== undefined) appendFileSync(file, `${JSON.stringify(result)}\n`);
+  process.stderr.write(`${name} ${args}: ${result.outcome}, ${result.seconds} s\n`);
+}
+
+const table = new Table({
+  head: ["kernel", "op, arguments", "", "cases", "precision", "first finding"],
+  style: { head: [], border: [], compact: true },
+  colWidths: [32, 40, 12, 7, 22, 60],
+  wordWrap: true,
+});
+const isExpected = ({ name, args, outcome }: Result): boolean =>
+  outcome === "rejected" || (outcome === expected[name] && !args.endsWith(alsoFor[name] ?? " "));
+for (const { name, args, outcome, cases, classes, finding } of results)
+  table.push([name, args, outcome, cases, classes, finding]);
+console.log(table.toString());
+const wrong = results.filter((one) => !isExpected(one));
+const rejected = results.filter(({ outcome }) => outcome === "rejected").length;
+const other = results
+  .filter((one) => one.outcome !== "rejected" && isExpected(one))
+  .map(({ name, outcome }) => `${name} ${outcome}`);
+const missed = wrong.map(({ name, outcome }) => `${name} ${outcome}`);
+console.log(
+  `${rejected} of ${results.length} rejected; as expected ${other.join(", ") || "none"}; not as expected ${missed.join(", ") || "none"}`,
+);
+process.exitCode = wrong.length === 0 ? 0 : 1;
