@@ -56,13 +56,13 @@ export function finite(_: string, value: unknown): unknown {
 }
 
 function kernelJson({ report, examination, conclusion, isInterrupted, ...rest }: Checked, allowUnjudged: number) {
-  const { op, at, parts, failures, ...figures } = report;
+  const { op, at, parts, failures, conditioning, ...figures } = report;
   return {
     op,
     ...conclusion,
     interrupted: isInterrupted,
     ...figures,
-    outputs: parts.map((part) => outputJson(part, allowUnjudged)),
+    outputs: parts.map((part) => outputJson(part, allowUnjudged, conditioning[part.name])),
     at: at === undefined ? null : { output: at.finding.output, index: at.finding.index, replay: at.replay },
     failures: failures.map(failureJson),
     examination: examination === undefined ? null : examinationJson(examination),
@@ -70,10 +70,17 @@ function kernelJson({ report, examination, conclusion, isInterrupted, ...rest }:
   };
 }
 
-/** What was offered of an output and judged; the share without a finite bound, and the largest that a verdict allows. */
-function outputJson({ name, offered, judged }: Report["parts"][number], allowUnjudged: number) {
+/** What was offered of an output and judged; the share without a finite bound, and the largest that a verdict allows; what cancels. */
+function outputJson(
+  { name, offered, judged }: Report["parts"][number],
+  allowUnjudged: number,
+  conditioning: Report["conditioning"][string] | undefined,
+) {
   const unjudged = offered - judged;
-  return { output: name, offered, judged, unjudged, share: offered === 0 ? null : unjudged / offered, allowUnjudged };
+  const share = offered === 0 ? null : unjudged / offered;
+  const { elements, ill } = conditioning ?? { elements: 0, ill: 0 };
+  const illConditioned = elements === 0 ? null : { elements, ill, share: ill / elements };
+  return { output: name, offered, judged, unjudged, share, allowUnjudged, illConditioned };
 }
 
 function failureJson({ replay, message, worst, evidence }: Failure) {

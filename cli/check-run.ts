@@ -12,6 +12,7 @@ import { type Candidates, openCandidates } from "./check-candidates.ts";
 import { checkJson, type CheckRun } from "./check-json.ts";
 import { type CheckOptions, DEFAULT_RUNS, DEFAULT_TIMEOUT, LARGEST_CASE_SEED } from "./check-options.ts";
 import {
+  conditioningLines,
   examinationLines,
   examinationTable,
   failureLines,
@@ -137,6 +138,7 @@ function print({ results, seed, options, target, conclusion, isInterrupted, notS
     say(examinationLines(examination, again, same));
   }
   say(noteLines(results));
+  say(conditioningLines(results));
   say(untriedLines(results, isInterrupted ? "interrupted" : "budget"));
   say(excludedLines(results));
   say(beyondLines(results));

@@ -1,8 +1,9 @@
 // How the results of a check look.
 import type { Failure } from "../judge/campaign.ts";
 import type { Checked } from "../judge/check.ts";
-import type { Word } from "../judge/conclusion.ts";
+import { percent, type Word } from "../judge/conclusion.ts";
 import type { Examination } from "../judge/examination.ts";
+import type { PowerShares } from "../judge/power.ts";
 import { type Precision, summarise } from "../judge/regimes.ts";
 import { classLines, className, isDivided } from "./check-precision.ts";
 import { missedLines } from "./check-missed.ts";
@@ -16,8 +17,7 @@ const MOST_SIZES = 2;
 /** A row for each kernel. */
 export function reportTable(results: readonly Checked[]): string[] {
   const rows = results.map((result) => {
-    const { op, cases, elements, unjudged, worst, at, ulp, power, ms } = result.report;
-    const { zero, neighbour, percent } = power;
+    const { op, cases, elements, unjudged, worst, at, ulp, power, largePower, ms } = result.report;
     return [
       op,
       cases,
@@ -26,7 +26,8 @@ export function reportTable(results: readonly Checked[]): string[] {
       number(worst),
       at === undefined ? "" : `${at.finding.output}[${at.finding.index.join(",")}]`,
       number(ulp),
-      [zero, neighbour, percent].map((share) => `${Math.floor(100 * share)} %`).join(" · "),
+      powerInWords(power),
+      largePower === undefined ? "" : powerInWords(largePower),
       (ms / 1000).toFixed(1),
       verdictOf(result),
     ];
@@ -41,11 +42,16 @@ export function reportTable(results: readonly Checked[]): string[] {
       ["where", "left"],
       ["ulp", "right"],
       ["power 0 · next · 1 %", "right"],
+      ["in large cases", "right"],
       ["seconds", "right"],
       ["", "left"],
     ],
     rows,
   );
+}
+
+function powerInWords({ zero, neighbour, percent }: PowerShares): string {
+  return [zero, neighbour, percent].map((share) => `${Math.floor(100 * share)} %`).join(" · ");
 }
 
 /** The verdict on a kernel. */
@@ -86,6 +92,18 @@ function unsampled(results: readonly Checked[]): string {
 /** What stood out in outputs that are within their bounds. */
 export function noteLines(results: readonly Checked[]): string[] {
   return results.flatMap(({ report: { op, notes } }) => shown(op, notes, "note"));
+}
+
+/** How much of the outputs cancels so far that no kernel can be expected to get it right. */
+export function conditioningLines(results: readonly Checked[]): string[] {
+  return results.flatMap(({ report: { op, conditioning } }) => {
+    const shares = Object.entries(conditioning).flatMap(([output, { elements, ill }]) =>
+      ill > 0 ? [`${percent(ill / elements)} of ${output}`] : [],
+    );
+    return shares.length === 0
+      ? []
+      : [`ill-conditioned ${op}: ${shares.join(", ")} in small cases: one rounding of each input moves the element by as much as it is`];
+  });
 }
 
 /** Up to which sizes a verdict says something, of a few ops; of many the JSON says it. */

@@ -12,6 +12,7 @@ import type { Instance, Recorded } from "../trace/instance.ts";
 import { traceTensor } from "../trace/names.ts";
 import { compareOutput, type Finding } from "./compare.ts";
 import { conclude, type Conclusion } from "./conclusion.ts";
+import type { Power } from "./power.ts";
 import { recordedDType, type Recording } from "../trace/recording.ts";
 import { endToEnd, type Known, shaped, termsOfNorm, widened } from "./known.ts";
 import { stepOps } from "./step-ops.ts";
@@ -46,6 +47,10 @@ export interface Judged {
   readonly elements: number;
   readonly unjudged: number;
   readonly worst: number;
+  /** How many ops its bounds are composed of: those since the last recorded tensors. */
+  readonly ops: number;
+  /** What these bounds would have shown. */
+  readonly power: Power;
 }
 
 /** An instance that could not be judged, because one of its inputs is neither recorded nor computed before it. */
@@ -75,7 +80,8 @@ export interface Blame {
   readonly left: readonly Left[];
   /**
    * "FAIL" if there are faults; "inconclusive" if there are none but too little was judged: no tensor, no element of some
-   * tensor, or more than `allowUnjudged` of its elements without a finite bound, as where a step is NaN.
+   * tensor, or more than `allowUnjudged` of its elements without a finite bound, as where a step is NaN; or a bound that is composed of
+   * three ops or more would have shown an error of 1 % at less than half of a tensor's elements.
    */
   readonly verdict: "pass" | "FAIL" | "inconclusive";
   /** What keeps the verdict from being conclusive, one line each; empty for "pass". */
@@ -103,10 +109,12 @@ export function blameInstances(
 
 /** The verdict on what was found: each judged tensor is a part. */
 export function concludeBlame({ faults, judged }: Found, allowUnjudged?: number, interrupted = false): Conclusion {
-  const parts = judged.map(({ tensor, elements, unjudged }) => ({
+  const parts = judged.map(({ tensor, elements, unjudged, ops, power }) => ({
     name: tensor,
     offered: elements,
     judged: elements - unjudged,
+    ops,
+    power,
   }));
   return conclude({ hasFindings: faults.length > 0, parts, allowUnjudged, interrupted });
 }
@@ -165,8 +173,9 @@ export function* blameSteps(
         { target, dtype: storageIn(recording, operation, name, instance, got, low) },
       );
       const segment = via.join(" + ");
-      const { elements, unjudged, worst, outside, at } = comparison;
-      judged.push({ op: instance.op, segment, tensor: recorded.name, elements, unjudged, worst });
+      const { elements, unjudged, worst, outside, at, power } = comparison;
+      const [tensor, ops] = [recorded.name, via.length];
+      judged.push({ op: instance.op, segment, tensor, elements, unjudged, worst, ops, power });
       if (outside > 0 && at !== undefined) {
         faults.push({ op: instance.op, segment, tensor: recorded.name, finding: at, outside, elements });
       }

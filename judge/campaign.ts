@@ -3,14 +3,17 @@ import { operations } from "../reference/ops/index.ts";
 import type { JudgeRow } from "./row.ts";
 import { savedAgain } from "./saved.ts";
 import type { DTypeName } from "../reference/dtype.ts";
+import { integer, streamOf } from "../reference/random.ts";
 import { type Case, formatCase, type Problem } from "./case.ts";
 import type { Finding } from "./compare.ts";
+import { type Conditioning, withConditioning } from "./conditioning.ts";
 import { type Part, PartSums } from "./conclusion.ts";
 import type { Operation } from "../reference/operation.ts";
 import type { Deadline } from "./deadline.ts";
 import type { CaseWorkers } from "./jobs/workers.ts";
 import { SizeRecord, type SizesTried } from "./tried.ts";
 import { type Missed, sumOfMisses } from "./missed.ts";
+import { NO_POWER, type Power, type PowerShares, sharesOf, sumOfPowers } from "./power.ts";
 import { atSample, isSampled } from "./sampled.ts";
 import { allWithMisses, atSpots } from "./spots.ts";
 import { type Compared, type Comparing, everyElement, type Verdict } from "./verdict.ts";
@@ -41,12 +44,16 @@ export interface Report {
   readonly nonFinite: number;
   /** What was offered of each output, and judged. */
   readonly parts: readonly Part[];
+  /** Of each output, in one of eight small cases: elements, and how many cancel so far that no kernel in float32 can be expected to be right. */
+  readonly conditioning: Readonly<Record<string, Conditioning>>;
   /** The largest error as a fraction of its bound, its element, and its case. */
   readonly worst: number;
   readonly at: { readonly finding: Finding; readonly replay: string } | undefined;
   readonly ulp: number;
-  /** The shares of judged elements at which zero, the neighbour's value, and an error of 1 % would have been rejected. */
-  readonly power: { readonly zero: number; readonly neighbour: number; readonly percent: number };
+  /** The shares of normal elements at which zero, the neighbour's value, and an error of 1 % would have been rejected, in small cases. */
+  readonly power: PowerShares;
+  /** The same in large cases, at the elements that were held to a bound; absent where no large case ran. */
+  readonly largePower?: PowerShares;
   /** Of each output: with which probability a fault at one place of a large case would have been missed. */
   readonly missed: Readonly<Record<string, Missed>>;
   /** Of each output that is checked as a product: which share of its norm a row must be wrong by to be suspected, at 95 %. */
@@ -90,13 +97,17 @@ export function buildCase(spec: JudgeRow, c: Case, dtype: DTypeName = "float32",
   return { ...savedAgain(operations.get(c.op)!, spec, problem, dtype), profile };
 }
 
+/** In one of so many small cases, evenly drawn, ill-conditioned elements are counted. */
+const RATED = 8;
+
 /** How the outputs of a case are compared; the spots of large ones derive from its seed, and what they would have missed. */
 export function comparing(row: JudgeRow, c: Case, isLarge = false): Comparing {
   const { seed } = c;
   const { around, sampling } = row;
   if (sampling !== undefined && isSampled(row, c)) return atSample(sampling, { seed, counts: isLarge });
-  if (around !== undefined) return atSpots(around, { seed, counts: isLarge });
-  return isLarge ? allWithMisses(seed) : everyElement;
+  const isRated = integer(seed, streamOf(formatCase(c)), 0, RATED) === 0;
+  const small = isLarge ? allWithMisses(seed) : isRated ? withConditioning : everyElement;
+  return around === undefined ? small : atSpots(around, { seed, counts: isLarge, small });
 }
 
 /** A verdict's failure with the line that replays it. */
@@ -128,8 +139,10 @@ export class Tally {
   private ulp = 0;
   private readonly missed: Record<string, Missed> = {};
   private readonly smallestRow: Record<string, number> = {};
+  private readonly conditioning: Record<string, Conditioning> = {};
   private readonly notes: string[] = [];
-  private readonly rejected = { judged: 0, zero: 0, neighbour: 0, percent: 0 };
+  private power = NO_POWER;
+  private largePower: Power | undefined;
 
   constructor({ name, outputs }: Pick<Operation, "name" | "outputs">, { large, sizes }: JudgeRow) {
     this.op = name;
@@ -137,15 +150,15 @@ export class Tally {
     this.tried = new SizeRecord(Object.keys(large?.axes ?? sizes));
   }
 
-  /** Large cases have more elements than all others together, and plain numbers: they say nothing about the power. */
-  add(c: Case, { comparisons }: Verdict, ofPower = true): void {
+  /** Large cases have more elements than all others together, and longer sums: their power is a figure of its own. */
+  add(c: Case, { comparisons }: Verdict, isLarge = false): void {
     this.cases++;
     this.tried.add(c.sizes);
     this.sums.add(comparisons);
-    for (const comparison of comparisons) this.addOutput(c, comparison, ofPower);
+    for (const comparison of comparisons) this.addOutput(c, comparison, isLarge);
   }
 
-  private addOutput(c: Case, comparison: Compared, ofPower: boolean): void {
+  private addOutput(c: Case, comparison: Compared, isLarge: boolean): void {
     this.elements += comparison.elements;
     this.unjudged += comparison.unjudged;
     this.unsampled += comparison.unsampled;
@@ -156,14 +169,19 @@ export class Tally {
       this.at = { finding: comparison.at, replay: formatCase(c) };
     }
     this.ulp = Math.max(this.ulp, comparison.ulp);
-    const { output, smallestRow, note } = comparison;
+    const { output, smallestRow, note, conditioning } = comparison;
+    if (conditioning !== undefined) {
+      const { elements, ill } = this.conditioning[output] ?? { elements: 0, ill: 0 };
+      this.conditioning[output] = { elements: elements + conditioning.elements, ill: ill + conditioning.ill };
+    }
     if (smallestRow !== undefined) this.smallestRow[output] = Math.max(smallestRow, this.smallestRow[output] ?? 0);
     if (note !== undefined) this.notes.push(`${output}: ${note} (${formatCase(c)})`);
-    if (!ofPower) return this.addMisses(comparison);
-    for (const key of ["judged", "zero", "neighbour", "percent"] as const) this.rejected[key] += comparison.power[key];
+    if (isLarge) this.addLarge(comparison);
+    else this.power = sumOfPowers(this.power, comparison.power);
   }
 
-  private addMisses({ output, missed }: Compared): void {
+  private addLarge({ output, missed, power }: Compared): void {
+    this.largePower = sumOfPowers(this.largePower ?? NO_POWER, power);
     const before = this.missed[output];
     if (missed !== undefined) this.missed[output] = before === undefined ? missed : sumOfMisses(before, missed);
   }
@@ -182,13 +200,15 @@ export class Tally {
       ulp,
       missed,
       smallestRow,
+      conditioning,
       notes,
     } = this;
-    const { judged, zero, neighbour, percent } = this.rejected;
-    const share = (n: number) => (judged === 0 ? 0 : n / judged);
-    const power = { zero: share(zero), neighbour: share(neighbour), percent: share(percent) };
+    const powers = {
+      power: sharesOf(this.power),
+      ...(this.largePower && { largePower: sharesOf(this.largePower) }),
+    };
     const [parts, sizes] = [this.sums.parts(), this.tried.tried()];
     const counts = { op, cases, elements, unjudged, unsampled, withoutTruth, nonFinite, parts };
-    return { ...counts, worst, at, ulp, power, missed, smallestRow, notes, sizes, ms, failures };
+    return { ...counts, worst, at, ulp, ...powers, missed, smallestRow, conditioning, notes, sizes, ms, failures };
   }
 }

@@ -12,6 +12,7 @@ import { conclude, type Conclusion, partsUnder } from "./conclusion.ts";
 import { Deadline } from "./deadline.ts";
 import type { Examination, Promises } from "./examination.ts";
 import { Examiner } from "./examiner.ts";
+import { opsIn } from "./fused.ts";
 import { WorkerEnded } from "./jobs/workers.ts";
 import { Search } from "./search.ts";
 import type { Excluded } from "./sizes/excluded.ts";
@@ -67,7 +68,7 @@ export async function check(
   const examination = examiner.hasBegun ? examiner.examination() : undefined;
   const hasFindings = report.failures.length > 0 || (examination?.findings.length ?? 0) > 0;
   const { isInterrupted } = deadline;
-  const parts = partsUnder(report.op, report.parts);
+  const parts = partsUnder(report.op, report.parts, opsIn(chosen.operation));
   const tried = { ...terms, hasFindings, parts, interrupted: isInterrupted, stopped: stopped?.message };
   return {
     report,

@@ -2,6 +2,7 @@
 import { type DType, type DTypeName, dtypes, round, ulpDistance } from "../reference/dtype.ts";
 import type { Allowance } from "../reference/bounds.ts";
 import type { Tensor } from "../reference/tensor.ts";
+import type { Power } from "./power.ts";
 import type { Terms } from "./terms.ts";
 
 /**
@@ -63,13 +64,11 @@ export interface Comparison {
   readonly ulp: number;
   /** How many judged elements are outside. */
   readonly outside: number;
-  /** How many judged elements would have been rejected if they were zero, their neighbour's value, or 1 % too large. */
-  readonly power: {
-    readonly judged: number;
-    readonly zero: number;
-    readonly neighbour: number;
-    readonly percent: number;
-  };
+  /**
+   * How many judged elements are normal numbers (`judged`), and how many of these would have been rejected if they were zero, their
+   * neighbour's value, or 1 % too large.
+   */
+  readonly power: Power;
 }
 
 /**
@@ -99,6 +98,7 @@ export function compareOutput(
     throw new RangeError(`${output} has shape [${got.shape}], expected [${want.shape}]`);
   }
   const n = want.data.length;
+  const { minNormal } = dtypes[dtype];
   const power = { judged: 0, zero: 0, neighbour: 0, percent: 0 };
   let [unjudged, nonFinite, outside, worst, worstAt, ulp] = [0, 0, 0, 0, -1, 0];
   for (let i = 0; i < n; i++) {
@@ -120,16 +120,18 @@ export function compareOutput(
       unjudged++;
       continue;
     }
-    power.judged++;
-    if (!(Math.abs(w) <= bound)) power.zero++;
-    if (!(Math.abs(w - want.data[i + 1 < n ? i + 1 : 0]) <= bound)) power.neighbour++;
-    if (!(Math.abs(w) / 100 <= bound)) power.percent++;
+    if (Math.abs(w) >= minNormal) {
+      power.judged++;
+      if (!(Math.abs(w) <= bound)) power.zero++;
+      if (!(Math.abs(w - want.data[i + 1 < n ? i + 1 : 0]) <= bound)) power.neighbour++;
+      if (!(Math.abs(w) / 100 <= bound)) power.percent++;
+    }
     const error = Math.abs(g - w);
     const ratio = error === 0 ? 0 : error / bound;
     const isOutside = !(error <= bound) || !isAccepted(g, w, allowed.data[i], dtype);
     if (isOutside) outside++;
     // A number that may be flushed reaches its bound at zero, which says nothing about the kernel.
-    else if (Math.abs(w) < dtypes[dtype].minNormal || (g === 0 && target.flushes)) continue;
+    else if (Math.abs(w) < minNormal || (g === 0 && target.flushes)) continue;
     if (!(ratio <= worst)) [worst, worstAt] = [Number.isNaN(ratio) ? Infinity : ratio, i];
     const distance = ulpDistance(g, w, dtypes[dtype]);
     if (distance > ulp) ulp = distance;

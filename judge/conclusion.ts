@@ -5,12 +5,17 @@
 //   pass          nothing was found, and every part was judged
 import type { Operation } from "../reference/operation.ts";
 import type { Comparison } from "./compare.ts";
+import { NO_POWER, type Power, sumOfPowers } from "./power.ts";
 import type { Verdict } from "./verdict.ts";
 
 export type Word = "FAIL" | "inconclusive" | "pass";
 
 /** The share of a part's elements that may lack a finite bound before the part is inconclusive. */
 export const ALLOWED_UNJUDGED = 0.1;
+/** Bounds that are composed of so many ops widen with each of them, */
+const COMPOSED = 3;
+/** and must show an error of 1 % at this share of a part's normal elements. */
+const LEAST_POWER = 0.5;
 
 /**
  * What was offered to the judge under one name: an output, summed over the cases of a run; a tensor; a shard. Elements that
@@ -25,6 +30,10 @@ export interface Part {
    * range or a function's domain, or the truth is NaN, or infinite while the target promises nothing about that.
    */
   readonly judged: number;
+  /** What its bounds would have shown; not known if left out. */
+  readonly power?: Power;
+  /** Of how many ops its bounds are composed; of one if left out. */
+  readonly ops?: number;
 }
 
 export interface Tried {
@@ -86,12 +95,21 @@ export function concludeProblem(
   return conclude({ hasFindings: findings.length > 0, parts: partsUnder(name, sums.parts()), allowUnjudged });
 }
 
-function reasonOf({ name, offered, judged }: Part, allowed: number): string | undefined {
+function reasonOf(part: Part, allowed: number): string | undefined {
+  const { name, offered, judged } = part;
   if (offered === 0) return `${name}: no element was judged`;
   if (judged === 0) return `${name}: none of ${offered} elements has a finite bound`;
   const unjudged = offered - judged;
-  if (unjudged / offered <= allowed) return undefined;
+  if (unjudged / offered <= allowed) return weakness(part);
   return `${name}: ${unjudged} of ${offered} elements have no finite bound (${percent(unjudged / offered)}), expected at most ${percent(allowed)}`;
+}
+
+/** That bounds composed of several ops would hardly have shown an error. */
+function weakness({ name, power, ops = 1 }: Part): string | undefined {
+  if (ops < COMPOSED || power === undefined || power.judged === 0) return undefined;
+  const seen = power.percent / power.judged;
+  if (seen >= LEAST_POWER) return undefined;
+  return `${name}: its bounds are composed of ${ops} ops and would have shown an error of 1 % at ${percent(seen)} of its elements, expected at least ${percent(LEAST_POWER)}`;
 }
 
 /** Such as "11.7 %". */
@@ -99,29 +117,37 @@ export function percent(share: number): string {
   return `${Number((100 * share).toPrecision(3))} %`;
 }
 
+type Counts = Pick<Comparison, "output" | "elements" | "judged"> & Partial<Pick<Comparison, "power">>;
+
+const nothing = { offered: 0, judged: 0, power: NO_POWER };
+
 /** Sums comparisons by output, over the cases of a run. */
 export class PartSums {
-  private readonly sums = new Map<string, { offered: number; judged: number }>();
+  private readonly sums = new Map<string, { offered: number; judged: number; power: Power }>();
 
   /** Outputs that a run must judge, even if no case comes. */
   constructor(outputs: readonly string[]) {
-    for (const output of outputs) this.sums.set(output, { offered: 0, judged: 0 });
+    for (const output of outputs) this.sums.set(output, nothing);
   }
 
-  add(comparisons: readonly Pick<Comparison, "output" | "elements" | "judged">[]): void {
-    for (const { output, elements, judged } of comparisons) {
-      const before = this.sums.get(output) ?? { offered: 0, judged: 0 };
-      this.sums.set(output, { offered: before.offered + elements, judged: before.judged + judged });
+  add(comparisons: readonly Counts[]): void {
+    for (const { output, elements, judged, power = NO_POWER } of comparisons) {
+      const before = this.sums.get(output) ?? nothing;
+      this.sums.set(output, {
+        offered: before.offered + elements,
+        judged: before.judged + judged,
+        power: sumOfPowers(before.power, power),
+      });
     }
   }
 
   /** The parts, each with its output's name. */
   parts(): Part[] {
-    return Array.from(this.sums, ([name, { offered, judged }]) => ({ name, offered, judged }));
+    return Array.from(this.sums, ([name, sums]) => ({ name, ...sums }));
   }
 }
 
-/** The parts of one thing among several: "dq" becomes "attention.backward dq". */
-export function partsUnder(name: string, parts: readonly Part[]): Part[] {
-  return parts.map((part) => ({ name: `${name} ${part.name}`, offered: part.offered, judged: part.judged }));
+/** The parts of one thing among several, with bounds composed of so many ops: "dq" becomes "attention.backward dq". */
+export function partsUnder(name: string, parts: readonly Part[], ops = 1): Part[] {
+  return parts.map((part) => ({ ...part, name: `${name} ${part.name}`, ops }));
 }

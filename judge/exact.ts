@@ -45,6 +45,13 @@ export function exactAt({ around, operation, problem, terms, output }: Source, s
   return { at, want, allowed };
 }
 
+/** Those elements whose flat index is chosen. */
+export function someOf({ at, want, allowed }: Exact, isChosen: (i: number) => boolean): Exact {
+  const chosen = [...at.keys()].filter((n) => isChosen(at[n]));
+  const of = (list: readonly number[]): number[] => chosen.map((n) => list[n]);
+  return { at: of(at), want: of(want), allowed: of(allowed) };
+}
+
 /** The same elements as tensors of one axis. */
 export function expectedOf({ want, allowed }: Exact): Expected {
   return { want: vector(want), allowed: vector(allowed) };

@@ -192,10 +192,10 @@ export class Examiner {
     for (let draw = 0; draw < LATTICES; draw++) {
       const c: Case = { op: spec.op, sizes, profile: "lattice", seed: seed + draw };
       const verdict = await judgeProblem(operation, candidate, buildCase(spec, c, dtype), this.trial);
-      for (const { output, power, outside } of verdict.comparisons) {
+      for (const { output, judged, outside } of verdict.comparisons) {
         if (!operation.exact.includes(output)) continue;
-        elements += power.judged;
-        exact += power.judged - outside;
+        elements += judged;
+        exact += judged - outside;
       }
       append(
         this.findings,

@@ -34,6 +34,12 @@ export function partsOf(operation: Operation): Parts | undefined {
   return (operation as Partial<Fused>).parts;
 }
 
+/** How many ops one is made of. */
+export function opsIn(operation: Operation): number {
+  const parts = partsOf(operation);
+  return parts === undefined ? 1 : opsIn(parts.a) + opsIn(parts.b);
+}
+
 /** The fused op's names for those of the second op. */
 export interface Renaming {
   readonly inputs: ReadonlyMap<string, string>;

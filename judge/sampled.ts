@@ -57,7 +57,8 @@ export const atSample =
         allowed: [...sample.allowed, ...more.allowed],
       };
       const withoutTruth = sizeOf(shapes[output]) - judged.at.length;
-      const compared = compareAt(output, got, judged, own);
+      const { power } = compareAt(output, got, sample, own);
+      const compared = { ...compareAt(output, got, judged, own), power };
       const { smallestRow, note } = whole;
       const found = {
         ...compared,

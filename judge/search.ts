@@ -116,7 +116,7 @@ export class Search {
       this.done.add(c.sizes, verdict.gaveNothing !== true);
       if (shrinking === undefined) {
         tried++;
-        this.tally.add(c, verdict, !this.large.has(formatCase(c)));
+        this.tally.add(c, verdict, this.large.has(formatCase(c)));
         this.plan.onCase?.(this.tally.cases, this.share(examples.length + runs));
       }
       if (verdict.findings.length === 0) return true;

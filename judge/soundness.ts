@@ -53,7 +53,7 @@ export function soundness(
         const outputs = evaluation.evaluate(f, problem.inputs, problem.scalars);
         const verdict = judgeOutputs(operation, outputs, problem, { target, dtype: "float32" });
         for (const comparison of verdict.comparisons) {
-          compared += comparison.power.judged;
+          compared += comparison.judged;
           unjudged += comparison.unjudged;
           // Flushing alone reaches the bound on subnormal numbers, so only ordinary numbers show how tight it is.
           if (c.profile !== "unit") continue;

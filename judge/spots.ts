@@ -7,7 +7,7 @@ import { sizeOf } from "../reference/tensor.ts";
 import type { Around } from "./around.ts";
 import { banded } from "./bands.ts";
 import { boundOf, compareOutput } from "./compare.ts";
-import { compareAt, exactAt, expectedOf } from "./exact.ts";
+import { compareAt, exactAt, expectedOf, someOf } from "./exact.ts";
 import { drawnEvenly, missesOf, type Sight } from "./missed.ts";
 import { estimateOf, Scales, Suspects } from "./suspects.ts";
 import { allowancesOf, type Comparing, everyElement, truth } from "./verdict.ts";
@@ -21,6 +21,8 @@ export interface Manner {
   readonly seed: number;
   /** Whether it is counted what would have been missed. */
   readonly counts: boolean;
+  /** How small outputs are compared; each element is held to its bound if left out. */
+  readonly small?: Comparing;
 }
 
 /** Holds every element to its bound, and counts what would have been missed. */
@@ -45,13 +47,12 @@ export const allWithMisses =
 
 /** Holds the spots of a problem with large outputs to their bounds, and every element of a small problem. */
 export const atSpots =
-  (around: Around, { seed, counts }: Manner): Comparing =>
+  (around: Around, { seed, counts, small = counts ? allWithMisses(seed) : everyElement }: Manner): Comparing =>
   (operation, problem, terms) => {
     const shapes = Object.values(outputShapes(operation, problem.inputs, problem.scalars));
-    const all = counts ? allWithMisses(seed) : everyElement;
     // A sum of few terms among long ones has a bound of its own only in a small problem, without the terms that are 0.
     const isSmall = problem.profile !== "uneven" && shapes.every((shape) => sizeOf(shape) <= SMALL);
-    if (isSmall) return all(operation, problem, terms);
+    if (isSmall) return small(operation, problem, terms);
     const exact = truth(operation, problem);
     return (output, got) => {
       const own = { ...terms, dtype: storageOf(operation, output, terms.dtype) };
@@ -63,7 +64,14 @@ export const atSpots =
       const spots = [...new Set([...drawn, ...suspects.list])].toSorted((a, b) => a - b);
       const spotted = exactAt({ around, operation, problem, terms: own, output }, spots);
       const { at } = spotted;
-      const found = { ...compareAt(output, got, spotted, own), unsampled: want.data.length - at.length };
+      // Suspects are elements that few errors would move by much: the power is that of the others.
+      const { power } = compareAt(
+        output,
+        got,
+        someOf(spotted, (i) => drawn.has(i)),
+        own,
+      );
+      const found = { ...compareAt(output, got, spotted, own), power, unsampled: want.data.length - at.length };
       if (!counts) return found;
       const expected = expectedOf(spotted);
       const bounds = new Map(at.map((i, n) => [i, boundOf(expected, n, own)]));

@@ -16,14 +16,19 @@ import { sizeOf, type Floats, type Ints, type Tensor } from "../reference/tensor
 import type { Problem } from "./case.ts";
 import { type Candidate, type CandidateResult, ProtocolError } from "../reference/candidate.ts";
 import { FormatError } from "../formats/error.ts";
+import type { Conditioning } from "./conditioning.ts";
 import { compareOutput, type Comparison, describeFinding } from "./compare.ts";
 import { isStop } from "./deadline.ts";
 import { WorkerEnded } from "./jobs/workers.ts";
 import type { Missed } from "./missed.ts";
 import type { Terms } from "./terms.ts";
 
-/** A comparison; of a large output also what would have been missed, and what checks of the whole of it see (judge/whole.ts). */
+/**
+ * A comparison; of a large output also what would have been missed, and what checks of the whole of it see (judge/whole.ts); of some
+ * small ones how many elements cancel.
+ */
 export interface Compared extends Comparison {
+  readonly conditioning?: Conditioning;
   readonly missed?: Missed;
   readonly smallestRow?: number;
   readonly note?: string;

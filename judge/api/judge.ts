@@ -98,8 +98,10 @@ export interface JudgeResult {
   readonly unjudged: number;
   /** The largest error as a fraction of its bound. */
   readonly worst: number;
-  /** The shares of judged elements at which zero, the neighbour's value, and an error of 1 % would have been rejected. */
+  /** The shares of normal elements at which zero, the neighbour's value, and an error of 1 % would have been rejected, in small cases. */
   readonly power: Report["power"];
+  /** The same in large cases, at the elements that were held to a bound; absent where no large case ran. */
+  readonly largePower?: Report["power"];
   /** Things that no correct kernel does, one line each; empty unless the verdict is "FAIL". */
   readonly findings: readonly string[];
   /** Lines that show single findings again, for `replay` and the option of that name. */
@@ -237,7 +239,7 @@ function resultUnlessStopped(checked: Checked): JudgeResult {
 }
 
 function resultOf({ report, examination, untried, excluded, model, conclusion }: Checked): JudgeResult {
-  const { cases, elements, unjudged, worst, power, failures, notes } = report;
+  const { cases, elements, unjudged, worst, power, largePower, failures, notes } = report;
   return {
     ...outcomeOf(conclusion),
     cases,
@@ -245,6 +247,7 @@ function resultOf({ report, examination, untried, excluded, model, conclusion }:
     unjudged,
     worst,
     power,
+    ...(largePower && { largePower }),
     findings: [...failures.map(lineOf), ...(examination?.findings ?? [])],
     replays: [...failures.map(({ replay }) => replay), ...(examination?.replays ?? [])],
     precision: examination?.precision ?? [],

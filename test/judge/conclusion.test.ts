@@ -23,6 +23,7 @@ import {
   type Tried,
   type Word,
 } from "../../judge/conclusion.ts";
+import { NO_POWER } from "../../judge/power.ts";
 
 const part: fc.Arbitrary<Part> = fc
   .tuple(fc.string(), fc.nat(1000), fc.nat(1000))
@@ -156,9 +157,9 @@ test("sums over cases: an output that is empty in one case is judged in another;
     { output: "rstd", elements: 3, judged: 3 },
   ]);
   expect(partsUnder("rmsnorm.forward", sums.parts())).toEqual([
-    { name: "rmsnorm.forward y", offered: 6, judged: 6 },
-    { name: "rmsnorm.forward rstd", offered: 5, judged: 4 },
-    { name: "rmsnorm.forward never", offered: 0, judged: 0 },
+    { name: "rmsnorm.forward y", offered: 6, judged: 6, power: NO_POWER, ops: 1 },
+    { name: "rmsnorm.forward rstd", offered: 5, judged: 4, power: NO_POWER, ops: 1 },
+    { name: "rmsnorm.forward never", offered: 0, judged: 0, power: NO_POWER, ops: 1 },
   ]);
 });
 
