@@ -50,8 +50,8 @@ export function reportTable(results: readonly Checked[]): string[] {
   );
 }
 
-function powerInWords({ zero, neighbour, percent }: PowerShares): string {
-  return [zero, neighbour, percent].map((share) => `${Math.floor(100 * share)} %`).join(" · ");
+function powerInWords(power: PowerShares): string {
+  return [power.zero, power.neighbour, power.percent].map((share) => `${Math.floor(100 * share)} %`).join(" · ");
 }
 
 /** The verdict on a kernel. */
@@ -102,7 +102,9 @@ export function conditioningLines(results: readonly Checked[]): string[] {
     );
     return shares.length === 0
       ? []
-      : [`ill-conditioned ${op}: ${shares.join(", ")} in small cases: one rounding of each input moves the element by as much as it is`];
+      : [
+          `ill-conditioned ${op}: ${shares.join(", ")} in small cases: one rounding of each input moves the element by as much as it is`,
+        ];
   });
 }
 

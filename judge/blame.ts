@@ -47,9 +47,8 @@ export interface Judged {
   readonly elements: number;
   readonly unjudged: number;
   readonly worst: number;
-  /** How many ops its bounds are composed of: those since the last recorded tensors. */
+  /** How many ops its bounds are composed of, those since the last recorded tensors, and what they would have shown. */
   readonly ops: number;
-  /** What these bounds would have shown. */
   readonly power: Power;
 }
 
@@ -109,13 +108,9 @@ export function blameInstances(
 
 /** The verdict on what was found: each judged tensor is a part. */
 export function concludeBlame({ faults, judged }: Found, allowUnjudged?: number, interrupted = false): Conclusion {
-  const parts = judged.map(({ tensor, elements, unjudged, ops, power }) => ({
-    name: tensor,
-    offered: elements,
-    judged: elements - unjudged,
-    ops,
-    power,
-  }));
+  const parts = judged.map(({ tensor: name, elements: offered, unjudged, ...rest }) => {
+    return { ...rest, name, offered, judged: offered - unjudged };
+  });
   return conclude({ hasFindings: faults.length > 0, parts, allowUnjudged, interrupted });
 }
 

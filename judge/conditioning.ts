@@ -74,7 +74,9 @@ export function conditioningOf(
 function movedBy(operation: Operation, { inputs, scalars }: Problem): Readonly<Record<string, Tensor>> {
   const errors = Object.fromEntries(
     Object.entries(inputs).flatMap(([name, { data, shape }]) =>
-      data instanceof Int32Array ? [] : [[name, { data: (data as Floats).map((x) => Math.abs(x) * u) as Floats, shape }]],
+      data instanceof Int32Array
+        ? []
+        : [[name, { data: (data as Floats).map((x) => Math.abs(x) * u) as Floats, shape }]],
     ),
   );
   return operation.bound(widen(inputs), roundScalars(operation, scalars), faultless, errors);
