@@ -1,4 +1,4 @@
-// A candidate's behaviour apart from ordinary numbers: whether two runs agree, and whether NaN and infinity are passed on.
+// A candidate's behaviour apart from ordinary numbers: whether equal runs agree, and whether NaN and infinity are passed on.
 //
 // Changed inputs, unwritten outputs and writes out of bounds are checked in every case, by the device's guards and the judge,
 // not here.
@@ -6,13 +6,15 @@ import type { Inputs, Operation, Outputs } from "../reference/operation.ts";
 import type { Floats, Ints, Tensor } from "../reference/tensor.ts";
 import { formatCase, type Problem } from "./case.ts";
 import { indexOf } from "./compare.ts";
+import { Grounds } from "./invariance/room.ts";
+import { roomOf } from "./relations/batches.ts";
 import { poisonElsewhere } from "./relations/independence.ts";
 import { ordinary, Run, type Trial } from "./relations/relation.ts";
 import { truth } from "./verdict.ts";
 import { append } from "../reference/lists.ts";
 
 export interface Hygiene {
-  /** Whether two runs on the same inputs, with another between them, gave the same bits. */
+  /** Whether runs on the same inputs, with another between them, gave the same bits. */
   readonly repeatable: boolean;
   /** Inputs whose NaN (or infinity) some output should show and does not, each with where: "x → y[0,3]". */
   readonly swallowed: readonly string[];
@@ -29,7 +31,7 @@ export async function inspectHygiene(trial: Trial): Promise<Hygiene> {
   return together(await inspectBits(trial), await inspectNonFinite(trial));
 }
 
-/** The part about two runs. */
+/** The part about equal runs. */
 export type Bits = Pick<Hygiene, "repeatable" | "findings" | "notes">;
 /** The part about NaN and infinity. */
 export type NonFinite = Omit<Hygiene, "repeatable">;
@@ -43,19 +45,33 @@ export function together(bits: Bits, nonFinite: NonFinite): Hygiene {
   };
 }
 
-/** Whether two runs on the same inputs, with another between them, agree. */
+/** Runs of many workgroups on the same inputs: sums that are added as threads come agree by chance now and then. */
+const REPEATS = 3;
+
+/** Whether runs on the same inputs, with another after the first, agree: two of ordinary sizes, and some with many workgroups. */
 export async function inspectBits(trial: Trial): Promise<Bits> {
+  const { operation, spec } = trial;
+  const broad = new Grounds(operation, spec, roomOf(trial)).broad();
+  const line = (await differing(trial, 2)) ?? (await differing({ ...trial, sizes: broad }, REPEATS));
+  if (line === undefined) return { repeatable: true, findings: [], notes: [] };
+  return {
+    repeatable: false,
+    ...(trial.deterministic ? { findings: [line], notes: [] } : { findings: [], notes: [line] }),
+  };
+}
+
+/** What a later one of so many runs gave in place of what the first did; undefined where all agree. */
+async function differing(trial: Trial, runs: number): Promise<string | undefined> {
   const problem = ordinary(trial);
   const first = await Run.of(trial, problem);
   await Run.of(trial, ordinary(trial, trial.seed + 1));
-  const second = await Run.of(trial, problem);
-  const changed = firstDifference(trial.operation, first.outputs, second.outputs);
-  if (changed === undefined) return { repeatable: true, findings: [], notes: [] };
-  const lines = [`${lineOf(trial)}: a second run on the same inputs gave another ${changed}`];
-  return {
-    repeatable: false,
-    ...(trial.deterministic ? { findings: lines, notes: [] } : { findings: [], notes: lines }),
-  };
+  for (let n = 2; n <= runs; n++) {
+    const later = await Run.of(trial, problem);
+    const changed = firstDifference(trial.operation, first.outputs, later.outputs);
+    const which = n === 2 ? "a second run" : `run ${n}`;
+    if (changed !== undefined) return `${lineOf(trial)}: ${which} on the same inputs gave another ${changed}`;
+  }
+  return undefined;
 }
 
 /** What becomes of NaN and infinity. */

@@ -47,6 +47,8 @@ export interface Invariance {
   readonly isInterrupted: boolean;
 }
 
+/** Runs of many workgroups: those that add up as they end agree by chance now and then. */
+const REPEATS = 4;
 /** Families in a group, about. */
 const FAMILIES = 4;
 
@@ -108,6 +110,7 @@ class Survey {
   readonly findings: string[] = [];
   isRepeatable: boolean | undefined;
   private readonly plan: Plan;
+  private readonly grounds: Grounds;
   private readonly left: string[] = [];
   /** Groups of which no family has been tried. */
   private waiting: readonly Group[];
@@ -115,6 +118,7 @@ class Survey {
   constructor(caller: Caller, grounds: Grounds, plan: Plan) {
     this.caller = caller;
     this.plan = plan;
+    this.grounds = grounds;
     this.groups = groupsOf(caller, grounds);
     this.waiting = this.groups;
   }
@@ -122,7 +126,7 @@ class Survey {
   /** Throws what the candidate throws where it cannot even do the ordinary case, and Interrupted and OutOfTime. */
   async run(deadline: Deadline): Promise<void> {
     if (this.groups.length === 0) return;
-    this.isRepeatable = await repeats(this.caller);
+    this.isRepeatable = (await repeats(this.caller, this.caller.trial.sizes, 2)) && (await this.repeatsBroadly());
     if (!this.isRepeatable && !this.plan.nondeterministic) {
       this.findings.push("two runs on the same inputs differ in bits; --nondeterministic declares that they may");
       return;
@@ -131,6 +135,18 @@ class Survey {
       deadline.check();
       this.waiting = this.waiting.slice(1);
       for (const family of group.make()) await this.try(family);
+    }
+  }
+
+  /** The same with many workgroups, whose sums may be added as they end. A kernel that cannot do such sizes is a finding, and is tried on. */
+  private async repeatsBroadly(): Promise<boolean> {
+    const sizes = this.grounds.broad();
+    try {
+      return await repeats(this.caller, sizes, REPEATS);
+    } catch (error) {
+      if (isJudges(error)) throw error;
+      this.findings.push(`${inWords(sizes)}: ${failureLine(this.caller.trial.candidate, error)}; ${STATES}`);
+      return true;
     }
   }
 
@@ -175,9 +191,12 @@ export function inWords(sizes: Sizes): string {
     .join(" ");
 }
 
-/** Whether two runs on the same inputs, one after the other, give the same bits. */
-async function repeats(caller: Caller): Promise<boolean> {
-  const problem = ordinary(caller.trial);
+/** Whether runs on the same inputs, with one on others after the first, give the same bits. */
+async function repeats(caller: Caller, sizes: Sizes, runs: number): Promise<boolean> {
+  const trial = { ...caller.trial, sizes };
+  const problem = ordinary(trial);
   const first = await caller.run(problem);
-  return areSame(caller.trial.operation, first, await caller.run(problem));
+  await caller.run(ordinary(trial, trial.seed + 1));
+  for (let n = 1; n < runs; n++) if (!areSame(trial.operation, first, await caller.run(problem))) return false;
+  return true;
 }

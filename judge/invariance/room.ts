@@ -1,7 +1,7 @@
 // The sizes at which families are tried: one axis in steps, and the others as long as in a model, as far as the work allows.
 import { numbersOfCase } from "../case-memory.ts";
 import type { Sizes } from "../case.ts";
-import { isTiled, type Large, MOST_POSITIONS } from "../large.ts";
+import { isTiled, type Large, type Lengths, MOST_POSITIONS } from "../large.ts";
 import type { JudgeRow } from "../row.ts";
 import { axesOf, type Operation } from "../../reference/operation.ts";
 import { LADDER } from "./family.ts";
@@ -37,6 +37,8 @@ export interface Ground {
 const COUNT = 9;
 /** Another axis is as long as in a model; of many batches and heads, which are large together, less so. */
 const [LONG, LONG_OF_MANY] = [4096, 512];
+/** Axes that are long at once begin here: an axis of elements goes as far. */
+const LONGEST_AT_ONCE = 2 ** 16;
 /** What the tensors of a run may take, in bytes, a few times over. */
 const MOST_NUMBERS = 2 ** 27;
 
@@ -125,6 +127,18 @@ export class Grounds {
       `sizes: the smallest run of ${operation.name} is ${words.join(" ")}, ${large.work(least).toExponential(1)} multiplications ` +
         `and ${numbersOfCase(operation, least).toExponential(1)} numbers, expected at most ${room.cap.toExponential(1)} and ${MOST_NUMBERS.toExponential(1)}`,
     );
+  }
+
+  /** All tiled axes equally long, as far as the work allows: many workgroups and long sums. The ordinary sizes where nothing longer fits. */
+  broad(): Sizes {
+    const { room, large, spec } = this;
+    const tiled = Object.entries(large.axes).filter(([name]) => this.isTiled(name)) as [string, Lengths][];
+    for (let n = LONGEST_AT_ONCE; n >= room.short; n /= 2) {
+      const long = tiled.map(([name, most]) => [name, typeof most === "number" ? Math.min(n, most) : most[0]]);
+      const sizes = this.near({ ...spec.ordinary, ...Object.fromEntries(long) });
+      if (this.fits(sizes, room.most)) return sizes;
+    }
+    return this.ordinary();
   }
 
   near(sizes: Sizes): Sizes {

@@ -65,7 +65,8 @@ export function batchesOf(operation: Operation, { independence, padding, large }
   }
 }
 
-function roomOf({ spec, bitwise }: Trial): Room {
+/** As much as a check tries in one run. */
+export function roomOf({ spec, bitwise }: Trial): Room {
   const { admits = () => true } = spec.large ?? {};
   return { ...anywhere, admits, ...(bitwise === true ? MUCH : LITTLE) };
 }

@@ -1,10 +1,19 @@
-// `npm run campaign:escapes [-- FILE [NAME…]]` runs a default check of each faulty numpy kernel of ../shared/escapes, or of those
-// named; the ones that once passed come first. FILE keeps a line for each, and a kernel that it holds is not run again.
-// TOUCHSTONE_PYTHON names a Python with numpy, SEED the seed of the checks. Exit status 1 where a kernel is let through.
+// `npm run campaign:escapes [-- FILE [NAME…]]` tries each faulty numpy kernel of ../shared/escapes, or those named, on the cases of a
+// default check, and where none of these fails runs the whole check; the ones that once passed come first. FILE keeps a line for
+// each, and a kernel that it holds is not run again. TOUCHSTONE_PYTHON names a Python with numpy, SEED the seed of the checks.
+// Exit status 1 where a kernel is let through.
 import { spawnSync } from "node:child_process";
 import { appendFileSync, existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import Table from "cli-table3";
+import { chooseTarget, declare } from "../../cli/terms.ts";
+import { buildCase, comparing } from "../../judge/campaign.ts";
+import { startProcess } from "../../judge/candidates/process.ts";
+import { exampleCases } from "../../judge/case.ts";
+import { choose } from "../../judge/choose.ts";
+import { largeCases } from "../../judge/large.ts";
+import { judgeProblem } from "../../judge/verdict.ts";
+import type { DTypeName } from "../../reference/dtype.ts";
 import { sharedData } from "../needs.ts";
 import { root, scratch } from "./command.ts";
 
@@ -26,13 +35,15 @@ interface Result {
   readonly name: string;
   readonly args: string;
   readonly outcome: Outcome;
-  /** Cases until the first that failed. */
+  /** Cases up to the first that failed. */
   readonly cases: number;
   readonly classes: string;
   readonly finding: string;
   readonly seconds: number;
 }
 
+const python = process.env["TOUCHSTONE_PYTHON"] ?? "python3";
+const seed = Number(process.env["SEED"] ?? "5");
 /** Where a check leaves its files. */
 const kept = scratch("escapes");
 
@@ -68,49 +79,61 @@ interface Checked {
   ];
 }
 
-function check({ name, args }: Escape, folder: string, python: string): Result {
-  const json = join(kept, "check.json");
-  const cli = [
-    join(root, "node_modules/tsx/dist/cli.mjs"),
-    join(root, "cli/index.ts"),
-    "check",
-    "--op",
-    ...args.split(" "),
-  ];
-  const terms = [
-    "--seed",
-    process.env["SEED"] ?? "5",
-    "--json",
-    json,
-    "--overwrite",
-    "--evidence",
-    kept,
-    "--exec",
-    `${python} kernels/${name}.py`,
-  ];
+/** What the cases of a check find, up to the first that fails; undefined where none does. */
+async function searched({ name, args }: Escape, folder: string): Promise<Result | undefined> {
   const start = performance.now();
-  const { status, stderr } = spawnSync(process.execPath, [...cli, ...terms], { cwd: folder, encoding: "utf8" });
+  const [op, ...options] = args.split(" ");
+  const given = Object.fromEntries(options.flatMap((one, i) => (i % 2 === 0 ? [[one, options[i + 1]]] : [])));
+  const [{ operation, spec }] = choose([op]);
+  const target = declare(chooseTarget(given["--target"]), given["--store"], [operation]);
+  const terms = { target, dtype: (given["--dtype"] ?? "float32") as DTypeName };
+  const command = `${python} ${join(folder, "kernels", name)}.py`;
+  const candidate = startProcess({ command, operation, dtype: terms.dtype, timeout: 30_000, evidence: kept });
+  const cases = [...exampleCases(spec, seed, target), ...largeCases(spec, seed)];
+  try {
+    for (const [n, c] of cases.entries()) {
+      const problem = buildCase(spec, c, terms.dtype);
+      const { findings } = await judgeProblem(operation, candidate, problem, terms, comparing(spec, c));
+      if (findings.length === 0) continue;
+      const finding = findings[0].slice(0, 120);
+      return { name, args, outcome: "rejected", cases: n + 1, classes: "", finding, seconds: secondsSince(start) };
+    }
+  } finally {
+    await candidate.close?.();
+  }
+  return undefined;
+}
+
+const secondsSince = (start: number): number => Math.round((performance.now() - start) / 1000);
+
+/** A whole check. */
+function checked({ name, args }: Escape, folder: string): Result {
+  const start = performance.now();
+  const json = join(kept, "check.json");
+  const files = ["--json", json, "--overwrite", "--evidence", kept];
+  const cli = [join(root, "node_modules/tsx/dist/cli.mjs"), join(root, "cli/index.ts"), "check", "--op"];
+  const terms = [...args.split(" "), "--seed", String(seed), "--exec", `${python} kernels/${name}.py`];
+  const { status, stderr } = spawnSync(process.execPath, [...cli, ...terms, ...files], {
+    cwd: folder,
+    encoding: "utf8",
+  });
   if (status !== 0 && status !== 1 && status !== 4) throw new Error(`${name}: exit status ${status}: ${stderr}`);
-  const {
-    kernels: [kernel],
-  } = JSON.parse(readFileSync(json, "utf8")) as Checked;
+  const [kernel] = (JSON.parse(readFileSync(json, "utf8")) as Checked).kernels;
   const summary = kernel.examination?.precision.summary ?? { class: "float32", between: [] };
-  const classes = summary.between.length > 0 ? summary.between.join(" or ") : summary.class;
   const passed = [summary.class, ...summary.between].includes("float32") ? "passes" : "named";
   return {
     name,
     args,
     outcome: status === 1 ? "rejected" : status === 4 ? "inconclusive" : passed,
     cases: kernel.cases,
-    classes,
+    classes: summary.between.length > 0 ? summary.between.join(" or ") : summary.class,
     finding: (kernel.failures[0]?.message ?? kernel.examination?.findings[0] ?? "").slice(0, 120),
-    seconds: Math.round((performance.now() - start) / 1000),
+    seconds: secondsSince(start),
   };
 }
 
 const [file, ...names] = process.argv.slice(2);
 const { path, absent, note } = sharedData("escapes");
-const python = process.env["TOUCHSTONE_PYTHON"] ?? "python3";
 const lacksNumpy = spawnSync(python, ["-c", "import numpy"]).status !== 0;
 if (absent || lacksNumpy) {
   console.log(`no kernel was tried${absent ? note : `: ${python} has no numpy (TOUCHSTONE_PYTHON names another)`}`);
@@ -123,7 +146,7 @@ for (const escape of escapesIn(path)) {
   const { name, args } = escape;
   if (names.length > 0 && !names.includes(name)) continue;
   if (results.some((one) => one.name === name && one.args === args)) continue;
-  const result = check(escape, path, python);
+  const result = (await searched(escape, path)) ?? checked(escape, path);
   results.push(result);
   if (file !== undefined) appendFileSync(file, `${JSON.stringify(result)}\n`);
   process.stderr.write(`${name} ${args}: ${result.outcome}, ${result.seconds} s\n`);

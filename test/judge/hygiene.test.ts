@@ -31,7 +31,7 @@ describe("two runs", () => {
   });
 
   test("that reuse one memory are still compared as two", async () => {
-    const memory = new Float32Array(1 << 12);
+    const memory = new Float32Array(1 << 16);
     const reused = candidate((inputs, scalars) => {
       const { y } = operations.get("swiglu.forward")!.evaluate(inputs, scalars, Float32Array);
       memory.set(y.data);
@@ -45,6 +45,21 @@ describe("two runs", () => {
       return { y: { data: before, shape: y.shape } };
     });
     expect((await inspect("swiglu.forward", last)).repeatable).toBe(false);
+  });
+
+  test("are not enough where sums are added as threads come: at sizes of many workgroups, one of several differs", async () => {
+    let many = 0;
+    const racing = candidate((inputs, scalars) => {
+      const { dw, dx } = operations.get("rmsnorm.backward")!.evaluate(inputs, scalars, Float32Array);
+      const isMany = inputs.x.shape[0] >= 256;
+      if (isMany && ++many === 4) dw.data[5] *= 1 + 2 ** -22;
+      return { dw, dx };
+    });
+    const { repeatable, findings } = await inspect("rmsnorm.backward", racing);
+    expect([repeatable, findings]).toEqual([
+      false,
+      [expect.stringMatching(/R=256 C=256 .*: run 3 on the same inputs gave another dw\[5\]/)],
+    ]);
   });
 
   /** Every other run of three is the same again: the first and the last differ. */

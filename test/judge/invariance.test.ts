@@ -123,6 +123,23 @@ describe("linear.forward", () => {
     );
   });
 
+  test("runs that differ now and then where there are many workgroups are a finding too", async () => {
+    let many = 0;
+    const racing = kernelOf(op, {
+      after: ({ y }) => ({
+        y: times(
+          y,
+          (
+            (factor) => () =>
+              factor
+          )(y.data.length >= 128 * 128 && ++many === 5 ? NUDGE : 1),
+        ),
+      }),
+    });
+    const { verdict, findings } = await invariance(op, racing);
+    expect([verdict, findings]).toEqual(["FAIL", [expect.stringContaining("two runs on the same inputs differ")]]);
+  });
+
   test("equal NaN is no equal number, and sizes that leave no steps compare nothing", async () => {
     const broken = kernelOf(op, { after: ({ y }) => ({ y: times(y, () => NaN) }) });
     expect((await invariance(op, broken, small)).verdict).toBe("inconclusive");
@@ -140,7 +157,8 @@ describe("linear.forward", () => {
       },
     });
     const { findings } = await invariance(op, limited, small);
-    expect(findings[0]).toMatch(/^number of R, O=8 C=64: R 63: .*at most 40 rows; --sizes states/);
+    expect(findings[0]).toMatch(/^R=129 O=8 C=64: .*at most 40 rows; --sizes states/);
+    expect(findings[1]).toMatch(/^number of R, O=8 C=64: R 63: .*at most 40 rows; --sizes states/);
     expect((await invariance(op, limited, { sizes: "C=64 O=8 R<=40" })).verdict).toBe("pass");
   });
 });
