@@ -6,7 +6,7 @@ import { type FunctionName, functionNames, type Region, type Target } from "./ta
 
 /**
  * A custom target, from parsed JSON. `functions` may omit a function, and its regions may leave gaps: nothing is promised
- * there, so results that depend on it are unjudged. `stores` and `fusedSums` may be omitted. A number may be a string: "0.5", "2^-23",
+ * there, so results that depend on it are unjudged. `stores`, `fusedSums` and `expOfZero` may be omitted. A number may be a string: "0.5", "2^-23",
  * "4.5*2^-23". Figures count from the exact result.
  *
  * ```json
@@ -45,7 +45,17 @@ import { type FunctionName, functionNames, type Region, type Target } from "./ta
  */
 export function customTarget(json: unknown): Target {
   const fields = record(json, "target");
-  only(fields, "target", ["name", "source", "u", "flushes", "promisesNonFinite", "functions", "stores", "fusedSums"]);
+  only(fields, "target", [
+    "name",
+    "source",
+    "u",
+    "flushes",
+    "promisesNonFinite",
+    "functions",
+    "stores",
+    "fusedSums",
+    "expOfZero",
+  ]);
   const u = number(fields.u, "u");
   if (!(u > 0 && u < 1)) throw new RangeError(`u: got ${shown(fields.u)}, expected a number between 0 and 1`);
   const regions = record(fields.functions, "functions");
@@ -62,6 +72,7 @@ export function customTarget(json: unknown): Target {
     promisesNonFinite: boolean(fields.promisesNonFinite, "promisesNonFinite"),
     functions,
     ...(fields.fusedSums === undefined ? {} : { fusedSums: boolean(fields.fusedSums, "fusedSums") }),
+    ...(fields.expOfZero === undefined ? {} : { expOfZero: boolean(fields.expOfZero, "expOfZero") }),
     ...(fields.stores === undefined ? {} : { stores: storesOf(fields.stores) }),
   };
 }

@@ -57,6 +57,8 @@ export interface Target {
   readonly promisesNonFinite: boolean;
   /** Whether sums may be taken of several terms at once, so that they are no tree of additions; they are one if left out. */
   readonly fusedSums?: boolean;
+  /** Whether exp and exp2 of exactly 0 are exactly 1, with no error at all; not promised if left out. */
+  readonly expOfZero?: boolean;
   /** Each function's regions in ascending order; outside them nothing is promised. */
   readonly functions: Readonly<Record<FunctionName, readonly Region[]>>;
   /** Intermediates that the kernel declares as stored in a lower format, by the name that the op's bound gives them. */
@@ -124,7 +126,8 @@ const wgsl: Target = {
  * SLEEF states it for its functions ending in u10, which PyTorch uses on processors (SLEEF, "Math library reference":
  * 1.0 ULP; sinf and cosf within ±10²⁸); the GNU C Library lists it for float exp, exp2, log, log2, pow, sin, cos on x86-64
  * (manual, "Known Maximum Errors in Math Functions"). inverseSqrt is the quotient 1 / √x:
- * (1 + u) / (1 − u) − 1 = 2u / (1 − u).
+ * (1 + u) / (1 − u) − 1 = 2u / (1 − u). That exp(±0) and exp2(±0) are 1 is no assumption: a result that is a float32 number is
+ * exact in the functions of 9.2, and C23 says it of every library that follows annex F (F.10.3.1, F.10.3.4).
  */
 const ieee: Target = {
   name: "ieee",
@@ -132,6 +135,7 @@ const ieee: Target = {
   u: powerOfTwo(-24),
   flushes: false,
   promisesNonFinite: true,
+  expOfZero: true,
   functions: {
     divide: everywhere({ ulp: 0.5 }, MIN_SUBNORMAL),
     sqrt: everywhere({ ulp: 0.5 }, 0),
@@ -150,7 +154,8 @@ const ieee: Target = {
  * CUDA without options (-ftz=false -prec-div=true -prec-sqrt=true): CUDA C++ Programming Guide 13.0, section 17.1, Table 17,
  * whose maximum is "the difference in ulps between the result returned by the CUDA library function and a correctly
  * rounded single-precision result": half a unit is added to each. The guide calls them bounds "generated from extensive
- * but not exhaustive tests, so they are not guaranteed".
+ * but not exhaustive tests, so they are not guaranteed". "expf(±0) returns 1", "exp2f(±0) returns 1": CUDA Math API, Single Precision
+ * Mathematical Functions.
  */
 const cuda: Target = {
   name: "cuda",
@@ -158,6 +163,7 @@ const cuda: Target = {
   u: powerOfTwo(-24),
   flushes: false,
   promisesNonFinite: true,
+  expOfZero: true,
   functions: {
     divide: everywhere({ ulp: 0 + 0.5 }, MIN_SUBNORMAL),
     sqrt: everywhere({ ulp: 0 + 0.5 }, 0),
@@ -177,7 +183,7 @@ const cuda: Target = {
  * __fdividef, __expf, __logf, __log2f, __sinf, __cosf, with the bounds of Table 21 (section 17.2). exp2f and rsqrtf keep
  * Table 17's; sqrtf is 3 there for the oldest devices. Table 21 does not say from which result its units count, so half a
  * unit is added as in Table 17. __expf's 2 + ⌊|1.173x|⌋ is used without the floor. __powf is
- * "derived from its implementation as exp2f(y * __log2f(x))". Beyond 2¹²⁶, __fdividef returns 0.
+ * "derived from its implementation as exp2f(y * __log2f(x))". Beyond 2¹²⁶, __fdividef returns 0. Nothing is said of __expf(0).
  */
 const cudaFastMath: Target = {
   name: "cuda-fast-math",
@@ -258,7 +264,8 @@ const matrixUnits: Target = {
  * OpenCL without -cl-fast-relaxed-math, full profile (OpenCL C 3.0, section 7.4 "Relative Error as ULPs"; OpenCL API 3.0, CL_DEVICE_SINGLE_FP_CONFIG):
  * + − × correctly rounded to nearest, "x / y" and "1.0 / x" within 2.5 ulp, sqrt 3, rsqrt 2, exp, exp2, log and log2 3, pow 16, sin and cos 4,
  * from the infinitely precise result. CL_FP_ROUND_TO_NEAREST and CL_FP_INF_NAN are mandatory, CL_FP_DENORM is not: subnormal numbers may be
- * flushed. SYCL 2020 refers to this table (section 4.17).
+ * flushed. 7.5: "The edge case behavior of the math functions shall conform to sections F.9 and G.6 of the C99 Specification", where
+ * exp(±0) and exp2(±0) are 1 (F.9.3.1, F.9.3.2). SYCL 2020 refers to this table (section 4.17).
  */
 const opencl: Target = {
   name: "opencl",
@@ -266,6 +273,7 @@ const opencl: Target = {
   u: powerOfTwo(-24),
   flushes: true,
   promisesNonFinite: true,
+  expOfZero: true,
   functions: {
     divide: everywhere({ ulp: 2.5 }, MIN_NORMAL),
     sqrt: everywhere({ ulp: 3 }, 0),

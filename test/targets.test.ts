@@ -256,6 +256,7 @@ describe("customTarget", () => {
       RangeError,
       /^functions\.exp\[1\]\.from: got 0/,
     ],
+    ["expOfZero as text", { ...whole(), expOfZero: "yes" }, TypeError, /^expOfZero: got "yes"/],
     ["an unknown format", { ...whole(), stores: { P: "fp8" } }, TypeError, /^stores\.P: got "fp8"/],
     ["stores that are an array", { ...whole(), stores: ["P"] }, TypeError, /^stores: /],
     ["a text of many lines", { ...whole(), u: "a\nb".repeat(1000) }, RangeError, /^u: /],

@@ -49,7 +49,7 @@ export interface Habits {
   readonly narrowing?: "nearest" | "truncating";
 }
 
-const { minNormal, max: MAX } = dtypes.float32;
+const { minNormal, minSubnormal, max: MAX } = dtypes.float32;
 const { LN2 } = Math;
 
 export class Float32Arithmetic {
@@ -93,11 +93,12 @@ export class Float32Arithmetic {
     return this.add(a, -b);
   }
 
-  /** Nothing is rounded where a factor is zero. */
+  /** Nothing is rounded where a factor is zero, nor where one is 1. */
   multiply(a: number, b: number): number {
     const product = this.operand(a) * this.operand(b);
     const rounded = this.result(product);
-    return a === 0 || b === 0 ? product : rounded;
+    const isExact = a === 0 || b === 0 || (this.habits.rounding === "adversarial" && (a === 1 || b === 1));
+    return isExact ? product : rounded;
   }
 
   /** a · b + c, with one rounding or two. */
@@ -107,14 +108,17 @@ export class Float32Arithmetic {
     return product === 0 ? this.operand(c) : this.result(product + this.operand(c));
   }
 
-  /** A quotient of zero is exact where IEEE 754 is promised; WGSL's may be some subnormal number. */
+  /** A quotient of zero is exact where IEEE 754 is promised, or no other number is near enough; WGSL's may be some subnormal number. */
   divide(a: number, b: number): number {
     const divisor = this.operand(b);
-    if (a === 0 && this.target.promisesNonFinite) return a / divisor;
+    const near = this.accuracy.accuracy("divide", { value: Math.abs(divisor), error: 0 }, 0);
+    if (a === 0 && (this.target.promisesNonFinite || near < minSubnormal)) return a / divisor;
     return this.erring("divide", Math.abs(divisor), this.operand(a) / divisor);
   }
 
+  /** e⁰ is 1 where the target promises it, and errs elsewhere. */
   exp(x: number): number {
+    if (this.isZero(x)) return 1;
     return this.erring("exp", this.operand(x), exp(this.operand(x)));
   }
 
@@ -123,6 +127,7 @@ export class Float32Arithmetic {
   }
 
   exp2(x: number): number {
+    if (this.isZero(x)) return 1;
     return this.erring("exp2", this.operand(x), power(2, this.operand(x)));
   }
 
@@ -239,6 +244,10 @@ export class Float32Arithmetic {
   /** A random choice below n, for an evaluation that varies more than the habits do. */
   choose(n: number): number {
     return bits(this.habits.seed, 1, this.drawn++) % n;
+  }
+
+  private isZero(x: number): boolean {
+    return this.target.expOfZero === true && this.operand(x) === 0;
   }
 
   private operand(x: number): number {

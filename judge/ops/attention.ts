@@ -66,6 +66,7 @@ const shared = {
     { sizes: { B: 0, NKV: 2, groups: 1, T: 3, S: 3, HS: 4 }, profile: "unit" },
     { sizes: { B: 2, NKV: 2, groups: 0, T: 3, S: 3, HS: 4 }, profile: "unit" }, // no query heads
     { sizes: { B: 1, NKV: 1, groups: 1, T: 2, S: 2, HS: 1 }, profile: "unit" },
+    { sizes: { B: 9, NKV: 1, groups: 1, T: 1, S: 1, HS: 1 }, profile: "signed-zeros" }, // lse is log e⁰
     { sizes: { B: 1, NKV: 2, groups: 1, T: 3, S: 1, HS: 3 }, profile: "unit" },
     { sizes: { B: 1, NKV: 1, groups: 2, T: 1, S: 3, HS: 2 }, profile: "unit" },
     { sizes: { B: 1, NKV: 1, groups: 1, T: 2, S: 30, HS: 2 }, profile: "unit" },
@@ -79,8 +80,7 @@ const shared = {
     { sizes: { B: 1, NKV: 1, groups: 2, T: 37, S: 37, HS: 5 }, profile: "unit" }, // several tiles of queries, too
     { sizes: { B: 1, NKV: 1, groups: 2, T: 3, S: 19, HS: 130 }, profile: "unit" },
     { sizes: { B: 1, NKV: 1, groups: 1, T: 70, S: 3, HS: 4 }, profile: "unit" },
-    // Many rows that see a key: the lse of one that sees none is −∞, which not every target promises, and so unjudged there.
-    { sizes: { B: 4, NKV: 2, groups: 4, T: 33, S: 34, HS: 2 }, profile: "unit" },
+    { sizes: { B: 4, NKV: 2, groups: 4, T: 33, S: 34, HS: 2 }, profile: "unit" }, // many rows that see a key: of a lse of −∞ not every target promises something
     { sizes: { ...one, T: 65, S: 65, HS: 4 }, profile: "unit" }, // one query more than a tile of 64, and than two
     { sizes: { ...one, T: 129, S: 129, HS: 2 }, profile: "unit" },
     { sizes: { B: 1, NKV: 1, groups: 2, T: 3, S: 40, HS: 16 }, profile: "below-zero" },

@@ -36,6 +36,7 @@ const shared = {
     { sizes: { R: 2, V: 0, ignored: "all", ignoreIndex: -100 }, profile: "unit" },
     { sizes: { R: 3, V: 4, ignored: "all", ignoreIndex: -100 }, profile: "unit" },
     { sizes: { R: 3, V: 1, ignored: "none", ignoreIndex: -100 }, profile: "unit" }, // the only class: loss 0
+    { sizes: { R: 9, V: 1, ignored: "none", ignoreIndex: -100 }, profile: "signed-zeros" }, // e⁰ alone: lse is 0 where a target promises that it is 1
     { sizes: { R: 5, V: 37, ignored: "some", ignoreIndex: -100 } },
     { sizes: { R: 2, V: 65, ignored: "none", ignoreIndex: -100 }, profile: "small-scores" },
     { sizes: { R: 70, V: 3, ignored: "some", ignoreIndex: 0 }, profile: "unit" },

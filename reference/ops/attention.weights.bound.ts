@@ -4,13 +4,23 @@
 // to first order, so it holds however large the scores are. θ collects the score's own error; the relative errors of
 // the scale and of each operation on the exponential's argument; the exponential's accuracy, which grows with its
 // argument; and the rescalings of a running maximum.
+//
+// Without more, each of up to S rescalings is an exponential that errs and a product that is rounded. Where the target promises e⁰ = 1 (`expOfZero`), those
+// without a rise of the maximum are products with exactly 1, also for masked keys, for tiles and for merged parts: their argument is the difference of
+// two equal maxima, whatever scale or log2 e it is multiplied by. So key j passes through one exponential of its own, and through one and a product for
+// each key whose score may be greater: rises(j) ≤ #{i ≠ j: sᵢ + eᵢ > sⱼ − eⱼ}, which holds for scores without the scale as well, since the
+// scale's error is common to all (softmax.rises.bound.ts). Keys that weigh much have few rises.
+//
+// Its own exponential errs even where it has the largest score, for 2^fma(s, L, −m · L) has not the argument 0. Nor has (m − m) / √HS, where a
+// quotient of zero may be some subnormal number: there the promise says nothing of attention.
 import { shareOf } from "../domains.ts";
 import { dtypes, formats } from "../dtype.ts";
 import { exp, log } from "../elementary.ts";
-import { type Approx, Arithmetic } from "../rounding.ts";
+import { type Approx, Arithmetic, type Sum } from "../rounding.ts";
 import type { Target } from "../targets.ts";
 import type { Floats, Tensor } from "../tensor.ts";
-import { largest } from "../lists.ts";
+import { risesAfter } from "./softmax.rises.bound.ts";
+import { exponentialAccuracy, growth, spreadOf } from "./softmax.spread.bound.ts";
 
 const { minNormal, minSubnormal, max: MAX, u: NEAREST } = dtypes.float32;
 const { LN2, LOG2E } = Math;
@@ -48,6 +58,8 @@ export class AttentionWeights {
   private readonly p: Float64Array;
   /** The error of p, except for the part that all weights have in common. */
   private readonly pError: Float64Array;
+  /** By how many exponentials its term may be rescaled. */
+  private rescalings: ArrayLike<number>;
 
   // Spreads, |log(computed ÷ exact)|: of one rounding, of the scale, of a normalisation, of P stored low …
   private readonly rounding: number;
@@ -66,6 +78,7 @@ export class AttentionWeights {
   private readonly slope: number;
   /** The absolute error of P where it is stored low. */
   private readonly storeLoss: number;
+  private readonly isOneAtZero: boolean;
 
   /** q: [B, T, NH, HS], k: [B, S, NKV, HS]. */
   constructor(target: Target, q: Numbers, k: Numbers, S: number, HS: number) {
@@ -78,6 +91,7 @@ export class AttentionWeights {
     this.argument = new Float64Array(S);
     this.p = new Float64Array(S);
     this.pError = new Float64Array(S);
+    this.rescalings = new Uint32Array(S).fill(S);
     this.scaledQ = new Float64Array(HS);
     this.scaledQError = new Float64Array(HS);
 
@@ -88,7 +102,10 @@ export class AttentionWeights {
     const division = shareOf(this.a, "divide", root) * (1 + NEAREST);
     this.scale = scale.value;
     this.division = Math.max(this.a.u, division);
-    this.quotientOfZero = target.flushes ? this.a.accuracy("divide", root, 0) : 0;
+    const quotientOfZero = this.a.accuracy("divide", root, 0);
+    this.quotientOfZero = target.flushes ? quotientOfZero : 0;
+    const isZeroExact = !target.flushes && (target.promisesNonFinite || quotientOfZero < minSubnormal);
+    this.isOneAtZero = target.expOfZero === true && isZeroExact;
     this.scaleSpread = spreadOf(Math.max(scale.error / scale.value, root.error / root.value + division));
     this.k = this.factor(k);
     this.rounding = spreadOf(this.a.u);
@@ -96,17 +113,9 @@ export class AttentionWeights {
     const sums = { value: (S + 1.5) / 2, error: (S + 0.5) / 2 };
     this.normalSpread = spreadOf(this.a.accuracy("divide", sums, 1)) + this.rounding;
 
-    // Every exponential's accuracy, as a share of its result: units in the last place are at most 2 NEAREST of it.
-    const shares = ({ ulp = 0, ulpPerArgument = 0, absolute = 0, relative = 0 }, perArgument: number) => ({
-      fixed: absolute > 0 ? Infinity : ulp * 2 * NEAREST * (1 + NEAREST) + relative,
-      slope: ulpPerArgument * 2 * NEAREST * (1 + NEAREST) * perArgument,
-    });
-    const regions = [
-      ...target.functions.exp.map((region) => shares(region, 1)),
-      ...target.functions.exp2.map((region) => shares(region, LOG2E)), // 2^(x · log2 e)
-    ];
-    this.fixed = largest(regions.map(({ fixed }) => fixed));
-    this.slope = largest(regions.map(({ slope }) => slope));
+    const { fixed, slope } = exponentialAccuracy(target, LOG2E); // 2^(x · log2 e)
+    this.fixed = fixed;
+    this.slope = slope;
 
     // The number stored low is e^(s − m) for some maximum m, so it is not known at which size it is rounded.
     const format = target.stores?.P === undefined ? undefined : formats[target.stores.P];
@@ -144,17 +153,20 @@ export class AttentionWeights {
     }
     const sum = a.sum(0);
     this.largestSpread = 0;
+    if (this.isOneAtZero) this.rescalings = risesAfter(score.subarray(0, keys), scoreError);
     for (let j = 0; j < keys; j++) {
       p[j] /= l;
       // The arguments of a chain of rescalings add up to the distance from the last maximum; lse is log l further.
       argument[j] = highest - score[j] + scoreError[j] + log(keys);
-      const spread = this.weightSpread(j, this.S + 1) + this.storeSpread;
+      const products = this.isOneAtZero ? this.rescalings[j] * this.rounding : 0; // otherwise counted in the sum
+      const spread = this.weightSpread(j, this.rescalings[j] + 1) + products + this.storeSpread;
       const loss = this.loss(j) + this.storeLoss;
       this.largestSpread = Math.max(this.largestSpread, spread);
-      sum.add(p[j], p[j] * growth(spread) + loss);
+      const isOne = this.isOneAtZero && argument[j] === 0 && score[j] === 0; // e⁰ in every form of the sum
+      sum.add(p[j], p[j] * growth(isOne ? 0 : spread) + loss);
       pError[j] = p[j] * growth(spread + this.normalSpread) + loss;
     }
-    this.sumSpread = spreadOf(sum.total(this.S).error); // a term passes through S rescalings in addition to the sums
+    this.sumSpread = spreadOf(this.totalOf(sum).error);
     this.lse = this.logarithm(max, l, Math.max(Math.abs(lowest), Math.abs(highest)), worst);
     // Where weights are computed as e^(s − lse), an error of lse is common to all; it also enlarges the argument.
     const enlarged = this.scaleSpread + 4 * this.rounding + this.slope / (1 - this.slope);
@@ -173,9 +185,16 @@ export class AttentionWeights {
     }
     // Relative to a running maximum, every key may have had the weight 1 at some point: such a sum must not overflow.
     if (!(reach * (1 + growth(this.largestSpread)) <= MAX)) return { value: sum.value, error: Infinity };
-    const { value, error } = sum.total(this.S);
+    const { value, error } = this.totalOf(sum);
     const common = growth(this.commonSpread); // e^−x ≥ 1 − (e^x − 1)
     return a.rounded(value, common < 1 ? (error + Math.abs(value) * common) / (1 - common) : Infinity, 0);
+  }
+
+  /** A sum of terms that pass through S rescalings in addition to it, or whose rescalings are in their own errors but for what is lost below the normal range. */
+  private totalOf(sum: Sum): Approx {
+    if (!this.isOneAtZero) return sum.total(this.S);
+    const { value, error } = sum.total();
+    return { value, error: error + 2 * this.S * minSubnormal };
   }
 
   /** p of key j as the backward sees it: the exact one is e^(s − saved), saved being what the forward left for lse. */
@@ -254,7 +273,7 @@ export class AttentionWeights {
 
   /** The absolute error of a weight: units in the last place of subnormals, for each exponential and each product. */
   private loss(j: number): number {
-    const units = (this.S + 1) * (1 + this.fixed / NEAREST) + (this.slope / NEAREST) * this.argument[j];
+    const units = (this.rescalings[j] + 1) * (1 + this.fixed / NEAREST) + (this.slope / NEAREST) * this.argument[j];
     return units * minSubnormal;
   }
 
@@ -272,14 +291,4 @@ export class AttentionWeights {
     // The addition; in base 2 also ln 2 and its product.
     return a.rounded(max + log(l), this.sumSpread + maximum + Math.max(natural, binary) + lost, 3);
   }
-}
-
-/** |log(1 + δ)| for |δ| ≤ relative. */
-function spreadOf(relative: number): number {
-  return relative < 1 ? relative / (1 - relative) : Infinity;
-}
-
-/** At least e^spread − 1, and 1 − e^−spread. */
-function growth(spread: number): number {
-  return spread < 1 ? spread + spread * spread : exp(spread) - 1; // eˣ ≤ 1 + x + x² up to x = 1.79
 }

@@ -14,6 +14,11 @@
 // 2^fma(m, log2 e, −m' · log2 e): it errs by u · |m'| at every block, even where m' = m, so that 250 blocks of logits near 1,000 lose up to 1 % of
 // the oldest terms. As a difference of maxima, or of two products that are both rounded, the same factor loses nothing or cancels.
 //
+// Where the target promises e⁰ = 1 (`expOfZero`), a rescaling without a rise is a product with 1, and neither blocks nor merges count, however short
+// and many they are (softmax.rises.bound.ts). The promise holds for an argument that is exactly 0: a difference of two equal maxima, in base 2 times
+// log2 e as well. It says nothing of the largest logit's own term, since 2^fma(m, log2 e, −m · log2 e) has the argument that the rounding of
+// m · log2 e leaves, and a quotient p does not have to reuse a term. So each term has one exponential that errs besides its rises.
+//
 // A logit of −∞ masks its class. On a target that promises IEEE 754's infinities its term is exactly 0: −∞ less any finite
 // maximum is −∞, in base 2 as well, and e^−∞ = 2^−∞ = +0 (IEEE 754-2019, 9.2.1). Adding 0 and rescaling 0 round nothing, and a
 // running maximum does not rise at −∞. So all other elements err as if the class were absent, except that its place is part of a
@@ -22,9 +27,10 @@
 import { dtypes } from "../dtype.ts";
 import { exp, log } from "../elementary.ts";
 import { type Approx, Arithmetic, gamma } from "../rounding.ts";
-import type { Region, Target } from "../targets.ts";
+import type { Target } from "../targets.ts";
 import type { Tensor } from "../tensor.ts";
-import { largest } from "../lists.ts";
+import { risesAfter } from "./softmax.rises.bound.ts";
+import { exponentialAccuracy, growth, spreadOf } from "./softmax.spread.bound.ts";
 
 const { minNormal, minSubnormal, u: NEAREST } = dtypes.float32;
 const { LN2, LOG2E } = Math;
@@ -55,6 +61,7 @@ export class RowSoftmax {
   /** An exponential's relative error is at most fixed + slope · |argument|. */
   private readonly fixed: number;
   private readonly slope: number;
+  private readonly isOneAtZero: boolean;
 
   constructor(target: Target, logits: Tensor, V: number, errors: Tensor | undefined) {
     this.a = new Arithmetic(target);
@@ -62,14 +69,11 @@ export class RowSoftmax {
     this.logits = logits;
     this.errors = errors;
     this.rounding = spreadOf(this.a.u);
-    const { exp: natural, exp2: binary } = target.functions;
-    this.fixed = largest([...natural, ...binary].map(fixedShare));
+    this.isOneAtZero = target.expOfZero === true;
     // The argument of 2^(x · log2 e) is larger and is rounded twice.
-    const longer = LOG2E * (1 + 4 * this.a.u);
-    this.slope = Math.max(
-      largest(natural.map(shareByArgument)),
-      largest(binary.map((region) => shareByArgument(region) * longer)),
-    );
+    const { fixed, slope } = exponentialAccuracy(target, LOG2E * (1 + 4 * this.a.u));
+    this.fixed = fixed;
+    this.slope = slope;
   }
 
   read(r: number): void {
@@ -87,14 +91,17 @@ export class RowSoftmax {
 
     // An error in the maximum does no harm: log Σ e^(logit − m) + m does not depend on m.
     const sum = a.sum();
-    const rises = errors === undefined ? risesOf(row) : undefined;
+    const rises = this.risesIn(row, errors?.data.subarray(r * V, (r + 1) * V));
+    const others = this.isOneAtZero ? 0 : MERGES + Math.ceil(V / BLOCK);
     for (let v = 0; v < V; v++) {
       if (this.isMasked(row[v])) continue;
       const term = exp(row[v] - max);
-      const rescalings = rises === undefined ? V - 1 : Math.min(V - 1, rises[v] + MERGES + Math.ceil(V / BLOCK));
+      const rescalings = rises === undefined ? V - 1 : Math.min(V - 1, rises[v] + others);
       const distance = highest - row[v] + errorAt(v);
       const size = reach + Math.abs(row[v]) + errorAt(v);
-      const spread = errorAt(v) + this.exponentialSpread(distance, size, rescalings + 1) + rescalings * this.rounding;
+      const isOne = this.isOneAtZero && distance === 0 && size === 0; // e⁰ in every form
+      const exponentials = isOne ? 0 : this.exponentialSpread(distance, size, rescalings + 1);
+      const spread = errorAt(v) + exponentials + rescalings * this.rounding;
       sum.add(term, term * growth(spread) + this.loss(distance, rescalings));
     }
     const { value, error } = sum.total();
@@ -114,6 +121,11 @@ export class RowSoftmax {
     const underflow = 2 * (a.target.flushes ? minNormal : minSubnormal); // in the maximum, and in the logarithm
     // As m + log Σ, or (m · log2 e + log2 Σ) · ln 2, where m · log2 e and log2 e are rounded, the sum, ln 2 and the product.
     this.lse = a.rounded(max + logSum, logError + underflow + gamma(2, a.u) * reach, 3);
+  }
+
+  /** How often the maximum may rise after each logit; not counted for logits with errors where every rescaling may err anyway. */
+  private risesIn(row: Tensor["data"], errors: Tensor["data"] | undefined): Uint32Array | undefined {
+    return errors === undefined || this.isOneAtZero ? risesAfter(row, errors) : undefined;
   }
 
   /** logit − max. An error of the maximum is also in log Σ e^(logit − max), and cancels: only the rounding is left. */
@@ -171,45 +183,4 @@ export class RowSoftmax {
   private units(x: number, factors: number): number {
     return factors * (1 + this.fixed / NEAREST) + (this.slope / NEAREST) * x;
   }
-}
-
-/** One unit in the last place of a result, as a share of it, at most. */
-const ULP = 2 * NEAREST * (1 + NEAREST);
-
-/** The relative error of a function's result at any argument. */
-function fixedShare({ ulp = 0, relative = 0, absolute = 0 }: Region): number {
-  return absolute > 0 ? Infinity : ulp * ULP + relative;
-}
-
-/** The further relative error for each 1 of |argument|. */
-function shareByArgument({ ulpPerArgument = 0 }: Region): number {
-  return ulpPerArgument * ULP;
-}
-
-/** How often the running maximum may rise after element v, in any order: once for each greater value. */
-function risesOf(row: Tensor["data"]): Uint32Array {
-  const sorted = new Float64Array(row).toSorted();
-  const distinct = sorted.filter((logit, i) => i === 0 || logit !== sorted[i - 1]); // 0 and −0 are equal
-  return Uint32Array.from(row, (logit) => distinct.length - firstAbove(distinct, logit));
-}
-
-/** The index of the first number of an ascending list that is greater than x; the length of the list if none is. */
-function firstAbove(ascending: Float64Array, x: number): number {
-  let [low, high] = [0, ascending.length];
-  while (low < high) {
-    const middle = (low + high) >> 1;
-    if (ascending[middle] > x) high = middle;
-    else low = middle + 1;
-  }
-  return low;
-}
-
-/** |log(1 + δ)| for |δ| ≤ relative. */
-function spreadOf(relative: number): number {
-  return relative < 1 ? relative / (1 - relative) : Infinity;
-}
-
-/** At least e^spread − 1, and 1 − e^−spread. */
-function growth(spread: number): number {
-  return spread < 1 ? spread + spread * spread : exp(spread) - 1; // eˣ ≤ 1 + x + x² up to x = 1.79
 }
