@@ -9,6 +9,7 @@ import type { Target } from "../reference/targets.ts";
 import { allAs, type Cut, type Part } from "./at-scale.ts";
 import { type Around, cutOut } from "./around.ts";
 import type { Problem } from "./case.ts";
+import { checkBackward, checkForward } from "./attention-checks.ts";
 import { drawElements, drawRows, SAMPLE_WORK } from "./draws.ts";
 import type { Sampling } from "./sampled.ts";
 
@@ -156,6 +157,7 @@ export const querySampling: Sampling<"y" | "lse"> = {
     const { S, HS } = shapeOf(problem);
     return output === "lse" ? drawElements(output, shape, S * HS, seed) : drawRows(output, shape, S * HS, seed);
   },
+  check: checkForward,
 };
 
 /** The same, and whole rows of dk and dv. */
@@ -165,6 +167,7 @@ export const gradientSampling: Sampling<"dq" | "dk" | "dv"> = {
     const { S, HS } = shapeOf(problem);
     return output === "dq" ? drawRows(output, shape, 2 * S * HS, seed) : drawKeys(shapeOf(problem), seed);
   },
+  check: checkBackward,
 };
 
 /** A key that few queries see, the last ones. */

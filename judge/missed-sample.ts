@@ -7,11 +7,13 @@
 //   element     the mean over sampled elements, whose bounds are known, of (1 − s/n)(1 − hᵢ), or of 1 where the change is within the bound
 //   row, tile   the mean over some that are drawn evenly: 0 if a sampled element in it shows the fault, else the product of 1 − hᵢ over
 //               its elements outside their bounds. These bounds are estimated, and not below: the scale that the bounds of the sampled
-//               elements follow most closely, times the largest bound ÷ scale among them
+//               elements follow most closely, times the largest bound ÷ scale among them; or where a check says that elements are
+//               alike, the largest bound of those that were sampled
 //   1 %         pⁿ⸍¹⁰⁰ for p of one element, since the elements are drawn one by one
 //
 // Unsampled elements, and neighbours, are what the candidate gave.
 import { dtypes, round } from "../reference/dtype.ts";
+import { largest } from "../reference/lists.ts";
 import { integer, streamOf } from "../reference/random.ts";
 import type { Tensor } from "../reference/tensor.ts";
 import { boundOf } from "./compare.ts";
@@ -62,7 +64,10 @@ export function missesOfSample(output: string, sampled: Sampled, seed: number): 
   const every = Math.max(1, Math.floor(sample.at.length / MOST));
   const tried = sample.at.filter((_, n) => n % every === 0);
   const estimate = estimateOf(new Scales(got, dtypes[terms.dtype]), tried, (i) => known.get(i)!.bound);
-  const isOutside = (i: number, error: number): boolean => error > (known.get(i)?.bound ?? estimate(i));
+  const ofAlike = largest(tried.map((i) => (whole.alike.has(i) ? known.get(i)!.bound : 0)));
+  const boundAt = (i: number): number =>
+    known.get(i)?.bound ?? (ofAlike > 0 && whole.alike.has(i) ? ofAlike : estimate(i));
+  const isOutside = (i: number, error: number): boolean => error > boundAt(i);
   const fault = (place: Place, kind: FaultKind, next: number): Fault | undefined =>
     planted(sampled, (i) => known.get(i)?.want ?? data[i], place, kind, next);
   const unsampled = 1 - sample.at.length / data.length;

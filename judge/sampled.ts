@@ -10,7 +10,7 @@ import type { Manner } from "./spots.ts";
 import { missesOfSample } from "./missed-sample.ts";
 import type { Comparing } from "./verdict.ts";
 import type { Product } from "./projection/projection.ts";
-import { lookAt } from "./whole.ts";
+import { type Checking, lookAt } from "./whole.ts";
 
 /** How an op is judged at a sample of its elements. */
 export interface Sampling<Output extends string = string> {
@@ -19,6 +19,8 @@ export interface Sampling<Output extends string = string> {
   readonly draw: (problem: Problem, output: Output, shape: readonly number[], seed: number) => readonly number[];
   /** Outputs that are products of two matrices, which can be checked without their truth; none are if left out. */
   readonly products?: (problem: Problem) => { readonly [name in Output]: Product };
+  /** What else is known of an output without its truth. */
+  readonly check?: Checking;
 }
 
 /** The most multiplications of a truth that is taken everywhere, 1 GFLOP: about a second. */
@@ -35,18 +37,18 @@ export function isSampled(
 
 /** Holds a sample, and what the checks of the whole output suspect, to their bounds. */
 export const atSample =
-  ({ around, draw, products }: Sampling, { seed, counts }: Manner): Comparing =>
+  ({ around, draw, products, check }: Sampling, { seed, counts }: Manner): Comparing =>
   (operation, problem, terms) => {
     const productOf = products?.(problem);
     const shapes = outputShapes(operation, problem.inputs, problem.scalars);
-    return (output, got) => {
+    return (output, got, outputs = { [output]: got }) => {
       const own = { ...terms, dtype: storageOf(operation, output, terms.dtype) };
       const source = { around, operation, problem, terms: own, output };
       const drawn = draw(problem, output, shapes[output], seed);
       const sample = exactAt(source, drawn);
       const known = new Set(drawn);
       const product = productOf?.[output];
-      const whole = lookAt({ operation, problem, output, got, product, terms: own, sample, seed });
+      const whole = lookAt({ operation, problem, output, got, outputs, product, check, terms: own, sample, seed });
       const more = exactAt(
         source,
         whole.suspects.filter((i) => !known.has(i)),

@@ -121,8 +121,8 @@ function sums(a: Errors<string>, b: Errors<string>): Errors<string> {
   return both as Errors<string>;
 }
 
-/** Compares one output of a problem with its truth; its shape is right. */
-export type Compare = (output: string, got: Tensor) => Compared;
+/** Compares one output of a problem with its truth; its shape is right, and so are those of the candidate's other outputs, if given. */
+export type Compare = (output: string, got: Tensor, outputs?: Readonly<Record<string, Tensor | undefined>>) => Compared;
 /** How the outputs of a problem are compared: every element, or some of a large output. The truth is taken where it is needed. */
 export type Comparing = (operation: Operation, problem: Problem, terms: Terms) => Compare;
 
@@ -178,13 +178,14 @@ export function judgeOutputs(
   const shapes = outputShapes(operation, problem.inputs, problem.scalars);
   const compare = comparing(operation, problem, terms);
   const comparisons: Compared[] = [];
+  const shaped: Record<string, Tensor> = {};
   for (const name of Object.keys(operation.outputs)) {
     const wrong = misshapen(name, outputs[name], shapes[name]);
-    if (wrong !== undefined) {
-      findings.push(wrong);
-      continue;
-    }
-    const comparison = compare(name, outputs[name]);
+    if (wrong === undefined) shaped[name] = outputs[name];
+    else findings.push(wrong);
+  }
+  for (const [name, got] of Object.entries(shaped)) {
+    const comparison = compare(name, got, shaped);
     comparisons.push(comparison);
     if (comparison.outside > 0 && comparison.at !== undefined) findings.push(describeFinding(comparison.at));
   }

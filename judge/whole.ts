@@ -1,6 +1,6 @@
 // Cheap checks of a whole output, every element of it, where the truth is known at a sample only. Whatever they suspect is judged
 // exactly, at truth and bound, so a check may be wrong about an element without accusing a kernel.
-import { dtypes } from "../reference/dtype.ts";
+import { type DTypeName, dtypes } from "../reference/dtype.ts";
 import type { Operation } from "../reference/operation.ts";
 import type { Tensor } from "../reference/tensor.ts";
 import type { Problem } from "./case.ts";
@@ -17,13 +17,36 @@ export interface WholeOutput {
   readonly problem: Problem;
   readonly output: string;
   readonly got: Tensor;
+  /** All outputs of the candidate, of the right shapes. */
+  readonly outputs: Readonly<Record<string, Tensor | undefined>>;
   /** The output as a product of two matrices, where it is one. */
   readonly product: Product | undefined;
+  /** What else is known of the output without its truth. */
+  readonly check: Checking | undefined;
   /** The dtype is that of the output. */
   readonly terms: Terms;
   /** The sampled elements, which are no suspects any more: a yardstick of what the candidate errs. */
   readonly sample: Exact;
   readonly seed: number;
+}
+
+/** What a check of one output goes by. */
+export interface Seen extends Pick<WholeOutput, "problem" | "output" | "got" | "outputs" | "seed"> {
+  readonly dtype: DTypeName;
+  /** How far sampled elements err, as a share of their root mean square. */
+  readonly measured: number;
+}
+
+/** Undefined where nothing is known of the output. */
+export type Checking = (seen: Seen) => Check | undefined;
+
+/** What one check sees of an output. */
+export interface Check {
+  readonly suspects: readonly number[];
+  /** Whether the n-th element of a change would surely be a suspect after it. */
+  readonly held: (change: Change) => (n: number) => boolean;
+  /** Elements whose bounds are alike, so that the largest of some of them stands for all. */
+  readonly alike?: ReadonlySet<number>;
 }
 
 /** Elements that a fault makes wrong, ascending. */
@@ -41,6 +64,8 @@ export interface Whole {
   readonly suspects: readonly number[];
   /** With which probability the n-th element of a change would be a suspect after it. */
   readonly held: (change: Change) => (n: number) => number;
+  /** Elements whose bounds are alike. */
+  readonly alike: ReadonlySet<number>;
   /** Which share of its norm a row must be wrong by to be a suspect with a probability of 95 %; only of a product. */
   readonly smallestRow: number | undefined;
   /** What stands out, in words, for a report of an output without a finding. */
@@ -58,14 +83,19 @@ export function lookAt(whole: WholeOutput): Whole {
   const outliers = new Outliers(got, seed);
   const projection = product === undefined ? undefined : project(product, whole);
   const closer = projection === undefined ? [] : suspectElements(projection, product!, got);
+  const check = whole.check?.({ ...whole, dtype: whole.terms.dtype, measured: relativeError(whole) });
+  const more = check?.suspects ?? [];
   return {
-    suspects: [...new Set([...notFinite(got), ...outliers.suspects, ...closer])].toSorted((a, b) => a - b),
-    held: ({ at, before, after, areRepeated }) => {
+    suspects: [...new Set([...notFinite(got), ...outliers.suspects, ...closer, ...more])].toSorted((a, b) => a - b),
+    held: (change) => {
+      const { at, before, after, areRepeated } = change;
       const odd = outliers.after(at, after, areRepeated);
       const by = at.map((_, n) => after[n] - before[n]);
       const stands = projection?.after(at, by) ?? (() => false);
-      return (n) => (stands(n) ? 1 : odd(n));
+      const isHeld = check?.held(change) ?? (() => false);
+      return (n) => (stands(n) || isHeld(n) ? 1 : odd(n));
     },
+    alike: check?.alike ?? new Set(),
     smallestRow: projection?.smallest,
     note: projection === undefined || projection.isQuiet ? undefined : noteOf(projection, closer.length),
   };
@@ -79,6 +109,18 @@ function project(product: Product, { got, terms, sample, seed }: WholeOutput): P
     measured.push({ at, error: Math.abs(got.data[at] - sample.want[n]) });
   }
   return new Projection(product, got, { measured, u: dtypes[terms.dtype].u }, seed);
+}
+
+/** √(Σ(got − want)² ÷ Σ want²) of the sampled elements that are finite. */
+function relativeError({ got, sample }: WholeOutput): number {
+  let [errors, values] = [0, 0];
+  for (const [n, i] of sample.at.entries()) {
+    const error = got.data[i] - sample.want[n];
+    if (!Number.isFinite(error)) continue;
+    errors += error * error;
+    values += sample.want[n] ** 2;
+  }
+  return errors === 0 ? 0 : Math.sqrt(errors / values);
 }
 
 function noteOf({ rows, columns }: Projection, judged: number): string {

@@ -13,8 +13,10 @@ import { along, headsWithinGroups } from "../relations/permutation.ts";
 import { linearIn } from "../relations/scaling.ts";
 import { scores } from "../relations/shifts.ts";
 import { HEAD_SIZES, type Large, MOST_POSITIONS, type Together } from "../large.ts";
+import { setSame } from "../attention-checks.ts";
 import { gradientSampling, querySampling } from "../attention-around.ts";
 import { judgeRow } from "../row.ts";
+import { MOST_TRUTH } from "../sampled.ts";
 import { SCORES, setScores } from "../scores.ts";
 
 /** The most work for all pairs of a query and a key, so that a case takes a few milliseconds. */
@@ -157,6 +159,7 @@ export const forward = judgeRow("attention.forward", {
       v: atRangesEnd(fill(ofValues, seed, "v", [B, S, NKV, HS]), profile, dtype),
     };
     if (SCORES.has(profile)) setScores(profile, seed, inputs.q, inputs.k);
+    else if (work(sizes) > MOST_TRUTH && profile !== "huge") setSame(inputs.v, seed);
     return { inputs, scalars: {} };
   },
   around: none("the bound of all is cheap"),
