@@ -1,10 +1,8 @@
 import * as attention from "../../reference/ops/attention.ts";
 import { axis, type CaseSpec, type Problem, size, type Sizes } from "../case.ts";
 import { asStored, atRangesEnd, fill, type MadeUp, madeUp, unlessHuge } from "../profile.ts";
-import type { DTypeName } from "../../reference/dtype.ts";
 import { none } from "../../reference/none.ts";
 import { integer, streamOf } from "../../reference/random.ts";
-import type { Tensor } from "../../reference/tensor.ts";
 import { allAs, type Cut, type Lengths, lengthsIn, type Part, sampled } from "../at-scale.ts";
 import { alikeKeys, both, counted, mirroredAlong, savedAgain } from "../cancelling.ts";
 import { COUNTED, MEASURED, SIDES, zeroSum } from "../probes.ts";
@@ -17,7 +15,7 @@ import { setSame } from "../attention-checks.ts";
 import { gradientSampling, querySampling } from "../attention-around.ts";
 import { judgeRow } from "../row.ts";
 import { MOST_TRUTH } from "../sampled.ts";
-import { SCORES, setScores } from "../scores.ts";
+import { SCORES, setScores, withRoom } from "../scores.ts";
 
 /** The most work for all pairs of a query and a key, so that a case takes a few milliseconds. */
 const MOST_WORK = 30_000;
@@ -29,17 +27,6 @@ const PAIR = 10;
  * score is so large that its own error blurs the softmax.
  */
 const QUERY_SCALES: Partial<Record<MadeUp, number>> = { large: 1 / 2048 };
-
-/**
- * In float16 a large dy would bring dq beyond 65,504 in its truth or its bound, so that nearly all of it were unjudged: three
- * queries of four have a dy that leaves dq room. The fourth keeps it large, since dk and dv have the room, and dP has not.
- */
-function withRoom(dy: Tensor<Float32Array>, profile: MadeUp, dtype: DTypeName): Tensor<Float32Array> {
-  if (profile !== "large" || dtype !== "float16") return dy;
-  const [, T, NH, HS] = dy.shape;
-  const data = dy.data.map((x, i) => ((Math.floor(i / (NH * HS)) % T) % 4 === 1 ? x : x / 256));
-  return { data, shape: dy.shape };
-}
 
 /** Upstream gradients are small where v is huge: float16 holds dP and what follows from it. */
 function gradientProfile(profile: MadeUp): MadeUp {
