@@ -52,12 +52,16 @@ export interface Part<Input extends string = string, Output extends string = str
   /** Scalars that differ in the small problem. */
   readonly scalars?: Scalars;
   /** The allowances, if the small problem lacks numbers that a correct kernel may read; with the errors that the kernel declares. */
-  readonly bound?: (
-    problem: Problem,
-    target: Target,
-    errorsOf: (inputs: Inputs) => Errors<string>,
-  ) => Readonly<Record<string, Allowance>>;
+  readonly bound?: PartBound;
+  /** Allowances that are not above those, and cost a fraction of them: what lies within is within the bound. */
+  readonly least?: PartBound;
 }
+
+type PartBound = (
+  problem: Problem,
+  target: Target,
+  errorsOf: (inputs: Inputs) => Errors<string>,
+) => Readonly<Record<string, Allowance>>;
 
 /** How a row's fixture at scale is made: the sizes of its case, and everything else from those. */
 export interface ScaleRow<Input extends string = string, Output extends string = string, S = Scalars, Z = Sizes> {

@@ -1,10 +1,12 @@
 // Small problems around elements of a large attention: a query with the keys that it sees; a key with the queries that see it.
 import type { Allowances, Errors, Reals } from "../reference/bounds.ts";
 import { smallest } from "../reference/lists.ts";
-import { forwardBound, keyGradientBound, queryGradientBound } from "../reference/ops/attention.bound.ts";
+import { forwardBound, queryGradientBound } from "../reference/ops/attention.bound.ts";
+import { keyGradientBound, leastKeyGradientBound } from "../reference/ops/attention.keys.bound.ts";
 import { visibleKeys } from "../reference/ops/attention.ts";
 import type { GradientInput } from "../reference/ops/attention.slopes.bound.ts";
 import { integer, streamOf } from "../reference/random.ts";
+import type { Inputs } from "../reference/operation.ts";
 import type { Target } from "../reference/targets.ts";
 import { allAs, type Cut, type Part } from "./at-scale.ts";
 import { type Around, cutOut } from "./around.ts";
@@ -94,7 +96,7 @@ const aroundKeys: Around = (problem, output, list) => {
 
 /**
  * A part for each key of one group: the queries that see it are heads of one token, so that each sees the key, and their terms
- * add up. A kernel that recomputes lse or D does so from all keys, so the bounds come from the whole group.
+ * add up. A kernel that recomputes lse or D does so from all keys, so the bounds come from the whole group; `least` does without.
  */
 function keyParts(
   problem: Problem,
@@ -111,13 +113,13 @@ function keyParts(
     shape: [1, heads, T - first],
     at: (i) => (b * NH + group * heads + Math.floor(i / (T - first))) * T + first + (i % (T - first)),
   };
-  const wholeGroup = cutOut(problem, {
-    inputs: { ...allAs(onQueries, queries), ...allAs(onKeys, tokensOf(shape, [b * S, S], [group, 1], NKV)), lse },
-    outputs: {},
-  });
-  let bounds: Allowances<"dk" | "dv"> | undefined; // of all keys, taken once
-  const boundsFor = (target: Target, errors: Errors<string>): Allowances<"dk" | "dv"> =>
-    (bounds ??= keyGradientBound(wholeGroup.inputs as Reals<GradientInput>, keys, target, errors));
+  const boundsFor = (target: Target, errorsOf: (inputs: Inputs) => Errors<string>): KeyBounds =>
+    boundsOf(problem, target, `${b} ${group} ${keys.join()}`, () => {
+      const onAll = tokensOf(shape, [b * S, S], [group, 1], NKV);
+      const cuts = { ...allAs(onQueries, queries), ...allAs(onKeys, onAll), lse };
+      const { inputs } = cutOut(problem, { inputs: cuts, outputs: {} });
+      return keyGradientBound(inputs as Reals<GradientInput>, keys, target, errorsOf(inputs));
+    });
   return keys.map((key, n): Part => {
     const since = Math.max(0, key + T - S);
     const count = heads * (T - since);
@@ -142,12 +144,25 @@ function keyParts(
       outputs: { [output]: own.at },
       keep: { [output]: columns.get(key)! },
       bound: (_, target, errorsOf) => {
-        const all = boundsFor(target, errorsOf(wholeGroup.inputs));
-        const { data } = all[output as "dk" | "dv"];
+        const { data } = boundsFor(target, errorsOf)[output as "dk" | "dv"];
         return { [output]: { data: data.slice(n * HS, (n + 1) * HS), shape: own.shape } };
       },
+      least: ({ inputs }, target, errorsOf) =>
+        leastKeyGradientBound(inputs as Reals<GradientInput>, target, errorsOf(inputs)),
     };
   });
+}
+
+type KeyBounds = Allowances<"dk" | "dv">;
+const kept = new WeakMap<Problem, { readonly target: Target; readonly bounds: Map<string, KeyBounds> }>();
+
+/** Bounds of some keys of a problem, taken once for dk and dv. */
+function boundsOf(problem: Problem, target: Target, keys: string, take: () => KeyBounds): KeyBounds {
+  let own = kept.get(problem);
+  if (own?.target !== target) kept.set(problem, (own = { target, bounds: new Map() }));
+  const bounds = own.bounds.get(keys) ?? take();
+  own.bounds.set(keys, bounds);
+  return bounds;
 }
 
 /** How attention's outputs are sampled: whole rows of y and dq, whole numbers of lse. */

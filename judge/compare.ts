@@ -153,6 +153,12 @@ export function compareOutput(
   };
 }
 
+/** Whether a number is judged by a finite truth and allowance, and lies within. */
+export function isWithin(got: number, want: number, allowance: number, dtype: DTypeName): boolean {
+  const bound = boundIn(want, allowance, dtypes[dtype]);
+  return bound < Infinity && Math.abs(got - want) <= bound && isAccepted(got, want, allowance, dtype);
+}
+
 /** Whether a number of a lower dtype is the rounding of some number within the allowance; its two sides may differ. */
 function isAccepted(got: number, want: number, allowance: number, dtype: DTypeName): boolean {
   if (dtype === "float32") return true;

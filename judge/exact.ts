@@ -1,10 +1,11 @@
 // Elements of a large output against truth and bound, from small problems around them.
-import type { Errors } from "../reference/bounds.ts";
+import type { Allowance, Errors } from "../reference/bounds.ts";
 import type { Inputs, Operation } from "../reference/operation.ts";
 import type { Tensor } from "../reference/tensor.ts";
 import { type Around, cutOut } from "./around.ts";
 import type { Problem } from "./case.ts";
-import { type Comparison, compareOutput, type Expected, indexOf } from "./compare.ts";
+import type { Part } from "./at-scale.ts";
+import { type Comparison, compareOutput, type Expected, indexOf, isWithin } from "./compare.ts";
 import type { Terms } from "./terms.ts";
 import { allowancesOf, declaredErrors, truth } from "./verdict.ts";
 
@@ -26,17 +27,24 @@ export interface Exact {
   readonly allowed: readonly number[];
 }
 
-/** Truth and allowance at `spots`, flat indices, ascending. */
-export function exactAt({ around, operation, problem, terms, output }: Source, spots: readonly number[]): Exact {
-  const { target } = terms;
-  const errorsOf = (inputs: Inputs): Errors<string> => declaredErrors(inputs, target);
+/**
+ * Truth and allowance at `spots`, flat indices, ascending. Of an output that is `got`, what lies within a smaller allowance may have that
+ * one in place of its own.
+ */
+export function exactAt(source: Source, spots: readonly number[], got?: Tensor): Exact {
+  const { around, operation, problem, output } = source;
   const [at, want, allowed]: [number[], number[], number[]] = [[], [], []];
   for (const part of spots.length === 0 ? [] : around(problem, output, spots)) {
     const small = cutOut(problem, part);
     const wanted = truth(operation, small)[output];
-    const bound = (part.bound?.(small, target, errorsOf) ?? allowancesOf(operation, small, target))[output];
     const locate = part.outputs[output]!;
-    for (const i of part.keep?.[output] ?? wanted.data.keys()) {
+    const places = [...(part.keep?.[output] ?? wanted.data.keys())];
+    const isEnough =
+      got &&
+      (({ data }: Allowance) =>
+        places.every((i) => isWithin(got.data[locate(i)], wanted.data[i], data[i], source.terms.dtype)));
+    const bound = allowanceOf(source, part, small, isEnough);
+    for (const i of places) {
       at.push(locate(i));
       want.push(wanted.data[i]);
       allowed.push(bound.data[i]);
@@ -50,6 +58,19 @@ export function someOf({ at, want, allowed }: Exact, isChosen: (i: number) => bo
   const chosen = [...at.keys()].filter((n) => isChosen(at[n]));
   const of = (list: readonly number[]): number[] => chosen.map((n) => list[n]);
   return { at: of(at), want: of(want), allowed: of(allowed) };
+}
+
+/** The allowance of a part's output, or a smaller one where that is enough. */
+function allowanceOf(
+  { operation, terms: { target }, output }: Source,
+  part: Part,
+  small: Problem,
+  isEnough: ((least: Allowance) => boolean) | undefined,
+): Allowance {
+  const errorsOf = (inputs: Inputs): Errors<string> => declaredErrors(inputs, target);
+  const least = isEnough && part.least?.(small, target, errorsOf)[output];
+  if (least !== undefined && isEnough?.(least) === true) return least;
+  return (part.bound?.(small, target, errorsOf) ?? allowancesOf(operation, small, target))[output];
 }
 
 /** The same elements as tensors of one axis. */

@@ -52,6 +52,7 @@ export const atSample =
       const more = exactAt(
         source,
         whole.suspects.filter((i) => !known.has(i)),
+        got,
       );
       const judged = {
         at: [...sample.at, ...more.at],

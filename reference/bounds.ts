@@ -23,3 +23,13 @@ export function allowances(shape: readonly number[]): Allowance {
 export function reader(t: Tensor<Floats>, errors?: Tensor): (i: number) => Approx {
   return (i) => ({ value: t.data[i], error: errors === undefined ? 0 : errors.data[i] });
 }
+
+/** Numbers with their errors. */
+export interface Numbers {
+  readonly data: Floats;
+  readonly error: Floats;
+}
+
+export function numbers(t: Tensor, errors?: Tensor): Numbers {
+  return { data: t.data, error: errors?.data ?? new Float64Array(t.data.length) };
+}

@@ -29,6 +29,7 @@ class Sizes {
   private at = 0;
   private left = 0;
   private rest = 0;
+  private most = 0;
 
   add(bucket: number, size: number): void {
     this.counts[bucket]++;
@@ -41,27 +42,37 @@ class Sizes {
   begin(): void {
     this.at = this.high + 1;
     this.left = 0;
-    this.rest = 0;
   }
 
   /** At most by how much the next largest term adds to those before it. */
   next(): number {
-    while (this.left === 0) {
-      if (this.at <= this.low) return 0;
-      this.at--;
-      this.left = this.counts[this.at];
-      this.rest = this.sums[this.at];
-    }
+    if (this.left === 0 && !this.open()) return 0;
     this.left--;
-    const most = Math.min(this.rest, this.largest[this.at]);
+    const most = this.rest < this.most ? this.rest : this.most;
     this.rest -= most;
     return most;
   }
 
+  /** Goes on to the next smaller size of which there are terms. */
+  private open(): boolean {
+    while (this.at > this.low) {
+      this.at--;
+      this.left = this.counts[this.at];
+      if (this.left === 0) continue;
+      this.rest = this.sums[this.at];
+      this.most = this.largest[this.at];
+      return true;
+    }
+    return false;
+  }
+
   clear(): void {
-    this.counts.fill(0, this.low, this.high + 1);
-    this.sums.fill(0, this.low, this.high + 1);
-    this.largest.fill(0, this.low, this.high + 1);
+    // A call of `fill` costs more than these few stores.
+    for (let bucket = this.low; bucket <= this.high; bucket++) {
+      this.counts[bucket] = 0;
+      this.sums[bucket] = 0;
+      this.largest[bucket] = 0;
+    }
     this.low = BUCKETS;
     this.high = -1;
   }
@@ -73,7 +84,8 @@ const [above, below] = [new Sizes(), new Sizes()];
 
 /** M_2 + … + M_n of `count` terms, given at their farthest from zero; a term that may have either sign is given twice. */
 export function nodesOf(terms: readonly number[], count: number): number {
-  for (const t of terms) {
+  for (let i = 0; i < terms.length; i++) {
+    const t = terms[i]; // an iterator would take as long as all the rest
     const size = t < 0 ? -t : t;
     if (!(size > 0)) continue;
     cell[0] = size;

@@ -3,11 +3,11 @@
 // The rows list the forms that are covered. Where sums are rescaled to a new maximum, each e⁰ may err; lse is computed in base
 // e or 2. Not covered: a factor that rescales as 2^fma(m, log2 e, −m' · log2 e), which loses u · |m'| every time, even where m' = m
 // (softmax.row.bound.ts). dk and dv are summed over queries and heads in any order, with any partial sums.
-import { type Allowances, allowances, type Errors, type Reals } from "../bounds.ts";
+import { type Allowances, allowances, type Errors, numbers, type Reals } from "../bounds.ts";
 import type { Target } from "../targets.ts";
 import { checkShapes } from "../tensor.ts";
 import { AttentionSlopes, type GradientInput } from "./attention.slopes.bound.ts";
-import { numbers, AttentionWeights } from "./attention.weights.bound.ts";
+import { AttentionWeights } from "./attention.weights.bound.ts";
 import { defineOp } from "../define-op.ts";
 import { none } from "../none.ts";
 import * as attention from "./attention.ts";
@@ -199,38 +199,4 @@ export function queryGradientBound(
   const dq = allowances(inputs.q.shape);
   if (keys > 0) for (let i = 0; i < dq.data.length; i++) dq.data[i] = slopes.ofQuery(0, 0, keys, i);
   return { dq };
-}
-
-/**
- * The same for some keys of one group: dy, q, y: [1, T, heads, HS], k, v: [1, S, 1, HS], lse: [1, heads, T] → allowances for dk
- * and dv: [keys, HS].
- */
-export function keyGradientBound(
-  inputs: Reals<GradientInput>,
-  keys: readonly number[],
-  target: Target,
-  errors: Errors<GradientInput>,
-): Allowances<"dk" | "dv"> {
-  const slopes = new AttentionSlopes(inputs, target, errors);
-  const { a, p, ds, dy, qs, weights } = slopes;
-  const { T, NH, HS } = slopes.shape;
-  const sums = () => keys.map(() => Array.from({ length: HS }, () => a.sum(NH * T)));
-  const [sumsK, sumsV] = [sums(), sums()];
-  for (let h = 0; h < NH; h++) {
-    for (let t = 0; t < T; t++) {
-      const seen = slopes.read(0, h, t);
-      const query = slopes.query(0, h, t);
-      for (const [n, j] of keys.entries()) {
-        if (j >= seen) continue;
-        for (let i = 0; i < HS; i++) {
-          sumsK[n][i].addProduct(ds.data[j], qs.data[query + i], ds.error[j], qs.error[query + i]);
-          sumsV[n][i].addProduct(p.data[j], dy.data[query + i], p.error[j], dy.error[query + i]);
-        }
-      }
-    }
-  }
-  const [dk, dv] = [allowances([keys.length, HS]), allowances([keys.length, HS])];
-  dk.data.set(sumsK.flat().map((sum) => weights.scaled(sum.total(), sum.magnitude).error));
-  dv.data.set(sumsV.flat().map((sum) => sum.total().error));
-  return { dk, dv };
 }

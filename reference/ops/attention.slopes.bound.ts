@@ -1,11 +1,11 @@
 // The weights and slopes of one query, P and dS, and how far a correct kernel's may lie off: dq is a sum of the slopes over keys,
 // dk and dv are sums over queries.
-import { type Reals, reader, type Errors } from "../bounds.ts";
+import { type Numbers, numbers, type Reals, reader, type Errors } from "../bounds.ts";
 import { type Approx, type Arithmetic, gamma } from "../rounding.ts";
 import type { Target } from "../targets.ts";
 import { checkShapes } from "../tensor.ts";
 import { visibleKeys } from "./attention.ts";
-import { AttentionWeights, type Numbers, numbers } from "./attention.weights.bound.ts";
+import { AttentionWeights } from "./attention.weights.bound.ts";
 
 export type GradientInput = "dy" | "q" | "k" | "v" | "y" | "lse";
 
@@ -98,21 +98,45 @@ export class AttentionSlopes {
     }
     const D = a.either(sum.total(), products.total());
 
-    // dS = P · (dP − D), where −D may have passed through all additions of dP; then the scale, which P may be multiplied by
-    // first.
-    const additions = gamma(HS, a.u) * (Math.abs(D.value) + D.error);
     for (let j = 0; j < keys; j++) {
-      const slope = a.rounded(ds.data[j] - D.value, ds.error[j] + D.error + additions);
       const weight = { value: p.data[j], error: p.error[j] };
-      const dS = a.store("dS", a.multiply(weight, slope));
-      const scaled = a.either(
-        weights.timesScale(dS),
-        a.multiply(weights.timesScale(weight), slope),
-        a.multiply(weight, weights.timesScale(slope)),
-      );
+      const scaled = this.scaledSlope(weight, { value: ds.data[j], error: ds.error[j] }, D);
       [ds.data[j], ds.error[j]] = [scaled.value, scaled.error];
     }
     return keys;
+  }
+
+  /**
+   * P, and dS times the scale, of the first key for the first query of head h, by a kernel that takes lse and y as they were saved: never
+   * more than `read` allows.
+   */
+  fromSaved(h: number): { readonly p: Approx; readonly ds: Approx } {
+    const { a, weights, dy, yAt, lseAt } = this;
+    const { T, HS } = this.shape;
+    const [query, key] = [this.query(0, h, 0), this.firstKey(0, this.group(h))];
+    const sum = a.sum(HS);
+    for (let i = 0; i < HS; i++) {
+      const y = yAt(query + i);
+      sum.addProduct(dy.data[query + i], y.value, dy.error[query + i], y.error);
+    }
+    const p = weights.ofKey(query, key, lseAt(h * T));
+    const dP = a.store("dP", this.slope(query, key));
+    return { p, ds: this.scaledSlope(p, dP, sum.total()) };
+  }
+
+  /**
+   * dS = P · (dP − D), where −D may have passed through all additions of dP; then the scale, which P may be multiplied by first.
+   */
+  private scaledSlope(weight: Approx, dP: Approx, D: Approx): Approx {
+    const { a, weights, shape } = this;
+    const additions = gamma(shape.HS, a.u) * (Math.abs(D.value) + D.error);
+    const slope = a.rounded(dP.value - D.value, dP.error + D.error + additions);
+    const dS = a.store("dS", a.multiply(weight, slope));
+    return a.either(
+      weights.timesScale(dS),
+      a.multiply(weights.timesScale(weight), slope),
+      a.multiply(weight, weights.timesScale(slope)),
+    );
   }
 
   /** How far dq of the query that was read may lie off, of its number i. */

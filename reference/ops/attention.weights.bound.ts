@@ -13,27 +13,17 @@
 //
 // Its own exponential errs even where it has the largest score, for 2^fma(s, L, −m · L) has not the argument 0. Nor has (m − m) / √HS, where a
 // quotient of zero may be some subnormal number: there the promise says nothing of attention.
+import type { Numbers } from "../bounds.ts";
 import { shareOf } from "../domains.ts";
 import { dtypes, formats } from "../dtype.ts";
 import { exp, log } from "../elementary.ts";
 import { type Approx, Arithmetic, type Sum } from "../rounding.ts";
 import type { Target } from "../targets.ts";
-import type { Floats, Tensor } from "../tensor.ts";
 import { risesAfter } from "./softmax.rises.bound.ts";
 import { exponentialAccuracy, growth, spreadOf } from "./softmax.spread.bound.ts";
 
 const { minNormal, minSubnormal, max: MAX, u: NEAREST } = dtypes.float32;
 const { LN2, LOG2E } = Math;
-
-/** Numbers with their errors. */
-export interface Numbers {
-  readonly data: Floats;
-  readonly error: Floats;
-}
-
-export function numbers(t: Tensor, errors?: Tensor): Numbers {
-  return { data: t.data, error: errors?.data ?? new Float64Array(t.data.length) };
-}
 
 /** The weights of one query after another: what it holds belongs to the query read last. */
 export class AttentionWeights {
@@ -199,19 +189,30 @@ export class AttentionWeights {
 
   /** p of key j as the backward sees it: the exact one is e^(s − saved), saved being what the forward left for lse. */
   fromSaved(j: number, saved: Approx): Approx {
-    const s = this.score[j];
-    const sError = this.scoreError[j];
+    const score = { value: this.score[j], error: this.scoreError[j] };
     const gap = Math.abs(this.lse.value - saved.value);
     const lseError = Math.max(saved.error, this.lse.error + gap); // the saved one, or recomputed
-    const size = Math.abs(saved.value) + lseError;
-    const x = Math.abs(s - saved.value) + sError + lseError;
-    // In base 2, score and lse each have a factor of their own, or their difference has one.
-    const argument =
-      (this.scaleSpread + 3 * this.rounding) * (Math.abs(s) + sError) + this.rounding * (2 * size + 3 * x);
-    const byLse = sError + lseError + argument + this.functionSpread(x, 1);
+    const byLse = this.spreadByLse(score, { value: saved.value, error: lseError });
     const bySum = this.weightSpread(j, 1) + this.sumSpread + this.normalSpread + gap;
-    const value = exp(s - saved.value);
+    const value = exp(score.value - saved.value);
     return this.a.store("P", { value, error: value * growth(Math.max(byLse, bySum)) + this.loss(j) });
+  }
+
+  /** The same of the key at k.data[key] and the query at q.data[query] alone, by the saved lse: not above that, since x ≤ growth(x). */
+  ofKey(query: number, key: number, saved: Approx): Approx {
+    this.read(query, key, 0, 1);
+    const score = { value: this.score[0], error: this.scoreError[0] };
+    const value = exp(score.value - saved.value);
+    return this.a.store("P", { value, error: value * this.spreadByLse(score, saved) });
+  }
+
+  /** log(weight) as s − lse. */
+  private spreadByLse(score: Approx, lse: Approx): number {
+    const x = Math.abs(score.value - lse.value) + score.error + lse.error;
+    // In base 2, score and lse each have a factor of their own, or their difference has one.
+    const ofScore = (this.scaleSpread + 3 * this.rounding) * (Math.abs(score.value) + score.error);
+    const ofBoth = this.rounding * (2 * (Math.abs(lse.value) + lse.error) + 3 * x);
+    return score.error + lse.error + (ofScore + ofBoth) + this.functionSpread(x, 1);
   }
 
   /** A sum of terms that contain the scale. The scale may be applied at the end: until then the sum is that much larger. */
@@ -233,8 +234,13 @@ export class AttentionWeights {
   /** Numbers that may have been multiplied by the scale first: they may then have been flushed to zero. */
   factor({ data, error }: Numbers): Numbers {
     if (!this.a.target.flushes) return { data, error };
-    const lost = (x: number, i: number): number => (Math.abs(x) * this.scale - error[i] < minNormal ? Math.abs(x) : 0);
-    return { data, error: Float64Array.from(data, (x, i) => Math.max(error[i], lost(x, i))) };
+    const enlarged = new Float64Array(data.length);
+    for (let i = 0; i < data.length; i++) {
+      const size = Math.abs(data[i]);
+      const lost = size * this.scale - error[i] < minNormal ? size : 0;
+      enlarged[i] = Math.max(error[i], lost);
+    }
+    return { data, error: enlarged };
   }
 
   /**
