@@ -41,5 +41,7 @@ export { customTarget } from "./reference/custom-target.ts";
  */
 export * as reference from "./reference/index.ts";
 export type { OpName } from "./reference/ops/index.ts";
+export type { SumOrder } from "./reference/sum-order.ts";
+export type { SumTree } from "./reference/sum-tree.ts";
 export { type Target, targets } from "./reference/targets.ts";
 export { type Tensor, tensor } from "./reference/tensor.ts";

@@ -42,6 +42,10 @@ export function addTerms(command: Command): Command {
       "whose accuracies are allowed: wgsl, ieee, cuda, … or a JSON file (default: wgsl)",
     )
     .option("--store <list>", "intermediates or inputs declared as stored low, such as P=bfloat16,dS=bfloat16")
+    .option(
+      "--sum <order>",
+      "the order of summation that the kernel has, such as blocked:64, pairwise, depth:20 or tree:FILE; dx=blocked:64,dw=pairwise for single sums (docs/orders.md)",
+    )
     .addOption(
       new Option("--nondeterministic", "two runs may differ in bits: compare them within their bounds").conflicts(
         "bitwise",

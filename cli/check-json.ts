@@ -6,6 +6,7 @@ import type { Examination } from "../judge/examination.ts";
 import { summarise } from "../judge/regimes.ts";
 import type { Target } from "../reference/targets.ts";
 import { type CheckOptions, DEFAULT_RUNS } from "./check-options.ts";
+import { sumsInWords } from "../judge/sums.ts";
 import { jsonText } from "./output.ts";
 import { version } from "./version.ts";
 
@@ -35,7 +36,7 @@ export function checkJson(run: CheckRun): string {
       adapter: where,
       dtype,
       target: target.name,
-      declarations: { stores: target.stores ?? {}, nondeterministic, bitwise },
+      declarations: { stores: target.stores ?? {}, sums: sumsInWords(target), nondeterministic, bitwise },
       seed,
       ...(budget === undefined ? { runs } : { budget }),
       ...(options.sizes === undefined ? {} : { sizes: options.sizes }),

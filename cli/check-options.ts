@@ -27,6 +27,7 @@ export interface CheckOptions {
   readonly dtype: "float32" | "bfloat16" | "float16";
   readonly target?: string;
   readonly store?: string;
+  readonly sum?: string;
   readonly nondeterministic?: boolean;
   readonly bitwise?: boolean;
   readonly allowUnjudged?: number;

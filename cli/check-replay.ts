@@ -19,7 +19,7 @@ import { reasonLines, verdictIn } from "./reasons.ts";
 import { say } from "./output.ts";
 import { catchSignals } from "./signals.ts";
 import { statuses, statusOfVerdict } from "./statuses.ts";
-import { chooseTarget, declare } from "./terms.ts";
+import { targetOf, underOrder } from "./terms.ts";
 import { counted } from "./words.ts";
 
 /** Runs one case, or one relation at a case, and prints everything about it. */
@@ -27,7 +27,7 @@ export async function replay(line: string, options: CheckOptions): Promise<numbe
   const { chosen, case: c, relation } = parseReplay(line);
   const { operation, spec } = chosen;
   const problem = buildCase(spec, c, options.dtype, realInputs);
-  const target = declare(chooseTarget(options.target), options.store, [operation]);
+  const target = targetOf(options, [operation]);
   const { signal } = catchSignals();
   const candidates = await unlessInterrupted(openCandidates(options, [chosen], signal));
   if (candidates === undefined) return statuses.interrupted;
@@ -47,14 +47,14 @@ export async function replay(line: string, options: CheckOptions): Promise<numbe
       deterministic,
       bitwise,
     };
-    say([line, `${candidates.where}, ${options.dtype}, target ${target.name}`]);
+    say([line, `${candidates.where}, ${options.dtype}, target ${target.name}${underOrder(target, operation)}`]);
     return replayRelation(relation, trial, bitwise, options.allowUnjudged);
   }
   const verdict = await unlessInterrupted(
     judgeProblem(operation, candidate, problem, { target, dtype: options.dtype }, comparing(spec, c)),
   );
   if (verdict === undefined) return finish(interrupted, true);
-  say([formatCase(c), `${candidates.where}, ${options.dtype}, target ${target.name}`]);
+  say([formatCase(c), `${candidates.where}, ${options.dtype}, target ${target.name}${underOrder(target, operation)}`]);
   for (const { output, elements, unjudged, outside, worst, at, note } of verdict.comparisons) {
     const counts = `${counted(elements, "element")}, ${unjudged} unjudged, ${outside} outside`;
     say(`${output}: ${counts}, worst ${worst.toPrecision(3)} of its bound`);

@@ -32,7 +32,7 @@ import { reasonLines, verdictIn } from "./reasons.ts";
 import { catchSignals } from "./signals.ts";
 import { statusOfVerdict } from "./statuses.ts";
 import { isJudges } from "../judge/verdict.ts";
-import { chooseTarget, declare } from "./terms.ts";
+import { targetOf, treeFiles } from "./terms.ts";
 import { counted } from "./words.ts";
 
 /** Checks the chosen ops, prints what was found, and returns the exit status. */
@@ -43,9 +43,13 @@ export async function check(options: CheckOptions): Promise<number> {
   const all = choose(options.op ?? []);
   const chosen = options.sizes === undefined ? all : chosenWithin(all, options.sizes);
   const operations = chosen.map(({ operation }) => operation);
-  const target = declare(chooseTarget(options.target), options.store, operations);
+  const target = targetOf(options, operations);
   const { json, overwrite, kernel } = options;
-  const replacing = { overwrite, inputs: [options.target, kernel], report: beginnings.check };
+  const replacing = {
+    overwrite,
+    inputs: [options.target, kernel, ...treeFiles(options.sum)],
+    report: beginnings.check,
+  };
   const file = json === undefined ? undefined : openResult("--json", json, replacing);
   const seed = options.seed ?? Math.floor(Math.random() * LARGEST_CASE_SEED);
   const { signal, release } = catchSignals();
@@ -152,7 +156,7 @@ function print({ results, seed, options, target, conclusion, isInterrupted, notS
 
 /** The options that a replay needs to judge the same candidate on the same terms. */
 function candidateOptions(options: CheckOptions): string {
-  const { adapter, exec, kernel, timeout, memory, dtype, target, store } = options;
+  const { adapter, exec, kernel, timeout, memory, dtype, target, store, sum } = options;
   const { nondeterministic, bitwise, allowUnjudged } = options;
   return [
     adapter === "auto" ? "" : ` --adapter ${adapter}`,
@@ -163,6 +167,7 @@ function candidateOptions(options: CheckOptions): string {
     dtype === "float32" ? "" : ` --dtype ${dtype}`,
     quoted("target", target),
     quoted("store", store),
+    quoted("sum", sum),
     nondeterministic === true ? " --nondeterministic" : "",
     bitwise === true ? " --bitwise" : "",
     allowUnjudged === undefined ? "" : ` --allow-unjudged ${allowUnjudged}`,

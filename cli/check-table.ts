@@ -66,13 +66,17 @@ export function lastLines(results: readonly Checked[]): string[] {
   const kernels = counted(results.length, "kernel");
   const names = (list: readonly Checked[]): string => list.map(({ report }) => report.op).join(", ");
   const outside = failed.filter(({ report }) => report.failures.some(({ worst }) => worst !== undefined)).length;
-  const inside = results.length === 1 ? "its bound" : "their bounds";
+  const orders = new Set(results.map(({ order }) => order));
+  const under = [...orders].flatMap((order) => (order === undefined ? [] : [` under ${order}`])).join(", ");
+  const inside = `${results.length === 1 ? "its bound" : "their bounds"}${under}`;
   const judged = results.reduce((n, { report }) => n + report.elements - report.unjudged, 0);
   return [
     ...(open.length === 0 ? [] : [`${open.length} of ${kernels} inconclusive: ${names(open)}`]),
     ...(failed.length === 0
       ? []
-      : [`${failed.length} of ${kernels} failed, ${outside} of them by numbers outside the bounds: ${names(failed)}`]),
+      : [
+          `${failed.length} of ${kernels} failed, ${outside} of them by numbers outside the bounds${under}: ${names(failed)}`,
+        ]),
     ...(failed.length + open.length > 0 || results.length === 0
       ? []
       : [`${kernels} within ${inside}, ${counted(judged, "element")} judged${unsampled(results)}`]),

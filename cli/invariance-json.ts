@@ -4,6 +4,7 @@ import type { Invariance } from "../judge/invariance/invariance.ts";
 import type { Target } from "../reference/targets.ts";
 import { finite } from "./check-json.ts";
 import type { InvarianceOptions } from "./invariance-options.ts";
+import { sumsInWords } from "../judge/sums.ts";
 import { jsonText } from "./output.ts";
 import { version } from "./version.ts";
 
@@ -31,7 +32,7 @@ export function invarianceJson(run: InvarianceRun): string {
       adapter: where,
       dtype,
       target: target.name,
-      declarations: { stores: target.stores ?? {}, nondeterministic, bitwise },
+      declarations: { stores: target.stores ?? {}, sums: sumsInWords(target), nondeterministic, bitwise },
       seed,
       ...(budget === undefined ? {} : { budget }),
       ...(sizes === undefined ? {} : { sizes }),

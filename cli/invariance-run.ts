@@ -20,7 +20,7 @@ import { openProgress } from "./progress.ts";
 import { reasonLines, verdictIn } from "./reasons.ts";
 import { catchSignals } from "./signals.ts";
 import { statusOfVerdict } from "./statuses.ts";
-import { chooseTarget, declare } from "./terms.ts";
+import { targetOf, treeFiles } from "./terms.ts";
 import { counted } from "./words.ts";
 
 /** Maps the chosen ops, prints what was found, and returns the exit status. */
@@ -31,9 +31,13 @@ export async function invariance(options: InvarianceOptions): Promise<number> {
   const chosen = choose(options.op ?? []);
   const rooms = roomsOf(chosen, options.sizes);
   const operations = chosen.map(({ operation }) => operation);
-  const target = declare(chooseTarget(options.target), options.store, operations);
+  const target = targetOf(options, operations);
   const { json, overwrite, kernel } = options;
-  const replacing = { overwrite, inputs: [options.target, kernel], report: beginnings.invariance };
+  const replacing = {
+    overwrite,
+    inputs: [options.target, kernel, ...treeFiles(options.sum)],
+    report: beginnings.invariance,
+  };
   const file = json === undefined ? undefined : openResult("--json", json, replacing);
   const seed = options.seed ?? Math.floor(Math.random() * LARGEST_CASE_SEED);
   const { signal, release } = catchSignals();

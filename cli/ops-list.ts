@@ -41,7 +41,7 @@ function spaced(sections: readonly (readonly string[])[]): string[] {
 
 /** All that an op's rows declare, and all that a kernel of it may declare. */
 function plain({ operation, spec }: Chosen) {
-  const { name, summary, inputs, integers, scalars, outputs, exact, wide, stores, covered } = operation;
+  const { name, summary, inputs, integers, scalars, outputs, exact, wide, stores, sums, covered } = operation;
   return {
     name,
     summary,
@@ -53,8 +53,10 @@ function plain({ operation, spec }: Chosen) {
     exact,
     wide,
     stores,
+    sums,
     declarations: {
       stores: storable(operation),
+      sums,
       formats: Object.keys(formats),
       nondeterministic: "two runs may differ in bits",
       bitwise: "bits do not depend on a row's position",
@@ -83,7 +85,7 @@ function storable({ stores, inputs, integers }: Operation): Record<string, strin
 }
 
 function inFull(operation: Operation): string[] {
-  const { name, summary, inputs, integers, scalars, outputs, exact, wide, covered } = operation;
+  const { name, summary, inputs, integers, scalars, outputs, exact, wide, covered, sums, none } = operation;
   const kindOf = (tensor: string) =>
     integers.includes(tensor) ? "int32" : wide.includes(tensor) ? "float32 in every dtype" : "float";
   const width = largest(Object.values({ ...inputs, ...outputs }).map((axes) => axes.length)) + 2;
@@ -106,6 +108,13 @@ function inFull(operation: Operation): string[] {
     ...orNone(
       Object.entries(storable(operation)).flatMap(([store, meaning]) => folded(`  ${store.padEnd(12)} `, meaning)),
     ),
+    "a kernel may declare the order of these sums (--sum NAME=blocked:64)",
+    ...orNone(
+      Object.entries(sums).flatMap(([sum, { of, over }]) =>
+        folded(`  ${sum.padEnd(12)} `, `${of}, over ${over.join(" or ")}`),
+      ),
+      none["sums"],
+    ),
     ...(exact.length === 0 ? [] : [`on integers whose sums stay below 2^24, exact: ${exact.join(", ")}`]),
   ];
 }
@@ -120,6 +129,6 @@ function inWords(kind: ScalarKind): string {
   }[kind];
 }
 
-function orNone(lines: string[]): string[] {
-  return lines.length === 0 ? ["  none"] : lines;
+function orNone(lines: string[], why?: string): string[] {
+  return lines.length === 0 ? [why === undefined ? "  none" : `  none: ${why}`] : lines;
 }

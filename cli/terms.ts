@@ -4,10 +4,14 @@ import { readJson } from "../formats/input.ts";
 import { customTarget } from "../reference/custom-target.ts";
 import type { Operation } from "../reference/operation.ts";
 import { type Target, targets } from "../reference/targets.ts";
+import { declaredOrder, declareSums, parseSums } from "../judge/sums.ts";
 import { declareStores, parseStores } from "../judge/terms.ts";
+import { checkTree, type SumTree } from "../reference/sum-tree.ts";
 import { UserError } from "./errors.ts";
 
 const LARGEST_TARGET_FILE = 1 << 20;
+/** A tree of MOST_LEAVES terms, with a line for each number. */
+const LARGEST_TREE_FILE = 1 << 27;
 
 /** A target by its name, or from a JSON file. */
 export function chooseTarget(name: string | undefined, fallback: keyof typeof targets = "wgsl"): Target {
@@ -27,12 +31,53 @@ export function chooseTarget(name: string | undefined, fallback: keyof typeof ta
   }
 }
 
+/** What a command is told of the terms. */
+export interface TermsGiven {
+  readonly target?: string;
+  readonly store?: string;
+  readonly sum?: string;
+}
+
+/** The target with what the kernels declare: "P=bfloat16,x=tf32" and "dx=blocked:64,dw=pairwise". Each name must be one of some chosen op. */
+export function targetOf({ target, store, sum }: TermsGiven, chosen: readonly Operation[]): Target {
+  const stored = declare(chooseTarget(target), store, chosen);
+  return sum === undefined
+    ? stored
+    : refusing(`--sum ${sum}`, () => declareSums(stored, parseSums(sum, treeIn), chosen));
+}
+
 /** "P=bfloat16,x=tf32" as the target's declarations. Each name must be a store or an input of some chosen op. */
 export function declare(target: Target, list: string | undefined, chosen: readonly Operation[]): Target {
-  if (list === undefined) return target;
+  return list === undefined
+    ? target
+    : refusing(`--store ${list}`, () => declareStores(target, parseStores(list), chosen));
+}
+
+function refusing(option: string, declared: () => Target): Target {
   try {
-    return declareStores(target, parseStores(list), chosen);
+    return declared();
   } catch (error) {
-    throw new UserError(`--store ${list}: ${(error as Error).message}`, { cause: error });
+    throw new UserError(`${option}: ${(error as Error).message}`, { cause: error });
   }
+}
+
+/** ", under the declared order blocked:64", or nothing. */
+export function underOrder(target: Target, operation: Operation): string {
+  const order = declaredOrder(target, operation);
+  return order === undefined ? "" : `, under ${order}`;
+}
+
+/** The files of trees in a list of orders. */
+export function treeFiles(sum: string | undefined): string[] {
+  return [...(sum ?? "").matchAll(/(?:^|,|=)tree:([^,]*)/g)].map(([, path]) => path);
+}
+
+/** The tree in a file that `touchstone order --json` has written. */
+function treeIn(path: string): SumTree {
+  const json = readJson(path, "a tree of additions in JSON", LARGEST_TREE_FILE);
+  const tree = (json as { readonly tree?: unknown } | null)?.tree;
+  if (tree === undefined)
+    throw new RangeError(`${path}: has no field "tree", expected what \`touchstone order --json\` writes`);
+  checkTree(tree);
+  return tree;
 }

@@ -17,6 +17,7 @@ import { WorkerEnded } from "./jobs/workers.ts";
 import { Search } from "./search.ts";
 import type { Excluded } from "./sizes/excluded.ts";
 import type { ModelCase } from "./sizes/model.ts";
+import { declaredOrder } from "./sums.ts";
 import type { Terms } from "./terms.ts";
 import type { Untried } from "./untried.ts";
 
@@ -32,6 +33,8 @@ export interface Checked {
   readonly excluded?: Excluded;
   /** FAIL where the candidate did what no correct kernel does; inconclusive where too little of some output was judged. */
   readonly conclusion: Conclusion;
+  /** The order of summation that the bounds assume, such as "the declared order blocked:64"; absent where any order is allowed. */
+  readonly order?: string;
   readonly isInterrupted: boolean;
   /** What kept the judge itself from going on, after some cases: its files could not be written, or a worker ended. */
   readonly stopped?: Error;
@@ -70,6 +73,7 @@ export async function check(
   const { isInterrupted } = deadline;
   const parts = partsUnder(report.op, report.parts, opsIn(chosen.operation));
   const tried = { ...terms, hasFindings, parts, interrupted: isInterrupted, stopped: stopped?.message };
+  const order = declaredOrder(terms.target, chosen.operation);
   return {
     report,
     ...(examination && { examination }),
@@ -77,6 +81,7 @@ export async function check(
     ...(excluded && { excluded }),
     ...(chosen.model && { model: chosen.model }),
     conclusion: conclude(tried),
+    ...(order !== undefined && { order }),
     isInterrupted,
     ...(stopped && { stopped }),
   };

@@ -6,6 +6,7 @@ import { type Around, cutOut } from "./around.ts";
 import type { Problem } from "./case.ts";
 import type { Part } from "./at-scale.ts";
 import { type Comparison, compareOutput, type Expected, indexOf, isWithin } from "./compare.ts";
+import { withLengths } from "./sums.ts";
 import type { Terms } from "./terms.ts";
 import { allowancesOf, declaredErrors, truth } from "./verdict.ts";
 
@@ -31,8 +32,9 @@ export interface Exact {
  * Truth and allowance at `spots`, flat indices, ascending. Of an output that is `got`, what lies within a smaller allowance may have that
  * one in place of its own.
  */
-export function exactAt(source: Source, spots: readonly number[], got?: Tensor): Exact {
-  const { around, operation, problem, output } = source;
+export function exactAt(given: Source, spots: readonly number[], got?: Tensor): Exact {
+  const { around, operation, problem, output, terms } = given;
+  const source = { ...given, terms: { ...terms, target: withLengths(terms.target, operation, problem) } };
   const [at, want, allowed]: [number[], number[], number[]] = [[], [], []];
   for (const part of spots.length === 0 ? [] : around(problem, output, spots)) {
     const small = cutOut(problem, part);
@@ -42,7 +44,7 @@ export function exactAt(source: Source, spots: readonly number[], got?: Tensor):
     const isEnough =
       got &&
       (({ data }: Allowance) =>
-        places.every((i) => isWithin(got.data[locate(i)], wanted.data[i], data[i], source.terms.dtype)));
+        places.every((i) => isWithin(got.data[locate(i)], wanted.data[i], data[i], terms.dtype)));
     const bound = allowanceOf(source, part, small, isEnough);
     for (const i of places) {
       at.push(locate(i));

@@ -3,6 +3,7 @@
 import type { Inputs, Operation, Outputs, Scalars } from "../reference/operation.ts";
 import { axesOf } from "../reference/operation.ts";
 import type { Tensor } from "../reference/tensor.ts";
+import { withLengths } from "./sums.ts";
 import type { Evaluation } from "../zoo/evaluation.ts";
 
 /** A fused op and its parts. */
@@ -104,6 +105,7 @@ export function fuseOperations(a: Operation, b: Operation): Fused {
     },
     outputs: Object.fromEntries(Object.entries(b.outputs).map(([name, spec]) => [name, renameAxes(spec)])),
     stores: { ...a.stores, ...b.stores },
+    sums: { ...a.sums, ...b.sums },
     covered: { ...a.covered, ...b.covered },
     exact: [], // what passes between them is a sum of products already: it may need more than 24 bits
     wide: [...a.wide, ...b.wide],
@@ -117,10 +119,18 @@ export function fuseOperations(a: Operation, b: Operation): Fused {
     bound: (inputs, scalars, target, errors = {}) => {
       const one = first(inputs, scalars);
       const passed = a.evaluate(one.inputs, one.scalars, Float64Array)[main];
-      const allowed = a.bound(one.inputs, one.scalars, target, splitFirst(errors, a.inputs) as typeof errors)[main];
+      const allowed = a.bound(
+        one.inputs,
+        one.scalars,
+        withLengths(target, a, one),
+        splitFirst(errors, a.inputs) as typeof errors,
+      )[main];
       const two = second(inputs, scalars, passed);
       const secondErrors = Object.fromEntries(rest.map(([name]) => [name, errors[names.inputs.get(name)!]]));
-      return b.bound(two.inputs, two.scalars, target, { ...defined(secondErrors), [names.fed]: allowed });
+      return b.bound(two.inputs, two.scalars, withLengths(target, b, two), {
+        ...defined(secondErrors),
+        [names.fed]: allowed,
+      });
     },
   };
 }

@@ -72,7 +72,7 @@ export class Ruler {
     this.seed = seed;
     this.outputs = outputs;
     this.want = truth(operation, problem);
-    this.scale = operation.bound(widen(problem.inputs), problem.scalars, { ...target, stores: {} });
+    this.scale = operation.bound(widen(problem.inputs), problem.scalars, { ...target, stores: {}, sums: {} });
   }
 
   /** The same in float32, in many variants more. */

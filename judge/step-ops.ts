@@ -5,7 +5,7 @@ import type { Operation } from "../reference/operation.ts";
 import { Arithmetic } from "../reference/rounding.ts";
 import type { Floats, Ints, Tensor } from "../reference/tensor.ts";
 
-const none = { integers: [], scalars: {}, stores: {}, covered: {}, exact: [], wide: [], none: {} } as const;
+const none = { integers: [], scalars: {}, stores: {}, sums: {}, covered: {}, exact: [], wide: [], none: {} } as const;
 
 /** The backward of an addition: its gradient is passed on unchanged, so a recording may hold it under two names. */
 const identity: Operation = {

@@ -21,6 +21,7 @@ import { compareOutput, type Comparison, describeFinding } from "./compare.ts";
 import { isStop } from "./deadline.ts";
 import { WorkerEnded } from "./jobs/workers.ts";
 import type { Missed } from "./missed.ts";
+import { withLengths } from "./sums.ts";
 import type { Terms } from "./terms.ts";
 
 /**
@@ -92,7 +93,8 @@ export function allowancesOf(
   errors: Errors<string> = {},
 ): Record<string, Allowance> {
   const given = roundScalars(operation, scalars);
-  const allowed = operation.bound(widen(inputs), given, target, sums(declaredErrors(inputs, target), errors));
+  const own = withLengths(target, operation, { inputs, scalars });
+  const allowed = operation.bound(widen(inputs), given, own, sums(declaredErrors(inputs, target), errors));
   // On the integer lattice every product and every partial sum is exact, in any order.
   if (profile === "lattice") for (const name of operation.exact) allowed[name].data.fill(0);
   return allowed;

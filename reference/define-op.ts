@@ -4,7 +4,7 @@
 // arguments and results of `evaluate` and `bound`: a name that is misspelt, left out or of the wrong kind does not compile.
 import type { Allowance, Errors } from "./bounds.ts";
 import { isNone, type None } from "./none.ts";
-import type { ScalarKind, StorageOf } from "./operation.ts";
+import type { ScalarKind, StorageOf, SumInfo } from "./operation.ts";
 import type { Target } from "./targets.ts";
 import type { Floats, Ints, Tensor } from "./tensor.ts";
 
@@ -66,6 +66,8 @@ interface Signature<
 interface Claims<I extends Axes, O extends Axes> {
   /** Names of intermediates that a kernel may declare as stored low, with their meaning. */
   readonly stores: Readonly<Record<string, string>>;
+  /** Sums whose order a kernel may declare, by name. */
+  readonly sums: Readonly<Record<string, SumInfo>>;
   /** Outputs that are sums of products: on integers whose sums stay below 2²⁴ a correct kernel has no error at all. */
   readonly exact: readonly NameIn<O>[];
   /** Inputs and outputs that stay float32 whatever dtype the others have: statistics, losses, angles, the optimizer's state. */
@@ -107,6 +109,7 @@ export interface Op<
  *       scalars: {},
  *       outputs: { y: "N" },
  *       stores: none("one operation: nothing is stored on the way"),
+ *       sums: none("two terms"),
  *       covered: { sum: "one addition" },
  *       exact: ["y"],
  *       wide: none("no statistic"),
@@ -122,13 +125,14 @@ export function defineOp<
   const O extends Axes,
   const V extends string,
 >(declaration: Declaration<N, I, Int, S, O, V>): Op<N, I, Int, S, O, V> {
-  const { stores, exact, wide } = declaration;
+  const { stores, sums, exact, wide } = declaration;
   return {
     ...declaration,
     stores: isNone(stores) ? {} : stores,
+    sums: isNone(sums) ? {} : sums,
     exact: isNone(exact) ? [] : exact,
     wide: isNone(wide) ? [] : wide,
-    none: reasons({ stores, exact, wide }),
+    none: reasons({ stores, sums, exact, wide }),
   };
 }
 

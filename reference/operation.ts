@@ -16,6 +16,14 @@ export type StorageOf<P extends Floats> = new (length: number) => P;
  */
 export type ScalarKind = "real" | "decimal" | "integer" | "axis" | readonly string[];
 
+/** A sum of an op. */
+export interface SumInfo {
+  /** Its terms. */
+  readonly of: string;
+  /** The axes along which it is taken, such as "R" or "T·NH/NKV"; one of several where the op has two forms of it. */
+  readonly over: readonly string[];
+}
+
 export interface Operation {
   /** Such as "rmsnorm.forward". */
   readonly name: string;
@@ -30,6 +38,8 @@ export interface Operation {
   readonly outputs: Readonly<Record<string, string>>;
   /** Names of intermediates that a kernel may declare as stored low, with their meaning. */
   readonly stores: Readonly<Record<string, string>>;
+  /** Sums whose order a kernel may declare, by name. */
+  readonly sums: Readonly<Record<string, SumInfo>>;
   /** The variants of the formula that the bound covers: a name, and the variant in words. */
   readonly covered: Readonly<Record<string, string>>;
   /** Outputs that are sums of products: on integers whose sums stay below 2²⁴ a correct kernel has no error at all. */

@@ -8,6 +8,8 @@
 // Sums hold for every order (Higham 2002, Accuracy and Stability of Numerical Algorithms, sections 3.1 and 4.2).
 import { dtypes, exponentOf, formats, round as roundTo, type DType, ulp } from "./dtype.ts";
 import { cos, exp, log, MAX_ANGLE, powerOfTwo, sin } from "./elementary.ts";
+import { additionsIn, type SumOrder } from "./sum-order.ts";
+import { errorIn } from "./sum-tree.ts";
 import type { FunctionName, Region, Target } from "./targets.ts";
 import { nodesOf } from "./tree-sum.ts";
 
@@ -19,6 +21,7 @@ export interface Approx {
 const { minNormal, minSubnormal, max: MAX, u: NEAREST } = dtypes.float32;
 /** The error of one operation here, itself in float64: about four roundings of its value. */
 const OWN = powerOfTwo(-50);
+const { u: EXACT } = formats.float64;
 
 /** n roundings in a row: (1 + u)ⁿ − 1 ≤ γₙ = n·u / (1 − n·u) (Higham 2002, lemma 3.1). */
 export function gamma(n: number, u: number): number {
@@ -203,11 +206,12 @@ export class Arithmetic {
   }
 
   /**
-   * A sum in any order; give it terms and products, then ask for the total. `length`: how many terms it will have at most, where
-   * that is known, and 0 where they are rescaled on the way. Few are not worth keeping, and those that are rescaled are no tree.
+   * A sum in any order, or in the one that the kernel declares for sums of that name (`--sum dx=blocked:64`); give it terms and
+   * products, then ask for the total. `length`: how many terms it will have at most, where that is known, and 0 where they are
+   * rescaled on the way. Few are not worth keeping, and those that are rescaled are no tree.
    */
-  sum(length = Infinity): Sum {
-    return new Sum(this, length);
+  sum(length = Infinity, name = ""): Sum {
+    return new Sum(this, length, this.target.sums?.[name], this.target.sumLengths?.[name]);
   }
 
   /** How far a function's result of magnitude up to `magnitude` may lie off, at any argument within `x`. */
@@ -239,7 +243,7 @@ const FEW_TERMS = 100;
 /** Beyond this many the terms are not kept. */
 const MOST_TERMS = 1 << 22;
 
-/** Σ of terms in an unknown order, with any tiling and any number of lanes. */
+/** Σ of terms in an unknown order, with any tiling and any number of lanes, or in a declared one. */
 export class Sum {
   value = 0;
   /** Σ of |term|, each at its largest. */
@@ -250,15 +254,30 @@ export class Sum {
   private readonly flushes: boolean;
   /** The terms, each at its farthest from zero: on either side if its error is larger than itself. Undefined where none is kept. */
   private readonly farthest: number[] | undefined;
+  /** Whether any terms are kept. */
+  private readonly keeps: boolean;
+  private readonly order: SumOrder | undefined;
+  /** How many terms a kernel adds, with those that are 0 and left out here: 0 rounds nothing, but has a place. */
+  private readonly places: number;
+  /** The terms and their errors, where a declared tree says which term is where. */
+  private readonly leaves: { readonly values: number[]; readonly errors: number[] } | undefined;
 
-  constructor(arithmetic: Arithmetic, length = Infinity) {
+  constructor(arithmetic: Arithmetic, length = Infinity, order?: SumOrder, places = 0) {
     this.arithmetic = arithmetic;
     this.flushes = arithmetic.target.flushes;
+    this.order = order;
+    this.places = places;
+    this.leaves = order?.kind === "tree" ? { values: [], errors: [] } : undefined;
     this.farthest = length < FEW_TERMS || arithmetic.target.fusedSums === true ? undefined : [];
+    this.keeps = this.farthest !== undefined || this.leaves !== undefined;
   }
 
-  private keep(farthest: number[], value: number, size: number, error: number): void {
-    if (this.count > MOST_TERMS) return;
+  private remember(value: number, size: number, error: number): void {
+    const { farthest, leaves, count } = this;
+    if (count > MOST_TERMS) return;
+    leaves?.values.push(value);
+    leaves?.errors.push(error);
+    if (farthest === undefined) return;
     farthest.push(value < 0 ? value - error : value + error);
     if (!(error <= size)) farthest.push(value < 0 ? value + error : value - error);
   }
@@ -271,7 +290,7 @@ export class Sum {
     this.error += e;
     this.magnitude += size + e;
     this.count++;
-    if (this.farthest !== undefined) this.keep(this.farthest, value, size, e);
+    if (this.keeps) this.remember(value, size, e);
   }
 
   /** Adds a term a · b, rounded as a product (a fused multiply-add only helps). */
@@ -292,13 +311,14 @@ export class Sum {
     this.error += error;
     this.magnitude += size + error;
     this.count++;
-    if (this.farthest !== undefined) this.keep(this.farthest, value, size, error);
+    if (this.keeps) this.remember(value, size, error);
   }
 
-  /** The sum, each term having passed through at most count − 1 additions and `extra` further roundings. */
+  /** The sum, each term having passed through at most count − 1 additions, or those of the declared order, and `extra` further roundings. */
   total(extra = 0): Approx {
     const roundings = Math.max(0, this.count - 1) + extra;
-    const growth = gamma(roundings, this.arithmetic.u);
+    const additions = additionsIn(this.order, this.count, Math.max(this.places, this.count));
+    const growth = gamma(additions + extra, this.arithmetic.u);
     // A subnormal partial sum may be flushed to zero. If it may not, additions are exact there and only `extra` roundings err.
     const lost = this.flushes ? roundings * minNormal : extra * minSubnormal;
     const error = this.error + this.ofAdditions(growth, extra) + (1 + growth) * lost;
@@ -307,10 +327,21 @@ export class Sum {
   }
 
   /**
-   * The error of the additions: γ · Σ|t|, or that of a tree of additions (tree-sum.ts) where there is nothing but such a tree.
+   * The error of the additions: γ · Σ|t|, or that of a tree of additions (tree-sum.ts, sum-tree.ts) where there is nothing but such a tree.
    */
   private ofAdditions(growth: number, extra: number): number {
-    const { count, magnitude, farthest, arithmetic } = this;
+    const { count, magnitude, farthest, arithmetic, order, leaves } = this;
+    if (
+      order?.kind === "tree" &&
+      order.tree.terms === count &&
+      this.places <= count &&
+      leaves !== undefined &&
+      extra === 0
+    ) {
+      // What float64 loses in the sum, which is not a share of a declared tree's partial sums.
+      const own = gamma(count, EXACT) * magnitude;
+      return errorIn(order.tree, leaves.values, leaves.errors, arithmetic.target) - this.error + own;
+    }
     if (
       farthest === undefined ||
       extra > 0 ||

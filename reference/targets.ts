@@ -4,6 +4,7 @@
 // from the correctly rounded result instead (CUDA), half a unit is added.
 import { dtypes, type FormatName } from "./dtype.ts";
 import { power, powerOfTwo } from "./elementary.ts";
+import type { SumOrder } from "./sum-order.ts";
 
 /** The functions that a target has figures for. */
 export const functionNames = [
@@ -55,7 +56,10 @@ export interface Target {
   readonly flushes: boolean;
   /** Whether NaN and infinity behave as in IEEE 754: if so they are judged, otherwise only reported. */
   readonly promisesNonFinite: boolean;
-  /** Whether sums may be taken of several terms at once, so that they are no tree of additions; they are one if left out. */
+  /**
+   * Whether sums may be taken of several terms at once, so that they are no tree of additions; they are one if left out. u is then twice
+   * what an alignment or a truncation loses of the magnitudes that are added.
+   */
   readonly fusedSums?: boolean;
   /** Whether exp and exp2 of exactly 0 are exactly 1, with no error at all; not promised if left out. */
   readonly expOfZero?: boolean;
@@ -63,6 +67,10 @@ export interface Target {
   readonly functions: Readonly<Record<FunctionName, readonly Region[]>>;
   /** Intermediates that the kernel declares as stored in a lower format, by the name that the op's bound gives them. */
   readonly stores?: Readonly<Record<string, FormatName>>;
+  /** Sums whose order the kernel declares, by the name that the op's bound gives them. */
+  readonly sums?: Readonly<Record<string, SumOrder>>;
+  /** How many terms these sums have in a kernel, where the judge leaves out those that are exactly 0. */
+  readonly sumLengths?: Readonly<Record<string, number>>;
 }
 
 const MIN_NORMAL = dtypes.float32.minNormal;

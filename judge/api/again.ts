@@ -7,6 +7,7 @@ import { closing } from "../check.ts";
 import { conclude, type Conclusion, concludeProblem } from "../conclusion.ts";
 import { concludeRelation, isFinding, type Promises } from "../examination.ts";
 import type { Replayed } from "../replay.ts";
+import { declaredOrder } from "../sums.ts";
 import type { Terms } from "../terms.ts";
 import { isJudges, judgeProblem } from "../verdict.ts";
 import type { JudgeResult } from "./judge.ts";
@@ -25,7 +26,12 @@ export async function checkAgain(
   const problem = buildCase(chosen.spec, c, terms.dtype, plan.real); // throws for the line's faults, which are not the kernel's
   let result: JudgeResult;
   try {
-    result = { ...blank, ...(await tried(replayed, problem, candidate, terms, plan)) };
+    const order = declaredOrder(terms.target, chosen.operation);
+    result = {
+      ...blank,
+      ...(order !== undefined && { order }),
+      ...(await tried(replayed, problem, candidate, terms, plan)),
+    };
   } catch (error) {
     if (isJudges(error)) {
       await closing(candidate); // the judge's own error is the one to report

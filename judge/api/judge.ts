@@ -92,6 +92,8 @@ export interface JudgeResult {
   readonly verdict: "pass" | "FAIL" | "inconclusive";
   /** What keeps the verdict from being conclusive, one line each; empty if the kernel passed. */
   readonly reasons: readonly string[];
+  /** The order of summation that the bounds assume, such as "the declared order blocked:64"; absent where any order is allowed. */
+  readonly order?: string;
   readonly cases: number;
   readonly elements: number;
   /** Elements without a finite bound. */
@@ -238,10 +240,11 @@ function resultUnlessStopped(checked: Checked): JudgeResult {
   return resultOf(checked);
 }
 
-function resultOf({ report, examination, untried, excluded, model, conclusion }: Checked): JudgeResult {
+function resultOf({ report, examination, untried, excluded, model, conclusion, order }: Checked): JudgeResult {
   const { cases, elements, unjudged, worst, power, largePower, failures, notes } = report;
   return {
     ...outcomeOf(conclusion),
+    ...(order !== undefined && { order }),
     cases,
     elements,
     unjudged,

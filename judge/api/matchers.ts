@@ -76,13 +76,15 @@ export const matchers = {
     op: Op,
     options?: JudgeOptions,
   ): Promise<MatcherResult> {
-    const { passed, verdict, findings, reasons, replays, cases, elements } = await judge(op, candidate, options);
+    const result = await judge(op, candidate, options);
+    const { passed, verdict, findings, reasons, replays, cases, elements, order } = result;
+    const under = order === undefined ? "" : ` under ${order}`;
     const again = replays.map((line) => `\njudge(${JSON.stringify(op)}, …, { replay: ${JSON.stringify(line)} })`);
     return {
       pass: passes(verdict, this),
       message: () =>
         passed
-          ? `${op}: passed ${counted(cases, "case")}, ${counted(elements, "element")}, and everything else that Touchstone tries`
+          ? `${op}: passed ${counted(cases, "case")}, ${counted(elements, "element")}${under}, and everything else that Touchstone tries`
           : `${op}: ${linesOf(findings, reasons)}${again.length === 0 ? "" : `\nshown again by:${again.join("")}`}`,
     };
   },

@@ -32,6 +32,8 @@ export interface OpInfo<Op extends AnyOp = AnyOp> {
   readonly outputs: Readonly<Record<keyof OutputsOf<Op>, string>>;
   /** Intermediates that a kernel may declare as stored in a lower format (`stores`), with their meaning. */
   readonly stores: Readonly<Record<string, string>>;
+  /** Sums whose order a kernel may declare (`sums`), with their terms and the axes along which they are taken. */
+  readonly sums: Readonly<Record<string, { readonly of: string; readonly over: readonly string[] }>>;
   /** The variants of the formula that the bound covers: a name, and the variant in words. */
   readonly covered: Readonly<Record<string, string>>;
   /** Outputs that must be exact on integers whose sums stay below 2²⁴. */
@@ -102,7 +104,7 @@ export function chosenOf(op: unknown, where = "op"): Chosen {
 }
 
 function infoOf(row: Operation): OpInfo {
-  const { name, summary, inputs, integers, scalars, outputs, stores, covered, exact, wide } = row;
+  const { name, summary, inputs, integers, scalars, outputs, stores, sums, covered, exact, wide } = row;
   return {
     name: name as AnyOp,
     summary,
@@ -111,6 +113,7 @@ function infoOf(row: Operation): OpInfo {
     scalars,
     outputs,
     stores,
+    sums,
     covered,
     exact,
     wide,

@@ -13,6 +13,7 @@ import { chosenOf } from "./ops.ts";
 import { type TermsOptions, termsOf } from "./terms.ts";
 import type { AnyOp, OutputsOf, ProblemOf } from "./types.ts";
 import { largest } from "../../reference/lists.ts";
+import { declaredOrder } from "../sums.ts";
 
 /**
  * The expected output. Both tensors have its shape.
@@ -94,6 +95,8 @@ export interface CompareResult {
   readonly verdict: "pass" | "FAIL" | "inconclusive";
   /** What keeps the verdict from being conclusive, one line each; empty if the outputs passed. */
   readonly reasons: readonly string[];
+  /** The order of summation that the bounds assume, such as "the declared order blocked:64"; absent where any order is allowed. */
+  readonly order?: string;
   readonly elements: number;
   /** Elements without a finite bound. */
   readonly unjudged: number;
@@ -133,9 +136,11 @@ export function compare<Op extends AnyOp>(
   const { comparisons, findings } = judgeOutputs(operation, outputs, given, settled);
   const conclusion = concludeProblem(operation, { comparisons, findings }, settled.allowUnjudged);
   const sum = (of: (comparison: Comparison) => number): number => comparisons.reduce((n, one) => n + of(one), 0);
+  const order = declaredOrder(settled.target, operation);
   return {
     passed: conclusion.verdict === "pass",
     ...conclusion,
+    ...(order !== undefined && { order }),
     elements: sum(({ elements }) => elements),
     unjudged: sum(({ unjudged }) => unjudged),
     worst: Math.max(0, largest(comparisons.map(({ worst }) => worst))),

@@ -3,6 +3,9 @@ import { type DTypeName, type FormatName, formats } from "../../reference/dtype.
 import type { Operation } from "../../reference/operation.ts";
 import { type FunctionName, functionNames, type Target, targets } from "../../reference/targets.ts";
 import { ALLOWED_UNJUDGED } from "../conclusion.ts";
+import type { SumOrder } from "../../reference/sum-order.ts";
+import type { SumTree } from "../../reference/sum-tree.ts";
+import { declareSums, parseOrder, treeOrder } from "../sums.ts";
 import { declareStores, type Stores, type Terms } from "../terms.ts";
 import { checkFields, fieldsOf, shown } from "./input.ts";
 
@@ -28,6 +31,11 @@ export interface TermsOptions {
   /** Intermediates that the kernel stores, and inputs that it reads, in a lower format: `{ P: "bfloat16", x: "tf32" }`. */
   readonly stores?: Stores;
   /**
+   * The order of summation that the kernel has: "blocked:64" for all sums, or `{ dx: "blocked:64", dw: "pairwise" }`, each an order as
+   * `--sum` takes it or a tree; any order if left out.
+   */
+  readonly sums?: string | Readonly<Record<string, string | SumTree>>;
+  /**
    * The share of an output's elements, from 0 to 1, that may lack a finite bound before a verdict is inconclusive; 0.1 if left
    * out. `oracle` gives no verdict and ignores it.
    */
@@ -38,6 +46,7 @@ export const termsFields = [
   "target",
   "dtype",
   "stores",
+  "sums",
   "allowUnjudged",
 ] as const satisfies readonly (keyof TermsOptions)[];
 const dtypeNames: readonly DTypeName[] = ["float32", "bfloat16", "float16"];
@@ -51,17 +60,39 @@ export function termsOf(
 ): Terms {
   const fields = fieldsOf(options, where, `an object of ${termsFields.join(", ")}`);
   checkFields(fields, where, termsFields);
-  const { target = fallback, dtype = "float32", stores = {}, allowUnjudged = ALLOWED_UNJUDGED } = fields;
+  const { target = fallback, dtype = "float32", stores = {}, sums, allowUnjudged = ALLOWED_UNJUDGED } = fields;
   checkTarget(target, `${where}.target`);
   if (!dtypeNames.includes(dtype as DTypeName)) {
     throw new RangeError(`${where}.dtype: got ${shown(dtype)}, expected one of ${dtypeNames.join(", ")}`);
   }
   checkStores(stores, `${where}.stores`);
   checkShare(allowUnjudged, `${where}.allowUnjudged`);
+  const stored = refusing(`${where}.stores`, () => declareStores(target, stores, [operation]));
+  const declared = sums === undefined ? stored : withSums(stored, sums, operation, `${where}.sums`);
+  return { target: declared, dtype: dtype as DTypeName, allowUnjudged };
+}
+
+/** The target with the orders of summation that a user declares. */
+function withSums(target: Target, sums: unknown, operation: Operation, where: string): Target {
+  const given =
+    typeof sums === "string"
+      ? { "": sums }
+      : fieldsOf(sums, where, 'a text such as "blocked:64", or an object of sums');
+  return refusing(where, () => {
+    const orders = Object.entries(given).map(([name, order]): [string, SumOrder] => [name, orderOf(order)]);
+    return declareSums(target, Object.fromEntries(orders), [operation]);
+  });
+}
+
+function orderOf(order: unknown): SumOrder {
+  return typeof order === "string" ? parseOrder(order) : treeOrder(order);
+}
+
+function refusing(where: string, declare: () => Target): Target {
   try {
-    return { target: declareStores(target, stores, [operation]), dtype: dtype as DTypeName, allowUnjudged };
+    return declare();
   } catch (error) {
-    throw new RangeError(`${where}.stores: ${(error as Error).message}`, { cause: error });
+    throw new RangeError(`${where}: ${(error as Error).message}`, { cause: error });
   }
 }
 

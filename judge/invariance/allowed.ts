@@ -8,6 +8,7 @@ import type { Problem } from "../case.ts";
 import { indexOf } from "../compare.ts";
 import type { Independence } from "../relations/independence.ts";
 import { cut, lengthsOf, type Orders, type Trial } from "../relations/relation.ts";
+import { withLengths } from "../sums.ts";
 import { allowancesOf, declaredErrors } from "../verdict.ts";
 
 /** Small problems of which the bound is taken, where the row has no better ones. */
@@ -20,7 +21,8 @@ export function allowedAt(
   output: string,
   list: readonly number[],
 ): ReadonlyMap<number, number> {
-  const { operation, spec, target } = trial;
+  const { operation, spec } = trial;
+  const target = withLengths(trial.target, operation, problem);
   const around = spec.around ?? spec.sampling?.around;
   if (around === undefined) return allowedByPlace(trial, problem, output, list);
   const found = new Map<number, number>();
@@ -36,11 +38,12 @@ export function allowedAt(
 
 /** The problem is cut to each element's place along every axis along which places do not see each other. */
 function allowedByPlace(
-  { operation, spec, target }: Trial,
+  { operation, spec, target: given }: Trial,
   problem: Problem,
   output: string,
   list: readonly number[],
 ): ReadonlyMap<number, number> {
+  const target = withLengths(given, operation, problem);
   const lengths = lengthsOf(operation, problem);
   const letters = axesOf(operation.outputs[output]);
   const shape = letters.map((letter) => lengthOf(lengths, letter));

@@ -48,6 +48,7 @@ export const forward = defineOp({
   },
   outputs: { w: "N", m: "N", v: "N" },
   stores: none("the step is added to a float32 weight where it is computed"),
+  sums: none("sums of two and three terms"),
   covered: {
     "two-products": "the moments as two products, beta · m + (1 − beta) · g",
     lerp: "the moments as lerp, m + (1 − beta) · (g − m)",

@@ -14,6 +14,7 @@ export const forward = defineOp({
   scalars: {},
   outputs: { y: "N" },
   stores: none("one operation: nothing is stored on the way"),
+  sums: none("two terms"),
   covered: {
     sum: "one addition",
   },

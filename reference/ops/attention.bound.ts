@@ -44,6 +44,11 @@ export const forward = defineOp({
     S: "the scores, without the scale, with it, or both",
     P: "the weights, e^(s − maximum) or e^(s − lse)",
   },
+  sums: {
+    scores: { of: "q · k", over: ["HS"] },
+    weights: { of: "e^(s − maximum)", over: ["S"] },
+    y: { of: "P · v", over: ["S"] },
+  },
   covered: {
     ...weightsCovered,
     "parts-merged": "parts with a maximum of their own that are merged, at most S times",
@@ -76,6 +81,16 @@ export const backward = defineOp({
     P: "the weights, e^(s − lse)",
     dP: "dy · v",
     dS: "P · (dP − D), without the scale",
+  },
+  sums: {
+    scores: { of: "q · k", over: ["HS"] },
+    weights: { of: "e^(s − maximum)", over: ["S"] },
+    y: { of: "P · v", over: ["S"] },
+    dP: { of: "dy · v", over: ["HS"] },
+    D: { of: "dy · y", over: ["HS", "S"] },
+    dq: { of: "dS · k", over: ["S"] },
+    dk: { of: "dS · q", over: ["T·NH/NKV"] },
+    dv: { of: "P · dy", over: ["T·NH/NKV"] },
   },
   covered: {
     ...weightsCovered,
@@ -167,8 +182,8 @@ function backwardBound(
       const firstKey = slopes.firstKey(b, group);
       for (let j = 0; j < S; j++) {
         for (let i = 0; i < HS; i++) {
-          const sumK = a.sum(heads * T);
-          const sumV = a.sum(heads * T);
+          const sumK = a.sum(heads * T, "dk");
+          const sumV = a.sum(heads * T, "dv");
           for (let head = 0; head < heads; head++) {
             for (let t = Math.max(0, j + T - S); t < T; t++) {
               const at = (head * T + t) * S + j;

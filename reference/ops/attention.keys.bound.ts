@@ -84,7 +84,7 @@ function sumsOf(slopes: AttentionSlopes, columns: readonly Column[]): KeyAllowan
   const [dk, dv] = [allowances([columns.length, HS]), allowances([columns.length, HS])];
   for (const [n, { p, ds, isSeen }] of columns.entries()) {
     for (let i = 0; i < HS; i++) {
-      const [sumK, sumV] = [a.sum(NH * T), a.sum(NH * T)];
+      const [sumK, sumV] = [a.sum(NH * T, "dk"), a.sum(NH * T, "dv")];
       for (let at = 0; at < NH * T; at++) {
         if (isSeen[at] === 0) continue;
         const query = slopes.query(0, Math.floor(at / T), at % T) + i;

@@ -83,7 +83,7 @@ export class AttentionSlopes {
     weights.read(query, firstKey, stride, keys);
 
     // P, dP = dy · v, and D as Σ dy · y or as Σ P · dP.
-    const products = a.sum(keys);
+    const products = a.sum(keys, "D");
     for (let j = 0; j < keys; j++) {
       const weight = weights.fromSaved(j, saved);
       const dP = a.store("dP", this.slope(query, firstKey + j * stride));
@@ -91,7 +91,7 @@ export class AttentionSlopes {
       [p.data[j], p.error[j]] = [weight.value, weight.error];
       [ds.data[j], ds.error[j]] = [dP.value, dP.error];
     }
-    const sum = a.sum(HS);
+    const sum = a.sum(HS, "D");
     for (let i = 0; i < HS; i++) {
       const either = a.either(yAt(query + i), weights.average(values, firstKey + i, stride));
       sum.addProduct(dy.data[query + i], either.value, dy.error[query + i], either.error);
@@ -114,7 +114,7 @@ export class AttentionSlopes {
     const { a, weights, dy, yAt, lseAt } = this;
     const { T, HS } = this.shape;
     const [query, key] = [this.query(0, h, 0), this.firstKey(0, this.group(h))];
-    const sum = a.sum(HS);
+    const sum = a.sum(HS, "D");
     for (let i = 0; i < HS; i++) {
       const y = yAt(query + i);
       sum.addProduct(dy.data[query + i], y.value, dy.error[query + i], y.error);
@@ -143,7 +143,7 @@ export class AttentionSlopes {
   ofQuery(b: number, h: number, keys: number, i: number): number {
     const { a, ds, ks, shape, weights } = this;
     const first = this.firstKey(b, this.group(h)) + i;
-    const total = a.sum(keys);
+    const total = a.sum(keys, "dq");
     for (let j = 0; j < keys; j++) {
       const key = first + j * shape.NKV * shape.HS;
       total.addProduct(ds.data[j], ks.data[key], ds.error[j], ks.error[key]);
@@ -154,7 +154,7 @@ export class AttentionSlopes {
   /** dy · v. */
   private slope(query: number, key: number): Approx {
     const { a, dy, values, shape } = this;
-    const sum = a.sum(shape.HS);
+    const sum = a.sum(shape.HS, "dP");
     for (let i = 0; i < shape.HS; i++) {
       sum.addProduct(dy.data[query + i], values.data[key + i], dy.error[query + i], values.error[key + i]);
     }

@@ -141,7 +141,7 @@ export class AttentionWeights {
       p[j] = exp(score[j] - max);
       l += p[j];
     }
-    const sum = a.sum(0);
+    const sum = a.sum(0, "weights");
     this.largestSpread = 0;
     if (this.isOneAtZero) this.rescalings = risesAfter(score.subarray(0, keys), scoreError);
     for (let j = 0; j < keys; j++) {
@@ -166,7 +166,7 @@ export class AttentionWeights {
   /** Σ p · v over the keys, v.data[first] being the first one's, each next one `stride` further. */
   average(v: Numbers, first: number, stride: number): Approx {
     const { a, p, pError } = this;
-    const sum = a.sum(0);
+    const sum = a.sum(0, "y");
     let reach = 0;
     for (let j = 0; j < this.keys; j++) {
       const at = first + j * stride;
@@ -249,7 +249,7 @@ export class AttentionWeights {
    */
   private scoreOf(key: number): Approx {
     const { a, k, scaledQ, scaledQError } = this;
-    const sum = a.sum(this.HS);
+    const sum = a.sum(this.HS, "scores");
     for (let i = 0; i < this.HS; i++) sum.addProduct(scaledQ[i], k.data[key + i], scaledQError[i], k.error[key + i]);
     const { value, error } = sum.total();
     // q · k without the scale may overflow where the score does not.

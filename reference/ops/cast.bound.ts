@@ -15,6 +15,7 @@ export const forward = defineOp({
   scalars: {},
   outputs: { y: "N" },
   stores: none("one operation: nothing is stored on the way"),
+  sums: none("no sum"),
   covered: {
     copy: "as a copy",
     "times-one": "as a product with one, or a sum with zero",

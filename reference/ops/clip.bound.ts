@@ -17,6 +17,7 @@ export const forward = defineOp({
   scalars: { maxNorm: "real" },
   outputs: { g: "N" },
   stores: none("the scale is one number, which no kernel gains by rounding"),
+  sums: none("no sum: the norm is an input"),
   covered: {
     "scale-by-quotient": "the scale as the quotient maxNorm / (norm + ε)",
     "scale-by-reciprocal": "the scale as maxNorm times the reciprocal",

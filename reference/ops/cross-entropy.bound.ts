@@ -22,6 +22,7 @@ export const forward = defineOp({
   scalars: { ignoreIndex: "integer" },
   outputs: { loss: "", lse: "R" },
   stores: none("a loss of low precision says nothing of the next step"),
+  sums: { exponentials: { of: "e^(logit − maximum)", over: ["V"] }, loss: { of: "the rows' losses", over: ["R"] } },
   covered: {
     "maximum-first": "the maximum of a row first",
     "running-maximum": "a running maximum, the sum rescaled when it rises",
@@ -55,6 +56,7 @@ export const backward = defineOp({
   scalars: { ignoreIndex: "integer" },
   outputs: { dlogits: "R,V" },
   stores: none("the weights are used where they are computed"),
+  sums: { exponentials: { of: "e^(logit − maximum)", over: ["V"] } },
   covered: {
     "p-from-saved-lse": "p as e^(logit − lse), lse as saved",
     "p-from-saved-lse-base-2": "the same by 2^x",
@@ -87,8 +89,8 @@ function forwardBound(
   const { a } = softmax;
   const logitAt = reader(logits, errors.logits);
   const lse = allowances([R]);
-  const sum = a.sum();
-  const sumOfParts = a.sum();
+  const sum = a.sum(n, "loss");
+  const sumOfParts = a.sum(n, "loss");
   for (let r = 0; r < R; r++) {
     softmax.read(r);
     lse.data[r] = softmax.lse.error;

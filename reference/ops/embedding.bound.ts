@@ -16,6 +16,7 @@ export const forward = defineOp({
   scalars: {},
   outputs: { y: "R,C" },
   stores: none("a copy: nothing is stored on the way"),
+  sums: none("a copy"),
   covered: {
     copy: "as a copy",
     "one-hot": "as the product with a one-hot row",
@@ -34,6 +35,7 @@ export const backward = defineOp({
   scalars: { V: "axis" },
   outputs: { dw: "V,C" },
   stores: none("a sum of inputs: no term is computed"),
+  sums: { dw: { of: "dy", over: ["R"] } },
   covered: {
     occurrences: "the rows of a token added in any order",
     "one-hot": "as the product with the one-hot matrix: zeros for the other rows",
@@ -79,7 +81,7 @@ function backwardBound(
   for (let r = 0; r < R; r++) occurrences[tokens.data[r]].push(r);
   for (let v = 0; v < V; v++) {
     for (let c = 0; c < C; c++) {
-      const sum = a.sum();
+      const sum = a.sum(occurrences[v].length, "dw");
       for (const r of occurrences[v]) {
         const term = dyAt(r * C + c);
         sum.add(term.value, term.error);

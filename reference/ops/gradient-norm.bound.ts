@@ -4,7 +4,7 @@
 import { type Allowances, allowances, type Errors, type Reals } from "../bounds.ts";
 import { rootFromZero, shareOf } from "../domains.ts";
 import { dtypes } from "../dtype.ts";
-import { type Approx, Arithmetic, Sum } from "../rounding.ts";
+import { type Approx, Arithmetic } from "../rounding.ts";
 import type { Target } from "../targets.ts";
 import { defineOp } from "../define-op.ts";
 import { none } from "../none.ts";
@@ -20,6 +20,7 @@ export const forward = defineOp({
   scalars: {},
   outputs: { norm: "" },
   stores: none("squares of low precision would leave its range"),
+  sums: { squares: { of: "g²", over: ["N"] } },
   covered: {
     "root-of-sum": "the root of the sum of squares, in any order and over any number of workgroups",
     "root-from-minimum": "the root of what is at least the least normal number",
@@ -36,7 +37,7 @@ export const forward = defineOp({
 /** g: any shape → an allowance for norm: []. */
 function forwardBound({ g }: Reals<"g">, _: object, target: Target, errors: Errors<"g"> = {}): Allowances<"norm"> {
   const a = new Arithmetic(target);
-  const squares = new Sum(a);
+  const squares = a.sum(g.data.length, "squares");
   let largest = 0;
   let largestError = 0;
   for (let i = 0; i < g.data.length; i++) {

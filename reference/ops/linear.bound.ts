@@ -25,6 +25,7 @@ export const forward = defineOp({
   scalars: {},
   outputs: { y: "R,O" },
   stores: none("products go straight into their sum"),
+  sums: { y: { of: "x · w", over: ["C"] } },
   covered: products,
   exact: ["y"],
   wide: none("no statistic, loss or angle"),
@@ -40,6 +41,7 @@ export const backward = defineOp({
   scalars: {},
   outputs: { dx: "R,C", dw: "O,C" },
   stores: none("products go straight into their sum"),
+  sums: { dx: { of: "dy · w", over: ["O"] }, dw: { of: "dy · x", over: ["R"] } },
   covered: products,
   exact: ["dx", "dw"],
   wide: none("no statistic, loss or angle"),
@@ -58,7 +60,7 @@ function forwardBound(
   const a = new Arithmetic(target);
   const left = { t: x, errors: errors.x, outer: C, inner: 1 };
   const right = { t: w, errors: errors.w, outer: C, inner: 1 };
-  return { y: product(a, R, O, C, left, right) };
+  return { y: product(a, "y", R, O, C, left, right) };
 }
 
 /** dy: [R, O], x: [R, C], w: [O, C] → allowances for dx and dw. */
@@ -75,8 +77,8 @@ function backwardBound(
   const columnsOfW = { t: w, errors: errors.w, outer: 1, inner: C };
   const columnsOfX = { t: x, errors: errors.x, outer: 1, inner: C };
   return {
-    dx: product(a, R, C, O, rowsOfDy, columnsOfW),
-    dw: product(a, O, C, R, columnsOfDy, columnsOfX),
+    dx: product(a, "dx", R, C, O, rowsOfDy, columnsOfW),
+    dw: product(a, "dw", O, C, R, columnsOfDy, columnsOfX),
   };
 }
 
@@ -89,11 +91,19 @@ interface Operand {
 }
 
 /** Allowances for Σ over k of a[i, k] · b[j, k], [I, J]. */
-function product(arithmetic: Arithmetic, I: number, J: number, K: number, a: Operand, b: Operand): Allowance {
+function product(
+  arithmetic: Arithmetic,
+  name: "y" | "dx" | "dw",
+  I: number,
+  J: number,
+  K: number,
+  a: Operand,
+  b: Operand,
+): Allowance {
   const allowed = allowances([I, J]);
   for (let i = 0; i < I; i++) {
     for (let j = 0; j < J; j++) {
-      const sum = arithmetic.sum(K);
+      const sum = arithmetic.sum(K, name);
       for (let k = 0; k < K; k++) {
         const p = a.outer * i + a.inner * k;
         const q = b.outer * j + b.inner * k;

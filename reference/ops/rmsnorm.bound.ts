@@ -43,6 +43,7 @@ export const forward = defineOp({
   scalars: { eps: "real" },
   outputs: { y: "R,C", rstd: "R" },
   stores: { n: "x · rstd, before the gain" },
+  sums: { squares: { of: "x²", over: ["C"] } },
   covered: {
     ...rstdCovered,
     "rstd-first": "y as (x · rstd) · w",
@@ -66,6 +67,11 @@ export const backward = defineOp({
   scalars: { eps: "real" },
   outputs: { dx: "R,C", dw: "C" },
   stores: { n: "x · rstd", dn: "dy · w", term: "dy · n, the terms of dw" },
+  sums: {
+    squares: { of: "x²", over: ["C"] },
+    projection: { of: "dn · n", over: ["C"] },
+    dw: { of: "dy · n", over: ["R"] },
+  },
   covered: {
     factored: "dx as rstd · (dn − n · mean(dn · n))",
     "multiplied-out": "dx as rstd · dn − n · (rstd · mean((dy · n) · w))",
@@ -121,8 +127,8 @@ function forwardBound(
 function meanSquare(a: Arithmetic, row: readonly Approx[]): Approx {
   const length = a.exact(row.length);
   const oneNth = a.divide(a.exact(1), length);
-  const squares = a.sum();
-  const shares = a.sum();
+  const squares = a.sum(row.length, "squares");
+  const shares = a.sum(row.length, "squares");
   for (const x of row) {
     squares.addProduct(x.value, x.value, x.error, x.error);
     const share = a.either(a.divide(a.multiply(x, x), length), a.product(x, x, oneNth));
@@ -183,7 +189,7 @@ export function gradientBound(
   const wAt = reader(w, errors.w);
   const dx = allowances(x.shape);
   const dw = allowances(w.shape);
-  const gains = Array.from({ length: C }, () => a.sum());
+  const gains = Array.from({ length: C }, () => a.sum(R, "dw"));
   const length = a.exact(C);
   const oneNth = a.divide(a.exact(1), length);
   const { stores = {} } = target;
@@ -193,8 +199,8 @@ export function gradientBound(
     const dnAt = (c: number): Approx => a.store("dn", a.multiply(dyAt(r * C + c), wAt(c)));
     const nAt = (c: number): Approx => a.store("n", a.multiply(xAt(r * C + c), s));
     // 1. The terms of dw, and Σ dn · n with rstd in every term, or Σ dn · x with rstd outside.
-    const inside = a.sum();
-    const withoutScale = a.sum();
+    const inside = a.sum(C, "projection");
+    const withoutScale = a.sum(C, "projection");
     for (let c = 0; c < C; c++) {
       const i = r * C + c;
       let term = a.product(dyAt(i), xAt(i), s);

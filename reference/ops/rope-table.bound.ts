@@ -32,6 +32,7 @@ export const forward = defineOp({
   scalars: { theta: "real", HS: "axis", start: "integer", T: "axis" },
   outputs: { cos: "T,HS/2", sin: "T,HS/2" },
   stores: none("an angle of low precision is no angle of that position"),
+  sums: none("no sum"),
   covered: {
     "negative-power-base-2": "a frequency as theta^(−2i/HS), by exp2 and log2",
     "inverse-power-base-2": "as 1 / theta^(2i/HS), by exp2 and log2",

@@ -7,6 +7,7 @@ import { type Approx, Arithmetic, Sum } from "../rounding.ts";
 import type { Target } from "../targets.ts";
 import { checkShapes, type Tensor } from "../tensor.ts";
 import { defineOp } from "../define-op.ts";
+import { none } from "../none.ts";
 import * as rope from "./rope.ts";
 
 /** Covered in either direction; the backward's sine is negated or its products are subtracted. */
@@ -24,6 +25,7 @@ export const forward = defineOp({
   scalars: { layout: rope.layouts },
   outputs: { y: "B,T,NH,HS" },
   stores: { product: "each of the two products, before they are added" },
+  sums: none("two terms"),
   covered: turns,
   exact: ["y"],
   wide: ["cos", "sin"],
@@ -39,6 +41,7 @@ export const backward = defineOp({
   scalars: { layout: rope.layouts },
   outputs: { dx: "B,T,NH,HS" },
   stores: { product: "each of the two products, before they are added" },
+  sums: none("two terms"),
   covered: turns,
   exact: ["dx"],
   wide: ["cos", "sin"],

@@ -23,6 +23,7 @@ export const forward = defineOp({
   scalars: {},
   outputs: { y: "R,C" },
   stores: none("the weights are stored as y"),
+  sums: { exponentials: { of: "e^(x − max)", over: ["C"] } },
   covered: {
     "maximum-first": "the maximum of a row first",
     "running-maximum": "a running maximum, the sum rescaled when it rises",
@@ -51,6 +52,7 @@ export const backward = defineOp({
   scalars: {},
   outputs: { dx: "R,C" },
   stores: none("the sum is one number a row"),
+  sums: { D: { of: "dy · y", over: ["C"] } },
   covered: {
     factored: "y · (dy − D)",
     "multiplied-out": "y · dy − y · D",
@@ -88,7 +90,7 @@ function backwardBound(
   const yAt = reader(y, errors.y);
   const dx = allowances(y.shape);
   for (let r = 0; r < R; r++) {
-    const terms = a.sum();
+    const terms = a.sum(C, "D");
     for (let i = r * C; i < (r + 1) * C; i++) {
       const [gradient, weight] = [dyAt(i), yAt(i)];
       terms.addProduct(gradient.value, weight.value, gradient.error, weight.error);

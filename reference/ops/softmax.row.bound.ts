@@ -90,7 +90,7 @@ export class RowSoftmax {
     const reach = Math.max(Math.abs(lowest), Math.abs(highest));
 
     // An error in the maximum does no harm: log Σ e^(logit − m) + m does not depend on m.
-    const sum = a.sum();
+    const sum = a.sum(V, "exponentials");
     const rises = this.risesIn(row, errors?.data.subarray(r * V, (r + 1) * V));
     const others = this.isOneAtZero ? 0 : MERGES + Math.ceil(V / BLOCK);
     for (let v = 0; v < V; v++) {

@@ -42,6 +42,7 @@ export const forward = defineOp({
   scalars: {},
   outputs: { y: "R,F" },
   stores: { silu: "silu(gate)" },
+  sums: none("sums of two terms"),
   covered: {
     ...sigmoids,
     "silu-first": "(gate · σ) · up",
@@ -63,6 +64,7 @@ export const backward = defineOp({
   scalars: {},
   outputs: { dgate: "R,F", dup: "R,F" },
   stores: { silu: "silu(gate)", dsilu: "dy · up" },
+  sums: none("sums of two terms"),
   covered: {
     ...sigmoids,
     "complement-mirrored": "1 − σ(z) as σ(−z)",
