@@ -68,7 +68,10 @@ export async function runAgenda(
   await search.try(
     deadline.isLimited ? { examples, runs: ENDLESS, between } : { examples: [...examples, ...large], runs },
   );
-  if (search.hasNumbers) for (const item of queue) await attempt(item);
+  if (search.hasNumbers) {
+    for (const item of queue) await attempt(item);
+    for (const item of examiner.secondLooks(search.low)) await attempt(item);
+  }
   const unpromised = target.promisesNonFinite ? [] : infiniteExamples(spec, seed);
   const left = unpromised.map((c): Untried => ({ part: "example", line: formatCase(c), cause: "target" }));
   const unheld = beyond.map((c): Untried => ({ part: "large case", line: formatCase(c), cause: "candidate" }));

@@ -11,6 +11,7 @@ import { type Part, PartSums } from "./conclusion.ts";
 import type { Operation } from "../reference/operation.ts";
 import type { Deadline } from "./deadline.ts";
 import type { CaseWorkers } from "./jobs/workers.ts";
+import { lookingLow } from "./looks-low.ts";
 import { SizeRecord, type SizesTried } from "./tried.ts";
 import { type Missed, sumOfMisses } from "./missed.ts";
 import { NO_POWER, type Power, type PowerShares, sharesOf, sumOfPowers } from "./power.ts";
@@ -102,6 +103,10 @@ const RATED = 8;
 
 /** How the outputs of a case are compared; the spots of large ones derive from its seed, and what they would have missed. */
 export function comparing(row: JudgeRow, c: Case, isLarge = false): Comparing {
+  return lookingLow(row, c, isLarge, comparingTo(row, c, isLarge));
+}
+
+function comparingTo(row: JudgeRow, c: Case, isLarge: boolean): Comparing {
   const { seed } = c;
   const { around, sampling } = row;
   if (sampling !== undefined && isSampled(row, c)) return atSample(sampling, { seed, counts: isLarge });

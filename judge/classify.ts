@@ -68,6 +68,12 @@ export function explained(n: number): number {
   return n < 64 ? 0.5 : 0.8;
 }
 
+/** Sums that are cut off err alike in any order: their errors have nearly this correlation, and those of another class none. */
+const LIKENESS = 0.4;
+/** Below this, and below what chance gives in all but one of a thousand cases, errors are unlike. */
+const UNLIKE = 0.2;
+const CHANCES = 3;
+
 /** One in so many elements may be wrong without any class: they hold all of the square sum but a hundredth. */
 const FEW = 16;
 const NEARLY_ALL = 0.99;
@@ -136,7 +142,11 @@ export function nameClass({ errors, emulated, grid, luck, isExactly }: Spectrum)
   if (doubtful.length > 0) return told(["float32", ...doubtful]);
 
   // 2. Errors as small as float32's: float32, or a class whose errors may be as small.
-  const open = predictions.filter((p) => !(reproducible.has(p.class) && p.unexplained >= UNEXPLAINED));
+  const isTold = (name: PrecisionClass): boolean =>
+    name === "float32, truncating" && measured > SPREAD * noise && isUnlike(errors, emulated.get(name)!);
+  const open = predictions.filter(
+    (p) => !(reproducible.has(p.class) && p.unexplained >= UNEXPLAINED) && !isTold(p.class),
+  );
   if (measured <= SPREAD * noise) {
     const small = ofGrid.filter((p) => p.low <= SPREAD * noise);
     if (small.length > 0) return told(small.map((p) => p.class));
@@ -186,6 +196,18 @@ function belowNoise(
   const left = (evaluation: readonly number[]): number => rms(difference(errors, evaluation));
   const most = Math.min(MOSTLY, CHANCE ** (1 / errors.length)) * Math.min(measured, smallest(exact.map(left)));
   return (evaluation) => left(evaluation) <= most;
+}
+
+/** Whether errors have nothing in common with those of evaluations that err alike in any order. */
+function isUnlike(errors: readonly number[], evaluations: readonly (readonly number[])[]): boolean {
+  const [first, second] = evaluations;
+  if (second === undefined || !(correlation(first, second) > LIKENESS)) return false;
+  const least = Math.min(UNLIKE, CHANCES / Math.sqrt(errors.length));
+  return evaluations.every((evaluation) => correlation(errors, evaluation) < least);
+}
+
+function correlation(a: readonly number[], b: readonly number[]): number {
+  return a.reduce((sum, x, i) => sum + x * b[i], 0) / (a.length * rms(a) * rms(b));
 }
 
 /** Whether few of the elements have nearly all of the errors. */

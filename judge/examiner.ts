@@ -22,11 +22,14 @@ import { LONG, type Probe, precisionProbes } from "./probes.ts";
 import { relationsOf } from "./relations/index.ts";
 import { formatRelation, type Relation, type Trial } from "./relations/relation.ts";
 import type { Setup } from "./sample.ts";
+import { secondLook, type Suspicion } from "./second-look.ts";
 import type { Terms } from "./terms.ts";
 import type { Untried } from "./untried.ts";
 import { isJudges, judgeProblem } from "./verdict.ts";
 
 const LATTICES = 3;
+/** So many cases where an output looked low are measured. */
+const LOOKS = 2;
 
 /** A part of an examination. */
 export interface ExaminationPart extends Untried {
@@ -153,6 +156,21 @@ export class Examiner {
     } finally {
       this.ms += this.deadline.now() - start;
     }
+  }
+
+  /** Measures outputs where they looked low, unless they are known to be. */
+  secondLooks(low: readonly Suspicion[]): ExaminationPart[] {
+    if (this.setup.evaluations.length === 0) return [];
+    const known = precisionOf(this.measured(), this.setup).filter((p) => ![p.class, ...p.between].includes("float32"));
+    return [...new Set(low.map(({ output }) => output))]
+      .filter((output) => known.every((p) => p.output !== output))
+      .flatMap((output) => low.filter((one) => one.output === output).slice(0, LOOKS))
+      .map((one) =>
+        this.part("precision", formatCase({ ...one.case, profile: "unit" }), async () => {
+          const look = secondLook(this.setup, one);
+          if (look !== undefined) append(this.seen, await measureProbe(this.candidate, look.probe, look.setup, []));
+        }),
+      );
   }
 
   private ofProbe(probe: Probe): ExaminationPart {

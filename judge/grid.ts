@@ -54,6 +54,7 @@ function rank(format: Format | undefined): number {
   return format === undefined ? COARSER.length : COARSER.indexOf(format);
 }
 
-function isOn(x: number, format: FormatName): boolean {
+/** Whether a number lies on the grid of a format. */
+export function isOn(x: number, format: FormatName): boolean {
   return round(x, formats[format]) === x;
 }

@@ -13,21 +13,20 @@
 // For an output that is stored in 16 bits, errors are taken from the rounded truth: float32 shows none except where the
 // truth lies next to a tie. Most of a sum's errors are lost in the rounding, so there are further probes (cancelling.ts),
 // and each rules out what it can. A class that no probe can expose is reported as possible, together with float32.
-import { outputShapes, type Outputs, storageOf } from "../reference/operation.ts";
+import { outputShapes, type Outputs } from "../reference/operation.ts";
 import type { Candidate } from "../reference/candidate.ts";
 import { runCandidate } from "./candidates/run.ts";
 import { type Case, formatCase, type Problem } from "./case.ts";
-import { nameClass, rms, SPREAD } from "./classify.ts";
-import { gridOf } from "./grid.ts";
-import { joined, withSources } from "./source-search.ts";
+import { evidenceOf } from "./evidence.ts";
+import { withSingleTerms } from "./single-terms.ts";
 import { settled } from "./twins.ts";
 import { withWholeTerms } from "./whole-terms.ts";
-import { classesFor, isExact, type PrecisionClass } from "./emulation.ts";
-import { type Precision, precisionOf, type Seen, type SeenOutput } from "./regimes.ts";
+import { classesFor } from "./emulation.ts";
+import { type Precision, precisionOf, type SeenOutput } from "./regimes.ts";
 import type { Probe } from "./probes.ts";
-import { type Sample, Scene, type Setup } from "./sample.ts";
-import { judgeOutputs, misshapen, roundProblem } from "./verdict.ts";
-import { append, largest, smallest } from "../reference/lists.ts";
+import { problemOf, type Sample, Scene, type Setup } from "./sample.ts";
+import { judgeOutputs, misshapen } from "./verdict.ts";
+import { append } from "../reference/lists.ts";
 
 /** A finding of the bound on a probe, whose sums are longer than those of ordinary cases. */
 export interface ProbeFinding {
@@ -81,9 +80,10 @@ export async function measureProbe(
   const seen: SeenOutput[] = [];
   for (const output of outputs) {
     if (!samples.some((sample) => sample.hasBound(output))) continue; // no class could be told from another
-    const found = classify(output, samples, setup);
+    const found = evidenceOf(output, samples, setup);
     const sure = await settled(found.named, output, candidate, probe, setup);
-    const named = await withWholeTerms(sure, output, candidate, probe, setup);
+    const alone = await withSingleTerms(sure, output, candidate, probe, setup);
+    const named = await withWholeTerms(alone, output, candidate, probe, setup);
     seen.push({ ...found, output, named, probe });
   }
   return seen;
@@ -104,16 +104,6 @@ async function emulateAll(scene: Scene, { operation, dtype, pause }: Setup): Pro
   }
 }
 
-/** The problem of a probe's case, in the dtype. */
-export function problemOf(
-  { operation, spec, dtype }: Pick<Setup, "operation" | "spec" | "dtype">,
-  { sizes, profile = "unit", change }: Probe,
-  seed: number,
-): Problem {
-  const plain = roundProblem(operation, spec.build(sizes, profile, seed, dtype), dtype);
-  return change === undefined ? plain : roundProblem(operation, change.of(operation, plain, seed), dtype);
-}
-
 /** The scene of a probe's case: one that the setup keeps, or a new one. */
 function sceneOf(setup: Setup, probe: Probe, c: Case): Scene {
   const key = [formatCase(c), probe.change?.name].join();
@@ -123,58 +113,4 @@ function sceneOf(setup: Setup, probe: Probe, c: Case): Scene {
   const scene = new Scene(setup, probe, problem, c.seed);
   setup.scenes?.set(key, scene);
   return scene;
-}
-
-function classify(output: string, samples: readonly Sample[], { operation, dtype }: Setup): Seen {
-  const classes = classesFor(operation, dtype);
-  const of = (what: "emulated" | "unrounded" | "values", names: readonly PrecisionClass[] = classes) =>
-    new Map(names.map((name) => [name, joined(samples.map((sample) => sample[what](output, name)))]));
-  const [unrounded, emulated] = [of("unrounded"), of("emulated")];
-  const typical = (all: typeof emulated): number => largest(all.get("float32")!.map(rms));
-  const luck = luckOf(
-    samples.flatMap((sample) => sample.steps(output)),
-    typical(unrounded),
-  );
-  const above = (all: typeof emulated, noise: number) =>
-    new Map([...all].map(([name, list]) => [name, list.map((evaluation) => rms(evaluation) > SPREAD * noise)]));
-  const storage = storageOf(operation, output, dtype);
-  const values = samples.flatMap((sample) => sample.given(output));
-  const grid = gridOf(values, storage, classes, (name) => of("values", [name]).get(name)!);
-  const float32 = (): number[][] => [
-    ...emulated.get("float32")!,
-    ...joined(samples.map((sample) => sample.everyFloat32(output))),
-  ];
-  const isExactly = (name: PrecisionClass): boolean => isExact(operation, name);
-  const spectrum = { errors: samples.flatMap((sample) => sample.errors(output)), emulated, grid, luck, isExactly };
-  const noise = Math.max(luck, typical(emulated));
-  // A kernel may err by less than the target's functions do and by more than functions that are only rounded.
-  const least = Math.max(luck, smallest(emulated.get("float32")!.map(rms)));
-  const named =
-    grid.format === undefined && rms(spectrum.errors) <= SPREAD ** 2 * least
-      ? nameClass(spectrum)
-      : nameClass({
-          ...spectrum,
-          emulated: new Map(
-            [
-              ...emulated,
-              ["float32", float32()] as const,
-              ...withSources(spectrum.errors, noise, samples, output),
-            ].filter(([name]) => !grid.others.has(name)),
-          ),
-        });
-  const shows = above(emulated, noise);
-  return { named, errs: above(unrounded, typical(unrounded)), shows };
-}
-
-/**
- * The size at which errors of size `noise` are measured once results are rounded: a share noise ÷ step of the elements is a
- * step off. One such element more or less means nothing, so one is added; weighted by how likely each is,
- * Σ step ÷ Σ 1/step is the mean of its step².
- */
-function luckOf(steps: readonly number[], noise: number): number {
-  const real = steps.filter((step) => step > 0);
-  if (noise === 0 || real.length === 0) return 0;
-  const total = (of: (step: number) => number): number => real.reduce((sum, step) => sum + of(step), 0);
-  const one = total((step) => step) / total((step) => 1 / step);
-  return Math.sqrt((total((step) => step * Math.min(step, noise)) + one) / steps.length);
 }

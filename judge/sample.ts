@@ -11,7 +11,7 @@ import type { JudgeRow } from "./row.ts";
 import { emulate, everyFloat32, type PrecisionClass } from "./emulation.ts";
 import { isSource, sourceOf, Sources } from "./sources.ts";
 import type { Terms } from "./terms.ts";
-import { truth, widen } from "./verdict.ts";
+import { roundProblem, truth, widen } from "./verdict.ts";
 
 /** What a candidate is measured as: its op, its terms, and the op's correct evaluations. */
 export interface Setup extends Terms {
@@ -24,6 +24,16 @@ export interface Setup extends Terms {
   readonly scenes?: Map<string, Scene>;
   /** Called between two stretches of work. What it throws ends the measurement. */
   readonly pause?: () => Promise<void>;
+}
+
+/** The problem of a probe's case, in the dtype. */
+export function problemOf(
+  { operation, spec, dtype }: Pick<Setup, "operation" | "spec" | "dtype">,
+  { sizes, profile = "unit", change }: Probe,
+  seed: number,
+): Problem {
+  const plain = roundProblem(operation, spec.build(sizes, profile, seed, dtype), dtype);
+  return change === undefined ? plain : roundProblem(operation, change.of(operation, plain, seed), dtype);
 }
 
 /** What a candidate is run on in one probe, and the rulers for what is measured of its outputs. */

@@ -11,6 +11,7 @@ import { Deadline, isStop } from "./deadline.ts";
 import type { Ahead, Taken } from "./jobs/ahead.ts";
 import { largeCases, MOST_WORK } from "./large.ts";
 import { isSampled, MOST_TRUTH } from "./sampled.ts";
+import type { Suspicion } from "./second-look.ts";
 import { Ladder } from "./sizes/ladder.ts";
 import { tellingSizes, SizesDone } from "./sizes/supported.ts";
 import type { Terms } from "./terms.ts";
@@ -42,6 +43,8 @@ interface Shrinking {
 /** Rounds of cases on one candidate, until one fails. */
 export class Search {
   readonly untried: Untried[] = [];
+  /** Outputs that looked coarser than float32, and where. */
+  readonly low: Suspicion[] = [];
   private readonly chosen: Chosen;
   private readonly candidate: Limited;
   private readonly terms: Terms;
@@ -117,6 +120,7 @@ export class Search {
       if (shrinking === undefined) {
         tried++;
         this.tally.add(c, verdict, this.large.has(formatCase(c)));
+        for (const { output, looksLow } of verdict.comparisons) if (looksLow) this.low.push({ case: c, output });
         this.plan.onCase?.(this.tally.cases, this.share(examples.length + runs));
       }
       if (verdict.findings.length === 0) return true;

@@ -33,6 +33,8 @@ export interface Compared extends Comparison {
   readonly missed?: Missed;
   readonly smallestRow?: number;
   readonly note?: string;
+  /** Its numbers are coarser than float32 leaves them, as far as a cheap look sees: its precision is to be measured there. */
+  readonly looksLow?: true;
 }
 
 export interface Verdict {

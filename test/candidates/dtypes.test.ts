@@ -5,7 +5,7 @@ import type { Candidate } from "../../reference/candidate.ts";
 import { judgeRows } from "../../judge/ops/index.ts";
 import { campaign } from "../../judge/search.ts";
 import { examine } from "../../judge/examiner.ts";
-import { problemOf } from "../../judge/precision.ts";
+import { problemOf } from "../../judge/sample.ts";
 import { LONG, precisionProbes } from "../../judge/probes.ts";
 import { judgeProblem } from "../../judge/verdict.ts";
 import { type Inputs, type Outputs, type Scalars, storageOf } from "../../reference/operation.ts";

@@ -17,6 +17,8 @@ export interface Line {
   readonly how: string;
   /** The outputs that are counted; all unless given. */
   readonly outputs?: readonly string[];
+  /** Sums up to this long are not in the line's class, so the line is not tried with them. */
+  readonly beyond?: number;
   readonly candidate: Candidate;
 }
 

@@ -36,7 +36,8 @@ export interface Trial {
 /** The words for one line's outputs, one for each regime. Throws what its candidate throws. */
 export async function entriesFor(line: Line, trial: Trial): Promise<Entry[]> {
   const { n, seed, target = targets.wgsl, isTried = () => true, scenes } = trial;
-  const { op, dtype = "float32", how, outputs } = line;
+  const { op, dtype = "float32", how, outputs, beyond = 0 } = line;
+  if (n <= beyond) return [];
   const [operation, spec] = [operations.get(op)!, judgeRows.get(op)!];
   const setup: Setup = { operation, spec, evaluations: evaluationsOf(op), target, dtype, seed, scenes };
   const probes = precisionProbes(spec, n, dtype).filter(({ sizes }) => isTried(sizes));

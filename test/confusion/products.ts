@@ -3,7 +3,7 @@ import type { Inputs, Outputs } from "../../reference/operation.ts";
 import { candidate } from "../judge/candidates.ts";
 import type { Tensor } from "../../reference/tensor.ts";
 import { asIs, cutOff, eighths, type Line, nearest, type Reading, type Word } from "./line.ts";
-import { cores, type Dot, exactOrders, lowOrders, truncatingOrders } from "./sums.ts";
+import { cores, type Dot, exactOrders, lowBlocks, lowOrders, truncatingOrders } from "./sums.ts";
 
 /** The pieces of which a factor is read as a sum. */
 type Pieces = (x: number) => readonly number[];
@@ -86,6 +86,8 @@ interface Manner {
   readonly reader: Reader;
   readonly dot: Dot;
   readonly store?: Reading;
+  /** As of a line. */
+  readonly beyond?: number;
 }
 
 const always =
@@ -140,7 +142,12 @@ function splits(
 ): Manner[] {
   return ([nearest, cutOff] as const).flatMap((reading) =>
     each(someOrders, (name, dot) => ({
-      truth: always(first, ...others, ...(name === "core" ? ["float32, truncating"] : [])),
+      // Three pieces and two of TF32 leave nothing but the core's own truncation.
+      truth: always(
+        first,
+        ...others,
+        ...(name === "core" && first !== "bfloat16x3 inputs" ? ["float32, truncating"] : []),
+      ),
       how: `${count} pieces of ${format}, ${reading === nearest ? "rounded" : "cut off"}, ${name}`,
       reader: splitReader(reading(format), count, kept),
       dot,
@@ -203,6 +210,22 @@ function lowResults(format: "bfloat16" | "float16"): Manner[] {
   return [...sums, ...outputs];
 }
 
+/** Some partial sums alone are low. No class is that; the nearest may be said, and never float32. */
+function lowInPart(format: "bfloat16" | "float16"): Manner[] {
+  return [16, 256, 2048].map((block) => ({
+    truth: always(
+      `${format} in part`,
+      `${format} accumulation`,
+      "coarser than float32, in no class",
+      "in no class: few elements are wrong",
+    ),
+    how: `sums of blocks of ${block}`,
+    reader: exactly,
+    dot: lowBlocks(format, block),
+    beyond: block,
+  }));
+}
+
 const manners: readonly Manner[] = [
   each(exactOrders, (how, dot) => ({ truth: always("float32"), how, reader: exactly, dot })),
   // A short sum that is cut off errs no more than some rounded ones.
@@ -223,13 +246,16 @@ const manners: readonly Manner[] = [
   float8("float8_e5m2"),
   lowResults("bfloat16"),
   lowResults("float16"),
+  lowInPart("bfloat16"),
+  lowInPart("float16"),
 ].flat();
 
 /** linear.forward in every manner. */
-const forward = manners.map(({ truth, how, reader, dot, store = asIs }): Line => ({
+const forward = manners.map(({ truth, how, reader, dot, store = asIs, beyond }): Line => ({
   op: "linear.forward",
   truth: truth("x", "w"),
   how,
+  ...(beyond !== undefined && { beyond }),
   candidate: candidate((inputs) => {
     const { x, w } = inputs as Record<string, Tensor>;
     const [[R, C], [O]] = [x.shape, w.shape];
@@ -244,7 +270,7 @@ const forward = manners.map(({ truth, how, reader, dot, store = asIs }): Line =>
 }));
 
 /** Both products of linear.backward in every manner. */
-const backward = manners.flatMap(({ truth, how, reader, dot, store = asIs }): Line[] => {
+const backward = manners.flatMap(({ truth, how, reader, dot, store = asIs, beyond }): Line[] => {
   const run = candidate((inputs: Inputs): Outputs => {
     const { dy, x, w } = inputs as Record<string, Tensor>;
     const [[R, C], [O]] = [x.shape, w.shape];
@@ -260,9 +286,10 @@ const backward = manners.flatMap(({ truth, how, reader, dot, store = asIs }): Li
       ),
     };
   });
+  const line = { op: "linear.backward", how, candidate: run, ...(beyond !== undefined && { beyond }) } as const;
   return [
-    { op: "linear.backward", truth: truth("dy", "w"), how, outputs: ["dx"], candidate: run },
-    { op: "linear.backward", truth: truth("dy", "x"), how, outputs: ["dw"], candidate: run },
+    { ...line, truth: truth("dy", "w"), outputs: ["dx"] },
+    { ...line, truth: truth("dy", "x"), outputs: ["dw"] },
   ];
 });
 

@@ -72,6 +72,20 @@ export const exactOrders = { sequential, unfused, blocked, lanes } as const sati
 export const cores = { core } as const;
 export const truncatingOrders = { truncating, truncatingLanes } as const;
 
+/** Long blocks in float32, their sums added up in a low format: the first block is whole, so short sums never are low. */
+export function lowBlocks(format: "bfloat16" | "float16", block: number): Dot {
+  const keep: Reading = nearest(format);
+  return (a, b, n) => {
+    let total = 0;
+    for (let from = 0; from < n; from += block) {
+      let sum = 0;
+      for (let k = from; k < Math.min(n, from + block); k++) sum = fround(sum + a[k] * b[k]);
+      total = from === 0 ? sum : fround(total + keep(sum));
+    }
+    return total;
+  };
+}
+
 /** The same orders with every partial sum kept in a low format. */
 export function lowOrders(format: "bfloat16" | "float16"): Readonly<Record<string, Dot>> {
   const keep: Reading = nearest(format);
