@@ -3,12 +3,12 @@ import { sizeOf, type Floats, type Ints, type Tensor } from "../reference/tensor
 import { allAs, type Cut, gridOf, type Part, rowsOf } from "./at-scale.ts";
 import type { Problem } from "./case.ts";
 
-/** Small problems that together give the elements of `list`, flat indices of one output, ascending. */
+/** Small problems that together give the elements of `list`, flat indices of one output, ascending; made as they are taken. */
 export type Around<Output extends string = string> = (
   problem: Problem,
   output: Output,
   list: readonly number[],
-) => readonly Part[];
+) => Iterable<Part>;
 
 /** The small problem of a part, its inputs cut out of those of the large one. */
 export function cutOut({ inputs, scalars, profile }: Problem, part: Part): Problem {
@@ -53,11 +53,11 @@ export const byRow =
   };
 
 /** A small problem for each row of an output that has `width` columns, for the elements of the list in that row. */
-export function eachRow(
+export function* eachRow<Input extends string, Output extends string>(
   width: number,
   list: readonly number[],
-  part: (row: number, columns: readonly number[]) => Part,
-): Part[] {
+  part: (row: number, columns: readonly number[]) => Part<Input, Output>,
+): Generator<Part<Input, Output>> {
   const rows = new Map<number, number[]>();
   for (const i of list) {
     const row = Math.floor(i / width);
@@ -65,7 +65,7 @@ export function eachRow(
     if (columns === undefined) rows.set(row, [i % width]);
     else columns.push(i % width);
   }
-  return Array.from(rows, ([row, columns]) => part(row, columns));
+  for (const [row, columns] of rows) yield part(row, columns);
 }
 
 /** Some numbers of one row. */

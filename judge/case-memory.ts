@@ -2,13 +2,14 @@
 import { axesOf, type Operation } from "../reference/operation.ts";
 import type { Case, Sizes } from "./case.ts";
 import type { JudgeRow } from "./row.ts";
+import { isInBlocks } from "./blocks.ts";
 import { isSampled } from "./sampled.ts";
 
 /** Bytes that the judge takes for each number: as stored, widened, the truth, its bound and what a candidate returns, and their sums. */
 const BYTES_A_NUMBER = 48;
-/** The same where the truth is taken at a sample: as stored, and what a candidate is given or returns. */
+/** The same where the truth is taken at a sample, or block by block: as stored, and what a candidate is given or returns. */
 const BYTES_SAMPLED = 8;
-/** Bytes of a sample, and of what looks at the whole output. */
+/** Bytes of a sample or a block, and of what looks at the whole output. */
 const BYTES_OF_SAMPLE = 2 ** 28;
 
 /** Bytes for a case: what one of any real layer fits into, and any machine has. */
@@ -24,7 +25,12 @@ export function memoryAtScale(): number {
 
 /** Bytes that the judge takes for a case of so many numbers. */
 export function bytesOfCase(row: JudgeRow, c: Pick<Case, "sizes" | "profile">, numbers: number): number {
-  return isSampled(row, c) ? BYTES_OF_SAMPLE + BYTES_SAMPLED * numbers : BYTES_A_NUMBER * numbers;
+  return isInParts(row, c) ? BYTES_OF_SAMPLE + BYTES_SAMPLED * numbers : BYTES_A_NUMBER * numbers;
+}
+
+/** Whether the truth is never there as a whole. */
+function isInParts(row: JudgeRow, c: Pick<Case, "sizes" | "profile">): boolean {
+  return isSampled(row, c) || isInBlocks(row, c);
 }
 
 /** Throws RangeError, with what would fit, where the judge takes more than `memory` for a line of so many numbers. */
@@ -32,7 +38,7 @@ export function checkMemory(row: JudgeRow, c: Case, numbers: number, memory = ME
   const bytes = bytesOfCase(row, c, numbers);
   if (bytes <= memory) return;
   const gibi = (n: number): string => `${(n / 2 ** 30).toFixed(1).replace(".0", "")} GiB`;
-  const most = Math.floor(isSampled(row, c) ? (memory - BYTES_OF_SAMPLE) / BYTES_SAMPLED : memory / BYTES_A_NUMBER);
+  const most = Math.floor(isInParts(row, c) ? (memory - BYTES_OF_SAMPLE) / BYTES_SAMPLED : memory / BYTES_A_NUMBER);
   throw new RangeError(
     `replay: tensors of ${numbers} numbers together, about ${gibi(bytes)} of memory, expected at most ${most} (${gibi(memory)})`,
   );

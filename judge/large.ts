@@ -20,6 +20,8 @@ export interface Large<Size extends string = string> {
   readonly together?: readonly Together<NoInfer<Size>>[];
   /** Whether an output is a sum whose bound grows with its length, and precision shows where it has few terms. */
   readonly areSums?: boolean;
+  /** Whether elements, or rows, depend on no others: then truth and bound come block by block in cases larger than these. */
+  readonly isInBlocks?: boolean;
   /** Sizes that go together, of sizes that were drawn one by one. */
   readonly mend?: (sizes: Sizes) => Sizes;
   /** Whether a case of these sizes is tried; all are, if left out. */

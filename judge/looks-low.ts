@@ -49,9 +49,9 @@ export function someElements(shape: readonly number[], side: number, seed: numbe
 }
 
 /** As many of the parts as have so many numbers, one at least. */
-export function affordable(parts: readonly Part[], most: number): Part[] {
+export function affordable(parts: Iterable<Part>, most: number): Part[] {
   let left = most;
-  return parts.filter((part) => {
+  return [...parts].filter((part) => {
     const isFirst = left === most;
     left -= Object.values(part.inputs).reduce((sum, cut) => sum + (cut === undefined ? 0 : sizeOf(cut.shape)), 0);
     return isFirst || left >= 0;

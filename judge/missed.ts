@@ -39,7 +39,7 @@ export type Missed = Readonly<Record<FaultExtent, Readonly<Record<FaultKind, Mis
 
 /** What is known of the elements of one output. */
 export interface Sight {
-  readonly want: Tensor<Float64Array>;
+  readonly want: Tensor;
   readonly dtype: DTypeName;
   /** Elements that were drawn evenly, each of which has its own bound. */
   readonly even: readonly number[];

@@ -8,6 +8,7 @@ import type { DTypeName } from "../../reference/dtype.ts";
 import { type Inputs, type Operation, type Outputs, storageOf } from "../../reference/operation.ts";
 import { sizeOf, type Tensor } from "../../reference/tensor.ts";
 import { FormatError } from "../../formats/error.ts";
+import { piecesOf } from "../../formats/bytes.ts";
 import { openInput } from "../../formats/input.ts";
 import { type DType, encodeSafetensors, openSafetensors, writeSafetensors } from "../../formats/safetensors.ts";
 import { asFormatError } from "../../formats/system-error.ts";
@@ -20,6 +21,8 @@ const fileTypes: Readonly<Record<DTypeName, DType>> = {
   bfloat16: "BF16",
   float16: "F16",
 };
+/** Bytes of a file that are compared at a time. */
+const PIECE = 2 ** 20;
 /** What a file of outputs may hold apart from them: its header, and tensors that nobody asked for. */
 const MOST_BESIDES = 2 ** 26;
 
@@ -75,11 +78,14 @@ export class CaseFiles {
       const file = openInput(path, "the inputs");
       try {
         let [at, same] = [0, !lstatSync(path).isSymbolicLink()];
+        const found = new Uint8Array(PIECE);
         encodeSafetensors(this.written, this.metadata, (bytes) => {
-          const found = new Uint8Array(bytes.length);
-          if (same) file.read(at, found);
-          at += bytes.length;
-          same &&= Buffer.compare(found, bytes) === 0;
+          for (const piece of piecesOf(bytes, PIECE)) {
+            const own = found.subarray(0, piece.length);
+            if (same) file.read(at, own);
+            at += piece.length;
+            same &&= Buffer.compare(own, piece) === 0;
+          }
         });
         return same && at === file.size;
       } finally {

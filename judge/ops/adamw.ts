@@ -97,7 +97,7 @@ export const forward = judgeRow("adamw.forward", {
       },
     };
   },
-  large: { axes: { N: MOST_ELEMENTS }, work: (sizes) => 28 * size(sizes, "N") },
+  large: { axes: { N: MOST_ELEMENTS }, work: (sizes) => 28 * size(sizes, "N"), isInBlocks: true },
   around: byElement(["w", "g", "m", "v"]),
   sampling: none("the truth of all is cheap"),
   ordinary: { N: 200, step: 7, parameter: "matrix" },

@@ -17,7 +17,7 @@ export const forward = judgeRow("add.forward", {
     const addend = (name: string) => atRangesEnd(fill(profile, seed, name, [size(sizes, "N")]), profile, dtype);
     return { inputs: { a: addend("a"), b: addend("b") }, scalars: {} };
   },
-  large: { axes: { N: MOST_ELEMENTS }, work: (sizes) => 20 * size(sizes, "N") },
+  large: { axes: { N: MOST_ELEMENTS }, work: (sizes) => 20 * size(sizes, "N"), isInBlocks: true },
   around: byElement(["a", "b"]),
   sampling: none("the truth of all is cheap"),
   ordinary: { N: 200 },

@@ -23,7 +23,7 @@ export const forward = judgeRow("cast.forward", {
     const x = atRangesEnd(fill(profile, seed, "x", [size(sizes, "N")]), profile, dtype);
     return { inputs: { x }, scalars: {} };
   },
-  large: { axes: { N: MOST_ELEMENTS }, work: (sizes) => 15 * size(sizes, "N") },
+  large: { axes: { N: MOST_ELEMENTS }, work: (sizes) => 15 * size(sizes, "N"), isInBlocks: true },
   around: byElement(["x"]),
   sampling: none("the truth of all is cheap"),
   ordinary: { N: 200 },

@@ -30,7 +30,7 @@ export const forward = judgeRow("clip.forward", {
     const ratio = draw("side") < 0.5 ? 0.01 + 0.99 * draw("ratio") : 1 + 2 * draw("ratio");
     return { inputs: { g, norm: whole }, scalars: { maxNorm: whole.data[0] > 0 ? whole.data[0] * ratio : 1 } };
   },
-  large: { axes: { N: MOST_ELEMENTS }, work: (sizes) => 20 * size(sizes, "N") },
+  large: { axes: { N: MOST_ELEMENTS }, work: (sizes) => 20 * size(sizes, "N"), isInBlocks: true },
   around: byElement(["g"], ["norm"]),
   sampling: none("the truth of all is cheap"),
   ordinary: { N: 200 },

@@ -177,7 +177,7 @@ const BOUND_OF_LOGIT = 35;
 type GradientPart = Part<"dloss" | "logits" | "targets" | "lse", "dlogits">;
 
 /** Each row of dlogits, as the only one that counts: its dloss is what each of those that count has of it. */
-function aroundRows({ inputs, scalars }: Problem, _: string, list: readonly number[]): GradientPart[] {
+function aroundRows({ inputs, scalars }: Problem, _: string, list: readonly number[]): Iterable<GradientPart> {
   const { dloss, logits, targets } = inputs as { dloss: Tensor; logits: Tensor; targets: Tensor<Int32Array> };
   const V = logits.shape[1];
   const ignoreIndex = Number(scalars.ignoreIndex);

@@ -59,7 +59,11 @@ const PER_ELEMENT = 10;
 const ordinary = { R: 37, O: 35, C: 41 };
 
 /** Elements of y that lie in one row, at a time. */
-function aroundProducts({ inputs: { x, w } }: Problem, _: string, list: readonly number[]): Part<"x" | "w", "y">[] {
+function aroundProducts(
+  { inputs: { x, w } }: Problem,
+  _: string,
+  list: readonly number[],
+): Iterable<Part<"x" | "w", "y">> {
   const [C, O] = [x.shape[1], w.shape[0]];
   return eachRow(O, list, (r, o) => {
     const c = termsOf(
@@ -81,7 +85,7 @@ function aroundGradients(
   { inputs: { dy, x, w } }: Problem,
   output: string,
   list: readonly number[],
-): Part<"dy" | "x" | "w", "dx" | "dw">[] {
+): Iterable<Part<"dy" | "x" | "w", "dx" | "dw">> {
   const [[R, O], C] = [dy.shape, x.shape[1]];
   if (output === "dx") {
     return eachRow(C, list, (r, c) => {

@@ -40,6 +40,7 @@ const shared = {
   large: {
     axes: { R: MOST_ROWS, C: MOST_CLASSES },
     work: (sizes) => 20 * size(sizes, "R") * size(sizes, "C"),
+    isInBlocks: true,
     together: [...subsetsOf(["R", "C"]), { long: ["C"], share: 1, fixed: { R: 1 } }], // one row, as in decoding
   },
 } as const satisfies Partial<CaseSpec & { large: Large }>;

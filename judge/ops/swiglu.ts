@@ -21,6 +21,7 @@ const shared = {
   large: {
     axes: { R: MOST_ROWS, F: MOST_COLUMNS },
     work: (sizes) => 25 * size(sizes, "R") * size(sizes, "F"),
+    isInBlocks: true,
   },
 } as const satisfies Partial<CaseSpec & { large: Large }>;
 

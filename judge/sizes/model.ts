@@ -19,6 +19,8 @@ export type ModelName = keyof typeof models;
 
 /** The most work of a shape's first case. */
 const FIRST_WORK = 6 * MOST_WORK;
+/** A shape of so many times that is its own first case. */
+const LITTLE_MORE = 2;
 /** A next case has at most so many times the work. */
 export const STEP = 16;
 /** Axes that count tokens go first, together; then the widths of the model, one by one. */
@@ -56,7 +58,10 @@ export function modelCases(chosen: Chosen, model: ModelName): ModelCase[] {
  * elements are judged, the judge's own work has a limit.
  */
 function stepsTo(chosen: Chosen, asked: Sizes): ModelCase[] {
-  const whole = fitted(chosen, asked, chosen.spec.sampling === undefined ? STEP * FIRST_WORK : Infinity);
+  const { sampling, large } = chosen.spec;
+  const isCheap = sampling !== undefined || large?.isInBlocks === true;
+  const whole = fitted(chosen, asked, isCheap ? Infinity : STEP * FIRST_WORK);
+  if (whole.work <= LITTLE_MORE * FIRST_WORK) return [whole];
   const steps = [fitted(chosen, asked, FIRST_WORK)];
   const [{ work: least }] = steps;
   const count = Math.ceil(Math.log(whole.work / least) / Math.log(STEP));
