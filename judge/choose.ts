@@ -6,7 +6,7 @@ import { quote } from "../formats/error.ts";
 import type { JudgeRow } from "./row.ts";
 import type { DTypeName } from "../reference/dtype.ts";
 import type { Excluded } from "./sizes/excluded.ts";
-import { nearestTo } from "./nearest.ts";
+import { nearestTo } from "../reference/nearest.ts";
 import type { ModelCase } from "./sizes/model.ts";
 import type { Operation } from "../reference/operation.ts";
 import { operations } from "../reference/ops/index.ts";

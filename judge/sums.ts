@@ -5,7 +5,7 @@ import { axesOf, type Inputs, type Operation, type Scalars } from "../reference/
 import { inWords, refusal, type SumOrder } from "../reference/sum-order.ts";
 import { checkTree, type SumTree } from "../reference/sum-tree.ts";
 import type { Target } from "../reference/targets.ts";
-import { nearestTo } from "./nearest.ts";
+import { nearestTo } from "../reference/nearest.ts";
 
 /** Sums by name, "" for all of them, each with its order. */
 export type Sums = Readonly<Record<string, SumOrder>>;

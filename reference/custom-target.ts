@@ -1,6 +1,7 @@
 // A custom target, read from JSON and checked field by field.
 import { type FormatName, formats } from "./dtype.ts";
 import { powerOfTwo } from "./elementary.ts";
+import { nearestTo } from "./nearest.ts";
 import { shown } from "./shown.ts";
 import { type FunctionName, functionNames, type Region, type Target } from "./targets.ts";
 
@@ -128,8 +129,8 @@ function record(json: unknown, field: string): Record<string, unknown> {
 
 function only(fields: Record<string, unknown>, at: string, known: readonly string[]): void {
   for (const field of Object.keys(fields)) {
-    if (!known.includes(field))
-      throw new TypeError(`${at}: unknown ${shown(field)}, expected only ${known.join(", ")}`);
+    if (known.includes(field)) continue;
+    throw new TypeError(`${at}: unknown ${shown(field)}, ${nearestTo(field, known)}expected only ${known.join(", ")}`);
   }
 }
 

@@ -229,7 +229,8 @@ export class Arithmetic {
     return worst >= 0 && covered >= high ? worst : Infinity;
   }
 
-  private increasing(name: FunctionName, f: (x: number) => number, a: Approx): Approx {
+  /** An increasing function of the target's table at a, f being exact. */
+  increasing(name: FunctionName, f: (x: number) => number, a: Approx): Approx {
     const value = f(a.value);
     const highest = f(a.value + a.error);
     const error = Math.max(highest - value, value - f(a.value - a.error));

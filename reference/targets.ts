@@ -18,6 +18,8 @@ export const functionNames = [
   "pow",
   "sin",
   "cos",
+  "tanh",
+  "sigmoid",
 ] as const;
 export type FunctionName = (typeof functionNames)[number];
 
@@ -25,7 +27,7 @@ export type FunctionName = (typeof functionNames)[number];
  * For arguments between two limits, both included, the error is at most
  * (ulp + ulpPerArgument · |x|) units in the last place of the result + absolute + relative · |result|,
  * the rounding of the result included. For divide the argument is the magnitude of the divisor, for pow it is the base; a pow
- * without regions has the accuracy of exp2(y · log2(x)).
+ * without regions has the accuracy of exp2(y · log2(x)). Without regions for tanh and sigmoid a kernel that calls them is not covered.
  */
 export interface Region {
   readonly from: number;
@@ -77,6 +79,8 @@ const MIN_NORMAL = dtypes.float32.minNormal;
 const MIN_SUBNORMAL = dtypes.float32.minSubnormal;
 const MAX = dtypes.float32.max;
 const EPSILON = powerOfTwo(-23); // one unit in the last place of 1; a unit of any normal x is at most x times this
+/** No target here states these: its kernels compute σ from an exponential. A target file may. */
+const unstated = { tanh: [], sigmoid: [] } as const;
 const PI = Math.PI; // a double below π, so that the numbers from −π to π are those from −PI to PI
 
 /** One region for all arguments from `from` to `to`. */
@@ -114,6 +118,7 @@ const wgsl: Target = {
   flushes: true,
   promisesNonFinite: false,
   functions: {
+    ...unstated,
     divide: everywhere({ ulp: 2.5 }, powerOfTwo(-126), powerOfTwo(126)),
     sqrt: everywhere({ relative: (4.5 * EPSILON) / (1 - 2 * EPSILON) }, MIN_NORMAL),
     inverseSqrt: everywhere({ ulp: 2 }, MIN_NORMAL),
@@ -145,6 +150,7 @@ const ieee: Target = {
   promisesNonFinite: true,
   expOfZero: true,
   functions: {
+    ...unstated,
     divide: everywhere({ ulp: 0.5 }, MIN_SUBNORMAL),
     sqrt: everywhere({ ulp: 0.5 }, 0),
     inverseSqrt: everywhere({ relative: (2 * powerOfTwo(-24)) / (1 - powerOfTwo(-24)) }, MIN_SUBNORMAL),
@@ -173,6 +179,7 @@ const cuda: Target = {
   promisesNonFinite: true,
   expOfZero: true,
   functions: {
+    ...unstated,
     divide: everywhere({ ulp: 0 + 0.5 }, MIN_SUBNORMAL),
     sqrt: everywhere({ ulp: 0 + 0.5 }, 0),
     inverseSqrt: everywhere({ ulp: 2 + 0.5 }, MIN_SUBNORMAL),
@@ -200,6 +207,7 @@ const cudaFastMath: Target = {
   flushes: true,
   promisesNonFinite: false, // "it may also cause some differences in special case handling" (17.2)
   functions: {
+    ...unstated,
     divide: everywhere({ ulp: 2 + 0.5 }, powerOfTwo(-126), powerOfTwo(126)),
     sqrt: everywhere({ ulp: 3 + 0.5 }, 0),
     inverseSqrt: everywhere({ ulp: 2 + 0.5 }, MIN_NORMAL),
@@ -230,6 +238,7 @@ const metal: Target = {
   flushes: true,
   promisesNonFinite: false,
   functions: {
+    ...unstated,
     divide: everywhere({ ulp: 2.5 }, powerOfTwo(-126), powerOfTwo(126)),
     sqrt: everywhere({ relative: 3 * EPSILON + 2 * EPSILON * EPSILON }, 0),
     inverseSqrt: everywhere({ ulp: 2 }, MIN_NORMAL),
@@ -283,6 +292,7 @@ const opencl: Target = {
   promisesNonFinite: true,
   expOfZero: true,
   functions: {
+    ...unstated,
     divide: everywhere({ ulp: 2.5 }, MIN_NORMAL),
     sqrt: everywhere({ ulp: 3 }, 0),
     inverseSqrt: everywhere({ ulp: 2 }, MIN_NORMAL),
@@ -295,6 +305,49 @@ const opencl: Target = {
     cos: everywhere({ ulp: 4 }),
   },
 };
+
+/** How far log2 e as a float32 number, and its product with an argument, move e^x for each 1 of |x|, in units in the last place of e^x. */
+const LOG2E_STEPS = (Math.abs(Math.fround(Math.LOG2E) / Math.LOG2E - 1) / powerOfTwo(-24) + 1) * (1 + powerOfTwo(-16));
+
+/**
+ * Triton on NVIDIA's devices, as its compiler lowers float32 (triton-lang/triton, ElementwiseOpToLLVM.cpp; PTX ISA 9, section 9.7.3): "/" is div.full,
+ * whose "maximum ulp error is 2 across the full range"; tl.exp2 is ex2.approx, "2 ulp from correctly rounded result", with +1.0 for ±0; tl.exp
+ * is ex2.approx of x · log2 e, both rounded, which a unit of at least u times the result turns into 1.22 · |x| units; tl.sqrt is sqrt.approx, "maximum relative
+ * error … 2⁻²³"; tl.rsqrt rsqrt.approx, 2⁻²²·⁹. It sets nvvm-reflect-ftz, so that functions flush. tl.log may be lg2.approx (2⁻²² of 1 from 0.5
+ * to 2, of the result elsewhere) times ln 2, whose rounding and the product's make that 1.04 and 1.5 times as much, or libdevice's logf, which is
+ * nearer; sin, cos and pow are libdevice's (CUDA C++ Programming Guide 13.0, Table 17). div_rn and sqrt_rn are nearer than "/" and sqrt.
+ *
+ * tl.dot runs on matrix units where its operands are low: that is for a target file to say (docs/targets.md).
+ */
+const triton: Target = {
+  name: "triton",
+  source: "PTX ISA 9, section 9.7.3, as Triton lowers to it; CUDA C++ Programming Guide 13.0, Table 17",
+  u: powerOfTwo(-24),
+  flushes: true,
+  promisesNonFinite: false, // div.full "is not fully IEEE 754 compliant"
+  expOfZero: true,
+  functions: {
+    ...unstated,
+    divide: everywhere({ ulp: 2 + 0.5 }, MIN_NORMAL),
+    sqrt: everywhere({ relative: powerOfTwo(-23) }, 0),
+    inverseSqrt: everywhere({ relative: power(2, -22.9) }, MIN_NORMAL),
+    exp: everywhere({ ulp: 2 + 0.5, ulpPerArgument: LOG2E_STEPS }),
+    exp2: everywhere({ ulp: 2 + 0.5 }),
+    log: approximateLogarithm(1.05 * powerOfTwo(-22), (1.5 + powerOfTwo(-10)) * powerOfTwo(-22)),
+    log2: approximateLogarithm(powerOfTwo(-22), powerOfTwo(-22)),
+    pow: everywhere({ ulp: 4 + 0.5 }, MIN_NORMAL),
+    sin: everywhere({ ulp: 2 + 0.5 }),
+    cos: everywhere({ ulp: 2 + 0.5 }),
+  },
+};
+
+function approximateLogarithm(near: number, relative: number): readonly Region[] {
+  return [
+    { from: MIN_NORMAL, to: 0.5, relative },
+    { from: 0.5, to: 2, absolute: near },
+    { from: 2, to: MAX, relative },
+  ];
+}
 
 /**
  * Vulkan's shaders without float controls (Vulkan 1.4, appendix A "Precision and Operation of SPIR-V Instructions"): the same figures as
@@ -328,5 +381,6 @@ export const targets = {
   metal,
   "matrix-units": matrixUnits,
   opencl,
+  triton,
   vulkan,
 } as const satisfies Record<string, Target>;

@@ -20,11 +20,7 @@ const short: readonly (readonly [callee: string, lists: readonly string[], reaso
   ["a.either", ["cubes.filter((form) => form.error < Infinity)"], "forms of one cube: three"],
   ["a.product", ["share"], "factors of one product: two"],
   ["a.product", ["factors"], "factors that the code writes out"],
-  [
-    "this.a.either",
-    ["others", "other === undefined ? [] : [other]"],
-    "forms of one quotient: two, and one where it vanishes",
-  ],
+  ["this.a.either", ["others"], "forms of σ: two quotients, one where they vanish, and two functions"],
   ["run.dispatch", ["[values] as unknown as [ByName<S, number>]"], "one argument, left out where there are no scalars"],
   ["programs[rank].next", ["answer"], "one argument or none"],
   ["issue.compute", ["after"], "tasks that one task of a block waits for"],

@@ -157,6 +157,18 @@ export class Float32Arithmetic {
     return this.erring("cos", x, cos(x));
   }
 
+  /** For a target that states it. */
+  tanh(x: number): number {
+    const e = exp(-2 * Math.abs(x));
+    return this.erring("tanh", x, Math.abs(x) < 1e-5 ? x : (Math.sign(x) * (1 - e)) / (1 + e));
+  }
+
+  /** For a target that states it. */
+  sigmoid(x: number): number {
+    const e = exp(-Math.abs(x));
+    return this.erring("sigmoid", x, (x < 0 ? e : 1) / (1 + e));
+  }
+
   /** Σ of terms in the order of the habits. */
   sum(terms: readonly number[]): number {
     return this.summing(() => this.ordered(terms));

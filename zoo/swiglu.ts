@@ -66,8 +66,27 @@ export const forward = entriesOf(products).flatMap(([form, value], n) =>
   })),
 );
 
-const slopes = ["complement-mirrored", "complement-difference", "multiplied-out", "slope-last"] as const;
+export const slopes = ["complement-mirrored", "complement-difference", "multiplied-out", "slope-last"] as const;
 const inDup = { "silu-quotient": products["silu-quotient"], "product-quotient": products["product-quotient"] };
+
+type Slope = (typeof slopes)[number];
+
+/** dgate from any σ. */
+export function gradient(
+  f: Float32Arithmetic,
+  form: Slope,
+  sigmaOf: (x: number) => number,
+  z: number,
+  dy: number,
+  up: number,
+): number {
+  const s = sigmaOf(z);
+  const complement = form === "complement-mirrored" ? sigmaOf(-z) : f.subtract(1, s);
+  const rest = f.multiplyAdd(z, complement, 1);
+  const dsilu = f.stored("dsilu", f.multiply(dy, up));
+  const slope = form === "multiplied-out" ? f.multiplyAdd(f.multiply(z, s), complement, s) : f.multiply(s, rest);
+  return form === "slope-last" ? f.multiply(f.multiply(dsilu, s), rest) : f.multiply(dsilu, f.stored("slope", slope));
+}
 
 // Each slope with a product of its own in dup.
 export const backward = slopes.flatMap((form, n) =>
@@ -82,16 +101,8 @@ export const backward = slopes.flatMap((form, n) =>
         for (let i = 0; i < dgate.data.length; i++) {
           const z = gate.data[i];
           const quotient = quotientOf(f, z);
-          const s = sigmoid(f, quotient);
-          const complement = form === "complement-mirrored" ? sigmoid(f, quotientOf(f, -z)) : f.subtract(1, s);
-          const rest = f.multiplyAdd(z, complement, 1);
-          const dsilu = f.stored("dsilu", f.multiply(dy.data[i], up.data[i]));
-          const slope =
-            form === "multiplied-out" ? f.multiplyAdd(f.multiply(z, s), complement, s) : f.multiply(s, rest);
-          dgate.data[i] =
-            form === "slope-last"
-              ? f.multiply(f.multiply(dsilu, s), rest)
-              : f.multiply(dsilu, f.stored("slope", slope));
+          const sigmaOf = (x: number): number => sigmoid(f, quotientOf(f, x));
+          dgate.data[i] = gradient(f, form, sigmaOf, z, dy.data[i], up.data[i]);
           dup.data[i] = dupOf(f, quotient, z, dy.data[i]);
         }
         return { dgate, dup };

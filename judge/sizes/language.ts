@@ -1,6 +1,6 @@
 // What a kernel supports, in words: "HS=64,128 T=S C%8=0 B<=4 eps>=1e-8". All terms hold at once.
 import { quote } from "../../formats/error.ts";
-import { nearestTo } from "../nearest.ts";
+import { nearestTo } from "../../reference/nearest.ts";
 
 /** One term, as it was written and as it is meant. */
 export type SizeTerm = { readonly text: string; readonly name: string } & (

@@ -20,7 +20,7 @@ import { exp, log } from "../elementary.ts";
 import { type Approx, Arithmetic, type Sum } from "../rounding.ts";
 import type { Target } from "../targets.ts";
 import { risesAfter } from "./softmax.rises.bound.ts";
-import { exponentialAccuracy, growth, spreadOf } from "./softmax.spread.bound.ts";
+import { type ExponentialAccuracy, exponentialAccuracy, floorOf, growth, spreadOf } from "./softmax.spread.bound.ts";
 
 const { minNormal, minSubnormal, max: MAX, u: NEAREST } = dtypes.float32;
 const { LN2, LOG2E } = Math;
@@ -63,9 +63,7 @@ export class AttentionWeights {
   private sumSpread = Infinity;
   private commonSpread = Infinity;
   private largestSpread = Infinity;
-  /** An exponential's relative error is at most fixed + slope · |argument|. */
-  private readonly fixed: number;
-  private readonly slope: number;
+  private readonly accuracy: ExponentialAccuracy;
   /** The absolute error of P where it is stored low. */
   private readonly storeLoss: number;
   private readonly isOneAtZero: boolean;
@@ -103,9 +101,7 @@ export class AttentionWeights {
     const sums = { value: (S + 1.5) / 2, error: (S + 0.5) / 2 };
     this.normalSpread = spreadOf(this.a.accuracy("divide", sums, 1)) + this.rounding;
 
-    const { fixed, slope } = exponentialAccuracy(target, LOG2E); // 2^(x · log2 e)
-    this.fixed = fixed;
-    this.slope = slope;
+    this.accuracy = exponentialAccuracy(target, LOG2E); // 2^(x · log2 e)
 
     // The number stored low is e^(s − m) for some maximum m, so it is not known at which size it is rounded.
     const format = target.stores?.P === undefined ? undefined : formats[target.stores.P];
@@ -150,7 +146,7 @@ export class AttentionWeights {
       argument[j] = highest - score[j] + scoreError[j] + log(keys);
       const products = this.isOneAtZero ? this.rescalings[j] * this.rounding : 0; // otherwise counted in the sum
       const spread = this.weightSpread(j, this.rescalings[j] + 1) + products + this.storeSpread;
-      const loss = this.loss(j) + this.storeLoss;
+      const loss = this.loss(j, spread) + this.storeLoss;
       this.largestSpread = Math.max(this.largestSpread, spread);
       const isOne = this.isOneAtZero && argument[j] === 0 && score[j] === 0; // e⁰ in every form of the sum
       sum.add(p[j], p[j] * growth(isOne ? 0 : spread) + loss);
@@ -159,7 +155,7 @@ export class AttentionWeights {
     this.sumSpread = spreadOf(this.totalOf(sum).error);
     this.lse = this.logarithm(max, l, Math.max(Math.abs(lowest), Math.abs(highest)), worst);
     // Where weights are computed as e^(s − lse), an error of lse is common to all; it also enlarges the argument.
-    const enlarged = this.scaleSpread + 4 * this.rounding + this.slope / (1 - this.slope);
+    const enlarged = this.scaleSpread + 4 * this.rounding + this.accuracy.slope / (1 - this.accuracy.slope);
     this.commonSpread = this.lse.error * (1 + enlarged);
   }
 
@@ -195,7 +191,8 @@ export class AttentionWeights {
     const byLse = this.spreadByLse(score, { value: saved.value, error: lseError });
     const bySum = this.weightSpread(j, 1) + this.sumSpread + this.normalSpread + gap;
     const value = exp(score.value - saved.value);
-    return this.a.store("P", { value, error: value * growth(Math.max(byLse, bySum)) + this.loss(j) });
+    const spread = Math.max(byLse, bySum);
+    return this.a.store("P", { value, error: value * growth(spread) + this.loss(j, spread) });
   }
 
   /** The same of the key at k.data[key] and the query at q.data[query] alone, by the saved lse: not above that, since x ≤ growth(x). */
@@ -273,14 +270,16 @@ export class AttentionWeights {
 
   /** A product of exponentials whose arguments' magnitudes add up to x. */
   private functionSpread(x: number, exponentials: number): number {
-    const one = this.fixed + this.slope * x;
-    return one < 1 ? (exponentials * this.fixed + this.slope * x) / (1 - one) : Infinity;
+    const { fixed, slope, reach } = this.accuracy;
+    const one = fixed + slope * x;
+    return one < 1 && x <= reach ? (exponentials * fixed + slope * x) / (1 - one) : Infinity;
   }
 
-  /** The absolute error of a weight: units in the last place of subnormals, for each exponential and each product. */
-  private loss(j: number): number {
-    const units = (this.rescalings[j] + 1) * (1 + this.fixed / NEAREST) + (this.slope / NEAREST) * this.argument[j];
-    return units * minSubnormal;
+  /** The absolute error of a weight: units in the last place of subnormals for each exponential and each product, and what an exponential has of its own. */
+  private loss(j: number, spread: number): number {
+    const [{ fixed, slope, absolute }, factors] = [this.accuracy, this.rescalings[j] + 1];
+    const units = factors * (1 + fixed / NEAREST) + (slope / NEAREST) * this.argument[j];
+    return units * minSubnormal + floorOf(absolute, factors, spread);
   }
 
   /** m + log l, or (m · log2 e + log2 l) · ln 2; |m| ≤ size, and l belongs to a maximum that is off by `shift`. */

@@ -30,7 +30,7 @@ import { type Approx, Arithmetic, gamma } from "../rounding.ts";
 import type { Target } from "../targets.ts";
 import type { Tensor } from "../tensor.ts";
 import { risesAfter } from "./softmax.rises.bound.ts";
-import { exponentialAccuracy, growth, spreadOf } from "./softmax.spread.bound.ts";
+import { type ExponentialAccuracy, exponentialAccuracy, floorOf, growth, spreadOf } from "./softmax.spread.bound.ts";
 
 const { minNormal, minSubnormal, u: NEAREST } = dtypes.float32;
 const { LN2, LOG2E } = Math;
@@ -58,9 +58,7 @@ export class RowSoftmax {
   private quotientOfZero = Infinity;
   /** |log(computed ÷ exact)| after one rounding. */
   private readonly rounding: number;
-  /** An exponential's relative error is at most fixed + slope · |argument|. */
-  private readonly fixed: number;
-  private readonly slope: number;
+  private readonly accuracy: ExponentialAccuracy;
   private readonly isOneAtZero: boolean;
 
   constructor(target: Target, logits: Tensor, V: number, errors: Tensor | undefined) {
@@ -71,9 +69,7 @@ export class RowSoftmax {
     this.rounding = spreadOf(this.a.u);
     this.isOneAtZero = target.expOfZero === true;
     // The argument of 2^(x · log2 e) is larger and is rounded twice.
-    const { fixed, slope } = exponentialAccuracy(target, LOG2E * (1 + 4 * this.a.u));
-    this.fixed = fixed;
-    this.slope = slope;
+    this.accuracy = exponentialAccuracy(target, LOG2E * (1 + 4 * this.a.u));
   }
 
   read(r: number): void {
@@ -102,7 +98,8 @@ export class RowSoftmax {
       const isOne = this.isOneAtZero && distance === 0 && size === 0; // e⁰ in every form
       const exponentials = isOne ? 0 : this.exponentialSpread(distance, size, rescalings + 1);
       const spread = errorAt(v) + exponentials + rescalings * this.rounding;
-      sum.add(term, term * growth(spread) + this.loss(distance, rescalings));
+      const floor = floorOf(this.accuracy.absolute, rescalings + 1, spread);
+      sum.add(term, term * growth(spread) + this.loss(distance, rescalings) + floor);
     }
     const { value, error } = sum.total();
     this.sumSpread = spreadOf(error / value);
@@ -150,15 +147,16 @@ export class RowSoftmax {
     const toReach = size + Math.abs(this.max.value) + this.max.error;
     const bySum = gap + this.exponentialSpread(toMax, toReach, 1) + this.sumSpread + this.quotientSpread;
     const value = exp(logit - saved.value);
-    const own = value * growth(error + Math.max(byLse, bySum)) + this.units(distance, 1) * minSubnormal;
-    const result = a.rounded(value, own, 0);
+    const spread = error + Math.max(byLse, bySum);
+    const own = value * growth(spread) + this.units(distance, 1) * minSubnormal;
+    const result = a.rounded(value, own + floorOf(this.accuracy.absolute, 1, spread), 0);
     const vanishes = value - result.error < minNormal;
     return vanishes ? { value, error: result.error + this.quotientOfZero } : result;
   }
 
   /** Whether a class contributes exactly nothing; an absolute error of e^x, as of a clamped one, may be one at −∞ as well. */
   private isMasked(logit: number): boolean {
-    return logit === -Infinity && this.a.target.promisesNonFinite && this.fixed < Infinity;
+    return logit === -Infinity && this.a.target.promisesNonFinite && this.accuracy.absolute === 0;
   }
 
   /**
@@ -168,9 +166,10 @@ export class RowSoftmax {
   private exponentialSpread(x: number, size: number, factors: number): number {
     const products = size * (1 + 4 * this.a.u);
     const argument = this.rounding * (factors > 1 ? 3 * x + products : 2 * x + Math.max(x, products));
-    const one = this.fixed + this.slope * (x + argument);
-    const spread = one < 1 ? (factors * this.fixed + this.slope * (x + argument)) / (1 - one) : Infinity;
-    return argument + spread;
+    const { fixed, slope, reach } = this.accuracy;
+    const one = fixed + slope * (x + argument);
+    const isBounded = one < 1 && x + argument <= reach;
+    return isBounded ? argument + (factors * fixed + slope * (x + argument)) / (1 - one) : Infinity;
   }
 
   /** The absolute error of a term of the sum, if it or a sum that contains it is rescaled to below the normal range. */
@@ -181,6 +180,6 @@ export class RowSoftmax {
 
   /** The accuracy of exponentials below the normal range, with one product each, in units of the smallest number. */
   private units(x: number, factors: number): number {
-    return factors * (1 + this.fixed / NEAREST) + (this.slope / NEAREST) * x;
+    return factors * (1 + this.accuracy.fixed / NEAREST) + (this.accuracy.slope / NEAREST) * x;
   }
 }
