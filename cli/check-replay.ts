@@ -7,9 +7,10 @@ import { realInputs } from "../judge/real.ts";
 import { buildCase, comparing, failureOf } from "../judge/campaign.ts";
 import { closing, unlessInterrupted } from "../judge/check.ts";
 import { describeFinding } from "../judge/compare.ts";
-import { conclude, concludeAll, type Conclusion, concludeProblem } from "../judge/conclusion.ts";
+import { conclude, concludeAll, type Conclusion, concludeProblem, withImprobable } from "../judge/conclusion.ts";
 import { Deadline } from "../judge/deadline.ts";
 import { concludeRelation } from "../judge/examination.ts";
+import { improbableInWords, suspicionsIn } from "../judge/improbable/suspicion.ts";
 import { parseReplay } from "../judge/replay.ts";
 import type { Relation, Trial } from "../judge/relations/relation.ts";
 import { isJudges, judgeProblem } from "../judge/verdict.ts";
@@ -66,7 +67,10 @@ export async function replay(line: string, options: CheckOptions): Promise<numbe
     const { evidence } = failureOf(c, verdict, candidate.keep?.());
     if (evidence !== undefined) say(`files kept in ${evidence}`);
   }
-  return closed(candidate, concludeProblem(operation, verdict, options.allowUnjudged));
+  const suspicions = suspicionsIn(verdict);
+  say(suspicions.map((one) => `improbable ${improbableInWords(one)}`));
+  const proved = concludeProblem(operation, verdict, options.allowUnjudged);
+  return closed(candidate, withImprobable(proved, suspicions.length > 0));
 }
 
 async function replayRelation(
@@ -77,7 +81,7 @@ async function replayRelation(
 ): Promise<number> {
   const { candidate } = trial;
   say(`${relation.statement}`);
-  let conclusion = conclude({ hasFindings: true, parts: [] });
+  let conclusion: Conclusion = conclude({ hasFindings: true, parts: [] });
   try {
     const outcome = await unlessInterrupted(relation.run(trial));
     if (outcome === undefined) return finish(interrupted, true);

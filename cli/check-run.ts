@@ -16,6 +16,7 @@ import {
   examinationLines,
   examinationTable,
   failureLines,
+  improbableLines,
   noteLines,
   lastLines,
   reportTable,
@@ -142,6 +143,7 @@ function print({ results, seed, options, target, conclusion, isInterrupted, notS
     say(examinationLines(examination, again, same));
   }
   say(noteLines(results));
+  say(improbableLines(results, same));
   say(conditioningLines(results));
   say(untriedLines(results, isInterrupted ? "interrupted" : "budget"));
   say(excludedLines(results));

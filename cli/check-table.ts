@@ -62,7 +62,7 @@ export function verdictOf({ conclusion, isInterrupted }: Checked): string {
 /** The last lines of the run: what passed, what failed, what is inconclusive. */
 export function lastLines(results: readonly Checked[]): string[] {
   const of = (word: Word): Checked[] => results.filter(({ conclusion }) => conclusion.verdict === word);
-  const [failed, open] = [of("FAIL"), of("inconclusive")];
+  const [failed, odd, open] = [of("FAIL"), of("improbable"), of("inconclusive")];
   const kernels = counted(results.length, "kernel");
   const names = (list: readonly Checked[]): string => list.map(({ report }) => report.op).join(", ");
   const outside = failed.filter(({ report }) => report.failures.some(({ worst }) => worst !== undefined)).length;
@@ -72,12 +72,15 @@ export function lastLines(results: readonly Checked[]): string[] {
   const judged = results.reduce((n, { report }) => n + report.elements - report.unjudged, 0);
   return [
     ...(open.length === 0 ? [] : [`${open.length} of ${kernels} inconclusive: ${names(open)}`]),
+    ...(odd.length === 0
+      ? []
+      : [`${odd.length} of ${kernels} within ${inside}, with improbable errors: ${names(odd)}`]),
     ...(failed.length === 0
       ? []
       : [
           `${failed.length} of ${kernels} failed, ${outside} of them by numbers outside the bounds${under}: ${names(failed)}`,
         ]),
-    ...(failed.length + open.length > 0 || results.length === 0
+    ...(failed.length + odd.length + open.length > 0 || results.length === 0
       ? []
       : [`${kernels} within ${inside}, ${counted(judged, "element")} judged${unsampled(results)}`]),
   ];
@@ -96,6 +99,21 @@ function unsampled(results: readonly Checked[]): string {
 /** What stood out in outputs that are within their bounds. */
 export function noteLines(results: readonly Checked[]): string[] {
   return results.flatMap(({ report: { op, notes } }) => shown(op, notes, "note"));
+}
+
+/** What is within its bounds and improbable, and what a run may say so of a correct kernel with. */
+export function improbableLines(results: readonly Checked[], terms: string): string[] {
+  const tests = results.reduce((n, { report }) => n + report.improbable.tests, 0);
+  const probability = results.reduce((n, { report }) => n + report.improbable.probability, 0);
+  if (tests === 0) return [];
+  const found = results.flatMap(({ report }) => report.improbable.findings);
+  const lines = found.flatMap(({ message, replay }) => [
+    `improbable ${replay}`,
+    `  ${message}; and again on fresh numbers`,
+    `  touchstone check --replay ${shellWord(replay)}${terms}`,
+  ]);
+  const all = `${counted(tests, "element")} held to what is plausible: a correct kernel is called improbable with a probability of ${probability.toExponential(0)}, by a model of rounding`;
+  return [...lines, all];
 }
 
 /** How much of the outputs cancels so far that no kernel can be expected to get it right. */

@@ -19,6 +19,7 @@ export const statuses = {
 const ofVerdict: Readonly<Record<Word, number>> = {
   pass: statuses.good,
   FAIL: statuses.finding,
+  improbable: statuses.finding,
   inconclusive: statuses.inconclusive,
 };
 
@@ -40,7 +41,8 @@ ${statuses.inconclusive} inconclusive, ${statuses.interrupted} interrupted.`;
 export const inHelp = `Exit status:
   ${statuses.good}    pass: done, and nothing found
   ${statuses.finding}    FAIL: a kernel outside its bound, a tensor that differs, a fixture
-       that changed
+       that changed; or improbable: errors that a correct kernel has
+       with a tiny probability
   ${statuses.badInput}    bad input, or no device: one line says what, where and what was
        expected
   ${statuses.internalError}    a fault of this program, with its stack

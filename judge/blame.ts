@@ -11,7 +11,7 @@ import { type Floats, type Ints, sizeOf, type Tensor, view } from "../reference/
 import type { Instance, Recorded } from "../trace/instance.ts";
 import { traceTensor } from "../trace/names.ts";
 import { compareOutput, type Finding } from "./compare.ts";
-import { conclude, type Conclusion } from "./conclusion.ts";
+import { conclude, type Conclusion, type Proved } from "./conclusion.ts";
 import type { Power } from "./power.ts";
 import { recordedDType, type Recording } from "../trace/recording.ts";
 import { endToEnd, type Known, shaped, termsOfNorm, widened } from "./known.ts";
@@ -107,7 +107,11 @@ export function blameInstances(
 }
 
 /** The verdict on what was found: each judged tensor is a part. */
-export function concludeBlame({ faults, judged }: Found, allowUnjudged?: number, interrupted = false): Conclusion {
+export function concludeBlame(
+  { faults, judged }: Found,
+  allowUnjudged?: number,
+  interrupted = false,
+): Conclusion<Proved> {
   const parts = judged.map(({ tensor: name, elements: offered, unjudged, ...rest }) => {
     return { ...rest, name, offered, judged: offered - unjudged };
   });

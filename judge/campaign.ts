@@ -12,6 +12,8 @@ import { type Part, PartSums } from "./conclusion.ts";
 import type { Operation } from "../reference/operation.ts";
 import type { Deadline } from "./deadline.ts";
 import type { CaseWorkers } from "./jobs/workers.ts";
+import { improbableInWords, type Suspicion } from "./improbable/suspicion.ts";
+import { MOST_TESTS, RUN } from "./improbable/tail.ts";
 import { lookingLow } from "./looks-low.ts";
 import { SizeRecord, type SizesTried } from "./tried.ts";
 import { type Missed, sumOfMisses } from "./missed.ts";
@@ -60,12 +62,24 @@ export interface Report {
   readonly missed: Readonly<Record<string, Missed>>;
   /** Of each output that is checked as a product: which share of its norm a row must be wrong by to be suspected, at 95 %. */
   readonly smallestRow: Readonly<Record<string, number>>;
+  /** What is within its bounds and implausible. */
+  readonly improbable: Improbabilities;
   /** What stood out in an output and was within its bounds, with the line that replays it. */
   readonly notes: readonly string[];
   /** The lengths of axes that cases had. */
   readonly sizes: SizesTried;
   readonly ms: number;
   readonly failures: readonly Failure[];
+}
+
+/** The second verdict: elements that err by more than is plausible, under a model of rounding and with a stated probability. */
+export interface Improbabilities {
+  /** Elements that were held to what is plausible. */
+  readonly tests: number;
+  /** With which probability a correct kernel would have been suspected at any of them. */
+  readonly probability: number;
+  /** Those that were suspected, and again on fresh numbers: in words, each with the line that replays it. */
+  readonly findings: readonly { readonly message: string; readonly replay: string }[];
 }
 
 export interface CampaignPlan {
@@ -148,6 +162,8 @@ export class Tally {
   private readonly smallestRow: Record<string, number> = {};
   private readonly conditioning: Record<string, Conditioning> = {};
   private readonly notes: string[] = [];
+  private tests = 0;
+  private readonly suspicions: { readonly output: string; readonly message: string; readonly replay: string }[] = [];
   private power = NO_POWER;
   private largePower: Power | undefined;
 
@@ -165,6 +181,20 @@ export class Tally {
     for (const comparison of comparisons) this.addOutput(c, comparison, isLarge);
   }
 
+  /** Whether an element of an output was suspected, and again. */
+  isSuspected(output: string): boolean {
+    return this.suspicions.some((one) => one.output === output);
+  }
+
+  suspect(c: Case, suspicion: Suspicion): void {
+    const { output } = suspicion;
+    this.suspicions.push({ output, message: improbableInWords(suspicion), replay: formatCase(c) });
+  }
+
+  note(c: Case, text: string): void {
+    this.notes.push(`${text} (${formatCase(c)})`);
+  }
+
   private addOutput(c: Case, comparison: Compared, isLarge: boolean): void {
     this.elements += comparison.elements;
     this.unjudged += comparison.unjudged;
@@ -176,13 +206,14 @@ export class Tally {
       this.at = { finding: comparison.at, replay: formatCase(c) };
     }
     this.ulp = Math.max(this.ulp, comparison.ulp);
-    const { output, smallestRow, note, conditioning } = comparison;
+    const { output, smallestRow, note, conditioning, improbable } = comparison;
     if (conditioning !== undefined) {
       const { elements, ill } = this.conditioning[output] ?? { elements: 0, ill: 0 };
       this.conditioning[output] = { elements: elements + conditioning.elements, ill: ill + conditioning.ill };
     }
     if (smallestRow !== undefined) this.smallestRow[output] = Math.max(smallestRow, this.smallestRow[output] ?? 0);
-    if (note !== undefined) this.notes.push(`${output}: ${note} (${formatCase(c)})`);
+    if (note !== undefined) this.note(c, `${output}: ${note}`);
+    this.tests += improbable?.tests ?? 0;
     if (isLarge) this.addLarge(comparison);
     else this.power = sumOfPowers(this.power, comparison.power);
   }
@@ -214,8 +245,27 @@ export class Tally {
       power: sharesOf(this.power),
       ...(this.largePower && { largePower: sharesOf(this.largePower) }),
     };
+    const improbable = {
+      tests: this.tests,
+      probability: (this.tests / MOST_TESTS) * RUN,
+      findings: this.suspicions.map(({ message, replay }) => ({ message, replay })),
+    };
     const [parts, sizes] = [this.sums.parts(), this.tried.tried()];
     const counts = { op, cases, elements, unjudged, unsampled, withoutTruth, nonFinite, parts };
-    return { ...counts, worst, at, ulp, ...powers, missed, smallestRow, conditioning, notes, sizes, ms, failures };
+    return {
+      ...counts,
+      worst,
+      at,
+      ulp,
+      ...powers,
+      missed,
+      smallestRow,
+      conditioning,
+      improbable,
+      notes,
+      sizes,
+      ms,
+      failures,
+    };
   }
 }

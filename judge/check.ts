@@ -8,7 +8,7 @@ import { tooLarge } from "./case-memory.ts";
 import type { Case, Sizes } from "./case.ts";
 import { Limited } from "./candidates/limited.ts";
 import type { Chosen } from "./choose.ts";
-import { conclude, type Conclusion, partsUnder } from "./conclusion.ts";
+import { conclude, type Conclusion, partsUnder, withImprobable } from "./conclusion.ts";
 import { Deadline } from "./deadline.ts";
 import type { Examination, Promises } from "./examination.ts";
 import { Examiner } from "./examiner.ts";
@@ -80,7 +80,7 @@ export async function check(
     untried: [...untried, ...(excluded?.untried ?? [])],
     ...(excluded && { excluded }),
     ...(chosen.model && { model: chosen.model }),
-    conclusion: conclude(tried),
+    conclusion: withImprobable(conclude(tried), report.improbable.findings.length > 0),
     ...(order !== undefined && { order }),
     isInterrupted,
     ...(stopped && { stopped }),

@@ -1,6 +1,7 @@
-// From tallies to a verdict: FAIL beats inconclusive beats pass. Whatever judges elements concludes by this one rule.
+// From tallies to a verdict: FAIL beats improbable beats inconclusive beats pass. Whatever judges elements concludes by this one rule.
 //
 //   FAIL          something was found that no correct kernel does
+//   improbable    something was found that a correct kernel does with a stated, tiny probability (judge/improbable)
 //   inconclusive  nothing was found, but in some part too little was judged, or the run was interrupted
 //   pass          nothing was found, and every part was judged
 import type { Operation } from "../reference/operation.ts";
@@ -8,7 +9,9 @@ import type { Comparison } from "./compare.ts";
 import { NO_POWER, type Power, sumOfPowers } from "./power.ts";
 import type { Verdict } from "./verdict.ts";
 
-export type Word = "FAIL" | "inconclusive" | "pass";
+export type Word = Proved | "improbable";
+/** The verdicts of the bounds alone. */
+export type Proved = "FAIL" | "inconclusive" | "pass";
 
 /** The share of a part's elements that may lack a finite bound before the part is inconclusive. */
 export const ALLOWED_UNJUDGED = 0.1;
@@ -50,8 +53,8 @@ export interface Tried {
 /** The reason of a run that a signal ended. */
 export const INTERRUPTED = "interrupted";
 
-export interface Conclusion {
-  readonly verdict: Word;
+export interface Conclusion<W extends Word = Word> {
+  readonly verdict: W;
   /** What keeps the run from being conclusive, a line each; empty for "pass", and for "FAIL" unless it was interrupted or stopped. */
   readonly reasons: readonly string[];
 }
@@ -63,12 +66,17 @@ export function conclude({
   allowUnjudged = ALLOWED_UNJUDGED,
   interrupted = false,
   stopped,
-}: Tried): Conclusion {
+}: Tried): Conclusion<Proved> {
   const signals = [...(interrupted ? [INTERRUPTED] : []), ...(stopped === undefined ? [] : [`stopped: ${stopped}`])];
   if (hasFindings) return { verdict: "FAIL", reasons: signals };
   const gaps = parts.flatMap((part) => reasonOf(part, allowUnjudged) ?? []);
   const reasons = [...signals, ...(parts.length === 0 ? ["nothing was judged"] : gaps)];
   return { verdict: reasons.length > 0 ? "inconclusive" : "pass", reasons };
+}
+
+/** The same where something implausible may have been found as well: what is proved comes first. */
+export function withImprobable(proved: Conclusion<Proved>, isImprobable: boolean): Conclusion {
+  return isImprobable && proved.verdict !== "FAIL" ? { verdict: "improbable", reasons: proved.reasons } : proved;
 }
 
 /** The conclusion of a run from those of its kernels, fixtures or files; no reason is said twice. */
@@ -77,9 +85,10 @@ export function concludeAll(given: readonly Conclusion[], isInterrupted = false)
     ...(isInterrupted ? [{ verdict: "inconclusive", reasons: [INTERRUPTED] } as const] : []),
     ...(given.length === 0 ? [conclude({ hasFindings: false, parts: [] })] : given),
   ];
+  const words: readonly Word[] = ["FAIL", "improbable", "inconclusive"];
   const has = (word: Word): boolean => conclusions.some(({ verdict }) => verdict === word);
   return {
-    verdict: has("FAIL") ? "FAIL" : has("inconclusive") ? "inconclusive" : "pass",
+    verdict: words.find(has) ?? "pass",
     reasons: [...new Set(conclusions.flatMap(({ reasons }) => reasons))],
   };
 }
@@ -89,7 +98,7 @@ export function concludeProblem(
   { name, outputs }: Pick<Operation, "name" | "outputs">,
   { comparisons, findings }: Verdict,
   allowUnjudged?: number,
-): Conclusion {
+): Conclusion<Proved> {
   const sums = new PartSums(Object.keys(outputs));
   sums.add(comparisons);
   return conclude({ hasFindings: findings.length > 0, parts: partsUnder(name, sums.parts()), allowUnjudged });

@@ -9,12 +9,11 @@
 // the op's own bound, for a target whose arithmetic is exact and inputs that err by u. What moves by less than a normal number has
 // left the range rather than cancelled, and does not count.
 import { dtypes } from "../reference/dtype.ts";
-import { type Operation, storageOf } from "../reference/operation.ts";
+import type { Operation } from "../reference/operation.ts";
 import { type FunctionName, functionNames, type Region, type Target } from "../reference/targets.ts";
 import type { Floats, Tensor } from "../reference/tensor.ts";
 import type { Problem } from "./case.ts";
-import { compareOutput } from "./compare.ts";
-import { allowancesOf, type Comparing, roundScalars, truth, widen } from "./verdict.ts";
+import { allowancesOf, compareAll, type Comparing, roundScalars, truth, widen } from "./verdict.ts";
 
 /** Elements of one output, and how many of them are ill-conditioned. */
 export interface Conditioning {
@@ -83,12 +82,11 @@ function movedBy(operation: Operation, { inputs, scalars }: Problem): Readonly<R
 }
 
 /** Holds every element to its bound, and counts those that are ill-conditioned. */
-export const withConditioning: Comparing = (operation, problem, { target, dtype }) => {
-  const [want, allowed] = [truth(operation, problem), allowancesOf(operation, problem, target)];
+export const withConditioning: Comparing = (operation, problem, terms) => {
+  const [want, allowed] = [truth(operation, problem), allowancesOf(operation, problem, terms.target)];
   const conditioning = conditioningOf(operation, problem, want, allowed);
   return (name, got) => {
-    const own = { target, dtype: storageOf(operation, name, dtype) };
     const expected = { want: want[name], allowed: allowed[name] };
-    return { ...compareOutput(name, got, expected, own), conditioning: conditioning[name] };
+    return { ...compareAll(operation, problem, terms, name, got, expected), conditioning: conditioning[name] };
   };
 };

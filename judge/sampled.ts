@@ -8,6 +8,7 @@ import { compareAt, exactAt } from "./exact.ts";
 import type { Large } from "./large.ts";
 import type { Manner } from "./spots.ts";
 import { missesOfSample } from "./missed-sample.ts";
+import { improbableIn, isDrawn, sizesIn } from "./improbable/suspicion.ts";
 import type { Comparing } from "./verdict.ts";
 import type { Product } from "./projection/projection.ts";
 import { type Checking, lookAt } from "./whole.ts";
@@ -61,7 +62,11 @@ export const atSample =
       };
       const withoutTruth = sizeOf(shapes[output]) - judged.at.length;
       const { power } = compareAt(output, got, sample, own);
-      const compared = { ...compareAt(output, got, judged, own), power };
+      const given = { operation, problem, output, got, terms: own, sizeAt: sizesIn(got, own) };
+      const improbable = isDrawn(operation.name, output, problem, own) && {
+        improbable: improbableIn(given, judged, [...sample.at.keys()]),
+      };
+      const compared = { ...compareAt(output, got, judged, own), power, ...improbable };
       const { smallestRow, note } = whole;
       const found = {
         ...compared,

@@ -16,11 +16,16 @@ import { Ladder } from "./sizes/ladder.ts";
 import { tellingSizes, SizesDone } from "./sizes/supported.ts";
 import type { Terms } from "./terms.ts";
 import type { Untried } from "./untried.ts";
-import { judgeProblem } from "./verdict.ts";
+import { improbableInWords, suspicionsIn } from "./improbable/suspicion.ts";
+import { judgeProblem, type Verdict } from "./verdict.ts";
 
 /** Shrinking ends after this many tries or milliseconds, whichever comes first. */
 const MOST_SHRINKS = 300;
 const SHRINK_MS = 15_000;
+
+/** How often a suspicion is tried again. */
+const FRESH = 2;
+const LARGEST_SEED = 0x7fffffff;
 
 /** What is tried: first the examples, and then this many drawn cases. */
 export interface Round {
@@ -123,7 +128,10 @@ export class Search {
         for (const { output, looksLow } of verdict.comparisons) if (looksLow) this.low.push({ case: c, output });
         this.plan.onCase?.(this.tally.cases, this.share(examples.length + runs));
       }
-      if (verdict.findings.length === 0) return true;
+      if (verdict.findings.length === 0) {
+        if (shrinking === undefined) await this.suspect(c, verdict);
+        return true;
+      }
       if (shrinking === undefined) {
         await ahead?.end();
         const first = failureOf(c, verdict, this.candidate.keep(earlier));
@@ -206,6 +214,18 @@ export class Search {
       this.ladder.note(c.sizes, this.candidate.took);
       this.learn(cost(), c);
     }
+  }
+
+  /** What is implausible is tried again on fresh numbers, of the same sizes, and counts only if it comes again. */
+  private async suspect(c: Case, verdict: Verdict): Promise<void> {
+    const [first] = suspicionsIn(verdict);
+    if (first === undefined || this.tally.isSuspected(first.output)) return;
+    for (let k = 1; k <= FRESH; k++) {
+      const again = await this.judge({ ...c, seed: (c.seed + k) % LARGEST_SEED });
+      const same = again && suspicionsIn(again.verdict).some(({ output }) => output === first.output);
+      if (same === true) return this.tally.suspect(c, first);
+    }
+    this.tally.note(c, `${first.output}: ${improbableInWords(first)}; but not again on fresh numbers`);
   }
 
   private learn(ms: number, c: Case): void {

@@ -6,6 +6,8 @@ import type { Target } from "../reference/targets.ts";
 import { buildCase } from "./campaign.ts";
 import { arbitraryCase, type Case, exampleCases, formatCase } from "./case.ts";
 import type { Chosen } from "./choose.ts";
+import { roundsToNearest } from "./improbable/sums.ts";
+import { improbableInWords, suspicionsIn } from "./improbable/suspicion.ts";
 import { judgeOutputs, roundProblem } from "./verdict.ts";
 import type { Evaluation } from "../zoo/evaluation.ts";
 import { Float32Arithmetic, type Habits, orders, roundings } from "../zoo/arithmetic.ts";
@@ -21,7 +23,7 @@ export interface Soundness {
   /** Elements compared within a finite bound. */
   readonly compared: number;
   readonly unjudged: number;
-  /** Correct evaluations that were accused: there must be none. */
+  /** Correct evaluations that were accused, by a bound or of improbable errors: there must be none. */
   readonly alarms: readonly Alarm[];
   /** The largest error ÷ bound of honest evaluations, on ordinary numbers. */
   readonly worst: number;
@@ -59,6 +61,12 @@ export function soundness(
           if (c.profile !== "unit") continue;
           if (habits.rounding === "adversarial") adversarial = Math.max(adversarial, comparison.worst);
           else worst = Math.max(worst, comparison.worst);
+        }
+        // An adversary errs to one side by as much as it may: no model of independent roundings to nearest is one of it.
+        const isModel = !(habits.rounding === "adversarial" && roundsToNearest(target));
+        for (const suspicion of isModel ? suspicionsIn(verdict) : []) {
+          const finding = `improbable: ${improbableInWords(suspicion)}`;
+          alarms.push({ variant: evaluation.covers.join(", "), habits, replay: formatCase(c), finding });
         }
         // On the integer lattice an adversary that errs where nothing is rounded is not a correct evaluation.
         const unfair = habits.rounding === "adversarial" && c.profile === "lattice" && operation.exact.length > 0;

@@ -6,11 +6,12 @@ import { outputShapes, storageOf } from "../reference/operation.ts";
 import { sizeOf } from "../reference/tensor.ts";
 import type { Around } from "./around.ts";
 import { banded } from "./bands.ts";
-import { boundOf, compareOutput } from "./compare.ts";
+import { boundOf } from "./compare.ts";
 import { compareAt, exactAt, expectedOf, someOf } from "./exact.ts";
 import { drawnEvenly, missesOf, type Sight } from "./missed.ts";
 import { estimateOf, Scales, Suspects } from "./suspects.ts";
-import { allowancesOf, type Comparing, everyElement, truth } from "./verdict.ts";
+import { improbableIn, isDrawn, sizesIn } from "./improbable/suspicion.ts";
+import { allowancesOf, compareAll, type Comparing, everyElement, truth } from "./verdict.ts";
 
 /** Problems whose outputs have up to this many elements are judged at every element. */
 const SMALL = 1 << 16;
@@ -41,7 +42,7 @@ export const allWithMisses =
         bound: (i) => boundOf(expected, i, own),
         held: () => 1,
       };
-      return { ...compareOutput(output, got, expected, own), missed: missesOf(output, sight, seed) };
+      return { ...compareAll(operation, problem, terms, output, got, expected), missed: missesOf(output, sight, seed) };
     };
   };
 
@@ -71,7 +72,13 @@ export const atSpots =
         someOf(spotted, (i) => drawn.has(i)),
         own,
       );
-      const found = { ...compareAt(output, got, spotted, own), power, unsampled: want.data.length - at.length };
+      const given = { operation, problem, output, got, terms: own, sizeAt: sizesIn(want, own) };
+      const others = [...at.keys()].filter((n) => drawn.has(at[n]));
+      const improbable = isDrawn(operation.name, output, problem, own) && {
+        improbable: improbableIn(given, spotted, others),
+      };
+      const unsampled = want.data.length - at.length;
+      const found = { ...compareAt(output, got, spotted, own), power, unsampled, ...improbable };
       if (!counts) return found;
       const expected = expectedOf(spotted);
       const bounds = new Map(at.map((i, n) => [i, boundOf(expected, n, own)]));

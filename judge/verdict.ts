@@ -17,7 +17,8 @@ import type { Problem } from "./case.ts";
 import { type Candidate, type CandidateResult, ProtocolError } from "../reference/candidate.ts";
 import { FormatError } from "../formats/error.ts";
 import type { Conditioning } from "./conditioning.ts";
-import { compareOutput, type Comparison, describeFinding } from "./compare.ts";
+import { type Improbable, improbableIn, isDrawn, sizesIn } from "./improbable/suspicion.ts";
+import { compareOutput, type Comparison, describeFinding, type Expected } from "./compare.ts";
 import { isStop } from "./deadline.ts";
 import { WorkerEnded } from "./jobs/workers.ts";
 import type { Missed } from "./missed.ts";
@@ -30,6 +31,8 @@ import type { Terms } from "./terms.ts";
  */
 export interface Compared extends Comparison {
   readonly conditioning?: Conditioning;
+  /** What is within its bounds and implausible, where the numbers are such that this can be said (judge/improbable). */
+  readonly improbable?: Improbable;
   readonly missed?: Missed;
   readonly smallestRow?: number;
   readonly note?: string;
@@ -204,10 +207,26 @@ export function misshapen(name: string, got: Tensor | undefined, shape: readonly
 }
 
 /** Holds every element to its bound. */
-export const everyElement: Comparing = (operation, problem, { target, dtype }) => {
-  const [want, allowed] = [truth(operation, problem), allowancesOf(operation, problem, target)];
-  return (name, got) => {
-    const expected = { want: want[name], allowed: allowed[name] };
-    return compareOutput(name, got, expected, { target, dtype: storageOf(operation, name, dtype) });
-  };
+export const everyElement: Comparing = (operation, problem, terms) => {
+  const [want, allowed] = [truth(operation, problem), allowancesOf(operation, problem, terms.target)];
+  return (name, got) => compareAll(operation, problem, terms, name, got, { want: want[name], allowed: allowed[name] });
 };
+
+/** All elements of one output: against the bounds, and where that can be said against what is plausible. */
+export function compareAll(
+  operation: Operation,
+  problem: Problem,
+  { target, dtype }: Terms,
+  output: string,
+  got: Tensor,
+  expected: Expected,
+): Compared {
+  const terms = { target, dtype: storageOf(operation, output, dtype) };
+  const compared = compareOutput(output, got, expected, terms);
+  if (!isDrawn(operation.name, output, problem, terms)) return compared;
+  const { want, allowed } = expected;
+  const at = [...want.data.keys()];
+  const given = { operation, problem, output, got, terms, sizeAt: sizesIn(want, terms) };
+  const exact = { at, want: [...want.data], allowed: [...allowed.data] };
+  return { ...compared, improbable: improbableIn(given, exact, at) };
+}

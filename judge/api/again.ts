@@ -2,10 +2,11 @@
 import type { Candidate } from "../../reference/candidate.ts";
 import { buildCase, comparing, type Failure, failureOf, type RealInputs } from "../campaign.ts";
 import { failureLine } from "../candidates/result.ts";
-import type { Problem } from "../case.ts";
+import { formatCase, type Problem } from "../case.ts";
 import { closing } from "../check.ts";
-import { conclude, type Conclusion, concludeProblem } from "../conclusion.ts";
+import { conclude, type Conclusion, concludeProblem, withImprobable } from "../conclusion.ts";
 import { concludeRelation, isFinding, type Promises } from "../examination.ts";
+import { improbableInWords, suspicionsIn } from "../improbable/suspicion.ts";
 import type { Replayed } from "../replay.ts";
 import { declaredOrder } from "../sums.ts";
 import type { Terms } from "../terms.ts";
@@ -50,6 +51,7 @@ const blank = {
   worst: 0,
   power: { zero: 0, neighbour: 0, percent: 0 },
   findings: [],
+  improbable: [],
   replays: [],
   precision: [],
   relations: [],
@@ -77,8 +79,10 @@ async function tried(
   if (relation === undefined) {
     const verdict = await judgeProblem(operation, candidate, problem, terms, comparing(spec, c));
     const { comparisons } = verdict;
+    const suspicions = suspicionsIn(verdict);
     const counts = {
-      ...outcomeOf(concludeProblem(operation, verdict, allowUnjudged)),
+      ...outcomeOf(withImprobable(concludeProblem(operation, verdict, allowUnjudged), suspicions.length > 0)),
+      improbable: suspicions.map((one) => `${formatCase(c)}: ${improbableInWords(one)}`),
       elements: comparisons.reduce((n, { elements }) => n + elements, 0),
       unjudged: comparisons.reduce((n, { unjudged }) => n + unjudged, 0),
       worst: Math.max(0, largest(comparisons.map(({ worst }) => worst))),

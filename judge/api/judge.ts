@@ -87,9 +87,9 @@ export interface JudgeResult {
   readonly passed: boolean;
   /**
    * "FAIL" if there are findings; "inconclusive" if there are none but too little was judged: no element of some output, or
-   * more than `allowUnjudged` of them without a finite bound.
+   * more than `allowUnjudged` of them without a finite bound; "improbable" if there are none but something in `improbable`.
    */
-  readonly verdict: "pass" | "FAIL" | "inconclusive";
+  readonly verdict: "pass" | "FAIL" | "improbable" | "inconclusive";
   /** What keeps the verdict from being conclusive, one line each; empty if the kernel passed. */
   readonly reasons: readonly string[];
   /** The order of summation that the bounds assume, such as "the declared order blocked:64"; absent where any order is allowed. */
@@ -106,6 +106,11 @@ export interface JudgeResult {
   readonly largePower?: Report["power"];
   /** Things that no correct kernel does, one line each; empty unless the verdict is "FAIL". */
   readonly findings: readonly string[];
+  /**
+   * Elements within their bounds that err by more than is plausible, one line each: no proof, but what a correct kernel does in a whole run with a probability of at most
+   * 10⁻⁹, under a model of rounding (docs/bounds.md). Each was tried again on fresh numbers.
+   */
+  readonly improbable: readonly string[];
   /** Lines that show single findings again, for `replay` and the option of that name. */
   readonly replays: readonly string[];
   /** Each output's precision class: "float32", "tf32 inputs", …; "undecidable" between several. Empty where not measured. */
@@ -241,7 +246,7 @@ function resultUnlessStopped(checked: Checked): JudgeResult {
 }
 
 function resultOf({ report, examination, untried, excluded, model, conclusion, order }: Checked): JudgeResult {
-  const { cases, elements, unjudged, worst, power, largePower, failures, notes } = report;
+  const { cases, elements, unjudged, worst, power, largePower, failures, improbable, notes } = report;
   return {
     ...outcomeOf(conclusion),
     ...(order !== undefined && { order }),
@@ -252,6 +257,7 @@ function resultOf({ report, examination, untried, excluded, model, conclusion, o
     power,
     ...(largePower && { largePower }),
     findings: [...failures.map(lineOf), ...(examination?.findings ?? [])],
+    improbable: improbable.findings.map(({ message, replay }) => `${replay}: ${message}`),
     replays: [...failures.map(({ replay }) => replay), ...(examination?.replays ?? [])],
     precision: examination?.precision ?? [],
     relations: examination?.relations ?? [],

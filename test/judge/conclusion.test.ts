@@ -37,7 +37,7 @@ const tried: fc.Arbitrary<Tried> = fc.record(
   },
   { requiredKeys: ["hasFindings", "parts"] },
 );
-const green: Record<Word, number> = { FAIL: 0, inconclusive: 1, pass: 2 };
+const green: Record<Word, number> = { FAIL: 0, improbable: 1, inconclusive: 2, pass: 3 };
 
 function share(): fc.Arbitrary<number> {
   return fc.oneof(fc.constantFrom(0, 0.1, 1), fc.double({ min: 0, max: 1, noNaN: true }));

@@ -1,0 +1,55 @@
+// Whether an element errs by so much more than the others of its output that no kernel does that to all of them alike.
+//
+// What a correct kernel errs is not known, only what this one errs elsewhere. Two yardsticks of what an element may err by are at hand: its bound, and the
+// root mean squares of the truth's row and column, which for sums of drawn numbers are √Σt². A kernel may add in one order here and in another there, at the edge of a tile, and
+// a sum of n terms errs by f·√Σt², f from 1 (a few additions in a tree) to √n (one after another). So an element is an outlier if on both scales
+//
+//   error > KAPPA · τ · σ · scale,   σ the deviation of the others' errors on that scale, taken from their 90 % quantile
+//
+// and error > τ · u · √n · √Σt², what even additions one after another reach with probability p, n the longest sum, and error > 1 ulp of the output. The
+// model: on one of the scales no element of a correct kernel has a deviation KAPPA times that of the others, or it errs by n roundings to nearest; and its errors have
+// tails no heavier than those of a product of two normal numbers. It is a model of rounding and not a theorem about kernels.
+import { type DTypeName, dtypes, ulp } from "../../reference/dtype.ts";
+import { TAU } from "./tail.ts";
+
+const { u } = dtypes.float32;
+/** By how much the deviations of elements may differ, on one scale. */
+const KAPPA = 4;
+/** Of uniform numbers 90 % lie within 1.56 deviations, of normal ones 1.64, of products of two normal ones 1.6. */
+const QUANTILE = 0.9;
+const DEVIATIONS = 1.5;
+/** Fewer elements say nothing about others. */
+const FEWEST = 64;
+
+/** The elements of an output that have a truth. */
+export interface Elements {
+  readonly want: ArrayLike<number>;
+  readonly errors: ArrayLike<number>;
+  readonly bounds: ArrayLike<number>;
+  /** √Σt², roughly. */
+  readonly sizes: ArrayLike<number>;
+  /** Those whose errors say what the kernel does; drawn without looking at them. */
+  readonly others: readonly number[];
+  /** The most terms that a sum has. */
+  readonly longest: number;
+  readonly dtype: DTypeName;
+}
+
+/** How far each element may lie from the truth before it is an outlier; undefined where too few elements have a bound. */
+export function outlierLimits(elements: Elements): ((n: number) => number) | undefined {
+  const { want, errors, bounds, sizes, others, longest, dtype } = elements;
+  const known = others.filter((n) => bounds[n] > 0 && bounds[n] < Infinity && sizes[n] > 0);
+  if (known.length < FEWEST) return undefined;
+  const deviation = (scale: ArrayLike<number>): number => {
+    const shares = known.map((n) => errors[n] / scale[n]).toSorted((a, b) => a - b);
+    return shares[Math.floor(QUANTILE * (shares.length - 1))] / DEVIATIONS;
+  };
+  const [ofBound, ofSize] = [deviation(bounds), deviation(sizes)];
+  const inOrder = TAU * u * Math.sqrt(longest);
+  return (n) =>
+    Math.max(
+      KAPPA * TAU * ofBound * bounds[n],
+      Math.max(KAPPA * TAU * ofSize, inOrder) * sizes[n],
+      ulp(want[n], dtypes[dtype]),
+    );
+}

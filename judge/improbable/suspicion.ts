@@ -1,0 +1,144 @@
+// Elements that are within their bounds and yet err by more than is plausible: a second verdict, with a probability and without a proof.
+//
+// It is asked only of outputs that are sums over drawn numbers, of numbers that the judge itself has drawn independently, with even signs, full mantissas and
+// ordinary sizes, and of kernels that declare nothing as stored low. Constant, sorted, cancelling or sparse numbers, scores of which most vanish, the user's own
+// numbers and recorded ones are left to the proof: on these, correct kernels err in ways that no model of independent errors describes.
+import { dtypes, ulp } from "../../reference/dtype.ts";
+import { axesOf, type Operation } from "../../reference/operation.ts";
+import type { Tensor } from "../../reference/tensor.ts";
+import type { Problem } from "../case.ts";
+import { boundIn, indexOf } from "../compare.ts";
+import type { Exact } from "../exact.ts";
+import type { Profile } from "../profile.ts";
+import { Scales } from "../suspects.ts";
+import type { Terms } from "../terms.ts";
+import { outlierLimits } from "./outliers.ts";
+import { limitOfSum, roundsToNearest, termsOf } from "./sums.ts";
+import { MOST_TESTS, RUN, TAU } from "./tail.ts";
+
+/** An element that errs by more than a correct kernel plausibly does. */
+export interface Suspicion {
+  readonly output: string;
+  readonly index: readonly number[];
+  readonly got: number;
+  readonly want: number;
+  /** What it may err by, but for the probability of one test. */
+  readonly limit: number;
+  readonly bound: number;
+  /** signs: as a sum of products with drawn signs. others: next to what the other elements err. */
+  readonly by: "signs" | "others";
+}
+
+/** How many elements were held to such limits, how many are beyond, and the worst of them. */
+export interface Improbable {
+  readonly tests: number;
+  readonly beyond: number;
+  readonly worst?: Suspicion;
+}
+
+/** One output of a problem. */
+export interface Given {
+  readonly operation: Operation;
+  readonly problem: Problem;
+  readonly output: string;
+  readonly got: Tensor;
+  /** The dtype is that of the output. */
+  readonly terms: Terms;
+  /** √Σt² at a flat index, roughly: see `sizesIn`. */
+  readonly sizeAt: (i: number) => number;
+}
+
+const DRAWN: ReadonlySet<Profile> = new Set<Profile>(["unit", "small-scores", "scale"]);
+/** Sums whose bounds grow far beyond what kernels err. All other outputs are left to their bounds, which see errors of 1 % at a model's size. */
+const SUMS: Readonly<Record<string, readonly string[]>> = {
+  "linear.forward": ["y"],
+  "linear.backward": ["dx", "dw"],
+  "attention.forward": ["y"],
+  "attention.backward": ["dq", "dk", "dv"],
+  "rmsnorm.backward": ["dx", "dw"],
+  "softmax.backward": ["dx"],
+};
+/** A sum is looked at closely where its error is this share of what `sizeAt` says that the limit is. */
+const CLOSER = 0.3;
+
+/** Whether this verdict says something of an output of an op, on numbers of a problem and under terms. */
+export function isDrawn(op: string, output: string, { profile }: Pick<Problem, "profile">, { target }: Terms): boolean {
+  const isSum = SUMS[op]?.includes(output) ?? false;
+  return isSum && profile !== undefined && DRAWN.has(profile) && Object.keys(target.stores ?? {}).length === 0;
+}
+
+/** The size of a sum's terms from a tensor like it: the root mean squares of its row and column. */
+export function sizesIn(like: Tensor, { dtype }: Terms): (i: number) => number {
+  const scales = new Scales(like, dtypes[dtype]);
+  return (i) => scales.at(i)[1];
+}
+
+/** Holds elements with truth and bound to the limits; `others`, places in the lists, were drawn without looking at their errors. */
+export function improbableIn(given: Given, { at, want, allowed }: Exact, others: readonly number[]): Improbable {
+  const { operation, problem, output, got, terms, sizeAt } = given;
+  const format = dtypes[terms.dtype];
+  const bounds = at.map((_, n) => boundIn(want[n], allowed[n], format));
+  const errors = at.map((i, n) => Math.abs(got.data[i] - want[n]));
+  const sizes = at.map(sizeAt);
+  const longest = longestSum(operation, problem);
+  const products = roundsToNearest(terms.target) ? termsOf(operation.name, output, problem.inputs) : undefined;
+  const limits =
+    products === undefined
+      ? outlierLimits({ want, errors, bounds, sizes, others, longest, dtype: terms.dtype })
+      : (n: number) => {
+          const near = CLOSER * TAU * dtypes.float32.u * Math.sqrt(longest) * sizes[n];
+          if (!(errors[n] > Math.max(near, ulp(want[n], format)))) return Infinity;
+          return boundIn(want[n], limitOfSum(products(at[n])), format);
+        };
+  if (limits === undefined) return { tests: 0, beyond: 0 };
+  let [tests, beyond, most] = [0, 0, 0];
+  let worst: Suspicion | undefined;
+  for (let n = 0; n < at.length; n++) {
+    if (!(bounds[n] < Infinity && Number.isFinite(want[n]))) continue;
+    tests++;
+    const limit = limits(n);
+    // What is beyond its bound is a finding of the proof.
+    if (!(errors[n] > limit && errors[n] <= bounds[n])) continue;
+    beyond++;
+    if (!(errors[n] / limit > most)) continue;
+    most = errors[n] / limit;
+    const by = products === undefined ? "others" : "signs";
+    const index = indexOf(at[n], got.shape);
+    worst = { output, index, got: got.data[at[n]], want: want[n], limit, bound: bounds[n], by };
+  }
+  return { tests, beyond, ...(worst && { worst }) };
+}
+
+/** Not fewer than the terms of any sum: the longest axis, times the query heads of a key head. */
+function longestSum({ inputs: specs }: Operation, { inputs }: Problem): number {
+  const lengths = new Map<string, number>();
+  for (const [name, spec] of Object.entries(specs)) {
+    axesOf(spec).forEach((axis, k) => lengths.set(axis, inputs[name].shape[k]));
+  }
+  const most = [...lengths.values()].reduce((a, b) => Math.max(a, b), 1);
+  const [heads = 1, shared = heads] = [lengths.get("NH"), lengths.get("NKV")];
+  return shared > 0 ? (most * heads) / shared : most;
+}
+
+const sizeOf = ({ got, want, limit }: Suspicion): number => Math.abs(got - want) / limit;
+
+/** The worst element of each output that has one, the worst first. */
+export function suspicionsIn({
+  comparisons,
+}: {
+  readonly comparisons: readonly { readonly improbable?: Improbable }[];
+}) {
+  return comparisons.flatMap(({ improbable }) => improbable?.worst ?? []).toSorted((a, b) => sizeOf(b) - sizeOf(a));
+}
+
+/** Such as "y[0,65]: got 0.5, want 0.4999, off by 1e-4 where a correct kernel is off by more than 2e-6 with a probability of 9e-19". */
+export function improbableInWords({ output, index, got, want, limit, bound, by }: Suspicion): string {
+  const error = Math.abs(got - want).toPrecision(2);
+  const [most, within] = [limit.toPrecision(2), bound.toPrecision(2)];
+  const whose =
+    by === "signs"
+      ? "a correct kernel that rounds to nearest"
+      : "a correct kernel that errs elsewhere as this one does";
+  const chance = (RUN / MOST_TESTS).toPrecision(1);
+  return `${output}[${index.join(",")}]: got ${got}, want ${want}, off by ${error} and within its bound ${within}; ${whose} is off by more than ${most} with a probability of ${chance}`;
+}
