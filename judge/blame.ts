@@ -107,15 +107,11 @@ export function blameInstances(
 }
 
 /** The verdict on what was found: each judged tensor is a part. */
-export function concludeBlame(
-  { faults, judged }: Found,
-  allowUnjudged?: number,
-  interrupted = false,
-): Conclusion<Proved> {
+export function concludeBlame({ faults, judged }: Found, allow?: number, interrupted = false): Conclusion<Proved> {
   const parts = judged.map(({ tensor: name, elements: offered, unjudged, ...rest }) => {
     return { ...rest, name, offered, judged: offered - unjudged };
   });
-  return conclude({ hasFindings: faults.length > 0, parts, allowUnjudged, interrupted });
+  return conclude({ hasFindings: faults.length > 0, parts, allowUnjudged: allow, interrupted });
 }
 
 /** The same one instance after another, so that a signal may come between two; `found` grows. */

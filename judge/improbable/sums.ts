@@ -2,7 +2,7 @@
 //
 // A sum is a binary tree. Its error is exactly Σᵥ δᵥ (âᵥ + b̂ᵥ) over its additions, each of which adds two computed numbers, and Σ δₖ tₖ
 // over its products. Where rounding is to nearest, the δ are taken for independent numbers of mean 0, at most u (Higham and Mary 2019, "A new approach
-// to probabilistic rounding error analysis", SIAM J. Sci. Comput. 41(5), model 3.1). Where the judge itself has drawn both factors with even and independent
+// to probabilistic rounding error analysis", SIAM J. Sci. Comput. 41(5), section 2). Where the judge itself has drawn both factors with even and independent
 // signs, an exact partial sum sᵥ is a sum of ±tₖ, and
 //
 //   âᵥ + b̂ᵥ = sᵥ + ηᵥ,   |ηᵥ| ≤ γₙ Σ|t|      (what the numbers below have gained: the second order)

@@ -4,7 +4,7 @@
 // 10⁻⁹ in all. So one test has p = 10⁻⁹ ÷ 2³⁰ (Bonferroni), whatever the elements have to do with each other. A further trial on fresh numbers
 // makes it smaller still, and is not counted.
 //
-// Two tails are needed, for rounding errors δ that are independent, of mean 0 and at most u (Higham and Mary 2019, model 3.1):
+// Two tails are needed, for rounding errors δ that are independent, of mean 0 and at most u (Higham and Mary 2019, section 2):
 //
 //   Σ δᵥ aᵥ with fixed aᵥ:   P(|Σ δᵥ aᵥ| > λ u √Σ aᵥ²) ≤ 2 exp(−λ²/2)  (Hoeffding; the same for a martingale)
 //
