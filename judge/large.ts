@@ -18,6 +18,8 @@ export interface Large<Size extends string = string> {
   readonly work: (sizes: Sizes) => number;
   /** Which axes are long at once; each alone, each pair, and all, if left out. */
   readonly together?: readonly Together<NoInfer<Size>>[];
+  /** Sizes that are all tried in each check: those for which kernels are compiled one by one. */
+  readonly each?: readonly { readonly sizes: Sizes; readonly profile?: MadeUp }[];
   /** Whether an output is a sum whose bound grows with its length, and precision shows where it has few terms. */
   readonly areSums?: boolean;
   /** Whether elements, or rows, depend on no others: then truth and bound come block by block in cases larger than these. */
@@ -64,7 +66,7 @@ const STRIDE = 7919;
 const FULL_RUNS = 100;
 
 /**
- * Two cases for each axis, one for each pair of axes, and one for all of them; other sizes for another seed. With fewer than
+ * Two cases for each axis, one for each pair of axes, one for all of them, and those that are tried each time; other sizes for another seed. With fewer than
  * 100 drawn cases as many of the large ones are left out.
  */
 export function largeCases(
@@ -83,9 +85,12 @@ export function largeCases(
       seed: own,
     };
   });
-  const admitted = all.filter(({ sizes }) => large.admits?.(sizes) ?? true);
+  const each = (large.each ?? []).map(({ sizes, profile = "unit" }): Case => ({ op, sizes, profile, seed }));
+  const admitted = [...all, ...each].filter(({ sizes }) => large.admits?.(sizes) ?? true);
   const order = (c: Case): number => integer(c.seed, streamOf("large order"), 0, 1 << 30);
-  const shares = admitted.toSorted((a, b) => order(a) - order(b)).slice(0, Math.floor((all.length * runs) / FULL_RUNS));
+  const shares = admitted
+    .toSorted((a, b) => order(a) - order(b))
+    .slice(0, Math.floor(((all.length + each.length) * runs) / FULL_RUNS));
   const always = (spec.always ?? []).map((sizes, n): Case => ({
     op,
     sizes,

@@ -12,7 +12,8 @@ import { sizeOf, type Tensor } from "../reference/tensor.ts";
  * Some are tried in examples alone. signed-zeros: one-hot with −0 in half of the zeros. huge: unit times 2⁵⁵, so that squares
  * still fit; times 2¹²⁰ where nothing is squared. below-zero: around −200, where e^x is 0. below-masks: below −5·10⁴, where finite masks lie. peak: one number of
  * each row 150 above the others, in the next row at the next place. masked: −∞ through whole tiles of a row. bit-patterns:
- * any float32, infinities and NaN of any bits included. ends: hyperparameters at the ends of their ranges. uneven: unit, but
+ * any float32, infinities and NaN of any bits included. ends: hyperparameters at the ends of their ranges. near-underflow: unit times 2⁻⁵⁰, whose
+ * squares are normal numbers; times 2⁻¹⁰⁰ where nothing is squared. tail: unit in the last eight places of each row, times 2⁻²⁰ before. uneven: unit, but
  * every fourth row and every fourth column have one number in 64, and zeros elsewhere.
  */
 export const profiles = [
@@ -35,6 +36,8 @@ export const profiles = [
   "bit-patterns",
   "ends",
   "uneven",
+  "near-underflow",
+  "tail",
   "real",
   "scale",
 ] as const;
@@ -48,6 +51,8 @@ export const madeUp = profiles.slice(0, profiles.indexOf("signed-zeros")) as rea
 const whole: ReadonlySet<MadeUp> = new Set(["constant", "cancelling", "lattice", "below-masks"]);
 /** A peak is this far above the other numbers of its row: e^−150 is 0. */
 export const PEAK = 150;
+/** The last vector of a row, which a kernel may lose. */
+const VECTOR = 8;
 /** Masks cover whole tiles of this many. */
 const TILE = 32;
 /** What kernels that work on the bits of float32 may take for another number: NaN of all kinds, infinities, zeros, ties. */
@@ -106,6 +111,10 @@ function element(profile: MadeUp, seed: number, stream: number, i: number, width
       if (!isSparse) return normal(seed, stream, i);
       return bits(seed, stream, i) % 64 === 0 ? 4 * normal(seed, stream, i) : 0;
     }
+    case "near-underflow":
+      return 2 ** -50 * normal(seed, stream, i);
+    case "tail":
+      return (isTail(i, width) ? 1 : 2 ** -20) * normal(seed, stream, i);
     case "huge":
       return 2 ** 55 * normal(seed, stream, i);
     case "below-zero":
@@ -126,6 +135,17 @@ function element(profile: MadeUp, seed: number, stream: number, i: number, width
   }
 }
 
+function isTail(i: number, width: number): boolean {
+  return (i % width) + VECTOR >= width;
+}
+
+/** Logits of which the last eight classes of a row have all the weight, under the profile tail: the others lie 150 below. */
+export function asLogits({ data, shape }: Tensor<Float32Array>, profile: MadeUp): Tensor<Float32Array> {
+  if (profile !== "tail") return { data, shape };
+  const width = shape.at(-1) ?? 1;
+  return { data: data.map((x, i) => (isTail(i, width) ? x : x - PEAK)), shape };
+}
+
 /** The place of a row's peak: that of the row before and one more. */
 export function peakOf(seed: number, row: number, width: number): number {
   return (bits(seed, streamOf("peak"), 0) + row) % width;
@@ -138,26 +158,33 @@ function patterns(seed: number, stream: number, length: number): Uint32Array {
   );
 }
 
+/** What brings numbers of these profiles into float16's range, and in the others to its end. */
+const HALF: Partial<Record<MadeUp, number>> = { huge: 2 ** -43, "near-underflow": 2 ** 40 };
+const TO_END: Partial<Record<MadeUp, number>> = { huge: 2 ** 65, "near-underflow": 2 ** -50 };
+
+function scaled({ data, shape }: Tensor<Float32Array>, factor = 1): Tensor<Float32Array> {
+  return factor === 1 ? { data, shape } : { data: data.map((x) => x * factor), shape };
+}
+
 /** Numbers of the profile huge, up to 4·10¹⁷, as a formula takes them that multiplies two; in float16 to 12,288, which it holds. */
 export function inRange(t: Tensor<Float32Array>, profile: MadeUp, dtype: DTypeName): Tensor<Float32Array> {
-  if (profile !== "huge" || dtype !== "float16") return t;
-  return { data: t.data.map((x) => x / 2 ** 43), shape: t.shape };
+  return dtype === "float16" ? scaled(t, HALF[profile]) : t;
 }
 
-/** Numbers of the profile huge for a formula that is linear in them: up to 4·10³⁶, of which float32 still holds 64 added up. */
+/** Numbers of the profile huge for a formula that is linear in them: up to 4·10³⁶, of which float32 still holds 64 added up; or of 2⁻¹⁰⁰. */
 export function atRangesEnd(t: Tensor<Float32Array>, profile: MadeUp, dtype: DTypeName): Tensor<Float32Array> {
-  if (profile !== "huge" || dtype === "float16") return inRange(t, profile, dtype);
-  return { data: t.data.map((x) => x * 2 ** 65), shape: t.shape };
+  return dtype === "float16" ? inRange(t, profile, dtype) : scaled(t, TO_END[profile]);
 }
 
-/** The profile of the other factor of a product with a huge one; their product must fit float16. */
+/** The profile of the other factor of a product with a huge one, or with one near underflow; the product must fit float16. */
 export function besideHuge(profile: MadeUp, dtype: DTypeName): MadeUp {
+  if (profile === "near-underflow") return "unit";
   return profile === "huge" && dtype === "float16" ? "small-scores" : profile;
 }
 
-/** The profile of a tensor that stays ordinary where another is huge. */
+/** The profile of a tensor that stays ordinary where another is huge or near underflow. */
 export function unlessHuge(profile: MadeUp): MadeUp {
-  return profile === "huge" ? "unit" : profile;
+  return profile === "huge" || profile === "near-underflow" ? "unit" : profile;
 }
 
 /** In a table of more rows than this few ids occur, and its last tile has none by chance. */

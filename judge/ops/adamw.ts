@@ -55,6 +55,7 @@ export const forward = judgeRow("adamw.forward", {
     { sizes: { N: 67, step: 2, parameter: "gain" } },
     { sizes: { N: 193, step: 100000, parameter: "matrix" }, profile: "unit" },
     { sizes: { N: 67, step: 2, parameter: "matrix" }, profile: "huge" },
+    { sizes: { N: 67, step: 2, parameter: "matrix" }, profile: "near-underflow" },
     ...atEnds,
   ],
   build(sizes, profile, seed, dtype = "float32") {

@@ -12,7 +12,12 @@ export const forward = judgeRow("add.forward", {
   sizes: { N: axis(1500) },
   fits: none("every size goes with every other"),
   profiles: madeUp,
-  examples: [{ sizes: { N: 0 }, profile: "unit" }, { sizes: { N: 131 } }, { sizes: { N: 67 }, profile: "huge" }],
+  examples: [
+    { sizes: { N: 0 }, profile: "unit" },
+    { sizes: { N: 131 } },
+    { sizes: { N: 67 }, profile: "huge" },
+    { sizes: { N: 67 }, profile: "near-underflow" },
+  ],
   build(sizes, profile, seed, dtype = "float32") {
     const addend = (name: string) => atRangesEnd(fill(profile, seed, name, [size(sizes, "N")]), profile, dtype);
     return { inputs: { a: addend("a"), b: addend("b") }, scalars: {} };

@@ -31,6 +31,7 @@ const QUERY_SCALES: Partial<Record<MadeUp, number>> = { large: 1 / 2048 };
 /** Upstream gradients are small where v is huge: float16 holds dP and what follows from it. */
 function gradientProfile(profile: MadeUp): MadeUp {
   if (profile === "huge") return "small-scores";
+  if (profile === "near-underflow") return "unit";
   return SCORES.has(profile) ? "unit" : profile;
 }
 
@@ -44,6 +45,18 @@ function together(share: number, ...subsets: readonly (readonly Axis[])[]): Toge
 function oneHead(share: number, ...subsets: readonly (readonly Axis[])[]): Together<Axis>[] {
   return subsets.map((long) => ({ long, share, fixed: one }));
 }
+
+/** A kernel is compiled for each head size: all of them are tried, with more than one tile of queries and keys. */
+const eachHeadSize = (T: number) => HEAD_SIZES.map((HS) => ({ sizes: { ...one, T, S: T + 1, HS } }));
+
+/** Several batches and heads with a long cache. */
+const cached = { sizes: { B: 2, NKV: 2, groups: 2, T: 2, S: 1030, HS: 64 } };
+/** One query with a cache that is just as long as splits of it, and one key longer: the last keys have the most weight. */
+const decoding = [4096, 4097].map((S) => {
+  return { sizes: { B: 1, NKV: 2, groups: 4, T: 1, S, HS: 64 }, profile: "sorted" as const };
+});
+/** Queries in pieces: more than a tile of them, after a cache. */
+const piece = (T: number, S: number) => ({ sizes: { ...one, T, S, HS: 64 } });
 
 const shared = {
   sizes: { B: axis(3), NKV: axis(3), groups: axis(4), T: axis(130), S: axis(130), HS: axis(130) },
@@ -79,11 +92,13 @@ const shared = {
     { sizes: { ...one, T: 67, S: 67, HS: 67 }, profile: "peak" }, // at every place of a tile of 64
     { sizes: { B: 1, NKV: 1, groups: 2, T: 3, S: 130, HS: 130 }, profile: "peak" },
     { sizes: { B: 1, NKV: 1, groups: 2, T: 5, S: 7, HS: 6 }, profile: "huge" }, // of v
+    { sizes: { B: 1, NKV: 1, groups: 2, T: 5, S: 7, HS: 6 }, profile: "near-underflow" },
   ],
   large: {
     axes: { B: 65, NKV: 65, groups: 33, T: MOST_POSITIONS, S: MOST_POSITIONS, HS: HEAD_SIZES },
     work,
     admits: seesKeys,
+    each: [...eachHeadSize(130), ...decoding, cached, piece(130, 643), piece(128, 640)],
     together: [
       ...together(1 / 32, ["B"], ["NKV"], ["groups"]),
       ...oneHead(1 / 32, ["S"], ["S", "HS"], ["T", "HS"]),
@@ -198,6 +213,7 @@ export const forward = judgeRow("attention.forward", {
 
 export const backward = judgeRow("attention.backward", {
   ...shared,
+  large: { ...shared.large, each: [...eachHeadSize(66), cached, piece(66, 331), piece(64, 320)] },
   build(sizes, profile, seed, dtype = "float32") {
     const made = forward.build(sizes, profile, seed, dtype).inputs;
     const [q, k, v] = [made.q, made.k, made.v].map((t) => asStored(t, dtype)); // to which y and lse belong

@@ -18,6 +18,7 @@ export const forward = judgeRow("cast.forward", {
     { sizes: { N: 131 } },
     { sizes: { N: 67 }, profile: "bit-patterns" },
     { sizes: { N: 67 }, profile: "huge" },
+    { sizes: { N: 67 }, profile: "near-underflow" },
   ],
   build(sizes, profile, seed, dtype = "float32") {
     const x = atRangesEnd(fill(profile, seed, "x", [size(sizes, "N")]), profile, dtype);

@@ -19,6 +19,7 @@ export const forward = judgeRow("clip.forward", {
     { sizes: { N: 1 } },
     { sizes: { N: 193 } },
     { sizes: { N: 67 }, profile: "huge" },
+    { sizes: { N: 67 }, profile: "near-underflow" },
   ],
   build(sizes, profile, seed, dtype = "float32") {
     const draw = (name: string): number => uniform(seed, streamOf(name), 0);

@@ -3,7 +3,7 @@ import * as crossEntropy from "../../reference/ops/cross-entropy.ts";
 import { bits, integer, streamOf } from "../../reference/random.ts";
 import type { Tensor } from "../../reference/tensor.ts";
 import { axis, type CaseSpec, type Problem, type Sizes, size } from "../case.ts";
-import { asStored, fill, fillIds, madeUp, type MadeUp } from "../profile.ts";
+import { asLogits, asStored, fill, fillIds, madeUp, type MadeUp } from "../profile.ts";
 import { type None, none } from "../../reference/none.ts";
 import { eachRow } from "../around.ts";
 import { drawRows } from "../draws.ts";
@@ -55,7 +55,12 @@ const shared = {
   large: {
     axes: { R: MOST_ROWS, V: MOST_CLASSES },
     work: (sizes) => 20 * size(sizes, "R") * size(sizes, "V"),
-    together: [...subsetsOf(["R", "V"]), { long: ["V"], share: 1, fixed: { R: 1 } }], // one row, as in decoding
+    together: [
+      ...subsetsOf(["R", "V"]),
+      { long: ["R", "V"], share: 1 / 8 },
+      { long: ["V"], share: 1, fixed: { R: 1 } }, // one row, as in decoding
+      { long: ["V"], share: 1 / 8, fixed: { R: 3 }, profile: "tail" },
+    ],
     areSums: true,
     mend: (sizes) => (sizes.ignored === "all" ? { ...sizes, ignored: "none" } : sizes),
   },
@@ -79,7 +84,7 @@ export const forward = judgeRow("cross-entropy.forward", {
   ...shared,
   build(sizes, profile, seed) {
     const ignoreIndex = size(sizes, "ignoreIndex", -Infinity);
-    const logits = fill(profile, seed, "logits", [size(sizes, "R"), size(sizes, "V")]);
+    const logits = asLogits(fill(profile, seed, "logits", [size(sizes, "R"), size(sizes, "V")]), profile);
     return { inputs: { logits, targets: targetsOf(sizes, logits, seed, ignoreIndex) }, scalars: { ignoreIndex } };
   },
   sampling: none("the loss is one number of all"),

@@ -28,6 +28,7 @@ export const forward = judgeRow("embedding.forward", {
     { sizes: { R: 7, V: 1, C: 3 }, profile: "unit" },
     { sizes: { R: 11, V: 5, C: 13 } },
     { sizes: { R: 11, V: 5, C: 13 }, profile: "huge" },
+    { sizes: { R: 11, V: 5, C: 13 }, profile: "near-underflow" },
     { sizes: { R: 99, V: 70_000, C: 1 }, profile: "unit" }, // ids that float16, or 16 bits, do not hold
   ],
   build(sizes, profile, seed, dtype = "float32") {
@@ -35,7 +36,7 @@ export const forward = judgeRow("embedding.forward", {
     const w = atRangesEnd(fill(profile, seed, "w", [V, C]), profile, dtype);
     return { inputs: { tokens: fillIds(seed, "tokens", [R], V), w }, scalars: {} };
   },
-  large,
+  large: { ...large, each: [{ sizes: { R: 70, V: 65_600, C: 64 } }] }, // wide rows, and ids beyond 16 bits
   around: none("a copy or a sum of copies: the bound of all is cheap"),
   sampling: {
     around: ({ inputs: { tokens, w } }, _, list) => {
@@ -71,6 +72,7 @@ export const backward = judgeRow("embedding.backward", {
     { sizes: { R: 1, V: 7, C: 3 }, profile: "unit" },
     { sizes: { R: 67, V: 5, C: 3 } },
     { sizes: { R: 19, V: 5, C: 3 }, profile: "huge" },
+    { sizes: { R: 19, V: 5, C: 3 }, profile: "near-underflow" },
     { sizes: { R: 66, V: 9, C: 67 }, profile: "unit" },
     { sizes: { R: 300, V: 1, C: 2 }, profile: "lattice" }, // all tokens are the same
     { sizes: { R: 1030, V: 3, C: 2 }, profile: "lattice" },

@@ -30,6 +30,7 @@ export const forward = judgeRow("gradient-norm.forward", {
     { sizes: { N: 700 } },
     { sizes: { N: 17000 }, profile: "unit" },
     { sizes: { N: 700 }, profile: "huge" },
+    { sizes: { N: 700 }, profile: "near-underflow" },
     { sizes: { N: 17000 }, profile: "huge" }, // many partial sums, of which each is beyond float16
   ],
   build: (sizes, profile, seed, dtype = "float32") => {

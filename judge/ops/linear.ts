@@ -1,5 +1,5 @@
 import { axis, type CaseSpec, type Problem, size } from "../case.ts";
-import { besideHuge, fill, inRange, madeUp } from "../profile.ts";
+import { atRangesEnd, besideHuge, fill, inRange, madeUp } from "../profile.ts";
 import { none } from "../../reference/none.ts";
 import { columnsOf, gridOf, type Lengths, lengthsIn, type Part, PER_AXIS, rowsOf, sampled } from "../at-scale.ts";
 import { COUNTED, MEASURED, SIDES, wholeNumbers, zeroSum } from "../probes.ts";
@@ -36,6 +36,8 @@ const shared = {
     { sizes: { R: 3, O: 1000, C: 2 }, profile: "unit" },
     { sizes: { R: 5, O: 7, C: 6 }, profile: "huge" },
     { sizes: { R: 34, O: 35, C: 37 }, profile: "huge" }, // in whole tiles as well
+    { sizes: { R: 5, O: 7, C: 6 }, profile: "near-underflow" },
+    { sizes: { R: 34, O: 35, C: 37 }, profile: "near-underflow" },
   ],
   large: {
     axes: { R: MOST_ROWS, O: MOST_COLUMNS, C: MOST_COLUMNS },
@@ -48,6 +50,9 @@ const shared = {
       ...subsetsOf(["R", "O", "C"]),
       { long: ["C"], share: 1 / 128, fixed: { R: 1 }, profile: "unit" }, // about 5,000: the last vector exceeds the bound
       { long: ["O", "C"], share: 1 / 3, fixed: { R: 1 }, profile: "unit" },
+      { long: ["R", "O"], share: 1 / 8 },
+      { long: ["R", "C"], share: 1 / 8 },
+      { long: ["C"], share: 1 / 12, fixed: { R: 17, O: 20 }, profile: "tail" },
     ],
     areSums: true,
   },
@@ -143,7 +148,8 @@ export const forward = judgeRow("linear.forward", {
   ...shared,
   build(sizes, profile, seed, dtype = "float32") {
     const [R, O, C] = [size(sizes, "R"), size(sizes, "O"), size(sizes, "C")];
-    const x = inRange(fill(profile, seed, "x", [R, C]), profile, dtype);
+    const range = profile === "near-underflow" ? atRangesEnd : inRange; // the other factor is ordinary then
+    const x = range(fill(profile, seed, "x", [R, C]), profile, dtype);
     return { inputs: { x, w: fill(besideHuge(profile, dtype), seed, "w", [O, C]) }, scalars: {} };
   },
   around: aroundProducts,

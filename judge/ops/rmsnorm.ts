@@ -40,12 +40,18 @@ const shared = {
     { sizes: { R: 1, C: 8193, eps: "1e-6" }, profile: "unit" }, // 65B has 8,192 channels
     { sizes: { R: 300, C: 2, eps: "1e-6" }, profile: "unit" },
     { sizes: { R: 3, C: 1025, eps: "1e-5" }, profile: "huge" }, // the sum of squares still fits, its square does not
+    { sizes: { R: 3, C: 70, eps: "1e-5" }, profile: "near-underflow" },
     { sizes: { R: 70, C: 67, eps: "1e-5" }, profile: "peak" },
   ],
   large: {
     axes: { R: MOST_ROWS, C: MOST_COLUMNS },
     work: (sizes) => 15 * size(sizes, "R") * size(sizes, "C"),
-    together: [...subsetsOf(["R", "C"]), { long: ["C"], share: 1, fixed: { R: 1 } }], // one row, as in decoding
+    together: [
+      ...subsetsOf(["R", "C"]),
+      { long: ["R", "C"], share: 1 / 8 },
+      { long: ["C"], share: 1, fixed: { R: 1 } }, // one row, as in decoding
+      { long: ["C"], share: 1 / 16, fixed: { R: 3 }, profile: "tail" },
+    ],
   },
 } as const satisfies Partial<CaseSpec & { large: Large }>;
 
@@ -66,7 +72,7 @@ function withCubes(t: Tensor<Float32Array>, profile: MadeUp, dtype: DTypeName): 
 
 /** Gains of ordinary size where x is scaled: scaling both would leave float32's range. */
 function gainProfile(profile: MadeUp): MadeUp {
-  return ["large", "tiny", "subnormal", "huge", "peak"].includes(profile) ? "unit" : profile;
+  return ["large", "tiny", "subnormal", "huge", "near-underflow", "tail", "peak"].includes(profile) ? "unit" : profile;
 }
 
 export const forward = judgeRow("rmsnorm.forward", {

@@ -32,10 +32,14 @@ const shared = {
     { sizes: { B: 2, T: 5, NH: 3, HS: 6, start: 7, layout: "adjacent" } },
     { sizes: { B: 2, T: 5, NH: 3, HS: 6, start: 7, layout: "half-split" } },
     { sizes: { B: 1, T: 5, NH: 2, HS: 6, start: 7, layout: "adjacent" }, profile: "huge" },
+    { sizes: { B: 1, T: 5, NH: 2, HS: 6, start: 7, layout: "half-split" }, profile: "near-underflow" },
   ],
   large: {
     axes: { B: 33, T: MOST_POSITIONS, NH: 65, HS: HEAD_SIZES },
     work: (sizes) => 25 * size(sizes, "B") * size(sizes, "T") * size(sizes, "NH") * size(sizes, "HS"),
+    each: layouts.flatMap((layout) =>
+      HEAD_SIZES.map((HS) => ({ sizes: { B: 1, T: 66, NH: 3, HS, start: 5, layout } })),
+    ),
     together: [...subsetsOf(["B", "T", "NH", "HS"]), { long: ["T", "NH", "HS"], share: 1 / 16, fixed: { B: 1 } }],
   },
   around: none("two products an element: the bound of all is cheap"),

@@ -2,7 +2,7 @@ import { none } from "../../reference/none.ts";
 import * as softmax from "../../reference/ops/softmax.ts";
 import { lengthsIn, PER_ROW, rowsOf, sampled } from "../at-scale.ts";
 import { axis, type CaseSpec, size } from "../case.ts";
-import { fill, madeUp } from "../profile.ts";
+import { asLogits, fill, madeUp } from "../profile.ts";
 import { alone } from "../relations/independence.ts";
 import { along } from "../relations/permutation.ts";
 import { compareSides, sideOf } from "../relations/relation.ts";
@@ -41,7 +41,12 @@ const shared = {
     axes: { R: MOST_ROWS, C: MOST_CLASSES },
     work: (sizes) => 20 * size(sizes, "R") * size(sizes, "C"),
     isInBlocks: true,
-    together: [...subsetsOf(["R", "C"]), { long: ["C"], share: 1, fixed: { R: 1 } }], // one row, as in decoding
+    together: [
+      ...subsetsOf(["R", "C"]),
+      { long: ["R", "C"], share: 1 / 8 },
+      { long: ["C"], share: 1, fixed: { R: 1 } }, // one row, as in decoding
+      { long: ["C"], share: 1 / 8, fixed: { R: 3 }, profile: "tail" },
+    ],
   },
 } as const satisfies Partial<CaseSpec & { large: Large }>;
 
@@ -60,7 +65,10 @@ const rowShifted: Shift = {
 export const forward = judgeRow("softmax.forward", {
   ...shared,
   build(sizes, profile, seed) {
-    return { inputs: { x: fill(profile, seed, "x", [size(sizes, "R"), size(sizes, "C")]) }, scalars: {} };
+    return {
+      inputs: { x: asLogits(fill(profile, seed, "x", [size(sizes, "R"), size(sizes, "C")]), profile) },
+      scalars: {},
+    };
   },
   around: byRow(["x"]),
   sampling: none("the truth of all is cheap"),
@@ -99,7 +107,7 @@ export const backward = judgeRow("softmax.backward", {
   build(sizes, profile, seed) {
     const { x } = forward.build(sizes, profile, seed).inputs;
     const { y } = softmax.forward(x); // rounded once: what a good forward leaves
-    const ofGradients = profile === "masked" ? "unit" : profile;
+    const ofGradients = profile === "masked" || profile === "tail" ? "unit" : profile;
     return { inputs: { dy: fill(ofGradients, seed, "dy", x.shape), y }, scalars: {} };
   },
   around: byRow(["dy", "y"]),

@@ -7,7 +7,7 @@ import { along } from "../relations/permutation.ts";
 import { linearIn } from "../relations/scaling.ts";
 import { mirrored } from "../relations/shifts.ts";
 import { byElement } from "../around.ts";
-import { type Large, MOST_COLUMNS, MOST_ROWS } from "../large.ts";
+import { type Large, MOST_COLUMNS, MOST_ROWS, subsetsOf } from "../large.ts";
 import { judgeRow } from "../row.ts";
 
 const shared = {
@@ -17,11 +17,13 @@ const shared = {
     { sizes: { R: 0, F: 5 }, profile: "unit" },
     { sizes: { R: 3, F: 43 } },
     { sizes: { R: 3, F: 22 }, profile: "huge" },
+    { sizes: { R: 3, F: 22 }, profile: "near-underflow" },
   ],
   large: {
     axes: { R: MOST_ROWS, F: MOST_COLUMNS },
     work: (sizes) => 25 * size(sizes, "R") * size(sizes, "F"),
     isInBlocks: true,
+    together: [...subsetsOf(["R", "F"]), { long: ["R", "F"], share: 1 / 8 }],
   },
 } as const satisfies Partial<CaseSpec & { large: Large }>;
 

@@ -142,6 +142,19 @@ const faults: Readonly<Record<string, readonly [op: string, Fault, target?: Targ
     "clip.forward",
     ({ g }, { norm }) => norm.data[0] > 1e10 && g.data.fill(0), // a limit ÷ ∞
   ],
+  "numbers below 2⁻⁶⁰ that are read as 0": [
+    "linear.forward",
+    ({ y }, { x }) => {
+      const C = x.shape[1];
+      const isRead = (r: number): boolean =>
+        x.data.subarray(r * C, (r + 1) * C).some((one) => Math.abs(one) >= 2 ** -60);
+      y.data.forEach((_, i) => isRead(Math.floor(i / y.shape[1])) || (y.data[i] = 0));
+    },
+  ],
+  "a copy that flushes what float16 does not hold": [
+    "rope.forward",
+    spoil("y", (data) => data.forEach((one, i) => Math.abs(one) < 2 ** -30 && (data[i] = 0))),
+  ],
   "an ignored class above 0 that counts": [
     "cross-entropy.forward",
     ({ loss }, { targets: classes }, { ignoreIndex }) => {
