@@ -85,7 +85,10 @@ export function ranksOf(caller: Caller, { axis, outputs }: Padding, sizes: Sizes
 }
 
 /** Float32, one after another; and how far that is from the sum of what the ranks would have, had none rounded its part to its format. */
-function added(parts: readonly Tensor[], format: DType): { readonly total: Tensor; readonly lost: Float64Array } {
+export function added(
+  parts: readonly Tensor[],
+  format: DType,
+): { readonly total: Tensor; readonly lost: Float64Array } {
   const [{ data: first, shape }] = parts;
   const data = new Float32Array(first.length);
   const lost = new Float64Array(first.length);

@@ -207,3 +207,27 @@ describe("attention.forward", () => {
     ]);
   });
 });
+
+describe("attention.backward", () => {
+  const op = "attention.backward";
+  const options = { sizes: "B<=2 NKV=1 groups=2 HS=4 T<=64 S<=64" };
+  const name = "dk, dv in pieces";
+
+  test("what keys get from pieces of the queries adds up to what they get from all", async () => {
+    const result = await invariance(op, kernelOf(op, {}), { ...options, bitwise: true });
+    expect([result.verdict, result.findings]).toEqual(["pass", []]);
+    const { isPromised, share = 0, ranges, unjudged } = found(result, name);
+    expect([isPromised, share < 1, unjudged, ranges.length > 0]).toEqual([false, true, 0, true]);
+  });
+
+  test("a query that is lost in each call is a finding", async () => {
+    const deaf = kernelOf(op, {
+      before: ({ dy, ...rest }) => {
+        const [, T, NH, HS] = dy.shape;
+        const isLast = (i: number): boolean => Math.floor(i / (NH * HS)) % T === T - 1;
+        return { ...rest, dy: { ...dy, data: dy.data.map((x, i) => (isLast(i) ? 0 : x)) as Floats } };
+      },
+    });
+    expect(found(await invariance(op, deaf, options), name).isBroken).toBe(true);
+  });
+});
