@@ -3,6 +3,7 @@ import { axesOf, type Operation } from "../reference/operation.ts";
 import { type CaseSpec, size, type Sizes } from "./case.ts";
 import { type Fused, ownNames, type Parts, rename, renamedAxis, renaming, type Renaming } from "./fused.ts";
 import type { Probe } from "./probes.ts";
+import { fusePadding } from "./invariance/padding.ts";
 import { fuseIndependence } from "./relations/independence.ts";
 import { fuseSymmetry } from "./relations/permutation.ts";
 import { fuseScaling } from "./relations/scaling.ts";
@@ -28,7 +29,7 @@ export function fuseRows({ parts }: Fused, first: JudgeRow, second: JudgeRow): J
     lowProbes: probes,
     cancelling: () => [],
     independence: fuseIndependence(parts, first.independence, second.independence),
-    padding: [],
+    padding: fusePadding(parts, first, second.padding),
     symmetry: fuseSymmetry(parts, first.symmetry, second.symmetry),
     scaling: fuseScaling(parts, first.scaling, second.scaling),
     shift: [],

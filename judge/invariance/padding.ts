@@ -2,6 +2,8 @@
 import { axesOf, type Operation, type Scalars } from "../../reference/operation.ts";
 import type { Floats, Ints, Tensor } from "../../reference/tensor.ts";
 import type { Problem } from "../case.ts";
+import { axesPassed, type Parts } from "../fused.ts";
+import type { JudgeRow } from "../row.ts";
 
 /** An axis that may be longer without changing some outputs, as long as the inputs are neutral there. */
 export interface Padding<Axis extends string = string, Output extends string = string, Input extends string = string> {
@@ -29,6 +31,52 @@ export const weightless = <Axis extends string, Output extends string>(
   outputs: readonly Output[],
   logits: string,
 ): Padding<Axis, Output, never> => ({ axis, outputs, fill: { [logits]: FAR_BELOW } });
+
+/** What is needed of the first part of a fused op. */
+type First = Pick<JudgeRow, "independence" | "padding" | "scaling">;
+
+/**
+ * Padding of a fused op: of the first part, where it does not touch what passes between them; and of the second, where the first part
+ * makes zeros of zeros, place by place.
+ */
+export function fusePadding(parts: Parts, first: First, seconds: readonly Padding[]): Padding[] {
+  const { a, b, main, fed, ofA, ofB, axisOfB } = parts;
+  const passed = axesPassed(parts);
+  const outer = new Map([...passed].map(([own, inner]) => [inner, own]));
+  const ofFirst = first.padding.filter(({ axis, outputs }) => outputs.includes(main) && !passed.has(axis));
+  const ofSecond = seconds.filter(
+    ({ axis, fill }) => (fill?.[fed] ?? 0) === 0 && (!outer.has(axis) || keepsZeros(parts, first, outer.get(axis)!)),
+  );
+  return [
+    ...ofFirst.map(({ axis, fill }) => ({ axis, outputs: Object.keys(b.outputs), fill: renamedFill(fill, a, ofA) })),
+    ...ofSecond.map((one) => Object.assign({}, one, { axis: axisOfB(one.axis), fill: renamedFill(one.fill, b, ofB) })),
+  ];
+}
+
+/** Whether zeros at some places of an axis give zeros there, and change nothing elsewhere: places are independent, and the output is linear in an input. */
+function keepsZeros({ a, main }: Parts, { independence, scaling }: First, axis: string): boolean {
+  const isAlone = independence.some(({ axes, outputs, whole = [], signed = [] }) => {
+    return axes.length === 1 && axes[0] === axis && outputs.includes(main) && whole.length + signed.length === 0;
+  });
+  const isLinear = scaling.some(({ by, outputs }) => {
+    const names = Object.keys(by).filter((name) => name in a.inputs && axesOf(a.inputs[name]).includes(axis));
+    return (outputs[main] ?? 0) > 0 && names.length > 0;
+  });
+  return isAlone && isLinear;
+}
+
+function renamedFill(
+  fill: Padding["fill"] = {},
+  { scalars }: Operation,
+  to: (name: string) => string,
+): NonNullable<Padding["fill"]> {
+  const own = (given: Scalars): Scalars =>
+    Object.fromEntries(Object.keys(scalars).map((name) => [name, given[to(name)]]));
+  const renamed = Object.entries(fill as Required<NonNullable<Padding["fill"]>>).map(([name, value]) => {
+    return [to(name), typeof value === "function" ? (given: Scalars) => value(own(given)) : value] as const;
+  });
+  return Object.fromEntries(renamed);
+}
 
 /** The problem with an axis of that length, neutral after its own end. */
 export function padded(

@@ -20,8 +20,7 @@ const MUCH = { most: 1.2e7, cap: 1.2e7, short: 8 } as const;
 const SOME = [...FEW, 3, 8, 9, 16, 17, 33, 128, 257].toSorted((a, b) => a - b);
 
 /** One for each axis along which places do not see each other and do not count each other, for queries and their keys, and for sums. */
-export function batchesOf(operation: Operation, { independence, padding, large }: JudgeRow): Relation[] {
-  if (large === undefined) return [];
+export function batchesOf(operation: Operation, { independence, padding }: JudgeRow): Relation[] {
   return [
     ...independence
       .filter(({ whole = [], signed = [] }) => whole.length + signed.length === 0)

@@ -116,6 +116,8 @@ describe("relations that follow from those of the parts", () => {
     expect(names(["rmsnorm.forward", "linear.forward"])).toEqual([
       "the rest of R",
       "the rest of O",
+      "another number of R",
+      "another number of O",
       "another order of R",
       "another order of C",
       "another order of O",
@@ -124,6 +126,13 @@ describe("relations that follow from those of the parts", () => {
       "linear.w times 8",
       "another order of calls",
     ]);
+    // Zeros after the end of a sum: within the first part, and within the second where the first makes zeros of zeros.
+    expect(names(["linear.forward", "rmsnorm.forward"])).toContain("another length of C");
+    expect(names(["swiglu.forward", "linear.forward"])).toContain("another length of F");
+    expect(names(["linear.forward", "cross-entropy.forward"])).toEqual(
+      expect.arrayContaining(["another length of C", "another length of R"]),
+    );
+    expect(names(["rmsnorm.forward", "linear.forward"])).not.toContain("another length of C");
     expect(names(["rope.forward", "attention.forward"])).toContain("later tokens");
     // Along C the norm sees all, whatever the product would keep.
     expect(names(["linear.forward", "rmsnorm.forward"])).not.toContain("the rest of O");
@@ -164,6 +173,13 @@ describe("relations that follow from those of the parts", () => {
       return { ...inputs, "rmsnorm.w": { data: w.data.map(() => 1) as Floats, shape: w.shape } };
     };
     expect(await says(norm, "rmsnorm.w times 8", unit)).toBe("broken");
+    const tail = (inputs: Inputs): Inputs => {
+      const { data, shape } = inputs.up as Tensor;
+      const [, F] = shape;
+      const isLost = (i: number): boolean => i % F >= F - (F % 32);
+      return { ...inputs, up: { data: data.map((x, i) => (isLost(i) ? 0 : x)) as Floats, shape } };
+    };
+    expect(await says(["swiglu.forward", "linear.forward"], "another length of F", tail)).toBe("broken");
   });
 });
 
