@@ -10,6 +10,7 @@ import { alone, causal, groupsOfHeads } from "../relations/independence.ts";
 import { along, headsWithinGroups } from "../relations/permutation.ts";
 import { linearIn } from "../relations/scaling.ts";
 import { scores } from "../relations/shifts.ts";
+import { cached, decoding, eachHeadSize, piece } from "../attention-sizes.ts";
 import { HEAD_SIZES, type Large, MOST_POSITIONS, type Together } from "../large.ts";
 import { setSame } from "../attention-checks.ts";
 import { gradientSampling, querySampling } from "../attention-around.ts";
@@ -45,18 +46,6 @@ function together(share: number, ...subsets: readonly (readonly Axis[])[]): Toge
 function oneHead(share: number, ...subsets: readonly (readonly Axis[])[]): Together<Axis>[] {
   return subsets.map((long) => ({ long, share, fixed: one }));
 }
-
-/** A kernel is compiled for each head size: all of them are tried, with more than one tile of queries and keys. */
-const eachHeadSize = (T: number) => HEAD_SIZES.map((HS) => ({ sizes: { ...one, T, S: T + 1, HS } }));
-
-/** Several batches and heads with a long cache. */
-const cached = { sizes: { B: 2, NKV: 2, groups: 2, T: 2, S: 1030, HS: 64 } };
-/** One query with a cache that is just as long as splits of it, and one key longer: the last keys have the most weight. */
-const decoding = [4096, 4097].map((S) => {
-  return { sizes: { B: 1, NKV: 2, groups: 4, T: 1, S, HS: 64 }, profile: "sorted" as const };
-});
-/** Queries in pieces: more than a tile of them, after a cache. */
-const piece = (T: number, S: number) => ({ sizes: { ...one, T, S, HS: 64 } });
 
 const shared = {
   sizes: { B: axis(3), NKV: axis(3), groups: axis(4), T: axis(130), S: axis(130), HS: axis(130) },
