@@ -11,6 +11,7 @@ export const overwriteHelp = "replace a file that is there";
 export const beginnings = {
   check: `{\n  "report": "touchstone check",\n`,
   invariance: `{\n  "report": "touchstone invariance",\n`,
+  order: `{\n  "report": "touchstone order",\n`,
   plan: `{\n  "report": "touchstone plan",\n`,
   picture: `<svg id="touchstone-plan" `,
 } as const;

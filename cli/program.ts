@@ -13,6 +13,7 @@ import * as golden from "./golden.ts";
 import * as inspect from "./inspect.ts";
 import * as invariance from "./invariance.ts";
 import * as ops from "./ops.ts";
+import * as order from "./order.ts";
 import { messageLine } from "../formats/printable.ts";
 import { leaveStandardOutput, note, refuseNames } from "./output.ts";
 import * as plan from "./plan.ts";
@@ -48,7 +49,7 @@ export function program(): Command {
     .exitOverride()
     .hook("preAction", (_, command) => refuseNames(command))
     .addHelpText("after", `\n${inHelp}`);
-  const analysis = [blame, check, diff, golden, invariance, ops, plan, trace];
+  const analysis = [blame, check, diff, golden, invariance, ops, order, plan, trace];
   const models = [convert, evaluate, generate, inspect, tokenize, tokenizer, train];
   for (const command of [...analysis, ...models]) command.register(touchstone);
   useOneWording(touchstone);

@@ -72,12 +72,34 @@ export function treeFiles(sum: string | undefined): string[] {
   return [...(sum ?? "").matchAll(/(?:^|,|=)tree:([^,]*)/g)].map(([, path]) => path);
 }
 
-/** The tree in a file that `touchstone order --json` has written. */
-function treeIn(path: string): SumTree {
-  const json = readJson(path, "a tree of additions in JSON", LARGEST_TREE_FILE);
-  const tree = (json as { readonly tree?: unknown } | null)?.tree;
-  if (tree === undefined)
-    throw new RangeError(`${path}: has no field "tree", expected what \`touchstone order --json\` writes`);
-  checkTree(tree);
-  return tree;
+/** The tree of a sum, or the only one, in a file that `touchstone order --json` has written. */
+function treeIn(path: string, sum: string): SumTree {
+  const json = readJson(path, "the trees of `touchstone order --json`", LARGEST_TREE_FILE);
+  const found = treesIn(json).filter((one) => sum === "" || one.sum === sum);
+  if (found.length !== 1) {
+    const names = [...new Set(treesIn(json).map((one) => one.sum))];
+    const expected =
+      names.length > 1 ? `one of a sum, such as ${names[0]}=tree:FILE` : "one, as `touchstone order --json` writes it";
+    throw new RangeError(
+      `${path}: has ${found.length === 0 ? "no tree" : `${found.length} trees`}${sum === "" ? "" : ` of ${sum}`}, expected ${expected}`,
+    );
+  }
+  checkTree(found[0].tree);
+  return found[0].tree;
+}
+
+/** Each tree of a report, with the sum's name; the file may have been changed. */
+function treesIn(json: unknown): { readonly sum: string; readonly tree: unknown }[] {
+  const listOf = (value: unknown, name: string): readonly Record<string, unknown>[] => {
+    const list = (value as Record<string, unknown> | null | undefined)?.[name];
+    return Array.isArray(list) ? list : [];
+  };
+  return listOf(json, "kernels").flatMap((kernel) =>
+    listOf(kernel, "sums").flatMap((sum) =>
+      listOf(sum, "trees").map((found) => ({
+        sum: String(sum["sum"]),
+        tree: (found as typeof found | null)?.["tree"],
+      })),
+    ),
+  );
 }

@@ -15,20 +15,23 @@ const EXPECTED = "expected blocked:K, pairwise, pairwise:L, depth:H, fused:K or 
 /** No sum is longer. */
 const MOST = 2 ** 31;
 
+/** Reads the tree of a sum from a file. */
+type ReadTree = (path: string, sum: string) => SumTree;
+
 /** "blocked:64", or "dx=blocked:64,dw=pairwise" → each sum's order. Throws RangeError that names the word that is wrong. */
-export function parseSums(list: string, readTree: (path: string) => SumTree): Sums {
+export function parseSums(list: string, readTree: ReadTree): Sums {
   const sums: Record<string, SumOrder> = Object.create(null);
   for (const word of list.split(",")) {
     const [, name = "", order] = /^(?:([\w-]*)=)?(.*)$/.exec(word)!;
     if (name in sums)
       throw new RangeError(`${name === "" ? "an order of all sums" : quote(name)} is declared twice, expected once`);
-    sums[name] = parseOrder(order, readTree);
+    sums[name] = parseOrder(order, readTree, name);
   }
   return sums;
 }
 
 /** "blocked:64" → the order. Throws RangeError. */
-export function parseOrder(text: string, readTree?: (path: string) => SumTree): SumOrder {
+export function parseOrder(text: string, readTree?: ReadTree, name = ""): SumOrder {
   const [, word, colon, rest] = /^([^:]*)(:?)(.*)$/s.exec(text)!;
   const kind = kinds.find((one) => one === word);
   if (kind === undefined) throw new RangeError(`${quote(word)} is not an order, ${nearestTo(word, kinds)}${EXPECTED}`);
@@ -38,7 +41,7 @@ export function parseOrder(text: string, readTree?: (path: string) => SumTree): 
         `${quote(text)} names no file, expected tree:FILE as \`touchstone order --json FILE\` writes it`,
       );
     if (readTree === undefined) throw new RangeError(`${quote(text)}: expected the tree itself, { terms, additions }`);
-    return { kind, tree: readTree(rest) };
+    return { kind, tree: readTree(rest, name) };
   }
   if (kind === "pairwise" && colon === "") return { kind, terms: 1 };
   const n = /^\d{1,10}$/.test(rest) ? Number(rest) : NaN;

@@ -37,25 +37,46 @@ describe("refused in one line", () => {
     expect(err).toMatch(message);
   });
 
-  test("a file that is no tree", async () => {
-    const twice = file("twice.json", {
-      tree: {
-        terms: 3,
-        additions: [
-          [0, 1],
-          [3, 1],
-        ],
-      },
-    });
-    expect((await check("linear.forward", `tree:${twice}`)).err).toMatch(/1 is added a second time, expected once/);
-    const empty = file("empty.json", {});
-    expect((await check("linear.forward", `tree:${empty}`)).err).toMatch(/has no field "tree"/);
+  const report = (...sums: [sum: string, ...trees: object[]][]): object => ({
+    kernels: [{ sums: sums.map(([sum, ...trees]) => ({ sum, trees: trees.map((tree) => ({ tree })) })) }],
+  });
+  const pair = { terms: 2, additions: [[0, 1]] };
+  test.each<[file: string, json: unknown, sum: string, message: RegExp]>([
+    [
+      "twice",
+      report([
+        "y",
+        {
+          terms: 3,
+          additions: [
+            [0, 1],
+            [3, 1],
+          ],
+        },
+      ]),
+      "",
+      /1 is added a second time, expected once/,
+    ],
+    ["empty", {}, "", /empty\.json: has no tree, expected one, as `touchstone order --json` writes it/],
+    ["null", null, "", /null\.json: has no tree/],
+    ["strange", { kernels: [null, { sums: [{ sum: "y", trees: [null] }] }] }, "", /terms: got undefined/],
+    ["others", report(["dx", pair], ["dw", pair]), "", /has 2 trees, expected one of a sum, such as dx=tree:FILE/],
+    ["places", report(["y", pair, pair]), "y=", /has 2 trees of y, expected one, as/],
+    ["dx", report(["dx", pair]), "y=", /has no tree of y, expected/],
+  ])("a file without a tree: %s", async (name, json, sum, message) => {
+    const { code, err } = await check("linear.forward", `${sum}tree:${file(`${name}.json`, json)}`);
+    expect(code).toBe(2);
+    expect(err).toMatch(message);
+    expect(err.trim().split("\n")).toHaveLength(1);
+  });
+
+  test("a target that adds in another way", async () => {
     const matrix = await check("linear.forward", "blocked:4", "--target", "matrix-units");
     expect(matrix.err).toMatch(/matrix-units adds several terms at once, expected fused:K or tree:FILE/);
   });
 
   test("a report never replaces the tree that the run reads", async () => {
-    const tree = file("tree.json", { tree: { terms: 2, additions: [[0, 1]] } });
+    const tree = file("tree.json", report(["y", pair]));
     const { code, err } = await check("linear.forward", `y=tree:${tree}`, "--json", tree, "--overwrite");
     expect(code).toBe(2);
     expect(err).toMatch(/is the input .*tree\.json, expected another file/);
@@ -117,5 +138,49 @@ describe("in code", () => {
     [{ y: { terms: 2, additions: [] } }, /^terms\.sums: additions: 0 is never added, expected once$/],
   ])("%j is refused", (sums, message) => {
     expect(() => oracle(problem, { sums } as never)).toThrow(message);
+  });
+});
+
+describe("touchstone order", () => {
+  test("reveals the project's own product, and a check takes the tree", async () => {
+    const json = join(folder, "orders.json");
+    const sizes = "R=2 O=3 C=24";
+    const { code, out } = await inProcess([
+      "order",
+      "linear.forward",
+      "--adapter",
+      "software",
+      "--sizes",
+      sizes,
+      "--json",
+      json,
+    ]);
+    expect(out).toMatch(
+      /y, 24 terms: R=2 O=3 C=24\n {4}24 terms in turn\n {4}depth 23: --sum depth:23\n {4}at all 6 places/,
+    );
+    expect(code).toBe(0);
+    const [{ sums }] = JSON.parse(readFileSync(json, "utf8")).kernels;
+    expect(sums[0]).toMatchObject({
+      sum: "y",
+      terms: 24,
+      places: 6,
+      trees: [{ words: "24 terms in turn", depth: 23, atOnce: 2 }],
+    });
+    const checked = await check("linear.forward", `tree:${json}`, "--sizes", "R<=2 O<=3 C=24");
+    expect(checked.out).toMatch(/within its bound under the declared order a tree of 24 terms/);
+    expect(checked.code).toBe(0);
+  });
+
+  test.each<[string[], RegExp]>([
+    [["swiglu"], /swiglu\.forward has no sum whose order can be revealed, expected one of linear\.forward/],
+    [["linear.forward", "--sizes", "Q=3"], /sizes: .*Q/],
+    [["linear.forward", "--dtype", "int8"], /--dtype/],
+    [["--exec", "true"], /\[op\.\.\.\] is missing/],
+    [["linear.forward", "--adapter", "software", "--json", folder], /is not a regular file/],
+  ])("%j is refused", async (words, message) => {
+    const { code, err } = await inProcess(["order", ...words]);
+    expect(code).toBe(2);
+    expect(err).toMatch(message);
+    expect(err.trim().split("\n")).toHaveLength(1);
   });
 });

@@ -1,0 +1,124 @@
+// The orders of all sums of one op.
+import type { Candidate } from "../../reference/candidate.ts";
+import type { DTypeName } from "../../reference/dtype.ts";
+import { failureLine } from "../candidates/result.ts";
+import { Limited } from "../candidates/limited.ts";
+import type { Sizes } from "../case.ts";
+import { closing } from "../check.ts";
+import type { Chosen } from "../choose.ts";
+import type { Word } from "../conclusion.ts";
+import { type Deadline, isStop } from "../deadline.ts";
+import { parseSizes } from "../sizes/language.ts";
+import { SizeRule } from "../sizes/rule.ts";
+import { isJudges } from "../verdict.ts";
+import { type Revealed, reveal } from "./reveal.ts";
+import { layouts, notRevealed } from "./layouts.ts";
+
+/** One sum. */
+export interface SumOfOp extends Revealed {
+  readonly sum: string;
+  readonly output: string;
+  readonly sizes: Sizes;
+  readonly terms: number;
+}
+
+export interface Orders {
+  readonly op: string;
+  readonly verdict: Word;
+  /** What keeps the verdict from being conclusive. */
+  readonly reasons: readonly string[];
+  readonly sums: readonly SumOfOp[];
+  /** Sums that were not tried, with the reason. */
+  readonly untried: Readonly<Record<string, string>>;
+  /** What is found of the candidate apart from its sums. */
+  readonly findings: readonly string[];
+  readonly runs: number;
+  readonly ms: number;
+}
+
+export interface Plan {
+  readonly dtype: DTypeName;
+  /** The sizes that the kernel supports. */
+  readonly rule: SizeRule;
+  readonly deadline: Deadline;
+  /** Called after each run of the candidate, with the share of the sums that are done. */
+  readonly onRun?: (share: number) => void;
+}
+
+/** More terms take too many runs, and more numbers too much memory. */
+const MOST_TERMS = 1 << 16;
+
+/** Reveals the order of each sum of an op, and closes the candidate. Throws what the judge itself throws. */
+export async function ordersOf({ operation }: Chosen, candidate: Candidate, plan: Plan): Promise<Orders> {
+  const { dtype, rule, deadline, onRun } = plan;
+  const own = layouts.filter(({ op }) => op === operation.name);
+  const limited = new Limited(candidate, deadline);
+  const start = deadline.now();
+  const untried: Record<string, string> = {};
+  const [sums, findings]: [SumOfOp[], string[]] = [[], []];
+  for (const name of Object.keys(operation.sums)) {
+    const why = notRevealed[`${operation.name} ${name}`];
+    if (why !== undefined) untried[name] = why;
+  }
+  try {
+    for (const [k, layout] of own.entries()) {
+      const sizes = rule.nearest(layout.sizes);
+      const terms = layout.terms(sizes);
+      const needs =
+        layout.needs?.(sizes) ?? (terms > 1 && terms <= MOST_TERMS ? undefined : `sums of 2 to ${MOST_TERMS} terms`);
+      if (needs !== undefined) {
+        untried[layout.sum] = `it shows with ${needs} alone`;
+        continue;
+      }
+      const revealed = await reveal({
+        layout,
+        operation,
+        candidate: limited,
+        dtype,
+        sizes,
+        onRun: () => onRun?.(k / own.length),
+      });
+      sums.push({ sum: layout.sum, output: layout.output, sizes, terms, ...revealed });
+    }
+  } catch (error) {
+    if (isJudges(error) && !isStop(error)) {
+      await closing(limited); // the judge's own error is the one to report
+      throw error;
+    }
+    const left = own.filter(({ sum }) => untried[sum] === undefined && !sums.some((one) => one.sum === sum));
+    if (isStop(error)) for (const { sum } of left) untried[sum] = deadline.isInterrupted ? "interrupted" : "budget";
+    else
+      findings.push(
+        `${left[0]?.sum ?? "the sum"}: ${failureLine(limited, error)}; --sizes states the sizes that a kernel supports`,
+      );
+  }
+  const complaint = await closing(limited);
+  if (complaint !== undefined) findings.push(complaint);
+  const { verdict, reasons } = concluded(operation.name, own.length, sums, findings, untried);
+  const runs = sums.reduce((n, sum) => n + sum.runs, 0);
+  return { op: operation.name, verdict, reasons, sums, untried, findings, runs, ms: deadline.now() - start };
+}
+
+/** The sizes of each op, as people write them. Throws RangeError. */
+export function rulesOf(chosen: readonly Chosen[], text: string | undefined): SizeRule[] {
+  const known = [...new Set(chosen.flatMap(({ spec }) => Object.keys(spec.sizes)))];
+  const terms = text === undefined ? [] : parseSizes(text, known);
+  return chosen.map(({ operation, spec }) => new SizeRule(operation, spec, terms));
+}
+
+function concluded(
+  op: string,
+  of: number,
+  sums: readonly SumOfOp[],
+  findings: readonly string[],
+  untried: Readonly<Record<string, string>>,
+): { readonly verdict: Word; readonly reasons: string[] } {
+  if (findings.length > 0 || sums.some((sum) => sum.findings.length > 0)) return { verdict: "FAIL", reasons: [] };
+  const reasons = sums.flatMap(({ sum, reason }) => (reason === undefined ? [] : [`${op} ${sum}: ${reason}`]));
+  const stopped = Object.entries(untried).flatMap(([sum, why]) =>
+    ["interrupted", "budget"].includes(why) ? [`${op} ${sum}: ${why}`] : [],
+  );
+  const none = of === 0 || sums.length + stopped.length === 0 ? [`${op}: no sum was tried`] : [];
+  const all = [...reasons, ...stopped, ...none];
+  return { verdict: all.length > 0 ? "inconclusive" : "pass", reasons: all };
+}
