@@ -52,10 +52,10 @@ export function checkBackward({ problem, output, got, outputs, measured, dtype, 
       measured,
       u: dtypes[dtype].u,
     });
-    return sum === undefined ? undefined : { of: sum.x, checked: new Checked(sum, measured, seed) };
+    return sum === undefined ? undefined : { head, of: sum.x, checked: new Checked(sum, measured, seed) };
   });
   const found = checked.flatMap((one) =>
-    (one?.checked.suspects ?? []).map(({ row, cosine }) => ({ start: one!.of.start(row), cosine })),
+    (one?.checked.suspects ?? []).map(({ row, cosine }) => ({ head: one!.head, start: one!.of.start(row), cosine })),
   );
   const rows = found.toSorted((p, q) => q.cosine - p.cosine).slice(0, MOST);
   const headsOf = got.shape[2] / NKV;
@@ -71,8 +71,9 @@ export function checkBackward({ problem, output, got, outputs, measured, dtype, 
       const [, tokens, NH] = got.shape;
       const [b, token, h] = [Math.floor(row / NH / tokens), Math.floor(row / NH) % tokens, row % NH];
       const one = checked[b * NKV + Math.floor(h / headsOf)];
-      const isSeen = one?.checked.sees(token * headsOf + (h % headsOf), e) ?? false;
-      return () => isSeen;
+      const cosine = one?.checked.after(token * headsOf + (h % headsOf), e);
+      const others = rows.filter((other) => other.head !== one?.head && other.cosine > cosine!);
+      return () => cosine !== undefined && others.length < MOST;
     },
   };
 }

@@ -93,19 +93,26 @@ interface Ready {
 function outputsOf({ operation, spec }: Chosen, c: Case, { target, dtype, sampling }: Plan): Ready[] {
   const problem = roundProblem(operation, buildCase(spec, c, dtype), dtype);
   const [want, allowed] = [truth(operation, problem), allowancesOf(operation, problem, target)];
-  const right = operation.evaluate(problem.inputs, problem.scalars, Float32Array);
+  const right = Object.fromEntries(
+    Object.entries(operation.evaluate(problem.inputs, problem.scalars, Float32Array)).map(
+      ([output, { data, shape }]) => {
+        const format = dtypes[storageOf(operation, output, dtype)];
+        return [output, { data: (data as Float32Array).map((x) => round(x, format)), shape }];
+      },
+    ),
+  );
   const manner = (isCounting: boolean): Comparing =>
     sampling === undefined ? comparing(spec, c, isCounting) : atSample(sampling, { seed: c.seed, counts: isCounting });
   const compare = manner(false)(operation, problem, { target, dtype });
   const counting = manner(true)(operation, problem, { target, dtype });
-  return Object.entries(right).map(([output, { data, shape }]) => {
+  return Object.entries(right).map(([output, got]) => {
     const own = { target, dtype: storageOf(operation, output, dtype) };
     const stored = (x: number): number => round(x, dtypes[own.dtype]);
-    const got = { data: (data as Float32Array).map(stored), shape };
-    const judge = (given: Tensor): Compared => compare(output, given);
+    const all = (given: Tensor): Record<string, Tensor> => ({ ...right, [output]: given });
+    const judge = (given: Tensor): Compared => compare(output, given, all(given));
     const expected = { want: want[output], allowed: allowed[output] };
     const sight = sampling === undefined ? new Sight(got, expected, own, judge(got).unsampled > 0) : undefined;
-    return { output, got, stored, sight, judge, counting: (given) => counting(output, given) };
+    return { output, got, stored, sight, judge, counting: (given) => counting(output, given, all(given)) };
   });
 }
 

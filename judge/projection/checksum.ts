@@ -40,9 +40,8 @@ export interface Checksum {
 const FACTOR = 4;
 /** A row is a suspect where its a points to D, cos ∠(aᵢ, D) at least this; one that is the only wrong one has about 1. */
 const POINTS = 0.7;
-/** What a wrong row surely has, so that none of the others takes its place. */
+/** A row that points so well to D has no other before it, unless its vectors are short. */
 const SURE = 0.95;
-/** Of shorter vectors several point the same way by chance. */
 const SHORTEST = 16;
 /** The most suspect rows of one checksum. */
 const MOST = 4;
@@ -75,14 +74,20 @@ export class Checked {
     this.suspects = found.toSorted((p, q) => q.cosine - p.cosine).slice(0, MOST);
   }
 
-  /** Whether row i would surely be a suspect if it were wrong by e in addition, and no other. */
-  sees(row: number, e: ArrayLike<number>): boolean {
+  /** cos ∠(aᵢ, D) if row i were wrong by e in addition, and no other; undefined where it would not be among the suspects. */
+  after(row: number, e: ArrayLike<number>): number | undefined {
     const { a, vectors, difference } = this;
-    if (a.length < SHORTEST) return false;
     const moved = project(e, 0, e.length, vectors);
     const start = a.start(row);
     const after = difference.map((d, i) => d + a.data[start + Math.floor(i / VECTORS)] * moved[i % VECTORS]);
-    return this.isTooLarge(after) && cosineOf(a, row, after) >= SURE;
+    if (!this.isTooLarge(after)) return undefined;
+    const cosine = cosineOf(a, row, after);
+    if (!(cosine >= POINTS)) return undefined;
+    if (cosine >= SURE && a.length >= SHORTEST) return cosine;
+    let before = 0;
+    for (let other = 0; other < a.count && before < MOST; other++)
+      if (other !== row && cosineOf(a, other, after) > cosine) before++;
+    return before < MOST ? cosine : undefined;
   }
 
   private isTooLarge(difference: Float64Array): boolean {

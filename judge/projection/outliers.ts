@@ -5,7 +5,8 @@
 //
 //   zero      exactly 0
 //   equal     the value of the next element
-//   repeated  eight in a row that occur elsewhere in the output, at the same distance from their row's beginning modulo 8
+//   repeated  eight in a row that occur elsewhere in the output, at the same distance from their row's beginning modulo 8; in rows of
+//             fewer than eight, eight in memory
 //   large     largest as a share of the root mean squares of row and column, |y| ÷ √(mean of the row · of the column)
 //   row       of the rows with the largest and the smallest root mean square
 //
@@ -38,18 +39,20 @@ export class Outliers {
   private readonly equals: Oddity;
   private readonly repeats: Oddity;
   private readonly data: ArrayLike<number>;
-  private readonly columns: number;
+  /** Where runs of eight begin anew. */
+  private readonly width: number;
+  private readonly largest: Largest;
 
   constructor(got: Tensor, seed: number) {
     const { data, columns } = matrixOf(got);
     this.data = data;
-    this.columns = columns;
+    this.width = columns < RUN ? data.length : columns;
     this.zeros = drawn(data.length, (i) => data[i] === 0, seed, "zeros");
     this.equals = drawn(data.length, (i) => data[i] === data[i + 1], seed, "equals");
-    this.repeats = repeated(data, columns, seed);
+    this.repeats = repeated(data, this.width, seed);
     const { zeros, equals, repeats } = this;
-    const ranked = bySize(data, columns);
-    const all = [...zeros.drawn, ...equals.drawn, ...repeats.drawn.flatMap(runFrom), ...ranked];
+    this.largest = new Largest(data, columns);
+    const all = [...zeros.drawn, ...equals.drawn, ...repeats.drawn.flatMap(runFrom), ...this.largest.suspects];
     this.suspects = [...new Set(all)].filter((i) => i < data.length).toSorted((a, b) => a - b);
   }
 
@@ -58,7 +61,7 @@ export class Outliers {
    * they do. Runs count where `areRepeated` says that the values stand elsewhere too, each at its first element.
    */
   after(at: readonly number[], by: readonly number[], areRepeated: boolean): (n: number) => number {
-    const { data, columns, zeros, equals, repeats } = this;
+    const { data, width, zeros, equals, repeats, largest } = this;
     const isNext = (n: number): boolean => by[n] === (at[n + 1] === at[n] + 1 ? by[n + 1] : data[at[n] + 1]);
     const areZero = by.reduce((count, value) => count + Number(value === 0), 0);
     const areEqual = at.reduce((count, _, n) => count + Number(isNext(n)), 0);
@@ -68,7 +71,9 @@ export class Outliers {
     const ofEqual = chance(equals.count + areEqual);
     const ofRun = runs === 0 ? 0 : chance(repeats.count + runs);
     return (n) => {
-      const isFirst = (at[n] % columns) % RUN === 0 && at[n + RUN - 1] === at[n] + RUN - 1;
+      if (at.length === 1 && largest.wouldBe(at[0], by[0])) return 1;
+      const column = at[n] % width;
+      const isFirst = column % RUN === 0 && column + RUN <= width && at[n + RUN - 1] === at[n] + RUN - 1;
       return Math.max(by[n] === 0 ? ofZero : 0, isNext(n) ? ofEqual : 0, isFirst ? ofRun : 0);
     };
   }
@@ -160,36 +165,57 @@ function runFrom(start: number): number[] {
 }
 
 /** The largest elements in the rows and columns that they lie in, and one element of each of the largest and smallest rows. */
-function bySize(data: ArrayLike<number>, columns: number): number[] {
-  const n = data.length;
-  const rows = Math.ceil(n / Math.max(1, columns));
-  const [ofRows, ofColumns] = [new Float64Array(rows), new Float64Array(columns)];
-  for (let row = 0, i = 0; row < rows; row++) {
-    for (let column = 0; column < columns; column++, i++) {
-      const square = data[i] * data[i];
-      if (!(square < Infinity)) continue;
-      ofRows[row] += square;
-      ofColumns[column] += square;
+class Largest {
+  readonly suspects: readonly number[];
+  private readonly ofRows: Float64Array;
+  private readonly ofColumns: Float64Array;
+  private readonly data: ArrayLike<number>;
+  /** What the score of a further one has to exceed. */
+  private readonly least: number;
+
+  constructor(data: ArrayLike<number>, columns: number) {
+    const rows = Math.ceil(data.length / Math.max(1, columns));
+    this.data = data;
+    this.ofRows = new Float64Array(rows);
+    this.ofColumns = new Float64Array(columns);
+    const { ofRows, ofColumns } = this;
+    for (let row = 0, i = 0; row < rows; row++) {
+      for (let column = 0; column < columns; column++, i++) {
+        const square = data[i] * data[i];
+        if (!(square < Infinity)) continue;
+        ofRows[row] += square;
+        ofColumns[column] += square;
+      }
     }
-  }
-  let top: (readonly [i: number, score: number])[] = [];
-  let least = 0;
-  const cut = (): void => {
-    top = top.toSorted(([, a], [, b]) => b - a).slice(0, LARGEST);
-    if (top.length === LARGEST) least = top.at(-1)![1];
-  };
-  for (let row = 0, i = 0; row < rows; row++) {
-    for (let column = 0; column < columns; column++, i++) {
-      const score = (data[i] * data[i]) / Math.sqrt(ofRows[row] * ofColumns[column]);
-      if (!(score > least)) continue;
-      top.push([i, score]);
-      if (top.length === 8 * LARGEST) cut();
+    let top: (readonly [i: number, score: number])[] = [];
+    let least = 0;
+    const cut = (): void => {
+      top = top.toSorted(([, a], [, b]) => b - a).slice(0, LARGEST);
+      if (top.length === LARGEST) least = top.at(-1)![1];
+    };
+    for (let row = 0, i = 0; row < rows; row++) {
+      for (let column = 0; column < columns; column++, i++) {
+        const score = (data[i] * data[i]) / Math.sqrt(ofRows[row] * ofColumns[column]);
+        if (!(score > least)) continue;
+        top.push([i, score]);
+        if (top.length === 8 * LARGEST) cut();
+      }
     }
+    cut();
+    this.least = least;
+    const ranked = Array.from(ofRows.keys()).toSorted((a, b) => ofRows[a] - ofRows[b]);
+    const ends = columns === 0 ? [] : [...ranked.slice(0, ROWS), ...ranked.slice(-ROWS)];
+    this.suspects = [...top.map(([i]) => i), ...ends.flatMap((row) => largestIn(data, row * columns, columns))];
   }
-  cut();
-  const ranked = Array.from(ofRows.keys()).toSorted((a, b) => ofRows[a] - ofRows[b]);
-  const ends = columns === 0 ? [] : [...ranked.slice(0, ROWS), ...ranked.slice(-ROWS)];
-  return [...top.map(([i]) => i), ...ends.flatMap((row) => largestIn(data, row * columns, columns))];
+
+  /** Whether an element would be one of the largest if it alone were another number. */
+  wouldBe(i: number, value: number): boolean {
+    const { data, ofRows, ofColumns, least } = this;
+    const more = value * value - data[i] * data[i];
+    const columns = ofColumns.length;
+    const scale = (ofRows[Math.floor(i / columns)] + more) * (ofColumns[i % columns] + more);
+    return (value * value) / Math.sqrt(scale) > least;
+  }
 }
 
 /** The largest of one row. */
