@@ -54,6 +54,8 @@ export class Checked {
   private readonly limit: number;
   private readonly vectors: Float64Array;
   private readonly a: Rows;
+  /** Whether A's rows point the same way, so that it is chance which of them are suspects. */
+  private readonly areAlike: boolean;
 
   /** `measured`: how far the rows of X err, as a share of their norm. */
   constructor({ a, x, c, z, known }: Checksum, measured: number, seed: number) {
@@ -61,6 +63,7 @@ export class Checked {
     const ofX = times(a, x, vectors);
     const ofZ = times(c, z, vectors);
     this.a = a;
+    this.areAlike = a.count > 1 && isParallel(a, 0, 1);
     this.vectors = vectors;
     this.difference = ofX.product.map((sum, i) => sum - ofZ.product[i]);
     this.limit = FACTOR * Math.sqrt(VECTORS * (measured ** 2 * ofX.squares + known ** 2 * ofZ.squares));
@@ -80,13 +83,13 @@ export class Checked {
     const moved = project(e, 0, e.length, vectors);
     const start = a.start(row);
     const after = difference.map((d, i) => d + a.data[start + Math.floor(i / VECTORS)] * moved[i % VECTORS]);
-    if (!this.isTooLarge(after)) return undefined;
+    if (this.areAlike || !this.isTooLarge(after)) return undefined;
     const cosine = cosineOf(a, row, after);
     if (!(cosine >= POINTS)) return undefined;
     if (cosine >= SURE && a.length >= SHORTEST) return cosine;
     let before = 0;
     for (let other = 0; other < a.count && before < MOST; other++)
-      if (other !== row && cosineOf(a, other, after) > cosine) before++;
+      if (other !== row && cosineOf(a, other, after) >= cosine) before++;
     return before < MOST ? cosine : undefined;
   }
 
@@ -135,6 +138,18 @@ function cosineOf(a: Rows, row: number, difference: Float64Array): number {
     for (let n = 0; n < VECTORS; n++, at++) sums[n] += factor * difference[at];
   }
   return square === 0 ? 0 : normOf(sums) / Math.sqrt(square) / normOf(difference);
+}
+
+/** Whether two rows point the same way, as far as a wrong row could be told from another by it. */
+function isParallel({ data, length, start }: Rows, one: number, other: number): boolean {
+  let [product, squares, others] = [0, 0, 0];
+  for (let i = 0; i < length; i++) {
+    const [x, y] = [data[start(one) + i], data[start(other) + i]];
+    product += x * y;
+    squares += x * x;
+    others += y * y;
+  }
+  return !(Math.abs(product) < POINTS * Math.sqrt(squares * others));
 }
 
 function normOf(list: Float64Array): number {

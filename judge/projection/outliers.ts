@@ -172,6 +172,8 @@ class Largest {
   private readonly data: ArrayLike<number>;
   /** What the score of a further one has to exceed. */
   private readonly least: number;
+  /** The rows at either end of the ranking, each with its largest element. */
+  private readonly ends: ReadonlyMap<number, number>;
 
   constructor(data: ArrayLike<number>, columns: number) {
     const rows = Math.ceil(data.length / Math.max(1, columns));
@@ -205,7 +207,8 @@ class Largest {
     this.least = least;
     const ranked = Array.from(ofRows.keys()).toSorted((a, b) => ofRows[a] - ofRows[b]);
     const ends = columns === 0 ? [] : [...ranked.slice(0, ROWS), ...ranked.slice(-ROWS)];
-    this.suspects = [...top.map(([i]) => i), ...ends.flatMap((row) => largestIn(data, row * columns, columns))];
+    this.ends = new Map(ends.map((row) => [row, largestIn(data, row * columns, columns)]));
+    this.suspects = [...top.map(([i]) => i), ...this.ends.values()];
   }
 
   /** Whether an element would be one of the largest if it alone were another number. */
@@ -213,6 +216,8 @@ class Largest {
     const { data, ofRows, ofColumns, least } = this;
     const more = value * value - data[i] * data[i];
     const columns = ofColumns.length;
+    const first = this.ends.get(Math.floor(i / columns));
+    if (first !== undefined && Math.abs(value) >= Math.abs(data[first])) return true;
     const scale = (ofRows[Math.floor(i / columns)] + more) * (ofColumns[i % columns] + more);
     return (value * value) / Math.sqrt(scale) > least;
   }
