@@ -118,6 +118,8 @@ export async function verify(fixtures: string, outputs: string, { allowUnjudged 
   if (!isHeld) note(`${fixtures} has no manifest.json: its fixtures are taken as they are`);
   say(verifyTable(results, allowUnjudged));
   say(results.flatMap(({ findings }) => findings.map((finding) => `FAIL ${finding}`)));
+  const odd = results.flatMap(({ improbable }) => improbable);
+  say(odd.map((line) => `improbable ${line}: no proof; fixtures of another --seed try it again`));
   const { verdict, reasons } = concludeAll([concludeVerified(results, allowUnjudged)], isInterrupted);
   say(reasonLines(reasons));
   const strangers = given.filter((name) => !names.includes(name)).map((name) => `${name} belongs to no fixture`);
@@ -125,6 +127,10 @@ export async function verify(fixtures: string, outputs: string, { allowUnjudged 
   const failed = results.filter(({ findings }) => findings.length > 0).length;
   const fixturesJudged = counted(results.length, "fixture");
   if (verdict === "FAIL") say(`${failed} of ${fixturesJudged} failed`);
+  else if (verdict === "improbable")
+    say(
+      `improbable: ${fixturesJudged}, no output outside its bounds, ${counted(odd.length, "output")} with improbable errors`,
+    );
   else if (isInterrupted) say(`${fixturesJudged} of ${names.length}, no output outside its bounds`);
   else if (verdict === "inconclusive")
     say(`inconclusive: ${fixturesJudged}, no output outside its bounds, too little judged`);

@@ -8,7 +8,7 @@ import { compareAt, exactAt } from "./exact.ts";
 import type { Large } from "./large.ts";
 import type { Manner } from "./spots.ts";
 import { missesOfSample } from "./missed-sample.ts";
-import { improbableIn, isDrawn, sizesIn } from "./improbable/suspicion.ts";
+import { improbableIn, isDrawn, sizesIn, sumsOf } from "./improbable/suspicion.ts";
 import type { Comparing } from "./verdict.ts";
 import type { Product } from "./projection/projection.ts";
 import { type Checking, lookAt } from "./whole.ts";
@@ -62,7 +62,9 @@ export const atSample =
       };
       const withoutTruth = sizeOf(shapes[output]) - judged.at.length;
       const { power } = compareAt(output, got, sample, own);
-      const given = { operation, problem, output, got, terms: own, sizeAt: sizesIn(got, own) };
+      const sums = sumsOf(operation, problem, output);
+      const [sizes, values] = [judged.at.map(sizesIn(got, own)), judged.at.map((i) => got.data[i])];
+      const given = { sums, output, shape: got.shape, got: values, sizes, terms: own };
       const improbable = isDrawn(operation.name, output, problem, own) && {
         improbable: improbableIn(given, judged, [...sample.at.keys()]),
       };

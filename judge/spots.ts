@@ -10,7 +10,7 @@ import { boundOf } from "./compare.ts";
 import { compareAt, exactAt, expectedOf, someOf } from "./exact.ts";
 import { drawnEvenly, missesOf, type Sight } from "./missed.ts";
 import { estimateOf, Scales, Suspects } from "./suspects.ts";
-import { improbableIn, isDrawn, sizesIn } from "./improbable/suspicion.ts";
+import { improbableIn, isDrawn, sizesIn, sumsOf } from "./improbable/suspicion.ts";
 import { allowancesOf, compareAll, type Comparing, everyElement, truth } from "./verdict.ts";
 
 /** Problems whose outputs have up to this many elements are judged at every element. */
@@ -72,7 +72,9 @@ export const atSpots =
         someOf(spotted, (i) => drawn.has(i)),
         own,
       );
-      const given = { operation, problem, output, got, terms: own, sizeAt: sizesIn(want, own) };
+      const sums = sumsOf(operation, problem, output);
+      const [sizes, values] = [at.map(sizesIn(want, own)), at.map((i) => got.data[i])];
+      const given = { sums, output, shape: want.shape, got: values, sizes, terms: own };
       const others = [...at.keys()].filter((n) => drawn.has(at[n]));
       const improbable = isDrawn(operation.name, output, problem, own) && {
         improbable: improbableIn(given, spotted, others),

@@ -17,7 +17,7 @@ import type { Problem } from "./case.ts";
 import { type Candidate, type CandidateResult, ProtocolError } from "../reference/candidate.ts";
 import { FormatError } from "../formats/error.ts";
 import type { Conditioning } from "./conditioning.ts";
-import { type Improbable, improbableIn, isDrawn, sizesIn } from "./improbable/suspicion.ts";
+import { type Improbable, improbableIn, isDrawn, sizesIn, sumsOf } from "./improbable/suspicion.ts";
 import { compareOutput, type Comparison, describeFinding, type Expected } from "./compare.ts";
 import { isStop } from "./deadline.ts";
 import { WorkerEnded } from "./jobs/workers.ts";
@@ -226,7 +226,9 @@ export function compareAll(
   if (!isDrawn(operation.name, output, problem, terms)) return compared;
   const { want, allowed } = expected;
   const at = [...want.data.keys()];
-  const given = { operation, problem, output, got, terms, sizeAt: sizesIn(want, terms) };
+  const { shape, data } = got;
+  const sizes = at.map(sizesIn(want, terms));
+  const given = { sums: sumsOf(operation, problem, output), output, shape, got: data, sizes, terms };
   const exact = { at, want: [...want.data], allowed: [...allowed.data] };
   return { ...compared, improbable: improbableIn(given, exact, at) };
 }

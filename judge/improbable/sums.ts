@@ -69,6 +69,11 @@ const dots: Readonly<Record<string, (inputs: Inputs, i: number) => Dot>> = {
   },
 };
 
+/** Whether an output is sums of products with drawn signs. */
+export function isProduct(op: string, output: string): boolean {
+  return dots[`${op} ${output}`] !== undefined;
+}
+
 /** The products whose sum an element is; undefined where an output is no such sum. */
 export function termsOf(op: string, output: string, inputs: Inputs): ((i: number) => number[]) | undefined {
   const dot = dots[`${op} ${output}`];

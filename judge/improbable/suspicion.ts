@@ -36,16 +36,27 @@ export interface Improbable {
   readonly worst?: Suspicion;
 }
 
+/** What is known of the sums of one output. */
+export interface Sums {
+  /** Not fewer than the terms of any. */
+  readonly longest: number;
+  /** The products whose sum the element at a flat index is, where an output is such sums. */
+  readonly products: ((i: number) => number[]) | undefined;
+}
+
+/** Inputs by name, of which the shapes count. */
+type Shapes = Readonly<Record<string, { readonly shape: readonly number[] }>>;
+
 /** One output of a problem. */
 export interface Given {
-  readonly operation: Operation;
-  readonly problem: Problem;
+  readonly sums: Sums;
   readonly output: string;
-  readonly got: Tensor;
+  readonly shape: readonly number[];
+  /** What the candidate gave at each of the elements, and √Σt² there, roughly: see `sizesIn`. */
+  readonly got: ArrayLike<number>;
+  readonly sizes: ArrayLike<number>;
   /** The dtype is that of the output. */
   readonly terms: Terms;
-  /** √Σt² at a flat index, roughly: see `sizesIn`. */
-  readonly sizeAt: (i: number) => number;
 }
 
 const DRAWN: ReadonlySet<Profile> = new Set<Profile>(["unit", "small-scores", "scale"]);
@@ -75,21 +86,11 @@ export function sizesIn(like: Tensor, { dtype }: Terms): (i: number) => number {
 
 /** Holds elements with truth and bound to the limits; `others`, places in the lists, were drawn without looking at their errors. */
 export function improbableIn(given: Given, { at, want, allowed }: Exact, others: readonly number[]): Improbable {
-  const { operation, problem, output, got, terms, sizeAt } = given;
+  const { output, shape, got, terms } = given;
   const format = dtypes[terms.dtype];
   const bounds = at.map((_, n) => boundIn(want[n], allowed[n], format));
-  const errors = at.map((i, n) => Math.abs(got.data[i] - want[n]));
-  const sizes = at.map(sizeAt);
-  const longest = longestSum(operation, problem);
-  const products = roundsToNearest(terms.target) ? termsOf(operation.name, output, problem.inputs) : undefined;
-  const limits =
-    products === undefined
-      ? outlierLimits({ want, errors, bounds, sizes, others, longest, dtype: terms.dtype })
-      : (n: number) => {
-          const near = CLOSER * TAU * dtypes.float32.u * Math.sqrt(longest) * sizes[n];
-          if (!(errors[n] > Math.max(near, ulp(want[n], format)))) return Infinity;
-          return boundIn(want[n], limitOfSum(products(at[n])), format);
-        };
+  const errors = at.map((_, n) => Math.abs(got[n] - want[n]));
+  const { limits, by } = limitsFor(given, { at, want, allowed }, others, errors, bounds);
   if (limits === undefined) return { tests: 0, beyond: 0 };
   let [tests, beyond, most] = [0, 0, 0];
   let worst: Suspicion | undefined;
@@ -102,15 +103,39 @@ export function improbableIn(given: Given, { at, want, allowed }: Exact, others:
     beyond++;
     if (!(errors[n] / limit > most)) continue;
     most = errors[n] / limit;
-    const by = products === undefined ? "others" : "signs";
-    const index = indexOf(at[n], got.shape);
-    worst = { output, index, got: got.data[at[n]], want: want[n], limit, bound: bounds[n], by };
+    worst = { output, index: indexOf(at[n], shape), got: got[n], want: want[n], limit, bound: bounds[n], by };
   }
   return { tests, beyond, ...(worst && { worst }) };
 }
 
+/** What each element may plausibly err by; where an error is far from that, only that it is not less. Undefined where nothing is said. */
+function limitsFor(
+  { sums: { longest, products }, terms, sizes }: Given,
+  { at, want }: Exact,
+  others: readonly number[],
+  errors: readonly number[],
+  bounds: readonly number[],
+): { readonly limits: ((n: number) => number) | undefined; readonly by: Suspicion["by"] } {
+  const { target, dtype } = terms;
+  const format = dtypes[dtype];
+  if (products === undefined || !roundsToNearest(target)) {
+    return { limits: outlierLimits({ want, errors, bounds, sizes, others, longest, dtype }), by: "others" };
+  }
+  const limits = (n: number): number => {
+    const near = CLOSER * TAU * dtypes.float32.u * Math.sqrt(longest) * sizes[n];
+    if (!(errors[n] > Math.max(near, ulp(want[n], format)))) return Infinity;
+    return boundIn(want[n], limitOfSum(products(at[n])), format);
+  };
+  return { limits, by: "signs" };
+}
+
+/** Of an output of a problem. */
+export function sumsOf(operation: Operation, { inputs }: Problem, output: string): Sums {
+  return { longest: longestSum(operation, inputs), products: termsOf(operation.name, output, inputs) };
+}
+
 /** Not fewer than the terms of any sum: the longest axis, times the query heads of a key head. */
-function longestSum({ inputs: specs }: Operation, { inputs }: Problem): number {
+export function longestSum({ inputs: specs }: Pick<Operation, "inputs">, inputs: Shapes): number {
   const lengths = new Map<string, number>();
   for (const [name, spec] of Object.entries(specs)) {
     axesOf(spec).forEach((axis, k) => lengths.set(axis, inputs[name].shape[k]));

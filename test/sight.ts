@@ -1,0 +1,132 @@
+// At which share of the sampled elements of a fixture at a model's shapes an error of 1 % is seen: by the proof, or by the second verdict.
+import { type Lengths } from "../judge/at-scale.ts";
+import { outlierLimits } from "../judge/improbable/outliers.ts";
+import { sizesOfSamples } from "../judge/improbable/samples.ts";
+import { limitOfSum, roundsToNearest, termsOf } from "../judge/improbable/sums.ts";
+import { isDrawn, longestSum } from "../judge/improbable/suspicion.ts";
+import { judgeRows } from "../judge/ops/index.ts";
+import { INFLATION } from "../judge/compare.ts";
+import { allowancesOf, declaredErrors, truth } from "../judge/verdict.ts";
+import { problemOf } from "../golden/fixtures/scale.ts";
+import { dtypes } from "../reference/dtype.ts";
+import { operations } from "../reference/ops/index.ts";
+import { targets } from "../reference/targets.ts";
+import { Float32Arithmetic } from "../zoo/arithmetic.ts";
+import { evaluationsOf } from "../zoo/index.ts";
+
+export type TargetName = keyof typeof targets;
+
+/** Shares of the normal elements of one output. */
+export interface Sight {
+  readonly op: string;
+  readonly output: string;
+  readonly target: TargetName;
+  readonly elements: number;
+  readonly proof: number;
+  /** By either. */
+  readonly either: number;
+  /** What the second verdict rests on: drawn signs, or what the other elements err; nothing where it does not apply. */
+  readonly by: "signs" | "others" | "";
+  /** The largest error of a correct evaluation as a share of what is plausible: below 1, or it would be accused. */
+  readonly worst: number;
+}
+
+interface Sample {
+  readonly at: number[];
+  readonly want: number[];
+  readonly errors: number[];
+  readonly allowed: Record<string, number[]>;
+  readonly products: (readonly number[] | undefined)[];
+}
+
+/** One op's fixture, judged for each target as sequential float32 rounded to nearest computes it. */
+export function sightOf(op: string, lengths: Lengths, seed: number, names: readonly TargetName[]): Sight[] {
+  const operation = operations.get(op)!;
+  const scale = judgeRows.get(op)!.atScale!;
+  const entry = scale.of(scale.sizes(lengths));
+  const stored = entry.stored?.(seed) ?? {};
+  const samples = new Map<string, Sample>();
+  const [evaluation] = evaluationsOf(op);
+  for (const part of entry.parts(seed)) {
+    const { problem } = problemOf(operation, entry, part, seed, stored, targets.ieee);
+    const only = Object.keys(part.outputs);
+    const want = truth(operation, problem);
+    const habits = {
+      rounding: "nearest",
+      order: "sequential",
+      fused: false,
+      flushes: false,
+      functions: "exact",
+    } as const;
+    const isAsked = only.some((output) =>
+      isDrawn(op, output, { profile: "scale" }, { target: targets.ieee, dtype: "float32" }),
+    );
+    const f = new Float32Arithmetic(targets.ieee, { ...habits, seed: 2 });
+    const got = isAsked ? evaluation.evaluate(f, problem.inputs, problem.scalars, only) : want;
+    const bounds = names.map((name) => {
+      const target = targets[name];
+      const { errors } = problemOf(operation, entry, part, seed, stored, target);
+      const declared = (given: Parameters<typeof declaredErrors>[0]) => declaredErrors(given, target);
+      return part.bound?.(problem, target, declared) ?? allowancesOf(operation, problem, target, errors);
+    });
+    for (const [output, locate] of Object.entries(part.outputs)) {
+      const terms = termsOf(op, output, problem.inputs);
+      const into = samples.get(output) ?? { at: [], want: [], errors: [], allowed: {}, products: [] };
+      samples.set(output, into);
+      for (const i of part.keep?.[output] ?? want[output].data.keys()) {
+        into.at.push(locate!(i));
+        into.want.push(want[output].data[i]);
+        into.errors.push(Math.abs(got[output].data[i] - want[output].data[i]));
+        into.products.push(terms?.(i));
+        names.forEach((name, n) => (into.allowed[name] ??= []).push(bounds[n][output].data[i] * INFLATION));
+      }
+    }
+  }
+  const longest = longestSum(operation, entry.inputs);
+  return [...samples].flatMap(([output, sample]) =>
+    names.map((name) =>
+      sightIn(op, output, name, sample, longest, widthOf(operation.outputs[output], entry.inputs, operation.inputs)),
+    ),
+  );
+}
+
+function sightIn(op: string, output: string, name: TargetName, sample: Sample, longest: number, width: number): Sight {
+  const { want, errors, allowed, products } = sample;
+  const target = targets[name];
+  const bounds = allowed[name];
+  const sizes = sizesOfSamples(sample.at, want, width);
+  const isAsked = isDrawn(op, output, { profile: "scale" }, { target, dtype: "float32" });
+  const hasSigns = isAsked && roundsToNearest(target) && products[0] !== undefined;
+  const others = [...want.keys()];
+  const limits = !isAsked
+    ? undefined
+    : hasSigns
+      ? (n: number) => limitOfSum(products[n]!)
+      : outlierLimits({ want, errors, bounds, sizes, others, longest, dtype: "float32" });
+  let [elements, proof, either, worst] = [0, 0, 0, 0];
+  for (const n of others) {
+    const w = Math.abs(want[n]);
+    if (!(w >= dtypes.float32.minNormal && bounds[n] < Infinity)) continue;
+    const limit = limits?.(n) ?? Infinity;
+    elements++;
+    if (w / 100 > bounds[n]) proof++;
+    if (w / 100 > Math.min(bounds[n], limit)) either++;
+    worst = Math.max(worst, errors[n] / limit);
+  }
+  const by = limits === undefined ? "" : hasSigns ? "signs" : "others";
+  return { op, output, target: name, elements, proof: proof / elements, either: either / elements, by, worst };
+}
+
+/** The length of the last axis of an output. */
+function widthOf(
+  spec: string,
+  inputs: Readonly<Record<string, { readonly shape: readonly number[] }>>,
+  specs: Readonly<Record<string, string>>,
+): number {
+  const last = spec.split(",").at(-1)!;
+  for (const [name, axes] of Object.entries(specs)) {
+    const k = axes.split(",").indexOf(last);
+    if (k >= 0 && inputs[name] !== undefined) return inputs[name].shape[k];
+  }
+  return 1;
+}

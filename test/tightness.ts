@@ -1,0 +1,56 @@
+// How far above the worst evaluation that was built an op's bound lies: as it was, for any order by the number of terms and with exponentials of 0
+// that err, and as it is.
+import * as fc from "fast-check";
+import { arbitraryCase, type Case, exampleCases } from "../judge/case.ts";
+import { buildCase } from "../judge/campaign.ts";
+import { judgeRows } from "../judge/ops/index.ts";
+import { allowancesOf, roundProblem, truth } from "../judge/verdict.ts";
+import { operations } from "../reference/ops/index.ts";
+import type { Target } from "../reference/targets.ts";
+import { Float32Arithmetic, orders } from "../zoo/arithmetic.ts";
+import { evaluationsOf } from "../zoo/index.ts";
+
+/** Bound ÷ error at the element where that is least. */
+export interface Tightness {
+  readonly before: number;
+  readonly after: number;
+}
+
+/** The target without what narrows its bounds: sums are no trees of additions, and exp(0) errs as any other. */
+const asBefore = (target: Target): Target => ({ ...target, fusedSums: true, expOfZero: false });
+
+/** Of an op, on ordinary numbers: evaluations that err by u each time to one side, to the other and to either, and honest ones in every order. */
+export function tightnessOf(op: string, target: Target, cases: number, seed: number): Tightness {
+  const [operation, row] = [operations.get(op)!, judgeRows.get(op)!];
+  const evaluations = evaluationsOf(op);
+  let [before, after, n] = [Infinity, Infinity, 0];
+  for (const c of ordinary(op, cases, seed)) {
+    const problem = roundProblem(operation, buildCase(row, c), "float32");
+    const want = truth(operation, problem);
+    const [now, then] = [target, asBefore(target)].map((t) => allowancesOf(operation, problem, t));
+    for (const evaluation of evaluations) {
+      const rounding = n % 2 === 0 ? "adversarial" : "nearest";
+      const functions = (["low", "high", "exact"] as const)[n % 3];
+      const order = orders[n % orders.length];
+      const habits = { rounding, order, fused: n % 5 === 0, flushes: false, functions, seed: n % 4 } as const;
+      n++;
+      const got = evaluation.evaluate(new Float32Arithmetic(target, habits), problem.inputs, problem.scalars);
+      for (const [output, { data }] of Object.entries(want)) {
+        for (const [i, w] of data.entries()) {
+          const error = Math.abs(got[output].data[i] - w);
+          if (!(error > 0 && now[output].data[i] < Infinity)) continue;
+          after = Math.min(after, now[output].data[i] / error);
+          before = Math.min(before, then[output].data[i] / error);
+        }
+      }
+    }
+  }
+  return { before, after };
+}
+
+function ordinary(op: string, cases: number, seed: number): Case[] {
+  const row = judgeRows.get(op)!;
+  const drawn = fc.sample(arbitraryCase(row, false), { numRuns: cases, seed });
+  const usual = drawn.map(({ sizes }, n): Case => ({ op, sizes, profile: "unit", seed: seed + n }));
+  return [...exampleCases(row, seed).filter(({ profile }) => profile === "unit"), ...usual];
+}
