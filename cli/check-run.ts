@@ -55,7 +55,7 @@ export async function check(options: CheckOptions): Promise<number> {
   const seed = options.seed ?? Math.floor(Math.random() * LARGEST_CASE_SEED);
   const { signal, release } = catchSignals();
   const deadline = new Deadline({ seconds: options.budget, signal });
-  const workers = await workersFor(options);
+  const workers = await workersFor(options, chosen);
   try {
     const candidates = await unlessInterrupted(openCandidates(options, chosen, signal));
     const where = candidates?.where ?? options.exec ?? options.kernel ?? options.adapter;
@@ -82,12 +82,16 @@ export async function check(options: CheckOptions): Promise<number> {
   }
 }
 
-/** A few cases end before a thread has begun. */
+/** A few cases end before a thread has begun, unless they are as large as a model's: then this thread is there for signals. */
 const WORTH_THREADS = 20;
 
 /** Threads for all ops; they start while the candidate does. */
-async function workersFor({ jobs, runs = DEFAULT_RUNS }: CheckOptions): Promise<CaseWorkers | undefined> {
-  const count = jobs ?? (runs < WORTH_THREADS ? 1 : usualJobs());
+async function workersFor(
+  { jobs, runs = DEFAULT_RUNS }: CheckOptions,
+  chosen: readonly Chosen[],
+): Promise<CaseWorkers | undefined> {
+  const areFew = runs < WORTH_THREADS && chosen.every(({ model }) => model === undefined);
+  const count = jobs ?? (areFew ? 1 : usualJobs());
   return count === 1 ? undefined : (await import("../judge/jobs/pool.ts")).openWorkers(count);
 }
 

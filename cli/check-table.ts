@@ -3,6 +3,7 @@ import type { Failure } from "../judge/campaign.ts";
 import type { Checked } from "../judge/check.ts";
 import { percent, type Word } from "../judge/conclusion.ts";
 import type { Examination } from "../judge/examination.ts";
+import { FULL_RUNS } from "../judge/large.ts";
 import type { PowerShares } from "../judge/power.ts";
 import { type Precision, summarise } from "../judge/regimes.ts";
 import { classLines, className, isDivided } from "./check-precision.ts";
@@ -132,7 +133,7 @@ export function conditioningLines(results: readonly Checked[]): string[] {
 
 /** Up to which sizes a verdict says something, of a few ops; of many the JSON says it. */
 export function sizeLines(results: readonly Checked[]): string[] {
-  if (results.length > MOST_SIZES) return [];
+  if (results.length > MOST_SIZES) return leftLines(results);
   return results.flatMap((result) => {
     const { op, sizes } = result.report;
     const axes = Object.entries(sizes.axes).map(([axis, [least, most]]) => `${axis} ${least} to ${most}`);
@@ -142,9 +143,21 @@ export function sizeLines(results: readonly Checked[]): string[] {
       `${op}: tried ${axes.join(", ")}`,
       ...(together.length === 0 ? [] : [`  at once up to: ${together.join(", ")}`]),
       `  never tried: ${sizes.never.join(", ")}`,
+      ...leftLines([result]).map((line) => `  ${line}`),
       ...missedLines(result),
     ];
   });
+}
+
+/** How many large cases fewer drawn ones have left out, and what asks for them. */
+function leftLines(results: readonly Checked[]): string[] {
+  const sum = (of: (report: Checked["report"]) => number): number =>
+    results.reduce((n, { report }) => n + of(report), 0);
+  const all = sum(({ largeCases }) => largeCases.all);
+  const left = all - sum(({ largeCases }) => largeCases.planned);
+  return left === 0
+    ? []
+    : [`large cases: ${left} of ${all} left out with so few drawn cases; --runs ${FULL_RUNS} or no --runs tries all`];
 }
 
 /** A row for each kernel: the parts of the verdict other than the bound. */

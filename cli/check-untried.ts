@@ -1,7 +1,7 @@
 // What a budget, a signal, sizes or the target left out of a check, in words.
 import type { Checked } from "../judge/check.ts";
 import type { Chosen } from "../judge/choose.ts";
-import type { UntriedPart } from "../judge/untried.ts";
+import { isOfSizes, type UntriedPart } from "../judge/untried.ts";
 import { counted } from "./words.ts";
 
 /** Parts that are counted; of the others an op has one. */
@@ -58,16 +58,19 @@ export function modelLines(chosen: readonly Chosen[]): string[] {
   );
 }
 
-/** Cases for which the candidate is too slow, and those of which it cannot hold a tensor. */
+/** Cases of a model's shapes that were not tried, and cases of which the candidate cannot hold a tensor. */
 export function beyondLines(results: readonly Checked[]): string[] {
   const reasons = {
     slow: "it would take more than half of --timeout",
     candidate: "a tensor is larger than the candidate's device binds",
   };
-  return results.flatMap(({ untried }) =>
-    untried.flatMap(({ cause, line }) =>
-      cause === "slow" || cause === "candidate" ? [`sizes: not tried, since ${reasons[cause]}: ${line}`] : [],
-    ),
+  return results.flatMap(({ untried, model = [] }) =>
+    untried.flatMap((one) => {
+      const { cause, line } = one;
+      if (cause === "slow" || cause === "candidate") return [`sizes: not tried, since ${reasons[cause]}: ${line}`];
+      const isAsked = cause === undefined && model.some(({ sizes }) => isOfSizes(one, sizes));
+      return isAsked ? [`sizes: not tried, since no time was left: ${line}`] : [];
+    }),
   );
 }
 

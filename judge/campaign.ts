@@ -68,6 +68,8 @@ export interface Report {
   readonly notes: readonly string[];
   /** The lengths of axes that cases had. */
   readonly sizes: SizesTried;
+  /** How many large cases the run was planned with, and how many 100 drawn cases come with. */
+  readonly largeCases: { readonly planned: number; readonly all: number };
   readonly ms: number;
   readonly failures: readonly Failure[];
 }
@@ -224,7 +226,7 @@ export class Tally {
     if (missed !== undefined) this.missed[output] = before === undefined ? missed : sumOfMisses(before, missed);
   }
 
-  report(ms: number, failures: readonly Failure[]): Report {
+  report(ms: number, failures: readonly Failure[]): Omit<Report, "largeCases"> {
     const {
       op,
       cases,

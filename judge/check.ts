@@ -19,7 +19,7 @@ import type { Excluded } from "./sizes/excluded.ts";
 import type { ModelCase } from "./sizes/model.ts";
 import { declaredOrder } from "./sums.ts";
 import type { Terms } from "./terms.ts";
-import type { Untried } from "./untried.ts";
+import { isOfSizes, type Untried } from "./untried.ts";
 
 export interface Checked {
   readonly report: Report;
@@ -72,7 +72,14 @@ export async function check(
   const hasFindings = report.failures.length > 0 || (examination?.findings.length ?? 0) > 0;
   const { isInterrupted } = deadline;
   const parts = partsUnder(report.op, report.parts, opsIn(chosen.operation));
-  const tried = { ...terms, hasFindings, parts, interrupted: isInterrupted, stopped: stopped?.message };
+  const tried = {
+    ...terms,
+    hasFindings,
+    parts,
+    interrupted: isInterrupted,
+    stopped: stopped?.message,
+    gaps: gapsOf(chosen, untried),
+  };
   const order = declaredOrder(terms.target, chosen.operation);
   return {
     report,
@@ -85,6 +92,12 @@ export async function check(
     isInterrupted,
     ...(stopped && { stopped }),
   };
+}
+
+/** That no case of the shapes which a model was named for was tried. */
+function gapsOf({ operation, model = [] }: Chosen, untried: readonly Untried[]): string[] {
+  const areLeft = model.every(({ sizes }) => untried.some((one) => isOfSizes(one, sizes)));
+  return model.length > 0 && areLeft ? [`${operation.name}: no case of the model's shapes was tried`] : [];
 }
 
 /**

@@ -48,6 +48,8 @@ export interface Tried {
   readonly interrupted?: boolean;
   /** What kept the judge itself from going on, such as a full disk. */
   readonly stopped?: string | undefined;
+  /** What the run was asked for and has not tried, a line each. */
+  readonly gaps?: readonly string[];
 }
 
 /** The reason of a run that a signal ended. */
@@ -66,11 +68,12 @@ export function conclude({
   allowUnjudged = ALLOWED_UNJUDGED,
   interrupted = false,
   stopped,
+  gaps: asked = [],
 }: Tried): Conclusion<Proved> {
   const signals = [...(interrupted ? [INTERRUPTED] : []), ...(stopped === undefined ? [] : [`stopped: ${stopped}`])];
   if (hasFindings) return { verdict: "FAIL", reasons: signals };
   const gaps = parts.flatMap((part) => reasonOf(part, allowUnjudged) ?? []);
-  const reasons = [...signals, ...(parts.length === 0 ? ["nothing was judged"] : gaps)];
+  const reasons = [...signals, ...(parts.length === 0 ? ["nothing was judged"] : gaps), ...asked];
   return { verdict: reasons.length > 0 ? "inconclusive" : "pass", reasons };
 }
 

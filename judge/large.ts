@@ -63,7 +63,7 @@ const VECTOR = 8;
 const STRIDE = 7919;
 
 /** The number of drawn cases with which all large cases run. */
-const FULL_RUNS = 100;
+export const FULL_RUNS = 100;
 
 /**
  * Two cases for each axis, one for each pair of axes, one for all of them, and those that are tried each time; other sizes for another seed. With fewer than

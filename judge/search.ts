@@ -7,10 +7,10 @@ import { DEFAULT_TIMEOUT, Limited } from "./candidates/limited.ts";
 import { buildCase, type CampaignPlan, comparing, type Failure, failureOf, type Report, Tally } from "./campaign.ts";
 import { arbitraryCase, type Case, exampleCases, formatCase } from "./case.ts";
 import type { Chosen } from "./choose.ts";
+import { Cost } from "./cost.ts";
 import { Deadline, isStop } from "./deadline.ts";
 import type { Ahead, Taken } from "./jobs/ahead.ts";
 import { largeCases, MOST_WORK } from "./large.ts";
-import { isSampled, MOST_TRUTH } from "./sampled.ts";
 import type { Suspicion } from "./second-look.ts";
 import { Ladder } from "./sizes/ladder.ts";
 import { tellingSizes, SizesDone } from "./sizes/supported.ts";
@@ -61,8 +61,7 @@ export class Search {
   private failure: Failure | undefined;
   private ms = 0;
   private readonly done = new SizesDone();
-  /** What the largest case so far cost the judge itself. */
-  private cost = { ms: 0, work: 0 };
+  private readonly cost: Cost;
 
   constructor(chosen: Chosen, candidate: Limited, terms: Terms, plan: CampaignPlan, deadline: Deadline) {
     this.chosen = chosen;
@@ -70,6 +69,7 @@ export class Search {
     this.terms = terms;
     this.plan = plan;
     this.deadline = deadline;
+    this.cost = new Cost(chosen);
     this.tally = new Tally(chosen.operation, chosen.spec);
     this.ladder = new Ladder(chosen.model ?? [], plan.patience ?? plan.timeout ?? DEFAULT_TIMEOUT);
     this.large = new Set(largeCases(chosen.spec, plan.seed).map(formatCase));
@@ -85,7 +85,11 @@ export class Search {
   }
 
   report(): Report {
-    return this.tally.report(this.ms, this.failure === undefined ? [] : [this.failure]);
+    const { chosen, deadline, plan } = this;
+    const all = largeCases(chosen.spec, plan.seed).length;
+    const planned = deadline.isLimited ? all : largeCases(chosen.spec, plan.seed, plan.runs).length;
+    const largeCounts = { planned, all };
+    return { ...this.tally.report(this.ms, this.failure === undefined ? [] : [this.failure]), largeCases: largeCounts };
   }
 
   /** Tries a round; what time or a signal left out becomes untried. Throws what the judge itself throws. */
@@ -158,7 +162,7 @@ export class Search {
 
   /** Milliseconds that the judge itself will take for a case, from what the largest so far took; a large case is judged in one stretch. */
   estimate(c: Case): number {
-    return this.cost.work === 0 ? 0 : (this.cost.ms / this.cost.work) * this.work(c);
+    return this.cost.of(c);
   }
 
   /** Recorded inputs have the sizes of their model, whatever a kernel supports. */
@@ -185,13 +189,19 @@ export class Search {
 
   /** A verdict from workers where they have the case in hand. Undefined where time or a signal ended it. */
   private async take(c: Case, ahead: Ahead | undefined): Promise<Taken | undefined> {
-    if (ahead !== undefined && this.ladder.has(c.sizes)) return ahead.inTurn(() => this.judge(c));
+    if (ahead !== undefined && this.ladder.has(c.sizes)) return this.note(await ahead.alone(c), c);
     if (ahead?.foresees(c) !== true) {
       await ahead?.end();
       return this.judge(c);
     }
-    const taken = await ahead.take();
-    if (taken !== undefined) this.learn(taken.ms, c);
+    return this.note(await ahead.take(), c);
+  }
+
+  /** What a case took says what the next ones will take. */
+  private note(taken: Taken | undefined, c: Case): Taken | undefined {
+    if (taken === undefined) return undefined;
+    this.ladder.note(c.sizes, taken.took);
+    this.cost.learn(taken.ms, c);
     return taken;
   }
 
@@ -206,13 +216,10 @@ export class Search {
       const problem = buildCase(spec, c, this.terms.dtype, this.plan.real);
       const compare = comparing(spec, c, this.large.has(formatCase(c)));
       const verdict = await judgeProblem(operation, this.candidate, problem, this.terms, compare);
-      return { verdict, ms: cost() };
+      return this.note({ verdict, ms: cost(), took: this.candidate.took }, c);
     } catch (error) {
       if (isStop(error)) return undefined;
       throw error;
-    } finally {
-      this.ladder.note(c.sizes, this.candidate.took);
-      this.learn(cost(), c);
     }
   }
 
@@ -226,22 +233,6 @@ export class Search {
       if (same === true) return this.tally.suspect(c, first);
     }
     this.tally.note(c, `${first.output}: ${improbableInWords(first)}; but not again on fresh numbers`);
-  }
-
-  private learn(ms: number, c: Case): void {
-    const work = this.work(c);
-    if (work >= this.cost.work) this.cost = { ms, work };
-  }
-
-  /** The product of the axes' lengths: what most formulas take, to within a factor. A sample takes what a truth of all may take. */
-  private work(c: Case): number {
-    const { operation, spec } = this.chosen;
-    if (isSampled(spec, c)) return MOST_TRUTH;
-    return Object.entries(c.sizes).reduce((product, [name, value]) => {
-      const { scalars } = operation;
-      const isLength = typeof value === "number" && (scalars[name] === undefined || scalars[name] === "axis");
-      return isLength ? product * Math.max(1, value) : product;
-    }, 1);
   }
 
   /** The failure to report. A crash or a race may not come back: then the first failure is the evidence. */

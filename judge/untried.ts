@@ -1,5 +1,6 @@
 // What a run left out: its time was up, a signal came, the sizes that a kernel supports have no room for it, the target
 // promises nothing of its numbers, the candidate is too slow for a model's shape, or it cannot hold a tensor so large.
+import { parseCase, type Sizes } from "./case.ts";
 
 export type UntriedPart =
   | "example"
@@ -18,4 +19,9 @@ export interface Untried {
   readonly line: string;
   /** Time or a signal, if left out. */
   readonly cause?: "sizes" | "target" | "slow" | "candidate";
+}
+
+/** Whether it is the large case of these sizes. */
+export function isOfSizes({ part, line }: Untried, sizes: Sizes): boolean {
+  return part === "large case" && JSON.stringify(parseCase(line).sizes) === JSON.stringify(sizes);
 }

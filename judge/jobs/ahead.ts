@@ -22,6 +22,8 @@ const FIRST_PIECE = 128;
 export interface Taken extends Judged {
   /** The numbers of the case, where it has findings and is not the last that the candidate computed. */
   readonly earlier?: Answered;
+  /** Milliseconds that the candidate took. */
+  readonly took: number;
 }
 
 interface Started {
@@ -70,6 +72,14 @@ export class Ahead {
     return taken;
   }
 
+  /**
+   * The verdict on a case that was not coming, whose size is what the others decide on. A thread makes and judges it, however long that takes:
+   * undefined as soon as a signal comes.
+   */
+  alone(c: Case): Promise<Taken | undefined> {
+    return unlessAborted(this.start(c), this.hands.deadline.signal);
+  }
+
   /** Does something else on the candidate, after the cases that it was given and before any other. */
   inTurn<T>(work: () => Promise<T>): Promise<T> {
     return this.queue(() => {
@@ -115,19 +125,22 @@ export class Ahead {
     try {
       const answered = await this.queue(async () => {
         if (this.isOver) return undefined;
-        const { problem, ms } = await building;
+        const built = await unlessAborted(building, deadline.signal);
+        if (built === undefined) return undefined;
+        const { problem, ms } = built;
         await deadline.pause();
         const number = ++this.ran;
-        return { problem, ms, number, answer: await this.ask(problem) };
+        const answer = await this.ask(problem);
+        return { problem, ms, number, answer, took: this.hands.candidate.took };
       });
       if (answered === undefined) return undefined;
-      const { problem, ms, answer, number } = answered;
-      if ("findings" in answer) return { verdict: answer, ms };
+      const { problem, ms, answer, number, took } = answered;
+      if ("findings" in answer) return { verdict: answer, ms, took };
       const judged = await this.threads.judge(order, problem, answer);
-      if (judged.verdict.findings.length === 0) return { ...judged, ms: ms + judged.ms };
+      if (judged.verdict.findings.length === 0) return { ...judged, ms: ms + judged.ms, took };
       await this.end();
       const { earlier, ...told } = judged;
-      return { ...told, ms: ms + judged.ms, ...(number < this.ran && earlier !== undefined && { earlier }) };
+      return { ...told, ms: ms + judged.ms, took, ...(number < this.ran && earlier !== undefined && { earlier }) };
     } catch (error) {
       if (isStop(error)) return undefined;
       throw error;

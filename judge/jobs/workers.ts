@@ -1,9 +1,10 @@
 // What workers do for the judge: they make the problems of cases, and judge what a candidate answered. All that they get and give is
 // plain data, which goes from thread to thread; an op goes as its name.
-import type { Answered, Candidate, CandidateResult } from "../../reference/candidate.ts";
+import type { Answered, CandidateResult } from "../../reference/candidate.ts";
 import type { Inputs } from "../../reference/operation.ts";
 import type * as fc from "fast-check";
 import type { CampaignPlan } from "../campaign.ts";
+import type { Limited } from "../candidates/limited.ts";
 import type { Case, Problem } from "../case.ts";
 import type { Chosen } from "../choose.ts";
 import type { Deadline } from "../deadline.ts";
@@ -66,7 +67,7 @@ export interface CaseWorkers extends Workers {
 /** What cases are tried on, and how they are judged. */
 export interface Hands {
   readonly chosen: Chosen;
-  readonly candidate: Candidate;
+  readonly candidate: Limited;
   readonly deadline: Deadline;
   readonly terms: Terms;
   readonly plan: CampaignPlan;

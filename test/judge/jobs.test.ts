@@ -9,14 +9,16 @@ import { buildCase, type Report } from "../../judge/campaign.ts";
 import { CaseFiles } from "../../judge/candidates/case-files.ts";
 import { parseCase } from "../../judge/case.ts";
 import { check } from "../../judge/check.ts";
-import { choose } from "../../judge/choose.ts";
+import { type Chosen, choose } from "../../judge/choose.ts";
 import { Deadline } from "../../judge/deadline.ts";
+import { Ahead } from "../../judge/jobs/ahead.ts";
 import { openWorkers } from "../../judge/jobs/pool.ts";
-import { WorkerEnded, type CaseWorkers } from "../../judge/jobs/workers.ts";
+import { WorkerEnded, type CaseWorkers, type Threads } from "../../judge/jobs/workers.ts";
 import { campaign } from "../../judge/search.ts";
 import { realInputs } from "../../judge/real.ts";
 import { chosenWithin } from "../../judge/sizes/within.ts";
 import type { Terms } from "../../judge/terms.ts";
+import { isOfSizes } from "../../judge/untried.ts";
 import type { Answered, Candidate } from "../../reference/candidate.ts";
 import type { Inputs, Operation } from "../../reference/operation.ts";
 import { targets } from "../../reference/targets.ts";
@@ -96,6 +98,68 @@ describe("a search with workers and one without say the same", () => {
     const inVain = shared.calls - alone.calls;
     expect(inVain).toBeGreaterThanOrEqual(0);
     expect(inVain).toBeLessThanOrEqual(one.failures.length === 0 ? 0 : 4);
+  });
+});
+
+describe("cases of a model's shapes", () => {
+  /** A shape as a model's is: it comes last, after a smaller one. */
+  const shapes = [{ N: 1500 }, { N: 3000 }];
+  function ofModel(): Chosen {
+    const [chosen] = choose(["cast.forward"]);
+    const [first, last] = shapes.map((sizes) => ({ sizes, reduced: [], work: sizes.N, bytes: 4 * sizes.N }));
+    return { ...chosen, spec: { ...chosen.spec, always: shapes }, model: [first, { ...last, after: first.sizes }] };
+  }
+  const lengths =
+    (calls: number[]): Fault =>
+    (_, { x }) => (calls.push(x.shape[0]), "right");
+
+  test("say the same with workers, and run in their turn", async () => {
+    const chosen = ofModel();
+    const [one, three]: number[][] = [[], []];
+    const [alone, shared] = [faulty(chosen.operation, lengths(one)), faulty(chosen.operation, lengths(three))];
+    const without = await campaign(chosen, alone, wgslTerms, plan);
+    expect(told(await campaign(chosen, shared, wgslTerms, { ...plan, workers }))).toEqual(told(without));
+    expect(three.toSorted()).toEqual(one.toSorted());
+    expect(one).toContain(3000); // the smaller one showed that it is fast enough
+  });
+
+  test("of which none was tried leave a run inconclusive", async () => {
+    const chosen = ofModel();
+    const small = { ...faulty(chosen.operation, () => "right"), mostBytes: 4 * 1499 };
+    const { conclusion, untried } = await check(chosen, small, wgslTerms, { ...plan, runs: 1 });
+    expect(untried.filter((one) => shapes.some((sizes) => isOfSizes(one, sizes)))).toHaveLength(2);
+    expect(conclusion).toEqual({
+      verdict: "inconclusive",
+      reasons: ["cast.forward: no case of the model's shapes was tried"],
+    });
+    const larger = { ...small, mostBytes: 4 * 1500 };
+    expect((await check(chosen, larger, wgslTerms, { ...plan, runs: 1 })).conclusion.verdict).toBe("pass");
+  });
+
+  test("that a thread still makes when a signal comes are left, and the run says so at once", async () => {
+    const chosen = ofModel();
+    const stop = new AbortController();
+    // The threads never end what they begin; the signal comes while they are at it.
+    const endless: Threads = {
+      jobs: 2,
+      build: () => (queueMicrotask(() => stop.abort()), new Promise(() => {})),
+      judge: () => new Promise(() => {}),
+    };
+    const busy: CaseWorkers = {
+      jobs: 2,
+      ahead: (hands, coming) => new Ahead(endless, hands, coming),
+      close: async () => {},
+    };
+    const deadline = new Deadline({ signal: stop.signal });
+    const { conclusion, untried } = await check(
+      { ...chosen, spec: { ...chosen.spec, examples: [] } },
+      faulty(chosen.operation, () => "right"),
+      wgslTerms,
+      { ...plan, runs: 1, deadline, workers: busy },
+    );
+    expect(conclusion.verdict).toBe("inconclusive");
+    expect(conclusion.reasons).toContain("cast.forward: no case of the model's shapes was tried");
+    expect(untried.some((one) => isOfSizes(one, shapes[0]))).toBe(true);
   });
 });
 
