@@ -184,6 +184,8 @@ export function emulate(
   const others = dtype === "float32" ? [] : (oneSided[name] ?? []);
   const tried = RESCALING.test(operation.name) ? evaluations : evaluations.slice(0, 1);
   const more = tried.flatMap((evaluation) => others.map((manner) => [manner, evaluation] as const));
+  // In the plain formula factors are cut off as they are; in another, times a scale.
+  if (low !== undefined) more.push([manners[name].at(-1)!, evaluations[0]]);
   const inOrder = [...usual, ...more].map(([{ habits, inputs, outputs }, evaluation], i) => {
     const f = new Float32Arithmetic(device, {
       rounding: "nearest",
@@ -200,9 +202,8 @@ export function emulate(
     const got = evaluation.evaluate(f, given, problem.scalars, only);
     return outputs === undefined ? got : (narrowed(got, outputs, cut) as Outputs);
   });
-  // A statistic that is read is not that of the low inputs; one that is computed again is.
-  const hasStatistic = Object.keys(problem.inputs).some((input) => operation.wide.includes(input));
-  return low !== undefined && hasStatistic ? [...inOrder, ...exactlyLow(operation, problem, low)] : inOrder;
+  // A statistic that is read is not that of the low inputs, one that is computed again is; and a factor that a kernel computes may stay float32.
+  return low === undefined ? inOrder : [...inOrder, ...exactlyLow(operation, problem, low)];
 }
 
 /** The functions of a kernel err as one evaluation's do: so many evaluations are tried with all of theirs at either end. */

@@ -20,7 +20,7 @@ export interface Probe<Output extends string = string> {
 }
 
 /** Rows and columns that are measured of a large output; queries of an attention, each of which has a row. */
-export const MEASURED = { rows: 8, columns: 8, queries: 3 } as const;
+export const MEASURED = { rows: 8, columns: 8, queries: 6 } as const;
 /** The sides of outputs that fill the tiles of a matrix product. */
 export const SIDES = [64, 128] as const;
 

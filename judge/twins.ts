@@ -1,10 +1,11 @@
 // Tells a class of TF32 from the same class of float16: they have the same bits for ordinary numbers, and other ranges.
-import { type DTypeName, dtypes, round } from "../reference/dtype.ts";
+import { dtypes, round } from "../reference/dtype.ts";
 import { powerOfTwo } from "../reference/elementary.ts";
 import type { Candidate } from "../reference/candidate.ts";
 import { runCandidate } from "./candidates/run.ts";
 import type { Problem, Sizes } from "./case.ts";
 import { largest, smallest } from "../reference/lists.ts";
+import { isOn } from "./grid.ts";
 import { difference, explained, type NamedClass, rms, SPREAD } from "./classify.ts";
 import type { PrecisionClass } from "./emulation.ts";
 import type { Probe } from "./probes.ts";
@@ -26,37 +27,60 @@ export async function settled(
   probe: Probe,
   setup: Setup,
 ): Promise<NamedClass> {
-  if (!isTwins(named.between)) return named;
-  for (const factor of factorsFor(setup.dtype)) {
-    const problem = scaled(setup, probe.sizes, factor);
+  /** Whether it is a class of TF32 or float16 of which the other is left too. */
+  const hasTwin = (name: PrecisionClass): boolean => named.between.some((other) => areTwins(name, other));
+  if (!named.between.some(hasTwin)) return named;
+  for (const factors of factorsFor(setup)) {
+    const problem = scaled(setup, probe.sizes, factors);
     const { outputs: got } = await runCandidate(setup.operation, candidate, problem);
     const samples = new Scene(setup, probe, problem, setup.seed).samples(got);
-    const [one, ...others] = explainingOf(samples, output, named.between);
-    if (one !== undefined && others.length === 0) return { ...named, class: one, between: [] };
+    const possible = explainingOf(samples, output, named.between.filter(hasTwin));
+    const [format, ...others] = TWINS.filter((twin) => possible.some((name) => isOf(name, twin)));
+    if (format === undefined || others.length > 0) continue;
+    const [one, ...more] = named.between.filter((name) => isOf(name, format) || !hasTwin(name));
+    return more.length === 0 ? { ...named, class: one, between: [] } : { ...named, between: [one, ...more] };
   }
   return named;
 }
 
-/** Whether these are a class of TF32 and the same of float16. */
-function isTwins(between: readonly PrecisionClass[]): boolean {
-  const [one, other] = between.map((name) => name.replace(/^(tf32|float16) /, ""));
-  return between.length === 2 && one === other && between.some((name) => name.startsWith("tf32"));
+const TWINS = ["tf32 ", "float16 "] as const;
+type Twin = (typeof TWINS)[number];
+
+function isOf(name: PrecisionClass, twin: Twin): boolean {
+  return name.startsWith(twin);
 }
 
-function factorsFor(dtype: DTypeName): readonly number[] {
-  return LARGE < dtypes[dtype].max ? [SMALL, LARGE] : [SMALL];
+/** Whether these are a class of TF32 and the same of float16. */
+function areTwins(one: PrecisionClass, other: PrecisionClass): boolean {
+  const [a, b] = TWINS.map((twin) => [one, other].find((name) => isOf(name, twin))?.slice(twin.length));
+  return a !== undefined && a === b;
+}
+
+/** What the numbers of each input are multiplied by; 1 where it is not named. */
+type Factors = Readonly<Record<string, number>>;
+
+/** All inputs small, all large; of attention also each score and dP as a product of small and large numbers, and large scores. */
+function factorsFor({ operation: { name, inputs }, dtype }: Setup): readonly Factors[] {
+  const all = (factor: number): Factors => Object.fromEntries(Object.keys(inputs).map((input) => [input, factor]));
+  if (!(LARGE < dtypes[dtype].max)) return [all(SMALL)];
+  const ofScores = [{ q: SMALL, k: 1 / SMALL, dy: SMALL, v: 1 / SMALL }, { q: LARGE }];
+  return [all(SMALL), all(LARGE), ...(name.startsWith("attention") ? ofScores : [])];
 }
 
 /** The probe's inputs with the bits of bfloat16, which TF32 and float16 have too, times a factor. What a forward saves is computed again. */
-function scaled({ operation, spec, dtype, seed }: Setup, sizes: Sizes, factor: number): Problem {
+function scaled({ operation, spec, dtype, seed }: Setup, sizes: Sizes, factors: Factors): Problem {
   const { inputs, scalars } = roundProblem(operation, spec.build(sizes, "unit", seed, dtype), dtype);
   const changed = Object.entries(inputs).map(([name, t]) => [
     name,
     t.data instanceof Int32Array
       ? t
-      : { data: (t.data as Float32Array).map((x) => factor * round(x, dtypes.bfloat16)), shape: t.shape },
+      : { data: (t.data as Float32Array).map((x) => (factors[name] ?? 1) * round(x, dtypes.bfloat16)), shape: t.shape },
   ]);
   return savedAgain(operation, spec, { inputs: Object.fromEntries(changed), scalars }, dtype);
+}
+
+function isFloat16(x: number): boolean {
+  return isOn(x, "float16");
 }
 
 /**
@@ -74,10 +98,18 @@ function explainingOf(
   const of = (list: readonly number[]): number[] => finite.map((i) => list[i]);
   const noise = largest(emulated("float32").map(rms));
   const sizeOf = (list: readonly number[]): number => Math.log(Math.hypot(rms(of(list)), noise, Number.MIN_VALUE));
+  const given = samples.flatMap((sample) => sample.given(output));
+  const isHeld = given.every(isFloat16);
+  const valuesOf = (name: PrecisionClass): number[][] => joined(samples.map((sample) => sample.values(output, name)));
+  /** Results of float16 are numbers of float16, and those of TF32 are not all. */
+  const isOnGrid = (name: PrecisionClass): boolean =>
+    !name.endsWith(" outputs") || isHeld === (name.startsWith("float16") || valuesOf(name)[0].every(isFloat16));
   const alike = new Map(
     between.map((name) => [
       name,
-      emulated(name).filter((e) => e.every((x, i) => Number.isFinite(x) === Number.isFinite(errors[i]))),
+      isOnGrid(name)
+        ? emulated(name).filter((e) => e.every((x, i) => Number.isFinite(x) === Number.isFinite(errors[i])))
+        : [],
     ]),
   );
   const distance = (name: PrecisionClass): number =>

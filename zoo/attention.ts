@@ -131,18 +131,24 @@ class Head {
   /** Over the keys that the query sees, at least one; `masked` keys of weight 0 come after them. */
   softmax(q: readonly number[], keys: readonly number[][], values: readonly number[][], masked: number): Softmax {
     const { f, manner } = this;
-    const scores = this.scores(q, keys);
-    const partOf = (from: number, to: number): Softmax => {
-      const part = scores.slice(from, to);
-      const m = largest(part);
-      const weights = part.map((s) => this.weight(s, m));
-      const sums = q.map((_, i) =>
+    const scores = this.scores(q, keys).map((s) => f.stored("S", s));
+    const weightsAt = (from: number, to: number, m: number): number[] =>
+      scores.slice(from, to).map((s) => f.stored("P in the sum", this.weight(s, m)));
+    /** Σ e^(s − m) · v. */
+    const products = (weights: readonly number[], from: number, to: number): number[] => {
+      const stored = weights.map((p) => f.stored("P", p));
+      const some = values.slice(from, to);
+      return q.map((_, i) =>
         f.dot(
-          weights,
-          values.slice(from, to).map((v) => v[i]),
+          stored,
+          some.map((v) => v[i]),
         ),
       );
-      return { scores, m, l: f.sum(weights), lse: NaN, sums };
+    };
+    const partOf = (from: number, to: number): Softmax => {
+      const m = largest(scores.slice(from, to));
+      const weights = weightsAt(from, to, m);
+      return { scores, m, l: f.sum(weights), lse: NaN, sums: products(weights, from, to) };
     };
     const merged = (x: Softmax, z: Softmax): Softmax => {
       const m = Math.max(x.m, z.m);
@@ -154,14 +160,8 @@ class Head {
     };
     const atRunningMaximum = (x: Softmax, from: number, to: number): Softmax => {
       const m = Math.max(x.m, largest(scores.slice(from, to)));
-      const weights = scores.slice(from, to).map((s) => this.weight(s, m));
-      const sums = q.map((_, i) =>
-        f.dot(
-          weights,
-          values.slice(from, to).map((v) => v[i]),
-        ),
-      );
-      return merged(x, { scores, m, l: f.sum(weights), lse: NaN, sums });
+      const weights = weightsAt(from, to, m);
+      return merged(x, { scores, m, l: f.sum(weights), lse: NaN, sums: products(weights, from, to) });
     };
     const running = (step: number): Softmax => {
       let state = partOf(0, step);
@@ -206,9 +206,9 @@ class Head {
         return sums.map((sum) => f.multiply(sum, inverse));
       }
       case "each-weight":
-        return weighted(scores.map((s) => f.divide(this.weight(s, m), l)));
+        return weighted(scores.map((s) => f.stored("P", f.divide(this.weight(s, m), l))));
       case "by-lse":
-        return weighted(scores.map((s) => this.expOfLse(s, lse)));
+        return weighted(scores.map((s) => f.stored("P", this.expOfLse(s, lse))));
     }
   }
 }
@@ -410,7 +410,7 @@ function gradients(f: Float32Arithmetic, manner: BackwardManner, inputs: Inputs)
   eachQuery(inputs as Record<string, Tensor>, (query, statistic, rows, keys, values, masked) => {
     const [dyRow, qRow] = [rowOf(dy, query), rowOf(q, query)];
     const anew = head.softmax(qRow, keys, values, masked);
-    const weights = {
+    const computed = {
       "p-from-saved-lse": () => anew.scores.map((s) => head.expOfLse(s, lse.data[statistic])),
       "p-from-lse-anew": () => anew.scores.map((s) => head.expOfLse(s, anew.lse)),
       "p-from-sum": () => {
@@ -422,15 +422,16 @@ function gradients(f: Float32Arithmetic, manner: BackwardManner, inputs: Inputs)
         );
       },
     }[manner.weights]();
+    const weights = computed.map((p) => f.stored("P", p));
     const yRow = manner.D === "D-from-y-anew" ? head.average(anew, values) : rowOf(y, query);
-    const dP = values.map((value) => f.dot(dyRow, value));
-    const D = manner.D === "D-from-weights" ? f.dot(weights, dP) : f.dot(dyRow, yRow);
+    const dP = values.map((value) => f.stored("dP", f.dot(dyRow, value)));
+    const D = f.stored("D", manner.D === "D-from-weights" ? f.dot(weights, dP) : f.dot(dyRow, yRow));
     const ds = weights.map((p, j) => {
       const difference =
         manner.D === "D-in-dP"
           ? f.sum([-D, ...dyRow.map((x, i) => f.multiply(x, values[j][i]))])
           : f.subtract(dP[j], D);
-      return f.multiply(manner.scaleOf === "scale-in-p" ? head.timesScale(p) : p, difference);
+      return f.stored("dS", f.multiply(manner.scaleOf === "scale-in-p" ? head.timesScale(p) : p, difference));
     });
     for (let i = 0; i < HS; i++) {
       dq.data[query * HS + i] = scaledDot(
@@ -440,7 +441,7 @@ function gradients(f: Float32Arithmetic, manner: BackwardManner, inputs: Inputs)
     }
     rows.forEach((row, j) => {
       byKey[row].ds.push(ds[j]);
-      byKey[row].p.push(weights[j]);
+      byKey[row].p.push(f.stored("P in dv", weights[j]));
       byKey[row].q.push(qRow);
       byKey[row].dy.push(dyRow);
     });

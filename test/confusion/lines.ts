@@ -1,6 +1,7 @@
 // All lines of the confusion matrix.
 import type { Line } from "./line.ts";
+import { attention } from "./attention.ts";
 import { elementwise } from "./elementwise.ts";
 import { products } from "./products.ts";
 
-export const lines: readonly Line[] = [...products, ...elementwise];
+export const lines: readonly Line[] = [...products, ...attention, ...elementwise];
