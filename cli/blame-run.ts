@@ -8,7 +8,7 @@ import { reasonLines, verdictIn } from "./reasons.ts";
 import { say } from "./output.ts";
 import { untilSignal } from "./signals.ts";
 import { statusOfVerdict } from "./statuses.ts";
-import { chooseTarget, declare } from "./terms.ts";
+import { chooseTarget, declare, suiting } from "./terms.ts";
 import { counted } from "./words.ts";
 
 export interface BlameOptions {
@@ -22,7 +22,9 @@ export interface BlameOptions {
 /** Judges the recording; returns the exit status. */
 export async function blameFile(path: string, options: BlameOptions): Promise<number> {
   const targetOf = (isOurs: boolean): Target =>
-    declare(chooseTarget(options.target, isOurs ? "wgsl" : "ieee"), options.store, [...operations.values()]);
+    declare(suiting(chooseTarget(options.target, isOurs ? "wgsl" : "ieee"), operations.values()), options.store, [
+      ...operations.values(),
+    ]);
   let last: Blaming | undefined;
   const isInterrupted = await untilSignal(blaming(path, options.dtype, targetOf), (state) => (last = state));
   const { found, target } = last!;

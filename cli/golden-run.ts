@@ -16,7 +16,8 @@ import { reasonLines, verdictIn } from "./reasons.ts";
 import { catchSignals, untilSignal } from "./signals.ts";
 import { statuses, statusOfVerdict } from "./statuses.ts";
 import { tableOf } from "./table.ts";
-import { chooseTarget } from "./terms.ts";
+import { operations } from "../reference/ops/index.ts";
+import { chooseTarget, suiting } from "./terms.ts";
 import { counted } from "./words.ts";
 
 export interface GenerateOptions {
@@ -48,10 +49,10 @@ export async function generate({ out, shipped = false, target, scale, op, seed }
     throw new UserError(`--out is missing, expected --out FOLDER${orShipped}`);
   }
   checkNotShipped(out);
-  if (scale === undefined) return makeSuite(out, chooseTarget(target));
+  if (scale === undefined) return makeSuite(out, suiting(chooseTarget(target), operations.values()));
   const model = { name: scale, lengths: lengthsOf(scale) };
   let refused = 0;
-  const made = generateAtScale(out, model, seed, chooseTarget(target), op, {
+  const made = generateAtScale(out, model, seed, suiting(chooseTarget(target), operations.values()), op, {
     onFile: (name, bytes, seconds) => note(`${name}: ${bytes} bytes, ${seconds.toFixed(1)} s`),
     onRefusal(reason) {
       refused++;

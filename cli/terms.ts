@@ -1,11 +1,12 @@
 // The terms under which a candidate is judged: whose accuracies are allowed, and what the kernel declares.
 import { FormatError } from "../formats/error.ts";
 import { readJson } from "../formats/input.ts";
+import type { DTypeName } from "../reference/dtype.ts";
 import { customTarget } from "../reference/custom-target.ts";
 import type { Operation } from "../reference/operation.ts";
 import { type Target, targets } from "../reference/targets.ts";
 import { declaredOrder, declareSums, parseSums } from "../judge/sums.ts";
-import { declareStores, parseStores } from "../judge/terms.ts";
+import { checkArithmetic, declareStores, parseStores } from "../judge/terms.ts";
 import { checkTree, type SumTree } from "../reference/sum-tree.ts";
 import { UserError } from "./errors.ts";
 
@@ -36,11 +37,17 @@ export interface TermsGiven {
   readonly target?: string;
   readonly store?: string;
   readonly sum?: string;
+  readonly dtype?: DTypeName;
+}
+
+/** The target, where the ops and the dtype suit its arithmetic. */
+export function suiting(target: Target, chosen: Iterable<Operation>, dtype?: DTypeName): Target {
+  return refusing(`--target ${target.name}`, () => checkArithmetic(target, [...chosen], dtype));
 }
 
 /** The target with what the kernels declare: "P=bfloat16,x=tf32" and "dx=blocked:64,dw=pairwise". Each name must be one of some chosen op. */
-export function targetOf({ target, store, sum }: TermsGiven, chosen: readonly Operation[]): Target {
-  const stored = declare(chooseTarget(target), store, chosen);
+export function targetOf({ target, store, sum, dtype }: TermsGiven, chosen: readonly Operation[]): Target {
+  const stored = declare(suiting(chooseTarget(target), chosen, dtype), store, chosen);
   return sum === undefined
     ? stored
     : refusing(`--sum ${sum}`, () => declareSums(stored, parseSums(sum, treeIn), chosen));

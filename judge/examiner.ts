@@ -83,14 +83,16 @@ export class Examiner {
     const sizes = spec.ordinary;
     this.candidate = candidate;
     this.trial = { ...terms, operation, spec, candidate, sizes, seed, deterministic: !nondeterministic, bitwise };
-    const evaluations = correctEvaluations(operation);
+    const evaluations = terms.target.arithmetic === undefined ? correctEvaluations(operation) : []; // classes are those of float32
     this.setup = { ...terms, operation, spec, evaluations, seed, pause: () => deadline.pause() };
     this.bitwise = bitwise;
     this.deadline = deadline;
     this.probes = precisionProbes(spec, longest, terms.dtype);
     this.parts = [
       ...(evaluations.length === 0 ? [] : this.probes.map((probe) => this.ofProbe(probe))),
-      ...(operation.exact.length > 0 ? [this.part("exactness", operation.name, () => this.tryLattices())] : []),
+      ...(operation.exact.length > 0 && terms.target.arithmetic === undefined
+        ? [this.part("exactness", operation.name, () => this.tryLattices())]
+        : []),
       ...relationsOf(operation, spec).map((relation) => this.ofRelation(relation)),
       this.part("repeatability", operation.name, () => this.tryBits()),
       this.part("NaN and infinity", operation.name, () => this.tryNonFinite()),
@@ -124,6 +126,7 @@ export class Examiner {
 
   private unmeasured(): string | undefined {
     if (this.probes.length === 0) return "no probe";
+    if (this.setup.target.arithmetic !== undefined) return `computed in ${this.setup.target.arithmetic}`;
     if (this.setup.evaluations.length === 0) return "nothing in the zoo";
     if (this.hasFailed) return undefined;
     if (this.tried.size === 0) return "not tried";

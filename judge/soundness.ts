@@ -1,8 +1,11 @@
 // The zoo against the bounds: correct evaluations in every manner must stay inside (sound), and adversarial ones come near
 // (tight).
 import * as fc from "fast-check";
+import { dtypes, round as roundTo } from "../reference/dtype.ts";
+import type { Outputs } from "../reference/operation.ts";
 import { bits } from "../reference/random.ts";
 import type { Target } from "../reference/targets.ts";
+import type { Tensor } from "../reference/tensor.ts";
 import { buildCase } from "./campaign.ts";
 import { arbitraryCase, type Case, exampleCases, formatCase } from "./case.ts";
 import type { Chosen } from "./choose.ts";
@@ -41,6 +44,7 @@ export function soundness(
   if (evaluations.length === 0) throw new RangeError(`${operation.name} has no correct evaluation in the zoo`);
   const arbitrary = arbitraryCase(spec, false);
   const alarms: Alarm[] = [];
+  const dtype = target.arithmetic ?? "float32";
   let [compared, unjudged, worst, adversarial] = [0, 0, 0, 0];
   const drawn = (round: number): Case[] =>
     round === 0
@@ -48,12 +52,12 @@ export function soundness(
       : fc.sample(arbitrary, { numRuns: 20, seed: bits(seed, 4, round) | 0 });
   for (let round = 0, n = 0; compared < elements || round < 2; round++) {
     for (const c of drawn(round)) {
-      const problem = roundProblem(operation, buildCase(spec, c), "float32");
+      const problem = roundProblem(operation, buildCase(spec, c, dtype), dtype);
       for (const evaluation of evaluations) {
         const habits = habitsOf(target, seed, n++);
         const f = new Float32Arithmetic(target, habits);
-        const outputs = evaluation.evaluate(f, problem.inputs, problem.scalars);
-        const verdict = judgeOutputs(operation, outputs, problem, { target, dtype: "float32" });
+        const outputs = storedAs(dtype, operation.wide, evaluation.evaluate(f, problem.inputs, problem.scalars));
+        const verdict = judgeOutputs(operation, outputs, problem, { target, dtype });
         for (const comparison of verdict.comparisons) {
           compared += comparison.judged;
           unjudged += comparison.unjudged;
@@ -83,6 +87,14 @@ export function soundness(
     if (round > 10_000) throw new Error(`${operation.name}: the cases hardly have elements to compare`);
   }
   return { compared, unjudged, alarms, worst, adversarial };
+}
+
+/** What an evaluation in float16 leaves: an adversary's numbers are none of the format's. */
+function storedAs(dtype: "float32" | "float16", wide: readonly string[], outputs: Outputs): Outputs {
+  if (dtype === "float32") return outputs;
+  const stored = ([name, t]: [string, Tensor]): [string, Tensor] =>
+    wide.includes(name) ? [name, t] : [name, { data: t.data.map((x) => roundTo(x, dtypes[dtype])), shape: t.shape }];
+  return Object.fromEntries(Object.entries(outputs).map(stored));
 }
 
 /** The n-th manner of computing: every combination occurs. */

@@ -52,3 +52,36 @@ export function declareStores(target: Target, stores: Stores, operations: readon
 function floatInputs({ inputs, integers }: Operation): string[] {
   return Object.keys(inputs).filter((name) => !integers.includes(name));
 }
+
+/**
+ * The ops whose bound holds for arithmetic in float16: no input of theirs stays float32, which a kernel would have to round first, and no bound
+ * presumes float32's range.
+ */
+const inFloat16: ReadonlySet<string> = new Set([
+  "add.forward",
+  "linear.forward",
+  "linear.backward",
+  "embedding.forward",
+  "embedding.backward",
+  "rmsnorm.forward",
+  "softmax.forward",
+  "softmax.backward",
+  "swiglu.forward",
+  "swiglu.backward",
+]);
+
+/** The target, where the ops and the dtype suit its arithmetic. Throws RangeError that says which would. */
+export function checkArithmetic(target: Target, operations: readonly Operation[], dtype?: DTypeName): Target {
+  if (target.arithmetic === undefined) return target;
+  const other = operations.find(({ name }) => !inFloat16.has(name));
+  if (other !== undefined) {
+    const known = [...inFloat16].join(", ");
+    throw new RangeError(
+      `${target.name} computes in float16, for which ${other.name} has no bound, expected one of ${known}`,
+    );
+  }
+  if (dtype === target.arithmetic) return target;
+  throw new RangeError(
+    `${target.name} computes in float16, expected tensors of dtype float16, not ${dtype ?? "float32"}`,
+  );
+}

@@ -100,8 +100,9 @@ export function allowancesOf(
   const given = roundScalars(operation, scalars);
   const own = withLengths(target, operation, { inputs, scalars });
   const allowed = operation.bound(widen(inputs), given, own, sums(declaredErrors(inputs, target), errors));
-  // On the integer lattice every product and every partial sum is exact, in any order.
-  if (profile === "lattice") for (const name of operation.exact) allowed[name].data.fill(0);
+  // On the integer lattice every product and every partial sum is exact, in any order; float16 holds no integers above 2¹¹.
+  if (profile === "lattice" && target.arithmetic === undefined)
+    for (const name of operation.exact) allowed[name].data.fill(0);
   return allowed;
 }
 

@@ -7,7 +7,7 @@ import { type FunctionName, functionNames, type Region, type Target } from "./ta
 
 /**
  * A custom target, from parsed JSON. `functions` may omit a function, and its regions may leave gaps: nothing is promised
- * there, so results that depend on it are unjudged. `stores`, `fusedSums` and `expOfZero` may be omitted. A number may be a string: "0.5", "2^-23",
+ * there, so results that depend on it are unjudged. `stores`, `fusedSums`, `expOfZero` and `arithmetic` may be omitted. A number may be a string: "0.5", "2^-23",
  * "4.5*2^-23". Figures count from the exact result.
  *
  * ```json
@@ -56,6 +56,7 @@ export function customTarget(json: unknown): Target {
     "stores",
     "fusedSums",
     "expOfZero",
+    "arithmetic",
   ]);
   const u = number(fields.u, "u");
   if (!(u > 0 && u < 1)) throw new RangeError(`u: got ${shown(fields.u)}, expected a number between 0 and 1`);
@@ -73,6 +74,7 @@ export function customTarget(json: unknown): Target {
     promisesNonFinite: boolean(fields.promisesNonFinite, "promisesNonFinite"),
     functions,
     ...(fields.fusedSums === undefined ? {} : { fusedSums: boolean(fields.fusedSums, "fusedSums") }),
+    ...(fields.arithmetic === undefined ? {} : { arithmetic: arithmeticOf(fields.arithmetic) }),
     ...(fields.expOfZero === undefined ? {} : { expOfZero: boolean(fields.expOfZero, "expOfZero") }),
     ...(fields.stores === undefined ? {} : { stores: storesOf(fields.stores) }),
   };
@@ -106,6 +108,11 @@ function regionsOf(json: unknown, field: string): readonly Region[] {
     if (Object.keys(figures).length === 0) throw new TypeError(`${at}: expected at least one of ${FIGURES.join(", ")}`);
     return { from, to, ...figures };
   });
+}
+
+function arithmeticOf(json: unknown): "float16" {
+  if (json === "float16") return json;
+  throw new TypeError(`arithmetic: got ${shown(json)}, expected "float16", or nothing for float32`);
 }
 
 function storesOf(json: unknown): Readonly<Record<string, FormatName>> {

@@ -1,10 +1,7 @@
 // For the bounds, in addition to a target's table of functions: square roots of values that may be zero, reciprocals used as
 // factors, and powers.
-import { dtypes } from "./dtype.ts";
 import { log, power } from "./elementary.ts";
 import type { Approx, Arithmetic } from "./rounding.ts";
-
-const { minNormal, minSubnormal } = dtypes.float32;
 
 /**
  * √x for an x that may be as small as zero. WGSL promises nothing about √ below 2⁻¹²⁶: its accuracy is that of
@@ -13,6 +10,7 @@ const { minNormal, minSubnormal } = dtypes.float32;
  */
 export function rootFromZero(a: Arithmetic, x: Approx): Approx {
   const direct = a.sqrt(x);
+  const { minNormal } = a.format;
   if (x.value - x.error >= minNormal || !(x.error < Infinity)) return direct;
   const highest = a.sqrt(a.exact(Math.max(minNormal, x.value + x.error)));
   const error = Math.max(direct.value, highest.value + highest.error - direct.value);
@@ -38,7 +36,7 @@ export function exp2(a: Arithmetic, x: Approx): Approx {
  */
 export function wholePower(a: Arithmetic, base: number, n: number): Approx {
   const value = power(base, n);
-  const product = a.rounded(value, n * minSubnormal, n - 1);
+  const product = a.rounded(value, n * a.format.minSubnormal, n - 1);
   const byLogarithm = exp2(a, a.multiply(a.exact(n), log2(a, base)));
   const direct = a.rounded(value, a.accuracy("pow", a.exact(base), value), 0);
   return a.either(product, ...[byLogarithm, direct].filter(({ error }) => error < Infinity));

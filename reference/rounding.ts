@@ -6,7 +6,7 @@
 // a correct kernel has no bound there: the result leaves the format's range, or an argument a function's domain.
 //
 // Sums hold for every order (Higham 2002, Accuracy and Stability of Numerical Algorithms, sections 3.1 and 4.2).
-import { dtypes, exponentOf, formats, round as roundTo, type DType, ulp } from "./dtype.ts";
+import { dtypes, formats, round as roundTo, type DType, ulp } from "./dtype.ts";
 import { cos, exp, log, MAX_ANGLE, powerOfTwo, sin } from "./elementary.ts";
 import { additionsIn, type SumOrder } from "./sum-order.ts";
 import { errorIn } from "./sum-tree.ts";
@@ -18,7 +18,6 @@ export interface Approx {
   readonly error: number;
 }
 
-const { minNormal, minSubnormal, max: MAX, u: NEAREST } = dtypes.float32;
 /** The error of one operation here, itself in float64: about four roundings of its value. */
 const OWN = powerOfTwo(-50);
 const { u: EXACT } = formats.float64;
@@ -32,25 +31,29 @@ export function gamma(n: number, u: number): number {
 export class Arithmetic {
   readonly target: Target;
   readonly u: number;
+  /** What it computes in: float32, or float16 where the target says so. */
+  readonly format: DType;
 
   constructor(target: Target) {
     this.target = target;
     this.u = target.u;
+    this.format = dtypes[target.arithmetic ?? "float32"];
   }
 
-  /** A number without an error. */
+  /** A number without an error; a float32 number that float16 does not hold becomes one of its neighbours. */
   exact(value: number): Approx {
-    return { value, error: 0 };
+    const isHeld = this.format === dtypes.float32 || roundTo(value, this.format) === value;
+    return { value, error: isHeld ? 0 : Math.max(Math.abs(value) * this.u, this.format.minSubnormal) };
   }
 
-  /** A constant of the formula, rounded once to float32 when the kernel was written. */
+  /** A constant of the formula, rounded once when the kernel was written. */
   constant(value: number): Approx {
     return { value, error: Math.abs(value) * this.u };
   }
 
   /** An operand that an instruction may have read as zero because it is subnormal. */
   private operand(a: Approx): Approx {
-    return this.target.flushes && Math.abs(a.value) - a.error < minNormal
+    return this.target.flushes && Math.abs(a.value) - a.error < this.format.minNormal
       ? { value: a.value, error: Math.max(a.error, Math.abs(a.value)) }
       : a;
   }
@@ -62,12 +65,13 @@ export class Arithmetic {
 
   /** Adds the effect of underflow and overflow to a result whose rounding is already in `error`. */
   private settled(value: number, error: number): Approx {
+    const { minNormal, minSubnormal, max } = this.format;
     let total = error + OWN * Math.abs(value);
     if (Math.abs(value) - total < minNormal && (value !== 0 || total !== 0)) {
       total += minSubnormal;
       if (this.target.flushes) total = Math.max(total, Math.abs(value));
     }
-    return { value, error: Math.abs(value) + total <= MAX ? total : Infinity };
+    return { value, error: Math.abs(value) + total <= max ? total : Infinity };
   }
 
   negate(a: Approx): Approx {
@@ -94,7 +98,8 @@ export class Arithmetic {
     const b = this.operand(right);
     const error = Math.max(a.error, b.error);
     if (!(error >= 0)) return { value, error: Infinity };
-    const confused = this.target.flushes && mayBeSubnormal(a) && mayBeSubnormal(b);
+    const { minNormal } = this.format;
+    const confused = this.target.flushes && mayBeSubnormal(a, minNormal) && mayBeSubnormal(b, minNormal);
     return { value, error: confused ? error + 2 * minNormal : error };
   }
 
@@ -134,7 +139,8 @@ export class Arithmetic {
     const roundings = factors.length - 1;
     const growth = gamma(roundings, this.u);
     most *= 1 + growth;
-    if (!(most <= MAX)) return { value, error: Infinity };
+    const { minNormal, minSubnormal, max } = this.format;
+    if (!(most <= max)) return { value, error: Infinity };
     const result = this.rounded(value, Math.max(0, largest - Math.abs(value)), roundings);
     if (vanishes || smallest * (1 - growth) >= minNormal || roundings === 1) return result;
     // A partial product below the normal range is off by up to the smallest number, which the other factors then enlarge;
@@ -223,7 +229,10 @@ export class Arithmetic {
     for (const region of this.target.functions[name]) {
       if (!(region.to >= low && region.from <= high)) continue;
       if (region.from > covered) return Infinity; // a gap between the regions
-      worst = Math.max(worst, regionError(region, Math.min(high, region.to), Math.max(low, region.from), magnitude));
+      worst = Math.max(
+        worst,
+        regionError(region, Math.min(high, region.to), Math.max(low, region.from), magnitude, this.format),
+      );
       covered = Math.max(covered, region.to);
     }
     return worst >= 0 && covered >= high ? worst : Infinity;
@@ -253,6 +262,7 @@ export class Sum {
   count = 0;
   private readonly arithmetic: Arithmetic;
   private readonly flushes: boolean;
+  private readonly minNormal: number;
   /** The terms, each at its farthest from zero: on either side if its error is larger than itself. Undefined where none is kept. */
   private readonly farthest: number[] | undefined;
   /** Whether any terms are kept. */
@@ -266,6 +276,7 @@ export class Sum {
   constructor(arithmetic: Arithmetic, length = Infinity, order?: SumOrder, places = 0) {
     this.arithmetic = arithmetic;
     this.flushes = arithmetic.target.flushes;
+    this.minNormal = arithmetic.format.minNormal;
     this.order = order;
     this.places = places;
     this.leaves = order?.kind === "tree" ? { values: [], errors: [] } : undefined;
@@ -286,7 +297,7 @@ export class Sum {
   /** Adds a term that is already computed. */
   add(value: number, error = 0): void {
     const size = Math.abs(value);
-    const e = this.flushes && size - error < minNormal ? Math.max(error, size) : error;
+    const e = this.flushes && size - error < this.minNormal ? Math.max(error, size) : error;
     this.value += value;
     this.error += e;
     this.magnitude += size + e;
@@ -298,14 +309,14 @@ export class Sum {
   addProduct(a: number, b: number, aError = 0, bError = 0): void {
     const aSize = Math.abs(a);
     const bSize = Math.abs(b);
-    const ea = this.flushes && aSize - aError < minNormal ? Math.max(aError, aSize) : aError;
-    const eb = this.flushes && bSize - bError < minNormal ? Math.max(bError, bSize) : bError;
+    const ea = this.flushes && aSize - aError < this.minNormal ? Math.max(aError, aSize) : aError;
+    const eb = this.flushes && bSize - bError < this.minNormal ? Math.max(bError, bSize) : bError;
     const value = a * b;
     const size = Math.abs(value);
     let error = aSize * eb + bSize * ea + ea * eb;
     error += this.arithmetic.u * (size + error);
-    if (size - error < minNormal && (size !== 0 || error !== 0)) {
-      error += minSubnormal;
+    if (size - error < this.minNormal && (size !== 0 || error !== 0)) {
+      error += this.arithmetic.format.minSubnormal;
       if (this.flushes) error = Math.max(error, size);
     }
     this.value += value;
@@ -321,10 +332,10 @@ export class Sum {
     const additions = additionsIn(this.order, this.count, Math.max(this.places, this.count));
     const growth = gamma(additions + extra, this.arithmetic.u);
     // A subnormal partial sum may be flushed to zero. If it may not, additions are exact there and only `extra` roundings err.
-    const lost = this.flushes ? roundings * minNormal : extra * minSubnormal;
+    const lost = this.flushes ? roundings * this.minNormal : extra * this.arithmetic.format.minSubnormal;
     const error = this.error + this.ofAdditions(growth, extra) + (1 + growth) * lost;
     // A partial sum is at most the sum of magnitudes: beyond the largest number, some order overflows.
-    return { value: this.value, error: this.magnitude + error <= MAX ? error : Infinity };
+    return { value: this.value, error: this.magnitude + error <= this.arithmetic.format.max ? error : Infinity };
   }
 
   /**
@@ -349,14 +360,14 @@ export class Sum {
       count < FEW_TERMS ||
       count > MOST_TERMS ||
       !(growth < Infinity) ||
-      !(magnitude <= MAX)
+      !(magnitude <= this.arithmetic.format.max)
     )
       return growth * magnitude;
     return Math.min(growth * magnitude, arithmetic.u * (1 + growth) * nodesOf(farthest, count));
   }
 }
 
-function mayBeSubnormal(a: Approx): boolean {
+function mayBeSubnormal(a: Approx, minNormal: number): boolean {
   return Math.abs(a.value) - a.error < minNormal && (a.value !== 0 || a.error !== 0);
 }
 
@@ -366,18 +377,18 @@ function productError(a: Approx, b: Approx): number {
 }
 
 /** The largest error that a region of the target's table allows, for arguments from low to high. */
-function regionError(region: Region, high: number, low: number, magnitude: number): number {
+function regionError(region: Region, high: number, low: number, magnitude: number, format: DType): number {
   const x = Math.max(Math.abs(low), Math.abs(high));
   // The largest distance between neighbours of a result up to `magnitude`, also of one that rounds to a power of two.
-  const size = magnitude * (1 + NEAREST);
-  const unit = size >= minNormal ? powerOfTwo(Math.min(exponentOf(size), 127) - 23) : minSubnormal;
+  const size = magnitude * (1 + format.u);
+  const unit = size >= format.minNormal ? ulp(Math.min(size, format.max), format) : format.minSubnormal;
   const ulps = (region.ulp ?? 0) + (region.ulpPerArgument ?? 0) * x;
   return ulps * unit + (region.absolute ?? 0) + (region.relative ?? 0) * magnitude;
 }
 
 /** One more rounding, to a lower format: the interval's ends are rounded to nearest, or outwards if nearest is not promised. */
 function storedIn(a: Approx, dtype: DType, target: Target): Approx {
-  const outwards = target.u > NEAREST;
+  const outwards = target.u > dtypes[target.arithmetic ?? "float32"].u;
   let low = roundTo(a.value - a.error, dtype);
   let high = roundTo(a.value + a.error, dtype);
   if (outwards && low > a.value - a.error) low -= ulp(a.value - a.error, dtype);

@@ -63,6 +63,8 @@ export interface Target {
    * what an alignment or a truncation loses of the magnitudes that are added.
    */
   readonly fusedSums?: boolean;
+  /** The format that +, −, × and the functions compute in, their figures' units included; float32 if left out. */
+  readonly arithmetic?: "float16";
   /** Whether exp and exp2 of exactly 0 are exactly 1, with no error at all; not promised if left out. */
   readonly expOfZero?: boolean;
   /** Each function's regions in ascending order; outside them nothing is promised. */
@@ -89,11 +91,11 @@ function everywhere(accuracy: Omit<Region, "from" | "to">, from = -MAX, to = MAX
 }
 
 /** An absolute error `near` from ½ to 2, where a logarithm passes through zero, and `ulp` elsewhere. */
-function logarithm(near: number, ulp: number): readonly Region[] {
+function logarithm(near: number, ulp: number, { minNormal, max } = dtypes.float32): readonly Region[] {
   return [
-    { from: MIN_NORMAL, to: 0.5, ulp },
+    { from: minNormal, to: 0.5, ulp },
     { from: 0.5, to: 2, absolute: near },
-    { from: 2, to: MAX, ulp },
+    { from: 2, to: max, ulp },
   ];
 }
 
@@ -129,6 +131,33 @@ const wgsl: Target = {
     pow: [],
     sin: everywhere({ absolute: powerOfTwo(-11) }, -PI, PI),
     cos: everywhere({ absolute: powerOfTwo(-11) }, -PI, PI),
+  },
+};
+
+const HALF = dtypes.float16;
+const HALF_EPSILON = powerOfTwo(-10);
+
+/**
+ * WGSL with f16 (section 15.7.4.1, the column "Accuracy for f16"), for kernels that compute in it: u = 2⁻¹⁰, either neighbour, and the rest as in
+ * f32. From 1,024 terms on a sum has no bound, since n · u ≥ 1. sqrt is again 1.0 / inverseSqrt(x), pow exp2(y · log2(x)).
+ */
+const wgslHalf: Target = {
+  ...wgsl,
+  name: "wgsl-f16",
+  u: HALF_EPSILON,
+  arithmetic: "float16",
+  functions: {
+    ...unstated,
+    divide: everywhere({ ulp: 2.5 }, powerOfTwo(-14), powerOfTwo(14)),
+    sqrt: everywhere({ relative: (4.5 * HALF_EPSILON) / (1 - 2 * HALF_EPSILON) }, HALF.minNormal, HALF.max),
+    inverseSqrt: everywhere({ ulp: 2 }, HALF.minNormal, HALF.max),
+    exp: everywhere({ ulp: 1, ulpPerArgument: 2 }, -HALF.max, HALF.max),
+    exp2: everywhere({ ulp: 1, ulpPerArgument: 2 }, -HALF.max, HALF.max),
+    log: logarithm(powerOfTwo(-7), 3, HALF),
+    log2: logarithm(powerOfTwo(-7), 3, HALF),
+    pow: [],
+    sin: everywhere({ absolute: powerOfTwo(-7) }, -PI, PI),
+    cos: everywhere({ absolute: powerOfTwo(-7) }, -PI, PI),
   },
 };
 
@@ -375,6 +404,7 @@ const vulkan: Target = {
  */
 export const targets = {
   wgsl,
+  "wgsl-f16": wgslHalf,
   ieee,
   cuda,
   "cuda-fast-math": cudaFastMath,

@@ -119,6 +119,12 @@ describe("customTarget", () => {
       RangeError,
       /^functions\.exp\[1\]\.from: got 0/,
     ],
+    [
+      "an arithmetic that has no bound",
+      { ...whole(), arithmetic: "bfloat16" },
+      TypeError,
+      /^arithmetic: got "bfloat16", expected "float16"/,
+    ],
     ["expOfZero as text", { ...whole(), expOfZero: "yes" }, TypeError, /^expOfZero: got "yes"/],
     ["an unknown format", { ...whole(), stores: { P: "fp8" } }, TypeError, /^stores\.P: got "fp8"/],
     ["stores that are an array", { ...whole(), stores: ["P"] }, TypeError, /^stores: /],

@@ -45,6 +45,7 @@ describe("docs/targets.md", () => {
       "promisesNonFinite",
       "fusedSums",
       "expOfZero",
+      "arithmetic",
       "functions",
       "stores",
     ];
@@ -53,7 +54,7 @@ describe("docs/targets.md", () => {
       expect.arrayContaining([...fields, ...Object.keys(targets), "ulp", "ulpPerArgument", "absolute", "relative"]),
     );
     expect(() => customTarget({ other: 1 })).toThrow(
-      `expected only ${["name", "source", "u", "flushes", "promisesNonFinite", "functions", "stores", "fusedSums", "expOfZero"].join(", ")}`,
+      `expected only ${["name", "source", "u", "flushes", "promisesNonFinite", "functions", "stores", "fusedSums", "expOfZero", "arithmetic"].join(", ")}`,
     );
     for (const name of functionNames) expect(page).toContain(`\`${name}\``);
     const said = [...page.matchAll(/^\| `([\w-]+)` .*\| (yes|not said) +\|$/gm)].map(([, name, word]) => [

@@ -1,12 +1,12 @@
 // The targets as data: their structure, that correct rounding is within each, and figures by hand.
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { dtypes } from "../reference/dtype.ts";
+import { dtypes, round } from "../reference/dtype.ts";
 import { cos, exp, log, MAX_ANGLE, power, powerOfTwo, sin } from "../reference/elementary.ts";
 import { Arithmetic } from "../reference/rounding.ts";
 import { type FunctionName, functionNames, type Target, targets } from "../reference/targets.ts";
 
-const { minNormal, minSubnormal, max: MAX, u: NEAREST } = dtypes.float32;
+const { minSubnormal, max: MAX, u: NEAREST } = dtypes.float32;
 const all: readonly Target[] = Object.values(targets);
 
 /** How far a function of x, whose exact result is given, may lie off. */
@@ -33,14 +33,15 @@ describe.each(all)("$name", (target) => {
   });
 
   test("its u admits rounding to nearest, and it names its source", () => {
-    expect(target.u).toBeGreaterThanOrEqual(NEAREST);
+    expect(target.u).toBeGreaterThanOrEqual(dtypes[target.arithmetic ?? "float32"].u);
     expect(target.source).not.toBe("");
   });
 
   test("where subnormals may be flushed, nothing is promised at arguments that have a pole at zero", () => {
     for (const name of ["divide", "inverseSqrt", "log", "log2"] as const) {
       const [first] = target.functions[name];
-      expect(first.from).toBe(target.flushes ? minNormal : minSubnormal);
+      const format = dtypes[target.arithmetic ?? "float32"];
+      expect(first.from).toBe(target.flushes ? format.minNormal : format.minSubnormal);
     }
   });
 
@@ -78,7 +79,7 @@ describe.each(all)("$name", (target) => {
         fc.property(argument, (x) => {
           if (!(x >= low && x <= high)) return;
           const exact = f(x);
-          const got = Math.fround(exact);
+          const got = round(exact, dtypes[target.arithmetic ?? "float32"]);
           if (!Number.isFinite(got)) return;
           judged++;
           expect(Math.abs(got - exact)).toBeLessThanOrEqual(
@@ -150,6 +151,14 @@ test("other targets, figure by figure", () => {
   expect(allowed(targets.metal, "cos", 4, cos(4))).toBe(Infinity);
   expect(targets["matrix-units"].functions).toEqual(targets.cuda.functions);
   expect(targets.vulkan.functions).toEqual(targets.wgsl.functions);
+  const half = targets["wgsl-f16"];
+  expect(allowed(half, "divide", 3, 1 / 3)).toBe(2.5 * powerOfTwo(-12)); // 1/3 is in [2⁻², 2⁻¹), its unit 2⁻¹²
+  expect(allowed(half, "divide", powerOfTwo(15), powerOfTwo(-15))).toBe(Infinity);
+  expect(allowed(half, "exp", -2, exp(-2))).toBe(5 * powerOfTwo(-13)); // 0.135
+  expect(allowed(half, "exp", -12, exp(-12))).toBe(25 * powerOfTwo(-24)); // 6.1·10⁻⁶, subnormal
+  expect(allowed(half, "inverseSqrt", 3, 1 / Math.sqrt(3))).toBe(2 * powerOfTwo(-11));
+  expect(allowed(half, "log", 1, 0)).toBe(powerOfTwo(-7));
+  expect(allowed(half, "sin", 1, sin(1))).toBe(powerOfTwo(-7));
   expect(allowed(targets.triton, "divide", 3, 1 / 3)).toBe(2.5 * powerOfTwo(-25));
   expect(allowed(targets.triton, "exp2", 0.5, Math.SQRT2)).toBe(2.5 * powerOfTwo(-23));
   expect(allowed(targets.triton, "inverseSqrt", 1, 1)).toBe(power(2, -22.9));

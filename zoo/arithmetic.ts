@@ -1,6 +1,6 @@
 // Float32 as some correct device might compute it: any rounding, fusing, flushing, order of summation, and functions that
 // err as far as the target lets them. The zoo evaluates every op in it; none of these may be accused.
-import { type DType, dtypes, type FormatName, formats, round, truncate, ulp } from "../reference/dtype.ts";
+import { type DType, type FormatName, formats, round, truncate, ulp } from "../reference/dtype.ts";
 import { cos, exp, log, power, sin } from "../reference/elementary.ts";
 import { bits, uniform } from "../reference/random.ts";
 import { Arithmetic } from "../reference/rounding.ts";
@@ -49,13 +49,14 @@ export interface Habits {
   readonly narrowing?: "nearest" | "truncating";
 }
 
-const { minNormal, minSubnormal, max: MAX } = dtypes.float32;
 const { LN2 } = Math;
 
 export class Float32Arithmetic {
   readonly habits: Habits;
   readonly target: Target;
   private readonly accuracy: Arithmetic;
+  /** float32, or float16 where the target computes in it. */
+  private readonly format: DType;
   private readonly operands: DType | undefined;
   private readonly accumulator: DType | undefined;
   private readonly intermediates: DType | undefined;
@@ -70,16 +71,17 @@ export class Float32Arithmetic {
     this.target = target;
     this.habits = habits;
     this.accuracy = new Arithmetic(target);
+    this.format = this.accuracy.format;
     const formatOf = (name: FormatName | undefined) => (name === undefined ? undefined : formats[name]);
     this.operands = formatOf(habits.operands);
     this.accumulator = formatOf(habits.accumulator);
     this.intermediates = formatOf(habits.intermediates);
-    this.toNearest = habits.rounding === "nearest" || target.u < dtypes.float32.u * 2;
+    this.toNearest = habits.rounding === "nearest" || target.u < this.format.u * 2;
   }
 
-  /** A constant of the formula as float32. */
+  /** A constant of the formula as the kernel holds it. */
   constant(x: number): number {
-    return Math.fround(x);
+    return round(x, this.format);
   }
 
   /** Adding zero is exact in every rounding: an accumulator that starts at zero has one rounding fewer than terms. */
@@ -112,7 +114,7 @@ export class Float32Arithmetic {
   divide(a: number, b: number): number {
     const divisor = this.operand(b);
     const near = this.accuracy.accuracy("divide", { value: Math.abs(divisor), error: 0 }, 0);
-    if (a === 0 && (this.target.promisesNonFinite || near < minSubnormal)) return a / divisor;
+    if (a === 0 && (this.target.promisesNonFinite || near < this.format.minSubnormal)) return a / divisor;
     return this.erring("divide", Math.abs(divisor), this.operand(a) / divisor);
   }
 
@@ -263,7 +265,7 @@ export class Float32Arithmetic {
   }
 
   private operand(x: number): number {
-    return this.habits.flushes && Math.abs(x) < minNormal ? 0 : x;
+    return this.habits.flushes && Math.abs(x) < this.format.minNormal ? 0 : x;
   }
 
   /** One after another, from an index to another, both included. */
@@ -305,10 +307,10 @@ export class Float32Arithmetic {
     let x = exact;
     if (rounding === "adversarial") {
       x = exact * (1 + this.side() * this.target.u);
-      return flushes && Math.abs(x) < minNormal ? 0 : x;
+      return flushes && Math.abs(x) < this.format.minNormal ? 0 : x;
     }
     x = this.step(this.neighbour(exact));
-    return flushes && Math.abs(x) < minNormal ? 0 : x;
+    return flushes && Math.abs(x) < this.format.minNormal ? 0 : x;
   }
 
   /** The result of a step, as the next step reads it. */
@@ -317,20 +319,20 @@ export class Float32Arithmetic {
   }
 
   private neighbour(exact: number): number {
-    const nearest = Math.fround(exact);
+    const nearest = round(exact, this.format);
     if (nearest === exact || this.toNearest) return nearest;
     if (!Number.isFinite(nearest)) return this.overflowing(nearest, exact);
-    const below = nearest < exact ? nearest : next(nearest, -1);
-    const above = nearest < exact ? next(nearest, 1) : nearest;
+    const below = nearest < exact ? nearest : next(nearest, -1, this.format);
+    const above = nearest < exact ? next(nearest, 1, this.format) : nearest;
     const inner = exact > 0 ? below : above;
     const outer = exact > 0 ? above : below;
     switch (this.habits.rounding) {
       case "truncating":
         return inner;
       case "away":
-        return Math.abs(outer) <= MAX ? outer : inner;
+        return Math.abs(outer) <= this.format.max ? outer : inner;
       case "neighbour":
-        return this.choose(2) === 0 || Math.abs(outer) > MAX ? inner : outer;
+        return this.choose(2) === 0 || Math.abs(outer) > this.format.max ? inner : outer;
       default:
         return nearest;
     }
@@ -340,13 +342,13 @@ export class Float32Arithmetic {
   private overflowing(x: number, exact: number): number {
     const { rounding } = this.habits;
     const isInwards = rounding === "truncating" || (rounding === "neighbour" && this.choose(2) === 0);
-    return isInwards && !this.toNearest && Number.isFinite(exact) ? Math.sign(exact) * MAX : x;
+    return isInwards && !this.toNearest && Number.isFinite(exact) ? Math.sign(exact) * this.format.max : x;
   }
 
   /** A function's exact result, moved within its accuracy and then rounded to float32 back towards the exact result. */
   private erring(name: FunctionName, argument: number, exact: number): number {
     const { functions, rounding, flushes } = this.habits;
-    if (!Number.isFinite(exact)) return Math.fround(exact);
+    if (!Number.isFinite(exact)) return round(exact, this.format);
     const allowed = this.accuracy.accuracy(name, { value: argument, error: 0 }, Math.abs(exact));
     let x = exact;
     if (rounding === "adversarial") x += this.side() * (allowed < Infinity ? allowed : 0);
@@ -354,14 +356,14 @@ export class Float32Arithmetic {
       const share = { exact: 0, random: 2 * uniform(this.habits.seed, 2, this.drawn++) - 1, low: -1, high: 1 }[
         functions
       ];
-      const moved = Math.fround(exact + share * (allowed < Infinity ? allowed : 0));
-      x = Math.abs(moved - exact) <= allowed ? moved : next(moved, Math.sign(exact - moved) as 1 | -1);
+      const moved = round(exact + share * (allowed < Infinity ? allowed : 0), this.format);
+      x = Math.abs(moved - exact) <= allowed ? moved : next(moved, Math.sign(exact - moved) as 1 | -1, this.format);
       // If not even a neighbour lies within the accuracy, the nearest number is the best possible.
-      if (!(Math.abs(x - exact) <= allowed)) x = Math.fround(exact);
+      if (!(Math.abs(x - exact) <= allowed)) x = round(exact, this.format);
       if (!Number.isFinite(x)) x = this.overflowing(x, exact);
     }
     x = this.step(x);
-    return flushes && Math.abs(x) < minNormal ? 0 : x;
+    return flushes && Math.abs(x) < this.format.minNormal ? 0 : x;
   }
 
   private side(): 1 | -1 {
@@ -371,11 +373,11 @@ export class Float32Arithmetic {
   }
 }
 
-/** The next float32 number above (1) or below (−1) a float32 number. */
-function next(x: number, direction: 1 | -1): number {
-  const step = ulp(x, dtypes.float32);
+/** The next number of the format above (1) or below (−1) one of its numbers. */
+function next(x: number, direction: 1 | -1, format: DType): number {
+  const step = ulp(x, format);
   const candidate = x + direction * step;
   // Towards zero from a power of two the spacing is half as wide.
   const towardsZero = Math.sign(x) !== 0 && Math.sign(x) !== direction;
-  return Math.fround(towardsZero && ulp(candidate, dtypes.float32) < step ? x + (direction * step) / 2 : candidate);
+  return round(towardsZero && ulp(candidate, format) < step ? x + (direction * step) / 2 : candidate, format);
 }

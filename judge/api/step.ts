@@ -13,7 +13,7 @@ import { replayTrace } from "../../trace/replay.ts";
 import type { Blame } from "../blame.ts";
 import { blameRecording } from "../blame-recording.ts";
 import { ALLOWED_UNJUDGED } from "../conclusion.ts";
-import { declareStores, type Stores } from "../terms.ts";
+import { checkArithmetic, declareStores, type Stores } from "../terms.ts";
 import { checkFields, checkTensor, fieldsOf, shown } from "./input.ts";
 import { checkShare, checkTarget } from "./terms.ts";
 
@@ -63,6 +63,7 @@ export function blame(path: string, options: BlameOptions = {}): Blame {
   const { target, dtype, stores = {}, allowUnjudged = ALLOWED_UNJUDGED } = options;
   checkShare(allowUnjudged, "options.allowUnjudged");
   if (target !== undefined) checkTarget(target, "options.target");
+  if (target !== undefined) checkArithmetic(target, [...operations.values()]);
   const declared = (isOurs: boolean): Target =>
     declareStores(target ?? (isOurs ? targets.wgsl : targets.ieee), stores, [...operations.values()]);
   if (dtype !== undefined && !dtypes.has(dtype)) {

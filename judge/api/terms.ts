@@ -6,7 +6,7 @@ import { ALLOWED_UNJUDGED } from "../conclusion.ts";
 import type { SumOrder } from "../../reference/sum-order.ts";
 import type { SumTree } from "../../reference/sum-tree.ts";
 import { declareSums, parseOrder, treeOrder } from "../sums.ts";
-import { declareStores, type Stores, type Terms } from "../terms.ts";
+import { checkArithmetic, declareStores, type Stores, type Terms } from "../terms.ts";
 import { checkFields, fieldsOf, shown } from "./input.ts";
 
 /**
@@ -67,6 +67,7 @@ export function termsOf(
   }
   checkStores(stores, `${where}.stores`);
   checkShare(allowUnjudged, `${where}.allowUnjudged`);
+  refusing(`${where}.target`, () => checkArithmetic(target, [operation], dtype as DTypeName));
   const stored = refusing(`${where}.stores`, () => declareStores(target, stores, [operation]));
   const declared = sums === undefined ? stored : withSums(stored, sums, operation, `${where}.sums`);
   return { target: declared, dtype: dtype as DTypeName, allowUnjudged };

@@ -17,7 +17,7 @@
 // γ(C) · Σ|dn · n|, and E / s is about γ(C) / 2 for each s*: the same order, so the bound hardly grows.
 import { type Allowances, allowances, type Errors, type Reals, reader } from "../bounds.ts";
 import { quotient } from "../domains.ts";
-import { dtypes } from "../dtype.ts";
+
 import { type Approx, Arithmetic } from "../rounding.ts";
 import type { Target } from "../targets.ts";
 import { checkShapes } from "../tensor.ts";
@@ -220,7 +220,7 @@ export function gradientBound(
     const bareMean = meanOf(a, bare, C);
     // An autograd multiplies 2x by the slopes of the root and of the mean. A quotient by C that is zero may be computed as a
     // subnormal number. Above the subnormals, halving and doubling are exact.
-    const half = { value: bare.value / 2, error: bare.error / 2 + dtypes.float32.minSubnormal };
+    const half = { value: bare.value / 2, error: bare.error / 2 + a.format.minSubnormal };
     const slope = a.divide(a.product(half, s, s, s), length);
     const hasCube = a.product(s, s, s).error < Infinity;
     for (let c = 0; c < C; c++) {

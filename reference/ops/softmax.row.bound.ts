@@ -24,7 +24,6 @@
 // running maximum does not rise at −∞. So all other elements err as if the class were absent, except that its place is part of a
 // block, at whose end sums are rescaled; and its own p is 0 ÷ Σ or e^−∞: exactly 0. A tile that is masked as a whole has the maximum −∞; (−∞) − (−∞) is NaN, which no correct kernel adds or merges.
 // Elsewhere an infinity has no bound, and so no element of its row.
-import { dtypes } from "../dtype.ts";
 import { exp, log } from "../elementary.ts";
 import { type Approx, Arithmetic, gamma } from "../rounding.ts";
 import type { Target } from "../targets.ts";
@@ -32,7 +31,6 @@ import type { Tensor } from "../tensor.ts";
 import { risesAfter } from "./softmax.rises.bound.ts";
 import { type ExponentialAccuracy, exponentialAccuracy, floorOf, growth, spreadOf } from "./softmax.spread.bound.ts";
 
-const { minNormal, minSubnormal, u: NEAREST } = dtypes.float32;
 const { LN2, LOG2E } = Math;
 
 /** Rescalings of a sum other than by a rise of the maximum: merges of lanes in a tree, and one for each block of that many logits. */
@@ -103,7 +101,7 @@ export class RowSoftmax {
     }
     const { value, error } = sum.total();
     this.sumSpread = spreadOf(error / value);
-    this.quotientSpread = spreadOf(a.accuracy("divide", { value, error }, 1) * (1 + NEAREST)) + this.rounding;
+    this.quotientSpread = spreadOf(a.accuracy("divide", { value, error }, 1) * (1 + a.format.u)) + this.rounding;
     this.quotientOfZero = a.target.flushes ? a.accuracy("divide", { value, error }, 0) : 0;
 
     // The computed sum, relative to any maximum that the kernel may have found.
@@ -115,7 +113,7 @@ export class RowSoftmax {
     const binary = LN2 * a.accuracy("log2", computed, magnitude / LN2);
     const logError = this.sumSpread + Math.max(natural, binary + 3 * a.u * (magnitude + binary)); // ln 2, and its product
     this.logSum = a.rounded(logSum, logError, 0);
-    const underflow = 2 * (a.target.flushes ? minNormal : minSubnormal); // in the maximum, and in the logarithm
+    const underflow = 2 * (a.target.flushes ? a.format.minNormal : a.format.minSubnormal); // in the maximum, and in the logarithm
     // As m + log Σ, or (m · log2 e + log2 Σ) · ln 2, where m · log2 e and log2 e are rounded, the sum, ln 2 and the product.
     this.lse = a.rounded(max + logSum, logError + underflow + gamma(2, a.u) * reach, 3);
   }
@@ -129,7 +127,7 @@ export class RowSoftmax {
   fromMax(logit: Approx): Approx {
     const { a, max } = this;
     const { value, error } = a.subtract(logit, a.exact(max.value));
-    return a.rounded(value, error + a.u * max.error + (max.error > 0 && a.target.flushes ? minNormal : 0), 0);
+    return a.rounded(value, error + a.u * max.error + (max.error > 0 && a.target.flushes ? a.format.minNormal : 0), 0);
   }
 
   /** p of element i of the row that was read: the exact one is e^(logit − saved). */
@@ -148,9 +146,9 @@ export class RowSoftmax {
     const bySum = gap + this.exponentialSpread(toMax, toReach, 1) + this.sumSpread + this.quotientSpread;
     const value = exp(logit - saved.value);
     const spread = error + Math.max(byLse, bySum);
-    const own = value * growth(spread) + this.units(distance, 1) * minSubnormal;
+    const own = value * growth(spread) + this.units(distance, 1) * a.format.minSubnormal;
     const result = a.rounded(value, own + floorOf(this.accuracy.absolute, 1, spread), 0);
-    const vanishes = value - result.error < minNormal;
+    const vanishes = value - result.error < a.format.minNormal;
     return vanishes ? { value, error: result.error + this.quotientOfZero } : result;
   }
 
@@ -174,12 +172,14 @@ export class RowSoftmax {
 
   /** The absolute error of a term of the sum, if it or a sum that contains it is rescaled to below the normal range. */
   private loss(x: number, rescalings: number): number {
+    const { minNormal, minSubnormal } = this.a.format;
     const flushed = this.a.target.flushes ? (2 * rescalings + 1) * minNormal : 0;
     return flushed + this.units(x, rescalings + 1) * minSubnormal;
   }
 
   /** The accuracy of exponentials below the normal range, with one product each, in units of the smallest number. */
   private units(x: number, factors: number): number {
-    return factors * (1 + this.accuracy.fixed / NEAREST) + (this.accuracy.slope / NEAREST) * x;
+    const { u: nearest } = this.a.format;
+    return factors * (1 + this.accuracy.fixed / nearest) + (this.accuracy.slope / nearest) * x;
   }
 }

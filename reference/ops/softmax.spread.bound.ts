@@ -7,8 +7,6 @@ import { exp } from "../elementary.ts";
 import { largest, smallest } from "../lists.ts";
 import type { Region, Target } from "../targets.ts";
 
-const { u: NEAREST } = dtypes.float32;
-
 /** |log(1 + δ)| for |δ| ≤ relative. */
 export function spreadOf(relative: number): number {
   return relative < 1 ? relative / (1 - relative) : Infinity;
@@ -18,9 +16,6 @@ export function spreadOf(relative: number): number {
 export function growth(spread: number): number {
   return spread < 1 ? spread + spread * spread : exp(spread) - 1; // eˣ ≤ 1 + x + x² up to x = 1.79
 }
-
-/** One unit in the last place of a result, as a share of it, at most. */
-const ULP = 2 * NEAREST * (1 + NEAREST);
 
 export interface ExponentialAccuracy {
   /** A computed e^x is e^x · (1 + δ) + α, with |δ| ≤ fixed + slope · |x| and |α| ≤ absolute, for |x| up to `reach`. */
@@ -34,11 +29,14 @@ export interface ExponentialAccuracy {
  * The accuracy of e^x by either function; of the other where a target promises nothing of one. `longer`: by how much an argument of exp2 is longer
  * than that of exp.
  */
-export function exponentialAccuracy({ functions }: Target, longer: number): ExponentialAccuracy {
+export function exponentialAccuracy({ functions, arithmetic }: Target, longer: number): ExponentialAccuracy {
+  const { u: nearest } = dtypes[arithmetic ?? "float32"];
+  const unit = 2 * nearest * (1 + nearest); // in the last place of a result, as a share of it, at most
+  const shareByArgument = ({ ulpPerArgument = 0 }: Region): number => ulpPerArgument * unit; // for each 1 of |argument|
   const { exp: natural, exp2: binary } = functions;
   const regions = [...natural, ...binary];
   return {
-    fixed: largest(regions.map(({ ulp = 0, relative = 0 }) => ulp * ULP + relative)),
+    fixed: largest(regions.map(({ ulp = 0, relative = 0 }) => ulp * unit + relative)),
     slope: Math.max(
       largest(natural.map(shareByArgument)),
       largest(binary.map((region) => shareByArgument(region) * longer)),
@@ -46,11 +44,6 @@ export function exponentialAccuracy({ functions }: Target, longer: number): Expo
     absolute: Math.max(0, largest(regions.map(({ absolute = 0 }) => absolute))),
     reach: regions.length === 0 ? -1 : smallest([reachOf(natural), reachOf(binary) / longer]),
   };
-}
-
-/** The further relative error for each 1 of |argument|. */
-function shareByArgument({ ulpPerArgument = 0 }: Region): number {
-  return ulpPerArgument * ULP;
 }
 
 /** How far below 0 the regions go on without a gap; ∞ where there is none. */

@@ -16,12 +16,11 @@
 // A target that states tanh or sigmoid admits a σ by these functions: ½ + ½ · tanh(z / 2), where both halvings are exact and the sum is rounded, and silu as
 // z / 2 · tanh(z / 2) + z / 2; or σ itself. Their errors are often absolute, so that silu of a z far below 0 has no accurate digit.
 import { exp2, reciprocal } from "../domains.ts";
-import { dtypes } from "../dtype.ts";
 import { exp, powerOfTwo } from "../elementary.ts";
 import type { Approx, Arithmetic } from "../rounding.ts";
 
-/** What a quotient by the largest number may be, at most. */
-const LEAST_QUOTIENT = (1 + powerOfTwo(-20)) / dtypes.float32.max;
+/** By how much a quotient by the largest number exceeds the exact one, at most. */
+const QUOTIENT_GROWTH = { float32: powerOfTwo(-20), float16: powerOfTwo(-7) };
 
 /** σ(z) in every covered form. */
 export class Sigmoid {
@@ -54,8 +53,9 @@ export class Sigmoid {
     ];
     this.needsStated = natural.length + binary.length === 0 && this.stated.length > 0;
     this.forms = [[z.value < 0 ? e : one, divisor], ...(hasPlain ? [[one, plain] as const] : [])];
-    const isToNearest = a.u === dtypes.float32.u;
-    this.vanished = hasPlain ? undefined : { value: 0, error: isToNearest ? 0 : LEAST_QUOTIENT };
+    const isToNearest = a.u === a.format.u;
+    const leastQuotient = (1 + QUOTIENT_GROWTH[a.target.arithmetic ?? "float32"]) / a.format.max;
+    this.vanished = hasPlain ? undefined : { value: 0, error: isToNearest ? 0 : leastQuotient };
     this.value = this.either(([top, bottom]) => a.divide(top, bottom), this.vanished, this.stated);
     this.factor = this.either(([top, bottom]) => a.product(top, reciprocal(a, bottom)), this.vanished, this.stated);
   }
