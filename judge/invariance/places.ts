@@ -82,7 +82,7 @@ export function placesOf(caller: Caller, one: Independence, sizes: Sizes, { numb
   ];
 }
 
-const ZEROS: ReadonlySet<number> = new Set([2, 7, 8, 64, 65, 257, 1024]);
+const ZEROS: ReadonlySet<number> = new Set([2, 7, 8, 64, 65, 129]);
 
 export function without(sizes: Sizes, axis: string): Sizes {
   return Object.fromEntries(Object.entries(sizes).filter(([name]) => name !== axis));

@@ -36,7 +36,7 @@ export interface Ground {
 /** Of many batches and heads there are so many. */
 const COUNT = 9;
 /** Another axis is as long as in a model; of many batches and heads, which are large together, less so. */
-const [LONG, LONG_OF_MANY] = [4096, 512];
+const [LONG, LONG_OF_MANY] = [4096, 256];
 /** Axes that are long at once begin here: an axis of elements goes as far. */
 const LONGEST_AT_ONCE = 2 ** 16;
 /** What the tensors of a run may take, in bytes, a few times over. */
