@@ -1,6 +1,8 @@
 import { axis, type CaseSpec, type Problem, size } from "../case.ts";
 import { atRangesEnd, besideHuge, fill, inRange, madeUp } from "../profile.ts";
+import type { Reals } from "../../reference/bounds.ts";
 import { none } from "../../reference/none.ts";
+import { gradientBound } from "../../reference/ops/linear.bound.ts";
 import { columnsOf, gridOf, type Lengths, lengthsIn, type Part, PER_AXIS, rowsOf, sampled } from "../at-scale.ts";
 import { COUNTED, MEASURED, SIDES, wholeNumbers, zeroSum } from "../probes.ts";
 import { alone } from "../relations/independence.ts";
@@ -92,6 +94,13 @@ function aroundGradients(
   list: readonly number[],
 ): Iterable<Part<"dy" | "x" | "w", "dx" | "dw">> {
   const [[R, O], C] = [dy.shape, x.shape[1]];
+  // The other output of a small problem has as many sums of one term as this one has terms.
+  const bound: Part["bound"] = ({ inputs, profile }, target, errorsOf) => {
+    const gradients = inputs as Reals<"dy" | "x" | "w">;
+    const allowed = gradientBound(output as "dx" | "dw", gradients, target, errorsOf(inputs));
+    if (profile === "lattice") allowed.data.fill(0); // exact, in any order
+    return { [output]: allowed };
+  };
   if (output === "dx") {
     return eachRow(C, list, (r, c) => {
       const o = termsOf(
@@ -100,7 +109,7 @@ function aroundGradients(
         (k) => c.every((n) => Number.isFinite(w.data[k * C + n])),
       );
       const inputs = { dy: gridOf([r], o, O), x: gridOf([r], c, C), w: gridOf(o, c, C) };
-      return { inputs, outputs: { dx: (i) => r * C + c[i] } };
+      return { inputs, outputs: { dx: (i) => r * C + c[i] }, bound };
     });
   }
   return eachRow(C, list, (o, c) => {
@@ -110,7 +119,7 @@ function aroundGradients(
       (k) => c.every((n) => Number.isFinite(x.data[k * C + n])),
     );
     const inputs = { dy: gridOf(r, [o], O), x: gridOf(r, c, C), w: gridOf([o], c, C) };
-    return { inputs, outputs: { dw: (i) => o * C + c[i] } };
+    return { inputs, outputs: { dw: (i) => o * C + c[i] }, bound };
   });
 }
 

@@ -65,21 +65,28 @@ function forwardBound(
 
 /** dy: [R, O], x: [R, C], w: [O, C] → allowances for dx and dw. */
 function backwardBound(
-  { dy, x, w }: Reals<"dy" | "x" | "w">,
+  inputs: Reals<"dy" | "x" | "w">,
   _: object,
   target: Target,
   errors: Errors<"dy" | "x" | "w"> = {},
 ): Allowances<"dx" | "dw"> {
+  const [dx, dw] = (["dx", "dw"] as const).map((output) => gradientBound(output, inputs, target, errors));
+  return { dx, dw };
+}
+
+/** The allowance of one of the two. */
+export function gradientBound(
+  output: "dx" | "dw",
+  { dy, x, w }: Reals<"dy" | "x" | "w">,
+  target: Target,
+  errors: Errors<"dy" | "x" | "w">,
+): Allowance {
   const { R, O, C } = checkShapes({ dy: [dy, "R,O"], x: [x, "R,C"], w: [w, "O,C"] });
   const a = new Arithmetic(target);
-  const rowsOfDy = { t: dy, errors: errors.dy, outer: O, inner: 1 };
-  const columnsOfDy = { t: dy, errors: errors.dy, outer: 1, inner: O };
-  const columnsOfW = { t: w, errors: errors.w, outer: 1, inner: C };
-  const columnsOfX = { t: x, errors: errors.x, outer: 1, inner: C };
-  return {
-    dx: product(a, "dx", R, C, O, rowsOfDy, columnsOfW),
-    dw: product(a, "dw", O, C, R, columnsOfDy, columnsOfX),
-  };
+  const [outer, inner] = output === "dx" ? [O, 1] : [1, O];
+  const ofDy = { t: dy, errors: errors.dy, outer, inner };
+  if (output === "dx") return product(a, "dx", R, C, O, ofDy, { t: w, errors: errors.w, outer: 1, inner: C });
+  return product(a, "dw", O, C, R, ofDy, { t: x, errors: errors.x, outer: 1, inner: C });
 }
 
 /** Element [outer index, k] is t.data[outer · index + inner · k], as in the matrix product itself, and so is its error. */
