@@ -67,8 +67,8 @@ export function lastLines(results: readonly Checked[]): string[] {
   const kernels = counted(results.length, "kernel");
   const names = (list: readonly Checked[]): string => list.map(({ report }) => report.op).join(", ");
   const outside = failed.filter(({ report }) => report.failures.some(({ worst }) => worst !== undefined)).length;
-  const orders = new Set(results.map(({ order }) => order));
-  const under = [...orders].flatMap((order) => (order === undefined ? [] : [` under ${order}`])).join(", ");
+  const orders = [...new Set(results.flatMap(({ order }) => order ?? []))];
+  const under = orders.length === 0 ? "" : ` under ${orders.join(" and ")}`;
   const inside = `${results.length === 1 ? "its bound" : "their bounds"}${under}`;
   const judged = results.reduce((n, { report }) => n + report.elements - report.unjudged, 0);
   return [

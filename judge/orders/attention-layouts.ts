@@ -156,7 +156,7 @@ const valueGradient: Layout = {
   sum: "dv",
   output: "dv",
   factors: 1,
-  sizes: { B: 1, NKV: 2, groups: 2, T: LENGTH / 2, S: LENGTH / 2, HS: 16 },
+  sizes: { B: 1, NKV: 2, groups: 2, T: LENGTH / 8, S: LENGTH / 8, HS: 16 },
   terms: (sizes) => size(sizes, "T") * size(sizes, "groups"),
   needs: ({ T, S }) => (T <= S ? undefined : "T<=S"),
   problem: (marks, scale, sizes) => {
@@ -179,7 +179,7 @@ const keyGradient: Layout = {
   sum: "dk",
   output: "dk",
   factors: 1,
-  sizes: { B: 1, NKV: 2, groups: 2, T: LENGTH / 2, S: LENGTH / 2 + 1, HS: 16 },
+  sizes: { B: 1, NKV: 2, groups: 2, T: LENGTH / 8, S: LENGTH / 8 + 1, HS: 16 },
   terms: (sizes) => size(sizes, "T") * size(sizes, "groups"),
   needs: ({ T, S, HS }) => (T < S && Number(HS) > 1 ? undefined : "T<S HS>1"),
   problem: (marks, scale, sizes) => {

@@ -54,7 +54,7 @@ export const alike = (
 export const constant = (shape: readonly number[], x: number): Tensor<Float32Array> => filled(shape, () => x);
 
 /** Sums that come with a factor that float32 does not hold are near a whole number of units. */
-const NEAR = 2 ** -6;
+const NEAR = 1 / 8;
 
 export function nearWhole(x: number): number {
   const whole = Math.round(x);

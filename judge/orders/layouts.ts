@@ -1,5 +1,6 @@
 // The sums whose order is revealed, and why those of other names are not.
-import { type Problem, size, type Sizes } from "../case.ts";
+import { tensor } from "../../reference/tensor.ts";
+import { size, type Sizes } from "../case.ts";
 import { attentionLayouts } from "./attention-layouts.ts";
 import { alike, constant, inUnits, type Layout, LENGTH, lengths, nearWhole } from "./layout.ts";
 import { factorsOf, MINUS, PLUS, UNIT, unitOf } from "./marks.ts";
@@ -91,12 +92,9 @@ const embeddingWeight: Layout = {
   read: inUnits("dw", (sizes) => Array.from({ length: size(sizes, "C") }, (_, c) => c)),
 };
 
-/** x and w are 1, and eps is lost next to 1: so rstd is 1, saved or computed again, n is 1 and dn is dy. */
+/** x is 1, and eps is lost next to 1: so rstd is 1, saved or computed again, and n is 1. */
 const EPS = 1e-12;
-const normProblem = (R: number, C: number, along: "rows" | "columns", first: ArrayLike<number>): Problem => ({
-  inputs: { dy: alike(R, C, along, first), x: constant([R, C], 1), w: constant([C], 1), rstd: constant([R], 1) },
-  scalars: { eps: EPS },
-});
+const ones = (R: number, C: number) => ({ x: constant([R, C], 1), rstd: constant([R], 1) });
 
 const normWeight: Layout = {
   op: "rmsnorm.backward",
@@ -107,7 +105,9 @@ const normWeight: Layout = {
   terms: (sizes) => size(sizes, "R"),
   problem: (marks, scale, sizes) => {
     const [R, C] = lengths(sizes, "R", "C");
-    return normProblem(R, C, "columns", factorsOf(marks, scale).first);
+    const { first } = factorsOf(marks, scale);
+    const inputs = { ...ones(R, C), dy: alike(R, C, "columns", first), w: constant([C], 1) };
+    return { inputs, scalars: { eps: EPS } };
   },
   read: inUnits("dw"),
 };
@@ -117,12 +117,14 @@ const normProjection: Layout = {
   op: "rmsnorm.backward",
   sum: "projection",
   output: "dx",
-  factors: 1,
+  factors: 2,
   sizes: { R: 5, C: LENGTH },
   terms: (sizes) => size(sizes, "C"),
   problem: (marks, scale, sizes) => {
     const [R, C] = lengths(sizes, "R", "C");
-    return normProblem(R, C, "rows", factorsOf(marks, scale).first);
+    const { first, second } = factorsOf(marks, scale);
+    const inputs = { ...ones(R, C), dy: alike(R, C, "rows", first), w: tensor(second, [C]) };
+    return { inputs, scalars: { eps: EPS } };
   },
   places: firstOfRows,
   read: inRow("dx", (x, own, C) => C * (own - x)),
