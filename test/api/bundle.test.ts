@@ -10,9 +10,10 @@ import { embeddedTexts } from "../../kernels-gpu/embed.ts";
  * stands here: maps of bits, and truth and bound at a sample, are part of the judge for browsers as well, and so is the
  * search that takes verdicts from threads, though not the threads; and refusals of sizes and misspelt names say what would do;
  * and a kernel may declare its order of summation; and power, elements that cancel and improbable errors are part of its verdict,
- * and each judged output is looked at for low precision.
+ * and each judged output is looked at for low precision;
+ * and targets that compute in float16 or state further functions.
  */
-const MOST_BYTES = 145_000;
+const MOST_BYTES = 150_000;
 
 async function bundled(entry: string, external: string[] = []): Promise<string> {
   const { outputFiles } = await build({
