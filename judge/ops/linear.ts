@@ -72,9 +72,10 @@ function aroundProducts(
   list: readonly number[],
 ): Iterable<Part<"x" | "w", "y">> {
   const [C, O] = [x.shape[1], w.shape[0]];
+  const all = upTo(C);
   return eachRow(O, list, (r, o) => {
     const c = termsOf(
-      C,
+      all,
       (k) => x.data[r * C + k],
       (k) => o.every((n) => Number.isFinite(w.data[n * C + k])),
     );
@@ -82,9 +83,21 @@ function aroundProducts(
   });
 }
 
-/** The terms of a sum that are not 0, whatever the order: adding 0 is exact, so the others decide how far it may land. */
-function termsOf(n: number, factor: (k: number) => number, isFinite: (k: number) => boolean): number[] {
-  return Array.from({ length: n }, (_, k) => k).filter((k) => factor(k) !== 0 || !isFinite(k));
+/**
+ * The terms of a sum that are not 0, whatever the order: adding 0 is exact, so the others decide how far it may land. Mostly they are `all`,
+ * a list that is there once: those of a row would be as long as a sum.
+ */
+function termsOf(
+  all: readonly number[],
+  factor: (k: number) => number,
+  isFinite: (k: number) => boolean,
+): readonly number[] {
+  const isKept = (k: number): boolean => factor(k) !== 0 || !isFinite(k);
+  return all.every(isKept) ? all : all.filter(isKept);
+}
+
+function upTo(n: number): readonly number[] {
+  return Array.from({ length: n }, (_, k) => k);
 }
 
 /** Elements of dx or of dw that lie in one row, at a time. */
@@ -101,10 +114,11 @@ function aroundGradients(
     if (profile === "lattice") allowed.data.fill(0); // exact, in any order
     return { [output]: allowed };
   };
+  const all = upTo(output === "dx" ? O : R);
   if (output === "dx") {
     return eachRow(C, list, (r, c) => {
       const o = termsOf(
-        O,
+        all,
         (k) => dy.data[r * O + k],
         (k) => c.every((n) => Number.isFinite(w.data[k * C + n])),
       );
@@ -114,7 +128,7 @@ function aroundGradients(
   }
   return eachRow(C, list, (o, c) => {
     const r = termsOf(
-      R,
+      all,
       (k) => dy.data[k * O + o],
       (k) => c.every((n) => Number.isFinite(x.data[k * C + n])),
     );
