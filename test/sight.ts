@@ -130,3 +130,22 @@ function widthOf(
   }
   return 1;
 }
+
+/** The targets of the table in docs/bounds.md. */
+export const SHOWN: readonly TargetName[] = ["ieee", "cuda", "wgsl", "metal", "matrix-units"];
+
+/** Lines of that table. Throws Error where a correct evaluation is improbable. For each output the share that the proof sees, and after an arrow what either verdict sees. */
+export function sightLines(op: string, lengths: Lengths): string[] {
+  const found = sightOf(op, lengths, 1, SHOWN);
+  if (!found.every(({ worst }) => worst <= 1)) throw new Error(`${op}: a correct evaluation is improbable`);
+  return [...new Set(found.map(({ output }) => output))].map((output) => {
+    const of = found.filter((one) => one.output === output);
+    const words = [...new Set(of.map(({ by }) => by).filter((by) => by !== ""))].join(", ");
+    const shares = of.map(({ proof, either, by }) =>
+      by === "" ? percent(proof) : `${percent(proof)} → ${percent(either)}`,
+    );
+    return `| ${[`${op} ${output}`, ...shares, words].join(" | ")} |`;
+  });
+}
+
+const percent = (share: number): string => `${Math.floor(100 * share)} %`;
