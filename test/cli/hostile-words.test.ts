@@ -196,6 +196,7 @@ const cases: Record<string, () => string[]> = {
   ],
   "a run's folder": () => ["train", "--resume", at("none")],
   "an op of which bits are mapped": () => ["invariance", hostile],
+  "an op whose order is revealed": () => ["order", hostile],
   "a configuration's name": () => ["train", "--config", hostile],
 };
 

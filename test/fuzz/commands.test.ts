@@ -19,7 +19,7 @@ afterAll(() => {
 writeFileSync("text.txt", "a text of some length, to learn from and to measure. ".repeat(20));
 writeFileSync("tasks.jsonl", '{"kind":"pass","samples":3,"correct":1}\n');
 
-/** A quick run of each command, to which a value is added; check's and invariance's end at a module that does not exist, train's at its memory. */
+/** A quick run of each command, to which a value is added; check's, invariance's and order's end at a module that does not exist, train's at its memory. */
 const quick: Readonly<Record<string, readonly string[]>> = {
   blame: [small],
   check: ["--replay", "add.forward N=3 profile=unit seed=1", "--kernel", "none.mjs"],
@@ -33,6 +33,7 @@ const quick: Readonly<Record<string, readonly string[]>> = {
   "golden verify": [".", "."],
   inspect: [small, "--no-norms"],
   invariance: ["add.forward", "--kernel", "none.mjs"],
+  order: ["linear.forward", "--kernel", "none.mjs"],
   ops: [],
   plan: ["--model", "7B"],
   tokenize: ["text"],
