@@ -67,13 +67,15 @@ export class Sources {
 
   /** `whole` are the inputs of the problem of which this one is a part. */
   constructor(
-    { operation, evaluations, target }: Pick<Emulated, "operation" | "evaluations" | "target">,
+    { operation, evaluations, target, dtype }: Pick<Emulated, "operation" | "evaluations" | "target" | "dtype">,
     problem: Problem,
     whole: Inputs,
   ) {
     this.whole = whole;
     this.operation = operation;
-    this.evaluations = evaluations;
+    // Factors that an op computes and stores in its own 16 bits are a class of their own.
+    const hasOperands = dtype !== "float32" && PRODUCT.test(operation.name);
+    this.evaluations = hasOperands ? [] : evaluations;
     this.problem = problem;
     this.target = target;
   }

@@ -94,7 +94,7 @@ const always =
   (...words: [Word, ...Word[]]) =>
   (): [Word, ...Word[]] =>
     words;
-const exactly = single(asIs, asIs);
+export const exactly = single(asIs, asIs);
 
 function each<T>(dots: Readonly<Record<string, Dot>>, of: (name: string, dot: Dot) => T): T[] {
   return Object.entries(dots).map(([name, dot]) => of(name, dot));
