@@ -1,6 +1,6 @@
 // At which share of the sampled elements of a fixture at a model's shapes an error of 1 % is seen: by the proof, or by the second verdict.
 import { type Lengths } from "../judge/at-scale.ts";
-import { outlierLimits } from "../judge/improbable/outliers.ts";
+import { inOrder, outlierLimits } from "../judge/improbable/outliers.ts";
 import { sizesOfSamples } from "../judge/improbable/samples.ts";
 import { limitOfSum, roundsToNearest, termsOf } from "../judge/improbable/sums.ts";
 import { isDrawn, longestSum } from "../judge/improbable/suspicion.ts";
@@ -102,7 +102,7 @@ function sightIn(op: string, output: string, name: TargetName, sample: Sample, l
     ? undefined
     : hasSigns
       ? (n: number) => limitOfSum(products[n]!)
-      : outlierLimits({ want, errors, bounds, sizes, others, longest, dtype: "float32" });
+      : outlierLimits({ want, errors, bounds, sizes, others, inOrder: inOrder(longest, target), dtype: "float32" });
   let [elements, proof, either, worst] = [0, 0, 0, 0];
   for (const n of others) {
     const w = Math.abs(want[n]);

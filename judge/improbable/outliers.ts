@@ -6,13 +6,17 @@
 //
 //   error > KAPPA · τ · σ · scale,   σ the deviation of the others' errors on that scale, taken from their 90 % quantile
 //
-// and error > τ · u · √n · √Σt², what even additions one after another reach with probability p, n the longest sum, and error > 1 ulp of the output. The
+// and error is beyond what even additions one after another reach with probability p, and beyond 1 ulp of the output. With rounding to nearest that is
+// τ · u · √n · √Σt², n the longest sum. Where additions may truncate, δ is not of mean 0 but between 0 and u against the sign of what it rounds, evenly: the
+// errors add up to u/2 · Σₖ |sₖ| more, and Σₖ |sₖ| ≤ √n · √Σₖ sₖ², where Σₖ sₖ² is the quadratic form of tail.ts with the trace D ≤ n²/2 · the mean square of t, and
+// exceeds 2τ·D with probability p at most (E exp(θ Σ sₖ²) ≤ (1 − 2θD)^(−1/2), and θ = ½(1 − 1/τ)/D). So in units of √Σt² it is u/2 · n · √τ more. The
 // model: on one of the scales no element of a correct kernel has a deviation KAPPA times that of the others, or it errs by n roundings to nearest; and its errors have
 // tails no heavier than those of a product of two normal numbers. It is a model of rounding and not a theorem about kernels.
 import { type DTypeName, dtypes, ulp } from "../../reference/dtype.ts";
+import type { Target } from "../../reference/targets.ts";
+import { roundsToNearest } from "./sums.ts";
 import { TAU } from "./tail.ts";
 
-const { u } = dtypes.float32;
 /** By how much the deviations of elements may differ, on one scale. */
 const KAPPA = 4;
 /** Of uniform numbers 90 % lie within 1.56 deviations, of normal ones 1.64, of products of two normal ones 1.6. */
@@ -20,6 +24,12 @@ const QUANTILE = 0.9;
 const DEVIATIONS = 1.5;
 /** Fewer elements say nothing about others. */
 const FEWEST = 64;
+
+/** What a sum of n drawn numbers errs by at most, but for that probability, if a target adds one after another: a share of √Σt². */
+export function inOrder(n: number, target: Target): number {
+  const { u } = target;
+  return TAU * u * Math.sqrt(n) + (roundsToNearest(target) ? 0 : (u / 2) * n * Math.sqrt(TAU));
+}
 
 /** The elements of an output that have a truth. */
 export interface Elements {
@@ -30,14 +40,14 @@ export interface Elements {
   readonly sizes: ArrayLike<number>;
   /** Those whose errors say what the kernel does; drawn without looking at them. */
   readonly others: readonly number[];
-  /** The most terms that a sum has. */
-  readonly longest: number;
+  /** What the longest sum errs by in the worst order, a share of √Σt². */
+  readonly inOrder: number;
   readonly dtype: DTypeName;
 }
 
 /** How far each element may lie from the truth before it is an outlier; undefined where too few elements have a bound. */
 export function outlierLimits(elements: Elements): ((n: number) => number) | undefined {
-  const { want, errors, bounds, sizes, others, longest, dtype } = elements;
+  const { want, errors, bounds, sizes, others, inOrder: worst, dtype } = elements;
   const known = others.filter((n) => bounds[n] > 0 && bounds[n] < Infinity && sizes[n] > 0);
   if (known.length < FEWEST) return undefined;
   const deviation = (scale: ArrayLike<number>): number => {
@@ -45,11 +55,10 @@ export function outlierLimits(elements: Elements): ((n: number) => number) | und
     return shares[Math.floor(QUANTILE * (shares.length - 1))] / DEVIATIONS;
   };
   const [ofBound, ofSize] = [deviation(bounds), deviation(sizes)];
-  const inOrder = TAU * u * Math.sqrt(longest);
   return (n) =>
     Math.max(
       KAPPA * TAU * ofBound * bounds[n],
-      Math.max(KAPPA * TAU * ofSize, inOrder) * sizes[n],
+      Math.max(KAPPA * TAU * ofSize, worst) * sizes[n],
       ulp(want[n], dtypes[dtype]),
     );
 }

@@ -12,7 +12,7 @@ import type { Exact } from "../exact.ts";
 import type { Profile } from "../profile.ts";
 import { Scales } from "../suspects.ts";
 import type { Terms } from "../terms.ts";
-import { outlierLimits } from "./outliers.ts";
+import { inOrder, outlierLimits } from "./outliers.ts";
 import { limitOfSum, roundsToNearest, termsOf } from "./sums.ts";
 import { MOST_TESTS, RUN, TAU } from "./tail.ts";
 
@@ -119,7 +119,10 @@ function limitsFor(
   const { target, dtype } = terms;
   const format = dtypes[dtype];
   if (products === undefined || !roundsToNearest(target)) {
-    return { limits: outlierLimits({ want, errors, bounds, sizes, others, longest, dtype }), by: "others" };
+    return {
+      limits: outlierLimits({ want, errors, bounds, sizes, others, inOrder: inOrder(longest, target), dtype }),
+      by: "others",
+    };
   }
   const limits = (n: number): number => {
     const near = CLOSER * TAU * dtypes.float32.u * Math.sqrt(longest) * sizes[n];

@@ -5,7 +5,7 @@ import { buildCase } from "../../judge/campaign.ts";
 import { choose } from "../../judge/choose.ts";
 import type { Profile } from "../../judge/profile.ts";
 import { concludeAll, withImprobable } from "../../judge/conclusion.ts";
-import { outlierLimits } from "../../judge/improbable/outliers.ts";
+import { inOrder, outlierLimits } from "../../judge/improbable/outliers.ts";
 import { limitOfSum, roundsToNearest, termsOf } from "../../judge/improbable/sums.ts";
 import { isDrawn } from "../../judge/improbable/suspicion.ts";
 import { LAMBDA, MOST_TESTS, ofFixed, ofSigned, RUN, TAU } from "../../judge/improbable/tail.ts";
@@ -18,7 +18,7 @@ import { exp } from "../../reference/elementary.ts";
 import type { Outputs } from "../../reference/operation.ts";
 import { operations } from "../../reference/ops/index.ts";
 import { normal } from "../../reference/random.ts";
-import { targets } from "../../reference/targets.ts";
+import { type Target, targets } from "../../reference/targets.ts";
 import type { Tensor } from "../../reference/tensor.ts";
 import { Float32Arithmetic, orders } from "../../zoo/arithmetic.ts";
 import { figure, sectionsOf } from "../docs/page.ts";
@@ -43,6 +43,12 @@ test("tails: the probabilities at λ and τ are those asked for, and all tests o
     expect((2 * exp(-a * (0.9 * tau))) / Math.sqrt(1 - a * a)).toBeGreaterThan(q);
   }
 });
+
+/** The number of the same sign before a normal float32 number. */
+function nextTowardsZero(x: number): number {
+  const word = new Int32Array(Float32Array.of(x).buffer);
+  return new Float32Array(Int32Array.of(word[0] - 1).buffer)[0];
+}
 
 describe("sums of products with drawn signs", () => {
   const draw = (stream: number): number[] => Array.from({ length: C }, (_, i) => Math.fround(normal(1, stream, i)));
@@ -136,7 +142,7 @@ describe("outliers", () => {
     bounds: fill(() => 1),
     sizes: fill(() => 1),
     others: fill((i) => i),
-    longest: 4096,
+    inOrder: inOrder(4096, targets.ieee),
     dtype: "float32" as const,
   };
 
@@ -150,7 +156,7 @@ describe("outliers", () => {
   test("where most err by nothing at all, an element may err by what its additions may, one after another", () => {
     const errors = fill((i) => (i % 20 === 0 ? 64 * u : 0));
     const limit = outlierLimits({ ...given, errors })!(0);
-    expect(limit).toBe(TAU * u * Math.sqrt(given.longest));
+    expect(limit).toBe(TAU * u * Math.sqrt(4096));
   });
 
   test("an element twice as large in the units of either scale may err twice as much", () => {
@@ -160,6 +166,29 @@ describe("outliers", () => {
       const limit = outlierLimits({ ...given, errors, [scale]: given[scale].with(7, 2) })!(7);
       expect(limit).toBeCloseTo(2 * base, 6);
     }
+  });
+
+  test("a truncating device may add a few elements one after another, and the others in a tree", () => {
+    // 16,384 products with even signs, each addition truncated to 24 bits.
+    const length = 16384;
+    const truncated = (x: number): number => {
+      const nearest = Math.fround(x);
+      return Math.abs(nearest) <= Math.abs(x) ? nearest : nextTowardsZero(nearest);
+    };
+    let [sum, exact, squares] = [0, 0, 0];
+    for (let k = 0; k < length; k++) {
+      const t = Math.fround(normal(3, 4, k) * normal(3, 6, k));
+      sum = truncated(sum + t);
+      exact += t;
+      squares += t * t;
+    }
+    const errors = fill((i) =>
+      i === 0 ? Math.abs(sum - exact) / Math.sqrt(squares) : 2 * u * Math.abs(normal(1, 5, i)),
+    );
+    const limit = (target: Target) =>
+      outlierLimits({ ...given, bounds: fill(() => 0.1), inOrder: inOrder(length, target), errors })!(0);
+    expect(errors[0]).toBeGreaterThan(100 * u);
+    expect(errors[0]).toBeLessThan(limit(targets.wgsl));
   });
 
   test("few elements say nothing", () => {
