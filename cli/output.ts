@@ -12,7 +12,7 @@ export interface ResultFile {
 }
 
 /** The options of files that may be "-"; every other one that names what is written refuses it. */
-const mayBeStandardOutput = new Set(["check --json", "invariance --json", "plan --json"]);
+const mayBeStandardOutput = new Set(["check --json", "invariance --json", "order --json", "plan --json"]);
 const isWritten = /^--(json|out|svg|evidence|resume)$/;
 
 let isResultOnStandardOutput = false;

@@ -39,6 +39,8 @@ test("commands that write to a file or folder", () => {
     "golden generate --out",
     "invariance --evidence",
     "invariance --json",
+    "order --evidence",
+    "order --json",
     "plan --json",
     "plan --svg",
     "tokenizer train --out",
@@ -47,7 +49,8 @@ test("commands that write to a file or folder", () => {
   ]);
 });
 
-const refused = calls.filter(({ name }) => !["check --json", "invariance --json", "plan --json"].includes(name));
+const taken = new Set(["check --json", "invariance --json", "order --json", "plan --json"]);
+const refused = calls.filter(({ name }) => !taken.has(name));
 
 test.each(refused)("$name refuses it in one line", async ({ args }) => {
   const { code, out, err } = await inProcess(args);
@@ -61,6 +64,7 @@ test.each([
     ["check", "--op", "add.forward", "--runs", "1", "--seed", "1"],
     ["op", "add.forward"],
   ],
+  [["order", "embedding.backward", "--sizes", "R=4 C=2 V=2"], ["embedding.backward"]],
   [["plan", "--model", "7B"], ["tokens"]],
 ])("%j writes JSON to standard output, and all else to standard error", async (args, words) => {
   const { code, out, err } = await inProcess([...args, "--json", "-"]);

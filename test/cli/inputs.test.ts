@@ -40,6 +40,7 @@ const read: Readonly<Record<string, (path: string) => string[]>> = {
   "inspect file": (path) => ["inspect", path],
   "invariance --kernel": (path) => ["invariance", "add", "--kernel", path],
   "invariance --target": (path) => ["invariance", "add", "--target", path],
+  "order --kernel": (path) => ["order", "linear", "--kernel", path],
   "tokenize --tokenizer": (path) => ["tokenize", "--tokenizer", path, "text"],
   "tokenizer train --text": (path) => {
     return ["tokenizer", "train", "--text", path, "--vocab-size", "300", "--out", at("out.model")];
@@ -66,6 +67,9 @@ const others = new Set([
   "invariance --json",
   "invariance op",
   "ops name",
+  "order --evidence",
+  "order --json",
+  "order op",
   "plan --json",
   "plan --svg",
   "tokenize text",

@@ -32,6 +32,15 @@ writeFileSync(
   at("kernel.mjs"),
   "export default ({ a, b }) => ({ y: { data: a.data.map((x, i) => x + b.data[i]), shape: a.shape } });",
 );
+writeFileSync(
+  at("order.mjs"),
+  `export default ({ dy, tokens }, { V }) => {
+    const C = dy.shape[1];
+    const dw = new Float32Array(V * C);
+    for (let i = 0; i < dy.data.length; i++) dw[tokens.data[Math.floor(i / C)] * C + (i % C)] += dy.data[i];
+    return { dw: { data: dw, shape: [V, C] } };
+  };`,
+);
 
 interface Writing {
   /** The command line that writes to `out` what it makes of `input`. */
@@ -67,6 +76,11 @@ const writing: Readonly<Record<string, Writing>> = {
     input: "kernel.mjs",
     isReport: true,
   },
+  "order --json": {
+    line: (out, input) => ["order", "embedding.backward", "--sizes", "R=4 C=2 V=2", "--kernel", input, "--json", out],
+    input: "order.mjs",
+    isReport: true,
+  },
   "plan --json": { line: (out) => ["plan", "--model", "7B", "--json", out], isReport: true },
   "plan --svg": { line: (out) => ["plan", "--model", "7B", "--svg", out], isReport: true },
   "tokenizer train --out": {
@@ -77,7 +91,13 @@ const writing: Readonly<Record<string, Writing>> = {
 };
 
 /** Folders with rules of their own: test/training/run-folder.test.ts, test/fixtures/replace.test.ts, test/candidates/left-overs.test.ts. */
-const folders = new Set(["train --out", "golden generate --out", "check --evidence", "invariance --evidence"]);
+const folders = new Set([
+  "train --out",
+  "golden generate --out",
+  "check --evidence",
+  "invariance --evidence",
+  "order --evidence",
+]);
 
 test("the table has every option and argument that is written", () => {
   const named = (command: Command, path: string): string[] => [
