@@ -15,6 +15,7 @@ import type { Chosen } from "../judge/choose.ts";
 import { deviceCandidate } from "../kernels-gpu/candidate.ts";
 import { UserError } from "./errors.ts";
 import { printModule } from "./check-print.ts";
+import { note } from "./output.ts";
 
 export interface Candidates {
   /** What runs, and on what. */
@@ -37,7 +38,12 @@ export async function openCandidates(
     if (exec.trim() === "")
       throw new UserError("--exec: the command is empty, expected such as --exec 'python3 mine.py'");
     const kept = evidence === undefined ? {} : { evidence };
-    const terms = { command: exec, dtype, timeout: 1000 * timeout, ...kept, ...(signal && { signal }) };
+    const said = new Set<string>();
+    const onUnkept = (why: string): void => {
+      if (!said.has(why)) note(`no files kept: ${why}`);
+      said.add(why);
+    };
+    const terms = { command: exec, dtype, timeout: 1000 * timeout, onUnkept, ...kept, ...(signal && { signal }) };
     return { where: exec, of: (operation) => startProcess({ ...terms, operation }) };
   }
   if (kernel !== undefined) return openModules(kernel, options, chosen, signal);

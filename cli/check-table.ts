@@ -10,7 +10,7 @@ import { classLines, className, isDivided } from "./check-precision.ts";
 import { missedLines } from "./check-missed.ts";
 import { verdictIn } from "./reasons.ts";
 import { tableOf } from "./table.ts";
-import { counted, number } from "./words.ts";
+import { counted, keptLines, number } from "./words.ts";
 
 /** The most ops whose sizes are printed. */
 const MOST_SIZES = 2;
@@ -216,7 +216,7 @@ export function examinationLines(
     ...notes,
   ];
   const lone = replays.slice(0, MOST_LINES).map((line) => `  touchstone check --replay ${shellWord(line)}${terms}`);
-  const same = findings.length > 0 ? [...kept(evidence), ...lone, `  ${again}`] : [];
+  const same = findings.length > 0 ? [...keptLines(evidence), ...lone, `  ${again}`] : [];
   return [...shown(op, findings, "FAIL"), ...same, ...shown(op, lines, "note")];
 }
 
@@ -238,11 +238,7 @@ export function failureLines({ replay, message, worst, evidence }: Failure, term
   const again = `  touchstone check --replay ${shellWord(replay)}${terms}`;
   const isSaid = worst !== undefined || message.includes("--sizes");
   const supported = isSaid ? [] : ["  if the kernel does not support these sizes, --sizes states those that it does"];
-  return [`FAIL ${replay}`, `  ${message}`, ...supported, ...kept(evidence), again];
-}
-
-function kept(evidence: string | undefined): string[] {
-  return evidence === undefined ? [] : [`  files kept in ${evidence}`];
+  return [`FAIL ${replay}`, `  ${message}`, ...supported, ...keptLines(evidence), again];
 }
 
 /** A word of a shell's command line. */

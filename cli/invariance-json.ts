@@ -48,7 +48,8 @@ export function invarianceJson(run: InvarianceRun): string {
 }
 
 function kernelJson({ op, conclusion, isInterrupted, isRepeatable, ...rest }: Invariance) {
-  const { maps, findings, untried, runs, ms } = rest;
+  const { maps, findings, evidence, untried, runs, ms } = rest;
   const repeatable = isRepeatable ?? null;
-  return { op, ...conclusion, interrupted: isInterrupted, repeatable, runs, ms, maps, findings, untried };
+  const kept = evidence === undefined ? {} : { evidence };
+  return { op, ...conclusion, interrupted: isInterrupted, repeatable, runs, ms, maps, findings, ...kept, untried };
 }

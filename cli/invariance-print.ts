@@ -5,13 +5,13 @@ import { type BitMap, rangesInWords, spanOf } from "../judge/invariance/map.ts";
 import type { InvarianceRun } from "./invariance-json.ts";
 import { verdictIn } from "./reasons.ts";
 import { folded } from "./table.ts";
-import { counted } from "./words.ts";
+import { counted, keptLines } from "./words.ts";
 
 const MOST_FINDINGS = 6;
 
 /** What is known of one op: first what changes bits, then what does not. */
 export function mapLines(result: Invariance, { options, seed }: InvarianceRun): string[] {
-  const { op, maps, findings, conclusion, isInterrupted, ms, runs } = result;
+  const { op, maps, findings, evidence, conclusion, isInterrupted, ms, runs } = result;
   const changed = maps.filter(({ same, differing }) => same === false || (same === undefined && differing > 0));
   const same = maps.filter((map) => !changed.includes(map));
   const verdict = verdictIn(conclusion.verdict, isInterrupted);
@@ -23,6 +23,7 @@ export function mapLines(result: Invariance, { options, seed }: InvarianceRun): 
     ...sameLines(same, options.nondeterministic === true),
     ...shown,
     ...more,
+    ...keptLines(evidence),
     ...(findings.length === 0
       ? []
       : [`  touchstone invariance ${op} --seed ${seed} with the same options shows it again`]),

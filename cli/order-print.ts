@@ -4,15 +4,16 @@ import type { Found } from "../judge/orders/reveal.ts";
 import { declarable, treeInWords, widthOf } from "../judge/orders/words.ts";
 import { depthOf } from "../reference/sum-tree.ts";
 import { folded } from "./table.ts";
-import { counted } from "./words.ts";
+import { counted, keptLines } from "./words.ts";
 
 /** What is known of one op's sums. */
-export function orderLines({ op, verdict, sums, untried, findings, runs, ms }: Orders): string[] {
+export function orderLines({ op, verdict, sums, untried, findings, evidence, runs, ms }: Orders): string[] {
   return [
     `${op}: ${verdict}, ${counted(runs, "run")}, ${(ms / 1000).toFixed(1)} s`,
     ...sums.flatMap(sumLines),
     ...Object.entries(untried).flatMap(([sum, why]) => folded(`  ${sum}: `, `not revealed: ${why}`)),
     ...findings.flatMap((finding) => folded(`FAIL ${op}: `, finding)),
+    ...keptLines(evidence),
     ...sums.flatMap(({ sum, findings: own }) => own.flatMap((finding) => folded(`FAIL ${op} ${sum}: `, finding))),
   ];
 }

@@ -8,6 +8,7 @@ import type { DTypeName } from "../../reference/dtype.ts";
 import { type Inputs, type Operation, type Outputs, storageOf } from "../../reference/operation.ts";
 import { sizeOf, type Tensor } from "../../reference/tensor.ts";
 import { FormatError } from "../../formats/error.ts";
+import { messageLine } from "../../formats/printable.ts";
 import { piecesOf } from "../../formats/bytes.ts";
 import { openInput } from "../../formats/input.ts";
 import { type DType, encodeSafetensors, openSafetensors, writeSafetensors } from "../../formats/safetensors.ts";
@@ -36,15 +37,22 @@ export class CaseFiles {
   private readonly operation: Operation;
   private readonly dtype: DTypeName;
   private readonly evidence: string | undefined;
+  private readonly onUnkept: (why: string) => void;
   private folder: { readonly path: string; readonly inode: number } | undefined;
   private paths: CasePaths | undefined;
   private written: Parameters<typeof encodeSafetensors>[0] = new Map();
   private kept: string | undefined;
 
-  constructor(operation: Operation, dtype: DTypeName, evidence: string | undefined) {
+  constructor(
+    operation: Operation,
+    dtype: DTypeName,
+    evidence: string | undefined,
+    onUnkept: (why: string) => void = () => {},
+  ) {
     this.operation = operation;
     this.dtype = dtype;
     this.evidence = evidence;
+    this.onUnkept = onUnkept;
   }
 
   /** Writes the inputs of a case; the files of the one before are removed. Throws FormatError where there is no room for them. */
@@ -135,21 +143,26 @@ export class CaseFiles {
       throw new FormatError(tmpdir(), `has room for ${room} bytes, expected ${needed} for a case's outputs`);
   }
 
-  /** A copy of the folder, with files of an earlier case in place of the last one's if it is given; undefined if there is no room for it. */
+  /**
+   * A copy of the folder, with files of an earlier case in place of the last one's if it is given; undefined if there is no room for it,
+   * which `onUnkept` gets in words.
+   */
   keep(earlier?: Answered): string | undefined {
-    if (earlier !== undefined && !this.hasWritten(earlier)) return undefined;
-    if (this.kept !== undefined) rmSync(this.kept, { recursive: true, force: true });
-    this.kept = this.folder && keepEvidence(this.folder.path, this.operation.name, this.evidence);
+    try {
+      if (earlier !== undefined) this.rewrite(earlier);
+      if (this.kept !== undefined) rmSync(this.kept, { recursive: true, force: true });
+      this.kept = undefined;
+      this.kept = this.folder && keepEvidence(this.folder.path, this.operation.name, this.evidence);
+    } catch (error) {
+      this.onUnkept(messageLine((error as Error).message));
+      return undefined;
+    }
     return this.kept;
   }
 
-  private hasWritten({ inputs, outputs }: Answered): boolean {
-    try {
-      writeSafetensors(this.write("earlier", inputs).outputs, this.contentOf(outputs), this.metadata);
-      return true;
-    } catch {
-      return false; // no room
-    }
+  private rewrite({ inputs, outputs }: Answered): void {
+    const { outputs: path } = this.write("earlier", inputs);
+    writeSafetensors(path, this.contentOf(outputs), this.metadata);
   }
 
   remove(): void {

@@ -22,6 +22,8 @@ export interface ProcessOptions {
   readonly signal?: AbortSignal;
   /** Where the files of a failing case are kept for good; by default in the temporary folder, within a limit. */
   readonly evidence?: string;
+  /** Called with the reason where there is no room for these files. */
+  readonly onUnkept?: (why: string) => void;
 }
 
 /** A shell's statuses for a command that it does not find, or may not run (POSIX, Shell Command Language, 2.8.2). */
@@ -34,7 +36,7 @@ const notExecutable = 126;
  */
 export function startProcess(options: ProcessOptions): Candidate {
   const { command, operation, dtype, timeout, signal } = options;
-  const files = new CaseFiles(operation, dtype, options.evidence);
+  const files = new CaseFiles(operation, dtype, options.evidence, options.onUnkept);
   const float32Outputs = Object.keys(operation.outputs).filter(
     (name) => storageOf(operation, name, dtype) === "float32",
   );

@@ -20,6 +20,7 @@ import { join } from "node:path";
 import { readAt } from "../../formats/bytes.ts";
 import { makeFolder } from "../../formats/folder.ts";
 import { leftOvers, removeLeftOvers, temporaryName } from "../../formats/owner.ts";
+import { asFormatError } from "../../formats/system-error.ts";
 
 const FILES = "touchstone-files-";
 const EVIDENCE = "touchstone-evidence-";
@@ -58,18 +59,18 @@ const MOST_FILES = 100;
 const MOST_COPIED_BYTES = 2 ** 28;
 
 /**
- * A copy of a candidate's folder, plain files only and within a limit, in `into` or else in the temporary folder; undefined if there is no room
- * for it. The caller may replace it by a later copy.
+ * A copy of a candidate's folder, plain files only and within a limit, in `into` or else in the temporary folder. The caller may replace
+ * it by a later copy. Throws FormatError if there is no room for it, and leaves nothing then.
  */
-export function keepEvidence(folder: string, op: string, into?: string): string | undefined {
+export function keepEvidence(folder: string, op: string, into?: string): string {
   let copy: string | undefined;
   try {
     copy = into === undefined ? made(join(tmpdir(), temporaryName(EVIDENCE))) : numbered(into, op);
     copyFiles(folder, copy);
     return copy;
-  } catch {
+  } catch (error) {
     if (copy !== undefined) rmSync(copy, { recursive: true, force: true });
-    return undefined;
+    throw asFormatError(error, into ?? tmpdir(), "takes no files of a failing case", "a folder with room");
   }
 }
 

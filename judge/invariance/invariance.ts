@@ -37,6 +37,8 @@ export interface Invariance {
   readonly conclusion: Conclusion;
   readonly maps: readonly BitMap[];
   readonly findings: readonly string[];
+  /** Where the files are of the run that failed. */
+  readonly evidence?: string;
   /** Families for which there was no time, and those that the sizes leave no steps. */
   readonly untried: readonly string[];
   /** Whether anything of the op can be compared. */
@@ -74,7 +76,10 @@ export async function invarianceOf(
       await closing(limited); // the judge's own error is the one to report
       throw error;
     }
-    if (!isStop(error)) survey.findings.push(`${inWords(sizes)}: ${failureLine(limited, error)}; ${STATES}`);
+    if (!isStop(error)) {
+      survey.findings.push(`${inWords(sizes)}: ${failureLine(limited, error)}; ${STATES}`);
+      survey.keep();
+    }
   }
   const complaint = await closing(limited);
   const findings = [...survey.findings, ...survey.caller.complaints, ...(complaint === undefined ? [] : [complaint])];
@@ -93,6 +98,7 @@ export async function invarianceOf(
     }),
     maps,
     findings,
+    ...(survey.evidence === undefined ? {} : { evidence: survey.evidence }),
     untried: survey.untried(),
     hasFamilies: groups.length > 0,
     ...(isRepeatable === undefined ? {} : { isRepeatable }),
@@ -109,6 +115,7 @@ class Survey {
   readonly maps: BitMap[] = [];
   readonly findings: string[] = [];
   isRepeatable: boolean | undefined;
+  evidence: string | undefined;
   private readonly plan: Plan;
   private readonly grounds: Grounds;
   private readonly left: string[] = [];
@@ -146,8 +153,14 @@ class Survey {
     } catch (error) {
       if (isJudges(error)) throw error;
       this.findings.push(`${inWords(sizes)}: ${failureLine(this.caller.trial.candidate, error)}; ${STATES}`);
+      this.keep();
       return true;
     }
+  }
+
+  /** Keeps the files of the last run, which failed. */
+  keep(): void {
+    this.evidence = this.caller.trial.candidate.keep?.();
   }
 
   /** What was left out, a line each. */
@@ -163,6 +176,7 @@ class Survey {
       return;
     }
     const map = await mapOf(family, this.caller);
+    if (map.failure !== undefined) this.keep();
     if (map.compared > 0) this.maps.push(map);
     if (map.untried.length > 0) this.left.push(`${name}: ${counts} ${stepsInWords(map.untried)}`);
     append(this.findings, findingsIn(map, this.plan.bitwise));

@@ -32,6 +32,8 @@ export interface Orders {
   readonly untried: Readonly<Record<string, string>>;
   /** What is found of the candidate apart from its sums. */
   readonly findings: readonly string[];
+  /** Where the files are of the run that failed. */
+  readonly evidence?: string;
   readonly runs: number;
   readonly ms: number;
 }
@@ -47,6 +49,8 @@ export interface Plan {
 
 /** More terms take too many runs, and more numbers too much memory. */
 const MOST_TERMS = 1 << 16;
+const INTERRUPTED = "interrupted";
+const OUT_OF_TIME = "the budget ran out before its order was known";
 
 /** Reveals the order of each sum of an op, and closes the candidate. Throws what the judge itself throws. */
 export async function ordersOf({ operation }: Chosen, candidate: Candidate, plan: Plan): Promise<Orders> {
@@ -55,6 +59,7 @@ export async function ordersOf({ operation }: Chosen, candidate: Candidate, plan
   const limited = new Limited(candidate, deadline);
   const start = deadline.now();
   const untried: Record<string, string> = {};
+  let [runs, evidence]: [number, string | undefined] = [0, undefined];
   const [sums, findings]: [SumOfOp[], string[]] = [[], []];
   for (const name of Object.keys(operation.sums)) {
     const why = notRevealed[`${operation.name} ${name}`];
@@ -76,7 +81,10 @@ export async function ordersOf({ operation }: Chosen, candidate: Candidate, plan
         candidate: limited,
         dtype,
         sizes,
-        onRun: () => onRun?.(k / own.length),
+        onRun: () => {
+          runs++;
+          onRun?.(k / own.length);
+        },
       });
       sums.push({ sum: layout.sum, output: layout.output, sizes, terms, ...revealed });
     }
@@ -86,17 +94,19 @@ export async function ordersOf({ operation }: Chosen, candidate: Candidate, plan
       throw error;
     }
     const left = own.filter(({ sum }) => untried[sum] === undefined && !sums.some((one) => one.sum === sum));
-    if (isStop(error)) for (const { sum } of left) untried[sum] = deadline.isInterrupted ? "interrupted" : "budget";
-    else
+    if (isStop(error)) for (const { sum } of left) untried[sum] = deadline.isInterrupted ? INTERRUPTED : OUT_OF_TIME;
+    else {
       findings.push(
         `${left[0]?.sum ?? "the sum"}: ${failureLine(limited, error)}; --sizes states the sizes that a kernel supports`,
       );
+      evidence = limited.keep();
+    }
   }
   const complaint = await closing(limited);
   if (complaint !== undefined) findings.push(complaint);
   const { verdict, reasons } = concluded(operation.name, own.length, sums, findings, untried);
-  const runs = sums.reduce((n, sum) => n + sum.runs, 0);
-  return { op: operation.name, verdict, reasons, sums, untried, findings, runs, ms: deadline.now() - start };
+  const kept = evidence === undefined ? {} : { evidence };
+  return { op: operation.name, verdict, reasons, sums, untried, findings, ...kept, runs, ms: deadline.now() - start };
 }
 
 /** The sizes of each op, as people write them. Throws RangeError. */
@@ -116,7 +126,7 @@ function concluded(
   if (findings.length > 0 || sums.some((sum) => sum.findings.length > 0)) return { verdict: "FAIL", reasons: [] };
   const reasons = sums.flatMap(({ sum, reason }) => (reason === undefined ? [] : [`${op} ${sum}: ${reason}`]));
   const stopped = Object.entries(untried).flatMap(([sum, why]) =>
-    ["interrupted", "budget"].includes(why) ? [`${op} ${sum}: ${why}`] : [],
+    why === INTERRUPTED || why === OUT_OF_TIME ? [`${op} ${sum}: ${why}`] : [],
   );
   const none = of === 0 || sums.length + stopped.length === 0 ? [`${op}: no sum was tried`] : [];
   const all = [...reasons, ...stopped, ...none];

@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { hasEnded, ownerIn, removeLeftOvers, temporaryName, thisProcess } from "../../formats/owner.ts";
 import { limitEvidence } from "../../judge/candidates/scratch.ts";
+import { inProcess } from "../cli/in-process.ts";
 import { cli, root } from "../command.ts";
 
 const { TMPDIR } = process.env;
@@ -101,4 +102,23 @@ test("check: a killed run's files are gone after the next; --evidence is kept", 
   expect(await ended(failing)).toBe(1);
   expect(readdirSync(temporary)).toEqual([]);
   expect(readdirSync(kept)).toEqual([expect.stringMatching(/^add\.forward-\d+$/)]);
+});
+
+test("order and invariance keep the files of a run that failed, and say where", async () => {
+  const kept = join(folder, "kept");
+  const failing = ["linear.forward", "--exec", "exit 7", "--evidence", kept];
+  for (const command of ["order", "invariance"]) {
+    const { code, out } = await inProcess([command, ...failing]);
+    expect([code, out]).toEqual([1, expect.stringMatching(/ {2}files kept in .*linear\.forward-\d\n/)]);
+  }
+  expect(readdirSync(kept)).toEqual(["linear.forward-1", "linear.forward-2"]);
+});
+
+test("where there is no room for --evidence, a line says that nothing is kept, and why", async () => {
+  const kept = join(folder, "kept");
+  const exec = `rm -r '${kept}'; echo > '${kept}'; exit 7`;
+  const { code, out, err } = await inProcess(["check", "--op", "add.forward", "--exec", exec, "--evidence", kept]);
+  expect([code, out]).toEqual([1, expect.not.stringContaining("files kept")]);
+  const lines = err.split("\n").filter((line) => line.startsWith("no files kept: "));
+  expect(lines).toEqual([expect.stringMatching(/kept: cannot hold files, .*, expected a writable folder$/)]);
 });

@@ -248,6 +248,6 @@ test("an op's sums: a failure is a finding, and a budget leaves the rest out", a
   const spent = new Deadline({ seconds: 0 });
   expect(await ordersOf(chosen, failing, { ...plan, deadline: spent })).toMatchObject({
     verdict: "inconclusive",
-    untried: { dx: "budget", dw: "budget" },
+    untried: { dx: expect.stringContaining("budget"), dw: expect.stringContaining("budget") },
   });
 });
