@@ -4,9 +4,10 @@ import { readJson } from "../formats/input.ts";
 import type { DTypeName } from "../reference/dtype.ts";
 import { customTarget } from "../reference/custom-target.ts";
 import type { Operation } from "../reference/operation.ts";
+import { operations } from "../reference/ops/index.ts";
 import { type Target, targets } from "../reference/targets.ts";
 import { declaredOrder, declareSums, parseSums } from "../judge/sums.ts";
-import { checkArithmetic, declareStores, parseStores } from "../judge/terms.ts";
+import { checkArithmetic, checkStores, declareStores, parseStores } from "../judge/terms.ts";
 import { checkTree, type SumTree } from "../reference/sum-tree.ts";
 import { UserError } from "./errors.ts";
 
@@ -40,9 +41,13 @@ export interface TermsGiven {
   readonly dtype?: DTypeName;
 }
 
-/** The target, where the ops and the dtype suit its arithmetic. */
+/** The target, where the ops and the dtype suit its arithmetic, and some op has each intermediate that it says is stored low. */
 export function suiting(target: Target, chosen: Iterable<Operation>, dtype?: DTypeName): Target {
-  return refusing(`--target ${target.name}`, () => checkArithmetic(target, [...chosen], dtype));
+  const own = [...chosen];
+  return refusing(`--target ${target.name}`, () => {
+    checkStores(target.stores ?? {}, own, [...operations.values()]); // a file serves many ops
+    return checkArithmetic(target, own, dtype);
+  });
 }
 
 /** The target with what the kernels declare: "P=bfloat16,x=tf32" and "dx=blocked:64,dw=pairwise". Each name must be one of some chosen op. */

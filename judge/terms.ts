@@ -35,18 +35,26 @@ export function parseStores(list: string): Stores {
  * or a format is unknown.
  */
 export function declareStores(target: Target, stores: Stores, operations: readonly Operation[]): Target {
-  const known = new Set(operations.flatMap((op) => [...Object.keys(op.stores), ...floatInputs(op)]));
-  for (const [name, format] of Object.entries(stores)) {
-    if (!known.has(name)) {
-      throw new RangeError(
-        `${quote(name)} is not an intermediate or input of these ops, expected one of ${[...known].join(", ")}`,
-      );
-    }
+  checkStores(stores, operations);
+  for (const format of Object.values(stores)) {
     if (!Object.hasOwn(formats, format)) {
       throw new RangeError(`${quote(format)} is not a format, expected one of ${Object.keys(formats).join(", ")}`);
     }
   }
   return { ...target, stores: { ...target.stores, ...stores } };
+}
+
+/** Throws RangeError where a name is neither a store nor an input of one of the ops, or of `others`. */
+export function checkStores(stores: Stores, operations: readonly Operation[], others: readonly Operation[] = []): void {
+  const namesOf = (list: readonly Operation[]): Set<string> =>
+    new Set(list.flatMap((op) => [...Object.keys(op.stores), ...floatInputs(op)]));
+  const [known, also] = [namesOf(operations), namesOf(others)];
+  for (const name of Object.keys(stores)) {
+    if (known.has(name) || also.has(name)) continue;
+    throw new RangeError(
+      `${quote(name)} is not an intermediate or input of these ops, expected one of ${[...known].join(", ")}`,
+    );
+  }
 }
 
 function floatInputs({ inputs, integers }: Operation): string[] {

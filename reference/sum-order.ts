@@ -19,6 +19,7 @@
 // magnitudes of all K + 1 numbers, and a term passes through up to ⌈n / K⌉ of these.
 import type { Target } from "./targets.ts";
 import { depthOf, type SumTree } from "./sum-tree.ts";
+import { counted } from "./words.ts";
 
 /**
  * An order of summation that a kernel declares: runs of `terms` in turn and then their sums (blocked), a binary tree over runs of up to
@@ -39,7 +40,8 @@ export type SumOrder =
 
 /** How an order is written: "blocked:64". */
 export function inWords(order: SumOrder): string {
-  if (order.kind === "tree") return `a tree of ${order.tree.terms} terms`;
+  if (order.kind === "tree")
+    return `a tree of ${counted(order.tree.terms, "term")} (any order where a sum has another number)`;
   if (order.kind === "depth") return `depth:${order.additions}`;
   return order.kind === "pairwise" && order.terms === 1 ? "pairwise" : `${order.kind}:${order.terms}`;
 }

@@ -8,6 +8,7 @@
 // It never exceeds Σ over the additions of u · (Σ |t| of their leaves) · (1 + γ), and is less where terms cancel, since the tree says which
 // ones do. An addition of m > 2 numbers is m − 1 additions in any order; a matrix unit loses u / 2 of Σ |numbers| at each of m alignments
 // and at the truncation of their sum (targets.ts).
+import { shown } from "./shown.ts";
 import type { Target } from "./targets.ts";
 
 /**
@@ -32,7 +33,7 @@ export const MOST_LEAVES = 1 << 20;
 export function checkTree(tree: unknown): asserts tree is SumTree {
   const { terms, additions } = (tree ?? {}) as Partial<SumTree>;
   if (!Number.isSafeInteger(terms) || terms! < 1 || terms! > MOST_LEAVES)
-    throw new RangeError(`terms: got ${String(terms)}, expected a whole number from 1 to ${MOST_LEAVES}`);
+    throw new RangeError(`terms: got ${shown(terms)}, expected a whole number from 1 to ${MOST_LEAVES}`);
   if (!Array.isArray(additions) || additions.length >= Math.max(2, terms!))
     throw new TypeError(`additions: expected a list of at most ${terms! - 1} lists of numbers`);
   const used = new Uint8Array(terms! + additions.length);
@@ -42,7 +43,7 @@ export function checkTree(tree: unknown): asserts tree is SumTree {
       throw new TypeError(`${where}: expected a list of two numbers or more`);
     for (const i of parts) {
       if (!Number.isSafeInteger(i) || i < 0 || i >= terms! + k)
-        throw new RangeError(`${where}: got ${String(i)}, expected a whole number from 0 to ${terms! + k - 1}`);
+        throw new RangeError(`${where}: got ${shown(i)}, expected a whole number from 0 to ${terms! + k - 1}`);
       if (used[i]++ > 0) throw new RangeError(`${where}: ${i} is added a second time, expected once`);
     }
   }

@@ -73,7 +73,8 @@ test("sums of another length have the bound of any order", () => {
 });
 
 test.each<[unknown, RegExp]>([
-  [null, /^terms: got undefined/],
+  [null, /^terms: got nothing/],
+  [{ terms: "4", additions: [] }, /^terms: got "4", expected a whole number from 1 to/],
   [{ terms: 0, additions: [] }, /^terms: got 0, expected a whole number from 1 to/],
   [{ terms: 3, additions: 5 }, /^additions: expected a list of at most 2 lists/],
   [

@@ -1,5 +1,6 @@
 // What a target file can say, and docs/targets.md: its examples load, its tables list every field, and functions with an absolute error are judged.
 import { describe, expect, test } from "vitest";
+import { suiting } from "../cli/terms.ts";
 import { judgeRows } from "../judge/ops/index.ts";
 import type { Problem } from "../judge/case.ts";
 import { judgeOutputs } from "../judge/verdict.ts";
@@ -195,4 +196,13 @@ describe("an exponential that stops at 2⁻¹²⁷", () => {
     expect(errorsOf(-40).every((error) => error < Infinity)).toBe(true);
     expect(errorsOf(-60)).toEqual([Infinity, Infinity]);
   });
+});
+
+test("an intermediate that no op has is refused, and one of another op is not", () => {
+  const storing = (name: string): Target => customTarget({ ...example, stores: { [name]: "bfloat16" } });
+  const swiglu = [operations.get("swiglu.forward")!];
+  expect(suiting(storing("P"), swiglu).stores).toEqual({ P: "bfloat16" });
+  expect(() => suiting(storing("p"), swiglu)).toThrow(
+    /^--target my-device: "p" is not an intermediate or input of these ops, expected one of .*gate, up$/,
+  );
 });

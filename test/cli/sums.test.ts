@@ -59,7 +59,7 @@ describe("refused in one line", () => {
     ],
     ["empty", {}, "", /empty\.json: has no tree, expected one, as `touchstone order --json` writes it/],
     ["null", null, "", /null\.json: has no tree/],
-    ["strange", { kernels: [null, { sums: [{ sum: "y", trees: [null] }] }] }, "", /terms: got undefined/],
+    ["strange", { kernels: [null, { sums: [{ sum: "y", trees: [null] }] }] }, "", /terms: got nothing/],
     ["others", report(["dx", pair], ["dw", pair]), "", /has 2 trees, expected one of a sum, such as dx=tree:FILE/],
     ["places", report(["y", pair, pair]), "y=", /has 2 trees of y, expected one, as/],
     ["dx", report(["dx", pair]), "y=", /has no tree of y, expected/],
@@ -132,7 +132,7 @@ describe("in code", () => {
 
   test.each<[unknown, RegExp]>([
     [5, /^terms\.sums: got 5, expected a text such as "blocked:64", or an object of sums$/],
-    [{ y: 5 }, /^terms\.sums: terms: got undefined, expected a whole number/],
+    [{ y: 5 }, /^terms\.sums: terms: got nothing, expected a whole number/],
     [{ z: "pairwise" }, /^terms\.sums: "z" is not a sum of these ops, .*expected one of y$/],
     ["tree:a.json", /^terms\.sums: "tree:a\.json": expected the tree itself, \{ terms, additions \}$/],
     [{ y: { terms: 2, additions: [] } }, /^terms\.sums: additions: 0 is never added, expected once$/],
@@ -167,7 +167,9 @@ describe("touchstone order", () => {
       trees: [{ words: "24 terms in turn", depth: 23, atOnce: 2 }],
     });
     const checked = await check("linear.forward", `tree:${json}`, "--sizes", "R<=2 O<=3 C=24");
-    expect(checked.out).toMatch(/within its bound under the declared order a tree of 24 terms/);
+    expect(checked.out).toMatch(
+      /within its bound under the declared order a tree of 24 terms \(any order where a sum has another number\)/,
+    );
     expect(checked.code).toBe(0);
   });
 
