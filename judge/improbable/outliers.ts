@@ -12,6 +12,10 @@
 // exceeds 2τ·D with probability p at most (E exp(θ Σ sₖ²) ≤ (1 − 2θD)^(−1/2), and θ = ½(1 − 1/τ)/D). So in units of √Σt² it is u/2 · n · √τ more. The
 // model: on one of the scales no element of a correct kernel has a deviation KAPPA times that of the others, or it errs by n roundings to nearest; and its errors have
 // tails no heavier than those of a product of two normal numbers. It is a model of rounding and not a theorem about kernels.
+//
+// The truth is no yardstick where it cancels: a query that sees one key has the weight 1, so dP − D and its dq are 0, and yet a kernel that adds dP and D in
+// two orders is off there by roundings of both. With few terms such an element has a small bound too, and a kernel that computes other tiles in float64 would make it an
+// outlier. So √Σt² is taken for no less than the share of the bound that it typically is, and an element whose truth is KAPPA times smaller than that is not held to any limit.
 import { type DTypeName, dtypes, ulp } from "../../reference/dtype.ts";
 import type { Target } from "../../reference/targets.ts";
 import { roundsToNearest } from "./sums.ts";
@@ -55,10 +59,15 @@ export function outlierLimits(elements: Elements): ((n: number) => number) | und
     return shares[Math.floor(QUANTILE * (shares.length - 1))] / DEVIATIONS;
   };
   const [ofBound, ofSize] = [deviation(bounds), deviation(sizes)];
-  return (n) =>
-    Math.max(
+  const sizesToBounds = known.map((n) => sizes[n] / bounds[n]).toSorted((a, b) => a - b);
+  const typical = sizesToBounds[sizesToBounds.length >> 1];
+  return (n) => {
+    const expected = typical * bounds[n];
+    if (!(KAPPA * sizes[n] >= expected)) return Infinity;
+    return Math.max(
       KAPPA * TAU * ofBound * bounds[n],
-      Math.max(KAPPA * TAU * ofSize, worst) * sizes[n],
+      Math.max(KAPPA * TAU * ofSize, worst) * Math.max(sizes[n], expected),
       ulp(want[n], dtypes[dtype]),
     );
+  };
 }

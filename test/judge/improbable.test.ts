@@ -168,6 +168,18 @@ describe("outliers", () => {
     }
   });
 
+  test("an element whose truth cancels is none, whatever the others err", () => {
+    // dq of the first query, which sees one key: dP − D is 0, and float32 leaves a rounding of dP. All others are rounded once, from float64.
+    const errors = fill((i) => (i === 0 ? 2 ** -24 : 2 ** -26 * Math.abs(normal(1, 7, i))));
+    const bounds = fill((i) => (i === 0 ? 2 ** -20 : 2 ** -10));
+    const want = given.want.with(0, 0);
+    const limitAt = (size: number) =>
+      outlierLimits({ ...given, want, bounds, sizes: given.sizes.with(0, size), errors })!(0);
+    for (const size of [0, 2 ** -60, 2 ** -20]) expect(errors[0]).toBeLessThan(limitAt(size));
+    // The same with terms of the size that its bound suggests, and an error of as much as its bound.
+    expect(limitAt(2 ** -10)).toBeLessThan(bounds[0]);
+  });
+
   test("a truncating device may add a few elements one after another, and the others in a tree", () => {
     // 16,384 products with even signs, each addition truncated to 24 bits.
     const length = 16384;
