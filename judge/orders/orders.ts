@@ -1,17 +1,21 @@
 // The orders of all sums of one op.
 import type { Candidate } from "../../reference/candidate.ts";
 import type { DTypeName } from "../../reference/dtype.ts";
+import type { Operation } from "../../reference/operation.ts";
 import { failureLine } from "../candidates/result.ts";
 import { Limited } from "../candidates/limited.ts";
+import { numbersOfCase } from "../case-memory.ts";
 import type { Sizes } from "../case.ts";
 import { closing } from "../check.ts";
 import type { Chosen } from "../choose.ts";
 import type { Word } from "../conclusion.ts";
 import { type Deadline, isStop } from "../deadline.ts";
 import { parseSizes } from "../sizes/language.ts";
+import { models } from "../sizes/model.ts";
 import { SizeRule } from "../sizes/rule.ts";
 import { isJudges } from "../verdict.ts";
 import { type Revealed, reveal } from "./reveal.ts";
+import type { Layout } from "./layout.ts";
 import { layouts, notRevealed } from "./layouts.ts";
 
 /** One sum. */
@@ -49,6 +53,7 @@ export interface Plan {
 
 /** More terms take too many runs, and more numbers too much memory. */
 const MOST_TERMS = 1 << 16;
+const MOST_NUMBERS = 2 ** 27;
 const INTERRUPTED = "interrupted";
 const OUT_OF_TIME = "the budget ran out before its order was known";
 
@@ -109,11 +114,28 @@ export async function ordersOf({ operation }: Chosen, candidate: Candidate, plan
   return { op: operation.name, verdict, reasons, sums, untried, findings, ...kept, runs, ms: deadline.now() - start };
 }
 
-/** The sizes of each op, as people write them. Throws RangeError. */
+/** The sizes of each op, as people write them. Throws RangeError where they are wrong or too large. */
 export function rulesOf(chosen: readonly Chosen[], text: string | undefined): SizeRule[] {
+  const model = text?.split(/\s+/).find((word) => Object.hasOwn(models, word));
+  if (model !== undefined) throw new RangeError(`sizes: ${model} is a model, expected sizes such as 'C=4096 R=1'`);
   const known = [...new Set(chosen.flatMap(({ spec }) => Object.keys(spec.sizes)))];
   const terms = text === undefined ? [] : parseSizes(text, known);
-  return chosen.map(({ operation, spec }) => new SizeRule(operation, spec, terms));
+  return chosen.map(({ operation, spec }) => {
+    const rule = new SizeRule(operation, spec, terms);
+    for (const layout of layouts.filter(({ op }) => op === operation.name)) checkNumbers(operation, layout, rule);
+    return rule;
+  });
+}
+
+/** Throws RangeError where a run would have more numbers than the judge holds. */
+function checkNumbers(operation: Operation, { sum, sizes }: Layout, rule: SizeRule): void {
+  const nearest = rule.nearest(sizes);
+  const numbers = numbersOfCase(operation, nearest);
+  if (numbers <= MOST_NUMBERS) return;
+  const words = Object.entries(nearest).map(([name, value]) => `${name}=${value}`);
+  throw new RangeError(
+    `sizes: ${operation.name} ${sum}: ${words.join(" ")} has ${numbers.toExponential(1)} numbers, expected at most ${MOST_NUMBERS.toExponential(1)}`,
+  );
 }
 
 function concluded(

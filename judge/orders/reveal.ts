@@ -50,6 +50,10 @@ const MOST_TREES = 4;
 const CHECKS = 32;
 /** So often answers of no tree are asked for again, with another M or fewer units at a time. */
 const MOST_REFUSED = 3;
+/** Answers that are asked for again where they fit no tree. */
+const ASKED_AGAIN = 8;
+/** Bytes of answers that are remembered. */
+const MOST_REMEMBERED = 2 ** 30;
 /** Terms that a finding lists. */
 const MOST_LISTED = 8;
 /** What fewer units than terms are counted at a time, where the formats of sums or outputs hold no larger number. */
@@ -63,6 +67,10 @@ export async function reveal(asked: Asked): Promise<Revealed> {
   for (const manner of asker.manners()) {
     if (!(await asker.works(manner))) continue;
     const tried = await treesOf(asker).catch(reasonOf);
+    if (tried.reason !== undefined && (await asker.differs())) {
+      found = { ...nothing, reason: "two runs on the same inputs differ, so their answers are those of no tree" };
+      break;
+    }
     found = tried.reason === undefined ? tried : (found ?? tried);
     if (tried.reason === undefined || ++asker.refused === MOST_REFUSED) break;
   }
@@ -164,8 +172,19 @@ class Asker {
       marks[Math.min(i, j)] = PLUS;
       marks[Math.max(i, j)] = MINUS;
     });
+    if ((this.known.size + 1) * sums.length * 8 > MOST_REMEMBERED) this.known.clear();
     this.known.set(key, sums);
     return sums;
+  }
+
+  /** Whether the last answers are others when they are asked for again. */
+  async differs(): Promise<boolean> {
+    for (const [key, sums] of [...this.known].slice(-ASKED_AGAIN)) {
+      this.known.delete(key);
+      const again = await this.between(Math.floor(key / this.terms), key % this.terms);
+      if (Array.from(again).some((sum, k) => !Object.is(sum, sums[k]))) return true;
+    }
+    return false;
   }
 
   /** How many terms meet where these two do, from the sum. Throws NoTree. */

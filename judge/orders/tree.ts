@@ -5,6 +5,7 @@
 // more than two numbers. In a part of its own all ℓ are smaller. So parts are trees of their own, found in the same way.
 import { bits } from "../../reference/random.ts";
 import type { SumTree } from "../../reference/sum-tree.ts";
+import { counted } from "../../reference/words.ts";
 
 /** The answers are those of no tree; the message says why, in one line. */
 export class NoTree extends Error {
@@ -46,7 +47,7 @@ class Builder {
       leaves += group.length;
       if (leaves !== size) {
         throw new NoTree(
-          `term ${i} meets ${group.length} terms in a partial sum of ${size}, where a tree has ${leaves}`,
+          `term ${i} meets ${counted(group.length, "other term")} in a partial sum of ${size}, where a tree has ${leaves}`,
         );
       }
       this.additions.push([number, ...(await this.parts(group, size))]);

@@ -176,6 +176,11 @@ describe("touchstone order", () => {
   test.each<[string[], RegExp]>([
     [["swiglu"], /swiglu\.forward has no sum whose order can be revealed, expected one of linear\.forward/],
     [["linear.forward", "--sizes", "Q=3"], /sizes: .*Q/],
+    [["linear.forward", "--sizes", "7B"], /sizes: 7B is a model, expected sizes such as/],
+    [
+      ["linear.forward", "--sizes", "R=100000 O=100000"],
+      /sizes: linear\.forward y: R=100000 O=100000 C=256 has .* numbers/,
+    ],
     [["linear.forward", "--dtype", "int8"], /--dtype/],
     [["--exec", "true"], /\[op\.\.\.\] is missing/],
     [["linear.forward", "--adapter", "software", "--json", folder], /is not a regular file/],
