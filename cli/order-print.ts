@@ -36,6 +36,11 @@ function treeLines({ tree, places: own, first }: Found, output: string, places: 
     ...folded("    ", treeInWords(tree)),
     ...(width > 2 ? [`    up to ${width} numbers at once`] : []),
     ...folded("    ", `depth ${depthOf(tree)}${orders.length === 0 ? "" : `: ${orders.join(", ")}`}`),
-    `    at ${own === places ? "all" : `${own} of`} ${counted(places, "place")}${own === places ? "" : `, the first ${output}[${first.join(",")}]`}`,
+    `    at ${placesInWords(own, places)}${own === places ? "" : `, the first ${output}[${first.join(",")}]`}`,
   ];
+}
+
+function placesInWords(own: number, places: number): string {
+  if (places === 1) return "its only place";
+  return `${own === places ? "all" : `${own} of`} ${counted(places, "place")}`;
 }

@@ -83,7 +83,9 @@ export async function invariance<Op extends AnyOp>(
     throw error;
   });
   signal?.throwIfAborted();
-  const { conclusion, maps, findings, untried, isRepeatable: repeatable } = found;
+  const { conclusion, maps, evidence, untried, isRepeatable: repeatable } = found;
+  const kept = evidence === undefined ? "" : ` (files kept in ${evidence})`;
+  const findings = found.findings.map((finding, i, all) => (i === all.length - 1 ? `${finding}${kept}` : finding));
   return { ...outcomeOf(conclusion), maps, findings, untried, ...(repeatable === undefined ? {} : { repeatable }) };
 }
 

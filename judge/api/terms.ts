@@ -79,17 +79,19 @@ function withSums(target: Target, sums: unknown, operation: Operation, where: st
     typeof sums === "string"
       ? { "": sums }
       : fieldsOf(sums, where, 'a text such as "blocked:64", or an object of sums');
-  return refusing(where, () => {
-    const orders = Object.entries(given).map(([name, order]): [string, SumOrder] => [name, orderOf(order)]);
-    return declareSums(target, Object.fromEntries(orders), [operation]);
+  const orders = Object.entries(given).map(([name, order]): [string, SumOrder] => {
+    return [name, orderOf(order, name === "" ? where : `${where}.${name}`)];
   });
+  return refusing(where, () => declareSums(target, Object.fromEntries(orders), [operation]));
 }
 
-function orderOf(order: unknown): SumOrder {
-  return typeof order === "string" ? parseOrder(order) : treeOrder(order);
+function orderOf(order: unknown, where: string): SumOrder {
+  if (typeof order === "string") return refusing(where, () => parseOrder(order));
+  const tree = fieldsOf(order, where, 'a text such as "blocked:64", or a tree { terms, additions }');
+  return refusing(where, () => treeOrder(tree));
 }
 
-function refusing(where: string, declare: () => Target): Target {
+function refusing<T>(where: string, declare: () => T): T {
   try {
     return declare();
   } catch (error) {

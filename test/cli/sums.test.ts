@@ -132,10 +132,12 @@ describe("in code", () => {
 
   test.each<[unknown, RegExp]>([
     [5, /^terms\.sums: got 5, expected a text such as "blocked:64", or an object of sums$/],
-    [{ y: 5 }, /^terms\.sums: terms: got nothing, expected a whole number/],
+    [{ y: 5 }, /^terms\.sums\.y: got 5, expected a text such as "blocked:64", or a tree \{ terms, additions \}$/],
+    [{ y: {} }, /^terms\.sums\.y: terms: got nothing, expected a whole number/],
+    [{ y: "blocked" }, /^terms\.sums\.y: "blocked": expected blocked: and a whole number/],
     [{ z: "pairwise" }, /^terms\.sums: "z" is not a sum of these ops, .*expected one of y$/],
     ["tree:a.json", /^terms\.sums: "tree:a\.json": expected the tree itself, \{ terms, additions \}$/],
-    [{ y: { terms: 2, additions: [] } }, /^terms\.sums: additions: 0 is never added, expected once$/],
+    [{ y: { terms: 2, additions: [] } }, /^terms\.sums\.y: additions: 0 is never added, expected once$/],
   ])("%j is refused", (sums, message) => {
     expect(() => oracle(problem, { sums } as never)).toThrow(message);
   });
