@@ -82,10 +82,17 @@ export function sightOf(op: string, lengths: Lengths, seed: number, names: reado
       }
     }
   }
-  const longest = longestSum(operation, entry.inputs);
+  const longestOf = (output: string): number => longestSum(operation, entry.inputs, output);
   return [...samples].flatMap(([output, sample]) =>
     names.map((name) =>
-      sightIn(op, output, name, sample, longest, widthOf(operation.outputs[output], entry.inputs, operation.inputs)),
+      sightIn(
+        op,
+        output,
+        name,
+        sample,
+        longestOf(output),
+        widthOf(operation.outputs[output], entry.inputs, operation.inputs),
+      ),
     ),
   );
 }

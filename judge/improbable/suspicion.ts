@@ -119,6 +119,7 @@ function limitsFor(
   const { target, dtype } = terms;
   const format = dtypes[dtype];
   if (products === undefined || !roundsToNearest(target)) {
+    if (longest <= TAU) return { limits: undefined, by: "others" }; // τ u √n √Σt² is no less than the bound, about n u √n √Σt²
     return {
       limits: outlierLimits({ want, errors, bounds, sizes, others, inOrder: inOrder(longest, target), dtype }),
       by: "others",
@@ -134,11 +135,19 @@ function limitsFor(
 
 /** Of an output of a problem. */
 export function sumsOf(operation: Operation, { inputs }: Problem, output: string): Sums {
-  return { longest: longestSum(operation, inputs), products: termsOf(operation.name, output, inputs) };
+  return { longest: longestSum(operation, inputs, output), products: termsOf(operation.name, output, inputs) };
 }
 
-/** Not fewer than the terms of any sum: the longest axis, times the query heads of a key head. */
-export function longestSum({ inputs: specs }: Pick<Operation, "inputs">, inputs: Shapes): number {
+/** The outputs that sum along their rows alone, however many rows there are: of short ones the truth may cancel, as dx of an rmsnorm of one number does. */
+const ALONG_ROWS: ReadonlySet<string> = new Set(["rmsnorm.backward dx", "softmax.backward dx"]);
+
+/** Not fewer than the terms of any sum of an output: the longest axis, times the query heads of a key head. */
+export function longestSum(
+  { name: op, inputs: specs }: Pick<Operation, "name" | "inputs">,
+  inputs: Shapes,
+  output: string,
+): number {
+  if (ALONG_ROWS.has(`${op} ${output}`)) return inputs.dy.shape.at(-1)!;
   const lengths = new Map<string, number>();
   for (const [name, spec] of Object.entries(specs)) {
     axesOf(spec).forEach((axis, k) => lengths.set(axis, inputs[name].shape[k]));
