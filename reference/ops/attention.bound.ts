@@ -2,7 +2,8 @@
 //
 // The rows list the forms that are covered. Where sums are rescaled to a new maximum, each e⁰ may err; lse is computed in base
 // e or 2. Not covered: a factor that rescales as 2^fma(m, log2 e, −m' · log2 e), which loses u · |m'| every time, even where m' = m
-// (softmax.row.bound.ts). dk and dv are summed over queries and heads in any order, with any partial sums.
+// (softmax.row.bound.ts). Nor is a running maximum that lags, since it is only raised when scores exceed it by some threshold (FlashAttention 4: 8 in base 2): its
+// terms exceed 1, and lse = m + log l cancels where lse is near 0. Scores of two numbers that are chosen for it bring lse up to its bound; drawn ones stay at a quarter. dk and dv are summed over queries and heads in any order, with any partial sums.
 import { type Allowances, allowances, type Errors, numbers, type Reals } from "../bounds.ts";
 import type { Target } from "../targets.ts";
 import { checkShapes } from "../tensor.ts";
