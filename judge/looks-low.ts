@@ -64,8 +64,8 @@ export const lookingLow =
   (operation, problem, terms) => {
     const compare = comparing(operation, problem, terms);
     const around = isLarge && SUMS.test(operation.name) ? aroundOf(row) : undefined;
-    return (output, got) => {
-      const compared = compare(output, got);
+    return (output, got, outputs) => {
+      const compared = compare(output, got, outputs);
       const isPlain = profile === "unit" || profile === "uneven";
       if (!isPlain || storageOf(operation, output, terms.dtype) !== "float32") return compared;
       const isLow =
@@ -96,25 +96,32 @@ function looksNoisy(
   const list = someElements(got.shape, SIDE, seed);
   if (list.length === 0) return false;
   const parts = affordable(around(problem, output, list), MOST_NUMBERS);
-  const all = evaluationsOf(operation.name);
-  const step = Math.max(1, Math.floor(all.length / EVALUATIONS));
-  const evaluations = all.filter((_, i) => i % step === 0);
-  const own: number[] = [];
-  const theirs = evaluations.map((): number[] => []);
-  const wants: number[] = [];
-  for (const part of parts) {
+  const [own, wants]: number[][] = [[], []];
+  const smalls = parts.map((part) => {
     const small = cutOut(problem, part);
     const want = truth(operation, small)[output].data;
-    const results = evaluations.map((evaluation) => inFloat32(evaluation, small, output, target));
-    for (const i of part.keep?.[output] ?? want.keys()) {
+    const places = [...(part.keep?.[output] ?? want.keys())];
+    for (const i of places) {
       wants.push(want[i]);
       own.push(got.data[part.outputs[output]!(i)] - want[i]);
-      for (const [n, { data }] of results.entries()) theirs[n].push(data[i] - want[i]);
     }
-  }
+    return { small, want, places };
+  });
+  const isMore = (float32: number): boolean => rms(own) > SPREAD * SPREAD * float32;
+  const least = target.u * rms(wants);
+  if (!isMore(least)) return false; // what float32 errs is not less
+  const all = evaluationsOf(operation.name);
+  const step = Math.max(1, Math.floor(all.length / EVALUATIONS));
+  const theirs = all
+    .filter((_, i) => i % step === 0)
+    .map((evaluation) =>
+      smalls.flatMap(({ small, want, places }) => {
+        const { data } = inFloat32(evaluation, small, output, target);
+        return places.map((i) => data[i] - want[i]);
+      }),
+    );
   const sizes = theirs.map(rms).filter((size) => size <= HOLDS * rms(wants));
-  const float32 = Math.max(largest(sizes), target.u * rms(wants));
-  return sizes.length > 0 && rms(own) > SPREAD * SPREAD * float32;
+  return sizes.length > 0 && isMore(largest([...sizes, least]));
 }
 
 /** One output of an evaluation in float32, its functions erring by all that the target allows. */

@@ -63,8 +63,9 @@ export const atSample =
       const withoutTruth = sizeOf(shapes[output]) - judged.at.length;
       const { power } = compareAt(output, got, sample, own);
       const sums = sumsOf(operation, problem, output);
-      const [sizes, values] = [judged.at.map(sizesIn(got, own)), judged.at.map((i) => got.data[i])];
-      const given = { sums, output, shape: got.shape, got: values, sizes, terms: own };
+      const [sizeAtIndex, values] = [sizesIn(got, own), judged.at.map((i) => got.data[i])];
+      const sizeAt = (n: number): number => sizeAtIndex(judged.at[n]);
+      const given = { sums, output, shape: got.shape, got: values, sizeAt, terms: own };
       const improbable = isDrawn(operation.name, output, problem, own) && {
         improbable: improbableIn(given, judged, [...sample.at.keys()]),
       };

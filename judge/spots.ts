@@ -73,8 +73,8 @@ export const atSpots =
         own,
       );
       const sums = sumsOf(operation, problem, output);
-      const [sizes, values] = [at.map(sizesIn(want, own)), at.map((i) => got.data[i])];
-      const given = { sums, output, shape: want.shape, got: values, sizes, terms: own };
+      const [sizeAt, values] = [sizesIn(want, own), at.map((i) => got.data[i])];
+      const given = { sums, output, shape: want.shape, got: values, sizeAt: (n: number) => sizeAt(at[n]), terms: own };
       const others = [...at.keys()].filter((n) => drawn.has(at[n]));
       const improbable = isDrawn(operation.name, output, problem, own) && {
         improbable: improbableIn(given, spotted, others),

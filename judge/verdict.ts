@@ -228,8 +228,8 @@ export function compareAll(
   const { want, allowed } = expected;
   const at = [...want.data.keys()];
   const { shape, data } = got;
-  const sizes = at.map(sizesIn(want, terms));
-  const given = { sums: sumsOf(operation, problem, output), output, shape, got: data, sizes, terms };
+  const sizeAt = sizesIn(want, terms);
+  const given = { sums: sumsOf(operation, problem, output), output, shape, got: data, sizeAt, terms };
   const exact = { at, want: [...want.data], allowed: [...allowed.data] };
   return { ...compared, improbable: improbableIn(given, exact, at) };
 }

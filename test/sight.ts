@@ -109,7 +109,15 @@ function sightIn(op: string, output: string, name: TargetName, sample: Sample, l
     ? undefined
     : hasSigns
       ? (n: number) => limitOfSum(products[n]!)
-      : outlierLimits({ want, errors, bounds, sizes, others, inOrder: inOrder(longest, target), dtype: "float32" });
+      : outlierLimits({
+          want,
+          errors,
+          bounds,
+          sizeAt: (n) => sizes[n],
+          others,
+          inOrder: inOrder(longest, target),
+          dtype: "float32",
+        })?.at;
   let [elements, proof, either, worst] = [0, 0, 0, 0];
   for (const n of others) {
     const w = Math.abs(want[n]);

@@ -26,8 +26,9 @@ const KAPPA = 4;
 /** Of uniform numbers 90 % lie within 1.56 deviations, of normal ones 1.64, of products of two normal ones 1.6. */
 const QUANTILE = 0.9;
 const DEVIATIONS = 1.5;
-/** Fewer elements say nothing about others. */
+/** Fewer elements say nothing about others, and more say no more. */
 const FEWEST = 64;
+const MOST = 2048;
 
 /** What a sum of n drawn numbers errs by at most, but for that probability, if a target adds one after another: a share of √Σt². */
 export function inOrder(n: number, target: Target): number {
@@ -41,7 +42,7 @@ export interface Elements {
   readonly errors: ArrayLike<number>;
   readonly bounds: ArrayLike<number>;
   /** √Σt², roughly. */
-  readonly sizes: ArrayLike<number>;
+  readonly sizeAt: (n: number) => number;
   /** Those whose errors say what the kernel does; drawn without looking at them. */
   readonly others: readonly number[];
   /** What the longest sum errs by in the worst order, a share of √Σt². */
@@ -49,25 +50,34 @@ export interface Elements {
   readonly dtype: DTypeName;
 }
 
+/** How far elements may lie from the truth. */
+export interface Limits {
+  readonly at: (n: number) => number;
+  /** Not above that, and sooner known. */
+  readonly least: (n: number) => number;
+}
+
 /** How far each element may lie from the truth before it is an outlier; undefined where too few elements have a bound. */
-export function outlierLimits(elements: Elements): ((n: number) => number) | undefined {
-  const { want, errors, bounds, sizes, others, inOrder: worst, dtype } = elements;
-  const known = others.filter((n) => bounds[n] > 0 && bounds[n] < Infinity && sizes[n] > 0);
+export function outlierLimits(elements: Elements): Limits | undefined {
+  const { want, errors, bounds, sizeAt, others, inOrder: worst, dtype } = elements;
+  const step = Math.max(1, Math.floor(others.length / MOST));
+  const known = others.filter((n, k) => k % step === 0 && bounds[n] > 0 && bounds[n] < Infinity && sizeAt(n) > 0);
   if (known.length < FEWEST) return undefined;
-  const deviation = (scale: ArrayLike<number>): number => {
-    const shares = known.map((n) => errors[n] / scale[n]).toSorted((a, b) => a - b);
+  const deviation = (scaleAt: (n: number) => number): number => {
+    const shares = Float64Array.from(known, (n) => errors[n] / scaleAt(n)).toSorted();
     return shares[Math.floor(QUANTILE * (shares.length - 1))] / DEVIATIONS;
   };
-  const [ofBound, ofSize] = [deviation(bounds), deviation(sizes)];
-  const sizesToBounds = known.map((n) => sizes[n] / bounds[n]).toSorted((a, b) => a - b);
+  const [ofBound, ofSize] = [deviation((n) => bounds[n]), deviation(sizeAt)];
+  const sizesToBounds = Float64Array.from(known, (n) => sizeAt(n) / bounds[n]).toSorted();
   const typical = sizesToBounds[sizesToBounds.length >> 1];
-  return (n) => {
-    const expected = typical * bounds[n];
-    if (!(KAPPA * sizes[n] >= expected)) return Infinity;
-    return Math.max(
-      KAPPA * TAU * ofBound * bounds[n],
-      Math.max(KAPPA * TAU * ofSize, worst) * Math.max(sizes[n], expected),
-      ulp(want[n], dtypes[dtype]),
-    );
+  const least = (n: number): number => KAPPA * TAU * ofBound * bounds[n];
+  return {
+    least,
+    at: (n) => {
+      const [size, expected] = [sizeAt(n), typical * bounds[n]];
+      if (!(KAPPA * size >= expected)) return Infinity;
+      const bySize = Math.max(KAPPA * TAU * ofSize, worst) * Math.max(size, expected);
+      return Math.max(least(n), bySize, ulp(want[n], dtypes[dtype]));
+    },
   };
 }

@@ -12,7 +12,7 @@ import type { Exact } from "../exact.ts";
 import type { Profile } from "../profile.ts";
 import { Scales } from "../suspects.ts";
 import type { Terms } from "../terms.ts";
-import { inOrder, outlierLimits } from "./outliers.ts";
+import { inOrder, type Limits, outlierLimits } from "./outliers.ts";
 import { limitOfSum, roundsToNearest, termsOf } from "./sums.ts";
 import { MOST_TESTS, RUN, TAU } from "./tail.ts";
 
@@ -54,7 +54,7 @@ export interface Given {
   readonly shape: readonly number[];
   /** What the candidate gave at each of the elements, and √Σt² there, roughly: see `sizesIn`. */
   readonly got: ArrayLike<number>;
-  readonly sizes: ArrayLike<number>;
+  readonly sizeAt: (n: number) => number;
   /** The dtype is that of the output. */
   readonly terms: Terms;
 }
@@ -80,16 +80,16 @@ export function isDrawn(op: string, output: string, { profile }: Pick<Problem, "
 
 /** The size of a sum's terms from a tensor like it: the root mean squares of its row and column. */
 export function sizesIn(like: Tensor, { dtype }: Terms): (i: number) => number {
-  const scales = new Scales(like, dtypes[dtype]);
-  return (i) => scales.at(i)[1];
+  let scales: Scales | undefined;
+  return (i) => (scales ??= new Scales(like, dtypes[dtype])).at(i)[1];
 }
 
 /** Holds elements with truth and bound to the limits; `others`, places in the lists, were drawn without looking at their errors. */
 export function improbableIn(given: Given, { at, want, allowed }: Exact, others: readonly number[]): Improbable {
   const { output, shape, got, terms } = given;
   const format = dtypes[terms.dtype];
-  const bounds = at.map((_, n) => boundIn(want[n], allowed[n], format));
-  const errors = at.map((_, n) => Math.abs(got[n] - want[n]));
+  const bounds = Float64Array.from(at, (_, n) => boundIn(want[n], allowed[n], format));
+  const errors = Float64Array.from(at, (_, n) => Math.abs(got[n] - want[n]));
   const { limits, by } = limitsFor(given, { at, want, allowed }, others, errors, bounds);
   if (limits === undefined) return { tests: 0, beyond: 0 };
   let [tests, beyond, most] = [0, 0, 0];
@@ -97,9 +97,10 @@ export function improbableIn(given: Given, { at, want, allowed }: Exact, others:
   for (let n = 0; n < at.length; n++) {
     if (!(bounds[n] < Infinity && Number.isFinite(want[n]))) continue;
     tests++;
-    const limit = limits(n);
     // What is beyond its bound is a finding of the proof.
-    if (!(errors[n] > limit && errors[n] <= bounds[n])) continue;
+    if (!(errors[n] > limits.least(n) && errors[n] <= bounds[n])) continue;
+    const limit = limits.at(n);
+    if (!(errors[n] > limit)) continue;
     beyond++;
     if (!(errors[n] / limit > most)) continue;
     most = errors[n] / limit;
@@ -108,27 +109,26 @@ export function improbableIn(given: Given, { at, want, allowed }: Exact, others:
   return { tests, beyond, ...(worst && { worst }) };
 }
 
-/** What each element may plausibly err by; where an error is far from that, only that it is not less. Undefined where nothing is said. */
+/** What each element may plausibly err by. Undefined where nothing is said. */
 function limitsFor(
-  { sums: { longest, products }, terms, sizes }: Given,
+  { sums: { longest, products }, terms, sizeAt }: Given,
   { at, want }: Exact,
   others: readonly number[],
-  errors: readonly number[],
-  bounds: readonly number[],
-): { readonly limits: ((n: number) => number) | undefined; readonly by: Suspicion["by"] } {
+  errors: Float64Array,
+  bounds: Float64Array,
+): { readonly limits: Limits | undefined; readonly by: Suspicion["by"] } {
   const { target, dtype } = terms;
   const format = dtypes[dtype];
   if (products === undefined || !roundsToNearest(target)) {
     if (longest <= TAU) return { limits: undefined, by: "others" }; // τ u √n √Σt² is no less than the bound, about n u √n √Σt²
     return {
-      limits: outlierLimits({ want, errors, bounds, sizes, others, inOrder: inOrder(longest, target), dtype }),
+      limits: outlierLimits({ want, errors, bounds, sizeAt, others, inOrder: inOrder(longest, target), dtype }),
       by: "others",
     };
   }
-  const limits = (n: number): number => {
-    const near = CLOSER * TAU * dtypes.float32.u * Math.sqrt(longest) * sizes[n];
-    if (!(errors[n] > Math.max(near, ulp(want[n], format)))) return Infinity;
-    return boundIn(want[n], limitOfSum(products(at[n])), format);
+  const limits: Limits = {
+    least: (n) => Math.max(CLOSER * TAU * dtypes.float32.u * Math.sqrt(longest) * sizeAt(n), ulp(want[n], format)),
+    at: (n) => boundIn(want[n], limitOfSum(products(at[n])), format),
   };
   return { limits, by: "signs" };
 }

@@ -3,6 +3,9 @@ import { describe, expect, it } from "vitest";
 import { setSame } from "../../judge/attention-checks.ts";
 import type { Problem } from "../../judge/case.ts";
 import { backward, forward } from "../../judge/ops/attention.ts";
+import { lookingLow } from "../../judge/looks-low.ts";
+import { type Comparing, everyElement, judgeOutputs } from "../../judge/verdict.ts";
+import { ieeeTerms } from "../terms.ts";
 import { atSample } from "../../judge/sampled.ts";
 import type { Sampling } from "../../judge/sampled.ts";
 import { integer } from "../../reference/random.ts";
@@ -53,4 +56,20 @@ describe.each(["forward", "backward"] as const)("%s, of which hardly any truth i
       expect([row, judge(output, tensor, { ...right, [output]: tensor }).outside]).not.toEqual([row, 0]);
     }
   });
+});
+
+it("is given all outputs in a check, dk next to dq", () => {
+  const outputs = { dq: made.inputs.q, dk: made.inputs.k, dv: made.inputs.v };
+  const seen: unknown[] = [];
+  const compare: Comparing = (operation, problem, terms) => {
+    const everywhere = everyElement(operation, problem, terms);
+    return (output, got, all) => {
+      seen.push(all);
+      return everywhere(output, got);
+    };
+  };
+  const c = { op: backward.op, sizes, profile: "unit", seed } as const;
+  const looking = lookingLow(backward, c, true, compare);
+  judgeOutputs(operations.get(backward.op)!, outputs, problems.backward, ieeeTerms, [], looking);
+  expect(seen).toEqual([outputs, outputs, outputs]);
 });

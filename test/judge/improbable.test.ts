@@ -145,25 +145,31 @@ describe("outliers", () => {
     inOrder: inOrder(4096, targets.ieee),
     dtype: "float32" as const,
   };
+  const limitOf = (elements: Partial<typeof given> & { readonly errors: number[] }, at = 0): number => {
+    const { sizes, ...all } = { ...given, ...elements };
+    const limits = outlierLimits({ ...all, sizeAt: (i) => sizes[i] })!;
+    expect(limits.least(at)).toBeLessThanOrEqual(limits.at(at));
+    return limits.at(at);
+  };
 
   test("an element that errs a thousand times as much as the others is one", () => {
     const errors = fill((i) => 1e-5 * Math.abs(normal(1, 1, i)));
-    const limit = outlierLimits({ ...given, errors })!(0);
+    const limit = limitOf({ errors });
     expect(limit).toBeGreaterThan((100 * Math.max(...errors)) / 4);
     expect(limit).toBeLessThan(1000 * 1e-5);
   });
 
   test("where most err by nothing at all, an element may err by what its additions may, one after another", () => {
     const errors = fill((i) => (i % 20 === 0 ? 64 * u : 0));
-    const limit = outlierLimits({ ...given, errors })!(0);
+    const limit = limitOf({ errors });
     expect(limit).toBe(TAU * u * Math.sqrt(4096));
   });
 
   test("an element twice as large in the units of either scale may err twice as much", () => {
     const errors = fill((i) => 1e-4 * Math.abs(normal(1, 2, i)));
-    const base = outlierLimits({ ...given, errors })!(7);
+    const base = limitOf({ errors }, 7);
     for (const scale of ["bounds", "sizes"] as const) {
-      const limit = outlierLimits({ ...given, errors, [scale]: given[scale].with(7, 2) })!(7);
+      const limit = limitOf({ errors, [scale]: given[scale].with(7, 2) }, 7);
       expect(limit).toBeCloseTo(2 * base, 6);
     }
   });
@@ -173,8 +179,7 @@ describe("outliers", () => {
     const errors = fill((i) => (i === 0 ? 2 ** -24 : 2 ** -26 * Math.abs(normal(1, 7, i))));
     const bounds = fill((i) => (i === 0 ? 2 ** -20 : 2 ** -10));
     const want = given.want.with(0, 0);
-    const limitAt = (size: number) =>
-      outlierLimits({ ...given, want, bounds, sizes: given.sizes.with(0, size), errors })!(0);
+    const limitAt = (size: number) => limitOf({ want, bounds, sizes: given.sizes.with(0, size), errors });
     for (const size of [0, 2 ** -60, 2 ** -20]) expect(errors[0]).toBeLessThan(limitAt(size));
     // The same with terms of the size that its bound suggests, and an error of as much as its bound.
     expect(limitAt(2 ** -10)).toBeLessThan(bounds[0]);
@@ -197,15 +202,14 @@ describe("outliers", () => {
     const errors = fill((i) =>
       i === 0 ? Math.abs(sum - exact) / Math.sqrt(squares) : 2 * u * Math.abs(normal(1, 5, i)),
     );
-    const limit = (target: Target) =>
-      outlierLimits({ ...given, bounds: fill(() => 0.1), inOrder: inOrder(length, target), errors })!(0);
+    const limit = (target: Target) => limitOf({ bounds: fill(() => 0.1), inOrder: inOrder(length, target), errors });
     expect(errors[0]).toBeGreaterThan(100 * u);
     expect(errors[0]).toBeLessThan(limit(targets.wgsl));
   });
 
   test("few elements say nothing", () => {
     const errors = fill(() => 0);
-    expect(outlierLimits({ ...given, errors, others: [1, 2, 3] })).toBeUndefined();
+    expect(outlierLimits({ ...given, sizeAt: () => 1, errors, others: [1, 2, 3] })).toBeUndefined();
   });
 });
 
