@@ -87,13 +87,13 @@ const shared = {
     axes: { B: 65, NKV: 65, groups: 33, T: MOST_POSITIONS, S: MOST_POSITIONS, HS: HEAD_SIZES },
     work,
     admits: seesKeys,
-    each: [...eachHeadSize(130), ...decoding, cached, piece(130, 643), piece(128, 640)],
+    each: [...eachHeadSize(66), ...decoding, cached, piece(130, 643), piece(128, 640)],
     together: [
       ...together(1 / 32, ["B"], ["NKV"], ["groups"]),
       ...oneHead(1 / 32, ["S"], ["S", "HS"], ["T", "HS"]),
       // Batches and heads to 64 and groups to 32, with one query, and three at once with several.
       { long: ["B", "NKV", "groups"], share: 1 / 10, fixed: { T: 1, S: 2, HS: 4 } },
-      { long: ["B", "NKV", "S"], share: 1 / 30, fixed: { groups: 1, T: 1, HS: 4 } },
+      { long: ["B", "NKV", "S"], share: 1 / 60, fixed: { groups: 1, T: 1, HS: 4 } },
       { long: ["B", "NKV", "HS"], share: 1 / 150, fixed: { groups: 1, T: 1, S: 2 } },
       { long: ["B", "groups", "S", "HS"], share: 1 / 48, fixed: { NKV: 1, T: 1 } },
       { long: ["NKV", "groups", "S", "HS"], share: 1 / 48, fixed: { B: 1, T: 1 } },

@@ -92,7 +92,8 @@ export class RowSoftmax {
       const term = exp(row[v] - max);
       const rescalings = rises === undefined ? V - 1 : Math.min(V - 1, rises[v] + others);
       const distance = highest - row[v] + errorAt(v);
-      const size = reach + Math.abs(row[v]) + errorAt(v);
+      // An earlier maximum m, which is multiplied by log2 e as well, lies between the logit and the last one: |m| ≤ max(|logit|, reach).
+      const size = Math.max(reach, Math.abs(row[v])) + Math.abs(row[v]) + errorAt(v);
       const isOne = this.isOneAtZero && distance === 0 && size === 0; // e⁰ in every form
       const exponentials = isOne ? 0 : this.exponentialSpread(distance, size, rescalings + 1);
       const spread = errorAt(v) + exponentials + rescalings * this.rounding;
