@@ -91,8 +91,8 @@ const shared = {
     together: [
       ...together(1 / 32, ["B"], ["NKV"], ["groups"]),
       ...oneHead(1 / 32, ["S"], ["S", "HS"], ["T", "HS"]),
-      // Batches and heads to 64 and groups to 32, with one query, and three at once with several.
-      { long: ["B", "NKV", "groups"], share: 1 / 10, fixed: { T: 1, S: 2, HS: 4 } },
+      // Batches, heads and groups to 32, with one query, and three at once with several.
+      { long: ["B", "NKV", "groups"], share: 1 / 100, fixed: { T: 1, S: 2, HS: 4 } },
       { long: ["B", "NKV", "S"], share: 1 / 60, fixed: { groups: 1, T: 1, HS: 4 } },
       { long: ["B", "NKV", "HS"], share: 1 / 150, fixed: { groups: 1, T: 1, S: 2 } },
       { long: ["B", "groups", "S", "HS"], share: 1 / 48, fixed: { NKV: 1, T: 1 } },
