@@ -107,6 +107,7 @@ export function fuseOperations(a: Operation, b: Operation): Fused {
     stores: { ...a.stores, ...b.stores },
     sums: { ...a.sums, ...b.sums },
     covered: { ...a.covered, ...b.covered },
+    uncovered: { ...a.uncovered, ...b.uncovered },
     exact: [], // what passes between them is a sum of products already: it may need more than 24 bits
     wide: [...a.wide, ...b.wide],
     none: {},

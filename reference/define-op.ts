@@ -47,6 +47,8 @@ interface Signature<
    * of the variants that they exercise, and every variant is exercised.
    */
   readonly covered: { readonly [name in V]: string };
+  /** Ways of computing that people use and that the bound does not cover, each with the reason. */
+  readonly uncovered?: Readonly<Record<string, string>>;
   /** The op on inputs of one storage; Float64Array gives the truth. */
   evaluate<P extends Floats>(
     inputs: InputTensors<I, Int[number], P>,

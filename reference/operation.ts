@@ -42,6 +42,8 @@ export interface Operation {
   readonly sums: Readonly<Record<string, SumInfo>>;
   /** The variants of the formula that the bound covers: a name, and the variant in words. */
   readonly covered: Readonly<Record<string, string>>;
+  /** Ways of computing that people use and that the bound does not cover, each with the reason. */
+  readonly uncovered?: Readonly<Record<string, string>>;
   /** Outputs that are sums of products: on integers whose sums stay below 2²⁴ a correct kernel has no error at all. */
   readonly exact: readonly string[];
   /** Inputs and outputs that stay float32 whatever dtype the others have: statistics, losses, angles, the optimizer's state. */

@@ -36,6 +36,8 @@ export interface OpInfo<Op extends AnyOp = AnyOp> {
   readonly sums: Readonly<Record<string, { readonly of: string; readonly over: readonly string[] }>>;
   /** The variants of the formula that the bound covers: a name, and the variant in words. */
   readonly covered: Readonly<Record<string, string>>;
+  /** Ways of computing that people use and that the bound does not cover, each with the reason. */
+  readonly uncovered: Readonly<Record<string, string>>;
   /** Outputs that must be exact on integers whose sums stay below 2²⁴. */
   readonly exact: readonly string[];
   /** Inputs and outputs that stay float32 whatever the dtype. */
@@ -104,7 +106,7 @@ export function chosenOf(op: unknown, where = "op"): Chosen {
 }
 
 function infoOf(row: Operation): OpInfo {
-  const { name, summary, inputs, integers, scalars, outputs, stores, sums, covered, exact, wide } = row;
+  const { name, summary, inputs, integers, scalars, outputs, stores, sums, covered, uncovered = {}, exact, wide } = row;
   return {
     name: name as AnyOp,
     summary,
@@ -115,6 +117,7 @@ function infoOf(row: Operation): OpInfo {
     stores,
     sums,
     covered,
+    uncovered,
     exact,
     wide,
     reference: <P extends Floats = Float32Array>(

@@ -70,6 +70,10 @@ export const forward = defineOp({
     "decay-in-sum": "decay as a term of the sum",
     "decay-in-direction": "decay within the direction",
   },
+  uncovered: {
+    "a lerp from the gradient, g + beta · (m − g)":
+      "it rounds numbers of the size of g where (1 − beta) · g is meant: up to 1 / (1 − beta) roundings of the moment",
+  },
   exact: none("a quotient and a root"),
   wide: ["w", "m", "v"],
   evaluate: ({ w, g, m, v }, scalars) => adamw.forward(w, g, m, v, scalars),

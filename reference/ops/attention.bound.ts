@@ -11,6 +11,7 @@ import { AttentionSlopes, type GradientInput } from "./attention.slopes.bound.ts
 import { AttentionWeights } from "./attention.weights.bound.ts";
 import { defineOp } from "../define-op.ts";
 import { none } from "../none.ts";
+import { uncoveredRows } from "./softmax.row.bound.ts";
 import * as attention from "./attention.ts";
 
 /** Covered wherever scores and their softmax are computed: in the forward, and again in the backward. */
@@ -33,6 +34,14 @@ const weightsCovered = {
   "by-quotient": "normalised at the end by a quotient",
   "by-reciprocal": "normalised by the reciprocal of the sum",
 } as const;
+
+const uncovered = {
+  ...uncoveredRows,
+  "a running maximum that lags, raised beyond a threshold alone (FlashAttention 4)":
+    "terms exceed 1, and lse = m + log l cancels where lse is near 0: on scores chosen for it up to twice the bound, on drawn ones a quarter",
+  "parts in base 2 that are merged by their lse in base e":
+    "the factor e^(lse − lse') errs by the rounding of both logarithms: up to 1.04 times the bound on scores chosen for it",
+};
 
 export const forward = defineOp({
   name: "attention.forward",
@@ -57,6 +66,7 @@ export const forward = defineOp({
     "each-weight": "each weight normalised",
     "by-lse": "weights as e^(s − lse), also from scores computed anew",
   },
+  uncovered,
   exact: none("exponentials"),
   wide: ["lse"],
   evaluate: ({ q, k, v }) => attention.forward(q, k, v),
@@ -108,6 +118,7 @@ export const backward = defineOp({
     "scale-in-factor": "the scale in the other factor, q or k",
     "scale-in-factor-base-2": "the scale times log2 e in the other factor, taken back by ln 2",
   },
+  uncovered,
   exact: none("exponentials"),
   wide: ["lse"],
   evaluate: ({ dy, q, k, v, y, lse }) => attention.backward(dy, q, k, v, y, lse),

@@ -10,7 +10,7 @@ import { checkShapes, type Ints, type Tensor } from "../tensor.ts";
 import { defineOp } from "../define-op.ts";
 import { none } from "../none.ts";
 import * as crossEntropy from "./cross-entropy.ts";
-import { RowSoftmax } from "./softmax.row.bound.ts";
+import { RowSoftmax, uncoveredRows } from "./softmax.row.bound.ts";
 
 const { u: NEAREST } = dtypes.float32;
 
@@ -42,6 +42,10 @@ export const forward = defineOp({
     "sum-of-parts": "the mean as a sum of n-th parts",
     "sum-by-reciprocal": "the mean as a sum times 1 / n",
   },
+  uncovered: {
+    ...uncoveredRows,
+    "the logarithm of p": "p underflows where the loss is large, and is rounded where it is near 1",
+  },
   exact: none("exponentials and a logarithm"),
   wide: ["loss", "lse"],
   evaluate: ({ logits, targets }, { ignoreIndex }) => crossEntropy.forward(logits, targets, ignoreIndex),
@@ -69,6 +73,7 @@ export const backward = defineOp({
     "p-over-n-first": "p / n − 1 / n, then dloss",
     "dloss-subtracted": "(p · dloss − dloss) / n",
   },
+  uncovered: uncoveredRows,
   exact: none("exponentials"),
   wide: ["dloss", "lse"],
   evaluate: ({ dloss, logits, targets, lse }, { ignoreIndex }) =>

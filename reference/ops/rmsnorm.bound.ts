@@ -53,6 +53,10 @@ export const forward = defineOp({
     "over-root-last": "y as (x · w) / √",
     "gain-over-root": "y as x · (w / √)",
   },
+  uncovered: {
+    "rstd as pow(m, −1/2)":
+      "where pow is exp2(−1/2 · log2 m), as in WGSL, it may lose some 60 units in the last place where inverseSqrt loses 2",
+  },
   exact: none("a root"),
   wide: ["rstd"],
   evaluate: ({ x, w }, { eps }) => rmsnorm.forward(x, w, eps),

@@ -45,6 +45,11 @@ export const forward = defineOp({
     "reduced-in-pieces": "2π subtracted in two pieces, with at most two roundings of the angle",
     "reduced-by-one-constant": "k · 2π subtracted, 2π as one float32 number",
   },
+  uncovered: {
+    "the target's sine and cosine beyond their domain": "nothing is promised there (WGSL: outside [−π, π])",
+    "frequencies by repeated multiplication, rotations that add up":
+      "their errors grow with the frequency's number or the position",
+  },
   exact: none("sine and cosine"),
   wide: ["cos", "sin"],
   evaluate: (_, { theta, HS, start, T }, Storage) => ropeTable.forward(theta, HS, start, T, Storage),

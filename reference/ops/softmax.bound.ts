@@ -12,7 +12,7 @@ import { none } from "../none.ts";
 import { Arithmetic } from "../rounding.ts";
 import type { Target } from "../targets.ts";
 import { checkShapes } from "../tensor.ts";
-import { RowSoftmax } from "./softmax.row.bound.ts";
+import { RowSoftmax, uncoveredRows } from "./softmax.row.bound.ts";
 import * as softmax from "./softmax.ts";
 
 export const forward = defineOp({
@@ -38,6 +38,7 @@ export const forward = defineOp({
     "by-reciprocal": "a product with the reciprocal of the sum",
     "by-lse": "e^(x − lse)",
   },
+  uncovered: uncoveredRows,
   exact: none("exponentials"),
   wide: none("no statistic is given or taken"),
   evaluate: ({ x }) => softmax.forward(x),

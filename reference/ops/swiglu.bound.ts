@@ -70,6 +70,10 @@ export const backward = defineOp({
     "product-quotient": "dup as (dy · gate) / (1 + e^−gate)",
     ...stated,
   },
+  uncovered: {
+    "silu's slope as silu + σ · (1 − silu), σ + silu − silu · σ, σ · (1 + z − silu) or σ · (1 + (z − z · σ))":
+      "for large z two numbers near z cancel to 1, each rounded on its own: up to twice the error of the forms with 1 − σ",
+  },
   exact: none("an exponential"),
   wide: none("no statistic, loss or angle"),
   evaluate: ({ dy, gate, up }) => swiglu.backward(dy, gate, up),

@@ -31,3 +31,8 @@ test("axes, what may be declared, and the relations", async () => {
   expect(attention.relations.length).toBeGreaterThan(5);
   expect(fused).toMatchObject({ axes: ["R", "C", "O"], atScale: false });
 });
+
+test("what the bound does not cover, with the reason", async () => {
+  const { out } = await inProcess(["ops", "attention.forward"]);
+  expect(out).toMatch(/not covered, and may be outside it\n.*\(FlashAttention 4\):\n +terms exceed 1/s);
+});
