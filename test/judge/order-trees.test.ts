@@ -49,7 +49,7 @@ describe("a tree from the sizes of its subtrees", () => {
   test("answers of no tree are refused", async () => {
     await expect(treeOf(4, () => Promise.resolve(2))).rejects.toThrow(NoTree);
     await expect(treeOf(4, () => Promise.resolve(3))).rejects.toThrow(
-      /term 0 meets 3 terms in a partial sum of 3, where a tree has 4/,
+      /term 0 meets 3 other terms in a partial sum of 3, where a tree has 4/,
     );
     const odd = (i: number, j: number): number => (Math.min(i, j) === 0 ? 4 : 5);
     await expect(treeOf(4, (i, j) => Promise.resolve(odd(i, j)))).rejects.toThrow(

@@ -180,9 +180,13 @@ describe("the shapes of a model", () => {
           expect(Object.keys(sizes)).toEqual(Object.keys(spec.ordinary));
           expect(work).toBe(spec.large!.work(sizes));
           const before = cases.find((other) => JSON.stringify(other.sizes) === JSON.stringify(after));
-          // A shape of little more work than a first case is its own first case.
-          const first = reduced.length === 0 ? 1.8e9 : 9e8;
-          expect(work).toBeLessThanOrEqual(after === undefined ? first : 17 * before!.work);
+          // A shape of little more work than a first case is its own first case, as far as memory has room for it.
+          const isAll = !cases.some((other) => JSON.stringify(other.after) === JSON.stringify(sizes));
+          const first = isAll ? 1.8e9 : 9e8;
+          expect(
+            work,
+            `${model} ${operation.name} ${JSON.stringify(sizes)} ${JSON.stringify(reduced)}`,
+          ).toBeLessThanOrEqual(after === undefined ? first : 17 * before!.work);
           expect(bytes).toBeLessThanOrEqual(3 * 2 ** 30);
           expect(reduced.length > 0 || Number(sizes.R ?? sizes.T ?? sizes.N) >= 2048).toBe(true);
         }
