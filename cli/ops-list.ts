@@ -41,20 +41,7 @@ function spaced(sections: readonly (readonly string[])[]): string[] {
 
 /** All that an op's rows declare, and all that a kernel of it may declare. */
 function plain({ operation, spec }: Chosen) {
-  const {
-    name,
-    summary,
-    inputs,
-    integers,
-    scalars,
-    outputs,
-    exact,
-    wide,
-    stores,
-    sums,
-    covered,
-    uncovered = {},
-  } = operation;
+  const { name, summary, inputs, integers, scalars, outputs, exact, wide, stores, sums, covered } = operation;
   return {
     name,
     summary,
@@ -75,7 +62,7 @@ function plain({ operation, spec }: Chosen) {
       bitwise: "bits do not depend on a row's position",
     },
     covered,
-    uncovered,
+    uncovered: operation.uncovered ?? {},
     sizes: Object.keys(spec.sizes),
     profiles: spec.profiles,
     overlooked: spec.overlooked,
@@ -103,20 +90,8 @@ function reasonLines([way, reason]: readonly [string, string]): string[] {
 }
 
 function inFull(operation: Operation): string[] {
-  const {
-    name,
-    summary,
-    inputs,
-    integers,
-    scalars,
-    outputs,
-    exact,
-    wide,
-    covered,
-    uncovered = {},
-    sums,
-    none,
-  } = operation;
+  const { name, summary, inputs, integers, scalars, outputs, exact, wide, covered, sums, none } = operation;
+  const uncovered = Object.entries(operation.uncovered ?? {});
   const kindOf = (tensor: string) =>
     integers.includes(tensor) ? "int32" : wide.includes(tensor) ? "float32 in every dtype" : "float";
   const width = largest(Object.values({ ...inputs, ...outputs }).map((axes) => axes.length)) + 2;
@@ -135,9 +110,7 @@ function inFull(operation: Operation): string[] {
     ...tensors(outputs),
     "covered by the bound",
     ...orNone(Object.entries(covered).flatMap(([id, variant]) => folded(`  ${id.padEnd(24)} `, variant))),
-    ...(Object.keys(uncovered).length === 0
-      ? []
-      : ["not covered, and may be outside it", ...Object.entries(uncovered).flatMap(reasonLines)]),
+    ...(uncovered.length === 0 ? [] : ["not covered, and may be outside it", ...uncovered.flatMap(reasonLines)]),
     "a kernel may declare as stored low (--store NAME=bfloat16)",
     ...orNone(
       Object.entries(storable(operation)).flatMap(([store, meaning]) => folded(`  ${store.padEnd(12)} `, meaning)),
