@@ -1,4 +1,5 @@
 // One run of a probe: the errors of the candidate and of every class of precision, each as a share of its allowance.
+import type { Candidate } from "../reference/candidate.ts";
 import { type DTypeName, dtypes, round, ulp } from "../reference/dtype.ts";
 import { type Inputs, type Operation, type Outputs, storageOf } from "../reference/operation.ts";
 import type { Tensor } from "../reference/tensor.ts";
@@ -7,6 +8,7 @@ import type { Evaluation } from "../zoo/evaluation.ts";
 import { cutOut } from "./around.ts";
 import type { Part } from "./at-scale.ts";
 import type { Problem } from "./case.ts";
+import type { NamedClass } from "./classify.ts";
 import type { JudgeRow } from "./row.ts";
 import { emulate, everyFloat32, type PrecisionClass } from "./emulation.ts";
 import { isSource, sourceOf, Sources } from "./sources.ts";
@@ -25,6 +27,17 @@ export interface Setup extends Terms {
   /** Called between two stretches of work. What it throws ends the measurement. */
   readonly pause?: () => Promise<void>;
 }
+
+/**
+ * A closer look at the class of an output, with problems made for it. Gives the class, or a surer one. Throws what the candidate throws.
+ */
+export type CloserLook = (
+  named: NamedClass,
+  output: string,
+  candidate: Candidate,
+  probe: Probe,
+  setup: Setup,
+) => Promise<NamedClass>;
 
 /** The problem of a probe's case, in the dtype. */
 export function problemOf(

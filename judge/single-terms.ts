@@ -10,7 +10,7 @@ import { isSplit, type PrecisionClass } from "./emulation.ts";
 import { evidenceOf } from "./evidence.ts";
 import { isOn } from "./grid.ts";
 import type { Probe } from "./probes.ts";
-import { problemOf, type Sample, Scene, type Setup } from "./sample.ts";
+import { type CloserLook, problemOf, type Sample, Scene, type Setup } from "./sample.ts";
 
 /** Ops whose outputs are products of two matrices, and the factor that has one number in each row or column. */
 const FACTORS: Readonly<Record<string, string>> = { "linear.forward": "x", "linear.backward": "dy" };
@@ -26,13 +26,7 @@ const ACCUMULATORS = ["bfloat16", "float16"] as const;
  * The class, unless single terms contradict it. Where sums may be cut off or in pieces, the class that single terms have, if they have another. Low sums
  * leave every term on the grid of their format: where some are not, only a part of each sum is low. Throws what the candidate throws.
  */
-export async function withSingleTerms(
-  named: NamedClass,
-  output: string,
-  candidate: Candidate,
-  probe: Probe,
-  setup: Setup,
-): Promise<NamedClass> {
+export const withSingleTerms: CloserLook = async (named, output, candidate, probe, setup) => {
   const factor = FACTORS[setup.operation.name];
   const names = namesOf(named);
   const isExactly = names.some((name) => name === "float32, truncating" || isSplit(name));
@@ -47,7 +41,7 @@ export async function withSingleTerms(
   const isSlight = isNoClass(alone.class) && alone.measured <= PIECES * float32;
   if (isSlight || namesOf(alone).some((name) => name.startsWith("float32"))) return sure;
   return { ...named, class: alone.class, between: alone.between };
-}
+};
 
 function namesOf({ class: name, between }: NamedClass): readonly (PrecisionClass | NamedClass["class"])[] {
   return between.length > 0 ? between : [name];

@@ -1,15 +1,13 @@
 // Tells a class of TF32 from the same class of float16: they have the same bits for ordinary numbers, and other ranges.
 import { dtypes, round } from "../reference/dtype.ts";
 import { powerOfTwo } from "../reference/elementary.ts";
-import type { Candidate } from "../reference/candidate.ts";
 import { runCandidate } from "./candidates/run.ts";
 import type { Problem, Sizes } from "./case.ts";
 import { largest, smallest } from "../reference/lists.ts";
 import { isOn } from "./grid.ts";
-import { difference, explained, type NamedClass, rms, SPREAD } from "./classify.ts";
+import { difference, explained, rms, SPREAD } from "./classify.ts";
 import type { PrecisionClass } from "./emulation.ts";
-import type { Probe } from "./probes.ts";
-import { type Sample, Scene, type Setup } from "./sample.ts";
+import { type CloserLook, type Sample, Scene, type Setup } from "./sample.ts";
 import { joined } from "./source-search.ts";
 import { savedAgain } from "./saved.ts";
 import { roundProblem } from "./verdict.ts";
@@ -20,13 +18,7 @@ const SMALL = powerOfTwo(-20);
 const LARGE = powerOfTwo(17);
 
 /** Runs the candidate on small numbers and on large ones where a class of TF32 and its twin are left. Throws what it throws. */
-export async function settled(
-  named: NamedClass,
-  output: string,
-  candidate: Candidate,
-  probe: Probe,
-  setup: Setup,
-): Promise<NamedClass> {
+export const settled: CloserLook = async (named, output, candidate, probe, setup) => {
   /** Whether it is a class of TF32 or float16 of which the other is left too. */
   const hasTwin = (name: PrecisionClass): boolean => named.between.some((other) => areTwins(name, other));
   if (!named.between.some(hasTwin)) return named;
@@ -41,7 +33,7 @@ export async function settled(
     return more.length === 0 ? { ...named, class: one, between: [] } : { ...named, between: [one, ...more] };
   }
   return named;
-}
+};
 
 const TWINS = ["tf32 ", "float16 "] as const;
 type Twin = (typeof TWINS)[number];

@@ -1,13 +1,11 @@
 // Tells a low sum from one that lacks terms: sums of ±1 that stay below 2⁸ are exact in every class, and a lost term shows.
-import type { Candidate } from "../reference/candidate.ts";
 import { largest } from "../reference/lists.ts";
 import { streamOf, uniform } from "../reference/random.ts";
 import type { Floats } from "../reference/tensor.ts";
 import { runCandidate } from "./candidates/run.ts";
 import type { Problem } from "./case.ts";
-import type { NamedClass } from "./classify.ts";
 import type { Probe } from "./probes.ts";
-import type { Setup } from "./sample.ts";
+import type { CloserLook, Setup } from "./sample.ts";
 import { roundProblem, truth } from "./verdict.ts";
 
 /** A walk of so many steps of ±1 stays below 2⁸ = 5.6 · √N, in any order that does not depend on the steps. */
@@ -18,13 +16,7 @@ const DRAWS = 4;
  * The class, unless it is one of low sums or none and sums of ±1 are not exact: then whole terms are wrong. Throws what the candidate
  * throws.
  */
-export async function withWholeTerms(
-  named: NamedClass,
-  output: string,
-  candidate: Candidate,
-  probe: Probe,
-  setup: Setup,
-): Promise<NamedClass> {
+export const withWholeTerms: CloserLook = async (named, output, candidate, probe, setup) => {
   const { operation, dtype, seed } = setup;
   const names = named.between.length > 0 ? named.between : [named.class];
   const isLow =
@@ -39,7 +31,7 @@ export async function withWholeTerms(
     }
   }
   return named;
-}
+};
 
 /** The probe's inputs with ±1 for their numbers; where sums are longer than the steps, with 0 for the others. */
 function signs({ spec, dtype }: Setup, { sizes }: Probe, seed: number): Problem {
