@@ -1,59 +1,19 @@
 // The results of a check as JSON.
 import type { Failure, Report } from "../judge/campaign.ts";
 import type { Checked } from "../judge/check.ts";
-import { ALLOWED_UNJUDGED, type Conclusion } from "../judge/conclusion.ts";
 import type { Examination } from "../judge/examination.ts";
 import { summarise } from "../judge/regimes.ts";
-import type { Target } from "../reference/targets.ts";
 import { type CheckOptions, DEFAULT_RUNS } from "./check-options.ts";
-import { sumsInWords } from "../judge/sums.ts";
-import { jsonText } from "./output.ts";
-import { version } from "./version.ts";
+import { allowedOf, type OpsRun, runJson } from "./run-json.ts";
 
 /** A run of `touchstone check`. */
-export interface CheckRun {
-  readonly options: CheckOptions;
-  readonly seed: number;
-  /** What was checked, and on what. */
-  readonly where: string;
-  readonly target: Target;
-  readonly results: readonly Checked[];
-  readonly conclusion: Conclusion;
-  readonly isInterrupted: boolean;
-  /** The ops that a signal left out altogether. */
-  readonly notStarted: readonly string[];
-}
+export type CheckRun = OpsRun<Checked, CheckOptions>;
 
-/** The text of the file. JSON has no infinities and no NaN: such numbers are written as words. */
+/** The text of the file. */
 export function checkJson(run: CheckRun): string {
-  const { options, seed, where, target, results, conclusion, isInterrupted, notStarted } = run;
-  const { dtype, runs = DEFAULT_RUNS, budget, timeout, nondeterministic = false, bitwise = false } = options;
-  const allowUnjudged = options.allowUnjudged ?? ALLOWED_UNJUDGED;
-  return jsonText(
-    {
-      report: "touchstone check",
-      version: version(),
-      adapter: where,
-      dtype,
-      target: target.name,
-      declarations: { stores: target.stores ?? {}, sums: sumsInWords(target), nondeterministic, bitwise },
-      seed,
-      ...(budget === undefined ? { runs } : { budget }),
-      ...(options.sizes === undefined ? {} : { sizes: options.sizes }),
-      timeout,
-      allowUnjudged,
-      ...conclusion,
-      interrupted: isInterrupted,
-      notStarted,
-      kernels: results.map((result) => kernelJson(result, allowUnjudged)),
-    },
-    finite,
-  );
-}
-
-/** A replacer for `JSON.stringify`. */
-export function finite(_: string, value: unknown): unknown {
-  return typeof value === "number" && !Number.isFinite(value) ? String(value) : value;
+  const { runs = DEFAULT_RUNS, budget } = run.options;
+  const kernels = run.results.map((result) => kernelJson(result, allowedOf(run.options)));
+  return runJson("touchstone check", run, budget === undefined ? { runs } : { budget }, kernels);
 }
 
 function kernelJson({ report, examination, conclusion, isInterrupted, ...rest }: Checked, allowUnjudged: number) {

@@ -3,7 +3,7 @@ import type { Conclusion } from "../judge/conclusion.ts";
 import type { Orders, SumOfOp } from "../judge/orders/orders.ts";
 import { declarable, treeInWords, widthOf } from "../judge/orders/words.ts";
 import { depthOf, type SumTree } from "../reference/sum-tree.ts";
-import { finite } from "./check-json.ts";
+import { finite } from "./run-json.ts";
 import type { OrderOptions } from "./order-run.ts";
 import { jsonText } from "./output.ts";
 import { version } from "./version.ts";

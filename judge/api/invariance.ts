@@ -1,15 +1,14 @@
 // Whether a kernel's bits depend on what surrounds them, as `touchstone invariance` tells it.
 import type { Candidate } from "../../reference/candidate.ts";
-import { Deadline } from "../deadline.ts";
 import { invarianceOf } from "../invariance/invariance.ts";
 import type { BitMap } from "../invariance/map.ts";
 import { roomsOf } from "../invariance/sizes.ts";
 import { outcomeOf } from "./again.ts";
-import { candidateOf, positive, readyUnder, termsIn } from "./candidate.ts";
-import { checkFields, checkWhole, fieldsOf, shown } from "./input.ts";
+import { candidateOf, readyUnder, termsIn } from "./candidate.ts";
 import type { JudgeOptions, JudgeResult } from "./judge.ts";
 import { chosenOf } from "./ops.ts";
-import { type TermsOptions, termsFields, termsOf } from "./terms.ts";
+import { promisesOf, sizesIn } from "./promises.ts";
+import { type TermsOptions, termsOf } from "./terms.ts";
 import type { AnyOp, KernelFunction } from "./types.ts";
 
 /**
@@ -72,12 +71,12 @@ export async function invariance<Op extends AnyOp>(
   options: InvarianceOptions = {},
 ): Promise<InvarianceResult> {
   const chosen = chosenOf(op);
-  const { signal, sizes, deadline, ...given } = planOf(options);
-  const [room] = roomsOf([chosen], sizes);
+  const { given, signal, deadline, ...promises } = promisesOf(options);
+  const [room] = roomsOf([chosen], sizesIn(given, "C=4096 R<=257"));
   const judged = candidateOf(chosen, candidate);
   const terms = termsOf(chosen.operation, termsIn(options), "options", judged.target);
   const { ready, timeout } = readyUnder(judged, chosen, terms, { signal, timeout: options.timeout });
-  const plan = { ...given, room, timeout, deadline };
+  const plan = { ...promises, room, timeout, deadline };
   const found = await invarianceOf(chosen, ready, terms, plan).catch((error: unknown) => {
     signal?.throwIfAborted();
     throw error;
@@ -87,29 +86,4 @@ export async function invariance<Op extends AnyOp>(
   const kept = evidence === undefined ? "" : ` (files kept in ${evidence})`;
   const findings = found.findings.map((finding, i, all) => (i === all.length - 1 ? `${finding}${kept}` : finding));
   return { ...outcomeOf(conclusion), maps, findings, untried, ...(repeatable === undefined ? {} : { repeatable }) };
-}
-
-const planFields = ["seed", "seconds", "timeout", "nondeterministic", "bitwise", "sizes", "signal"] as const;
-
-function planOf(options: unknown) {
-  const fields = fieldsOf(options, "options", "an object");
-  checkFields(fields, "options", [...termsFields, ...planFields]);
-  const given = Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined));
-  const { seed = 1, nondeterministic = false, bitwise = false, sizes, signal } = given as InvarianceOptions;
-  checkWhole(seed, "options.seed", 0, 0x7fffffff);
-  for (const [name, value] of Object.entries({ nondeterministic, bitwise })) {
-    if (typeof value !== "boolean") throw new TypeError(`options.${name}: got ${shown(value)}, expected a boolean`);
-  }
-  if (nondeterministic && bitwise) {
-    throw new RangeError("options.bitwise: got true with options.nondeterministic, expected only one of them");
-  }
-  if (sizes !== undefined && typeof sizes !== "string") {
-    throw new TypeError(`options.sizes: got ${shown(sizes)}, expected a text such as "C=4096 R<=257"`);
-  }
-  if (signal !== undefined && !(signal instanceof AbortSignal)) {
-    throw new TypeError(`options.signal: got ${shown(signal)}, expected an AbortSignal`);
-  }
-  positive(given, "timeout");
-  const deadline = new Deadline({ seconds: positive(given, "seconds"), signal });
-  return { seed, nondeterministic, bitwise, sizes, signal, deadline };
 }

@@ -4,7 +4,7 @@ import type { CampaignPlan, RealInputs, Report } from "../campaign.ts";
 import { Limited } from "../candidates/limited.ts";
 import { type Checked, check } from "../check.ts";
 import type { Chosen } from "../choose.ts";
-import { Deadline } from "../deadline.ts";
+import type { Deadline } from "../deadline.ts";
 import type { Exactness, Examination, Promises, RelationResult } from "../examination.ts";
 import type { CaseWorkers, Workers } from "../jobs/workers.ts";
 import type { Precision } from "../regimes.ts";
@@ -14,10 +14,11 @@ import type { ModelCase } from "../sizes/model.ts";
 import { chosenWithin } from "../sizes/within.ts";
 import type { Untried } from "../untried.ts";
 import { checkAgain, lineOf, outcomeOf } from "./again.ts";
-import { candidateOf, positive, readyUnder, termsIn } from "./candidate.ts";
-import { checkFields, checkWhole, fieldsOf, shown } from "./input.ts";
+import { candidateOf, readyUnder, termsIn } from "./candidate.ts";
+import { checkWhole, shown } from "./input.ts";
 import { chosenOf } from "./ops.ts";
-import { type TermsOptions, termsFields, termsOf } from "./terms.ts";
+import { promisesOf, sizesIn } from "./promises.ts";
+import { type TermsOptions, termsOf } from "./terms.ts";
 import type { AnyOp, KernelFunction } from "./types.ts";
 
 /**
@@ -171,37 +172,13 @@ export async function judge<Op extends AnyOp>(
   return result;
 }
 
-const planFields = [
-  "runs",
-  "seconds",
-  "timeout",
-  "seed",
-  "nondeterministic",
-  "bitwise",
-  "sizes",
-  "replay",
-  "signal",
-  "onCase",
-  "real",
-  "workers",
-] as const;
-
 /** Checks the options that are not terms, and fills in the defaults. */
 function planOf(
   options: unknown,
 ): CampaignPlan & Promises & { readonly deadline: Deadline; readonly signal: AbortSignal | undefined } {
-  const fields = fieldsOf(options, "options", "an object");
-  checkFields(fields, "options", [...termsFields, ...planFields]);
-  const given = Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined));
-  const { runs = 100, seed = 1, nondeterministic = false, bitwise = false, signal, onCase, real, workers } = given;
+  const { given, ...promises } = promisesOf(options, ["runs", "replay", "onCase", "real", "workers"]);
+  const { runs = 100, timeout, onCase, real, workers } = given;
   checkWhole(runs, "options.runs", 1, 1_000_000);
-  checkWhole(seed, "options.seed", 0, 0x7fffffff);
-  for (const [name, value] of Object.entries({ nondeterministic, bitwise })) {
-    if (typeof value !== "boolean") throw new TypeError(`options.${name}: got ${shown(value)}, expected a boolean`);
-  }
-  if (nondeterministic === true && bitwise === true) {
-    throw new RangeError("options.bitwise: got true with options.nondeterministic, expected only one of them");
-  }
   for (const [name, value] of Object.entries({ onCase, real })) {
     if (value !== undefined && typeof value !== "function") {
       throw new TypeError(`options.${name}: got ${shown(value)}, expected a function`);
@@ -212,22 +189,13 @@ function planOf(
       `options.workers: got ${shown(workers)}, expected what startWorkers of touchstone-llama/node gives`,
     );
   }
-  if (signal !== undefined && !(signal instanceof AbortSignal)) {
-    throw new TypeError(`options.signal: got ${shown(signal)}, expected an AbortSignal`);
-  }
-  const [seconds, timeout] = [positive(given, "seconds"), positive(given, "timeout")];
   const optional = Object.entries({ timeout, onCase, real, workers }).filter(([, value]) => value !== undefined);
-  const deadline = new Deadline({ seconds, signal });
-  return { runs, seed, nondeterministic, bitwise, signal, deadline, ...Object.fromEntries(optional) } as ReturnType<
-    typeof planOf
-  >;
+  return { runs, ...promises, ...Object.fromEntries(optional) } as ReturnType<typeof planOf>;
 }
 
-function sizedOf(chosen: Chosen, { sizes, replay }: JudgeOptions): Chosen {
-  if (typeof sizes !== "string") {
-    throw new TypeError(`options.sizes: got ${shown(sizes)}, expected a text such as "HS=64,128 C%8=0"`);
-  }
-  if (replay !== undefined)
+function sizedOf(chosen: Chosen, options: JudgeOptions): Chosen {
+  const sizes = sizesIn({ ...options }, "HS=64,128 C%8=0") as string;
+  if (options.replay !== undefined)
     throw new RangeError("options.sizes: the line of options.replay has its own, expected one of both");
   return chosenWithin([chosen], sizes)[0];
 }
