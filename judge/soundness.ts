@@ -7,11 +7,12 @@ import { bits } from "../reference/random.ts";
 import type { Target } from "../reference/targets.ts";
 import type { Tensor } from "../reference/tensor.ts";
 import { buildCase } from "./campaign.ts";
+import { correlated } from "./correlated.ts";
 import { arbitraryCase, type Case, exampleCases, formatCase } from "./case.ts";
 import type { Chosen } from "./choose.ts";
 import { roundsToNearest } from "./improbable/sums.ts";
 import { improbableInWords, suspicionsIn } from "./improbable/suspicion.ts";
-import { judgeOutputs, roundProblem } from "./verdict.ts";
+import { everyElement, judgeOutputs, roundProblem } from "./verdict.ts";
 import type { Evaluation } from "../zoo/evaluation.ts";
 import { Float32Arithmetic, type Habits, orders, roundings } from "../zoo/arithmetic.ts";
 
@@ -54,17 +55,22 @@ export function soundness(
   const isEnough = (round: number): boolean => compared >= elements && round >= (adversarial > 0 ? 2 : 12);
   for (let round = 0, n = 0; !isEnough(round); round++) {
     for (const c of drawn(round)) {
-      const problem = roundProblem(operation, buildCase(spec, c, dtype), dtype);
+      // Every third round has other numbers than the case's line says.
+      const isCorrelated = round % 3 === 2;
+      const given = roundProblem(operation, buildCase(spec, c, dtype), dtype);
+      const problem = isCorrelated ? correlated(operation, spec, given, dtype, c.seed) : given;
+      const line = `${formatCase(c)}${isCorrelated ? ", correlated" : ""}`;
+      const compare = everyElement(operation, problem, { target, dtype });
       for (const evaluation of evaluations) {
         const habits = habitsOf(target, seed, n++);
         const f = new Float32Arithmetic(target, habits);
         const outputs = storedAs(dtype, operation.wide, evaluation.evaluate(f, problem.inputs, problem.scalars));
-        const verdict = judgeOutputs(operation, outputs, problem, { target, dtype });
+        const verdict = judgeOutputs(operation, outputs, problem, { target, dtype }, [], () => compare);
         for (const comparison of verdict.comparisons) {
           compared += comparison.judged;
           unjudged += comparison.unjudged;
           // Flushing alone reaches the bound on subnormal numbers, so only ordinary numbers show how tight it is.
-          if (c.profile !== "unit") continue;
+          if (c.profile !== "unit" || isCorrelated) continue;
           if (habits.rounding === "adversarial") adversarial = Math.max(adversarial, comparison.worst);
           else worst = Math.max(worst, comparison.worst);
         }
@@ -72,7 +78,7 @@ export function soundness(
         const isModel = !(habits.rounding === "adversarial" && roundsToNearest(target));
         for (const suspicion of isModel ? suspicionsIn(verdict) : []) {
           const finding = `improbable: ${improbableInWords(suspicion)}`;
-          alarms.push({ variant: evaluation.covers.join(", "), habits, replay: formatCase(c), finding });
+          alarms.push({ variant: evaluation.covers.join(", "), habits, replay: line, finding });
         }
         // On the integer lattice an adversary that errs where nothing is rounded is not a correct evaluation.
         const unfair = habits.rounding === "adversarial" && c.profile === "lattice" && operation.exact.length > 0;
@@ -80,7 +86,7 @@ export function soundness(
           alarms.push({
             variant: evaluation.covers.join(", "),
             habits,
-            replay: formatCase(c),
+            replay: line,
             finding: verdict.findings[0],
           });
         }

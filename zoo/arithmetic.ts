@@ -103,11 +103,12 @@ export class Float32Arithmetic {
     return isExact ? product : rounded;
   }
 
-  /** a · b + c, with one rounding or two. */
+  /** a · b + c, with one rounding or two; with c = 0 it is a product, and exact where that is. */
   multiplyAdd(a: number, b: number, c: number): number {
-    if (!this.habits.fused) return this.add(this.multiply(a, b), c);
+    const term = this.operand(c);
+    if (!this.habits.fused || term === 0) return this.add(this.multiply(a, b), term);
     const product = this.operand(a) * this.operand(b);
-    return product === 0 ? this.operand(c) : this.result(product + this.operand(c));
+    return product === 0 ? term : this.result(product + term);
   }
 
   /** A quotient of zero is exact where IEEE 754 is promised, or no other number is near enough; WGSL's may be some subnormal number. */
