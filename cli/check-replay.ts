@@ -20,6 +20,7 @@ import { reasonLines, verdictIn } from "./reasons.ts";
 import { say } from "./output.ts";
 import { catchSignals } from "./signals.ts";
 import { statuses, statusOfVerdict } from "./statuses.ts";
+import { foldedLines } from "./table.ts";
 import { targetOf, underOrder } from "./terms.ts";
 import { counted } from "./words.ts";
 
@@ -59,16 +60,16 @@ export async function replay(line: string, options: CheckOptions): Promise<numbe
   for (const { output, elements, unjudged, outside, worst, at, note } of verdict.comparisons) {
     const counts = `${counted(elements, "element")}, ${unjudged} unjudged, ${outside} outside`;
     say(`${output}: ${counts}, worst ${worst.toPrecision(3)} of its bound`);
-    if (at !== undefined && outside === 0) say(`  ${describeFinding(at)}`);
-    if (note !== undefined) say(`  note: ${note}`);
+    if (at !== undefined && outside === 0) say(foldedLines([`  ${describeFinding(at)}`]));
+    if (note !== undefined) say(foldedLines([`  note: ${note}`]));
   }
-  say(verdict.findings);
+  say(foldedLines(verdict.findings));
   if (verdict.findings.length > 0) {
     const { evidence } = failureOf(c, verdict, candidate.keep?.());
     if (evidence !== undefined) say(`files kept in ${evidence}`);
   }
   const suspicions = suspicionsIn(verdict);
-  say(suspicions.map((one) => `improbable ${improbableInWords(one)}`));
+  say(foldedLines(suspicions.map((one) => `improbable ${improbableInWords(one)}`)));
   const proved = concludeProblem(operation, verdict, options.allowUnjudged);
   return closed(candidate, withImprobable(proved, suspicions.length > 0));
 }
@@ -86,7 +87,7 @@ async function replayRelation(
     const outcome = await unlessInterrupted(relation.run(trial));
     if (outcome === undefined) return finish(interrupted, true);
     conclusion = concludeRelation(relation, outcome, { bitwise, allowUnjudged });
-    say(outcome.message === undefined ? "it holds" : `${outcome.state}: ${outcome.message}`);
+    say(foldedLines([outcome.message === undefined ? "it holds" : `${outcome.state}: ${outcome.message}`]));
   } catch (error) {
     if (isJudges(error)) throw error;
     say(`${failureLine(candidate, error)}`);

@@ -33,6 +33,7 @@ import { reasonLines, verdictIn } from "./reasons.ts";
 import { catchSignals } from "./signals.ts";
 import { statusOfVerdict } from "./statuses.ts";
 import { isJudges } from "../judge/verdict.ts";
+import { foldedLines } from "./table.ts";
 import { targetOf, treeFiles } from "./terms.ts";
 import { counted } from "./words.ts";
 
@@ -140,22 +141,22 @@ function print({ results, seed, options, target, conclusion, isInterrupted, notS
   const examinations = results.flatMap(({ examination }) => examination ?? []);
   const same = candidateOptions(options);
   if (results.length > 0) say(reportTable(results));
-  for (const failure of results.flatMap(({ report }) => report.failures)) say(failureLines(failure, same));
+  for (const failure of results.flatMap(({ report }) => report.failures)) say(foldedLines(failureLines(failure, same)));
   if (examinations.length > 0) say(examinationTable(examinations));
   for (const examination of examinations) {
     const again = `touchstone check --op ${examination.op} --seed ${seed} --runs 1${quoted("sizes", options.sizes)}${same}`;
-    say(examinationLines(examination, again, same));
+    say(foldedLines(examinationLines(examination, again, same)));
   }
-  say(noteLines(results));
-  say(improbableLines(results, same));
-  say(conditioningLines(results));
-  say(untriedLines(results, isInterrupted ? "interrupted" : "budget"));
-  say(excludedLines(results));
-  say(beyondLines(results));
-  say(unpromisedLines(results, target.name));
-  say(sizeLines(results));
+  say(foldedLines(noteLines(results)));
+  say(foldedLines(improbableLines(results, same)));
+  say(foldedLines(conditioningLines(results)));
+  say(foldedLines(untriedLines(results, isInterrupted ? "interrupted" : "budget")));
+  say(foldedLines(excludedLines(results)));
+  say(foldedLines(beyondLines(results)));
+  say(foldedLines(unpromisedLines(results, target.name)));
+  say(foldedLines(sizeLines(results)));
   say(reasonLines(conclusion.reasons));
-  say(lastLines(results));
+  say(foldedLines(lastLines(results)));
   const started = `${results.length} of ${counted(results.length + notStarted.length, "op")} started`;
   if (isInterrupted) say(`${verdictIn(conclusion.verdict, true)}: ${started}`);
 }

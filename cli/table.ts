@@ -54,6 +54,22 @@ export function folded(begin: string, text: string, width = terminalWidth()): st
   return lines.map((line, i) => (i === 0 ? begin : " ".repeat(begin.length)) + line);
 }
 
+/** Commands are copied as they stand, and a table is as wide as it is. */
+const WHOLE = /^ *touchstone |^[┌├│└]/;
+
+/** The lines, each of which goes on below itself, two places further in, where it is wider than the terminal. */
+export function foldedLines(lines: readonly string[], width = terminalWidth()): string[] {
+  return lines.flatMap((line) => {
+    const text = printable(line);
+    if (text.length <= width || WHOLE.test(text)) return [text];
+    const indent = text.length - text.trimStart().length;
+    const [first, ...rest] = new Help().boxWrap(text.trimStart(), width - indent - HANGING).split("\n");
+    return [" ".repeat(indent) + first, ...rest.map((more) => " ".repeat(indent + HANGING) + more)];
+  });
+}
+
+const HANGING = 2;
+
 function terminalWidth(): number {
   return process.stdout.columns ?? Infinity;
 }

@@ -8,8 +8,9 @@ import { type Around, cutOut } from "./around.ts";
 import type { Case } from "./case.ts";
 import { boundOf, type Comparison } from "./compare.ts";
 import { compareAt, type Exact, exactAt, expectedOf, type Source } from "./exact.ts";
-import { type Large, MOST_WORK } from "./large.ts";
+import { MOST_WORK } from "./large.ts";
 import { drawnEvenly, missesOf, type Sight } from "./missed.ts";
+import type { JudgeRow } from "./row.ts";
 import type { Manner } from "./spots.ts";
 import { estimateOf, Scales } from "./suspects.ts";
 import { type Comparing, truth } from "./verdict.ts";
@@ -17,13 +18,16 @@ import { type Comparing, truth } from "./verdict.ts";
 /** About so many elements are in float64 at once: whole rows, one at least. */
 const BLOCK = 1 << 16;
 
-/** Whether a case is judged in blocks: one that is larger than large cases usually are. Recorded inputs are those of a small model. */
-export function isInBlocks(
-  { large, around }: { readonly large: Large | undefined; readonly around: Around | undefined },
+/**
+ * What gives the elements of a case that is judged in blocks, one that is larger than large cases usually are; undefined of any other.
+ * Recorded inputs are those of a small model.
+ */
+export function aroundBlocks(
+  { large, around }: Pick<JudgeRow, "large" | "around">,
   { profile, sizes }: Pick<Case, "profile" | "sizes">,
-): boolean {
-  if (profile === "real" || around === undefined || large?.isInBlocks !== true) return false;
-  return large.work(sizes) > MOST_WORK;
+): Around | undefined {
+  if (profile === "real" || large?.isInBlocks !== true) return undefined;
+  return large.work(sizes) > MOST_WORK ? (large.blocks ?? around) : undefined;
 }
 
 /** Holds every element to its bound, about `length` of them at a time. */

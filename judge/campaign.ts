@@ -4,7 +4,7 @@ import type { JudgeRow } from "./row.ts";
 import { savedAgain } from "./saved.ts";
 import type { DTypeName } from "../reference/dtype.ts";
 import { integer, streamOf } from "../reference/random.ts";
-import { inBlocks, isInBlocks } from "./blocks.ts";
+import { aroundBlocks, inBlocks } from "./blocks.ts";
 import { type Case, formatCase, type Problem } from "./case.ts";
 import type { Finding } from "./compare.ts";
 import { type Conditioning, withConditioning } from "./conditioning.ts";
@@ -127,7 +127,8 @@ function comparingTo(row: JudgeRow, c: Case, isLarge: boolean): Comparing {
   const { seed } = c;
   const { around, sampling } = row;
   if (sampling !== undefined && isSampled(row, c)) return atSample(sampling, { seed, counts: isLarge });
-  if (around !== undefined && isInBlocks(row, c)) return inBlocks(around, { seed, counts: isLarge });
+  const ofBlocks = aroundBlocks(row, c);
+  if (ofBlocks !== undefined) return inBlocks(ofBlocks, { seed, counts: isLarge });
   const isRated = integer(seed, streamOf(formatCase(c)), 0, RATED) === 0;
   const small = isLarge ? allWithMisses(seed) : isRated ? withConditioning : everyElement;
   return around === undefined ? small : atSpots(around, { seed, counts: isLarge, small });

@@ -2,7 +2,7 @@
 import { axesOf, type Operation } from "../reference/operation.ts";
 import type { Case, Sizes } from "./case.ts";
 import type { JudgeRow } from "./row.ts";
-import { isInBlocks } from "./blocks.ts";
+import { aroundBlocks } from "./blocks.ts";
 import { isSampled } from "./sampled.ts";
 
 /** Bytes that the judge takes for each number: as stored, widened, the truth, its bound and what a candidate returns, and their sums. */
@@ -30,7 +30,7 @@ export function bytesOfCase(row: JudgeRow, c: Pick<Case, "sizes" | "profile">, n
 
 /** Whether the truth is never there as a whole. */
 function isInParts(row: JudgeRow, c: Pick<Case, "sizes" | "profile">): boolean {
-  return isSampled(row, c) || isInBlocks(row, c);
+  return isSampled(row, c) || aroundBlocks(row, c) !== undefined;
 }
 
 /** Throws RangeError, with what would fit, where the judge takes more than `memory` for a line of so many numbers. */

@@ -52,7 +52,8 @@ export async function check(
   const held = holdingOf(chosen, candidate, terms);
   const limited = new Limited(candidate, deadline, plan.timeout);
   const search = new Search(chosen, limited, terms, plan, deadline);
-  const examiner = new Examiner(chosen, limited, terms, { seed, nondeterministic, bitwise }, deadline);
+  const isOutside = (): boolean => search.hasFailed;
+  const examiner = new Examiner(chosen, limited, terms, { seed, nondeterministic, bitwise, isOutside }, deadline);
   let untried: readonly Untried[] = [];
   let stopped: Error | undefined;
   try {

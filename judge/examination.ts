@@ -53,6 +53,8 @@ export interface Draws {
   readonly seed: number;
   /** The number of terms, roughly, in the longest sums that precision is measured on; 4,096 by default. */
   readonly longest?: number;
+  /** Whether a case has shown the candidate outside its bounds by now; never, if left out. */
+  readonly isOutside?: () => boolean;
 }
 
 /** What no correct kernel does, or what one that promises bits does not. */

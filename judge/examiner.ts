@@ -77,12 +77,13 @@ export class Examiner {
     { operation, spec }: Chosen,
     candidate: Candidate,
     terms: Terms,
-    { seed, nondeterministic, bitwise, longest = LONG }: Promises & Draws,
+    { seed, nondeterministic, bitwise, longest = LONG, isOutside = () => false }: Promises & Draws,
     deadline: Deadline,
   ) {
     const sizes = spec.ordinary;
     this.candidate = candidate;
-    this.trial = { ...terms, operation, spec, candidate, sizes, seed, deterministic: !nondeterministic, bitwise };
+    const promised = { deterministic: !nondeterministic, bitwise };
+    this.trial = { ...terms, operation, spec, candidate, sizes, seed, ...promised, isOutside };
     const evaluations = terms.target.arithmetic === undefined ? correctEvaluations(operation) : []; // classes are those of float32
     this.setup = { ...terms, operation, spec, evaluations, seed, pause: () => deadline.pause() };
     this.bitwise = bitwise;

@@ -7,6 +7,7 @@ import * as fc from "fast-check";
 import { largest } from "../reference/lists.ts";
 import { operations } from "../reference/ops/index.ts";
 import { integer, streamOf } from "../reference/random.ts";
+import type { Around } from "./around.ts";
 import type { Case, CaseSpec, Sizes } from "./case.ts";
 import type { MadeUp, Profile } from "./profile.ts";
 
@@ -24,6 +25,8 @@ export interface Large<Size extends string = string> {
   readonly areSums?: boolean;
   /** Whether elements, or rows, depend on no others: then truth and bound come block by block in cases larger than these. */
   readonly isInBlocks?: boolean;
+  /** What gives the elements of a block, where it is not the row's `around`. */
+  readonly blocks?: Around;
   /** Sizes that go together, of sizes that were drawn one by one. */
   readonly mend?: (sizes: Sizes) => Sizes;
   /** Whether a case of these sizes is tried; all are, if left out. */

@@ -23,7 +23,7 @@ export function allowedAt(
 ): ReadonlyMap<number, number> {
   const { operation, spec } = trial;
   const target = withLengths(trial.target, operation, problem);
-  const around = spec.around ?? spec.sampling?.around;
+  const around = spec.around ?? spec.sampling?.around ?? spec.large?.blocks;
   if (around === undefined) return allowedByPlace(trial, problem, output, list);
   const found = new Map<number, number>();
   const errorsOf = (inputs: Inputs): Errors<string> => declaredErrors(inputs, target);

@@ -3,7 +3,7 @@
 //
 // What is kept under too small a key shows when one size changes and the others stay, in one direction or the other, and when the
 // same buffers hold new numbers. Each call is held to its bound, since what was compiled for the first size of a process may be wrong for
-// all others in any order.
+// all others in any order; unless the candidate is known to be outside its bounds in any order, of which these calls would only say it again.
 import { append } from "../../reference/lists.ts";
 import { integer, streamOf } from "../../reference/random.ts";
 import { comparing } from "../campaign.ts";
@@ -105,7 +105,8 @@ class Sequence {
     known.set(call.label, run);
     const earlier = this.earlier.get(call.label);
     // What a process chooses by measuring times may be another choice in the next one, with other bits.
-    return earlier === undefined ? [withinBounds(run, trial, call)] : compareRuns(earlier, run, trial, "reported");
+    if (earlier !== undefined) return compareRuns(earlier, run, trial, "reported");
+    return trial.isOutside?.() === true ? [] : [withinBounds(run, trial, call)];
   }
 }
 

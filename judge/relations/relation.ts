@@ -21,6 +21,8 @@ export interface Trial extends Terms {
   readonly deterministic: boolean;
   /** Whether it promises that bits do not depend on what surrounds a row; no, if left out. */
   readonly bitwise?: boolean;
+  /** Whether a case has shown the candidate outside its bounds by now; never, if left out. */
+  readonly isOutside?: () => boolean;
 }
 
 /**

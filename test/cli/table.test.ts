@@ -1,6 +1,6 @@
 // Tables and long lines on a terminal that is narrower than they are.
 import { expect, test } from "vitest";
-import { type Column, folded, tableOf } from "../../cli/table.ts";
+import { type Column, folded, foldedLines, tableOf } from "../../cli/table.ts";
 
 const columns: Column[] = [
   ["kernel", "left"],
@@ -54,4 +54,20 @@ test("a long line goes on below itself", () => {
     "         n,  n = x · rstd,  dn = dy · w",
   ]);
   expect(folded("rmsnorm  ", text, Infinity)).toEqual([`rmsnorm  ${text}`]);
+});
+
+test("findings go on two places further in; commands and tables stay whole", () => {
+  const finding = "FAIL linear.forward: y[3,4]: got 0, want 0.25, off by 120 × the bound 0.002";
+  const again = "  touchstone check --replay 'linear.forward R=9 O=70 C=300 profile=unit seed=5' --dtype float16";
+  const head = "┌────────┬─────────┬─────────┬───────────┬────────────┬────────────┐";
+  expect(foldedLines([finding, `  ${finding}`, again, head], 44)).toEqual([
+    "FAIL linear.forward: y[3,4]: got 0, want",
+    "  0.25, off by 120 × the bound 0.002",
+    "  FAIL linear.forward: y[3,4]: got 0, want",
+    "    0.25, off by 120 × the bound 0.002",
+    again,
+    head,
+  ]);
+  expect(foldedLines([finding], Infinity)).toEqual([finding]);
+  for (const line of foldedLines([`${finding}\nnext`], 44)) expect(line).not.toContain("\n");
 });

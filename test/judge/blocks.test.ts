@@ -1,10 +1,12 @@
 // Outputs judged block by block: the same verdict as from truth and bound of the whole.
 import { describe, expect, it } from "vitest";
-import { inBlocks, isInBlocks } from "../../judge/blocks.ts";
+import type { Around } from "../../judge/around.ts";
+import { aroundBlocks, inBlocks } from "../../judge/blocks.ts";
 import { comparing } from "../../judge/campaign.ts";
 import { bytesOfCase, MEMORY, numbersOfCase } from "../../judge/case-memory.ts";
 import { choose } from "../../judge/choose.ts";
 import { isWithin } from "../../judge/compare.ts";
+import type { JudgeRow } from "../../judge/row.ts";
 import { modelCases } from "../../judge/sizes/model.ts";
 import { allowancesOf, everyElement, judgeOutputs, roundProblem, truth, type Verdict } from "../../judge/verdict.ts";
 import { dtypes, round } from "../../reference/dtype.ts";
@@ -24,7 +26,10 @@ const cases = [
   { op: "swiglu.backward", sizes: { R: 3, F: 1025 } },
   { op: "softmax.forward", sizes: { R: 5, C: 411 } },
   { op: "softmax.backward", sizes: { R: 3, C: 1031 } },
+  { op: "cross-entropy.backward", sizes: { R: 5, V: 411, ignored: "some", ignoreIndex: -100 } },
 ] as const;
+
+const aroundOf = ({ around, large }: JudgeRow): Around => (large?.blocks ?? around)!;
 
 describe.each(cases)("$op in blocks", ({ op, sizes }) => {
   const [{ operation, spec }] = choose([op]);
@@ -48,7 +53,7 @@ describe.each(cases)("$op in blocks", ({ op, sizes }) => {
     for (const outputs of [stored, wrong]) {
       const judge = (compare: typeof everyElement): Verdict =>
         judgeOutputs(operation, Object.fromEntries(outputs), problem, terms, [], compare);
-      const [blocks, whole] = [judge(inBlocks(spec.around!, { seed: 1, counts: false }, BLOCK)), judge(everyElement)];
+      const [blocks, whole] = [judge(inBlocks(aroundOf(spec), { seed: 1, counts: false }, BLOCK)), judge(everyElement)];
       expect(blocks.findings).toEqual(whole.findings);
       for (const [n, { elements, judged, unjudged, outside, worst, at }] of whole.comparisons.entries()) {
         const found = blocks.comparisons[n];
@@ -82,8 +87,8 @@ describe.each(cases)("$op in blocks", ({ op, sizes }) => {
 it("says what would have been missed of an output in blocks", () => {
   const [{ operation, spec }] = choose(["swiglu.forward"]);
   const c = { op: spec.op, sizes: { R: 600, F: 11_008 }, profile: "unit", seed: 3 } as const;
-  expect(isInBlocks(spec, c)).toBe(true);
-  expect(isInBlocks(spec, { ...c, sizes: { R: 500, F: 11_008 } })).toBe(false);
+  expect(aroundBlocks(spec, c)).toBe(spec.around);
+  expect(aroundBlocks(spec, { ...c, sizes: { R: 500, F: 11_008 } })).toBe(undefined);
   expect(comparing(spec, c, true)).not.toBe(everyElement);
   const small = { ...c, sizes: { R: 40, F: 2000 } };
   const problem = { ...spec.build(small.sizes, "unit", 3), profile: "unit" } as const;

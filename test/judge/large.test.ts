@@ -99,7 +99,9 @@ function isSame(a: number, b: number, bound: number): boolean {
 
 /** The small problems of spots, and those of samples where they are others. */
 const cut = all.flatMap(({ operation, spec }) => {
-  const around = [...new Set([spec.around, spec.sampling?.around])].filter((one) => one !== undefined);
+  const around = [...new Set([spec.around, spec.sampling?.around, spec.large?.blocks])].filter(
+    (one) => one !== undefined,
+  );
   return around.map((one, n) => ({ name: `${spec.op}, ${n}`, operation, spec, around: one }));
 });
 

@@ -1,5 +1,7 @@
 // Each relation holds for correct evaluations in any order, and catches the mistake that it is there for.
 import { describe, expect, test } from "vitest";
+import { check } from "../../judge/check.ts";
+import { choose } from "../../judge/choose.ts";
 import { relationsOf } from "../../judge/relations/index.ts";
 import { judgeProblem } from "../../judge/verdict.ts";
 import { judgeRows } from "../../judge/ops/index.ts";
@@ -220,4 +222,26 @@ test("every op of the table has relations, and each relation a sentence", () => 
     expect(new Set(list.map(({ name }) => name)).size).toBe(list.length);
   }
   expect(judgeRows.size).toBe(operations.size);
+});
+
+test("calls in another order are not accused of what a case has shown already", async () => {
+  const op = "add.forward";
+  const off = mistaken(op, ({ y }) => y.data.forEach((x, i) => (y.data[i] = 2 * x)));
+  expect((await tryRelation(op, "another order of calls", off)).state).toBe("broken");
+  const known = { ...trialOf(op, off), isOutside: () => true };
+  const order = relationsOf(operations.get(op)!, judgeRows.get(op)!).find(({ name }) =>
+    name.includes("order of calls"),
+  )!;
+  expect((await order.run(known)).state).toBe("holds");
+  // The numbers of the last call again are wrong in an order of their own.
+  let last: Outputs | undefined;
+  const stale = candidate((inputs, scalars) => {
+    const now = operations.get(op)!.evaluate(inputs, scalars, Float32Array);
+    const given = last?.y.data.length === now.y.data.length ? last : now;
+    last = now;
+    return given;
+  });
+  expect((await order.run({ ...trialOf(op, stale), isOutside: () => true })).state).toBe("broken");
+  const { examination } = await check(choose([op])[0], off, wgslTerms, { runs: 1, seed: 1 });
+  expect(examination!.relations.find(({ name }) => name === order.name)!.state).toBe("holds");
 });
