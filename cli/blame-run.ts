@@ -3,33 +3,37 @@ import { describeFinding } from "../judge/compare.ts";
 import { type Blame, concludeBlame, type Fault, type Found, type Judged } from "../judge/blame.ts";
 import { type Blaming, blaming } from "../judge/blame-recording.ts";
 import { operations } from "../reference/ops/index.ts";
+import { withSums } from "../judge/sums.ts";
 import type { Target } from "../reference/targets.ts";
 import { reasonLines, verdictIn } from "./reasons.ts";
 import { say } from "./output.ts";
 import { untilSignal } from "./signals.ts";
 import { statusOfVerdict } from "./statuses.ts";
-import { chooseTarget, declare, suiting } from "./terms.ts";
+import { chooseTarget, declare, declareOrders, suiting } from "./terms.ts";
 import { counted } from "./words.ts";
 
 export interface BlameOptions {
   readonly dtype?: "float32" | "bfloat16" | "float16";
   readonly target?: string;
   readonly store?: string;
+  readonly sum?: string;
   readonly all?: boolean;
   readonly allowUnjudged?: number;
 }
 
 /** Judges the recording; returns the exit status. */
 export async function blameFile(path: string, options: BlameOptions): Promise<number> {
-  const targetOf = (isOurs: boolean): Target =>
-    declare(suiting(chooseTarget(options.target, isOurs ? "wgsl" : "ieee"), operations.values()), options.store, [
-      ...operations.values(),
-    ]);
+  const all = [...operations.values()];
+  const targetOf = (isOurs: boolean): Target => {
+    const target = suiting(chooseTarget(options.target, isOurs ? "wgsl" : "ieee"), all);
+    return declareOrders(declare(target, options.store, all), options.sum, withSums(all));
+  };
   let last: Blaming | undefined;
   const isInterrupted = await untilSignal(blaming(path, options.dtype, targetOf), (state) => (last = state));
   const { found, target } = last!;
   const { verdict, reasons } = concludeBlame(found, options.allowUnjudged, isInterrupted);
-  print(path, target.name, found, options.all === true);
+  const under = options.sum === undefined ? "" : `, sums in the declared order ${options.sum}`;
+  print(path, `${target.name}${under}`, found, options.all === true);
   say(reasonLines(reasons));
   if (found.judged.length === 0 && !isInterrupted)
     say("nothing could be judged: the recording holds no op's inputs together with its outputs");

@@ -21,6 +21,10 @@ export function register(program: Command): void {
       "whose accuracies are allowed (default: wgsl for a trace of our own, otherwise ieee)",
     )
     .option("--store <list>", "intermediates declared as stored low, such as P=bfloat16")
+    .option(
+      "--sum <order>",
+      "the order of summation that the step's kernels have, such as blocked:64; y=blocked:64,dw=pairwise for single sums (docs/orders.md)",
+    )
     .option("--all", "list every judged tensor")
     .addOption(allowUnjudged())
     .addHelpText("after", `\n${findingsInHelp}`)

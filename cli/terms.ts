@@ -52,10 +52,14 @@ export function suiting(target: Target, chosen: Iterable<Operation>, dtype?: DTy
 
 /** The target with what the kernels declare: "P=bfloat16,x=tf32" and "dx=blocked:64,dw=pairwise". Each name must be one of some chosen op. */
 export function targetOf({ target, store, sum, dtype }: TermsGiven, chosen: readonly Operation[]): Target {
-  const stored = declare(suiting(chooseTarget(target), chosen, dtype), store, chosen);
-  return sum === undefined
-    ? stored
-    : refusing(`--sum ${sum}`, () => declareSums(stored, parseSums(sum, treeIn), chosen));
+  return declareOrders(declare(suiting(chooseTarget(target), chosen, dtype), store, chosen), sum, chosen);
+}
+
+/** "dx=blocked:64,dw=pairwise" as the target's declarations. Each name must be a sum of some chosen op, and each op must have one. */
+export function declareOrders(target: Target, list: string | undefined, chosen: readonly Operation[]): Target {
+  return list === undefined
+    ? target
+    : refusing(`--sum ${list}`, () => declareSums(target, parseSums(list, treeIn), chosen));
 }
 
 /** "P=bfloat16,x=tf32" as the target's declarations. Each name must be a store or an input of some chosen op. */

@@ -56,6 +56,11 @@ export function treeOrder(tree: unknown): SumOrder {
   return { kind: "tree", tree };
 }
 
+/** Those that have a sum: others ignore every order. */
+export function withSums(chosen: readonly Operation[]): Operation[] {
+  return chosen.filter(({ sums }) => Object.keys(sums).length > 0);
+}
+
 /**
  * The target with the kernel's declarations. Throws RangeError where one of the ops has no such sum, or the target adds in another way.
  */

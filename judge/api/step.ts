@@ -13,9 +13,10 @@ import { replayTrace } from "../../trace/replay.ts";
 import type { Blame } from "../blame.ts";
 import { blameRecording } from "../blame-recording.ts";
 import { ALLOWED_UNJUDGED } from "../conclusion.ts";
+import { withSums } from "../sums.ts";
 import { checkArithmetic, declareStores, type Stores } from "../terms.ts";
 import { checkFields, checkTensor, fieldsOf, shown } from "./input.ts";
-import { checkShare, checkTarget } from "./terms.ts";
+import { checkShare, checkTarget, declareOrders, type TermsOptions } from "./terms.ts";
 
 const dtypes: ReadonlySet<string> = new Set<DTypeName>(["float32", "bfloat16", "float16"]);
 
@@ -38,6 +39,8 @@ export interface BlameOptions {
   readonly dtype?: DTypeName;
   /** Intermediates that the step's kernels store, and inputs that they read, in a lower format. */
   readonly stores?: Stores;
+  /** The order of summation that the step's kernels have, as in `TermsOptions`; any order if left out. */
+  readonly sums?: TermsOptions["sums"];
   /** The share of a tensor's elements, from 0 to 1, that may lack a finite bound before the verdict is inconclusive; 0.1 if left out. */
   readonly allowUnjudged?: number;
 }
@@ -58,14 +61,17 @@ export interface BlameOptions {
  */
 export function blame(path: string, options: BlameOptions = {}): Blame {
   checkPath(path);
-  const fields = ["target", "dtype", "stores", "allowUnjudged"];
+  const fields = ["target", "dtype", "stores", "sums", "allowUnjudged"];
   checkFields(fieldsOf(options, "options", `{ ${fields.join(", ")} }`), "options", fields);
-  const { target, dtype, stores = {}, allowUnjudged = ALLOWED_UNJUDGED } = options;
+  const { target, dtype, stores = {}, sums, allowUnjudged = ALLOWED_UNJUDGED } = options;
   checkShare(allowUnjudged, "options.allowUnjudged");
   if (target !== undefined) checkTarget(target, "options.target");
   if (target !== undefined) checkArithmetic(target, [...operations.values()]);
-  const declared = (isOurs: boolean): Target =>
-    declareStores(target ?? (isOurs ? targets.wgsl : targets.ieee), stores, [...operations.values()]);
+  const all = [...operations.values()];
+  const declared = (isOurs: boolean): Target => {
+    const stored = declareStores(target ?? (isOurs ? targets.wgsl : targets.ieee), stores, all);
+    return sums === undefined ? stored : declareOrders(stored, sums, withSums(all), "options.sums");
+  };
   if (dtype !== undefined && !dtypes.has(dtype)) {
     throw new RangeError(`options.dtype: got ${shown(dtype)}, expected one of ${[...dtypes].join(", ")}`);
   }

@@ -69,12 +69,12 @@ export function termsOf(
   checkShare(allowUnjudged, `${where}.allowUnjudged`);
   refusing(`${where}.target`, () => checkArithmetic(target, [operation], dtype as DTypeName));
   const stored = refusing(`${where}.stores`, () => declareStores(target, stores, [operation]));
-  const declared = sums === undefined ? stored : withSums(stored, sums, operation, `${where}.sums`);
+  const declared = sums === undefined ? stored : declareOrders(stored, sums, [operation], `${where}.sums`);
   return { target: declared, dtype: dtype as DTypeName, allowUnjudged };
 }
 
 /** The target with the orders of summation that a user declares. */
-function withSums(target: Target, sums: unknown, operation: Operation, where: string): Target {
+export function declareOrders(target: Target, sums: unknown, chosen: readonly Operation[], where: string): Target {
   const given =
     typeof sums === "string"
       ? { "": sums }
@@ -82,7 +82,7 @@ function withSums(target: Target, sums: unknown, operation: Operation, where: st
   const orders = Object.entries(given).map(([name, order]): [string, SumOrder] => {
     return [name, orderOf(order, name === "" ? where : `${where}.${name}`)];
   });
-  return refusing(where, () => declareSums(target, Object.fromEntries(orders), [operation]));
+  return refusing(where, () => declareSums(target, Object.fromEntries(orders), chosen));
 }
 
 function orderOf(order: unknown, where: string): SumOrder {

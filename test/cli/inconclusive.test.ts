@@ -219,6 +219,17 @@ describe("blame", () => {
     expect([strict.code, await inProcess(["blame", recording])]).toMatchObject([4, { code: 0 }]);
   });
 
+  test("a declared order: its words, and one that is refused", async () => {
+    await changed("ordered.safetensors", () => {});
+    const { code, out } = await inProcess(["blame", recording, "--sum", "pairwise"]);
+    expect([code, out]).toEqual([0, expect.stringMatching(/judged for wgsl, sums in the declared order pairwise, /)]);
+    const refused = await inProcess(["blame", recording, "--sum", "z=pairwise"]);
+    expect([refused.code, refused.err]).toEqual([
+      2,
+      expect.stringMatching(/--sum z=pairwise: "z" is not a sum of these ops, .*expected one of /),
+    ]);
+  });
+
   test("a signal, after a fault", async () => {
     const path = await changed(
       "fault.safetensors",

@@ -5,7 +5,8 @@ import { type Blame, blameInstances, placeOf } from "../../judge/blame.ts";
 import { openRecording, type Recording } from "../../trace/recording.ts";
 import { readTraceInput } from "../../trace/input.ts";
 import { instancesOf } from "../../trace/instances.ts";
-import type { DTypeName } from "../../reference/dtype.ts";
+import { type DTypeName, dtypes } from "../../reference/dtype.ts";
+import { declareSums, parseOrder, withSums } from "../../judge/sums.ts";
 import { operations } from "../../reference/ops/index.ts";
 import { normal } from "../../reference/random.ts";
 import { targets } from "../../reference/targets.ts";
@@ -54,6 +55,34 @@ describe("a full recording", () => {
     expect(judgeAll(record("float32", corrupt)).faults.map(({ tensor }) => tensor)).toEqual([
       instances[planted].outputs.v.name,
     ]);
+  });
+});
+
+describe("a declared order", () => {
+  const { u } = dtypes.float32;
+  /** Half of what 12 terms in any order may err by, which is more than a tree of them does. */
+  const planted = instances.findIndex(({ op }) => op === "linear.forward");
+  const corrupt: Corrupt = (_, n, output, t, stored) => {
+    if (n !== planted || output !== "y") return t;
+    const [x, w] = ["x", "w"].map((name) => stored.get((instances[n].inputs[name] as { name: string }).name)!.data);
+    const size = Array.from({ length: config.dim }, (_term, c) => Math.abs(x[c] * w[c])).reduce((a, b) => a + b);
+    return {
+      data: t.data.map((y, i) => (i === 0 ? y + ((config.dim - 1) / 2 + 1) * u * size : y)) as Floats,
+      shape: t.shape,
+    };
+  };
+  const target = declareSums(targets.ieee, { y: parseOrder("pairwise") }, withSums([...operations.values()]));
+  const blamed = (tensors: Tensors, under = target): (string | undefined)[] =>
+    blameInstances(instances, operations, recordingOf(tensors, "float32"), under).faults.map(({ segment }) => segment);
+
+  test("a sum that errs by more than its order does is blamed, and within the bound of any order it is not", () => {
+    const tensors = record("float32", corrupt);
+    expect(blamed(tensors)).toEqual([placeOf(instances[planted])]);
+    expect(blamed(tensors, targets.ieee)).toEqual([]);
+  });
+
+  test("a step whose sums are rounded once is not", () => {
+    expect(blamed(record("float32"))).toEqual([]);
   });
 });
 
