@@ -1,6 +1,14 @@
 // With which probability a fault at one place of a large case would have been missed, as a table.
 import type { Checked } from "../judge/check.ts";
-import { chanceOf, type FaultExtent, faultExtents, type FaultKind, faultKinds, type Missed } from "../judge/missed.ts";
+import {
+  chanceIn,
+  eitherOf,
+  type FaultExtent,
+  faultExtents,
+  type FaultKind,
+  faultKinds,
+  type Misses,
+} from "../judge/missed.ts";
 import { tableOf } from "./table.ts";
 
 const extents: Readonly<Record<FaultExtent, string>> = {
@@ -10,6 +18,7 @@ const extents: Readonly<Record<FaultExtent, string>> = {
   hundredth: "1 % of all",
 };
 const kinds: Readonly<Record<FaultKind, string>> = { zero: "0", neighbour: "next", percent: "1 % off" };
+const NOR = "nor improbable";
 /** Less than that is as good as never. */
 const NEVER = 1e-6;
 
@@ -18,9 +27,12 @@ export function missedLines({ report: { op, missed, smallestRow } }: Checked): s
   const outputs = Object.entries(missed);
   if (outputs.length === 0) return [];
   const rows = outputs.flatMap(([output, of]) =>
-    faultKinds.map((kind) => {
-      const chances = faultExtents.map((extent) => chance(of, extent, kind));
-      return [output, kinds[kind]].concat(chances);
+    faultKinds.flatMap((kind) => {
+      const chances = faultExtents.map((extent) => chance(of[extent][kind], extent));
+      const byEither = faultExtents.map((extent) => chance(eitherOf(of[extent][kind]), extent));
+      const isMore = byEither.some((one, n) => one !== chances[n]);
+      const own = [output, kinds[kind], ...chances];
+      return isMore ? [own, ["", NOR, ...byEither]] : [own];
     }),
   );
   return [
@@ -29,6 +41,7 @@ export function missedLines({ report: { op, missed, smallestRow } }: Checked): s
       [["output", "left"], ["as", "left"], ...faultExtents.map((extent) => [extents[extent], "right"] as const)],
       rows,
     ),
+    ...(rows.some(([, as]) => as === NOR) ? [`${NOR}: missed by the bounds, and not improbable either`] : []),
     ...Object.entries(smallestRow).map(
       ([output, share]) =>
         `${op}: a row of ${output} that is wrong by ${share.toExponential(0)} of its norm stands out in a random projection, and is noted where its bounds allow that`,
@@ -37,10 +50,10 @@ export function missedLines({ report: { op, missed, smallestRow } }: Checked): s
 }
 
 /** Such as "0.4 %", or "< 0.1 %" where no place of those that were tried was missed. */
-function chance(of: Missed, extent: FaultExtent, kind: FaultKind): string {
-  const { places, missed } = of[extent][kind];
+function chance(misses: Misses, extent: FaultExtent): string {
+  const { places, missed } = misses;
   if (places === 0) return "";
-  const most = chanceOf(of, extent, kind);
+  const most = chanceIn(misses, extent);
   if (most < NEVER) return "< 0.0001 %";
   const isLimit = missed === 0 && extent !== "hundredth";
   return `${isLimit ? "< " : ""}${Number((100 * most).toPrecision(2))} %`;

@@ -19,6 +19,7 @@ import type { Tensor } from "../reference/tensor.ts";
 import { boundOf } from "./compare.ts";
 import { type Exact, expectedOf } from "./exact.ts";
 import {
+  againOf,
   eachKind,
   ELEMENTS,
   type FaultKind,
@@ -29,6 +30,8 @@ import {
   type Place,
   PLACES,
   placesOf,
+  type Plausible,
+  plausibleIn,
 } from "./missed.ts";
 import { estimateOf, Scales } from "./suspects.ts";
 import type { Terms } from "./terms.ts";
@@ -39,6 +42,7 @@ interface Sampled {
   readonly got: Tensor;
   readonly sample: Exact;
   readonly whole: Whole;
+  readonly plausible?: Plausible | undefined;
   /** The dtype is that of the output. */
   readonly terms: Terms;
 }
@@ -56,7 +60,7 @@ interface Fault {
 
 /** The misses of one output of one problem. */
 export function missesOfSample(output: string, sampled: Sampled, seed: number): Missed {
-  const { got, sample, whole, terms } = sampled;
+  const { got, sample, whole, terms, plausible } = sampled;
   const { shape, data } = got;
   const places = placesOf(shape);
   const expected = expectedOf(sample);
@@ -71,11 +75,16 @@ export function missesOfSample(output: string, sampled: Sampled, seed: number): 
   const fault = (place: Place, kind: FaultKind, next: number): Fault | undefined =>
     planted(sampled, (i) => known.get(i)?.want ?? data[i], place, kind, next);
   const unsampled = 1 - sample.at.length / data.length;
+  const meanOf = (list: readonly number[], missed: (place: number) => Miss | undefined): Misses =>
+    shareOf(sumOf(list, missed, plausible !== undefined));
   const element = eachKind((kind) =>
     meanOf(tried, (i) => {
       const one = fault(places.element.at(i), kind, places.element.next);
       if (one === undefined) return undefined;
-      return isOutside(i, one.errors[0]) ? unsampled * (1 - whole.held(one.change)(0)) : 1;
+      const [error] = one.errors;
+      const passed = (): number => unsampled * (1 - whole.held(one.change)(0));
+      if (isOutside(i, error)) return missedWith(passed());
+      return { missed: 1, byEither: error > (plausible?.limit(i) ?? Infinity) ? againOf(passed()) : 1 };
     }),
   );
   const drawn = (extent: "row" | "tile", kind: FaultKind): Misses => {
@@ -83,22 +92,31 @@ export function missesOfSample(output: string, sampled: Sampled, seed: number): 
     const stream = streamOf(`fault ${output} ${extent}`);
     const length = count === 0 ? 0 : Math.ceil(Math.min(PLACES, (MOST_WORK * count) / data.length));
     const list = Array.from({ length }, (_, k) => integer(seed, stream, k, count));
-    const shown = new Set<number>();
+    const limitAt = plausibleIn(plausible, length === 0 ? 0 : at(0).length, data.length);
+    const [shown, suspected] = [new Set<number>(), new Set<number>()];
     for (const i of sample.at) {
       const one = fault({ length: 1, index: () => i }, kind, next);
-      if (one !== undefined && isOutside(i, one.errors[0])) shown.add(of(i));
+      if (one === undefined) continue;
+      if (isOutside(i, one.errors[0])) shown.add(of(i));
+      else if (one.errors[0] > limitAt(i)) suspected.add(of(i));
     }
-    return sumOf(list, (place) => {
-      if (shown.has(place)) return 0;
-      const all = fault(at(place), kind, next);
-      if (all === undefined) return undefined;
-      const { change, errors } = all;
-      const held = whole.held(change);
-      let missed = 1;
-      for (let n = 0; n < errors.length && missed > 0; n++)
-        if (isOutside(change.at[n], errors[n])) missed *= 1 - held(n);
-      return missed;
-    });
+    return sumOf(
+      list,
+      (place) => {
+        if (shown.has(place)) return missedWith(0);
+        const all = fault(at(place), kind, next);
+        if (all === undefined) return undefined;
+        const { change, errors } = all;
+        const held = whole.held(change);
+        let [missed, passed] = [1, suspected.has(place) ? 0 : 1];
+        for (let n = 0; n < errors.length && missed > 0; n++) {
+          if (isOutside(change.at[n], errors[n])) missed *= 1 - held(n);
+          else if (errors[n] > limitAt(change.at[n])) passed *= 1 - held(n);
+        }
+        return { missed, byEither: missed * againOf(passed) };
+      },
+      plausible !== undefined,
+    );
   };
   return {
     element,
@@ -108,16 +126,28 @@ export function missesOfSample(output: string, sampled: Sampled, seed: number): 
   };
 }
 
-function sumOf(list: readonly number[], missed: (place: number) => number | undefined): Misses {
+type Miss = Required<Omit<Misses, "places">>;
+
+function missedWith(probability: number): Miss {
+  return { missed: probability, byEither: probability };
+}
+
+function sumOf(list: readonly number[], missed: (place: number) => Miss | undefined, isAsked: boolean): Misses {
   const all = list.map(missed).filter((p) => p !== undefined);
-  return { places: all.length, missed: all.reduce((sum, p) => sum + p, 0) };
+  const byEither = all.reduce((sum, p) => sum + p.byEither, 0);
+  return { places: all.length, missed: all.reduce((sum, p) => sum + p.missed, 0), ...(isAsked && { byEither }) };
 }
 
 /** The same as if so many elements had been tried as in every other case, since a fault lies in any case with the same probability. */
-function meanOf(list: readonly number[], missed: (place: number) => number | undefined): Misses {
-  const all = sumOf(list, missed);
+function shareOf(all: Misses): Misses {
   const share = Math.min(1, ELEMENTS / all.places);
-  return all.places === 0 ? all : { places: share * all.places, missed: share * all.missed };
+  if (all.places === 0) return all;
+  const { places, missed, byEither } = all;
+  return {
+    places: share * places,
+    missed: share * missed,
+    ...(byEither !== undefined && { byEither: share * byEither }),
+  };
 }
 
 /** A fault at a place, undefined where it changes nothing. */

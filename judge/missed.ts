@@ -14,6 +14,10 @@
 //             closely, times the largest bound ÷ scale among them
 //   1 %       pⁿ⸍¹⁰⁰ for p of one element, since the elements are drawn one by one
 //
+// Where the second verdict is asked (judge/improbable), a fault within the bounds may be improbable. That is counted apart, in `byEither`: with m the probability that
+// none of its elements is held to what is plausible, and two more trials on fresh numbers, of which one must show it again, taken for alike, it is seen
+// with (1 − m)(1 − m²).
+//
 // A wrong element in a row pushes others out of the suspects only by an error that ranks higher, so the first of them are
 // still wrong elements. Where all elements are judged, all have their bounds and nothing is estimated.
 import { type DTypeName, dtypes, round } from "../reference/dtype.ts";
@@ -31,7 +35,17 @@ export type FaultExtent = (typeof faultExtents)[number];
 /** How many places were tried, and the sum of the probabilities with which a fault there is missed. */
 export interface Misses {
   readonly places: number;
+  /** By the bounds. */
   readonly missed: number;
+  /** By the bounds and as improbable; absent where the second verdict is not asked. */
+  readonly byEither?: number;
+}
+
+/** What is beyond its limit is improbable. */
+export interface Plausible {
+  readonly limit: (i: number) => number;
+  /** It is measured on the other elements, most of which must be right. */
+  readonly byOthers: boolean;
 }
 
 /** Of one output. An output of one axis has no rows. */
@@ -47,6 +61,7 @@ export interface Sight {
   readonly bound: (i: number) => number;
   /** The probability that element i is held to its bound if it is wrong by `error`. */
   readonly held: (i: number, error: number) => number;
+  readonly plausible?: Plausible | undefined;
 }
 
 /** Elements that are drawn evenly of an output, and rows and tiles, most of which one look decides. */
@@ -126,29 +141,52 @@ export function placesOf(shape: readonly number[]): Readonly<Record<Exclude<Faul
 
 function missesAt(sight: Sight, places: readonly Place[], next: number): Record<FaultKind, Misses> {
   return eachKind((kind) => {
-    let [count, missed] = [0, 0];
+    let [count, missed, byEither] = [0, 0, 0];
     for (const place of places) {
-      const probability = missAt(sight, place, kind, next);
-      if (probability === undefined) continue;
+      const miss = missAt(sight, place, kind, next);
+      if (miss === undefined) continue;
       count++;
-      missed += probability;
+      missed += miss.missed;
+      byEither += miss.byEither;
     }
-    return { places: count, missed };
+    return { places: count, missed, ...(sight.plausible && { byEither }) };
   });
 }
 
 /** The probability that each of the elements is missed, of a long row those that are tried; undefined where the fault changes none. */
-function missAt(sight: Sight, place: Place, kind: FaultKind, next: number): number | undefined {
+function missAt(
+  sight: Sight,
+  place: Place,
+  kind: FaultKind,
+  next: number,
+): Required<Omit<Misses, "places">> | undefined {
   const tried = Math.min(place.length, MOST_ELEMENTS);
-  let missed: number | undefined;
+  const limitAt = plausibleIn(sight.plausible, place.length, sizeOf(sight.want.shape));
+  let [missed, passed]: [number | undefined, number] = [undefined, 1];
   for (let k = 0; k < tried; k++) {
     const i = place.index(Math.floor((k * place.length) / tried));
     const error = errorOf(sight, i, kind, next);
     if (error === 0) continue;
-    missed = (missed ?? 1) * (error > sight.bound(i) ? 1 - sight.held(i, error) : 1);
-    if (missed === 0) return 0;
+    missed ??= 1;
+    if (error > sight.bound(i)) missed *= 1 - sight.held(i, error);
+    else if (error > limitAt(i)) passed *= 1 - sight.held(i, error);
+    if (missed === 0) return { missed, byEither: 0 };
   }
-  return missed;
+  return missed === undefined ? undefined : { missed, byEither: missed * againOf(passed) };
+}
+
+const UNKNOWN = (): number => Infinity;
+
+/** The limits for elements of a place. A fault in more than so many of all elements may move what is measured on the others. */
+export function plausibleIn(plausible: Plausible | undefined, length: number, all: number): (i: number) => number {
+  return plausible === undefined || (plausible.byOthers && MOST_WRONG * length > all) ? UNKNOWN : plausible.limit;
+}
+
+const MOST_WRONG = 20;
+
+/** With which probability a suspicion that is missed with m, each time, is none in the end: it must come again in one of two more trials. */
+export function againOf(m: number): number {
+  return 1 - (1 - m) * (1 - m * m);
 }
 
 /** How wrong an element is that the fault has changed; 0 where it has not. */
@@ -168,14 +206,27 @@ export function faultyValue(kind: FaultKind, right: number, neighbour: number): 
 }
 
 /** 1 % of n elements, given what one of them is missed with. */
-export function hundredth({ places, missed }: Misses, n: number): Misses {
-  if (places === 0) return { places: 0, missed: 0 };
-  return { places: 1, missed: atMost({ places, missed }) ** Math.max(1, n / 100) };
+export function hundredth({ places, missed, byEither }: Misses, n: number): Misses {
+  const all = (misses: number): number =>
+    places === 0 ? 0 : atMost({ places, missed: misses }) ** Math.max(1, n / 100);
+  return {
+    places: places === 0 ? 0 : 1,
+    missed: all(missed),
+    ...(byEither !== undefined && { byEither: all(byEither) }),
+  };
 }
 
-/** The probability of a miss. Where none was missed, it is what that is at most with a confidence of 95 %. */
+/** The same misses, those by the bounds and as improbable in place of those by the bounds. */
+export function eitherOf({ places, missed, byEither = missed }: Misses): Misses {
+  return { places, missed: byEither };
+}
+
+/** The probability of a miss by the bounds. Where none was missed, it is what that is at most with a confidence of 95 %. */
 export function chanceOf(missed: Missed, extent: FaultExtent, kind: FaultKind): number {
-  const misses = missed[extent][kind];
+  return chanceIn(missed[extent][kind], extent);
+}
+
+export function chanceIn(misses: Misses, extent: FaultExtent): number {
   return extent === "hundredth" ? misses.missed / misses.places : atMost(misses);
 }
 
@@ -187,12 +238,18 @@ function atMost({ places, missed }: Misses): number {
 export function sumOfMisses(a: Missed, b: Missed): Missed {
   const entries = faultExtents.map((extent) => [
     extent,
-    eachKind((kind) => ({
-      places: a[extent][kind].places + b[extent][kind].places,
-      missed: a[extent][kind].missed + b[extent][kind].missed,
-    })),
+    eachKind((kind) => together(a[extent][kind], b[extent][kind])),
   ]);
   return Object.fromEntries(entries) as Missed;
+}
+
+function together(a: Misses, b: Misses): Misses {
+  const isAsked = (a.byEither ?? b.byEither) !== undefined;
+  return {
+    places: a.places + b.places,
+    missed: a.missed + b.missed,
+    ...(isAsked && { byEither: eitherOf(a).missed + eitherOf(b).missed }),
+  };
 }
 
 export function eachKind<T>(of: (kind: FaultKind) => T): Record<FaultKind, T> {

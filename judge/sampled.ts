@@ -1,5 +1,6 @@
 // An output whose truth would cost too much everywhere: truth and bound at a sample, cheap checks of every element, and truth and
 // bound once more at what those suspect. A case costs what its sample costs, whatever its size.
+import { dtypes } from "../reference/dtype.ts";
 import { outputShapes, storageOf } from "../reference/operation.ts";
 import { sizeOf } from "../reference/tensor.ts";
 import type { Around } from "./around.ts";
@@ -8,7 +9,8 @@ import { compareAt, exactAt } from "./exact.ts";
 import type { Large } from "./large.ts";
 import type { Manner } from "./spots.ts";
 import { missesOfSample } from "./missed-sample.ts";
-import { improbableIn, isDrawn, sizesIn, sumsOf } from "./improbable/suspicion.ts";
+import { improbableIn, isDrawn, plausibleOf, sizesIn, sumsOf } from "./improbable/suspicion.ts";
+import { Scales } from "./suspects.ts";
 import type { Comparing } from "./verdict.ts";
 import type { Product } from "./projection/projection.ts";
 import { type Checking, lookAt } from "./whole.ts";
@@ -66,9 +68,9 @@ export const atSample =
       const [sizeAtIndex, values] = [sizesIn(got, own), judged.at.map((i) => got.data[i])];
       const sizeAt = (n: number): number => sizeAtIndex(judged.at[n]);
       const given = { sums, output, shape: got.shape, got: values, sizeAt, terms: own };
-      const improbable = isDrawn(operation.name, output, problem, own) && {
-        improbable: improbableIn(given, judged, [...sample.at.keys()]),
-      };
+      const others = [...sample.at.keys()];
+      const isAsked = isDrawn(operation.name, output, problem, own);
+      const improbable = isAsked && { improbable: improbableIn(given, judged, others) };
       const compared = { ...compareAt(output, got, judged, own), power, ...improbable };
       const { smallestRow, note } = whole;
       const found = {
@@ -77,6 +79,8 @@ export const atSample =
         ...(smallestRow !== undefined && { smallestRow }),
         ...(note !== undefined && compared.outside === 0 && { note }),
       };
-      return counts ? { ...found, missed: missesOfSample(output, { got, sample, whole, terms: own }, seed) } : found;
+      if (!counts) return found;
+      const plausible = isAsked ? plausibleOf(given, judged, others, new Scales(got, dtypes[own.dtype])) : undefined;
+      return { ...found, missed: missesOfSample(output, { got, sample, whole, plausible, terms: own }, seed) };
     };
   };

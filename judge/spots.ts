@@ -2,15 +2,17 @@
 // are drawn evenly, and the suspects, whose error stands out. The truth is known at all elements, so a fault need not be hit by
 // chance to be suspected.
 import { dtypes } from "../reference/dtype.ts";
-import { outputShapes, storageOf } from "../reference/operation.ts";
-import { sizeOf } from "../reference/tensor.ts";
+import { type Operation, outputShapes, storageOf } from "../reference/operation.ts";
+import { sizeOf, type Tensor } from "../reference/tensor.ts";
 import type { Around } from "./around.ts";
 import { banded } from "./bands.ts";
-import { boundOf } from "./compare.ts";
+import type { Problem } from "./case.ts";
+import { boundOf, type Expected } from "./compare.ts";
 import { compareAt, exactAt, expectedOf, someOf } from "./exact.ts";
-import { drawnEvenly, missesOf, type Sight } from "./missed.ts";
+import { drawnEvenly, missesOf, type Plausible, type Sight } from "./missed.ts";
 import { estimateOf, Scales, Suspects } from "./suspects.ts";
-import { improbableIn, isDrawn, sizesIn, sumsOf } from "./improbable/suspicion.ts";
+import { improbableIn, isDrawn, plausibleOf, sizesIn, sumsOf } from "./improbable/suspicion.ts";
+import type { Terms } from "./terms.ts";
 import { allowancesOf, compareAll, type Comparing, everyElement, truth } from "./verdict.ts";
 
 /** Problems whose outputs have up to this many elements are judged at every element. */
@@ -41,10 +43,27 @@ export const allWithMisses =
         even: drawnEvenly(output, want.data.length, seed),
         bound: (i) => boundOf(expected, i, own),
         held: () => 1,
+        plausible: plausibleInAll(operation, problem, own, output, got, expected),
       };
       return { ...compareAll(operation, problem, terms, output, got, expected), missed: missesOf(output, sight, seed) };
     };
   };
+
+/** What all elements of an output may plausibly err by, where the second verdict is asked. */
+function plausibleInAll(
+  operation: Operation,
+  problem: Problem,
+  terms: Terms,
+  output: string,
+  { data: got, shape }: Tensor,
+  { want, allowed }: Expected,
+): Plausible | undefined {
+  if (!isDrawn(operation.name, output, problem, terms)) return undefined;
+  const at = [...want.data.keys()];
+  const given = { sums: sumsOf(operation, problem, output), output, shape, got, sizeAt: sizesIn(want, terms), terms };
+  const exact = { at, want: [...want.data], allowed: [...allowed.data] };
+  return plausibleOf(given, exact, at, new Scales(want, dtypes[terms.dtype]));
+}
 
 /** Holds the spots of a problem with large outputs to their bounds, and every element of a small problem. */
 export const atSpots =
@@ -76,9 +95,8 @@ export const atSpots =
       const [sizeAt, values] = [sizesIn(want, own), at.map((i) => got.data[i])];
       const given = { sums, output, shape: want.shape, got: values, sizeAt: (n: number) => sizeAt(at[n]), terms: own };
       const others = [...at.keys()].filter((n) => drawn.has(at[n]));
-      const improbable = isDrawn(operation.name, output, problem, own) && {
-        improbable: improbableIn(given, spotted, others),
-      };
+      const isAsked = isDrawn(operation.name, output, problem, own);
+      const improbable = isAsked && { improbable: improbableIn(given, spotted, others) };
       const unsampled = want.data.length - at.length;
       const found = { ...compareAt(output, got, spotted, own), power, unsampled, ...improbable };
       if (!counts) return found;
@@ -92,6 +110,7 @@ export const atSpots =
         even,
         bound: (i) => bounds.get(i) ?? estimate(i),
         held: (i, error) => (suspects.has(i, error) ? 1 : share),
+        plausible: isAsked ? plausibleOf(given, spotted, others, scales) : undefined,
       };
       return { ...found, missed: missesOf(output, sight, seed) };
     };

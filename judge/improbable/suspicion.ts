@@ -10,7 +10,8 @@ import type { Problem } from "../case.ts";
 import { boundIn, indexOf } from "../compare.ts";
 import type { Exact } from "../exact.ts";
 import type { Profile } from "../profile.ts";
-import { Scales } from "../suspects.ts";
+import type { Plausible } from "../missed.ts";
+import { estimateOf, Scales } from "../suspects.ts";
 import type { Terms } from "../terms.ts";
 import { inOrder, type Limits, outlierLimits } from "./outliers.ts";
 import { limitOfSum, roundsToNearest, termsOf } from "./sums.ts";
@@ -71,6 +72,8 @@ const SUMS: Readonly<Record<string, readonly string[]>> = {
 };
 /** A sum is looked at closely where its error is this share of what `sizeAt` says that the limit is. */
 const CLOSER = 0.3;
+/** Of so many sums it is asked what they may plausibly err by, which takes as long as their terms are many. */
+const ASKED = 256;
 
 /** Whether this verdict says something of an output of an op, on numbers of a problem and under terms. */
 export function isDrawn(op: string, output: string, { profile }: Pick<Problem, "profile">, { target }: Terms): boolean {
@@ -107,6 +110,28 @@ export function improbableIn(given: Given, { at, want, allowed }: Exact, others:
     worst = { output, index: indexOf(at[n], shape), got: got[n], want: want[n], limit, bound: bounds[n], by };
   }
   return { tests, beyond, ...(worst && { worst }) };
+}
+
+/** What elements of an output may plausibly err by: some are asked, and others estimated from these by their scale. Undefined where nothing is said. */
+export function plausibleOf(
+  given: Given,
+  exact: Exact,
+  others: readonly number[],
+  scales: Scales,
+): Plausible | undefined {
+  const { got, terms } = given;
+  const { at, want, allowed } = exact;
+  const format = dtypes[terms.dtype];
+  const bounds = Float64Array.from(at, (_, n) => boundIn(want[n], allowed[n], format));
+  const errors = Float64Array.from(at, (_, n) => Math.abs(got[n] - want[n]));
+  const { limits, by } = limitsFor(given, exact, others, errors, bounds);
+  if (limits === undefined) return undefined;
+  const step = by === "others" ? 1 : Math.max(1, Math.floor(others.length / ASKED));
+  const asked = new Map(others.filter((_, k) => k % step === 0).map((n) => [at[n], limits.at(n)]));
+  // Where some elements are held to no limit, it is not known which of the others are.
+  const isEach = [...asked.values()].every((limit) => limit < Infinity);
+  const estimate = isEach ? estimateOf(scales, [...asked.keys()], (i) => asked.get(i)!) : () => Infinity;
+  return { limit: (i) => asked.get(i) ?? estimate(i), byOthers: by === "others" };
 }
 
 /** What each element may plausibly err by. Undefined where nothing is said. */

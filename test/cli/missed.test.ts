@@ -31,6 +31,17 @@ test("a share is printed, or the limit where nothing was missed", () => {
   for (const line of table) expect(line.length).toBeLessThanOrEqual(80);
 });
 
+test("what is improbable has a row of its own, where it is asked and shows more, and a line that says so", () => {
+  const asked: Missed = { ...dy, element: { ...same(2560, 0), percent: { places: 2560, missed: 512, byEither: 256 } } };
+  const table = lines({ dy: asked });
+  const cells = table
+    .filter((line) => line.includes("nor improbable │"))
+    .map((line) => line.split("│").map((cell) => cell.trim()));
+  expect(cells).toEqual([["", "", "nor improbable", "10 %", "< 0.029 %", "< 0.029 %", "0.01 %", ""]]);
+  expect(table.at(-1)).toBe("nor improbable: missed by the bounds, and not improbable either");
+  expect(lines({ dy }).join("\n")).not.toMatch(/improbable/);
+});
+
 test("an output of one axis has no rows, and a run without large cases no table", () => {
   expect(lines({ dy: oneAxis }).filter((line) => /│\s+│/.test(line))).toHaveLength(3);
   expect(lines({})).toEqual([]);
