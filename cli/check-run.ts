@@ -1,4 +1,5 @@
 // What `touchstone check` does: picks the ops, opens the candidate, has the judge check each op, prints the tables.
+import type { Coming } from "../judge/campaign.ts";
 import { check as judge, type Checked, unlessInterrupted } from "../judge/check.ts";
 import { type Chosen, choose } from "../judge/choose.ts";
 import { Deadline } from "../judge/deadline.ts";
@@ -10,6 +11,7 @@ import { chosenWithin } from "../judge/sizes/within.ts";
 import type { Target } from "../reference/targets.ts";
 import { type Candidates, openCandidates } from "./check-candidates.ts";
 import { checkJson, type CheckRun } from "./check-json.ts";
+import { LongCases } from "./check-long.ts";
 import { type CheckOptions, DEFAULT_RUNS, DEFAULT_TIMEOUT, LARGEST_CASE_SEED } from "./check-options.ts";
 import {
   conditioningLines,
@@ -112,21 +114,27 @@ async function judgeEach(
   { runs = DEFAULT_RUNS, dtype, timeout, nondeterministic = false, bitwise = false, allowUnjudged }: CheckOptions,
 ): Promise<{ readonly results: Checked[]; readonly stopped: Error | undefined }> {
   const progress = openProgress(chosen.length);
+  const long = new LongCases(progress);
   const results: Checked[] = [];
   let stopped: Error | undefined;
   for (const [i, one] of chosen.entries()) {
     if (deadline.isInterrupted || stopped !== undefined) break;
     const { name } = one.operation;
     progress.begin(name);
-    const onCase = (_: number, share: number) => progress.advance(i, share);
+    const onCase = (_: number, share: number) => {
+      long.done();
+      progress.advance(i, share);
+    };
+    const onLong = (coming: Coming) => long.begin(coming);
     const own = deadline.share(chosen.length - i);
-    const given = { runs, seed, nondeterministic, bitwise, onCase, deadline: own, real: realInputs };
+    const given = { runs, seed, nondeterministic, bitwise, onCase, onLong, deadline: own, real: realInputs };
     const plan = { ...given, patience: 1000 * timeout, ...(workers && { workers }) };
     const terms = { target, dtype, ...(allowUnjudged === undefined ? {} : { allowUnjudged }) };
     const result = await judge(one, candidates.of(one.operation), terms, plan).catch((error: unknown) => {
       if (results.length === 0 || !isJudges(error)) throw error;
       stopped = error as Error;
     });
+    long.done();
     if (result === undefined) break;
     ({ stopped } = result);
     results.push(result);

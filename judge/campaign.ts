@@ -96,10 +96,23 @@ export interface CampaignPlan {
   readonly patience?: number;
   /** Called after each case, with the share of the campaign that is done, from 0 to 1. */
   readonly onCase?: (done: number, share: number) => void;
+  /** Called before a case that will take more than ten seconds, at the rate of those before it. */
+  readonly onLong?: (coming: Coming) => void;
   /** The source of inputs for the profile "real", which no case has without it. */
   readonly real?: RealInputs;
   /** Share the judge's own work on cases; all of it is done in this thread if left out. */
   readonly workers?: CaseWorkers;
+}
+
+/** A case that will take long. */
+export interface Coming {
+  readonly line: string;
+  /** What it will take at the rate so far, candidate and judge. */
+  readonly milliseconds: number;
+  /** Only much smaller cases have run. */
+  readonly isRough: boolean;
+  /** What the cases of a model's shapes will take that come after it; 0 where it is none of them. */
+  readonly rest: number;
 }
 
 /** The recorded inputs of an op, those of another instance for another seed; undefined where the op has none. */

@@ -7,10 +7,10 @@ import { DEFAULT_TIMEOUT, Limited } from "./candidates/limited.ts";
 import { buildCase, type CampaignPlan, comparing, type Failure, failureOf, type Report, Tally } from "./campaign.ts";
 import { arbitraryCase, type Case, exampleCases, formatCase } from "./case.ts";
 import type { Chosen } from "./choose.ts";
-import { Cost } from "./cost.ts";
 import { Deadline, isStop } from "./deadline.ts";
 import type { Ahead, Taken } from "./jobs/ahead.ts";
 import { largeCases, MOST_WORK } from "./large.ts";
+import { Pace } from "./pace.ts";
 import type { Suspicion } from "./second-look.ts";
 import { Ladder } from "./sizes/ladder.ts";
 import { tellingSizes, SizesDone } from "./sizes/supported.ts";
@@ -22,6 +22,9 @@ import { judgeProblem, type Verdict } from "./verdict.ts";
 /** Shrinking ends after this many tries or milliseconds, whichever comes first. */
 const MOST_SHRINKS = 300;
 const SHRINK_MS = 15_000;
+
+/** A case that takes longer is announced. */
+const LONG_MS = 10_000;
 
 /** How often a suspicion is tried again. */
 const FRESH = 2;
@@ -61,7 +64,7 @@ export class Search {
   private failure: Failure | undefined;
   private ms = 0;
   private readonly done = new SizesDone();
-  private readonly cost: Cost;
+  private readonly pace: Pace;
 
   constructor(chosen: Chosen, candidate: Limited, terms: Terms, plan: CampaignPlan, deadline: Deadline) {
     this.chosen = chosen;
@@ -69,7 +72,7 @@ export class Search {
     this.terms = terms;
     this.plan = plan;
     this.deadline = deadline;
-    this.cost = new Cost(chosen);
+    this.pace = new Pace(chosen);
     this.tally = new Tally(chosen.operation, chosen.spec);
     this.ladder = new Ladder(chosen.model ?? [], plan.patience ?? plan.timeout ?? DEFAULT_TIMEOUT);
     this.large = new Set(largeCases(chosen.spec, plan.seed).map(formatCase));
@@ -117,6 +120,7 @@ export class Search {
         tried++;
         return true;
       }
+      if (shrinking === undefined) this.announce(c);
       const taken = await this.take(c, shrinking === undefined ? ahead : undefined).catch((error: unknown) => {
         fault = { error };
       });
@@ -162,7 +166,19 @@ export class Search {
 
   /** Milliseconds that the judge itself will take for a case, from what the largest so far took; a large case is judged in one stretch. */
   estimate(c: Case): number {
-    return this.cost.of(c);
+    return this.pace.cost.of(c);
+  }
+
+  /** Says how long a case will take, where that is long. */
+  private announce(c: Case): void {
+    const expected = this.pace.of(c);
+    if (this.plan.onLong === undefined || expected === undefined) return;
+    const { candidate, judge, isRough } = expected;
+    if (!(candidate + judge >= LONG_MS)) return;
+    const others = this.ladder.after(c.sizes).map((sizes) => this.pace.of({ ...c, sizes })!);
+    const tried = others.filter((one) => this.ladder.isWithin(one.candidate));
+    const rest = tried.reduce((sum, one) => sum + one.candidate + one.judge, 0);
+    this.plan.onLong({ line: formatCase(c), milliseconds: candidate + judge, isRough, rest });
   }
 
   /** Recorded inputs have the sizes of their model, whatever a kernel supports. */
@@ -201,7 +217,7 @@ export class Search {
   private note(taken: Taken | undefined, c: Case): Taken | undefined {
     if (taken === undefined) return undefined;
     this.ladder.note(c.sizes, taken.took);
-    this.cost.learn(taken.ms, c);
+    this.pace.learn(c, taken.took, taken.ms);
     return taken;
   }
 

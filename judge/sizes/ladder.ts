@@ -40,9 +40,21 @@ export class Ladder {
     return next !== undefined && this.isFastFor(next) ? "needless" : "tried";
   }
 
+  /** The cases of the model that come after this one; none after a case of no model. */
+  after(sizes: Sizes): Sizes[] {
+    const all = [...this.cases.values()];
+    const place = all.findIndex((one) => keyOf(one.sizes) === keyOf(sizes));
+    return place < 0 ? [] : all.slice(place + 1).map((one) => one.sizes);
+  }
+
+  /** Whether the candidate may take so many milliseconds. */
+  isWithin(milliseconds: number): boolean {
+    return milliseconds <= this.patience;
+  }
+
   /** By the fastest of the cases that are not too small to tell. */
   private isFastFor({ work }: ModelCase): boolean {
-    return this.ran.some((one) => one.work * STEP >= work && one.milliseconds * (work / one.work) <= this.patience);
+    return this.ran.some((one) => one.work * STEP >= work && this.isWithin(one.milliseconds * (work / one.work)));
   }
 }
 
