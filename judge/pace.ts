@@ -1,11 +1,16 @@
 // How long a case will take, from what the cases before it took: the candidate in proportion to the multiplications, the judge to its own work.
+import type { Coming } from "./campaign.ts";
 import { numbersOfCase } from "./case-memory.ts";
-import type { Case } from "./case.ts";
+import { type Case, formatCase } from "./case.ts";
 import type { Chosen } from "./choose.ts";
 import { Cost } from "./cost.ts";
+import type { Ladder } from "./sizes/ladder.ts";
 
 /** A case of at most so many times the work goes on at the rate of the one before; what a smaller one took is mostly other than its work. */
 const ALIKE = 64;
+
+/** A case that takes longer is announced. */
+const LONG = 10_000;
 
 /** Milliseconds that a case will take at the rate so far. */
 export interface Expected {
@@ -44,4 +49,16 @@ export class Pace {
     const { operation, spec } = this.chosen;
     return spec.large?.work(sizes) ?? numbersOfCase(operation, sizes);
   }
+}
+
+/** Says how long a case will take, where that is long, and a model's shapes after it. */
+export function announce(c: Case, pace: Pace, ladder: Ladder, say: ((coming: Coming) => void) | undefined): void {
+  const expected = pace.of(c);
+  if (say === undefined || expected === undefined) return;
+  const { candidate, judge, isRough } = expected;
+  if (!(candidate + judge >= LONG)) return;
+  const others = ladder.after(c.sizes).map((sizes) => pace.of({ ...c, sizes })!);
+  const tried = others.filter((one) => ladder.isWithin(one.candidate));
+  const rest = tried.reduce((sum, one) => sum + one.candidate + one.judge, 0);
+  say({ line: formatCase(c), milliseconds: candidate + judge, isRough, rest });
 }

@@ -10,7 +10,7 @@ import type { Chosen } from "./choose.ts";
 import { Deadline, isStop } from "./deadline.ts";
 import type { Ahead, Taken } from "./jobs/ahead.ts";
 import { largeCases, MOST_WORK } from "./large.ts";
-import { Pace } from "./pace.ts";
+import { announce, Pace } from "./pace.ts";
 import type { Suspicion } from "./second-look.ts";
 import { Ladder } from "./sizes/ladder.ts";
 import { tellingSizes, SizesDone } from "./sizes/supported.ts";
@@ -22,9 +22,6 @@ import { judgeProblem, type Verdict } from "./verdict.ts";
 /** Shrinking ends after this many tries or milliseconds, whichever comes first. */
 const MOST_SHRINKS = 300;
 const SHRINK_MS = 15_000;
-
-/** A case that takes longer is announced. */
-const LONG_MS = 10_000;
 
 /** How often a suspicion is tried again. */
 const FRESH = 2;
@@ -120,7 +117,7 @@ export class Search {
         tried++;
         return true;
       }
-      if (shrinking === undefined) this.announce(c);
+      if (shrinking === undefined) announce(c, this.pace, this.ladder, this.plan.onLong);
       const taken = await this.take(c, shrinking === undefined ? ahead : undefined).catch((error: unknown) => {
         fault = { error };
       });
@@ -138,6 +135,7 @@ export class Search {
       }
       if (verdict.findings.length === 0) {
         if (shrinking === undefined) await this.suspect(c, verdict);
+        if (this.hasFailed) throw new fc.PreconditionFailure(true);
         return true;
       }
       if (shrinking === undefined) {
@@ -167,18 +165,6 @@ export class Search {
   /** Milliseconds that the judge itself will take for a case, from what the largest so far took; a large case is judged in one stretch. */
   estimate(c: Case): number {
     return this.pace.cost.of(c);
-  }
-
-  /** Says how long a case will take, where that is long. */
-  private announce(c: Case): void {
-    const expected = this.pace.of(c);
-    if (this.plan.onLong === undefined || expected === undefined) return;
-    const { candidate, judge, isRough } = expected;
-    if (!(candidate + judge >= LONG_MS)) return;
-    const others = this.ladder.after(c.sizes).map((sizes) => this.pace.of({ ...c, sizes })!);
-    const tried = others.filter((one) => this.ladder.isWithin(one.candidate));
-    const rest = tried.reduce((sum, one) => sum + one.candidate + one.judge, 0);
-    this.plan.onLong({ line: formatCase(c), milliseconds: candidate + judge, isRough, rest });
   }
 
   /** Recorded inputs have the sizes of their model, whatever a kernel supports. */
@@ -239,12 +225,17 @@ export class Search {
     }
   }
 
-  /** What is implausible is tried again on fresh numbers, of the same sizes, and counts only if it comes again. */
+  /** What is implausible is tried again on fresh numbers, of the same sizes, and counts only if it comes again; or outside a bound, which is a failure. */
   private async suspect(c: Case, verdict: Verdict): Promise<void> {
     const [first] = suspicionsIn(verdict);
     if (first === undefined || this.tally.isSuspected(first.output)) return;
     for (let k = 1; k <= FRESH; k++) {
-      const again = await this.judge({ ...c, seed: (c.seed + k) % LARGEST_SEED });
+      const fresh = { ...c, seed: (c.seed + k) % LARGEST_SEED };
+      const again = await this.judge(fresh);
+      if (again !== undefined && again.verdict.findings.length > 0) {
+        this.failure = failureOf(fresh, again.verdict);
+        return;
+      }
       const same = again && suspicionsIn(again.verdict).some(({ output }) => output === first.output);
       if (same === true) return this.tally.suspect(c, first);
     }

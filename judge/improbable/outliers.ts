@@ -7,10 +7,17 @@
 //   error > KAPPA · τ · σ · scale,   σ the deviation of the others' errors on that scale, taken from their 90 % quantile
 //
 // and error is beyond what even additions one after another reach with probability p, and beyond 1 ulp of the output. With rounding to nearest that is
-// τ · u · √n · √Σt², n the longest sum. Where additions may truncate, δ is not of mean 0 but between 0 and u against the sign of what it rounds, evenly: the
-// errors add up to u/2 · Σₖ |sₖ| more, and Σₖ |sₖ| ≤ √n · √Σₖ sₖ², where Σₖ sₖ² is the quadratic form of tail.ts with the trace D ≤ n²/2 · the mean square of t, and
-// exceeds 2τ·D with probability p at most (E exp(θ Σ sₖ²) ≤ (1 − 2θD)^(−1/2), and θ = ½(1 − 1/τ)/D). So in units of √Σt² it is u/2 · n · √τ more. The
-// model: on one of the scales no element of a correct kernel has a deviation KAPPA times that of the others, or it errs by n roundings to nearest; and its errors have
+// τ · u · √n · √Σt², n the longest sum.
+//
+// Where additions may truncate, one of them errs by −θ·u·s, s the partial sum that it gives and θ between 0 and 1, of mean ½. What θ − ½ adds up to is half of the
+// limit above. The mean is −u/2 · Σᵥ sᵥ, in which a term counts as often as there are additions above it: Σᵥ sᵥ = Σₖ dₖ tₖ, d the depths of a tree's leaves. With c their mean,
+//
+//   Σₖ dₖ tₖ  =  c · Σt + Σₖ (dₖ − c) tₖ,    c ≤ n/2 + 2,    Σₖ (dₖ − c)² ≤ n³/12
+//
+// and Σt is the truth itself. (Let Q be the sum of squares of a tree whose two parts have a and b leaves of mean depths mₐ and m_b: Q = Qₐ + Q_b + ab/n · (mₐ − m_b)², no mean depth
+// exceeds half of the leaves by more than ½, so |mₐ − m_b| ≤ n/2, and n³ − a³ − b³ = 3abn.) Signs are even, so the last sum exceeds λ √(Σ (dₖ − c)² tₖ²) with probability p at most, by Hoeffding. Sizes are independent
+// of places: Σ (dₖ − c)² tₖ² strays from n²/12 · Σt² by a share of 3.8 ÷ √n, and of 1 ÷ √n for factors of one size; three times that is allowed for, and it is never above n²/4 · Σt². The
+// model: on one of the scales no element of a correct kernel has a deviation KAPPA times that of the others, or it errs by n roundings, to nearest or towards 0; and its errors have
 // tails no heavier than those of a product of two normal numbers. It is a model of rounding and not a theorem about kernels.
 //
 // The truth is no yardstick where it cancels: a query that sees one key has the weight 1, so dP − D and its dq are 0, and yet a kernel that adds dP and D in
@@ -19,7 +26,7 @@
 import { type DTypeName, dtypes, ulp } from "../../reference/dtype.ts";
 import type { Target } from "../../reference/targets.ts";
 import { roundsToNearest } from "./sums.ts";
-import { TAU } from "./tail.ts";
+import { LAMBDA, TAU } from "./tail.ts";
 
 /** By how much the deviations of elements may differ, on one scale. */
 const KAPPA = 4;
@@ -30,10 +37,24 @@ const DEVIATIONS = 1.5;
 const FEWEST = 64;
 const MOST = 2048;
 
-/** What a sum of n drawn numbers errs by at most, but for that probability, if a target adds one after another: a share of √Σt². */
-export function inOrder(n: number, target: Target): number {
+/** What an error in the worst order is measured in. */
+export interface InOrder {
+  /** A share of √Σt². */
+  readonly ofSize: number;
+  /** A share of the truth. */
+  readonly ofTruth: number;
+}
+
+/** Three times how far Σ (dₖ − c)² tₖ² strays, in units of 1 ÷ √n. */
+const STRAYS = 12;
+
+/** What a sum of n drawn numbers errs by at most, but for that probability, if a target adds one after another. */
+export function inOrder(n: number, target: Target): InOrder {
   const { u } = target;
-  return TAU * u * Math.sqrt(n) + (roundsToNearest(target) ? 0 : (u / 2) * n * Math.sqrt(TAU));
+  const nearest = TAU * u * Math.sqrt(n);
+  if (roundsToNearest(target)) return { ofSize: nearest, ofTruth: 0 };
+  const spread = n * Math.sqrt(Math.min(1 / 4, (1 + STRAYS / Math.sqrt(n)) / 12));
+  return { ofSize: Math.max(nearest, nearest / 2 + (u / 2) * LAMBDA * spread), ofTruth: (u / 2) * (n / 2 + 2) };
 }
 
 /** The elements of an output that have a truth. */
@@ -45,8 +66,8 @@ export interface Elements {
   readonly sizeAt: (n: number) => number;
   /** Those whose errors say what the kernel does; drawn without looking at them. */
   readonly others: readonly number[];
-  /** What the longest sum errs by in the worst order, a share of √Σt². */
-  readonly inOrder: number;
+  /** What the longest sum errs by in the worst order. */
+  readonly inOrder: InOrder;
   readonly dtype: DTypeName;
 }
 
@@ -76,7 +97,8 @@ export function outlierLimits(elements: Elements): Limits | undefined {
     at: (n) => {
       const [size, expected] = [sizeAt(n), typical * bounds[n]];
       if (!(KAPPA * size >= expected)) return Infinity;
-      const bySize = Math.max(KAPPA * TAU * ofSize, worst) * Math.max(size, expected);
+      const all = Math.max(size, expected);
+      const bySize = Math.max(KAPPA * TAU * ofSize * all, worst.ofSize * all + worst.ofTruth * Math.abs(want[n]));
       return Math.max(least(n), bySize, ulp(want[n], dtypes[dtype]));
     },
   };

@@ -98,7 +98,7 @@ function gradientsOf(queries: Queries, sizes: Sizes, pieces: readonly number[]):
     return axes.includes("S") && !axes.includes("T");
   });
   // In 16 bits each piece's share is rounded on its own, by as much as the whole where shares cancel: bounds of float32 say nothing of that.
-  if (outputs.length === 0 || dtype !== "float32") return undefined;
+  if (outputs.length === 0) return undefined;
   const { T, S } = queries;
   const whole = (name: string, t: Tensor): Tensor => extended(t, operation.outputs[name], "S", S, 0) as Tensor;
   const lost = new Map<number, Readonly<Record<string, Float64Array>>>();

@@ -245,14 +245,15 @@ test("short sums that cancel, as dx of an rmsnorm of one number, are not held to
 describe("a suspicion is tried again on fresh numbers", () => {
   const [chosen] = chosenWithin(choose(["linear.forward"]), `R=1 O=12 C=${C}`);
   /** Correct, but on calls that are chosen each element of ordinary size is 1 % too large. */
-  const kernel = (isWrong: (call: number) => boolean): Candidate => {
+  const kernel = (isWrong: (call: number) => boolean, later = 1.01): Candidate => {
     let calls = 0;
     return candidate((inputs) => {
       const { y } = linear.evaluate(inputs, {}, Float32Array) as { y: Tensor };
       const isTypical = (v: number): boolean => Math.abs(v) > 40 && Math.abs(v) < 80;
       const isDense = inputs.x.data.every((v: number) => v !== 0);
       if (!isDense || !y.data.some(isTypical) || !isWrong(calls++)) return { y };
-      return { y: { data: Float32Array.from(y.data, (v) => (isTypical(v) ? 1.01 * v : v)), shape: y.shape } };
+      const factor = calls === 1 ? 1.01 : later;
+      return { y: { data: Float32Array.from(y.data, (v) => (isTypical(v) ? factor * v : v)), shape: y.shape } };
     });
   };
   const searched = (isWrong: (call: number) => boolean) =>
@@ -265,6 +266,18 @@ describe("a suspicion is tried again on fresh numbers", () => {
     expect(improbable.findings[0].message).toContain("within its bound");
     expect(improbable.findings[0].replay).toContain(`C=${C} profile=`);
     expect(improbable.probability).toBe((improbable.tests / MOST_TESTS) * RUN);
+  });
+
+  test("one that is outside its bound on those is a failure, whose line shows it", async () => {
+    const { failures } = await campaign(
+      chosen,
+      kernel(() => true, 3),
+      ieeeTerms,
+      { runs: 8, seed: 4 },
+    );
+    expect(failures).toHaveLength(1);
+    expect(failures[0].worst!.got / failures[0].worst!.want).toBeCloseTo(3, 1);
+    expect(failures[0].replay).toContain(`C=${C} profile=`);
   });
 
   test("one that does not, of a kernel that is wrong in one call of three, is a note", async () => {

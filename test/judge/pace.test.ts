@@ -18,7 +18,11 @@ const caseOf = (N: number): Case => ({ op: "add.forward", sizes: { N }, profile:
 const takes = (N: number): number => MS_PER_WORK * spec.large!.work({ N });
 
 /** What is said before each of the cases; the candidate takes what `takes` says, and the judge no time. */
-async function said(lengths: readonly number[], model: readonly ModelCase[] = [], patience = Infinity): Promise<Coming[]> {
+async function said(
+  lengths: readonly number[],
+  model: readonly ModelCase[] = [],
+  patience = Infinity,
+): Promise<Coming[]> {
   let time = 0;
   const deadline = new Deadline({ now: () => time });
   const candidate: Candidate = {
