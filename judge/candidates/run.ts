@@ -72,7 +72,8 @@ function sameShape(a: Tensor<Floats | Ints>, b: Tensor<Floats | Ints>): boolean 
 function sameBits(a: Floats | Ints, b: Floats | Ints): boolean {
   if (a.byteLength !== b.byteLength) return false;
   if (a.byteLength === 0) return true;
-  const left = new Uint8Array(a.buffer, a.byteOffset, a.byteLength);
-  const right = new Uint8Array(b.buffer, b.byteOffset, b.byteLength);
-  return left.every((byte, i) => byte === right[i]);
+  const left = new Int32Array(a.buffer, a.byteOffset, a.byteLength / Int32Array.BYTES_PER_ELEMENT);
+  const right = new Int32Array(b.buffer, b.byteOffset, b.byteLength / Int32Array.BYTES_PER_ELEMENT);
+  for (let i = 0; i < left.length; i++) if (left[i] !== right[i]) return false;
+  return true;
 }

@@ -14,12 +14,13 @@ import { allowancesOf, declaredErrors } from "../verdict.ts";
 /** Small problems of which the bound is taken, where the row has no better ones. */
 const MOST_PROBLEMS = 8;
 
-/** The allowance of each element of an output that was bounded, by flat index. */
+/** The allowance of each element of an output that was bounded, by flat index; or one that is not above it and costs less, where there is such a one. */
 export function allowedAt(
   trial: Trial,
   problem: Problem,
   output: string,
   list: readonly number[],
+  kind: "whole" | "least" = "whole",
 ): ReadonlyMap<number, number> {
   const { operation, spec } = trial;
   const target = withLengths(trial.target, operation, problem);
@@ -30,7 +31,8 @@ export function allowedAt(
   const ascending = list.toSorted((a, b) => a - b);
   for (const part of around(problem, output, ascending)) {
     const small = cutOut(problem, part);
-    const bound = (part.bound?.(small, target, errorsOf) ?? allowancesOf(operation, small, target))[output];
+    const least = kind === "least" ? part.least?.(small, target, errorsOf) : undefined;
+    const bound = (least ?? part.bound?.(small, target, errorsOf) ?? allowancesOf(operation, small, target))[output];
     for (const i of part.keep?.[output] ?? bound.data.keys()) found.set(part.outputs[output]!(i), bound.data[i]);
   }
   return found;

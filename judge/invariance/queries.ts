@@ -1,16 +1,13 @@
 // Queries and the keys that they see: all at once, in pieces, one at a time with a longer and longer cache. A query sees the keys up
 // to its own place, counted from the end, so it sees the same ones each time.
-import { dtypes } from "../../reference/dtype.ts";
-import { axesOf, type Operation, type Outputs, storageOf } from "../../reference/operation.ts";
+import { axesOf, type Operation, type Outputs } from "../../reference/operation.ts";
 import type { Floats, Tensor } from "../../reference/tensor.ts";
 import type { Problem, Sizes } from "../case.ts";
 import { cut, lengthsOf, ordinary, type Trial } from "../relations/relation.ts";
-import { allowancesOf } from "../verdict.ts";
 import { allowedAt, range } from "./allowed.ts";
 import type { Caller, Computed, Family } from "./family.ts";
-import { extended } from "./padding.ts";
+import { keyGradientsOf } from "./key-gradients.ts";
 import { doubled, taken } from "./places.ts";
-import { added } from "./sums.ts";
 
 /** Lengths of pieces: those that servers use, and one that no tile divides. */
 const PIECES = [1, 7, 16, 32, 33, 64, 100, 128, 256, 512, 1024, 2048];
@@ -42,7 +39,7 @@ export function queriesOf(
     });
   const atOnce = [...upTo, T].filter((n) => isAdmitted(n, S));
   const pieces = [...PIECES.filter((n) => n < T && Math.ceil(T / n) <= MOST_PIECES && arePieces(n)), T];
-  const gradients = gradientsOf(queries, sizes, compared(pieces));
+  const gradients = keyGradientsOf(queries, sizes, compared(pieces));
   return [
     {
       ...shared,
@@ -85,74 +82,21 @@ export function queriesOf(
   ];
 }
 
-/** Of the lengths of pieces one in so many is enough: no bits are expected, and a bound of all is dear. */
-const FEW = 3;
-/** The most work of queries and keys of which all allowances are taken, once for each way of cutting them. */
-const MOST_BOUNDED = 1e8;
-
-/** What keys get from all queries, dk and dv: the sum over pieces of what they get from each. Undefined for an op without such outputs. */
-function gradientsOf(queries: Queries, sizes: Sizes, pieces: readonly number[]): Family | undefined {
-  const { operation, target, dtype } = queries.trial;
-  const outputs = Object.keys(operation.outputs).filter((name) => {
-    const axes = axesOf(operation.outputs[name]);
-    return axes.includes("S") && !axes.includes("T");
-  });
-  // In 16 bits each piece's share is rounded on its own, by as much as the whole where shares cancel: bounds of float32 say nothing of that.
-  if (outputs.length === 0) return undefined;
-  const { T, S } = queries;
-  const whole = (name: string, t: Tensor): Tensor => extended(t, operation.outputs[name], "S", S, 0) as Tensor;
-  const lost = new Map<number, Readonly<Record<string, Float64Array>>>();
-  const allowances = new Map<number, Readonly<Record<string, Float64Array>>>();
-  /** The sum of the allowances of all pieces. */
-  const allowedIn = (length: number): Readonly<Record<string, Float64Array>> => {
-    const parts = queries.cuts(length).map((problem) => allowancesOf(operation, problem, target));
-    const of = (name: string): Float64Array => {
-      const [first, ...rest] = parts.map((part) => whole(name, part[name] as Tensor).data);
-      return Float64Array.from(first, (x, i) => rest.reduce((sum, data) => sum + data[i], x));
-    };
-    return Object.fromEntries(outputs.map((name) => [name, of(name)]));
-  };
-  return {
-    name: `${outputs.join(", ")} in pieces`,
-    counts: "queries a piece",
-    outputs,
-    sizes,
-    statement: `${outputs.join(" and ")} of queries in pieces, each with the keys so far, add up to those of all queries at once.`,
-    bits: "free",
-    isDense: false,
-    steps: queries.isBounded ? pieces.filter((n, i) => n === T || i % FEW === 0) : [],
-    at: async (length) => {
-      const parts = await queries.pieces(length);
-      const sums = outputs.map((name) => {
-        const each = parts.map((part) => whole(name, part[name]));
-        return [name, added(each, dtypes[storageOf(operation, name, dtype)])] as const;
-      });
-      lost.set(length, Object.fromEntries(sums.map(([name, sum]) => [name, sum.lost])));
-      return { got: Object.fromEntries(sums.map(([name, { total }]) => [name, total])) };
-    },
-    allowed: (length) => (output, list) => {
-      const ways = [T, length].map((n) => {
-        if (!allowances.has(n)) allowances.set(n, allowedIn(n));
-        return { bound: allowances.get(n)![output], roundings: lost.get(n)?.[output] };
-      });
-      const at = (i: number): number =>
-        ways.reduce((sum, { bound, roundings }) => sum + bound[i] + (roundings?.[i] ?? 0), 0);
-      return new Map(list.map((i) => [i, at(i)]));
-    },
-  };
-}
-
 /** Steps that are compared with each other: one alone says nothing. */
 const compared = (steps: readonly number[]): readonly number[] => (steps.length < 2 ? [] : steps);
 
-class Queries {
+/** The most work of queries and keys of which the outputs of pieces are kept. */
+const MOST_KEPT = 1e8;
+
+/** The queries of one problem, all at once or some of them. */
+export class Queries {
   readonly T: number;
   readonly S: number;
-  /** Whether the allowances of all outputs are cheap, and keeping the outputs of pieces is. */
-  readonly isBounded: boolean;
+  readonly base: Problem;
+  /** Whether the outputs of pieces are kept, since they take little. */
+  private readonly areKept: boolean;
   private readonly caller: Caller;
   private readonly outputs: readonly string[];
-  private readonly base: Problem;
   private all: Outputs | undefined;
   private readonly cutInto = new Map<number, readonly Outputs[]>();
 
@@ -161,7 +105,7 @@ class Queries {
     this.caller = caller;
     this.outputs = outputs;
     this.base = ordinary({ ...trial, sizes });
-    this.isBounded = (trial.spec.large?.work(sizes) ?? Infinity) <= MOST_BOUNDED;
+    this.areKept = (trial.spec.large?.work(sizes) ?? Infinity) <= MOST_KEPT;
     const lengths = lengthsOf(trial.operation, this.base);
     [this.T, this.S] = [lengths.get("T")!, lengths.get("S")!];
   }
@@ -178,6 +122,11 @@ class Queries {
 
   run(from: number, count: number): Promise<Outputs> {
     return this.caller.run(this.problem(from, count));
+  }
+
+  /** What all queries at once gave, once they did. */
+  get known(): Outputs {
+    return this.all!;
   }
 
   async whole(): Promise<Outputs> {
@@ -205,13 +154,18 @@ class Queries {
 
   /** Their outputs. */
   async pieces(length: number): Promise<readonly Outputs[]> {
-    if (length === this.T) return [await this.whole()];
-    const known = this.cutInto.get(length);
-    if (known !== undefined) return known;
     const list: Outputs[] = [];
-    for (const problem of this.cuts(length)) list.push(await this.caller.run(problem));
-    if (this.isBounded) this.cutInto.set(length, list);
+    await this.each(length, (part) => list.push(part));
+    if (this.areKept && length !== this.T) this.cutInto.set(length, list);
     return list;
+  }
+
+  /** The outputs of one piece after another. */
+  async each(length: number, use: (part: Outputs) => void): Promise<void> {
+    if (length === this.T) return use(await this.whole());
+    const known = this.cutInto.get(length);
+    if (known !== undefined) return known.forEach(use);
+    for (const problem of this.cuts(length)) use(await this.caller.run(problem));
   }
 }
 

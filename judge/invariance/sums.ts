@@ -2,7 +2,7 @@
 // float32, in the order of the ranks, as tensor and data parallelism do. Kernels add in another order there, so no bits are expected.
 import { type DType, dtypes, ulp } from "../../reference/dtype.ts";
 import { type Outputs, storageOf } from "../../reference/operation.ts";
-import type { Tensor } from "../../reference/tensor.ts";
+import { sizeOf, type Tensor } from "../../reference/tensor.ts";
 import type { Problem, Sizes } from "../case.ts";
 import { cut, ordinary } from "../relations/relation.ts";
 import { allowedAt, range } from "./allowed.ts";
@@ -89,18 +89,38 @@ export function added(
   parts: readonly Tensor[],
   format: DType,
 ): { readonly total: Tensor; readonly lost: Float64Array } {
-  const [{ data: first, shape }] = parts;
-  const data = new Float32Array(first.length);
-  const lost = new Float64Array(first.length);
-  for (let i = 0; i < data.length; i++) {
-    let [total, exact, rounded] = [0, 0, 0];
-    for (const part of parts) {
-      total = Math.fround(total + part.data[i]);
-      exact += part.data[i]; // a few float32 numbers, in a double
-      if (format.name !== "float32") rounded += ulp(part.data[i], format);
-    }
-    data[i] = total;
-    lost[i] = Math.abs(total - exact) + rounded;
+  const sum = new SumOfParts(parts[0].shape, format);
+  for (const part of parts) sum.add(part);
+  return { total: sum.total, lost: sum.lost };
+}
+
+/** A sum that is taken as its parts come. */
+export class SumOfParts {
+  readonly total: Tensor<Float32Array>;
+  private readonly format: DType;
+  /** A few float32 numbers, in a double. */
+  private readonly exact: Float64Array;
+  /** What the parts' own roundings were at most: a number rounded to nearest is off by half a unit in its last place. */
+  private readonly rounded: Float64Array;
+
+  constructor(shape: readonly number[], format: DType) {
+    const length = sizeOf(shape);
+    this.total = { data: new Float32Array(length), shape };
+    this.format = format;
+    this.exact = new Float64Array(length);
+    this.rounded = new Float64Array(length);
   }
-  return { total: { data, shape }, lost };
+
+  add({ data }: Tensor): void {
+    const { total, exact, rounded, format } = this;
+    for (let i = 0; i < data.length; i++) {
+      total.data[i] = Math.fround(total.data[i] + data[i]);
+      exact[i] += data[i];
+      if (format.name !== "float32") rounded[i] += ulp(data[i], format);
+    }
+  }
+
+  get lost(): Float64Array {
+    return this.exact.map((x, i) => Math.abs(this.total.data[i] - x) + this.rounded[i]);
+  }
 }

@@ -1,6 +1,7 @@
 // Maps of bits: the sizes at which a planted dispatch changes them are found exactly, faults are findings, and nothing compared is no pass.
 import { describe, expect, test } from "vitest";
 import { invariance, type InvarianceOptions, type InvarianceResult } from "../../index.ts";
+import { dtypes, round } from "../../reference/dtype.ts";
 import { operations } from "../../reference/ops/index.ts";
 import type { Inputs, Scalars } from "../../reference/operation.ts";
 import type { Floats, Tensor } from "../../reference/tensor.ts";
@@ -220,14 +221,35 @@ describe("attention.backward", () => {
     expect([isPromised, share < 1, unjudged, ranges.length > 0]).toEqual([false, true, 0, true]);
   });
 
+  /** A query without a gradient. */
+  const lost = ({ dy, ...rest }: Inputs): Inputs => {
+    const [, T, NH, HS] = dy.shape;
+    const isLast = (i: number): boolean => Math.floor(i / (NH * HS)) % T === T - 1;
+    return { ...rest, dy: { ...dy, data: dy.data.map((x, i) => (isLast(i) ? 0 : x)) as Floats } };
+  };
+
   test("a query that is lost in each call is a finding", async () => {
-    const deaf = kernelOf(op, {
-      before: ({ dy, ...rest }) => {
-        const [, T, NH, HS] = dy.shape;
-        const isLast = (i: number): boolean => Math.floor(i / (NH * HS)) % T === T - 1;
-        return { ...rest, dy: { ...dy, data: dy.data.map((x, i) => (isLast(i) ? 0 : x)) as Floats } };
-      },
-    });
-    expect(found(await invariance(op, deaf, options), name).isBroken).toBe(true);
+    expect(found(await invariance(op, kernelOf(op, { before: lost }), options), name).isBroken).toBe(true);
   });
+
+  test.each(["bfloat16", "float16"] as const)(
+    "in %s each piece is rounded once, and no correct kernel is accused; a lost query is a finding",
+    async (dtype) => {
+      const stored = (outputs: Outputs): Outputs =>
+        Object.fromEntries(
+          Object.entries(outputs).map(([key, { data, shape }]) => {
+            return [key, { data: data.map((x: number) => round(x, dtypes[dtype])) as Floats, shape }];
+          }),
+        );
+      const given = { ...options, dtype };
+      for (const seed of [1, 2, 3]) {
+        const right = await invariance(op, kernelOf(op, { after: stored }), { ...given, seed });
+        expect([right.verdict, right.findings]).toEqual(["pass", []]);
+        const { compared, differing, share = 0 } = found(right, name);
+        expect([compared > 0, differing > 0, share < 1]).toEqual([true, true, true]);
+      }
+      const wrong = await invariance(op, kernelOf(op, { before: lost, after: stored }), given);
+      expect(found(wrong, name).isBroken).toBe(true);
+    },
+  );
 });
