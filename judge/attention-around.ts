@@ -144,8 +144,10 @@ function keyParts(
       outputs: { [output]: own.at },
       keep: { [output]: columns.get(key)! },
       bound: (_, target, errorsOf) => {
-        const { data } = boundsFor(target, errorsOf)[output as "dk" | "dv"];
-        return { [output]: { data: data.slice(n * HS, (n + 1) * HS), shape: own.shape } };
+        const { data, centre } = boundsFor(target, errorsOf)[output as "dk" | "dv"];
+        const keyOf = (all: Float64Array): Float64Array => all.slice(n * HS, (n + 1) * HS);
+        const moved = centre !== undefined && { centre: keyOf(centre) };
+        return { [output]: { data: keyOf(data), shape: own.shape, ...moved } };
       },
       least: ({ inputs }, target, errorsOf) =>
         leastKeyGradientBound(inputs as Reals<GradientInput>, target, errorsOf(inputs)),

@@ -14,7 +14,7 @@ import { compareOutput, type Finding } from "./compare.ts";
 import { conclude, type Conclusion, type Proved } from "./conclusion.ts";
 import type { Power } from "./power.ts";
 import { recordedDType, type Recording } from "../trace/recording.ts";
-import { endToEnd, type Known, shaped, termsOfNorm, widened } from "./known.ts";
+import { countedFromTruth, endToEnd, type Known, shaped, termsOfNorm, widened } from "./known.ts";
 import { withLengths } from "./sums.ts";
 import { stepOps } from "./step-ops.ts";
 import { roundScalars } from "./verdict.ts";
@@ -217,7 +217,7 @@ function evaluate(
   const scalars = roundScalars(operation, instance.scalars);
   const outputs = operation.evaluate(values, scalars, Float64Array);
   const allowed = operation.bound(values, scalars, withLengths(target, operation, { inputs: values, scalars }), errors);
-  return Object.fromEntries(Object.keys(outputs).map((name) => [name, { value: outputs[name], error: allowed[name] }]));
+  return countedFromTruth(outputs, allowed);
 }
 
 /**

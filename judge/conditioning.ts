@@ -13,7 +13,7 @@ import type { Operation } from "../reference/operation.ts";
 import { type FunctionName, functionNames, type Region, type Target } from "../reference/targets.ts";
 import type { Floats, Tensor } from "../reference/tensor.ts";
 import type { Problem } from "./case.ts";
-import { allowancesOf, compareAll, type Comparing, roundScalars, truth, widen } from "./verdict.ts";
+import { allowancesOf, compareAll, type Comparing, expectedAround, roundScalars, truth, widen } from "./verdict.ts";
 
 /** Elements of one output, and how many of them are ill-conditioned. */
 export interface Conditioning {
@@ -86,7 +86,7 @@ export const withConditioning: Comparing = (operation, problem, terms) => {
   const [want, allowed] = [truth(operation, problem), allowancesOf(operation, problem, terms.target)];
   const conditioning = conditioningOf(operation, problem, want, allowed);
   return (name, got) => {
-    const expected = { want: want[name], allowed: allowed[name] };
+    const expected = expectedAround(want[name], allowed[name]);
     return { ...compareAll(operation, problem, terms, name, got, expected), conditioning: conditioning[name] };
   };
 };

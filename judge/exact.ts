@@ -8,7 +8,7 @@ import type { Part } from "./at-scale.ts";
 import { type Comparison, compareOutput, type Expected, indexOf, isWithin } from "./compare.ts";
 import { withLengths } from "./sums.ts";
 import type { Terms } from "./terms.ts";
-import { allowancesOf, declaredErrors, truth } from "./verdict.ts";
+import { allowancesOf, declaredErrors, expectedAround, truth } from "./verdict.ts";
 
 /** One output of a problem, and the small problems that give its elements. */
 export interface Source {
@@ -38,14 +38,17 @@ export function exactAt(given: Source, spots: readonly number[], got?: Tensor): 
   const [at, want, allowed]: [number[], number[], number[]] = [[], [], []];
   for (const part of spots.length === 0 ? [] : around(problem, output, spots)) {
     const small = cutOut(problem, part);
-    const wanted = truth(operation, small)[output];
+    const exact = truth(operation, small)[output];
     const locate = part.outputs[output]!;
-    const places = [...(part.keep?.[output] ?? wanted.data.keys())];
+    const places = [...(part.keep?.[output] ?? exact.data.keys())];
     const isEnough =
       got &&
-      (({ data }: Allowance) =>
-        places.every((i) => isWithin(got.data[locate(i)], wanted.data[i], data[i], terms.dtype)));
+      ((least: Allowance) => {
+        const { data } = expectedAround(exact, least).want;
+        return places.every((i) => isWithin(got.data[locate(i)], data[i], least.data[i], terms.dtype));
+      });
     const bound = allowanceOf(source, part, small, isEnough);
+    const { want: wanted } = expectedAround(exact, bound);
     for (const i of places) {
       at.push(locate(i));
       want.push(wanted.data[i]);

@@ -1,5 +1,6 @@
 // A fused kernel computes several ops in a row without storing what passes between them: it is judged by the composed
 // bound, each op's bound taking the allowance of the one before as the error of its first input.
+import { aroundTruth } from "../reference/bounds.ts";
 import type { Inputs, Operation, Outputs, Scalars } from "../reference/operation.ts";
 import { axesOf } from "../reference/operation.ts";
 import type { Tensor } from "../reference/tensor.ts";
@@ -120,12 +121,11 @@ export function fuseOperations(a: Operation, b: Operation): Fused {
     bound: (inputs, scalars, target, errors = {}) => {
       const one = first(inputs, scalars);
       const passed = a.evaluate(one.inputs, one.scalars, Float64Array)[main];
-      const allowed = a.bound(
-        one.inputs,
-        one.scalars,
-        withLengths(target, a, one),
-        splitFirst(errors, a.inputs) as typeof errors,
-      )[main];
+      const firstErrors = splitFirst(errors, a.inputs) as typeof errors;
+      const allowed = aroundTruth(
+        passed.data,
+        a.bound(one.inputs, one.scalars, withLengths(target, a, one), firstErrors)[main],
+      );
       const two = second(inputs, scalars, passed);
       const secondErrors = Object.fromEntries(rest.map(([name]) => [name, errors[names.inputs.get(name)!]]));
       return b.bound(two.inputs, two.scalars, withLengths(target, b, two), {

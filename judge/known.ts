@@ -1,4 +1,5 @@
 // What blame knows of an input: a recorded tensor, or a computed one with its error.
+import { type Allowance, aroundTruth } from "../reference/bounds.ts";
 import { type Floats, type Ints, type Tensor, view } from "../reference/tensor.ts";
 
 /** An input with its error: recorded and exact, or computed because it was left out. */
@@ -60,4 +61,14 @@ export function endToEnd(list: readonly Known[]): Known {
     error: { data: error, shape: [length] },
     via: [...new Set(list.flatMap(({ via }) => via))],
   };
+}
+
+/** Exact outputs with their errors, which count from them where a bound counts from stored numbers. */
+export function countedFromTruth(
+  outputs: Readonly<Record<string, Tensor<Float64Array>>>,
+  allowed: Readonly<Record<string, Allowance>>,
+): Record<string, { readonly value: Tensor<Float64Array>; readonly error: Tensor<Float64Array> }> {
+  return Object.fromEntries(
+    Object.entries(outputs).map(([name, value]) => [name, { value, error: aroundTruth(value.data, allowed[name]) }]),
+  );
 }

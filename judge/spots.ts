@@ -13,7 +13,7 @@ import { drawnEvenly, missesOf, type Plausible, type Sight } from "./missed.ts";
 import { estimateOf, Scales, Suspects } from "./suspects.ts";
 import { improbableIn, isDrawn, plausibleOf, sizesIn, sumsOf } from "./improbable/suspicion.ts";
 import type { Terms } from "./terms.ts";
-import { allowancesOf, compareAll, type Comparing, everyElement, truth } from "./verdict.ts";
+import { allowancesOf, compareAll, type Comparing, everyElement, expectedAround, truth } from "./verdict.ts";
 
 /** Problems whose outputs have up to this many elements are judged at every element. */
 const SMALL = 1 << 16;
@@ -35,8 +35,8 @@ export const allWithMisses =
     const [exact, allowed] = [truth(operation, problem), allowancesOf(operation, problem, terms.target)];
     return (output, got) => {
       const own = { ...terms, dtype: storageOf(operation, output, terms.dtype) };
-      const want = exact[output];
-      const expected = { want, allowed: allowed[output] };
+      const expected = expectedAround(exact[output], allowed[output]);
+      const { want } = expected;
       const sight: Sight = {
         want,
         dtype: own.dtype,

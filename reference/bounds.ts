@@ -3,7 +3,13 @@ import type { Approx } from "./rounding.ts";
 import { type Floats, sizeOf, type Tensor } from "./tensor.ts";
 
 /** One number for each output element: how far a correct kernel may land from the truth; Infinity where it has no bound. */
-export type Allowance = Tensor<Float64Array>;
+export interface Allowance extends Tensor<Float64Array> {
+  /**
+   * The numbers from which it counts in place of the truth, where the kernel declares intermediates as stored in 16 bits: the op with these
+   * rounded. The truth if left out.
+   */
+  readonly centre?: Float64Array;
+}
 
 /** Errors of an op's inputs, by argument name, each with the shape of its input. An input that is left out is exact. */
 export type Errors<Name extends string> = { readonly [name in Name]?: Tensor };
@@ -17,6 +23,17 @@ export type Allowances<Name extends string> = { readonly [name in Name]: Allowan
 /** An allowance of that shape, to be filled. */
 export function allowances(shape: readonly number[]): Allowance {
   return { data: new Float64Array(sizeOf(shape)), shape };
+}
+
+/** The same, with a centre to be filled. */
+export function centredAllowances(shape: readonly number[]): Required<Allowance> {
+  return { ...allowances(shape), centre: new Float64Array(sizeOf(shape)) };
+}
+
+/** The same allowance counted from the truth: wider where it has a centre. */
+export function aroundTruth(truth: Float64Array, { data, shape, centre }: Allowance): Allowance {
+  if (centre === undefined) return { data, shape };
+  return { data: data.map((error, i) => error + Math.abs(centre[i] - truth[i])), shape };
 }
 
 /** Reads element i of an input with its error. */

@@ -212,6 +212,25 @@ export class Arithmetic {
   }
 
   /**
+   * The same around what the exact number is stored as, which becomes the value: without an error where all numbers within `a` are stored as
+   * that one, and a unit in the last place wide where a tie lies among them. Where a target does not promise rounding to nearest, or a unit reads
+   * low without storing (TF32, FP8), either neighbour is possible for each number, so `store` is all that can be said.
+   */
+  storeAround(name: string, a: Approx): Approx {
+    const stored = this.target.stores?.[name];
+    if (stored === undefined) return a;
+    const around = this.store(name, a);
+    if (!(stored === "bfloat16" || stored === "float16") || this.u > this.format.u) return around;
+    const [format, x] = [formats[stored], this.operand(a)];
+    const value = roundTo(a.value, format);
+    if (!Number.isFinite(value)) return around;
+    const wide = Math.max(roundTo(x.value + x.error, format) - value, value - roundTo(x.value - x.error, format));
+    const isFlushed = this.target.flushes && Math.abs(value) - wide < format.minNormal;
+    const error = isFlushed ? Math.max(wide, Math.abs(value)) : wide;
+    return { value, error: around.error < Infinity ? error : Infinity };
+  }
+
+  /**
    * A sum in any order, or in the one that the kernel declares for sums of that name (`--sum dx=blocked:64`); give it terms and
    * products, then ask for the total. `length`: how many terms it will have at most, where that is known, and 0 where they are
    * rescaled on the way. Few are not worth keeping, and those that are rescaled are no tree.

@@ -37,12 +37,15 @@ class Head {
   readonly f: Float32Arithmetic;
   readonly manner: Manner;
   readonly scale: number;
+  private readonly name: "P" | undefined;
   private readonly root: number;
   private readonly isFolded: boolean;
 
-  constructor(f: Float32Arithmetic, manner: Manner, HS: number) {
+  /** `name`: that of the weights as factors of y, where they may be stored; a backward's are not, whose y is not its result. */
+  constructor(f: Float32Arithmetic, manner: Manner, HS: number, name?: "P") {
     this.f = f;
     this.manner = manner;
+    this.name = name;
     this.isFolded = manner.base === "base-2-in-scale" || manner.base === "base-2-fused";
     this.root = f.sqrt(HS);
     const scales = {
@@ -52,6 +55,10 @@ class Head {
       "scale-as-division": () => NaN, // there is no such number
     };
     this.scale = scales[manner.scaleBy]();
+  }
+
+  private stored(p: number): number {
+    return this.name === undefined ? p : this.f.stored(this.name, p);
   }
 
   /** scale · x. */
@@ -136,7 +143,7 @@ class Head {
       scores.slice(from, to).map((s) => f.stored("P in the sum", this.weight(s, m)));
     /** Σ e^(s − m) · v. */
     const products = (weights: readonly number[], from: number, to: number): number[] => {
-      const stored = weights.map((p) => f.stored("P", p));
+      const stored = weights.map((p) => this.stored(p));
       const some = values.slice(from, to);
       return q.map((_, i) =>
         f.dot(
@@ -206,9 +213,9 @@ class Head {
         return sums.map((sum) => f.multiply(sum, inverse));
       }
       case "each-weight":
-        return weighted(scores.map((s) => f.stored("P", f.divide(this.weight(s, m), l))));
+        return weighted(scores.map((s) => this.stored(f.divide(this.weight(s, m), l))));
       case "by-lse":
-        return weighted(scores.map((s) => f.stored("P", this.expOfLse(s, lse))));
+        return weighted(scores.map((s) => this.stored(this.expOfLse(s, lse))));
     }
   }
 }
@@ -307,7 +314,7 @@ export const forward = manners.map((manner): EvaluationOf<"attention.forward"> =
     const y = output(q.shape);
     const lse = output([B, NH, T]);
     lse.data.fill(-Infinity);
-    const head = new Head(f, manner, HS);
+    const head = new Head(f, manner, HS, "P");
     eachQuery(inputs as Record<string, Tensor>, (query, statistic, _, keys, values, masked) => {
       const softmax = head.softmax(rowOf(q, query), keys, values, masked);
       y.data.set(head.average(softmax, values), query * HS);
@@ -396,7 +403,7 @@ function gradients(f: Float32Arithmetic, manner: BackwardManner, inputs: Inputs)
         return f.dot(ds, x); // they hold it
       case "scale-in-dS":
         return f.dot(
-          ds.map((each) => head.timesScale(each)),
+          ds.map((each) => f.stored("dS_scaled", head.timesScale(each))),
           x,
         );
       case "scale-at-the-end":
@@ -422,16 +429,24 @@ function gradients(f: Float32Arithmetic, manner: BackwardManner, inputs: Inputs)
         );
       },
     }[manner.weights]();
-    const weights = computed.map((p) => f.stored("P", p));
+    const weights = computed.map((p) => f.stored("P_dS", p));
     const yRow = manner.D === "D-from-y-anew" ? head.average(anew, values) : rowOf(y, query);
-    const dP = values.map((value) => f.stored("dP", f.dot(dyRow, value)));
-    const D = f.stored("D", manner.D === "D-from-weights" ? f.dot(weights, dP) : f.dot(dyRow, yRow));
+    const dPOf = (value: readonly number[]): number => f.stored("dP", f.dot(dyRow, value));
+    const dP = manner.D === "D-in-dP" ? [] : values.map(dPOf);
+    const fromWeights = (): number =>
+      f.dot(
+        computed.map((p) => f.stored("P_D", p)),
+        dP,
+      );
+    const D = f.stored("D", manner.D === "D-from-weights" ? fromWeights() : f.dot(dyRow, yRow));
     const ds = weights.map((p, j) => {
       const difference =
         manner.D === "D-in-dP"
           ? f.sum([-D, ...dyRow.map((x, i) => f.multiply(x, values[j][i]))])
           : f.subtract(dP[j], D);
-      return f.stored("dS", f.multiply(manner.scaleOf === "scale-in-p" ? head.timesScale(p) : p, difference));
+      return manner.scaleOf === "scale-in-p"
+        ? f.stored("dS_scaled", f.multiply(head.timesScale(p), difference))
+        : f.stored("dS", f.multiply(p, difference));
     });
     for (let i = 0; i < HS; i++) {
       dq.data[query * HS + i] = scaledDot(
@@ -441,7 +456,7 @@ function gradients(f: Float32Arithmetic, manner: BackwardManner, inputs: Inputs)
     }
     rows.forEach((row, j) => {
       byKey[row].ds.push(ds[j]);
-      byKey[row].p.push(f.stored("P in dv", weights[j]));
+      byKey[row].p.push(f.stored("P", computed[j]));
       byKey[row].q.push(qRow);
       byKey[row].dy.push(dyRow);
     });

@@ -7,7 +7,7 @@ import { boundIn, type Comparison } from "../compare.ts";
 import { concludeProblem } from "../conclusion.ts";
 import { type Profile, profiles } from "../profile.ts";
 import type { Terms } from "../terms.ts";
-import { allowancesOf, judgeOutputs, roundProblem, truth } from "../verdict.ts";
+import { allowancesOf, expectedAround, judgeOutputs, roundProblem, truth } from "../verdict.ts";
 import { checkFields, checkInputs, checkScalars, checkTensor, fieldsOf, shown } from "./input.ts";
 import { chosenOf } from "./ops.ts";
 import { type TermsOptions, termsOf } from "./terms.ts";
@@ -27,7 +27,7 @@ import { declaredOrder } from "../sums.ts";
  * ```
  */
 export interface Expectation {
-  /** The exact output, in float64. */
+  /** The exact output, in float64; where the terms declare intermediates of attention's backward as stored in 16 bits, with these rounded. */
   readonly truth: Tensor<Float64Array>;
   /**
    * How far a correct kernel may land from each element. Infinite where a correct kernel has no bound: an intermediate may
@@ -59,15 +59,16 @@ export function oracle<Op extends AnyOp>(
 ): { readonly [Output in keyof OutputsOf<Op>]: Expectation } {
   const { operation, given, settled } = settle(problem, terms);
   const rounded = roundProblem(operation, given, settled.dtype);
-  const want = truth(operation, rounded);
-  const allowed = allowancesOf(operation, rounded, settled.target);
+  const exact = truth(operation, rounded);
+  const allowances = allowancesOf(operation, rounded, settled.target);
   const expectations = Object.keys(operation.outputs).map((name) => {
     const dtype = storageOf(operation, name, settled.dtype);
-    const bound = want[name].data.map((w, i) => {
-      if (Number.isFinite(w)) return boundIn(w, allowed[name].data[i], dtypes[dtype]);
+    const { want, allowed } = expectedAround(exact[name], allowances[name]);
+    const bound = want.data.map((w, i) => {
+      if (Number.isFinite(w)) return boundIn(w, allowed.data[i], dtypes[dtype]);
       return settled.target.promisesNonFinite ? 0 : Infinity;
     });
-    return [name, { truth: want[name], bound: { data: bound, shape: want[name].shape } }];
+    return [name, { truth: want, bound: { data: bound, shape: want.shape } }];
   });
   return Object.fromEntries(expectations);
 }

@@ -1,5 +1,5 @@
 // A relation compares runs of a candidate with each other. It needs no oracle: it holds whatever the numbers are.
-import type { Allowance, Errors } from "../../reference/bounds.ts";
+import { type Allowance, aroundTruth, type Errors } from "../../reference/bounds.ts";
 import { dtypes, ulp } from "../../reference/dtype.ts";
 import { axesOf, type Inputs, type Operation, type Outputs, storageOf } from "../../reference/operation.ts";
 import type { Floats, Ints, Tensor } from "../../reference/tensor.ts";
@@ -9,7 +9,7 @@ import { type Case, formatCase, parseCase, type Problem, type Sizes } from "../c
 import { indexOf } from "../compare.ts";
 import type { JudgeRow } from "../row.ts";
 import type { Terms } from "../terms.ts";
-import { allowancesOf, roundProblem, roundScalars } from "../verdict.ts";
+import { allowancesOf, roundProblem, roundScalars, truth } from "../verdict.ts";
 
 export interface Trial extends Terms {
   readonly operation: Operation;
@@ -93,13 +93,22 @@ export class Run {
 
   /** How far each element of an output may land, the last rounding of a low dtype included; `errors` are those of the inputs. */
   allowance(output: string, errors?: Errors<string>): Allowance {
-    const { operation, target, dtype } = this.trial;
-    this.allowed ??= allowancesOf(operation, this.problem, target);
+    const { operation, dtype } = this.trial;
+    this.allowed ??= this.allowances();
     const format = storageOf(operation, output, dtype);
-    const own = (errors === undefined ? this.allowed : allowancesOf(operation, this.problem, target, errors))[output];
+    const own = (errors === undefined ? this.allowed : this.allowances(errors))[output];
     if (format === "float32") return own;
     const rounding = (y: number): number => ulp(y, dtypes[format]);
     return { data: own.data.map((e, i) => e + rounding(this.outputs[output].data[i])), shape: own.shape };
+  }
+
+  /** Around the truth, which two runs have in common: what is rounded to 16 bits in one may be rounded the other way in the other. */
+  private allowances(errors?: Errors<string>): Readonly<Record<string, Allowance>> {
+    const { operation, target } = this.trial;
+    const allowed = allowancesOf(operation, this.problem, target, errors);
+    if (Object.values(allowed).every(({ centre }) => centre === undefined)) return allowed;
+    const want = truth(operation, this.problem);
+    return Object.fromEntries(Object.entries(allowed).map(([name, own]) => [name, aroundTruth(want[name].data, own)]));
   }
 }
 

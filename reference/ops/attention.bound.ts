@@ -7,8 +7,9 @@
 import { type Allowances, allowances, type Errors, numbers, type Reals } from "../bounds.ts";
 import type { Target } from "../targets.ts";
 import { checkShapes } from "../tensor.ts";
-import { AttentionSlopes, type GradientInput } from "./attention.slopes.bound.ts";
+import { AttentionSlopes, type GradientInput, note } from "./attention.slopes.bound.ts";
 import { AttentionWeights } from "./attention.weights.bound.ts";
+import { formats } from "../dtype.ts";
 import { defineOp } from "../define-op.ts";
 import { none } from "../none.ts";
 import { uncoveredRows } from "./softmax.row.bound.ts";
@@ -89,9 +90,12 @@ export const backward = defineOp({
   outputs: { dq: "B,T,NH,HS", dk: "B,S,NKV,HS", dv: "B,S,NKV,HS" },
   stores: {
     S: "the scores, without the scale, with it, or both",
-    P: "the weights, e^(s − lse)",
+    P: "the weights, e^(s − lse), as a factor of dv",
+    P_dS: "the weights as a factor of dS",
+    P_D: "the weights in D = Σ P · dP, which is then not Σ dy · y",
     dP: "dy · v",
     dS: "P · (dP − D), without the scale",
+    dS_scaled: "P · (dP − D) times the scale",
   },
   sums: {
     scores: { of: "q · k", over: ["HS"] },
@@ -137,7 +141,8 @@ export function forwardBound(
   all = k.shape[1],
 ): Allowances<"y" | "lse"> {
   const { B, T, NH, HS, S, NKV } = checkShapes({ q: [q, "B,T,NH,HS"], k: [k, "B,S,NKV,HS"], v: [v, "B,S,NKV,HS"] });
-  const weights = new AttentionWeights(target, numbers(q, errors.q), numbers(k, errors.k), all, HS);
+  const format = target.stores?.P === undefined ? undefined : formats[target.stores.P];
+  const weights = new AttentionWeights(target, numbers(q, errors.q), numbers(k, errors.k), all, HS, format);
   const values = numbers(v, errors.v);
   const y = allowances(q.shape);
   const lse = allowances([B, NH, T]);
@@ -167,9 +172,9 @@ function backwardBound(
   const slopes = new AttentionSlopes(inputs, target, errors);
   const { a, dy, qs, weights } = slopes;
   const { B, T, NH, HS, S, NKV } = slopes.shape;
-  const dq = allowances(inputs.q.shape);
-  const dk = allowances(inputs.k.shape);
-  const dv = allowances(inputs.v.shape);
+  const dq = slopes.allowances(inputs.q.shape);
+  const dk = slopes.allowances(inputs.k.shape);
+  const dv = slopes.allowances(inputs.v.shape);
   const heads = NKV === 0 ? 0 : NH / NKV; // of a group
   const p = { data: new Float64Array(heads * T * S), error: new Float64Array(heads * T * S) }; // of a group
   const ds = { data: new Float64Array(heads * T * S), error: new Float64Array(heads * T * S) }; // times the scale
@@ -188,7 +193,7 @@ function backwardBound(
             all.data.set(own.data.subarray(0, keys), at);
             all.error.set(own.error.subarray(0, keys), at);
           }
-          for (let i = 0; i < HS; i++) dq.data[query + i] = slopes.ofQuery(b, h, keys, i);
+          for (let i = 0; i < HS; i++) note(dq, query + i, slopes.ofQuery(b, h, keys, i));
         }
       }
       const firstKey = slopes.firstKey(b, group);
@@ -205,8 +210,8 @@ function backwardBound(
             }
           }
           const key = firstKey + j * NKV * HS + i;
-          dk.data[key] = weights.scaled(sumK.total(), sumK.magnitude).error;
-          dv.data[key] = sumV.total().error;
+          note(dk, key, weights.scaled(sumK.total(), sumK.magnitude));
+          note(dv, key, sumV.total());
         }
       }
     }
@@ -223,7 +228,7 @@ export function queryGradientBound(
 ): Allowances<"dq"> {
   const slopes = new AttentionSlopes(inputs, target, errors, all);
   const keys = slopes.read(0, 0, 0);
-  const dq = allowances(inputs.q.shape);
-  if (keys > 0) for (let i = 0; i < dq.data.length; i++) dq.data[i] = slopes.ofQuery(0, 0, keys, i);
+  const dq = slopes.allowances(inputs.q.shape);
+  if (keys > 0) for (let i = 0; i < dq.data.length; i++) note(dq, i, slopes.ofQuery(0, 0, keys, i));
   return { dq };
 }

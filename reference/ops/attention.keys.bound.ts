@@ -1,8 +1,8 @@
 // How far dk and dv of a few keys may lie off, where a whole backward of attention would cost too much.
-import { type Allowances, allowances, type Errors, type Numbers, type Reals } from "../bounds.ts";
+import { type Allowance, type Allowances, type Errors, type Numbers, type Reals } from "../bounds.ts";
 import type { Approx } from "../rounding.ts";
 import type { Target } from "../targets.ts";
-import { AttentionSlopes, type GradientInput } from "./attention.slopes.bound.ts";
+import { AttentionSlopes, type GradientInput, note } from "./attention.slopes.bound.ts";
 
 type KeyAllowances = Allowances<"dk" | "dv">;
 
@@ -33,7 +33,7 @@ export function keyGradientBound(
       for (const [n, j] of keys.entries()) {
         if (j >= seen) continue;
         const weight = { value: p.data[j], error: p.error[j] };
-        note(columns[n], h * T + t, weight, { value: ds.data[j], error: ds.error[j] });
+        keep(columns[n], h * T + t, weight, { value: ds.data[j], error: ds.error[j] });
       }
     }
   }
@@ -44,23 +44,26 @@ export function keyGradientBound(
  * Not above those of one key that every query sees, at a fraction of their cost: dy, q, y: [1, 1, queries, HS], k, v: [1, 1, 1, HS],
  * lse: [1, queries, 1] → dk and dv: [1, 1, 1, HS]. It is half of what a kernel may err by that reads lse and y as they were saved, and
  * that is one of those which the whole bound covers. Half, since the bound of a tree of additions is not monotone: it takes terms of like
- * sizes together, by up to 2^¼ too many (tree-sum.ts), and P and dS are each such a sum's result.
+ * sizes together, by up to 2^¼ too many (tree-sum.ts), and P and dS are each such a sum's result. A D that is a sum of stored weights needs all
+ * keys, and so there is none where that is declared.
  */
 export function leastKeyGradientBound(
   inputs: Reals<GradientInput>,
   target: Target,
   errors: Errors<GradientInput>,
-): KeyAllowances {
+): Partial<KeyAllowances> {
+  if (target.stores?.P_D !== undefined) return {};
   const slopes = new AttentionSlopes(inputs, target, errors);
   const { NH } = slopes.shape;
   const column = columnOf(NH);
   for (let h = 0; h < NH; h++) {
     const { p, ds } = slopes.fromSaved(h);
-    note(column, h, p, ds);
+    keep(column, h, p, ds);
   }
   const { dk, dv } = sumsOf(slopes, [column]);
-  const halved = ({ data }: { readonly data: Float64Array }) => ({
-    data: data.map((x) => x / 2),
+  const halved = (whole: Allowance): Allowance => ({
+    ...whole,
+    data: whole.data.map((x) => x / 2),
     shape: inputs.k.shape,
   });
   return { dk: halved(dk), dv: halved(dv) };
@@ -71,7 +74,7 @@ function columnOf(queries: number): Column {
   return { p: numbers(), ds: numbers(), isSeen: new Uint8Array(queries) };
 }
 
-function note({ p, ds, isSeen }: Column, at: number, weight: Approx, slope: Approx): void {
+function keep({ p, ds, isSeen }: Column, at: number, weight: Approx, slope: Approx): void {
   [p.data[at], p.error[at]] = [weight.value, weight.error];
   [ds.data[at], ds.error[at]] = [slope.value, slope.error];
   isSeen[at] = 1;
@@ -81,7 +84,7 @@ function note({ p, ds, isSeen }: Column, at: number, weight: Approx, slope: Appr
 function sumsOf(slopes: AttentionSlopes, columns: readonly Column[]): KeyAllowances {
   const { a, dy, qs, weights } = slopes;
   const { T, NH, HS } = slopes.shape;
-  const [dk, dv] = [allowances([columns.length, HS]), allowances([columns.length, HS])];
+  const [dk, dv] = [slopes.allowances([columns.length, HS]), slopes.allowances([columns.length, HS])];
   for (const [n, { p, ds, isSeen }] of columns.entries()) {
     for (let i = 0; i < HS; i++) {
       const [sumK, sumV] = [a.sum(NH * T, "dk"), a.sum(NH * T, "dv")];
@@ -91,8 +94,8 @@ function sumsOf(slopes: AttentionSlopes, columns: readonly Column[]): KeyAllowan
         sumK.addProduct(ds.data[at], qs.data[query], ds.error[at], qs.error[query]);
         sumV.addProduct(p.data[at], dy.data[query], p.error[at], dy.error[query]);
       }
-      dk.data[n * HS + i] = weights.scaled(sumK.total(), sumK.magnitude).error;
-      dv.data[n * HS + i] = sumV.total().error;
+      note(dk, n * HS + i, weights.scaled(sumK.total(), sumK.magnitude));
+      note(dv, n * HS + i, sumV.total());
     }
   }
   return { dk, dv };

@@ -15,7 +15,7 @@
 // quotient of zero may be some subnormal number: there the promise says nothing of attention.
 import type { Numbers } from "../bounds.ts";
 import { shareOf } from "../domains.ts";
-import { dtypes, formats } from "../dtype.ts";
+import { type DType, dtypes } from "../dtype.ts";
 import { exp, log } from "../elementary.ts";
 import { type Approx, Arithmetic, type Sum } from "../rounding.ts";
 import type { Target } from "../targets.ts";
@@ -68,8 +68,8 @@ export class AttentionWeights {
   private readonly storeLoss: number;
   private readonly isOneAtZero: boolean;
 
-  /** q: [B, T, NH, HS], k: [B, S, NKV, HS]. */
-  constructor(target: Target, q: Numbers, k: Numbers, S: number, HS: number) {
+  /** q: [B, T, NH, HS], k: [B, S, NKV, HS]; `format`: the one in which P is stored before its product with v. */
+  constructor(target: Target, q: Numbers, k: Numbers, S: number, HS: number, format?: DType) {
     this.a = new Arithmetic(target);
     this.q = q;
     this.S = S;
@@ -103,8 +103,8 @@ export class AttentionWeights {
 
     this.accuracy = exponentialAccuracy(target, LOG2E); // 2^(x · log2 e)
 
-    // The number stored low is e^(s − m) for some maximum m, so it is not known at which size it is rounded.
-    const format = target.stores?.P === undefined ? undefined : formats[target.stores.P];
+    // The number stored low is e^(s − m) for some maximum m, so it is not known at which size it is rounded: half a unit either way, relative
+    // to the weight. A truth with rounded weights, as in the backward, would need the maxima through which the kernel passes.
     this.storeSpread = format === undefined ? 0 : spreadOf(format.u * (this.a.u > NEAREST ? 2 : 1));
     this.storeLoss = format === undefined ? 0 : target.flushes ? format.minNormal : format.minSubnormal;
   }
@@ -192,7 +192,7 @@ export class AttentionWeights {
     const bySum = this.weightSpread(j, 1) + this.sumSpread + this.normalSpread + gap;
     const value = exp(score.value - saved.value);
     const spread = Math.max(byLse, bySum);
-    return this.a.store("P", { value, error: value * growth(spread) + this.loss(j, spread) });
+    return { value, error: value * growth(spread) + this.loss(j, spread) };
   }
 
   /** The same of the key at k.data[key] and the query at q.data[query] alone, by the saved lse: not above that, since x ≤ growth(x). */
@@ -200,7 +200,7 @@ export class AttentionWeights {
     this.read(query, key, 0, 1);
     const score = { value: this.score[0], error: this.scoreError[0] };
     const value = exp(score.value - saved.value);
-    return this.a.store("P", { value, error: value * this.spreadByLse(score, saved) });
+    return { value, error: value * this.spreadByLse(score, saved) };
   }
 
   /** log(weight) as s − lse. */

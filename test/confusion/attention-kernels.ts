@@ -109,20 +109,18 @@ export function backward(given: Inputs, keeps: Keeps): Record<string, Tensor> {
   for (const head of heads(inputs)) {
     const { q, dy, y, keys, values, rows, row, statistic } = head;
     const lse = inputs.lse.data[statistic];
-    const p = keys.map((key) =>
-      (steps.P ?? asIs)(fround(Math.exp(fround((steps.S ?? asIs)(fround(dot(q, key, sums) * scale)) - lse)))),
-    );
+    const p = keys.map((key) => fround(Math.exp(fround((steps.S ?? asIs)(fround(dot(q, key, sums) * scale)) - lse))));
     const D = (steps.D ?? asIs)(dot(dy, y, sums));
     const dS = p.map((weight, j) => {
       const dP = (steps.dP ?? asIs)(dot(dy, values[j], sums));
-      return (steps.dS ?? asIs)(fround(weight * fround(dP - D)));
+      return (steps.dS ?? asIs)(fround((steps.P_dS ?? asIs)(weight) * fround(dP - D)));
     });
     for (let i = 0; i < HS; i++) {
       dq.data[row * HS + i] = fround(sum(keys.length, (j) => dS[j] * keys[j][i], sums) * scale);
       for (const [j, key] of rows.entries()) {
         const at = key * HS + i;
         dk.data[at] = sums(dk.data[at] + fround(fround(dS[j] * scale) * q[i]));
-        dv.data[at] = sums(dv.data[at] + fround((steps["P in dv"] ?? asIs)(p[j]) * dy[i]));
+        dv.data[at] = sums(dv.data[at] + fround((steps.P ?? asIs)(p[j]) * dy[i]));
       }
     }
   }

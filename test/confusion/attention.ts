@@ -45,7 +45,7 @@ function readLow(op: Op): Line[] {
         line(op, `${names} ${how}`, [`${format} inputs (${names})`], reading(names.split(", "), read), outputs),
       );
       const all = reading(floats[op], read);
-      const units = { ...all, steps: { P: read, dS: read, "P in dv": read } };
+      const units = { ...all, steps: { P: read, P_dS: read, dS: read } };
       const words: [Word, ...Word[]] = [`${format} inputs`, `${format} inputs (${floats[op].join(", ")})`];
       // lse does not depend on v.
       if (op === "attention.forward") {
@@ -68,11 +68,8 @@ const steps: Readonly<Record<Op, Readonly<Record<string, readonly [readonly stri
   },
   "attention.backward": {
     S: [["dq", "dk", "dv"], ["S"]],
-    P: [
-      ["dq", "dk", "dv"],
-      ["P", "P, P in dv", "P in dv"],
-    ],
-    "P in dv": [["dv"], ["P in dv", "P"]],
+    P: [["dv"], ["P"]],
+    P_dS: [["dq", "dk"], ["P_dS"]],
     dP: [["dq", "dk"], ["dP"]],
     D: [["dq", "dk"], ["D"]],
     dS: [["dq", "dk"], ["dS"]],
