@@ -24,6 +24,7 @@ import {
   reportTable,
   sizeLines,
   shellWord,
+  treeLines,
   verdictOf,
 } from "./check-table.ts";
 import { excludedLines, modelLines, beyondLines, unpromisedLines, untriedLines } from "./check-untried.ts";
@@ -158,6 +159,7 @@ function print({ results, seed, options, target, conclusion, isInterrupted, notS
   say(foldedLines(noteLines(results)));
   say(foldedLines(improbableLines(results, same)));
   say(foldedLines(conditioningLines(results)));
+  say(foldedLines(treeLines(results)));
   say(foldedLines(untriedLines(results, isInterrupted ? "interrupted" : "budget")));
   say(foldedLines(excludedLines(results)));
   say(foldedLines(beyondLines(results)));
@@ -170,7 +172,7 @@ function print({ results, seed, options, target, conclusion, isInterrupted, notS
 }
 
 /** The options that a replay needs to judge the same candidate on the same terms. */
-function candidateOptions(options: CheckOptions): string {
+export function candidateOptions(options: Omit<CheckOptions, "runs" | "seed">): string {
   const { adapter, exec, kernel, timeout, memory, dtype, target, store, sum } = options;
   const { nondeterministic, bitwise, allowUnjudged } = options;
   return [

@@ -97,6 +97,16 @@ function unsampled(results: readonly Checked[]): string {
   ].join("");
 }
 
+/** In how many cases declared trees were the orders of their sums. */
+export function treeLines(results: readonly Checked[]): string[] {
+  return results.flatMap(({ report: { op, trees } }) =>
+    Object.entries(trees).map(
+      ([sum, { cases, fitting }]) =>
+        `${op} ${sum}: the declared tree fits ${fitting} of ${counted(cases, "case")}; any order is allowed in the others`,
+    ),
+  );
+}
+
 /** What stood out in outputs that are within their bounds. */
 export function noteLines(results: readonly Checked[]): string[] {
   return results.flatMap(({ report: { op, notes } }) => shown(op, notes, "note"));

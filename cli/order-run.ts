@@ -6,6 +6,7 @@ import { Deadline } from "../judge/deadline.ts";
 import { layouts } from "../judge/orders/layouts.ts";
 import { type Orders, ordersOf, rulesOf } from "../judge/orders/orders.ts";
 import { isJudges } from "../judge/verdict.ts";
+import { candidateOptions } from "./check-run.ts";
 import { type Candidates, openCandidates } from "./check-candidates.ts";
 import type { CheckOptions } from "./check-options.ts";
 import { UserError } from "./errors.ts";
@@ -42,7 +43,8 @@ export async function order(options: OrderOptions): Promise<number> {
     const results = candidates === undefined ? [] : await revealEach(chosen, rules, candidates, deadline, options);
     const isInterrupted = signal.aborted;
     const conclusion: Conclusion = concludeAll(results, isInterrupted);
-    for (const [i, result] of results.entries()) say([...(i === 0 ? [] : [""]), ...orderLines(result)]);
+    const same = candidateOptions(options);
+    for (const [i, result] of results.entries()) say([...(i === 0 ? [] : [""]), ...orderLines(result, same)]);
     say(reasonLines(conclusion.reasons.filter((reason) => reason !== INTERRUPTED)));
     if (isInterrupted)
       say(`${verdictIn(conclusion.verdict, true)}: ${results.length} of ${counted(chosen.length, "op")} started`);

@@ -15,6 +15,7 @@ import type { CaseWorkers } from "./jobs/workers.ts";
 import { improbableInWords, type Suspicion } from "./improbable/suspicion.ts";
 import { MOST_TESTS, RUN } from "./improbable/tail.ts";
 import { lookingLow } from "./looks-low.ts";
+import { countTrees, type TreeUse } from "./sums.ts";
 import { SizeRecord, type SizesTried } from "./tried.ts";
 import { type Missed, sumOfMisses } from "./missed.ts";
 import { NO_POWER, type Power, type PowerShares, sharesOf, sumOfPowers } from "./power.ts";
@@ -70,6 +71,8 @@ export interface Report {
   readonly sizes: SizesTried;
   /** How many large cases the run was planned with, and how many 100 drawn cases come with. */
   readonly largeCases: { readonly planned: number; readonly all: number };
+  /** Of each sum with a declared tree. */
+  readonly trees: Readonly<Record<string, TreeUse>>;
   readonly ms: number;
   readonly failures: readonly Failure[];
 }
@@ -178,6 +181,7 @@ export class Tally {
   private readonly smallestRow: Record<string, number> = {};
   private readonly conditioning: Record<string, Conditioning> = {};
   private readonly notes: string[] = [];
+  private readonly trees: Record<string, TreeUse> = {};
   private tests = 0;
   private readonly suspicions: { readonly output: string; readonly message: string; readonly replay: string }[] = [];
   private power = NO_POWER;
@@ -190,8 +194,9 @@ export class Tally {
   }
 
   /** Large cases have more elements than all others together, and longer sums: their power is a figure of its own. */
-  add(c: Case, { comparisons }: Verdict, isLarge = false): void {
+  add(c: Case, { comparisons, fits = {} }: Verdict, isLarge = false): void {
     this.cases++;
+    countTrees(this.trees, fits);
     this.tried.add(c.sizes);
     this.sums.add(comparisons);
     for (const comparison of comparisons) this.addOutput(c, comparison, isLarge);
@@ -256,6 +261,7 @@ export class Tally {
       smallestRow,
       conditioning,
       notes,
+      trees,
     } = this;
     const powers = {
       power: sharesOf(this.power),
@@ -279,6 +285,7 @@ export class Tally {
       conditioning,
       improbable,
       notes,
+      trees,
       sizes,
       ms,
       failures,

@@ -79,7 +79,7 @@ export async function check(
     parts,
     interrupted: isInterrupted,
     stopped: stopped?.message,
-    gaps: gapsOf(chosen, untried),
+    gaps: [...gapsOf(chosen, untried), ...unusedTrees(report)],
   };
   const order = declaredOrder(terms.target, chosen.operation);
   return {
@@ -93,6 +93,17 @@ export async function check(
     isInterrupted,
     ...(stopped && { stopped }),
   };
+}
+
+/** That a declared tree was the order of no sum: the verdict would be one on any order. */
+function unusedTrees({ op, trees }: Report): string[] {
+  return Object.entries(trees).flatMap(([sum, { cases, fitting }]) =>
+    cases > 0 && fitting === 0
+      ? [
+          `${op} ${sum}: the declared tree has another number of terms than the sums of all ${cases} cases, expected --sizes that have them`,
+        ]
+      : [],
+  );
 }
 
 /** That no case of the shapes which a model was named for was tried. */

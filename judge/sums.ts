@@ -92,6 +92,35 @@ export function declaredOrder({ sums = {} }: Target, { sums: own }: Pick<Operati
   return `the declared ${orders.length === 1 ? "order" : "orders"} ${orders.map(([name, order]) => `${name}=${order}`).join(", ")}`;
 }
 
+/** For each sum with a declared tree, whether the tree has as many terms as the sums of a problem. */
+export function fittingTrees(
+  target: Target,
+  operation: Operation,
+  problem: { readonly inputs: Inputs; readonly scalars: Scalars },
+): Readonly<Record<string, boolean>> | undefined {
+  const trees = Object.keys(operation.sums).flatMap((name) => {
+    const order = target.sums?.[name];
+    return order?.kind === "tree" ? [[name, order.tree.terms] as const] : [];
+  });
+  if (trees.length === 0) return undefined;
+  const { sumLengths = {} } = withLengths(target, operation, problem);
+  return Object.fromEntries(trees.map(([name, terms]) => [name, sumLengths[name] === terms]));
+}
+
+/** How many cases there were, and in how many of them a declared tree had as many terms as its sum: any order was allowed in the others. */
+export interface TreeUse {
+  readonly cases: number;
+  readonly fitting: number;
+}
+
+/** Adds a case. */
+export function countTrees(uses: Record<string, TreeUse>, fits: Readonly<Record<string, boolean>>): void {
+  for (const [sum, isFitting] of Object.entries(fits)) {
+    const { cases, fitting } = uses[sum] ?? { cases: 0, fitting: 0 };
+    uses[sum] = { cases: cases + 1, fitting: fitting + Number(isFitting) };
+  }
+}
+
 /** Each declared sum with its order in words. */
 export function sumsInWords({ sums = {} }: Target): Record<string, string> {
   return Object.fromEntries(Object.entries(sums).map(([name, order]) => [name, inWords(order)]));

@@ -23,7 +23,7 @@ import { compareOutput, type Comparison, describeFinding, type Expected } from "
 import { isStop } from "./deadline.ts";
 import { WorkerEnded } from "./jobs/workers.ts";
 import type { Missed } from "./missed.ts";
-import { withLengths } from "./sums.ts";
+import { fittingTrees, withLengths } from "./sums.ts";
 import type { Terms } from "./terms.ts";
 
 /**
@@ -45,6 +45,8 @@ export interface Verdict {
   readonly comparisons: readonly Compared[];
   /** One line each; empty when the candidate passed. */
   readonly findings: readonly string[];
+  /** Sums with a declared tree: whether it has as many terms as they have here. */
+  readonly fits?: Readonly<Record<string, boolean>>;
   /** It gave nothing: it threw, crashed or hung. */
   readonly gaveNothing?: true;
 }
@@ -206,7 +208,8 @@ export function judgeOutputs(
     comparisons.push(comparison);
     if (comparison.outside > 0 && comparison.at !== undefined) findings.push(describeFinding(comparison.at));
   }
-  return { comparisons, findings };
+  const fits = fittingTrees(terms.target, operation, problem);
+  return { comparisons, findings, ...(fits && { fits }) };
 }
 
 /**

@@ -4,6 +4,15 @@ import { type Tensor, tensor } from "../../reference/tensor.ts";
 import { type Problem, size, type Sizes } from "../case.ts";
 import { type Marks, type Scale, unitOf } from "./marks.ts";
 
+/** Lanes of an output: places of one lane have the same terms. Only for scales whose second factors are alike. */
+export interface Lanes {
+  readonly count: (sizes: Sizes) => number;
+  /** The problem with these terms in each lane. */
+  readonly problem: (marks: readonly Marks[], scale: Scale, sizes: Sizes) => Problem;
+  /** The lane of the k-th place. */
+  readonly of: (k: number, sizes: Sizes) => number;
+}
+
 /** One sum of an op. */
 export interface Layout {
   readonly op: string;
@@ -21,6 +30,8 @@ export interface Layout {
   readonly problem: (marks: Marks, scale: Scale, sizes: Sizes) => Problem;
   /** The flat indices of the elements that are sums of all terms; all of them if left out. */
   readonly places?: (sizes: Sizes) => number[];
+  /** How places can have terms of their own, so that several sums are asked in one run; absent where they share their terms. */
+  readonly lanes?: Lanes;
   /** Each place's sum, as a multiple of a unit. */
   readonly read: (
     outputs: Outputs,
@@ -51,6 +62,17 @@ export const alike = (
   values: ArrayLike<number>,
 ): Tensor<Float32Array> =>
   filled([rows, columns], (i) => values[along === "rows" ? i % columns : Math.floor(i / columns)]);
+/** A matrix whose rows are given, or whose columns are. */
+export const given = (
+  rows: number,
+  columns: number,
+  along: "rows" | "columns",
+  values: readonly ArrayLike<number>[],
+): Tensor<Float32Array> =>
+  filled([rows, columns], (i) => {
+    const [r, c] = [Math.floor(i / columns), i % columns];
+    return along === "rows" ? values[r][c] : values[c][r];
+  });
 export const constant = (shape: readonly number[], x: number): Tensor<Float32Array> => filled(shape, () => x);
 
 /** Sums that come with a factor that float32 does not hold are near a whole number of units. */

@@ -2,8 +2,8 @@
 import { tensor } from "../../reference/tensor.ts";
 import { size, type Sizes } from "../case.ts";
 import { attentionLayouts } from "./attention-layouts.ts";
-import { alike, constant, inUnits, type Layout, LENGTH, lengths, nearWhole } from "./layout.ts";
-import { factorsOf, MINUS, PLUS, UNIT, unitOf } from "./marks.ts";
+import { alike, constant, given, inUnits, type Layout, LENGTH, lengths, nearWhole } from "./layout.ts";
+import { factorsOf, firstsOf, MINUS, PLUS, secondOf, UNIT, unitOf } from "./marks.ts";
 
 const ONE_SIGN = "its terms have one sign, so none of them cancel";
 const IN_EXPONENT = "it shows through an exponential alone";
@@ -35,6 +35,17 @@ const linearForward: Layout = {
     const { first, second } = factorsOf(marks, scale);
     return { inputs: { x: alike(R, C, "rows", first), w: alike(O, C, "rows", second) }, scalars: {} };
   },
+  lanes: {
+    count: (sizes) => size(sizes, "O"),
+    problem: (marks, scale, sizes) => {
+      const [R, O, C] = lengths(sizes, "R", "O", "C");
+      return {
+        inputs: { x: constant([R, C], secondOf(scale)), w: given(O, C, "rows", firstsOf(marks, scale)) },
+        scalars: {},
+      };
+    },
+    of: (k, sizes) => k % size(sizes, "O"),
+  },
   read: inUnits("y"),
 };
 
@@ -52,6 +63,15 @@ const linearInput: Layout = {
       inputs: { dy: alike(R, O, "rows", first), x: constant([R, C], 0), w: alike(O, C, "columns", second) },
       scalars: {},
     };
+  },
+  lanes: {
+    count: (sizes) => size(sizes, "C"),
+    problem: (marks, scale, sizes) => {
+      const [R, O, C] = lengths(sizes, "R", "O", "C");
+      const w = given(O, C, "columns", firstsOf(marks, scale));
+      return { inputs: { dy: constant([R, O], secondOf(scale)), x: constant([R, C], 0), w }, scalars: {} };
+    },
+    of: (k, sizes) => k % size(sizes, "C"),
   },
   read: inUnits("dx"),
 };
@@ -71,6 +91,15 @@ const linearWeight: Layout = {
       scalars: {},
     };
   },
+  lanes: {
+    count: (sizes) => size(sizes, "C"),
+    problem: (marks, scale, sizes) => {
+      const [R, O, C] = lengths(sizes, "R", "O", "C");
+      const x = given(R, C, "columns", firstsOf(marks, scale));
+      return { inputs: { dy: constant([R, O], secondOf(scale)), x, w: constant([O, C], 0) }, scalars: {} };
+    },
+    of: (k, sizes) => k % size(sizes, "C"),
+  },
   read: inUnits("dw"),
 };
 
@@ -87,6 +116,15 @@ const embeddingWeight: Layout = {
     const { first } = factorsOf(marks, scale);
     const tokens = { data: new Int32Array(R), shape: [R] };
     return { inputs: { dy: alike(R, C, "columns", first), tokens }, scalars: { V } };
+  },
+  lanes: {
+    count: (sizes) => size(sizes, "C"),
+    problem: (marks, scale, sizes) => {
+      const [R, V, C] = lengths(sizes, "R", "V", "C");
+      const tokens = { data: new Int32Array(R), shape: [R] };
+      return { inputs: { dy: given(R, C, "columns", firstsOf(marks, scale)), tokens }, scalars: { V } };
+    },
+    of: (k) => k,
   },
   places: (sizes) => Array.from({ length: size(sizes, "C") }, (_, c) => c),
   read: inUnits("dw", (sizes) => Array.from({ length: size(sizes, "C") }, (_, c) => c)),
@@ -108,6 +146,15 @@ const normWeight: Layout = {
     const { first } = factorsOf(marks, scale);
     const inputs = { ...ones(R, C), dy: alike(R, C, "columns", first), w: constant([C], 1) };
     return { inputs, scalars: { eps: EPS } };
+  },
+  lanes: {
+    count: (sizes) => size(sizes, "C"),
+    problem: (marks, scale, sizes) => {
+      const [R, C] = lengths(sizes, "R", "C");
+      const dy = given(R, C, "columns", firstsOf(marks, scale));
+      return { inputs: { ...ones(R, C), dy, w: constant([C], 1) }, scalars: { eps: EPS } };
+    },
+    of: (k) => k,
   },
   read: inUnits("dw"),
 };

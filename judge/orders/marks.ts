@@ -34,6 +34,16 @@ export function scalesOf(dtype: DTypeName, factors: 1 | 2): readonly Scale[] {
   return [...(dtype === "float16" ? [] : wide), ...narrow, low];
 }
 
+/** The second factor of each term, where all have the same one. */
+export function secondOf({ big: [, ofBig], unit: [, ofUnit] }: Scale): number {
+  return ofBig === ofUnit ? ofUnit : NaN;
+}
+
+/** The first factors of several lists of terms. */
+export function firstsOf(marks: readonly Marks[], scale: Scale): Float32Array[] {
+  return marks.map((one) => factorsOf(one, scale).first);
+}
+
 /** The factors of each term. */
 export function factorsOf(
   marks: Marks,

@@ -92,6 +92,7 @@ export async function ordersOf({ operation }: Chosen, candidate: Candidate, plan
         },
       });
       sums.push({ sum: layout.sum, output: layout.output, sizes, terms, ...revealed });
+      if (revealed.findings.length > 0) evidence ??= limited.keep();
     }
   } catch (error) {
     if (isJudges(error) && !isStop(error)) {

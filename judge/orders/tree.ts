@@ -12,11 +12,14 @@ export class NoTree extends Error {
   override readonly name = "NoTree";
 }
 
-/** The tree of n leaves; `sizeOf` gives ℓ. Throws NoTree. */
-export async function treeOf(n: number, sizeOf: (i: number, j: number) => Promise<number>): Promise<SumTree> {
-  const builder = new Builder(n, sizeOf);
+/** ℓ(i, j) for each of several j. */
+export type SizesOf = (i: number, others: readonly number[]) => Promise<readonly number[]>;
+
+/** The tree of n leaves. Throws NoTree. */
+export async function treeOf(n: number, sizesOf: SizesOf): Promise<SumTree> {
+  const builder = new Builder(n, sizesOf);
   const others = Array.from({ length: n - 1 }, (_, k) => k + 1);
-  const root = await builder.around(0, others, await builder.sizes(0, others));
+  const root = await builder.around(0, others, await sizesOf(0, others));
   if (root !== n + builder.additions.length - 1 && n > 1) throw new NoTree("the sum does not end at the root");
   return { terms: n, additions: builder.additions };
 }
@@ -24,24 +27,22 @@ export async function treeOf(n: number, sizeOf: (i: number, j: number) => Promis
 class Builder {
   readonly additions: number[][] = [];
   private readonly n: number;
-  private readonly sizeOf: (i: number, j: number) => Promise<number>;
+  private readonly sizesOf: SizesOf;
   private drawn = 0;
 
-  constructor(n: number, sizeOf: (i: number, j: number) => Promise<number>) {
+  constructor(n: number, sizesOf: SizesOf) {
     this.n = n;
-    this.sizeOf = sizeOf;
-  }
-
-  async sizes(i: number, others: readonly number[]): Promise<number[]> {
-    const sizes: number[] = [];
-    for (const j of others) sizes.push(await this.sizeOf(i, j));
-    return sizes;
+    this.sizesOf = sizesOf;
   }
 
   /** The number of the subtree of i and the others, whose ℓ(i, ·) are given. */
   async around(i: number, others: readonly number[], sizes: readonly number[]): Promise<number> {
     const bySize = new Map<number, number[]>();
-    for (const [k, j] of others.entries()) bySize.set(sizes[k], [...(bySize.get(sizes[k]) ?? []), j]);
+    for (const [k, j] of others.entries()) {
+      const group = bySize.get(sizes[k]);
+      if (group === undefined) bySize.set(sizes[k], [j]);
+      else group.push(j);
+    }
     let [number, leaves] = [i, 1];
     for (const [size, group] of [...bySize].toSorted(([a], [b]) => a - b)) {
       leaves += group.length;
@@ -62,7 +63,7 @@ class Builder {
     for (let rest = group; rest.length > 0;) {
       const i = rest[bits(1, 1, this.drawn++) % rest.length]; // a fixed one would take n² questions where the last term comes first
       const others = rest.filter((j) => j !== i);
-      const sizes = await this.sizes(i, others);
+      const sizes = await this.sizesOf(i, others);
       const inside = others.flatMap((_, k) => (sizes[k] < size ? [k] : []));
       const wrong = others.findIndex((_, k) => sizes[k] > size);
       if (wrong >= 0)

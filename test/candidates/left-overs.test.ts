@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { hasEnded, ownerIn, removeLeftOvers, temporaryName, thisProcess } from "../../formats/owner.ts";
 import { limitEvidence } from "../../judge/candidates/scratch.ts";
+import { readSafetensors } from "../../formats/safetensors.ts";
 import { inProcess } from "../cli/in-process.ts";
 import { cli, root } from "../command.ts";
 
@@ -112,6 +113,33 @@ test("order and invariance keep the files of a run that failed, and say where", 
     expect([code, out]).toEqual([1, expect.stringMatching(/ {2}files kept in .*linear\.forward-\d\n/)]);
   }
   expect(readdirSync(kept)).toEqual(["linear.forward-1", "linear.forward-2"]);
+});
+
+test("order keeps the files of a run in which one term is lost, and says how to see it again", async () => {
+  const kept = join(folder, "lost");
+  const kernel = join(folder, "lost.py");
+  const lines = [
+    "import touchstone",
+    "def kernel(op, inputs, scalars):",
+    "  R, C = inputs['dy'].shape",
+    "  dw = touchstone.zeros((2, C))",
+    "  for r in range(1, R):",
+    "    for c in range(C): dw[0, c] += inputs['dy'][r, c]",
+    "  return {'dw': dw}",
+    "touchstone.serve(kernel)",
+  ];
+  writeFileSync(kernel, lines.join("\n"));
+  const exec = `python3 ${kernel}`;
+  const given = ["order", "embedding.backward", "--sizes", "R=4 C=2 V=2", "--exec", exec, "--evidence", kept];
+  const { code, out } = await inProcess(given);
+  expect(code).toBe(1);
+  expect(out).toMatch(/\nFAIL embedding\.backward dw: lost: term 0\n/);
+  expect(out).toMatch(/\n {2}touchstone order embedding\.backward --sizes 'R=4 V=2 C=2' --exec /);
+  const [files] = readdirSync(kept);
+  expect(out).toContain(join(kept, files));
+  const read = readdirSync(join(kept, files)).map((name) => readSafetensors(join(kept, files, name)).tensors);
+  const tensors = read.find((one) => one.has("dy"))!;
+  expect([...tensors.get("dy")!.data]).toEqual([1, 1, 0, 0, 0, 0, 0, 0]);
 });
 
 test("where there is no room for --evidence, a line says that nothing is kept, and why", async () => {

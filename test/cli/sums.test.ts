@@ -169,6 +169,12 @@ describe("touchstone order", () => {
       trees: [{ words: "24 terms in turn", depth: 23, atOnce: 2 }],
     });
     const checked = await check("linear.forward", `tree:${json}`, "--sizes", "R<=2 O<=3 C=24");
+    expect(checked.out).toMatch(/linear\.forward y: the declared tree fits (\d+) of \1 cases?;/);
+    const other = await check("linear.forward", `tree:${json}`, "--sizes", "R<=2 O<=3 C=16");
+    expect([other.code, other.out]).toEqual([
+      4,
+      expect.stringMatching(/inconclusive linear\.forward y: the declared tree has another number of terms than/),
+    ]);
     expect(checked.out).toMatch(
       /within its bound under the declared order a tree of 24 terms \(any order where a sum has another number\)/,
     );

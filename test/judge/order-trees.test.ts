@@ -1,9 +1,15 @@
 // The tree of additions that the sizes of its subtrees tell.
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { NoTree, Subtrees, treeOf } from "../../judge/orders/tree.ts";
+import { NoTree, type SizesOf, Subtrees, treeOf } from "../../judge/orders/tree.ts";
 import { checkTree, type SumTree } from "../../reference/sum-tree.ts";
 import { drawnTree, sizesIn } from "./drawn-tree.ts";
+
+/** ℓ of one pair after another. */
+const each =
+  (sizeOf: (i: number, j: number) => number): SizesOf =>
+  (i, others) =>
+    Promise.resolve(others.map((j) => sizeOf(i, j)));
 
 describe("a tree from the sizes of its subtrees", () => {
   test("is that tree, with nodes of several numbers too", async () => {
@@ -15,7 +21,10 @@ describe("a tree from the sizes of its subtrees", () => {
         async (n, most, seed) => {
           const tree = drawnTree(n, seed, most);
           const subtrees = new Subtrees(tree);
-          const found = await treeOf(n, (i, j) => Promise.resolve(subtrees.sizeOf(i, j)));
+          const found = await treeOf(
+            n,
+            each((i, j) => subtrees.sizeOf(i, j)),
+          );
           checkTree(found);
           expect(sizesIn(found)).toEqual(sizesIn(tree));
           expect(found.additions).toHaveLength(tree.additions.length);
@@ -29,7 +38,10 @@ describe("a tree from the sizes of its subtrees", () => {
     const asked = async (tree: SumTree): Promise<number> => {
       const subtrees = new Subtrees(tree);
       let questions = 0;
-      await treeOf(n, (i, j) => Promise.resolve((questions++, subtrees.sizeOf(i, j))));
+      await treeOf(
+        n,
+        each((i, j) => (questions++, subtrees.sizeOf(i, j))),
+      );
       return questions;
     };
     const inTurn: SumTree = {
@@ -47,13 +59,19 @@ describe("a tree from the sizes of its subtrees", () => {
   });
 
   test("answers of no tree are refused", async () => {
-    await expect(treeOf(4, () => Promise.resolve(2))).rejects.toThrow(NoTree);
-    await expect(treeOf(4, () => Promise.resolve(3))).rejects.toThrow(
-      /term 0 meets 3 other terms in a partial sum of 3, where a tree has 4/,
-    );
+    await expect(
+      treeOf(
+        4,
+        each(() => 2),
+      ),
+    ).rejects.toThrow(NoTree);
+    await expect(
+      treeOf(
+        4,
+        each(() => 3),
+      ),
+    ).rejects.toThrow(/term 0 meets 3 other terms in a partial sum of 3, where a tree has 4/);
     const odd = (i: number, j: number): number => (Math.min(i, j) === 0 ? 4 : 5);
-    await expect(treeOf(4, (i, j) => Promise.resolve(odd(i, j)))).rejects.toThrow(
-      /meet in a partial sum of 5, where a tree has at most 4/,
-    );
+    await expect(treeOf(4, each(odd))).rejects.toThrow(/meet in a partial sum of 5, where a tree has at most 4/);
   });
 });
