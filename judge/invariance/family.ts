@@ -28,6 +28,8 @@ export interface Family {
   readonly sizes: Sizes;
   /** kept: a bit is a finding of every kernel that repeats its bits. promised: of one that promises bits. free: of none. */
   readonly bits: "kept" | "promised" | "free";
+  /** Whether one step alone says something, since it has a run of its own to equal; left out, where a bit is kept. */
+  readonly isPairwise?: boolean;
   /** Ascending. */
   readonly steps: readonly number[];
   /** Whether numbers between two steps are steps as well. */

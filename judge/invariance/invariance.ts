@@ -169,8 +169,8 @@ class Survey {
   }
 
   private async try(family: Family): Promise<void> {
-    const { name, steps, counts, bits } = family;
-    if (steps.length < (bits === "kept" ? 1 : 2)) {
+    const { name, steps, counts, bits, isPairwise = bits === "kept" } = family;
+    if (steps.length < (isPairwise ? 1 : 2)) {
       if (bits !== "kept")
         this.left.push(`${name}: ${steps.length === 0 ? "nothing" : `only ${counts} ${steps[0]}`} fits`);
       return;

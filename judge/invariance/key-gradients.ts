@@ -43,6 +43,7 @@ export function keyGradientsOf(queries: Queries, sizes: Sizes, pieces: readonly 
     statement: `${outputs.join(" and ")} of queries in pieces, each with the keys so far, add up to those of all queries at once.`,
     bits: "free",
     isDense: false,
+    isPairwise: true,
     steps: pieces.filter((n, i) => n !== queries.T && i % FEW === 0),
     at: async (length) => {
       const whole = await queries.whole();
