@@ -2,12 +2,15 @@
 // opened here too, so a kernel that hangs or brings down Dawn does so in that process.
 import { choose } from "../judge/choose.ts";
 import type { Hosted } from "../judge/candidates/module-wire.ts";
-import { deviceCandidate } from "../kernels-gpu/candidate.ts";
+import { deviceCandidate, numbersOf } from "../kernels-gpu/candidate.ts";
 import { openDevice } from "../kernels-gpu/device/dawn.ts";
 import type { KernelProgram } from "../kernels-gpu/device/program.ts";
 import type { Operation } from "../reference/operation.ts";
 import type { CheckOptions } from "./check-options.ts";
 import { UserError } from "./errors.ts";
+
+/** Steps of loops and calls that are followed in one case: about two seconds. */
+const RACE_STEPS = 2_000_000;
 
 export interface HostTerms extends Pick<CheckOptions, "adapter" | "dtype"> {
   readonly op: string;
@@ -26,6 +29,16 @@ export async function host(program: KernelProgram, { op, adapter, dtype, timeout
   return {
     where: device.name,
     run: (inputs, scalars) => run(inputs as never, scalars as never),
+    races: async (inputs, scalars) => {
+      const { lookForRaces } = await import("../kernels-gpu/races/index.ts");
+      const { outputs: _, ...report } = lookForRaces(
+        program,
+        inputs as never,
+        numbersOf(operation, program, scalars as never),
+        { steps: RACE_STEPS },
+      );
+      return report;
+    },
     isSpent: () => isSpent,
   };
 }

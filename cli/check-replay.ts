@@ -2,7 +2,7 @@
 import { Limited } from "../judge/candidates/limited.ts";
 import { failureLine } from "../judge/candidates/result.ts";
 import type { Candidate } from "../reference/candidate.ts";
-import { formatCase } from "../judge/case.ts";
+import { formatCase, type Problem } from "../judge/case.ts";
 import { realInputs } from "../judge/real.ts";
 import { buildCase, comparing, failureOf } from "../judge/campaign.ts";
 import { closing, unlessInterrupted } from "../judge/check.ts";
@@ -68,10 +68,23 @@ export async function replay(line: string, options: CheckOptions): Promise<numbe
     const { evidence } = failureOf(c, verdict, candidate.keep?.());
     if (evidence !== undefined) say(`files kept in ${evidence}`);
   }
+  const raced = await racesOf(candidate, problem, options.nondeterministic === true);
+  say(raced);
   const suspicions = suspicionsIn(verdict);
   say(foldedLines(suspicions.map((one) => `improbable ${improbableInWords(one)}`)));
   const proved = concludeProblem(operation, verdict, options.allowUnjudged);
-  return closed(candidate, withImprobable(proved, suspicions.length > 0));
+  const concluded = raced.length > 0 ? conclude({ hasFindings: true, parts: [] }) : proved;
+  return closed(candidate, withImprobable(concluded, suspicions.length > 0));
+}
+
+/** What races in the case, of a candidate that shows it. */
+async function racesOf(
+  { races }: Candidate,
+  { inputs, scalars }: Problem,
+  nondeterministic: boolean,
+): Promise<string[]> {
+  const report = races === undefined ? undefined : await unlessInterrupted(races(inputs, scalars));
+  return report === undefined ? [] : [...report.races, ...(nondeterministic ? [] : report.unordered)];
 }
 
 async function replayRelation(

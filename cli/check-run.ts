@@ -20,6 +20,7 @@ import {
   failureLines,
   improbableLines,
   noteLines,
+  raceLines,
   lastLines,
   reportTable,
   sizeLines,
@@ -156,6 +157,7 @@ function print({ results, seed, options, target, conclusion, isInterrupted, notS
     const again = `touchstone check --op ${examination.op} --seed ${seed} --runs 1${quoted("sizes", options.sizes)}${same}`;
     say(foldedLines(examinationLines(examination, again, same)));
   }
+  say(foldedLines(raceLines(examinations)));
   say(foldedLines(noteLines(results)));
   say(foldedLines(improbableLines(results, same)));
   say(foldedLines(conditioningLines(results)));

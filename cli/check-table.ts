@@ -170,6 +170,22 @@ function leftLines(results: readonly Checked[]): string[] {
     : [`large cases: ${left} of ${all} left out with so few drawn cases; --runs ${FULL_RUNS} or no --runs tries all`];
 }
 
+/** How many workgroups were looked at for races, and with which sizes. */
+export function raceLines(examinations: readonly Examination[]): string[] {
+  return examinations.flatMap(({ op, races }) => {
+    if (races === undefined) return [];
+    const { workgroups, cases, found, stopped } = races;
+    const sizes = cases.map((line) => line.slice(op.length + 1).replace(/ profile=.*/, ""));
+    const seen = found === 0 ? "no race seen" : counted(found, "race");
+    return [
+      ...(workgroups === 0
+        ? []
+        : [`${op}: ${seen} in ${counted(workgroups, "workgroup")} of these sizes: ${sizes.join("; ")}`]),
+      ...(stopped === undefined ? [] : [`${op}: other workgroups were not looked at for races: ${stopped}`]),
+    ];
+  });
+}
+
 /** A row for each kernel: the parts of the verdict other than the bound. */
 export function examinationTable(examinations: readonly Examination[]): string[] {
   const rows = examinations.map(({ op, precision, unmeasured, exactness, relations, hygiene, findings, ms }) => {

@@ -103,6 +103,7 @@ function byTelling({ parts }: Examiner, large: readonly Item[]): Item[] {
   const dear = Array.from({ length: Math.max(probes.length, large.length) }, (_, i) => [probes[i], large[i]]).flat();
   return [
     ...are("relation"),
+    ...are("races"),
     ...are("repeatability", "NaN and infinity"),
     ...are("exactness"),
     ...dear.filter((item) => item !== undefined),

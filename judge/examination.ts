@@ -5,6 +5,7 @@ import type { Evaluation } from "../zoo/evaluation.ts";
 import { evaluationsOf } from "../zoo/index.ts";
 import { fuseEvaluations, partsOf } from "./fused.ts";
 import type { Hygiene } from "./hygiene.ts";
+import type { Races } from "./races.ts";
 import type { Precision } from "./regimes.ts";
 import type { Outcome, Relation } from "./relations/relation.ts";
 
@@ -29,6 +30,8 @@ export interface Examination {
   readonly relations: readonly RelationResult[];
   /** Absent where the candidate failed before, and where this was not tried. */
   readonly hygiene?: Hygiene;
+  /** Absent where nothing can be seen of the candidate's workgroups, where it failed before, and where this was not tried. */
+  readonly races?: Pick<Races, "workgroups" | "cases" | "found" | "stopped">;
   /** What no correct kernel does, a line each. */
   readonly findings: readonly string[];
   /** Lines that show single findings again: lattices and relations. */

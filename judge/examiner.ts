@@ -19,6 +19,7 @@ import { type Bits, type Hygiene, inspectBits, inspectNonFinite, type NonFinite,
 import { measureProbe, type ProbeFinding } from "./precision.ts";
 import { precisionOf, type SeenOutput } from "./regimes.ts";
 import { LONG, type Probe, precisionProbes } from "./probes.ts";
+import { lookForRaces, type Races } from "./races.ts";
 import { relationsOf } from "./relations/index.ts";
 import { formatRelation, type Relation, type Trial } from "./relations/relation.ts";
 import type { Setup } from "./sample.ts";
@@ -70,6 +71,7 @@ export class Examiner {
   private exactness: Exactness | undefined;
   private bits: Bits | undefined;
   private nonFinite: NonFinite | undefined;
+  private races: Races | undefined;
   private evidence: string | undefined;
   private ms = 0;
 
@@ -97,12 +99,13 @@ export class Examiner {
       ...relationsOf(operation, spec).map((relation) => this.ofRelation(relation)),
       this.part("repeatability", operation.name, () => this.tryBits()),
       this.part("NaN and infinity", operation.name, () => this.tryNonFinite()),
+      ...(candidate.races === undefined ? [] : [this.part("races", operation.name, () => this.tryRaces())]),
     ];
   }
 
   /** What has been seen so far. */
   examination(): Examination {
-    const { exactness, evidence, bits, nonFinite, findings, replays, relations, notes, ms } = this;
+    const { exactness, evidence, bits, nonFinite, races, findings, replays, relations, notes, ms } = this;
     const unmeasured = this.unmeasured();
     return {
       op: this.trial.operation.name,
@@ -111,6 +114,7 @@ export class Examiner {
       ...(exactness === undefined ? {} : { exactness }),
       relations,
       ...(bits === undefined || nonFinite === undefined ? {} : { hygiene: together(bits, nonFinite) }),
+      ...(races === undefined ? {} : { races: seenOf(races) }),
       findings,
       replays,
       notes,
@@ -238,10 +242,24 @@ export class Examiner {
     this.note(this.nonFinite);
   }
 
+  private async tryRaces(): Promise<void> {
+    const races = await lookForRaces(this.candidate.races!, this.trial, () => this.deadline.now());
+    this.races = races;
+    const others = this.findings.splice(0); // what else was found may come of races
+    append(this.findings, races.findings);
+    append(this.findings, others);
+    append(this.notes, races.notes);
+    append(this.replays, races.replays);
+  }
+
   private note({ findings, notes }: Pick<Hygiene, "findings" | "notes">): void {
     append(this.findings, findings);
     append(this.notes, notes);
   }
+}
+
+function seenOf({ workgroups, cases, found, stopped }: Races): NonNullable<Examination["races"]> {
+  return { workgroups, cases, found, ...(stopped === undefined ? {} : { stopped }) };
 }
 
 function probeLine(c: Case, change: string | undefined): string {

@@ -11,7 +11,8 @@ export type UntriedPart =
   | "exactness"
   | "relation"
   | "repeatability"
-  | "NaN and infinity";
+  | "NaN and infinity"
+  | "races";
 
 export interface Untried {
   readonly part: UntriedPart;

@@ -64,7 +64,7 @@ function lowTensors(operation: Operation, dtype: DTypeName): ReadonlyMap<string,
  * The scalars that a program declares: it may do without some of the operation's. A word becomes its index in the operation's
  * list, because a uniform holds only numbers.
  */
-function numbersOf(operation: Operation, program: KernelProgram, scalars: Scalars): Record<string, number> {
+export function numbersOf(operation: Operation, program: KernelProgram, scalars: Scalars): Record<string, number> {
   return Object.fromEntries(
     Object.entries(scalars)
       .filter(([name]) => program.scalars.includes(name))

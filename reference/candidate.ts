@@ -27,6 +27,18 @@ export interface Answered {
   readonly outputs: Outputs;
 }
 
+/** What was seen of how the invocations of a kernel meet in memory, on the inputs of one case. */
+export interface RaceReport {
+  /** Two accesses that no barrier orders, or a barrier that not all invocations reach, in words. */
+  readonly races: readonly string[];
+  /** Elements that depend on the order in which the invocations take turns, in words. */
+  readonly unordered: readonly string[];
+  /** Workgroups that were followed to their ends. */
+  readonly workgroups: number;
+  /** Why the others were not. */
+  readonly stopped?: string;
+}
+
 /** A run was stopped from outside: nothing is known about its case. */
 export class Interrupted extends Error {
   override readonly name = "Interrupted";
@@ -60,6 +72,8 @@ export interface Candidate {
   readonly run: (inputs: Inputs, scalars: Scalars) => Promise<CandidateResult>;
   /** The most bytes that it holds of one tensor, as a device that binds no more; cases of larger ones are not tried, and listed. */
   readonly mostBytes?: number;
+  /** Looks for races in what a run on these inputs would do. Left out where nothing can be seen of a candidate's workgroups. */
+  readonly races?: (inputs: Inputs, scalars: Scalars) => Promise<RaceReport>;
   /**
    * Starts anew: the next run finds nothing that earlier ones left, as in a new process. Left out where that cannot be done. Throws where
    * the end of what ran before is a finding.

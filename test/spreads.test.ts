@@ -27,6 +27,9 @@ const short: readonly (readonly [callee: string, lists: readonly string[], reaso
   ["issue.send", ["after"], "the same"],
   ["gather", ["from"], "the same"],
   ["reduce", ["from"], "the same"],
+  ["of", ["numbers"], "arguments of a function of WGSL: at most three"],
+  ["ofWhole", ["values"], "the same"],
+  ["f", ["values as never[]"], "the same"],
   ["bytes", ["Object.values(op.inputs)", "outputs", "likes", "Object.values(activations)"], "tensors of one op"],
 ];
 

@@ -29,6 +29,8 @@ export class Limited implements Candidate {
   took = 0;
   /** Absent where the candidate cannot be started again. */
   readonly restart?: () => Promise<void>;
+  /** Absent where the candidate shows nothing of its workgroups. */
+  readonly races?: NonNullable<Candidate["races"]>;
   private readonly candidate: Candidate;
   private readonly deadline: Deadline;
   private readonly timeout: number;
@@ -40,6 +42,13 @@ export class Limited implements Candidate {
     this.candidate = candidate;
     this.deadline = deadline;
     this.timeout = timeout;
+    const { races } = candidate;
+    if (races !== undefined) {
+      this.races = async (inputs, scalars) => {
+        await deadline.pause();
+        return within(timeout, "look for races", () => races(inputs, scalars), deadline.signal);
+      };
+    }
     if (candidate.restart !== undefined) {
       this.restart = async () => {
         await deadline.pause();

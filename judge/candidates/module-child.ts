@@ -25,7 +25,7 @@ let hosted: Hosted | undefined;
 const requests = new Socket({ fd: 3, readable: true, writable: false });
 const reader = new FrameReader((header, body) => {
   const request = header as Request;
-  void (request.kind === "load" ? load(request) : run(request, body));
+  void (request.kind === "load" ? load(request) : request.kind === "run" ? run(request, body) : races(request, body));
 });
 requests.on("data", (piece) => reader.push(piece));
 requests.on("end", () =>
@@ -84,6 +84,15 @@ async function run(request: Run, body: Uint8Array): Promise<void> {
     send({ kind: "ran", outputs: described, changed: changedOf(request, body, inputs), complaints }, numbers);
   } catch (thrown) {
     send({ kind: "threw", message: thrownLine(thrown), isSpent: hosted?.isSpent() === true });
+  }
+}
+
+async function races(request: Run, body: Uint8Array): Promise<void> {
+  try {
+    const report = await hosted!.races(inputsOf(request, body).given, request.scalars);
+    send({ kind: "raced", report });
+  } catch (thrown) {
+    send({ kind: "threw", message: thrownLine(thrown), isSpent: false });
   }
 }
 

@@ -2,7 +2,7 @@
 import { createRequire } from "node:module";
 import { extname } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
-import { type CandidateResult, Interrupted } from "../../reference/candidate.ts";
+import { type CandidateResult, Interrupted, type RaceReport } from "../../reference/candidate.ts";
 import { type Inputs, type Operation, outputShapes, type Scalars } from "../../reference/operation.ts";
 import { type Floats, type Ints, sizeOf, type Tensor } from "../../reference/tensor.ts";
 import { Child, type Retired } from "./child.ts";
@@ -71,21 +71,29 @@ export class ModuleProcess {
   async run(operation: Operation, inputs: Inputs, scalars: Scalars): Promise<CandidateResult> {
     const shapes = outputShapes(operation, inputs, scalars);
     const outputs = Object.keys(operation.outputs).map((name) => ({ name, length: sizeOf(shapes[name]) }));
-    const list = Object.entries(inputs);
-    const request: Run = {
-      kind: "run",
-      inputs: list.map(([name, { data, shape }]) => ({ name, type: typeOf(data), length: data.length, shape })),
-      scalars,
-      outputs,
-    };
     this.reader.longest = 8 * outputs.reduce((sum, { length }) => sum + length, 0);
-    const { header, body } = await this.ask(
-      request,
-      list.map(([, { data }]) => bytesOf(data)),
-    );
+    const { header, body } = await this.askOf("run", inputs, scalars, outputs);
     if (header.kind === "threw") throw new (header.isSpent ? Error : Threw)(String(header.message));
     if (header.kind !== "ran") throw new Error("answered something else");
     return resultOf(header, body, outputs, shapes);
+  }
+
+  /** What would race on these inputs. Throws Threw where the declaration does not fit them, and an Error that says what else went wrong. */
+  async races(inputs: Inputs, scalars: Scalars): Promise<RaceReport> {
+    this.reader.longest = 0;
+    const { header } = await this.askOf("races", inputs, scalars, []);
+    if (header.kind === "threw") throw new Threw(String(header.message));
+    if (header.kind !== "raced") throw new Error("answered something else");
+    return reportOf(header.report);
+  }
+
+  private askOf(kind: Run["kind"], inputs: Inputs, scalars: Scalars, outputs: Run["outputs"]): Promise<Heard> {
+    const list = Object.entries(inputs);
+    const described = list.map(([name, { data, shape }]) => ({ name, type: typeOf(data), length: data.length, shape }));
+    return this.ask(
+      { kind, inputs: described, scalars, outputs },
+      list.map(([, { data }]) => bytesOf(data)),
+    );
   }
 
   /** Asks the process to end, and waits for that. Throws an Error that says what it did or left instead. */
@@ -184,6 +192,12 @@ function resultOf(
     outputs[name] = { data: new Storage(body.slice(at, (at += bytes)).buffer), shape };
   }
   return { outputs, complaints: [...complaints.map(String), ...changed.map((name) => `input ${name} was changed`)] };
+}
+
+/** A report by itself: lists of words and a number, whatever was sent. */
+function reportOf({ races, unordered, workgroups, stopped }: RaceReport): RaceReport {
+  const told = stopped === undefined ? {} : { stopped: String(stopped) };
+  return { races: races.map(String), unordered: unordered.map(String), workgroups: Number(workgroups), ...told };
 }
 
 function complaintOf({ failure, end, left }: Retired, isEnding: boolean, within: number): string | undefined {

@@ -1,4 +1,5 @@
 // The headers of the frames between the judge and a module's process.
+import type { RaceReport } from "../../reference/candidate.ts";
 
 /** What the judge asks for. */
 export type Request = Load | Run;
@@ -12,9 +13,9 @@ export interface Load {
   readonly terms?: unknown;
 }
 
-/** One case; the numbers of the inputs follow, one after the other. */
+/** One case; the numbers of the inputs follow, one after the other. Or what would race in it. */
 export interface Run {
-  readonly kind: "run";
+  readonly kind: "run" | "races";
   readonly inputs: readonly {
     readonly name: string;
     readonly type: "Float32Array" | "Float64Array" | "Int32Array";
@@ -31,6 +32,7 @@ export type Answer =
   | { readonly kind: "loaded"; readonly where?: string }
   | Refused
   | Ran
+  | Raced
   /** isSpent: the next case needs another process. */
   | { readonly kind: "threw"; readonly message: string; readonly isSpent: boolean }
   /** Something was thrown outside a call. */
@@ -66,8 +68,15 @@ export interface Ran {
   readonly complaints: readonly string[];
 }
 
+/** What a look for races has shown. */
+export interface Raced {
+  readonly kind: "raced";
+  readonly report: RaceReport;
+}
+
 /** What the host of declarations makes of one: where it runs, and the function that runs it. */
 export interface Hosted {
+  readonly races: (inputs: object, scalars: object) => RaceReport | Promise<RaceReport>;
   readonly where: string;
   readonly run: (
     inputs: object,

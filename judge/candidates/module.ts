@@ -58,23 +58,26 @@ export async function startModule(options: ModuleOptions): Promise<LoadedModule>
     if (signal?.aborted === true) last?.kill();
     else await last?.retire(Math.min(timeout, CLOSING));
   };
+  /** Asks the process, which is started again if it has ended. */
+  const asking = async <T>(ask: (worker: ModuleProcess) => Promise<T>): Promise<T> => {
+    try {
+      if (worker === undefined) {
+        worker = new ModuleProcess(options, file);
+        await worker.load();
+      }
+      return await ask(worker);
+    } catch (error) {
+      if (error instanceof Threw) throw error;
+      worker?.kill();
+      worker = undefined;
+      throw error;
+    }
+  };
   return {
     name: path,
     where,
-    run: async (inputs, scalars) => {
-      try {
-        if (worker === undefined) {
-          worker = new ModuleProcess(options, file);
-          await worker.load();
-        }
-        return await worker.run(operation, inputs, scalars);
-      } catch (error) {
-        if (error instanceof Threw) throw error;
-        worker?.kill();
-        worker = undefined;
-        throw error;
-      }
-    },
+    run: (inputs, scalars) => asking((running) => running.run(operation, inputs, scalars)),
+    ...(where === undefined ? {} : { races: (inputs, scalars) => asking((running) => running.races(inputs, scalars)) }),
     restart: end,
     close: end,
   };
