@@ -8,10 +8,10 @@
 // Sums hold for every order (Higham 2002, Accuracy and Stability of Numerical Algorithms, sections 3.1 and 4.2).
 import { dtypes, formats, round as roundTo, type DType, ulp } from "./dtype.ts";
 import { cos, exp, log, MAX_ANGLE, powerOfTwo, sin } from "./elementary.ts";
-import { additionsIn, type SumOrder } from "./sum-order.ts";
+import { additionsIn, levels, type SumOrder } from "./sum-order.ts";
 import { errorIn } from "./sum-tree.ts";
 import type { FunctionName, Region, Target } from "./targets.ts";
-import { nodesOf } from "./tree-sum.ts";
+import { nodesOf, nodesOfRuns } from "./tree-sum.ts";
 
 export interface Approx {
   readonly value: number;
@@ -382,7 +382,22 @@ export class Sum {
       !(magnitude <= this.arithmetic.format.max)
     )
       return growth * magnitude;
-    return Math.min(growth * magnitude, arithmetic.u * (1 + growth) * nodesOf(farthest, count));
+    const ofRuns = this.nodesOfOrder(farthest);
+    const nodes = Math.min(nodesOf(farthest, count), ofRuns);
+    return Math.min(growth * magnitude, arithmetic.u * (1 + growth) * nodes);
+  }
+
+  /** Σ |nodes| in an order of runs (tree-sum.ts). */
+  private nodesOfOrder(farthest: readonly number[]): number {
+    const { order, count, places, magnitude } = this;
+    if ((order?.kind !== "blocked" && order?.kind !== "pairwise") || order.terms >= count) return Infinity;
+    const { kind, terms: K } = order;
+    const runs = Math.ceil(Math.max(places, count) / K);
+    const within = nodesOfRuns(farthest, K, runs);
+    if (kind === "pairwise") return within + levels(runs) * magnitude;
+    // Terms that are not 0 may be in more runs than they fill.
+    const whole = Math.min(runs, count) - Math.ceil(count / K) + 1;
+    return within + nodesOf(farthest, count, K, whole);
   }
 }
 

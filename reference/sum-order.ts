@@ -11,6 +11,8 @@
 //   pairwise:L   (L − 1) + ⌈log2 ⌈n / L⌉⌉          runs of up to L terms, each summed in turn; then a binary tree of their sums
 //   depth:H      max(H, ⌈log2 n⌉)                  no binary tree of n leaves is lower
 //
+// From 100 terms on the sizes of the partial sums in blocked:K and pairwise:L give a narrower bound (tree-sum.ts).
+//
 // Which term is where does not matter, nor whether a run starts from zero, which is exact.
 //
 //   fused:K      ⌈n / K⌉ · (K + 2) / 2             K products and the sum so far at once, as a matrix unit adds them (targets.ts)
@@ -68,7 +70,7 @@ export function additionsIn(order: SumOrder | undefined, count: number, n = coun
 }
 
 /** ⌈log2 n⌉. */
-function levels(n: number): number {
+export function levels(n: number): number {
   let [height, leaves] = [0, 1];
   for (; leaves < n; leaves *= 2) height++;
   return height;

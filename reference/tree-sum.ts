@@ -11,6 +11,15 @@
 // A sequential sum of the largest terms first reaches it. It is never more than γ · Σ|t|, since M_k ≤ Σ|t|; it is half of that
 // for terms of one size and sign, and 3/8 for as many of either sign.
 //
+// Where the sum is one of at most B runs of at most K terms, whichever these are, a node within a run has at most K leaves of its own, and each level of nodes has each
+// term once: a run's j-th largest node has at most K − j + 1 leaves. So of the terms, sorted by size, 2·B are in at most K − 1 nodes of runs, the next B in K − 2, and so on
+// to 1. The j-th node above the runs has at most (j + 1)·K leaves, and in a binary tree of such nodes each of its levels has each term once:
+//
+//   Σ |nodes in runs|     ≤  Σ_r w_r · |t|_(r),    w = K − 1 (2·B times), K − 2 (B times), …, 1
+//   Σ |nodes above them|  ≤  M_{2K} + M_{3K} + … + M_n,    or  ⌈log2 B⌉ · Σ|t|  for a tree.
+//
+// Terms of both signs in even number gain nothing within a run, since all of a run may have one sign.
+//
 // The lemma is one of binary additions with a relative error. Units that add several products at once and truncate them
 // together, and sums that are rescaled on the way, are not such trees.
 
@@ -80,10 +89,34 @@ class Sizes {
 
 const cell = new Float32Array(1);
 const pattern = new Uint32Array(cell.buffer);
-const [above, below] = [new Sizes(), new Sizes()];
+const [above, below, either] = [new Sizes(), new Sizes(), new Sizes()];
 
-/** M_2 + … + M_n of `count` terms, given at their farthest from zero; a term that may have either sign is given twice. */
-export function nodesOf(terms: readonly number[], count: number): number {
+/** Σ |nodes within runs|, at most: `runs` runs of up to `length` of these terms, given at their farthest from zero. */
+export function nodesOfRuns(terms: readonly number[], length: number, runs: number): number {
+  for (let i = 0; i < terms.length; i++) {
+    const size = Math.abs(terms[i]);
+    if (!(size > 0)) continue;
+    cell[0] = size;
+    either.add(pattern[0] >>> SHIFT, size);
+  }
+  either.begin();
+  let total = 0;
+  for (let place = 0; place < length; place++) {
+    const nodes = Math.min(length - 1, length - place);
+    let level = 0;
+    for (let run = 0; run < runs; run++) level += either.next();
+    if (level === 0) break;
+    total += nodes * level;
+  }
+  either.clear();
+  return total;
+}
+
+/**
+ * M_2 + … + M_n of `count` terms, given at their farthest from zero; a term that may have either sign is given twice. With `step`, those of runs of so many
+ * terms alone: M of 2, 3, … steps, and of all, which counts as often as `whole` says.
+ */
+export function nodesOf(terms: readonly number[], count: number, step = 1, whole = 1): number {
   for (let i = 0; i < terms.length; i++) {
     const t = terms[i]; // an iterator would take as long as all the rest
     const size = t < 0 ? -t : t;
@@ -97,7 +130,9 @@ export function nodesOf(terms: readonly number[], count: number): number {
   for (let k = 2; k <= count; k++) {
     positive += above.next();
     negative += below.next();
-    total += positive > negative ? positive : negative;
+    if (step > 1 && k < count && (k <= step || k % step > 0)) continue;
+    const most = positive > negative ? positive : negative;
+    total += k === count ? whole * most : most;
   }
   above.clear();
   below.clear();

@@ -4,7 +4,7 @@ import { expect, test } from "vitest";
 import { normal } from "../reference/random.ts";
 import { Arithmetic, gamma } from "../reference/rounding.ts";
 import { targets } from "../reference/targets.ts";
-import { nodesOf } from "../reference/tree-sum.ts";
+import { nodesOf, nodesOfRuns } from "../reference/tree-sum.ts";
 
 const term = fc.double({ min: -1e3, max: 1e3, noNaN: true });
 const terms = fc.array(term, { minLength: 2, maxLength: 40 });
@@ -105,4 +105,44 @@ test("a sum of many terms is bounded by it, except where a target adds several t
   // Terms that are not kept have the bound by their number, also where there are more of them than were announced.
   expect(bound(ieee, 0, 0)).toBe(gamma(n - 1, ieee.u) * n);
   expect(bound(ieee, 0, n)).toBe(bound(ieee));
+});
+
+test("no sum of runs has larger nodes, whichever terms are in which run, and of however few of the places they are", () => {
+  const lengths = fc.integer({ min: 1, max: 9 });
+  fc.assert(
+    fc.property(
+      terms,
+      lengths,
+      fc.integer({ min: 0, max: 60 }),
+      fc.infiniteStream(fc.nat()),
+      (leaves, K, zeros, stream) => {
+        const draw = (below: number): number => Number(stream.next().value) % below;
+        const runs = Math.ceil((leaves.length + zeros) / K);
+        const list = Array.from({ length: runs }, (): number[] => []);
+        for (const t of leaves) {
+          const open = list.filter((run) => run.length < K);
+          open[draw(open.length)].push(t);
+        }
+        const filled = list.filter((run) => run.length > 0);
+        const within = filled.reduce((sum, run) => sum + nodesOfTree(run, draw), 0);
+        expect(within).toBeLessThanOrEqual(nodesOfRuns(leaves, K, runs) * slack);
+        const whole = Math.min(runs, leaves.length) - Math.ceil(leaves.length / K) + 1;
+        const sums = filled.map((run) => run.reduce((a, b) => a + b));
+        const above = K >= leaves.length ? Infinity : nodesOf(leaves, leaves.length, K, whole);
+        if (above < Infinity) expect(nodesOfTree(sums, draw)).toBeLessThanOrEqual(above * slack);
+      },
+    ),
+  );
+});
+
+test("runs of one sign, the largest terms first, reach it", () => {
+  const [K, runs] = [4, 3];
+  const leaves = Array.from({ length: K * runs }, (_, i) => 2 ** (20 - Math.floor(i / runs)));
+  const parts = Array.from({ length: runs }, (_, r) => leaves.filter((__, i) => i % runs === r));
+  let within = 0;
+  for (const part of parts) for (let k = 2; k <= K; k++) within += part.slice(0, k).reduce((a, b) => a + b);
+  expect(nodesOfRuns(leaves, K, runs)).toBe(within);
+  const all = leaves.reduce((a, b) => a + b);
+  expect(nodesOf(Array<number>(12).fill(1), 12, K)).toBe(8 + 12);
+  expect(nodesOf(leaves, 12, K, 3)).toBe(nodesOf(leaves, 12, K) + 2 * all);
 });
