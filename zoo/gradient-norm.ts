@@ -39,7 +39,7 @@ const scaled = (f: Float32Arithmetic, g: readonly number[]): number => {
 const norms = {
   "root-of-sum": plain(guarded),
   "root-from-minimum": plain(raised),
-  "norm-of-norms": ofParts(7, 3),
+  "norm-of-norms": ofParts(7, 3, 2, 2),
   "norm-of-magnitudes": ofParts(1),
   "scaled-by-largest": scaled,
 };

@@ -4,7 +4,7 @@
 import { type Allowances, allowances, type Errors, type Reals, reader } from "../bounds.ts";
 import { quotient } from "../domains.ts";
 import { dtypes } from "../dtype.ts";
-import type { Arithmetic } from "../rounding.ts";
+import type { Approx, Arithmetic } from "../rounding.ts";
 import type { Target } from "../targets.ts";
 import { checkShapes, type Ints, type Tensor } from "../tensor.ts";
 import { defineOp } from "../define-op.ts";
@@ -142,15 +142,26 @@ export function backwardBound(
     const saved = savedAt(r);
     for (let v = 0; v < V; v++) {
       let factor = softmax.probability(r * V + v, saved);
+      let lost = 0;
       if (v === targets.data[r]) {
+        // p · dloss − dloss: a subnormal product may be zero, or a subnormal dloss in one of the two places alone.
+        lost = (flushedOf(a, factor, upstream) / n) * (1 + quotientShare) * (1 + a.u);
         // p / n − 1 / n: each quotient has an error of its own, and their common part cancels.
         const scaled = a.rounded(factor.value, factor.error + quotientShare * (factor.value + factor.error));
         factor = a.subtract(scaled, { value: 1, error: quotientShare });
       }
-      dlogits.data[r * V + v] = quotient(a, a.exact(n), upstream, factor).error;
+      dlogits.data[r * V + v] = quotient(a, a.exact(n), upstream, factor).error + lost;
     }
   }
   return { dlogits };
+}
+
+/** How much of a weight times the incoming gradient is lost where a target flushes it to zero. */
+function flushedOf(a: Arithmetic, weight: Approx, upstream: Approx): number {
+  const { minNormal } = a.format;
+  const most = (weight.value + weight.error) * (Math.abs(upstream.value) + upstream.error);
+  const least = (weight.value - weight.error) * (Math.abs(upstream.value) - upstream.error) * (1 - a.u);
+  return a.target.flushes && !(least >= minNormal) ? Math.min(most, minNormal) : 0;
 }
 
 /** The relative error of a quotient by n. n is exact: more rows than float32 can count do not fit a device. */

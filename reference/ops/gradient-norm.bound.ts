@@ -24,7 +24,8 @@ export const forward = defineOp({
   covered: {
     "root-of-sum": "the root of the sum of squares, in any order and over any number of workgroups",
     "root-from-minimum": "the root of what is at least the least normal number",
-    "norm-of-norms": "the norm of the norms of any parts, or of norms of norms: tensors, then ranks, then all",
+    "norm-of-norms":
+      "the norm of the norms of any parts, or of norms of norms, up to four times: a tensor's shards, tensors, ranks, stages, then all",
     "norm-of-magnitudes": "the norm of the magnitudes, each a part of its own",
     "scaled-by-largest": "the largest magnitude times the norm of g ÷ largest, which cannot overflow",
   },
@@ -56,17 +57,18 @@ function forwardBound({ g }: Reals<"g">, _: object, target: Target, errors: Erro
   return { norm };
 }
 
-/** How often a norm may be squared again: the norm of a tensor's shard, of a rank, and of all. */
-const LEVELS = 2;
+/** How often a norm may be squared again: that of a tensor's shard, of the tensor, of a rank's tensors, of a pipeline's stage; then comes that of all. */
+const LEVELS = 4;
 
 /**
- * √(Σ p²), p the norm of a part, or of norms of parts. Each p errs by √'s accuracy and each p² by a rounding, so the whole has
- * the same relative error, once for each level; the additions within the parts and over them are together those of one sum.
+ * √(Σ p²), p the norm of a part, or of norms of parts. Each p errs by √'s accuracy and each p² by a rounding, of which the next root takes
+ * half: the whole has the same relative error, once for each level; the additions within the parts and over them are together those of one sum.
  * A part below √'s domain has a p² from 0 to about 2⁻¹²⁶, and p² may be flushed.
  */
 function ofNorms(a: Arithmetic, total: Approx, n: number): Approx {
-  const level = (1 + shareOf(a, "sqrt", a.exact(1))) * (1 + a.u);
-  const share = level * level - 1; // LEVELS are two
+  const level = (1 + shareOf(a, "sqrt", a.exact(1))) * Math.sqrt(1 + a.u);
+  const twice = level * level;
+  const share = twice * twice - 1; // LEVELS are four
   const root = rootFromZero(a, { value: total.value, error: total.error + 3 * LEVELS * n * minNormal });
   return { value: root.value, error: root.error + share * (root.value + root.error) };
 }

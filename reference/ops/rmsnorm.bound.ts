@@ -80,7 +80,8 @@ export const backward = defineOp({
     factored: "dx as rstd · (dn − n · mean(dn · n))",
     "multiplied-out": "dx as rstd · dn − n · (rstd · mean((dy · n) · w))",
     "rstd-squared": "rstd taken out of the sum: rstd · (dn − x · (rstd² · mean(dn · x)))",
-    "rstd-cubed": "rstd · dn − x · (rstd³ · mean(dn · x)); dx has no bound where rstd³ leaves the range",
+    "rstd-cubed":
+      "rstd · dn − x · (rstd³ · mean(dn · x)); dx has no bound where rstd³, or its product with Σ(dn · x), leaves the range",
     autograd: "rstd · dn + (−½ · Σ(dn · x) · rstd³ / C) · 2x, as an autograd forms it; the same",
     "length-outside": "(rstd / C) · (C · dn − n · Σ(dn · n)), 1 / C taken out of the difference",
     "reciprocal-first": "rstd · dn − (1/C · rstd · rstd · Σ(dn · x)) · rstd · x",
@@ -226,7 +227,9 @@ export function gradientBound(
     // subnormal number. Above the subnormals, halving and doubling are exact.
     const half = { value: bare.value / 2, error: bare.error / 2 + a.format.minSubnormal };
     const slope = a.divide(a.product(half, s, s, s), length);
-    const hasCube = a.product(s, s, s).error < Infinity;
+    // Where x and eps are small, rstd³ overflows, or its product with Σ dn · x: before C divides it, as an autograd has it, or after.
+    const cube = a.product(s, s, s);
+    const hasCube = [cube, a.multiply(cube, bareMean), slope].every(({ error }) => error < Infinity);
     for (let c = 0; c < C; c++) {
       const i = r * C + c;
       // 2. With rstd taken out of the difference …
@@ -247,7 +250,6 @@ export function gradientBound(
       const longer = a.either(a.product(length, dyAt(i), wAt(c)), a.multiply(length, dn));
       const difference = a.subtract(longer, a.multiply(n, projection));
       const outside = quotient(a, length, s, difference);
-      // Where rstd³ overflows, because x and eps are small, an autograd gives no number.
       dx.data[i] = hasCube ? a.either(factored, a.subtract(direct, removed), outside).error : Infinity;
     }
   }

@@ -1,8 +1,10 @@
 import { describe, expect, test } from "vitest";
 import { dtypes } from "../../reference/dtype.ts";
 import { log } from "../../reference/elementary.ts";
+import * as bound from "../../reference/ops/cross-entropy.bound.ts";
 import { backward, forward } from "../../reference/ops/cross-entropy.ts";
 import { gamma } from "../../reference/rounding.ts";
+import { targets as specifications } from "../../reference/targets.ts";
 import { tensor } from "../../reference/tensor.ts";
 import { testErrors } from "../errors.ts";
 import { testBound } from "../rows.ts";
@@ -51,3 +53,19 @@ describe("cross-entropy: the reference", () => {
     expect(() => backward(dloss, logits, wrong, lse)).toThrow(new RangeError(message));
   });
 });
+
+test.each(["wgsl", "cuda-fast-math", "triton", "metal"] as const)(
+  "%s: p · dloss, flushed, takes p out of p · dloss − dloss",
+  (name) => {
+    const logits = tensor(Float64Array.of(-1, 1), [1, 2]);
+    const targets = tensor(Int32Array.of(0), [1]);
+    const dloss = tensor(Float64Array.of(4 * dtypes.float32.minNormal), []);
+    const { lse } = forward(logits, targets);
+    const truth = backward(dloss, logits, targets, lse).dlogits.data[0];
+    const allowed = bound.backward.bound({ dloss, logits, targets, lse }, { ignoreIndex: -100 }, specifications[name]);
+    const flushed = 0 - dloss.data[0]; // p is 0.12, so that p · dloss is subnormal
+    expect(Math.abs(flushed - truth)).toBeLessThanOrEqual(allowed.dlogits.data[0]);
+    // Nothing larger can be lost, and 2⁻¹⁶ of dloss is more than the roundings of p.
+    expect(allowed.dlogits.data[0]).toBeLessThan(Math.abs(flushed - truth) + 2 ** -16 * dloss.data[0]);
+  },
+);

@@ -131,3 +131,19 @@ test("a gradient along x cancels, and its bound does not", () => {
   expect(Math.abs(rmsnorm.backward(x, x, w, rstd, 0).dx.data[0])).toBeLessThan(targets.wgsl.u * parts);
   expect(dx.data[0]).toBeGreaterThan(targets.wgsl.u * parts);
 });
+
+test("where rstd³ fits but its product with Σ dn · x does not, dx has no bound", () => {
+  // rstd is 2⁴² and rstd³ 2¹²⁶; with dn of 2⁴⁸ and x of 2⁻⁴² the projection is 2⁷ and more. dx, of about 2⁹⁰, is an ordinary number.
+  const x = tensor(new Float32Array([2 ** -42, 2 ** -42]), [1, 2]);
+  const w = tensor(new Float32Array([1, 1]), [2]);
+  const rstd = tensor(new Float32Array([2 ** 42]), [1]);
+  const dxOf = (dy: number) => {
+    const up = tensor(new Float32Array([dy, dy / 2]), [1, 2]);
+    const projection = Math.fround(Math.fround(-0.5 * 1.5 * dy * 2 ** -42) * 2 ** 126);
+    return { projection, ...bound.backward.bound({ dy: up, x, w, rstd }, { eps: 0 }, targets.ieee) };
+  };
+  const [fits, overflows] = [dxOf(2 ** 30), dxOf(2 ** 48)];
+  expect([fits.projection, overflows.projection]).toEqual([-0.75 * 2 ** 114, -Infinity]);
+  expect(fits.dx.data.every((allowed) => allowed < Infinity)).toBe(true);
+  expect([...overflows.dx.data]).toEqual([Infinity, Infinity]);
+});
