@@ -56,12 +56,14 @@ export function precisionOf(seen: readonly SeenOutput[], { operation, dtype }: S
   return precision;
 }
 
-/** All probes of few rows are one regime, each of whole tiles another. */
+/** All probes of few rows are one regime, those of whole tiles of each size another. */
 function regimesOf(list: readonly SeenOutput[], storage: DTypeName): Regime[] {
   const few = list.filter(({ probe }) => probe.tiles === undefined);
   const tiles = list.filter(({ probe }) => probe.tiles !== undefined);
   const regimes: Regime[] = [];
-  for (const group of [few, ...tiles.map((one) => [one])]) {
+  const keyOf = ({ probe }: SeenOutput): string => JSON.stringify(probe.sizes);
+  const groups = [...new Set(tiles.map(keyOf))].map((key) => tiles.filter((one) => keyOf(one) === key));
+  for (const group of [few, ...groups]) {
     if (group.length > 0) regimes.push({ sizes: group[0].probe.sizes, ...together(group, storage) });
   }
   return regimes;

@@ -4,7 +4,8 @@ import type { Reals } from "../../reference/bounds.ts";
 import { none } from "../../reference/none.ts";
 import { gradientBound } from "../../reference/ops/linear.bound.ts";
 import { columnsOf, gridOf, type Lengths, lengthsIn, type Part, PER_AXIS, rowsOf, sampled } from "../at-scale.ts";
-import { COUNTED, MEASURED, SIDES, wholeNumbers, zeroSum } from "../probes.ts";
+import { gradientTiles, productTiles } from "../product-tiles.ts";
+import { COUNTED, wholeNumbers, zeroSum } from "../probes.ts";
 import { alone } from "../relations/independence.ts";
 import { along } from "../relations/permutation.ts";
 import { linearIn } from "../relations/scaling.ts";
@@ -137,36 +138,6 @@ function aroundGradients(
   });
 }
 
-/** Some rows and columns of a product that fills tiles. */
-function ofProduct({ inputs: { x, w } }: Problem, seed: number): readonly Part[] {
-  const [[R, C], [O]] = [x.shape, w.shape];
-  const [r, o] = [sampled(seed, "row", MEASURED.rows, R), sampled(seed, "output", MEASURED.columns, O)];
-  return [{ inputs: { x: rowsOf(r, C), w: rowsOf(o, C) }, outputs: { y: gridOf(r, o, O).at } }];
-}
-
-/** Of a gradient, [A, C] with sums over the rows or columns of dy. */
-function ofGradient(output: "dx" | "dw"): (problem: Problem, seed: number) => readonly Part[] {
-  return ({ inputs: { dy, x } }, seed) => {
-    const [[R, O], C] = [dy.shape, x.shape[1]];
-    const c = sampled(seed, "column", MEASURED.columns, C);
-    if (output === "dx") {
-      const r = sampled(seed, "row", MEASURED.rows, R);
-      const inputs = { dy: rowsOf(r, O), x: gridOf(r, c, C), w: columnsOf(c, O, C) };
-      return [{ inputs, outputs: { dx: gridOf(r, c, C).at } }];
-    }
-    const o = sampled(seed, "output", MEASURED.rows, O);
-    const inputs = { dy: columnsOf(o, R, O), x: columnsOf(c, R, C), w: gridOf(o, c, C) };
-    return [{ inputs, outputs: { dw: gridOf(o, c, C).at } }];
-  };
-}
-
-function gradientTiles(n: number) {
-  return SIDES.flatMap((side) => [
-    { sizes: { R: side, O: n, C: side }, outputs: ["dx"], tiles: ofGradient("dx") } as const,
-    { sizes: { R: n, O: side, C: side }, outputs: ["dw"], tiles: ofGradient("dw") } as const,
-  ]);
-}
-
 export const forward = judgeRow("linear.forward", {
   ...shared,
   build(sizes, profile, seed, dtype = "float32") {
@@ -182,16 +153,11 @@ export const forward = judgeRow("linear.forward", {
     products: ({ inputs: { x, w } }) => ({ y: { left: matrixOf(x), right: transpose(matrixOf(w)) } }),
   },
   ordinary,
-  probes: (n) => [
-    { sizes: { R: 3, O: 20, C: n }, outputs: ["y"] },
-    ...SIDES.map((side) => ({ sizes: { R: side, O: side, C: n }, outputs: ["y"] as const, tiles: ofProduct })),
-  ],
-  lowProbes: (n) => [
-    { sizes: { R: 8, O: 8, C: n }, outputs: ["y"] },
-    ...SIDES.map((side) => ({ sizes: { R: side, O: side, C: n }, outputs: ["y"] as const, tiles: ofProduct })),
-  ],
+  probes: (n) => [{ sizes: { R: 3, O: 20, C: n }, outputs: ["y"] }, ...productTiles(n)],
+  lowProbes: (n) => [{ sizes: { R: 8, O: 8, C: n }, outputs: ["y"] }, ...productTiles(n)],
   cancelling: (n) => [
     { sizes: { R: 4, O: 6, C: n }, outputs: ["y"], change: zeroSum("C", ["w"]) },
+    ...productTiles(n, { change: zeroSum("C", ["w"]) }),
     { sizes: { R: 8, O: 8, C: COUNTED }, outputs: ["y"], profile: "lattice", change: wholeNumbers },
   ],
   independence: [alone("R", ["y"]), alone("O", ["y"])],
@@ -249,6 +215,7 @@ export const backward = judgeRow("linear.backward", {
   cancelling: (n) => [
     { sizes: { R: 6, O: n, C: 4 }, outputs: ["dx"], change: zeroSum("O", ["dy"]) },
     { sizes: { R: n, O: 6, C: 4 }, outputs: ["dw"], change: zeroSum("R", ["dy"]) },
+    ...gradientTiles(n, { dx: { change: zeroSum("O", ["dy"]) }, dw: { change: zeroSum("R", ["dy"]) } }),
     { sizes: { R: 8, O: COUNTED, C: 8 }, outputs: ["dx"], profile: "lattice", change: wholeNumbers },
     { sizes: { R: COUNTED, O: 8, C: 8 }, outputs: ["dw"], profile: "lattice", change: wholeNumbers },
   ],
