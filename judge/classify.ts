@@ -57,7 +57,7 @@ const UNEXPLAINED = 0.9;
 /** Errors of numbers in pieces are small, and those of sums that are cut off resemble them. */
 const MOSTLY = 0.5;
 /** One that leaves so little explains even an error that the target's functions may have. */
-const CLEARLY = 0.1;
+export const CLEARLY = 0.1;
 /** An evaluation leaves at most a share s of n errors by chance in about sⁿ of all cases: so few of them are let pass. */
 const CHANCE = 1e-4;
 /** Two evaluations of a class that err alike, whatever their order: a sixteenth of the variance is left. */
@@ -75,7 +75,7 @@ const UNLIKE = 0.2;
 const CHANCES = 3;
 
 /** One in so many elements may be wrong without any class: they hold all of the square sum but a hundredth. */
-const FEW = 16;
+export const FEW = 16;
 const NEARLY_ALL = 0.99;
 
 /** The class whose errors a candidate's look like. */

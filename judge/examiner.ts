@@ -16,7 +16,8 @@ import {
   type RelationResult,
 } from "./examination.ts";
 import { type Bits, type Hygiene, inspectBits, inspectNonFinite, type NonFinite, together } from "./hygiene.ts";
-import { measureProbe, type ProbeFinding } from "./precision.ts";
+import { measureProbe } from "./precision.ts";
+import type { ProbeFinding } from "./probe-draws.ts";
 import { precisionOf, type SeenOutput } from "./regimes.ts";
 import { LONG, type Probe, precisionProbes } from "./probes.ts";
 import { lookForRaces, type Races } from "./races.ts";

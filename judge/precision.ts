@@ -13,34 +13,26 @@
 // For an output that is stored in 16 bits, errors are taken from the rounded truth: float32 shows none except where the
 // truth lies next to a tie. Most of a sum's errors are lost in the rounding, so there are further probes (cancelling.ts),
 // and each rules out what it can. A class that no probe can expose is reported as possible, together with float32.
-import { outputShapes, type Outputs } from "../reference/operation.ts";
 import type { Candidate } from "../reference/candidate.ts";
-import { runCandidate } from "./candidates/run.ts";
-import { type Case, formatCase, type Problem } from "./case.ts";
+import { append } from "../reference/lists.ts";
 import { evidenceOf } from "./evidence.ts";
+import { Draws, isOpen, type ProbeFinding } from "./probe-draws.ts";
+import { type Precision, precisionOf, type SeenOutput } from "./regimes.ts";
+import type { Probe } from "./probes.ts";
+import type { CloserLook, Setup } from "./sample.ts";
+import { withShortSums } from "./short-sums.ts";
 import { withSingleTerms } from "./single-terms.ts";
 import { settled } from "./twins.ts";
 import { withWholeTerms } from "./whole-terms.ts";
-import { classesFor } from "./emulation.ts";
-import { type Precision, precisionOf, type SeenOutput } from "./regimes.ts";
-import type { Probe } from "./probes.ts";
-import { problemOf, type Sample, Scene, type Setup } from "./sample.ts";
-import { judgeOutputs, misshapen } from "./verdict.ts";
-import { append } from "../reference/lists.ts";
-
-/** A finding of the bound on a probe, whose sums are longer than those of ordinary cases. */
-export interface ProbeFinding {
-  readonly case: Case;
-  /** How the inputs of the case were changed; absent where they were not. */
-  readonly change?: string;
-  readonly message: string;
-}
 
 export interface Measured {
   /** One for each output. */
   readonly precision: readonly Precision[];
   readonly findings: readonly ProbeFinding[];
 }
+
+/** What is tried after the draws, one after another. */
+const closer: readonly CloserLook[] = [withShortSums, settled, withSingleTerms, withWholeTerms];
 
 /** Runs the candidate on the probes. Throws what the candidate throws. */
 export async function measurePrecision(
@@ -61,56 +53,21 @@ export async function measureProbe(
   setup: Setup,
   findings: ProbeFinding[],
 ): Promise<readonly SeenOutput[]> {
-  const { operation, seed, pause } = setup;
-  const { sizes, outputs, draws = 1, profile = "unit" } = probe;
-  const samples: Sample[] = [];
-  for (let draw = 0; draw < draws; draw++) {
-    await pause?.();
-    const c: Case = { op: operation.name, sizes, profile, seed: seed + draw };
-    const scene = sceneOf(setup, probe, c);
-    const { outputs: got } = await runCandidate(operation, candidate, scene.problem);
-    const wrong = wrongIn(probe, got, scene.problem, setup);
-    const told = probe.change === undefined ? {} : { change: probe.change.name };
-    for (const message of wrong) findings.push({ case: c, ...told, message });
-    const shapes = outputShapes(operation, scene.problem.inputs, scene.problem.scalars);
-    if (outputs.some((name) => misshapen(name, got[name], shapes[name]) !== undefined)) return [];
-    append(samples, scene.samples(got));
-    await emulateAll(scene, setup);
-  }
+  const draws = new Draws(candidate, probe, setup, findings);
+  if (!(await draws.until(probe.draws ?? 1))) return [];
   const seen: SeenOutput[] = [];
-  for (const output of outputs) {
+  for (const output of probe.outputs) {
+    const { samples } = draws;
     if (!samples.some((sample) => sample.hasBound(output))) continue; // no class could be told from another
-    const found = evidenceOf(output, samples, setup);
-    const sure = await settled(found.named, output, candidate, probe, setup);
-    const alone = await withSingleTerms(sure, output, candidate, probe, setup);
-    const named = await withWholeTerms(alone, output, candidate, probe, setup);
+    let found = evidenceOf(output, samples, setup);
+    const elements = samples.reduce((sum, sample) => sum + sample.errors(output).length, 0);
+    if (isOpen(found.named, elements, setup)) {
+      if (!(await draws.all())) return [];
+      found = evidenceOf(output, draws.samples, setup);
+    }
+    let { named } = found;
+    for (const look of closer) named = await look(named, output, candidate, probe, setup);
     seen.push({ ...found, output, named, probe });
   }
   return seen;
-}
-
-/** What is wrong with outputs. Whole tiles are only measured, since large cases hold them to their bound. */
-function wrongIn({ tiles }: Probe, got: Outputs, problem: Problem, setup: Setup): readonly string[] {
-  if (tiles === undefined) return judgeOutputs(setup.operation, got, problem, setup).findings;
-  const shapes = outputShapes(setup.operation, problem.inputs, problem.scalars);
-  return Object.entries(shapes).flatMap(([name, shape]) => misshapen(name, got[name], shape) ?? []);
-}
-
-/** Emulates every class now, with pauses: together they take the longest of all that a check does. */
-async function emulateAll(scene: Scene, { operation, dtype, pause }: Setup): Promise<void> {
-  for (const name of classesFor(operation, dtype)) {
-    await pause?.();
-    scene.emulate(name);
-  }
-}
-
-/** The scene of a probe's case: one that the setup keeps, or a new one. */
-function sceneOf(setup: Setup, probe: Probe, c: Case): Scene {
-  const key = [formatCase(c), probe.change?.name].join();
-  const kept = setup.scenes?.get(key);
-  if (kept !== undefined) return kept;
-  const problem = problemOf(setup, probe, c.seed);
-  const scene = new Scene(setup, probe, problem, c.seed);
-  setup.scenes?.set(key, scene);
-  return scene;
 }

@@ -22,8 +22,8 @@ export const settled: CloserLook = async (named, output, candidate, probe, setup
   /** Whether it is a class of TF32 or float16 of which the other is left too. */
   const hasTwin = (name: PrecisionClass): boolean => named.between.some((other) => areTwins(name, other));
   if (!named.between.some(hasTwin)) return named;
-  for (const factors of factorsFor(setup)) {
-    const problem = scaled(setup, probe.sizes, factors);
+  for (const apart of apartFor(setup)) {
+    const problem = made(setup, probe.sizes, apart);
     const { outputs: got } = await runCandidate(setup.operation, candidate, problem);
     const samples = new Scene(setup, probe, problem, setup.seed).samples(got);
     const possible = explainingOf(samples, output, named.between.filter(hasTwin));
@@ -43,24 +43,44 @@ function isOf(name: PrecisionClass, twin: Twin): boolean {
 }
 
 /** Whether these are a class of TF32 and the same of float16. */
-function areTwins(one: PrecisionClass, other: PrecisionClass): boolean {
+export function areTwins(one: PrecisionClass, other: PrecisionClass): boolean {
   const [a, b] = TWINS.map((twin) => [one, other].find((name) => isOf(name, twin))?.slice(twin.length));
   return a !== undefined && a === b;
 }
 
-/** What the numbers of each input are multiplied by; 1 where it is not named. */
-type Factors = Readonly<Record<string, number>>;
+/** A problem at which twins differ. */
+interface Apart {
+  /** What the numbers of each input are multiplied by; 1 where it is not named. */
+  readonly factors?: Readonly<Record<string, number>>;
+  /** Sizes other than the probe's. */
+  readonly sizes?: Sizes;
+}
+
+/**
+ * Outputs that do not scale with the inputs. Of spread logits most weights lie below 2⁻¹⁴, where float16 loses bits. At these positions a slow
+ * pair of RoPE passes π/2: its cosine is below 2⁻¹⁴ eight times.
+ */
+const SMALL_OUTPUTS: Readonly<Record<string, readonly Apart[]>> = {
+  "softmax.forward": [{ factors: { x: 8 } }],
+  "rope-table.forward": [{ sizes: { theta: 500_000, HS: 64, start: 101_067, T: 8 } }],
+};
 
 /** All inputs small, all large; of attention also each score and dP as a product of small and large numbers, and large scores. */
-function factorsFor({ operation: { name, inputs }, dtype }: Setup): readonly Factors[] {
-  const all = (factor: number): Factors => Object.fromEntries(Object.keys(inputs).map((input) => [input, factor]));
-  if (!(LARGE < dtypes[dtype].max)) return [all(SMALL)];
-  const ofScores = [{ q: SMALL, k: 1 / SMALL, dy: SMALL, v: 1 / SMALL }, { q: LARGE }];
-  return [all(SMALL), all(LARGE), ...(name.startsWith("attention") ? ofScores : [])];
+function apartFor({ operation: { name, inputs }, dtype }: Setup): readonly Apart[] {
+  const own = SMALL_OUTPUTS[name] ?? [];
+  const all = (factor: number): Apart => ({
+    factors: Object.fromEntries(Object.keys(inputs).map((input) => [input, factor])),
+  });
+  if (!(LARGE < dtypes[dtype].max)) return [...own, all(SMALL)];
+  const ofScores: Apart[] = [
+    { factors: { q: SMALL, k: 1 / SMALL, dy: SMALL, v: 1 / SMALL } },
+    { factors: { q: LARGE } },
+  ];
+  return [...own, all(SMALL), all(LARGE), ...(name.startsWith("attention") ? ofScores : [])];
 }
 
 /** The probe's inputs with the bits of bfloat16, which TF32 and float16 have too, times a factor. What a forward saves is computed again. */
-function scaled({ operation, spec, dtype, seed }: Setup, sizes: Sizes, factors: Factors): Problem {
+function made({ operation, spec, dtype, seed }: Setup, usual: Sizes, { factors = {}, sizes = usual }: Apart): Problem {
   const { inputs, scalars } = roundProblem(operation, spec.build(sizes, "unit", seed, dtype), dtype);
   const changed = Object.entries(inputs).map(([name, t]) => [
     name,
