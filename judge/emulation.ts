@@ -242,7 +242,7 @@ function exactlyLow(operation: Operation, { inputs, scalars }: Problem, format: 
 }
 
 /** Tensors rounded or truncated to a format, except ids and those named in `except`. */
-function narrowed(tensors: Inputs, format: FormatName, cut: boolean, except: readonly string[] = []): Inputs {
+export function narrowed(tensors: Inputs, format: FormatName, cut: boolean, except: readonly string[] = []): Inputs {
   const to = (x: number): number => (cut ? truncate(x, formats[format]) : round(x, formats[format]));
   return Object.fromEntries(
     Object.entries(tensors).map(([name, t]): [string, Tensor<Floats | Ints>] => [

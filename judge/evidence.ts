@@ -1,12 +1,14 @@
 // What one probe showed of an output: its errors, its grid and its class, from the samples of all draws.
 import { storageOf } from "../reference/operation.ts";
 import { largest, smallest } from "../reference/lists.ts";
-import { nameClass, rms, SPREAD } from "./classify.ts";
+import { CLEARLY, type NamedClass, nameClass, rms, SPREAD } from "./classify.ts";
 import { classesFor, isExact, type PrecisionClass } from "./emulation.ts";
 import { gridOf } from "./grid.ts";
 import type { Seen } from "./regimes.ts";
 import type { Sample, Setup } from "./sample.ts";
 import { joined, withSources } from "./source-search.ts";
+
+type Emulated = readonly [PrecisionClass, readonly (readonly number[])[]];
 
 /** The class of an output, and which classes this probe could have told from float32. */
 export function evidenceOf(output: string, samples: readonly Sample[], { operation, dtype }: Setup): Seen {
@@ -33,21 +35,29 @@ export function evidenceOf(output: string, samples: readonly Sample[], { operati
   const noise = Math.max(luck, typical(emulated));
   // A kernel may err by less than the target's functions do and by more than functions that are only rounded.
   const least = Math.max(luck, smallest(emulated.get("float32")!.map(rms)));
-  const named =
-    grid.format === undefined && rms(spectrum.errors) <= SPREAD ** 2 * least
-      ? nameClass(spectrum)
-      : nameClass({
-          ...spectrum,
-          emulated: new Map(
-            [
-              ...emulated,
-              ["float32", float32()] as const,
-              ...withSources(spectrum.errors, noise, samples, output),
-            ].filter(([name]) => !grid.others.has(name)),
-          ),
-        });
+  const hasNoise = grid.format === undefined && rms(spectrum.errors) <= SPREAD ** 2 * least;
   const shows = above(emulated, noise);
-  return { named, errs: above(unrounded, typical(unrounded)), shows };
+  const seen = { errs: above(unrounded, typical(unrounded)), shows };
+  if (hasNoise) return { named: nameClass(spectrum), ...seen };
+  const sources = withSources(spectrum.errors, noise, samples, output);
+  const all: Emulated[] = [...emulated, ["float32", float32()], ...sources];
+  const namedBy = (tried: readonly Emulated[]): NamedClass =>
+    nameClass({ ...spectrum, emulated: new Map(tried.filter(([name]) => !grid.others.has(name))) });
+  const named = namedBy(all);
+  const isLeft = named.measured > SPREAD * noise && named.predictions.every((p) => p.unexplained > CLEARLY);
+  const more = isLeft ? lowFactorsIn(samples, output) : [];
+  if (more.length === 0) return { named, ...seen };
+  const known = new Map(all);
+  return {
+    named: namedBy([...all, ...more.map(([name, list]) => [name, [...(known.get(name) ?? []), ...list]] as const)]),
+    ...seen,
+  };
+}
+
+/** What low factors leave in further ways; none of ops that have no such ways. */
+function lowFactorsIn(samples: readonly Sample[], output: string): Emulated[] {
+  const found = samples.map((sample) => sample.lowFactors(output));
+  return [...found[0].keys()].map((name) => [name, joined(found.map((one) => one.get(name)!))]);
 }
 
 /**

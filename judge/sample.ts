@@ -11,6 +11,7 @@ import type { Problem } from "./case.ts";
 import type { NamedClass } from "./classify.ts";
 import type { JudgeRow } from "./row.ts";
 import { emulate, everyFloat32, type PrecisionClass } from "./emulation.ts";
+import { lowFactors } from "./low-factors.ts";
 import { isSource, sourceOf, Sources } from "./sources.ts";
 import type { Terms } from "./terms.ts";
 import { roundProblem, truth, widen } from "./verdict.ts";
@@ -86,6 +87,7 @@ export class Ruler {
   private readonly outputs: readonly string[];
   private readonly evaluations = new Map<PrecisionClass, readonly Outputs[]>();
   private variants: readonly Outputs[] | undefined;
+  private factors: ReadonlyMap<PrecisionClass, readonly Outputs[]> | undefined;
 
   constructor(setup: Setup, problem: Problem, seed: number, outputs: readonly string[], whole: Inputs) {
     const { operation, target } = setup;
@@ -102,6 +104,12 @@ export class Ruler {
   everyFloat32(): readonly Outputs[] {
     this.variants ??= everyFloat32(this.setup, this.problem, this.seed, this.outputs);
     return this.variants;
+  }
+
+  /** The same for each class of low factors; undefined for ops of which all ways are tried always. */
+  lowFactors(): ReadonlyMap<PrecisionClass, readonly Outputs[]> | undefined {
+    this.factors ??= lowFactors(this.setup, this.problem, this.seed, this.outputs);
+    return this.factors;
   }
 
   /** The measured outputs of each evaluation of a class. */
@@ -149,6 +157,12 @@ export class Sample {
   /** The same for float32 in many variants more. */
   everyFloat32(output: string): number[][] {
     return this.errorsOf(output, this.ruler.everyFloat32());
+  }
+
+  /** The same for each class of low factors. */
+  lowFactors(output: string): ReadonlyMap<PrecisionClass, number[][]> {
+    const found = [...(this.ruler.lowFactors() ?? [])];
+    return new Map(found.map(([name, evaluations]) => [name, this.errorsOf(output, evaluations)]));
   }
 
   private errorsOf(output: string, evaluations: readonly Outputs[]): number[][] {

@@ -7,6 +7,16 @@ import { nameOfSource, type Source, type SourceClass, sourceOf } from "./sources
 /** A source more is taken for one only where it leaves clearly less of the errors. */
 const WIDER = 0.9;
 
+/** So many sources at a time get another one, where none explains an error. */
+const BEAM = 3;
+/** One that leaves at most this share of the errors explains them. */
+const EXPLAINED = 0.3;
+
+interface Tried {
+  readonly source: Source;
+  readonly left: number;
+}
+
 /** The lists of several samples as one. */
 export function joined(lists: readonly (readonly number[][])[]): number[][] {
   return lists[0].map((_, i) => lists.flatMap((list) => list[i]));
@@ -38,14 +48,22 @@ export function withSources(
     return smallest(evaluations.map((evaluation) => rms(difference(errors, evaluation))));
   };
   const { sources } = samples[0].ruler;
-  const best = (list: readonly Source[]): { source: Source; left: number } | undefined =>
-    list.map((source) => ({ source, left: leftBy(source) })).toSorted((a, b) => a.left - b.left)[0];
-  for (const list of alikeOnes(sources.single())) {
-    let kept = best(list);
-    let left = rms(errors);
-    while (kept !== undefined && kept.left < WIDER * left && kept.left > SPREAD * noise) {
-      left = kept.left;
-      kept = best(sources.wider(kept.source));
+  const inOrder = (list: readonly Source[]): Tried[] => {
+    const distinct = new Map(list.map((source) => [nameOfSource(source), source]));
+    return [...distinct.values()]
+      .map((source) => ({ source, left: leftBy(source) }))
+      .toSorted((a, b) => a.left - b.left);
+  };
+  const single = alikeOnes(sources.single()).map(inOrder);
+  // Of two sources that err alike each alone explains little.
+  const isOpen = !(smallest(single.map((list) => list[0]?.left ?? Infinity)) <= EXPLAINED * rms(errors));
+  const beam = isOpen ? BEAM : 1;
+  for (const list of single) {
+    let front = list.slice(0, beam);
+    let left = isOpen && front[0]?.source.kind === "inputs" ? Infinity : rms(errors);
+    while (front.length > 0 && front[0].left < WIDER * left && front[0].left > SPREAD * noise) {
+      ({ left } = front[0]);
+      front = inOrder(front.flatMap(({ source }) => sources.wider(source))).slice(0, beam);
     }
   }
   return found;

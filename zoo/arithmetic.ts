@@ -39,6 +39,8 @@ export interface Habits {
   readonly seed: number;
   /** The format to which the operands of added products are first reduced, as by a matrix unit. */
   readonly operands?: FormatName;
+  /** The format in which each such operand is a sum of two numbers; the product of the two small ones is left out. */
+  readonly pieces?: FormatName;
   /** The format to which each partial sum is reduced. */
   readonly accumulator?: FormatName;
   /** The format to which every number between steps is reduced: finished sums, and results that are not part of a sum. */
@@ -58,6 +60,7 @@ export class Float32Arithmetic {
   /** float32, or float16 where the target computes in it. */
   private readonly format: DType;
   private readonly operands: DType | undefined;
+  private readonly pieces: DType | undefined;
   private readonly accumulator: DType | undefined;
   private readonly intermediates: DType | undefined;
   /** Results are rounded to nearest: by habit, or because the target has no other rounding. */
@@ -74,6 +77,7 @@ export class Float32Arithmetic {
     this.format = this.accuracy.format;
     const formatOf = (name: FormatName | undefined) => (name === undefined ? undefined : formats[name]);
     this.operands = formatOf(habits.operands);
+    this.pieces = formatOf(habits.pieces);
     this.accumulator = formatOf(habits.accumulator);
     this.intermediates = formatOf(habits.intermediates);
     this.toNearest = habits.rounding === "nearest" || target.u < this.format.u * 2;
@@ -217,12 +221,23 @@ export class Float32Arithmetic {
 
   /** Σ a[i] · b[i] in the order of the habits; fused where the order adds one product after another. */
   dot(a: readonly number[], b: readonly number[]): number {
-    return this.summing(() => this.products(a, b));
+    const { pieces } = this;
+    if (pieces === undefined) return this.summing(() => this.products(a, b, this.operands));
+    const [[ofA, restOfA], [ofB, restOfB]] = [a, b].map((list) => {
+      const large = list.map((x) => this.narrow(x, pieces));
+      return [large, list.map((x, i) => this.narrow(x - large[i], pieces))];
+    });
+    return this.summing(() => this.products([...restOfA, ...ofA, ...ofA], [...ofB, ...restOfB, ...ofB], undefined));
   }
 
-  private products(a: readonly number[], b: readonly number[]): number {
+  /** The same where no matrix unit forms it, as for a sum over each row of numbers at hand: its operands stay as they are. */
+  dotOfRow(a: readonly number[], b: readonly number[]): number {
+    return this.summing(() => this.products(a, b, undefined));
+  }
+
+  private products(a: readonly number[], b: readonly number[], operands: DType | undefined): number {
     const { order, fused } = this.habits;
-    const { operands, accumulator } = this;
+    const { accumulator } = this;
     if (fused && (order === "sequential" || order === "reversed")) {
       let total = 0;
       for (let i = 0; i < a.length; i++) {

@@ -434,11 +434,11 @@ function gradients(f: Float32Arithmetic, manner: BackwardManner, inputs: Inputs)
     const dPOf = (value: readonly number[]): number => f.stored("dP", f.dot(dyRow, value));
     const dP = manner.D === "D-in-dP" ? [] : values.map(dPOf);
     const fromWeights = (): number =>
-      f.dot(
+      f.dotOfRow(
         computed.map((p) => f.stored("P_D", p)),
         dP,
       );
-    const D = f.stored("D", manner.D === "D-from-weights" ? fromWeights() : f.dot(dyRow, yRow));
+    const D = f.stored("D", manner.D === "D-from-weights" ? fromWeights() : f.dotOfRow(dyRow, yRow));
     const ds = weights.map((p, j) => {
       const difference =
         manner.D === "D-in-dP"

@@ -13,7 +13,11 @@ export interface Keeps {
   /** Of all partial sums, which are rounded to float32 otherwise. */
   readonly sums?: Reading;
   readonly outputs?: Reading;
+  /** How a product of two numbers is formed; as it is, if left out. */
+  readonly times?: Times;
 }
+
+export type Times = (a: number, b: number) => number;
 
 interface Head {
   readonly q: Float32Array;
@@ -34,8 +38,10 @@ function sum(n: number, term: (i: number) => number, keep: Reading = fround): nu
   return total;
 }
 
-const dot = (a: ArrayLike<number>, b: ArrayLike<number>, keep?: Reading): number =>
-  sum(a.length, (i) => a[i] * b[i], keep);
+const exactly: Times = (a, b) => a * b;
+
+const dot = (a: ArrayLike<number>, b: ArrayLike<number>, keep?: Reading, times = exactly): number =>
+  sum(a.length, (i) => times(a[i], b[i]), keep);
 
 function* heads(inputs: Record<string, Tensor>): Generator<Head> {
   const { q, k, v } = inputs;
@@ -75,16 +81,16 @@ function storedAs(results: Record<string, Tensor<Float32Array>>, keep: Reading =
 }
 
 /** Scores, their maximum, and weights e^(s − m) with their sum. */
-function softmax({ q, keys }: Head, { steps = {}, sums }: Keeps) {
+function softmax({ q, keys }: Head, { steps = {}, sums, times }: Keeps) {
   const scale = fround(1 / Math.sqrt(q.length));
-  const scores = keys.map((key) => (steps.S ?? asIs)(fround(dot(q, key, sums) * scale)));
+  const scores = keys.map((key) => (steps.S ?? asIs)(fround(dot(q, key, sums, times) * scale)));
   const m = scores.reduce((a, b) => Math.max(a, b), -Infinity);
   const weights = scores.map((s) => (steps.weights ?? asIs)(fround(Math.exp(fround(s - m)))));
   return { m, weights, l: sum(weights.length, (j) => weights[j], sums), scores };
 }
 
 export function forward(given: Inputs, keeps: Keeps): Record<string, Tensor> {
-  const { steps = {}, sums, outputs } = keeps;
+  const { steps = {}, sums, outputs, times = exactly } = keeps;
   const inputs = readAs(given, keeps);
   const y = emptyAs(inputs.q);
   const [B, T, NH, HS] = inputs.q.shape;
@@ -93,7 +99,7 @@ export function forward(given: Inputs, keeps: Keeps): Record<string, Tensor> {
     const { m, weights, l } = softmax(head, keeps);
     const p = weights.map(steps.P ?? asIs);
     for (let i = 0; i < HS; i++) {
-      y.data[head.row * HS + i] = sum(p.length, (j) => p[j] * head.values[j][i], sums) / l;
+      y.data[head.row * HS + i] = sum(p.length, (j) => times(p[j], head.values[j][i]), sums) / l;
     }
     lse.data[head.statistic] = m + fround(Math.log(l));
   }
@@ -101,7 +107,7 @@ export function forward(given: Inputs, keeps: Keeps): Record<string, Tensor> {
 }
 
 export function backward(given: Inputs, keeps: Keeps): Record<string, Tensor> {
-  const { steps = {}, sums = fround, outputs } = keeps;
+  const { steps = {}, sums = fround, outputs, times = exactly } = keeps;
   const inputs = readAs(given, keeps);
   const [dq, dk, dv] = [inputs.q, inputs.k, inputs.v].map(emptyAs);
   const HS = inputs.q.shape[3];
@@ -109,18 +115,20 @@ export function backward(given: Inputs, keeps: Keeps): Record<string, Tensor> {
   for (const head of heads(inputs)) {
     const { q, dy, y, keys, values, rows, row, statistic } = head;
     const lse = inputs.lse.data[statistic];
-    const p = keys.map((key) => fround(Math.exp(fround((steps.S ?? asIs)(fround(dot(q, key, sums) * scale)) - lse))));
+    const p = keys.map((key) =>
+      fround(Math.exp(fround((steps.S ?? asIs)(fround(dot(q, key, sums, times) * scale)) - lse))),
+    );
     const D = (steps.D ?? asIs)(dot(dy, y, sums));
     const dS = p.map((weight, j) => {
-      const dP = (steps.dP ?? asIs)(dot(dy, values[j], sums));
+      const dP = (steps.dP ?? asIs)(dot(dy, values[j], sums, times));
       return (steps.dS ?? asIs)(fround((steps.P_dS ?? asIs)(weight) * fround(dP - D)));
     });
     for (let i = 0; i < HS; i++) {
-      dq.data[row * HS + i] = fround(sum(keys.length, (j) => dS[j] * keys[j][i], sums) * scale);
+      dq.data[row * HS + i] = fround(sum(keys.length, (j) => times(dS[j], keys[j][i]), sums) * scale);
       for (const [j, key] of rows.entries()) {
         const at = key * HS + i;
-        dk.data[at] = sums(dk.data[at] + fround(fround(dS[j] * scale) * q[i]));
-        dv.data[at] = sums(dv.data[at] + fround((steps.P ?? asIs)(p[j]) * dy[i]));
+        dk.data[at] = sums(dk.data[at] + fround(times(fround(dS[j] * scale), q[i])));
+        dv.data[at] = sums(dv.data[at] + fround(times((steps.P ?? asIs)(p[j]), dy[i])));
       }
     }
   }

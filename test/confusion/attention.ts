@@ -1,6 +1,8 @@
 // Attention in known precision: inputs that are read low, weights and slopes that are stored low, low sums, and coarse outputs.
 import { candidate } from "../judge/candidates.ts";
 import { backward, forward, type Keeps } from "./attention-kernels.ts";
+import type { FormatName } from "../../reference/dtype.ts";
+import { splitReader } from "./products.ts";
 import { cutOff, type Line, nearest, type Reading, type Word } from "./line.ts";
 
 const formats = ["tf32", "bfloat16", "float16"] as const;
@@ -16,9 +18,7 @@ const floats: Readonly<Record<Op, readonly string[]>> = {
 
 function line(op: Op, how: string, truth: readonly [Word, ...Word[]], keeps: Keeps, outputs?: readonly string[]): Line {
   const run = candidate((inputs) => kernels[op](inputs, keeps));
-  // The probe of the backward has a query and a key for each 128 terms.
-  const few = op === "attention.backward" ? { beyond: 2047 } : {};
-  return Object.assign({ op, how, truth, candidate: run }, few, outputs === undefined ? {} : { outputs });
+  return { op, how, truth, candidate: run, ...(outputs !== undefined && { outputs }) };
 }
 
 const reading = (names: readonly string[], read: Reading): Keeps => ({
@@ -64,7 +64,10 @@ const steps: Readonly<Record<Op, Readonly<Record<string, readonly [readonly stri
   "attention.forward": {
     S: [["y", "lse"], ["S"]],
     P: [["y"], ["P"]],
-    weights: [["y"], ["P in the sum", "P, P in the sum"]],
+    weights: [
+      ["y", "lse"],
+      ["P in the sum", "P, P in the sum"],
+    ],
   },
   "attention.backward": {
     S: [["dq", "dk", "dv"], ["S"]],
@@ -76,7 +79,6 @@ const steps: Readonly<Record<Op, Readonly<Record<string, readonly [readonly stri
   },
 };
 
-/** (Of lse, which is a sum of all weights, their roundings average out below what WGSL's exponential may err by.) */
 function storedLow(op: Op): Line[] {
   return low.flatMap((format) =>
     Object.entries(steps[op]).map(([name, [outputs, names]]) => {
@@ -84,6 +86,29 @@ function storedLow(op: Op): Line[] {
       return line(op, `${name} stored low`, [first, ...others], { steps: { [name]: nearest(format) } }, outputs);
     }),
   );
+}
+
+/** Each factor of a product as a sum of numbers of a format: XLA's BF16_BF16_F32_X3, X6 and X9, and CUTLASS' 3xTF32. */
+function inPieces(op: Op): Line[] {
+  const of = (count: number, format: FormatName, outputs: readonly string[], ...truth: [Word, ...Word[]]): Line[] =>
+    [nearest, cutOff].map((as) => {
+      const { left, right, pairs } = splitReader(as(format), count, count);
+      const how = `${count} pieces of ${format}, ${as === nearest ? "rounded" : "cut off"}`;
+      const times = (a: number, b: number): number => {
+        const [ofA, ofB] = [left(a), right(b)];
+        return pairs.reduce((sum, [i, j]) => sum + ofA[i] * ofB[j], 0);
+      };
+      return line(op, how, truth, { times }, outputs);
+    });
+  const sums = op === "attention.forward" ? ["y"] : ["dq", "dk", "dv"];
+  const [all, statistic] = op === "attention.forward" ? [[...sums, "lse"], ["lse"]] : [sums, []];
+  return [
+    of(2, "bfloat16", sums, "bfloat16x3 inputs"),
+    // Errors of 2⁻¹⁶ of a score are below those of WGSL's exponential and logarithm, so in lse alone they may be float32's there.
+    of(2, "bfloat16", statistic, "bfloat16x3 inputs", "float32"),
+    of(3, "bfloat16", all, "float32"),
+    of(2, "tf32", all, "tf32x3 inputs", "float32"),
+  ].flat();
 }
 
 function lowSums(op: Op): Line[] {
@@ -103,5 +128,5 @@ function plain(op: Op): Line[] {
 }
 
 export const attention: readonly Line[] = (Object.keys(kernels) as Op[]).flatMap((op) =>
-  [plain, readLow, storedLow, lowSums, onGrid].flatMap((linesOf) => linesOf(op)),
+  [plain, readLow, storedLow, inPieces, lowSums, onGrid].flatMap((linesOf) => linesOf(op)),
 );

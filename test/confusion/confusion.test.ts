@@ -18,7 +18,7 @@ const sample = [
 ];
 
 /** In the probe of attention.backward there are n / 128 queries and keys. */
-const lengthFor = (op: string): number => (op === "attention.backward" ? 2048 : 256);
+const lengthFor = (op: string): number => (op === "attention.backward" ? 1024 : 256);
 
 /** Outputs of 128 × 128 take four times as long as those of 64 × 64. */
 const isTried = (sizes: Sizes): boolean => Object.values(sizes).filter((length) => length === 128).length < 2;

@@ -32,7 +32,7 @@ function split(read: Reading, count: number): Pieces {
   };
 }
 
-function splitReader(read: Reading, count: number, kept: number): Reader {
+export function splitReader(read: Reading, count: number, kept: number): Reader {
   const pairs = Array.from({ length: count * count }, (_, i) => [Math.floor(i / count), i % count] as const)
     .filter(([i, j]) => i + j < kept)
     .toSorted(([a, b], [c, d]) => c + d - a - b); // the smallest first
