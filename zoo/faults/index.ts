@@ -1,5 +1,37 @@
 // Every fault of the zoo that is written in TypeScript, op by op.
+import { adamw } from "./adamw.ts";
+import { attentionBackward } from "./attention-backward.ts";
+import { attentionForward } from "./attention.ts";
+import { crossEntropyBackward, crossEntropyForward } from "./cross-entropy.ts";
+import { addForward, castForward } from "./elementwise.ts";
+import { embeddingBackward, embeddingForward } from "./embedding.ts";
 import type { Fault } from "./fault.ts";
+import { clipForward, gradientNorm } from "./gradients.ts";
+import { linearBackward, linearForward } from "./linear.ts";
 import { rmsnormBackward, rmsnormForward } from "./rmsnorm.ts";
+import { ropeTable } from "./rope-table.ts";
+import { ropeBackward, ropeForward } from "./rope.ts";
+import { swigluBackward, swigluForward } from "./swiglu.ts";
 
-export const faults: readonly Fault[] = [...rmsnormForward, ...rmsnormBackward];
+export const faults: readonly Fault[] = [
+  rmsnormForward,
+  rmsnormBackward,
+  embeddingForward,
+  embeddingBackward,
+  addForward,
+  castForward,
+  linearForward,
+  linearBackward,
+  ropeTable,
+  ropeForward,
+  ropeBackward,
+  attentionForward,
+  attentionBackward,
+  swigluForward,
+  swigluBackward,
+  crossEntropyForward,
+  crossEntropyBackward,
+  gradientNorm,
+  clipForward,
+  adamw,
+].flat();
