@@ -7,10 +7,15 @@ import { addForward, castForward } from "./elementwise.ts";
 import { embeddingBackward, embeddingForward } from "./embedding.ts";
 import type { Fault } from "./fault.ts";
 import { clipForward, gradientNorm } from "./gradients.ts";
+import { halves } from "./halves.ts";
 import { linearBackward, linearForward } from "./linear.ts";
 import { rmsnormBackward, rmsnormForward } from "./rmsnorm.ts";
+import { memory } from "./memory.ts";
 import { ropeTable } from "./rope-table.ts";
 import { ropeBackward, ropeForward } from "./rope.ts";
+import { sizesOfProducts } from "./sizes-products.ts";
+import { sizes } from "./sizes.ts";
+import { softmaxBackward, softmaxForward } from "./softmax.ts";
 import { swigluBackward, swigluForward } from "./swiglu.ts";
 
 export const faults: readonly Fault[] = [
@@ -25,6 +30,8 @@ export const faults: readonly Fault[] = [
   ropeTable,
   ropeForward,
   ropeBackward,
+  softmaxForward,
+  softmaxBackward,
   attentionForward,
   attentionBackward,
   swigluForward,
@@ -34,4 +41,8 @@ export const faults: readonly Fault[] = [
   gradientNorm,
   clipForward,
   adamw,
+  halves,
+  sizesOfProducts,
+  sizes,
+  memory,
 ].flat();
