@@ -15,6 +15,7 @@
 // and each rules out what it can. A class that no probe can expose is reported as possible, together with float32.
 import type { Candidate } from "../reference/candidate.ts";
 import { append } from "../reference/lists.ts";
+import type { Case } from "./case.ts";
 import { evidenceOf } from "./evidence.ts";
 import { Draws, isOpen, type ProbeFinding } from "./probe-draws.ts";
 import { type Precision, precisionOf, type SeenOutput } from "./regimes.ts";
@@ -23,7 +24,7 @@ import type { CloserLook, Setup } from "./sample.ts";
 import { withShortSums } from "./short-sums.ts";
 import { withSingleTerms } from "./single-terms.ts";
 import { settled } from "./twins.ts";
-import { withWholeTerms } from "./whole-terms.ts";
+import { WHOLE_TERMS, withWholeTerms } from "./whole-terms.ts";
 
 export interface Measured {
   /** One for each output. */
@@ -67,6 +68,11 @@ export async function measureProbe(
     }
     let { named } = found;
     for (const look of closer) named = await look(named, output, candidate, probe, setup);
+    if (named.class === WHOLE_TERMS) {
+      const c: Case = { op: setup.operation.name, sizes: probe.sizes, profile: "unit", seed: setup.seed };
+      const message = `${output}: sums of ±1 that stay below 2⁸ are wrong, and exact in every precision`;
+      findings.push({ case: c, change: "±1 and 0 for all numbers", message });
+    }
     seen.push({ ...found, output, named, probe });
   }
   return seen;

@@ -7,6 +7,7 @@ import { Command, InvalidArgumentError, Option } from "commander";
 import { judgeRows } from "../../judge/ops/index.ts";
 import { targets } from "../../reference/targets.ts";
 import { inProcesses } from "./pool.ts";
+import { record } from "./record.ts";
 import { boundTable, faultTable, KEY, partTable, type Results, worthTable } from "./report.ts";
 import { type Subject, subjects } from "./subject.ts";
 import type { FalseAlarms } from "./correct.ts";
@@ -24,6 +25,7 @@ interface Options {
   readonly jobs: number;
   readonly all: boolean;
   readonly json: string | undefined;
+  readonly record: boolean;
 }
 
 const whole = (text: string): number => {
@@ -48,6 +50,7 @@ const options = new Command("zoo")
   .option("--jobs <n>", "processes", whole, Math.max(1, availableParallelism() - 1))
   .option("--all", "tries the parts that come after the first finding, too", false)
   .option("--json <file>", "writes all results, too")
+  .option("--record", "writes what the README shows (test/zoo/results.json)", false)
   .parse()
   .opts<Options>();
 
@@ -88,14 +91,20 @@ faults.sort((a, b) => order.get(a.id)! - order.get(b.id)!);
 const byOp = (a: { readonly op: string }, b: { readonly op: string }): number => ops.indexOf(a.op) - ops.indexOf(b.op);
 const results: Results = { seed, runs, faults, rules: rules.toSorted(byOp), bounds: bounds.toSorted(byOp) };
 if (options.json !== undefined) writeFileSync(options.json, `${JSON.stringify(results, null, 1)}\n`);
+if (options.record) record(results);
 if (faults.length > 0) console.log(`${faultTable(faults)}\n${KEY}\n\n${partTable(faults)}\n`);
 if (rules.length > 0) console.log(`${worthTable(results)}\n`);
 if (bounds.length > 0) console.log(boundTable(bounds));
 for (const { op, alarms } of bounds)
   for (const { variant, replay, finding } of alarms.slice(0, 3))
     console.log(`ALARM ${op}, ${variant}: ${replay}: ${finding}`);
-const missed = faults.filter(({ id, outcome }) => outcome !== "rejected" && !subjects[order.get(id)!].isConvention);
+const passing = faults.filter(({ outcome }) => outcome !== "rejected");
+const isConvention = ({ id }: Trial): boolean => subjects[order.get(id)!].isConvention;
+const listed = (list: readonly Trial[]): string =>
+  list.map(({ id, outcome }) => `${id} (${outcome})`).join(", ") || "none";
+const missed = passing.filter((one) => !isConvention(one));
 console.log(
-  `${faults.length} faults, ${faults.length - missed.length} rejected; not rejected: ${missed.map(({ id, outcome }) => `${id} (${outcome})`).join(", ") || "none"}`,
+  `${faults.length} faults, ${faults.length - passing.length} rejected; not rejected: ${listed(missed)}; ` +
+    `not rejected, and conventions: ${listed(passing.filter(isConvention))}`,
 );
 process.exitCode = missed.length + bounds.reduce((n, { alarms }) => n + alarms.length, 0) === 0 ? 0 : 1;

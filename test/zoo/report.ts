@@ -47,7 +47,7 @@ function share(n: number, of: number): string {
 }
 
 /** One letter a rule where it rejects, a point where it lets through, a space where it says nothing. */
-function letters({ rules }: Trial): string {
+export function letters({ rules }: Trial): string {
   return ruleNames.map((name, i) => (rules[name] === undefined ? " " : rules[name] ? "LPGXOKW"[i] : "·")).join("");
 }
 
@@ -68,7 +68,7 @@ export function faultTable(faults: readonly Trial[]): string {
     ({ op } = subject);
     const terms = [dtype === "float32" ? "" : dtype, target.name === "wgsl" ? "" : target.name].filter(Boolean);
     const name = [one.id.slice(one.id.lastIndexOf("/") + 1), ...terms].join(", ");
-    const label = one.id.includes(".wgsl/") ? `${name}. ${subject.what}` : name;
+    const label = `${name}${one.id.includes(".wgsl/") ? `. ${subject.what}` : ""}${subject.isConvention ? " (convention)" : ""}`;
     const found = one.outcome === "passes" ? "NOTHING" : one.parts.join(" ");
     const power = `${Math.round(100 * one.power)}`;
     table.push([label, `${one.outcome === "named" ? "only " : ""}${found}`, one.cases || "", power, letters(one)]);

@@ -32,9 +32,10 @@ export type Part =
   | "precision"
   | "improbable"
   | "complaint"
-  | "crash";
+  | "crash"
+  | "note";
 
-/** rejected: FAIL or improbable. named: its precision is named, and is not float32's. */
+/** rejected: FAIL or improbable. named: the check passes, but names a precision that is not float32's, or notes that NaN comes through a mask. */
 export type Outcome = "rejected" | "named" | "passes";
 
 export interface Trial {
@@ -104,7 +105,7 @@ export async function tryFault(subject: Subject, plan: Plan): Promise<Trial> {
     precision = examined.precision;
     if (finding === "") ({ finding } = examined);
   }
-  const isRejected = parts.some((part) => part !== "precision");
+  const isRejected = parts.some((part) => part !== "precision" && part !== "note");
   return {
     id: subject.id,
     outcome: isRejected ? "rejected" : parts.length > 0 ? "named" : "passes",
@@ -224,13 +225,15 @@ async function examine(
   };
   for (const part of examiner.parts) await run(part);
   for (const part of examiner.secondLooks(low)) await run(part);
-  const { precision, findings } = examiner.examination();
+  const { precision, findings, notes } = examiner.examination();
   const coarse = precision.filter((one) => ![one.class, ...one.between].includes("float32"));
   if (coarse.length > 0) parts.push("precision");
+  const leaks = notes.filter((note) => note.includes("NaN comes through"));
+  if (leaks.length > 0) parts.push("note");
   const named = coarse.map(
     ({ output, class: name, between }) => `${output}: ${between.length > 0 ? between.join(" or ") : name}`,
   );
-  return { parts, precision: named.join("; "), finding: findings[0] ?? named[0] ?? "" };
+  return { parts, precision: named.join("; "), finding: findings[0] ?? named[0] ?? leaks[0] ?? "" };
 }
 
 const words: Readonly<Record<string, Part>> = {
