@@ -105,5 +105,12 @@ function sightOf({ terms }: Source, got: Tensor, even: readonly number[], drawn:
   const expected = expectedOf(drawn);
   const bounds = new Map(drawn.at.map((i, n) => [i, boundOf(expected, n, terms)]));
   const estimate = estimateOf(new Scales(got, dtypes[terms.dtype]), drawn.at, (i) => bounds.get(i)!);
-  return { want: got, dtype: terms.dtype, even, bound: (i) => bounds.get(i) ?? estimate(i), held: () => 1 };
+  return {
+    want: got,
+    dtype: terms.dtype,
+    even,
+    bound: (i) => bounds.get(i) ?? estimate(i),
+    most: Infinity,
+    held: () => 1,
+  };
 }

@@ -9,7 +9,9 @@
 //               its elements outside their bounds. These bounds are estimated, and not below: the scale that the bounds of the sampled
 //               elements follow most closely, times the largest bound ÷ scale among them; or where a check says that elements are
 //               alike, the largest bound of those that were sampled
-//   1 %         pⁿ⸍¹⁰⁰ for p of one element, since the elements are drawn one by one
+//   1 %         pᵐ⸍¹⁰⁰ for p of one element, since the elements are drawn one by one; m of the n are changed by the fault. Of many wrong elements, which may be within
+//               their bounds, each check suspects some tens, so m/100 is taken for no more than that; or (1 − f·s/n)ᵐ⸍¹⁰⁰, f of the changed ones being outside their bounds,
+//               if that is less: a sampled element is judged whatever the others are
 //
 // Unsampled elements, and neighbours, are what the candidate gave.
 import { dtypes, round } from "../reference/dtype.ts";
@@ -47,6 +49,8 @@ interface Sampled {
   readonly terms: Terms;
 }
 
+/** So many elements a check suspects of many that are odd. */
+const ODD = 48;
 /** The most sampled elements that are tried. */
 const MOST = 4096;
 /** The most elements of rows that are tried. */
@@ -75,18 +79,26 @@ export function missesOfSample(output: string, sampled: Sampled, seed: number): 
   const fault = (place: Place, kind: FaultKind, next: number): Fault | undefined =>
     planted(sampled, (i) => known.get(i)?.want ?? data[i], place, kind, next);
   const unsampled = 1 - sample.at.length / data.length;
-  const meanOf = (list: readonly number[], missed: (place: number) => Miss | undefined): Misses =>
-    shareOf(sumOf(list, missed, plausible !== undefined));
-  const element = eachKind((kind) =>
-    meanOf(tried, (i) => {
+  const each = eachKind((kind) => {
+    const missed = (i: number): Miss | undefined => {
       const one = fault(places.element.at(i), kind, places.element.next);
       if (one === undefined) return undefined;
       const [error] = one.errors;
       const passed = (): number => unsampled * (1 - whole.held(one.change)(0));
       if (isOutside(i, error)) return missedWith(passed());
       return { missed: 1, byEither: error > (plausible?.limit(i) ?? Infinity) ? againOf(passed()) : 1 };
-    }),
-  );
+    };
+    return sumOf(tried, missed, plausible !== undefined);
+  });
+  const element = eachKind((kind) => shareOf(each[kind]));
+  /** The share of changed elements that are outside their bounds. */
+  const visible = eachKind((kind) => {
+    const all = tried
+      .map((i) => fault(places.element.at(i), kind, places.element.next))
+      .filter((one) => one !== undefined);
+    const outside = all.filter(({ change, errors }) => isOutside(change.at[0], errors[0])).length;
+    return outside / Math.max(1, all.length);
+  });
   const drawn = (extent: "row" | "tile", kind: FaultKind): Misses => {
     const { count, at, of, next } = places[extent];
     const stream = streamOf(`fault ${output} ${extent}`);
@@ -122,7 +134,14 @@ export function missesOfSample(output: string, sampled: Sampled, seed: number): 
     element,
     row: eachKind((kind) => drawn("row", kind)),
     tile: eachKind((kind) => drawn("tile", kind)),
-    hundredth: eachKind((kind) => hundredth(element[kind], data.length)),
+    hundredth: eachKind((kind) => {
+      const changed = (data.length * each[kind].places) / tried.length;
+      const suspected = hundredth(element[kind], changed, ODD);
+      const bySample = (1 - (1 - unsampled) * visible[kind]) ** (changed / 100);
+      const { missed, byEither } = suspected;
+      const least = (share: number): number => Math.min(share, bySample);
+      return { ...suspected, missed: least(missed), ...(byEither !== undefined && { byEither: least(byEither) }) };
+    }),
   };
 }
 

@@ -12,7 +12,9 @@
 //   row, tile the mean over rows and tiles that are drawn evenly: one is missed if each of its elements is. Few of these have a
 //             bound, so it is estimated, and not below: by the scale that the bounds of the drawn elements follow most
 //             closely, times the largest bound ÷ scale among them
-//   1 %       pⁿ⸍¹⁰⁰ for p of one element, since the elements are drawn one by one
+//   1 %       pᵐ⸍¹⁰⁰ for p of one element, since the elements are drawn one by one; m of the n are changed by the fault, since 1 % of small numbers
+//             may be less than half a unit of a low format. Where only suspects are looked at, those that rank first are some of the wrong elements, and
+//             perhaps within their bounds: so m/100 is taken for no more than there are suspects on one scale
 //
 // Where the second verdict is asked (judge/improbable), a fault within the bounds may be improbable. That is counted apart, in `byEither`: with m the probability that
 // none of its elements is held to what is plausible, and two more trials on fresh numbers, of which one must show it again, taken for alike, it is seen
@@ -59,6 +61,8 @@ export interface Sight {
   readonly even: readonly number[];
   /** Not below the bound of element i, and the bound itself for those of `even`. */
   readonly bound: (i: number) => number;
+  /** How many of many wrong elements are held to their bounds, at least; Infinity where all are. */
+  readonly most: number;
   /** The probability that element i is held to its bound if it is wrong by `error`. */
   readonly held: (i: number, error: number) => number;
   readonly plausible?: Plausible | undefined;
@@ -97,7 +101,9 @@ export function missesOf(output: string, sight: Sight, seed: number): Missed {
     element,
     row: drawn("row"),
     tile: drawn("tile"),
-    hundredth: eachKind((kind) => hundredth(element[kind], sizeOf(sight.want.shape))),
+    hundredth: eachKind((kind) =>
+      hundredth(element[kind], (sizeOf(sight.want.shape) * element[kind].places) / sight.even.length, sight.most),
+    ),
   };
 }
 
@@ -205,10 +211,10 @@ export function faultyValue(kind: FaultKind, right: number, neighbour: number): 
   return { zero: 0, neighbour, percent: 1.01 * right }[kind];
 }
 
-/** 1 % of n elements, given what one of them is missed with. */
-export function hundredth({ places, missed, byEither }: Misses, n: number): Misses {
+/** 1 % of the elements, n of which a fault changes, given what one of these is missed with; `most` of them are looked at. */
+export function hundredth({ places, missed, byEither }: Misses, n: number, most: number): Misses {
   const all = (misses: number): number =>
-    places === 0 ? 0 : atMost({ places, missed: misses }) ** Math.max(1, n / 100);
+    places === 0 ? 0 : atMost({ places, missed: misses }) ** Math.max(1, Math.min(n / 100, most));
   return {
     places: places === 0 ? 0 : 1,
     missed: all(missed),

@@ -10,7 +10,7 @@ import type { Problem } from "./case.ts";
 import { boundOf, type Expected } from "./compare.ts";
 import { compareAt, exactAt, expectedOf, someOf } from "./exact.ts";
 import { drawnEvenly, missesOf, type Plausible, type Sight } from "./missed.ts";
-import { estimateOf, Scales, Suspects } from "./suspects.ts";
+import { estimateOf, Scales, Suspects, SUSPECTS } from "./suspects.ts";
 import { improbableIn, isDrawn, plausibleOf, sizesIn, sumsOf } from "./improbable/suspicion.ts";
 import type { Terms } from "./terms.ts";
 import { allowancesOf, compareAll, type Comparing, everyElement, expectedAround, truth } from "./verdict.ts";
@@ -42,6 +42,7 @@ export const allWithMisses =
         dtype: own.dtype,
         even: drawnEvenly(output, want.data.length, seed),
         bound: (i) => boundOf(expected, i, own),
+        most: Infinity,
         held: () => 1,
         plausible: plausibleInAll(operation, problem, own, output, got, expected),
       };
@@ -109,6 +110,7 @@ export const atSpots =
         dtype: own.dtype,
         even,
         bound: (i) => bounds.get(i) ?? estimate(i),
+        most: SUSPECTS,
         held: (i, error) => (suspects.has(i, error) ? 1 : share),
         plausible: isAsked ? plausibleOf(given, spotted, others, scales) : undefined,
       };

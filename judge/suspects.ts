@@ -7,7 +7,7 @@ import type { DType } from "../reference/dtype.ts";
 import type { Tensor } from "../reference/tensor.ts";
 
 /** How many elements each scale makes suspects. */
-const SUSPECTS = 64;
+export const SUSPECTS = 64;
 /** A tensor of one axis has no rows; its neighbours are of one size where its inputs are sorted. */
 const BLOCK = 256;
 /** What an element that is nearly 0 counts as, a share of its surroundings. */
