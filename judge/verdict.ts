@@ -23,6 +23,7 @@ import { compareOutput, type Comparison, describeFinding, type Expected } from "
 import { isStop } from "./deadline.ts";
 import { WorkerEnded } from "./jobs/workers.ts";
 import type { Missed } from "./missed.ts";
+import { brokenPromise } from "./promises.ts";
 import { fittingTrees, withLengths } from "./sums.ts";
 import type { Terms } from "./terms.ts";
 
@@ -206,7 +207,9 @@ export function judgeOutputs(
     const kept = plain && comparing(operation, problem, plain)(name, got, shaped);
     const comparison = kept?.outside === 0 ? kept : declared;
     comparisons.push(comparison);
-    if (comparison.outside > 0 && comparison.at !== undefined) findings.push(describeFinding(comparison.at));
+    if (!(comparison.outside > 0) || comparison.at === undefined) continue;
+    const under = (target: Target): Compared => comparing(operation, problem, { ...terms, target })(name, got, shaped);
+    findings.push(`${describeFinding(comparison.at)}${brokenPromise(terms.target, under, comparison.at)}`);
   }
   const fits = fittingTrees(terms.target, operation, problem);
   return { comparisons, findings, ...(fits && { fits }) };

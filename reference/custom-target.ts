@@ -168,7 +168,7 @@ function numeral(source: string): number {
 }
 
 function text(json: unknown, field: string): string {
-  if (typeof json === "string" && json !== "") return json;
+  if (typeof json === "string" && json.trim() !== "") return json;
   throw new TypeError(`${field}: got ${shown(json)}, expected a text that is not empty`);
 }
 

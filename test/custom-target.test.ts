@@ -125,6 +125,7 @@ describe("customTarget", () => {
       TypeError,
       /^arithmetic: got "bfloat16", expected "float16"/,
     ],
+    ["a source that is blank", { ...whole(), source: " \t" }, TypeError, /^source: got " \\t", expected a text/],
     ["expOfZero as text", { ...whole(), expOfZero: "yes" }, TypeError, /^expOfZero: got "yes"/],
     ["an unknown format", { ...whole(), stores: { P: "fp8" } }, TypeError, /^stores\.P: got "fp8"/],
     ["stores that are an array", { ...whole(), stores: ["P"] }, TypeError, /^stores: /],

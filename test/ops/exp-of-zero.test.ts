@@ -138,5 +138,10 @@ test.each(seen)("%s shows a device whose e⁰ is not 1", (op, inputs, scalars, l
   const ulp = powerOfTwo(-23); // log(1 + 2⁻²³), of an e⁰ that is the next number after 1
   expect(findings(0, targets.cuda)).toEqual([]);
   expect(findings(ulp, targets.cuda)[0]).toMatch(/^lse/);
+  expect(findings(ulp, targets.cuda)[0]).toMatch(
+    /without expOfZero, the promise of cuda that exp\(0\) is 1, as if exp\(0\) were 1\.00000012: .*"expOfZero": false/,
+  );
+  expect(findings(-ulp / 2, targets.cuda)[0]).toMatch(/as if exp\(0\) were 0\.99999994/);
+  expect(findings(0.5, targets.cuda)[0]).not.toMatch(/expOfZero/);
   expect(findings(ulp, silent(targets.cuda))).toEqual([]); // within 2.5 units in the last place
 });
