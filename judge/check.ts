@@ -6,6 +6,7 @@ import { runAgenda } from "./agenda.ts";
 import type { CampaignPlan, Report } from "./campaign.ts";
 import { tooLarge } from "./case-memory.ts";
 import type { Case, Sizes } from "./case.ts";
+import { suitedTo } from "./half-cases.ts";
 import { Limited } from "./candidates/limited.ts";
 import type { Chosen } from "./choose.ts";
 import { conclude, type Conclusion, partsUnder, withImprobable } from "./conclusion.ts";
@@ -42,12 +43,13 @@ export interface Checked {
 
 /** Runs the campaign and the examination, and closes the candidate. Throws what the judge itself throws, before the first case is judged. */
 export async function check(
-  chosen: Chosen,
+  given: Chosen,
   candidate: Candidate,
   terms: Terms,
   plan: CampaignPlan & Partial<Promises>,
 ): Promise<Checked> {
   const { deadline = new Deadline(), seed, nondeterministic = false, bitwise = false } = plan;
+  const chosen = suitedTo(terms.target, given);
   const excluded = chosen.excluded?.(terms.dtype);
   const held = holdingOf(chosen, candidate, terms);
   const limited = new Limited(candidate, deadline, plan.timeout);

@@ -14,7 +14,8 @@ import { sizeOf, type Tensor } from "../reference/tensor.ts";
  * each row 150 above the others, in the next row at the next place. masked: −∞ through whole tiles of a row. bit-patterns:
  * any float32, infinities and NaN of any bits included. ends: hyperparameters at the ends of their ranges. near-underflow: unit times 2⁻⁵⁰, whose
  * squares are normal numbers; times 2⁻¹⁰⁰ where nothing is squared. tail: unit in the last eight places of each row, times 2⁻²⁰ before. uneven: unit, but
- * every fourth row and every fourth column have one number in 64, and zeros elsewhere.
+ * every fourth row and every fourth column have one number in 64, and zeros elsewhere. For arithmetic in float16: sixteenfold, and below-underflow, around −24, where
+ * its e^x is 0.
  */
 export const profiles = [
   "unit",
@@ -38,6 +39,8 @@ export const profiles = [
   "uneven",
   "near-underflow",
   "tail",
+  "sixteenfold",
+  "below-underflow",
   "real",
   "scale",
 ] as const;
@@ -113,6 +116,10 @@ function element(profile: MadeUp, seed: number, stream: number, i: number, width
     }
     case "near-underflow":
       return 2 ** -50 * normal(seed, stream, i);
+    case "sixteenfold":
+      return 16 * normal(seed, stream, i);
+    case "below-underflow":
+      return normal(seed, stream, i) - 24;
     case "tail":
       return (isTail(i, width) ? 1 : 2 ** -20) * normal(seed, stream, i);
     case "huge":

@@ -6,6 +6,7 @@ import type { Candidate } from "../reference/candidate.ts";
 import { DEFAULT_TIMEOUT, Limited } from "./candidates/limited.ts";
 import { buildCase, type CampaignPlan, comparing, type Failure, failureOf, type Report, Tally } from "./campaign.ts";
 import { arbitraryCase, type Case, exampleCases, formatCase } from "./case.ts";
+import { suitedTo } from "./half-cases.ts";
 import type { Chosen } from "./choose.ts";
 import { Deadline, isStop } from "./deadline.ts";
 import type { Ahead, Taken } from "./jobs/ahead.ts";
@@ -272,13 +273,9 @@ export class Search {
 }
 
 /** The search alone, without an examination: the examples, the large cases, and `runs` drawn cases. */
-export async function campaign(
-  chosen: Chosen,
-  candidate: Candidate,
-  terms: Terms,
-  plan: CampaignPlan,
-): Promise<Report> {
+export async function campaign(given: Chosen, candidate: Candidate, terms: Terms, plan: CampaignPlan): Promise<Report> {
   const { deadline = new Deadline() } = plan;
+  const chosen = suitedTo(terms.target, given);
   const search = new Search(chosen, new Limited(candidate, deadline, plan.timeout), terms, plan, deadline);
   const { spec } = chosen;
   await search.try({

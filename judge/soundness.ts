@@ -10,6 +10,7 @@ import { buildCase } from "./campaign.ts";
 import { correlated } from "./correlated.ts";
 import { arbitraryCase, type Case, exampleCases, formatCase } from "./case.ts";
 import type { Chosen } from "./choose.ts";
+import { suitedTo } from "./half-cases.ts";
 import { roundsToNearest } from "./improbable/sums.ts";
 import { improbableInWords, suspicionsIn } from "./improbable/suspicion.ts";
 import { everyElement, judgeOutputs, roundProblem } from "./verdict.ts";
@@ -37,11 +38,12 @@ export interface Soundness {
 
 /** Runs an op's evaluations on drawn cases until `elements` have been compared; the same for the same seed. */
 export function soundness(
-  { operation, spec }: Chosen,
+  chosen: Chosen,
   evaluations: readonly Evaluation[],
   target: Target,
   { elements, seed }: { readonly elements: number; readonly seed: number },
 ): Soundness {
+  const { operation, spec } = suitedTo(target, chosen);
   if (evaluations.length === 0) throw new RangeError(`${operation.name} has no correct evaluation in the zoo`);
   const arbitrary = arbitraryCase(spec, false);
   const alarms: Alarm[] = [];

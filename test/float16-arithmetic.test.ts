@@ -1,8 +1,14 @@
 // Kernels that compute in float16: what is judged, what is not, and which ops and dtypes are refused.
+import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { judge, oracle } from "../index.ts";
 import { judgeRows } from "../judge/ops/index.ts";
-import { judgeOutputs, roundProblem } from "../judge/verdict.ts";
+import { buildCase } from "../judge/campaign.ts";
+import { arbitraryCase, exampleCases } from "../judge/case.ts";
+import { choose } from "../judge/choose.ts";
+import { suitedTo } from "../judge/half-cases.ts";
+import { judgeOutputs, roundProblem, truth } from "../judge/verdict.ts";
+import { powerOfTwo } from "../reference/elementary.ts";
 import { dtypes, round } from "../reference/dtype.ts";
 import { operations } from "../reference/ops/index.ts";
 import { Arithmetic } from "../reference/rounding.ts";
@@ -12,6 +18,15 @@ import { Float32Arithmetic } from "../zoo/arithmetic.ts";
 import { evaluationsOf } from "../zoo/index.ts";
 
 const target = targets["wgsl-f16"];
+const inFloat16Too = new Set(
+  ["add.forward", "linear.forward", "linear.backward", "embedding.forward", "embedding.backward"].concat([
+    "rmsnorm.forward",
+    "softmax.forward",
+    "softmax.backward",
+    "swiglu.forward",
+    "swiglu.backward",
+  ]),
+);
 const half = (x: number): number => round(x, dtypes.float16);
 
 test("a sum is bounded up to 1,023 terms", () => {
@@ -95,6 +110,32 @@ describe("linear in float16", () => {
     const y = { ...outputs.y, data: outputs.y.data.map((v, i) => (i === 3 ? half(v * 4 + 20) : v)) };
     expect(judgeOutputs(operation, { y }, problem, { target, dtype: "float16" }).findings).toHaveLength(1);
   });
+});
+
+const computed = [...operations.values()].filter(({ name }) => inFloat16Too.has(name));
+test.each(computed.map(({ name }) => name))("%s: a check judges at least 95 % of what it draws for float16", (op) => {
+  const { operation, spec } = suitedTo(target, choose([op])[0]);
+  const drawn = fc.sample(arbitraryCase(spec, false), { numRuns: 8, seed: 1 });
+  const counts: Record<string, { offered: number; judged: number }> = {};
+  for (const c of [...exampleCases(spec, 1, target), ...drawn]) {
+    const problem = roundProblem(operation, buildCase(spec, c, "float16"), "float16");
+    const { comparisons } = judgeOutputs(operation, truth(operation, problem), problem, { target, dtype: "float16" });
+    for (const { output, elements, judged } of comparisons) {
+      const count = (counts[output] ??= { offered: 0, judged: 0 });
+      count.offered += elements;
+      count.judged += judged;
+    }
+  }
+  for (const { offered, judged } of Object.values(counts)) expect(judged / offered).toBeGreaterThan(0.95);
+});
+
+test("softmax in float16: weights far below the largest have a bound near 0", () => {
+  const x = tensor(
+    Float32Array.from({ length: 67 }, (_, i) => (i === 5 ? 150 : Math.sin(i))),
+    [1, 67],
+  );
+  const { y } = oracle({ op: "softmax.forward", inputs: { x }, scalars: {} }, { target, dtype: "float16" });
+  for (const [i, bound] of y.bound.data.entries()) if (i !== 5) expect(bound).toBeLessThan(powerOfTwo(-10));
 });
 
 test("other ops, and tensors of another dtype, are refused in one line", async () => {

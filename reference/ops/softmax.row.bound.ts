@@ -37,6 +37,16 @@ const { LN2, LOG2E } = Math;
 const MERGES = 10;
 const BLOCK = 16;
 
+/** Below this the two ends of a spread are as good as equally far. */
+const SMALL = 1 / 8;
+
+/** From value · e^−spread to value · e^spread. */
+function within(value: number, spread: number): Approx {
+  if (spread < SMALL || !(spread < Infinity)) return { value, error: value * growth(spread) };
+  const [low, high] = [value * exp(-spread), value * exp(spread)];
+  return { value: (high + low) / 2, error: (high - low) / 2 };
+}
+
 /** Ways of rescaling that no row's bound covers. */
 export const uncoveredRows = {
   "a factor 2^fma(m, log2 e, −m' · log2 e) that rescales":
@@ -104,18 +114,19 @@ export class RowSoftmax {
       const exponentials = isOne ? 0 : this.exponentialSpread(distance, size, rescalings + 1);
       const spread = errorAt(v) + exponentials + rescalings * this.rounding;
       const floor = floorOf(this.accuracy.absolute, rescalings + 1, spread);
-      sum.add(term, term * growth(spread) + this.loss(distance, rescalings) + floor);
+      sum.add(term, term * growth(spread) + this.loss(term, spread, distance, rescalings) + floor);
     }
     const { value, error } = sum.total();
-    this.sumSpread = spreadOf(error / value);
+    const share = error / value;
+    this.sumSpread = share < SMALL || !(share < 1) ? spreadOf(share) : -log(1 - share); // the farther of the two ends
     this.quotientSpread = spreadOf(a.accuracy("divide", { value, error }, 1) * (1 + a.format.u)) + this.rounding;
     this.quotientOfZero = a.target.flushes ? a.accuracy("divide", { value, error }, 0) : 0;
 
     // The computed sum, relative to any maximum that the kernel may have found.
-    const off = value * growth(this.sumSpread + this.max.error);
+    const computed = within(value, this.sumSpread + this.max.error);
     const logSum = log(value);
-    const magnitude = Math.max(log(value + off), -log(Math.max(0, value - off)));
-    const computed = { value, error: off };
+    const ends = [computed.value + computed.error, Math.max(0, computed.value - computed.error)];
+    const magnitude = Math.max(log(ends[0]), -log(ends[1]));
     const natural = a.accuracy("log", computed, magnitude);
     const binary = LN2 * a.accuracy("log2", computed, magnitude / LN2);
     const logError = this.sumSpread + Math.max(natural, binary + 3 * a.u * (magnitude + binary)); // ln 2, and its product
@@ -178,10 +189,23 @@ export class RowSoftmax {
   }
 
   /** The absolute error of a term of the sum, if it or a sum that contains it is rescaled to below the normal range. */
-  private loss(x: number, rescalings: number): number {
-    const { minNormal, minSubnormal } = this.a.format;
-    const flushed = this.a.target.flushes ? (2 * rescalings + 1) * minNormal : 0;
-    return flushed + this.units(x, rescalings + 1) * minSubnormal;
+  private loss(term: number, spread: number, x: number, rescalings: number): number {
+    const flushed = this.a.target.flushes ? this.flushed(term, spread, rescalings) : 0;
+    return flushed + this.units(x, rescalings + 1) * this.a.format.minSubnormal;
+  }
+
+  /**
+   * What is flushed of a term. An argument, or its product with log2 e, moves an exponential by minNormal of itself at most. A result takes no more
+   * than what is left of the term, and none of it where that stays normal to the end: the terms are positive and rescaled by 1 or less, so no
+   * sum that contains one is ever below what comes out of it.
+   */
+  private flushed(term: number, spread: number, rescalings: number): number {
+    const { minNormal } = this.a.format;
+    const most = (2 * rescalings + 1) * minNormal;
+    const size = term * (1 + growth(spread));
+    const byArguments = 4 * (rescalings + 1) * minNormal * size; // e^x − 1 ≤ 2x for two in each exponential
+    const isNormal = term * exp(-spread) >= 2 * minNormal;
+    return Math.min(most, isNormal ? byArguments : size + byArguments);
   }
 
   /** The accuracy of exponentials below the normal range, with one product each, in units of the smallest number. */

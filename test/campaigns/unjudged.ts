@@ -8,17 +8,24 @@ import { buildCase } from "../../judge/campaign.ts";
 import { type Chosen, choose } from "../../judge/choose.ts";
 import { boundIn } from "../../judge/compare.ts";
 import { conclude, PartSums, partsUnder, percent } from "../../judge/conclusion.ts";
+import { suitedTo } from "../../judge/half-cases.ts";
 import { realInputs } from "../../judge/real.ts";
+import { checkArithmetic } from "../../judge/terms.ts";
 import { allowancesOf, roundProblem, truth } from "../../judge/verdict.ts";
 import { type DTypeName, dtypes } from "../../reference/dtype.ts";
-import { storageOf } from "../../reference/operation.ts";
+import { type Operation, storageOf } from "../../reference/operation.ts";
 import { type Target, targets } from "../../reference/targets.ts";
 
 const [seeds = "20", ...ops] = process.argv.slice(2);
 /** Numbers of drawn cases after which a run may end. */
 const RUNS = [1, 10, 100];
-const inFloat32 = Object.values<Target>(targets).filter(({ arithmetic }) => arithmetic === undefined);
-const DTYPES: readonly DTypeName[] = ["float32", "bfloat16", "float16"];
+const computing = (format?: "float16"): Target[] =>
+  Object.values<Target>(targets).filter(({ arithmetic }) => arithmetic === format);
+/** Targets and the dtypes of their tensors. */
+const groups: readonly { readonly of: readonly Target[]; readonly dtypes: readonly DTypeName[] }[] = [
+  { of: computing(), dtypes: ["float32", "bfloat16", "float16"] },
+  ...computing("float16").map((target) => ({ of: [target], dtypes: ["float16"] as const })),
+];
 
 interface Share {
   readonly share: number;
@@ -57,31 +64,46 @@ function comparisonsOf({ operation }: Chosen, c: Case, dtype: DTypeName, spec: C
 
 const worst = new Map<string, Share>();
 let inconclusive = 0;
-for (const chosen of choose(ops)) {
-  const { operation, spec } = chosen;
-  for (let seed = 1; seed <= Number(seeds); seed++) {
-    const { cases, fixed } = casesOf(chosen, seed);
-    for (const dtype of DTYPES) {
-      const sums = new Map(inFloat32.map((target) => [target, new PartSums(Object.keys(operation.outputs))]));
-      for (const [n, c] of cases.entries()) {
-        const compare = comparisonsOf(chosen, c, dtype, spec);
-        for (const [target, sum] of sums) sum.add(compare(target));
-        if (!RUNS.includes(n + 1 - fixed)) continue;
-        for (const [target, sum] of sums) note(target, sum, `seed ${seed}, ${n + 1 - fixed} runs`, dtype);
+for (const one of choose(ops)) {
+  const { operation } = one;
+  for (const { of, dtypes: stored } of groups) {
+    if (!hasBound(of[0], operation)) continue;
+    const chosen = suitedTo(of[0], one);
+    for (let seed = 1; seed <= Number(seeds); seed++) {
+      const { cases, fixed } = casesOf(chosen, seed);
+      for (const dtype of stored) {
+        const sums = new Map(of.map((target) => [target, new PartSums(Object.keys(operation.outputs))]));
+        for (const [n, c] of cases.entries()) {
+          const compare = comparisonsOf(chosen, c, dtype, chosen.spec);
+          for (const [target, sum] of sums) sum.add(compare(target));
+          if (!RUNS.includes(n + 1 - fixed)) continue;
+          for (const [target, sum] of sums) note(operation, target, sum, `seed ${seed}, ${n + 1 - fixed} runs`, dtype);
+        }
       }
     }
   }
   process.stderr.write(`${operation.name}\n`);
+}
 
-  function note(target: Target, sum: PartSums, when: string, dtype: DTypeName): void {
-    for (const part of partsUnder(operation.name, sum.parts())) {
-      const name = `${part.name}, ${dtype}`;
-      const share = 1 - part.judged / part.offered;
-      if (!(share <= (worst.get(name)?.share ?? -1))) worst.set(name, { share, where: `${target.name}, ${when}` });
-      if (conclude({ hasFindings: false, parts: [part] }).verdict !== "pass") inconclusive++;
-    }
+/** Whether an op has a bound in the target's arithmetic. */
+function hasBound(target: Target, operation: Operation): boolean {
+  try {
+    checkArithmetic(target, [operation], target.arithmetic);
+    return true;
+  } catch {
+    return false;
   }
 }
+
+function note({ name: op }: Operation, target: Target, sum: PartSums, when: string, dtype: DTypeName): void {
+  for (const part of partsUnder(op, sum.parts())) {
+    const name = `${part.name}, ${target.arithmetic === undefined ? "" : "computed in "}${dtype}`;
+    const share = 1 - part.judged / part.offered;
+    if (!(share <= (worst.get(name)?.share ?? -1))) worst.set(name, { share, where: `${target.name}, ${when}` });
+    if (conclude({ hasFindings: false, parts: [part] }).verdict !== "pass") inconclusive++;
+  }
+}
+
 const table = new Table({ head: ["output", "largest share", "where"], style: { head: [], border: [], compact: true } });
 const seen = [...worst].filter(([, { share }]) => !(share === 0)).toSorted(([, a], [, b]) => b.share - a.share);
 for (const [name, { share, where }] of seen) table.push([name, percent(share), where]);
@@ -89,6 +111,6 @@ process.stdout.write(
   `${table.toString()}\n${worst.size} outputs in a dtype, ${worst.size - seen.length} of them judged throughout\n`,
 );
 process.stdout.write(
-  `${inconclusive} inconclusive, of ${seeds} seeds, ${inFloat32.length} targets, ${RUNS.join(", ")} runs\n`,
+  `${inconclusive} inconclusive, of ${seeds} seeds, ${groups.flatMap(({ of }) => of).length} targets, ${RUNS.join(", ")} runs\n`,
 );
 process.exitCode = inconclusive === 0 ? 0 : 1;
