@@ -1,6 +1,7 @@
 // What is said to be missed, by the bounds and as improbable, against faults that are planted.
 import { expect, test } from "vitest";
 import { buildCase, comparing } from "../../judge/campaign.ts";
+import { hundredth } from "../../judge/missed.ts";
 import { judgeRows } from "../../judge/ops/index.ts";
 import { operations } from "../../reference/ops/index.ts";
 import { bits } from "../../reference/random.ts";
@@ -35,4 +36,12 @@ test("what would have been missed is said of either verdict, and holds", () => {
   ])
     expect(Math.abs(observed - expected)).toBeLessThanOrEqual(4 * Math.sqrt(expected + 1));
   expect(byEither).toBeLessThan(missed / 2);
+});
+
+test("of 1 % of the elements as many count as a fault changes, and as are suspects at once", () => {
+  const misses = { places: 100, missed: 75 };
+  expect(hundredth(misses, 400, Infinity).missed).toBe(0.75 ** 4);
+  expect(hundredth(misses, 1e6, 64).missed).toBe(0.75 ** 64);
+  expect(hundredth(misses, 50, 64).missed).toBe(0.75); // one at least
+  expect(hundredth({ places: 0, missed: 0 }, 0, 64)).toEqual({ places: 0, missed: 0 });
 });
