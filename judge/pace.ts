@@ -45,7 +45,9 @@ export class Pace {
     return { candidate: milliseconds * times, judge: this.cost.of(c), isRough: times > ALIKE };
   }
 
-  private work({ sizes }: Pick<Case, "sizes">): number {
+  /** Recorded inputs are those of a small model, and have no sizes by which to tell. */
+  private work({ sizes, profile }: Pick<Case, "sizes" | "profile">): number {
+    if (profile === "real") return 0;
     const { operation, spec } = this.chosen;
     return spec.large?.work(sizes) ?? numbersOfCase(operation, sizes);
   }
