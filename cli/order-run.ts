@@ -3,8 +3,7 @@ import { unlessInterrupted } from "../judge/check.ts";
 import { type Chosen, choose } from "../judge/choose.ts";
 import { type Conclusion, concludeAll, INTERRUPTED } from "../judge/conclusion.ts";
 import { Deadline } from "../judge/deadline.ts";
-import { layouts } from "../judge/orders/layouts.ts";
-import { type Orders, ordersOf, rulesOf } from "../judge/orders/orders.ts";
+import { allLayouts, type Orders, ordersOf, rulesOf } from "../judge/orders/orders.ts";
 import { isJudges } from "../judge/verdict.ts";
 import { candidateOptions } from "./check-run.ts";
 import { type Candidates, openCandidates } from "./check-candidates.ts";
@@ -57,11 +56,11 @@ export async function order(options: OrderOptions): Promise<number> {
 
 /** The ops; without names those that have a sum whose order can be revealed. Throws UserError for a name that has none. */
 function chosenOf(names: readonly string[] | undefined): Chosen[] {
-  const has = ({ operation }: Chosen): boolean => layouts.some(({ op }) => op === operation.name);
+  const has = ({ operation }: Chosen): boolean => allLayouts.some(({ op }) => op === operation.name);
   const chosen = choose(names ?? []);
   const some = chosen.filter(has);
   if (some.length > 0) return some;
-  const ops = [...new Set(layouts.map(({ op }) => op))];
+  const ops = [...new Set(allLayouts.map(({ op }) => op))];
   const name = chosen[0]?.operation.name ?? "";
   throw new UserError(`${name} has no sum whose order can be revealed, expected one of ${ops.join(", ")}`);
 }

@@ -1,9 +1,14 @@
-// At which share of the sampled elements of a fixture at a model's shapes an error of 1 % is seen: by the proof, or by the second verdict.
+// At which share of the sampled elements of a fixture at a model's shapes an error of 1 % is seen: by the proof, by the second verdict, or by the measured precision.
+//
+// The precision class is a measurement on many elements: the root mean square of error ÷ allowance, next to what evaluations in float32 have on the same numbers. Two such figures
+// within SPREAD² of each other count as one (judge/classify.ts). So an error of 1 % of elements like this one is seen if it is more than SPREAD² · their figure · its
+// allowance, the larger of two evaluations of float32: rounded to nearest, and cut off.
 import { type Lengths } from "../judge/at-scale.ts";
 import { inOrder, outlierLimits } from "../judge/improbable/outliers.ts";
 import { sizesOfSamples } from "../judge/improbable/samples.ts";
 import { limitOfSum, roundsToNearest, termsOf } from "../judge/improbable/sums.ts";
 import { isDrawn, longestSum } from "../judge/improbable/suspicion.ts";
+import { SPREAD } from "../judge/classify.ts";
 import { judgeRows } from "../judge/ops/index.ts";
 import { INFLATION } from "../judge/compare.ts";
 import { allowancesOf, declaredErrors, truth } from "../judge/verdict.ts";
@@ -25,6 +30,8 @@ export interface Sight {
   readonly proof: number;
   /** By either. */
   readonly either: number;
+  /** By the measured precision, if elements like it err so. */
+  readonly measured: number;
   /** What the second verdict rests on: drawn signs, or what the other elements err; nothing where it does not apply. */
   readonly by: "signs" | "others" | "";
   /** The largest error of a correct evaluation as a share of what is plausible: below 1, or it would be accused. */
@@ -35,6 +42,8 @@ interface Sample {
   readonly at: number[];
   readonly want: number[];
   readonly errors: number[];
+  /** Of an evaluation whose roundings cut off. */
+  readonly cutErrors: number[];
   readonly allowed: Record<string, number[]>;
   readonly products: (readonly number[] | undefined)[];
 }
@@ -62,7 +71,10 @@ export function sightOf(op: string, lengths: Lengths, seed: number, names: reado
       isDrawn(op, output, { profile: "scale" }, { target: targets.ieee, dtype: "float32" }),
     );
     const f = new Float32Arithmetic(targets.ieee, { ...habits, seed: 2 });
-    const got = isAsked ? evaluation.evaluate(f, problem.inputs, problem.scalars, only) : want;
+    const cutting = new Float32Arithmetic(targets.wgsl, { ...habits, rounding: "truncating", seed: 2 });
+    const [got, cut] = [f, cutting].map((own) =>
+      isAsked ? evaluation.evaluate(own, problem.inputs, problem.scalars, only) : want,
+    );
     const bounds = names.map((name) => {
       const target = targets[name];
       const { errors } = problemOf(operation, entry, part, seed, stored, target);
@@ -71,12 +83,13 @@ export function sightOf(op: string, lengths: Lengths, seed: number, names: reado
     });
     for (const [output, locate] of Object.entries(part.outputs)) {
       const terms = termsOf(op, output, problem.inputs);
-      const into = samples.get(output) ?? { at: [], want: [], errors: [], allowed: {}, products: [] };
+      const into = samples.get(output) ?? { at: [], want: [], errors: [], cutErrors: [], allowed: {}, products: [] };
       samples.set(output, into);
       for (const i of part.keep?.[output] ?? want[output].data.keys()) {
         into.at.push(locate!(i));
         into.want.push(want[output].data[i]);
         into.errors.push(Math.abs(got[output].data[i] - want[output].data[i]));
+        into.cutErrors.push(Math.abs(cut[output].data[i] - want[output].data[i]));
         into.products.push(terms?.(i));
         names.forEach((name, n) => (into.allowed[name] ??= []).push(bounds[n][output].data[i] * INFLATION));
       }
@@ -98,7 +111,7 @@ export function sightOf(op: string, lengths: Lengths, seed: number, names: reado
 }
 
 function sightIn(op: string, output: string, name: TargetName, sample: Sample, longest: number, width: number): Sight {
-  const { want, errors, allowed, products } = sample;
+  const { want, errors, cutErrors, allowed, products } = sample;
   const target = targets[name];
   const bounds = allowed[name];
   const sizes = sizesOfSamples(sample.at, want, width);
@@ -118,7 +131,8 @@ function sightIn(op: string, output: string, name: TargetName, sample: Sample, l
           inOrder: inOrder(longest, target),
           dtype: "float32",
         })?.at;
-  let [elements, proof, either, worst] = [0, 0, 0, 0];
+  const ofFloat32 = Math.max(figureOf(errors, bounds), figureOf(cutErrors, bounds));
+  let [elements, proof, either, measured, worst] = [0, 0, 0, 0, 0];
   for (const n of others) {
     const w = Math.abs(want[n]);
     if (!(w >= dtypes.float32.minNormal && bounds[n] < Infinity)) continue;
@@ -126,10 +140,18 @@ function sightIn(op: string, output: string, name: TargetName, sample: Sample, l
     elements++;
     if (w / 100 > bounds[n]) proof++;
     if (w / 100 > Math.min(bounds[n], limit)) either++;
+    if (w / 100 > Math.min(bounds[n], limit, SPREAD * SPREAD * ofFloat32 * bounds[n])) measured++;
     worst = Math.max(worst, errors[n] / limit);
   }
   const by = limits === undefined ? "" : hasSigns ? "signs" : "others";
-  return { op, output, target: name, elements, proof: proof / elements, either: either / elements, by, worst };
+  const shares = { proof: proof / elements, either: either / elements, measured: measured / elements };
+  return { op, output, target: name, elements, ...shares, by, worst };
+}
+
+/** The root mean square of error ÷ allowance. */
+function figureOf(errors: readonly number[], bounds: readonly number[]): number {
+  const shares = errors.map((error, n) => error / bounds[n]).filter(Number.isFinite);
+  return Math.sqrt(shares.reduce((sum, share) => sum + share * share, 0) / shares.length);
 }
 
 /** The length of the last axis of an output. */
@@ -149,15 +171,20 @@ function widthOf(
 /** The targets of the table in docs/bounds.md. */
 export const SHOWN: readonly TargetName[] = ["ieee", "cuda", "wgsl", "metal", "matrix-units"];
 
-/** Lines of that table. Throws Error where a correct evaluation is improbable. For each output the share that the proof sees, and after an arrow what either verdict sees. */
+/**
+ * Lines of that table. Throws Error where a correct evaluation is improbable. For each output the share that the proof sees, after an arrow what either verdict sees, and after another,
+ * for targets that may truncate, with the measured precision.
+ */
 export function sightLines(op: string, lengths: Lengths): string[] {
   const found = sightOf(op, lengths, 1, SHOWN);
   if (!found.every(({ worst }) => worst <= 1)) throw new Error(`${op}: a correct evaluation is improbable`);
   return [...new Set(found.map(({ output }) => output))].map((output) => {
     const of = found.filter((one) => one.output === output);
     const words = [...new Set(of.map(({ by }) => by).filter((by) => by !== ""))].join(", ");
-    const shares = of.map(({ proof, either, by }) =>
-      by === "" ? percent(proof) : `${percent(proof)} → ${percent(either)}`,
+    const shares = of.map(({ proof, either, measured, by, target }) =>
+      [proof, ...(by === "" ? [] : [either]), ...(by === "" || roundsToNearest(targets[target]) ? [] : [measured])]
+        .map(percent)
+        .join(" → "),
     );
     return `| ${[`${op} ${output}`, ...shares, words].join(" | ")} |`;
   });

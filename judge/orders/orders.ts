@@ -17,6 +17,8 @@ import { isJudges } from "../verdict.ts";
 import { type Revealed, reveal } from "./reveal.ts";
 import type { Layout } from "./layout.ts";
 import { layouts, notRevealed } from "./layouts.ts";
+import { type OneSign, revealOneSign } from "./one-sign.ts";
+import { oneSignLayouts } from "./one-sign-layouts.ts";
 
 /** One sum. */
 export interface SumOfOp extends Revealed {
@@ -51,6 +53,9 @@ export interface Plan {
   readonly onRun?: (share: number) => void;
 }
 
+/** Every sum whose order is revealed. */
+export const allLayouts: readonly (Layout | OneSign)[] = [...layouts, ...oneSignLayouts];
+
 /** More terms take too many runs, and more numbers too much memory. */
 const MOST_TERMS = 1 << 16;
 const MOST_NUMBERS = 2 ** 27;
@@ -60,7 +65,7 @@ const OUT_OF_TIME = "the budget ran out before its order was known";
 /** Reveals the order of each sum of an op, and closes the candidate. Throws what the judge itself throws. */
 export async function ordersOf({ operation }: Chosen, candidate: Candidate, plan: Plan): Promise<Orders> {
   const { dtype, rule, deadline, onRun } = plan;
-  const own = layouts.filter(({ op }) => op === operation.name);
+  const own = allLayouts.filter(({ op }) => op === operation.name);
   const limited = new Limited(candidate, deadline);
   const start = deadline.now();
   const untried: Record<string, string> = {};
@@ -80,17 +85,12 @@ export async function ordersOf({ operation }: Chosen, candidate: Candidate, plan
         untried[layout.sum] = `it shows with ${needs} alone`;
         continue;
       }
-      const revealed = await reveal({
-        layout,
-        operation,
-        candidate: limited,
-        dtype,
-        sizes,
-        onRun: () => {
-          runs++;
-          onRun?.(k / own.length);
-        },
-      });
+      const counting = (): void => {
+        runs++;
+        onRun?.(k / own.length);
+      };
+      const given = { operation, candidate: limited, dtype, sizes, onRun: counting };
+      const revealed = await ("factors" in layout ? reveal({ ...given, layout }) : revealOneSign({ ...given, layout }));
       sums.push({ sum: layout.sum, output: layout.output, sizes, terms, ...revealed });
       if (revealed.findings.length > 0) evidence ??= limited.keep();
     }
@@ -123,13 +123,13 @@ export function rulesOf(chosen: readonly Chosen[], text: string | undefined): Si
   const terms = text === undefined ? [] : parseSizes(text, known);
   return chosen.map(({ operation, spec }) => {
     const rule = new SizeRule(operation, spec, terms);
-    for (const layout of layouts.filter(({ op }) => op === operation.name)) checkNumbers(operation, layout, rule);
+    for (const layout of allLayouts.filter(({ op }) => op === operation.name)) checkNumbers(operation, layout, rule);
     return rule;
   });
 }
 
 /** Throws RangeError where a run would have more numbers than the judge holds. */
-function checkNumbers(operation: Operation, { sum, sizes }: Layout, rule: SizeRule): void {
+function checkNumbers(operation: Operation, { sum, sizes }: Layout | OneSign, rule: SizeRule): void {
   const nearest = rule.nearest(sizes);
   const numbers = numbersOfCase(operation, nearest);
   if (numbers <= MOST_NUMBERS) return;

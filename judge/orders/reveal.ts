@@ -100,7 +100,7 @@ async function alike(asker: Asker): Promise<Outcome | undefined> {
 }
 
 /** The k-th pair of terms that is asked once more. */
-function pairOf(k: number, n: number): [number, number] {
+export function pairOf(k: number, n: number): [number, number] {
   const i = bits(2, 0, k) % n;
   return [i, (i + 1 + (bits(2, 1, k) % (n - 1))) % n];
 }

@@ -100,6 +100,15 @@ export class Subtrees {
     }
   }
 
+  /** How many other leaves the side of j has where i and j meet. */
+  sideOf(i: number, j: number): number {
+    const path = new Set<number>();
+    for (let at = i; at >= 0; at = this.parent[at]) path.add(at);
+    let side = j;
+    while (!path.has(this.parent[side])) side = this.parent[side];
+    return this.leaves[side] - 1;
+  }
+
   /** A number is above all that it is a sum of. */
   sizeOf(i: number, j: number): number {
     let [a, b] = [i, j];

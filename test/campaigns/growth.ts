@@ -1,14 +1,18 @@
-// `npm run campaign:growth -- CHECKOUT [CASES [TARGET [OP…]]]` prints how much wider each op's bounds are than those of another checkout, an earlier one, on the
-// drawn cases: median and largest ratio over all elements with a bound in both, and how many have a bound in one alone.
+// `npm run campaign:growth -- CHECKOUT [CASES [TARGET [OP…]]]` prints how much each op's bounds grew since another checkout, an earlier one, by the forms that are covered since,
+// and how much trees of additions and exponentials of 0 shrank them: median and largest ratio over all elements with a bound in both. In between, what the worst of the zoo's
+// evaluations needs: its error ÷ the earlier bound, the largest of all elements. At last how many elements have a bound in one alone.
 import { resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import * as fc from "fast-check";
 import { buildCase } from "../../judge/campaign.ts";
 import { arbitraryCase, exampleCases } from "../../judge/case.ts";
 import { judgeRows } from "../../judge/ops/index.ts";
-import { allowancesOf, roundProblem } from "../../judge/verdict.ts";
+import { allowancesOf, roundProblem, truth } from "../../judge/verdict.ts";
 import { operations } from "../../reference/ops/index.ts";
 import { targets } from "../../reference/targets.ts";
+import { Float32Arithmetic, orders } from "../../zoo/arithmetic.ts";
+import { evaluationsOf } from "../../zoo/index.ts";
+import { asBefore } from "../tightness.ts";
 
 const [checkout, cases = "100", name = "wgsl", ...only] = process.argv.slice(2);
 if (checkout === undefined) throw new RangeError("CHECKOUT is missing, expected a folder with reference/ in it");
@@ -16,37 +20,73 @@ const at = (path: string): string => pathToFileURL(resolve(checkout, path)).href
 const earlier = (await import(at("reference/ops/index.ts"))) as { operations: typeof operations };
 const their = (await import(at("reference/targets.ts"))) as { targets: typeof targets };
 const key = name as keyof typeof targets;
-process.stdout.write(
-  "| output | elements | median | largest | bound here alone | there alone |\n| --- | --- | --- | --- | --- | --- |\n",
-);
+
+/** Of one output. */
+class Growth {
+  readonly forms: number[] = [];
+  readonly trees: number[] = [];
+  needed = 0;
+  here = 0;
+  there = 0;
+
+  /** A bound now, without what narrows it, and earlier; and the largest error of an evaluation. */
+  add(now: number, wide: number, before: number, error: number): void {
+    if (now < Infinity && before < Infinity) {
+      if (before > 0) this.forms.push(wide / before);
+      if (wide > 0 && wide < Infinity) this.trees.push(now / wide);
+      if (before > 0) this.needed = Math.max(this.needed, error / before);
+    } else if (now < Infinity) this.here++;
+    else if (before < Infinity) this.there++;
+  }
+
+  get cells(): (string | number)[] {
+    const [forms, trees] = [this.forms, this.trees].map((list) => Float64Array.from(list).toSorted());
+    const of = (list: Float64Array): string[] =>
+      [list[list.length >> 1], list.at(-1)].map((x) => x?.toPrecision(3) ?? "");
+    const [least] = [trees[0]?.toPrecision(3) ?? ""];
+    return [forms.length, ...of(forms), this.needed.toPrecision(3), of(trees)[0], least, this.here, this.there];
+  }
+}
+
+const head = [
+  "output",
+  "elements",
+  "forms: median",
+  "largest",
+  "needed",
+  "trees: median",
+  "least",
+  "bound now alone",
+  "earlier alone",
+];
+process.stdout.write(`| ${head.join(" | ")} |\n|${" --- |".repeat(head.length)}\n`);
 for (const [op, row] of judgeRows) {
   const then = earlier.operations.get(op);
   if (then === undefined || (only.length > 0 && !only.includes(op))) continue;
   const operation = operations.get(op)!;
-  const ratios = new Map<string, number[]>();
-  const alone = new Map<string, [here: number, there: number]>();
+  const growths = new Map(Object.keys(operation.outputs).map((output) => [output, new Growth()]));
   const drawn = fc.sample(arbitraryCase(row, false), { numRuns: Number(cases), seed: 1 });
-  for (const c of [...exampleCases(row, 1), ...drawn]) {
+  for (const [k, c] of [...exampleCases(row, 1), ...drawn].entries()) {
     const problem = roundProblem(operation, buildCase(row, c), "float32");
-    const now = allowancesOf(operation, problem, targets[key]);
+    const target = targets[key];
+    const [now, wide] = [target, asBefore(target)].map((one) => allowancesOf(operation, problem, one));
     const before = allowancesOf(then, problem, their.targets[key]);
-    for (const output of Object.keys(operation.outputs)) {
-      const [list, [here, there]] = [ratios.get(output) ?? [], alone.get(output) ?? [0, 0]];
-      const [a, b] = [now[output].data, before[output].data];
-      let [onlyHere, onlyThere] = [here, there];
-      for (let i = 0; i < a.length; i++) {
-        if (a[i] < Infinity && b[i] < Infinity) {
-          if (b[i] > 0) list.push(a[i] / b[i]);
-        } else if (a[i] < Infinity) onlyHere++;
-        else if (b[i] < Infinity) onlyThere++;
+    const want = truth(operation, problem);
+    const got = evaluationsOf(op).flatMap(({ evaluate }, n) =>
+      (["adversarial", "truncating"] as const).map((rounding) => {
+        const functions = (["low", "high"] as const)[(k + n) % 2];
+        const order = orders[(k + n) % orders.length];
+        const habits = { rounding, order, fused: n % 2 === 0, flushes: target.flushes, functions, seed: k } as const;
+        return evaluate(new Float32Arithmetic(target, habits), problem.inputs, problem.scalars);
+      }),
+    );
+    for (const [output, growth] of growths) {
+      for (const [i, w] of want[output].data.entries()) {
+        const error = got.reduce((most, one) => Math.max(most, Math.abs(one[output].data[i] - w)), 0);
+        growth.add(now[output].data[i], wide[output].data[i], before[output].data[i], error);
       }
-      ratios.set(output, list);
-      alone.set(output, [onlyHere, onlyThere]);
     }
   }
-  for (const [output, list] of ratios) {
-    const sorted = Float64Array.from(list).toSorted();
-    const figures = [sorted[sorted.length >> 1], sorted.at(-1)].map((x) => x?.toPrecision(3) ?? "");
-    process.stdout.write(`| ${op} ${output} | ${[list.length, ...figures, ...alone.get(output)!].join(" | ")} |\n`);
-  }
+  for (const [output, growth] of growths)
+    process.stdout.write(`| ${[`${op} ${output}`, ...growth.cells].join(" | ")} |\n`);
 }

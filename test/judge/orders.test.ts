@@ -4,7 +4,7 @@ import { choose } from "../../judge/choose.ts";
 import { Deadline } from "../../judge/deadline.ts";
 import type { Layout } from "../../judge/orders/layout.ts";
 import { layouts, notRevealed } from "../../judge/orders/layouts.ts";
-import { ordersOf, rulesOf } from "../../judge/orders/orders.ts";
+import { allLayouts, ordersOf, rulesOf } from "../../judge/orders/orders.ts";
 import { reveal, type Revealed } from "../../judge/orders/reveal.ts";
 import { declarable, treeInWords, widthOf } from "../../judge/orders/words.ts";
 import type { Candidate } from "../../reference/candidate.ts";
@@ -232,7 +232,7 @@ describe("every sum that is revealed, in each correct evaluation", () => {
 
 test("each sum of each op is revealed, or it is said why not", () => {
   const all = [...operations.values()].flatMap(({ name, sums }) => Object.keys(sums).map((sum) => `${name} ${sum}`));
-  const revealed = layouts.map(({ op, sum }) => `${op} ${sum}`);
+  const revealed = allLayouts.map(({ op, sum }) => `${op} ${sum}`);
   expect([...revealed, ...Object.keys(notRevealed)].toSorted()).toEqual(all.toSorted());
 });
 
