@@ -9,6 +9,7 @@ import type { Terms } from "../judge/terms.ts";
 import { allowancesOf, everyElement, roundProblem, truth } from "../judge/verdict.ts";
 import { dtypes } from "../reference/dtype.ts";
 import type { Outputs, Scalars } from "../reference/operation.ts";
+import { largest } from "../reference/lists.ts";
 import { operations } from "../reference/ops/index.ts";
 import { bits } from "../reference/random.ts";
 import type { Tensor } from "../reference/tensor.ts";
@@ -103,10 +104,7 @@ export function nearOf(op: string, n: number, seed: number, terms: Terms, profil
           const { improbable, worst } = compare(output, got);
           const given = { sums, output, shape, got: data, sizeAt, terms };
           const limits = plausibleOf(given, exact, at, new Scales(want[output], dtypes.float32));
-          const share = Math.max(
-            0,
-            ...at.map((i) => Math.abs(data[i] - exact.want[i]) / (limits?.limit(i) ?? Infinity)),
-          );
+          const share = largest(at.map((i) => Math.abs(data[i] - exact.want[i]) / (limits?.limit(i) ?? Infinity)));
           const kernel = manner === "the first of two" ? first : `${first}; ${manner} ${second}`;
           found.push({
             kernel,
