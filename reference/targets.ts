@@ -197,8 +197,9 @@ const ieee: Target = {
  * CUDA without options (-ftz=false -prec-div=true -prec-sqrt=true): CUDA C++ Programming Guide 13.0, section 17.1, Table 17,
  * whose maximum is "the difference in ulps between the result returned by the CUDA library function and a correctly
  * rounded single-precision result": half a unit is added to each. The guide calls them bounds "generated from extensive
- * but not exhaustive tests, so they are not guaranteed". "expf(±0) returns 1", "exp2f(±0) returns 1": CUDA Math API, Single Precision
- * Mathematical Functions.
+ * but not exhaustive tests, so they are not guaranteed". LLVM libc's GPU conformance tests ran expf, exp2f, logf, log2f, sinf and cosf on every float32
+ * number against correctly rounded results (an RTX 4000 Ada): 2, 2, 1, 1, 1, 2, none beyond the table. That expf(0) and exp2f(0) are 1 has no source that
+ * was read: the Math API says it of exp for double precision, and libdevice's page refers to the table. A device that breaks it is named in a FAIL.
  */
 const cuda: Target = {
   name: "cuda",
@@ -339,10 +340,41 @@ const opencl: Target = {
 const LOG2E_STEPS = (Math.abs(Math.fround(Math.LOG2E) / Math.LOG2E - 1) / powerOfTwo(-24) + 1) * (1 + powerOfTwo(-16));
 
 /**
+ * HIP on AMD's devices, without -ffast-math. ROCm's page "HIP math API" has "maximum error bounds" in units of the C++ function's result, measured on
+ * parts of the range: expf 1, exp2f 1, logf 2, log2f 1, sqrtf 1. LLVM libc's documentation (headers/math, "GPU Conformance") has the largest distance from
+ * the correctly rounded result over every float32 number, HIP Math on a Radeon RX 6950 XT: the same for expf, exp2f, logf and log2f, 2 for sinf and
+ * cosf. Half a unit is added to each. rsqrtf (1 on [0.01, 100]) and powf (1 on a random sample) have no figure for all arguments: they have OpenCL's, 2 and
+ * 16, whose full profile AMD's OpenCL runs from the same device library, OCML. Quotients are correctly rounded (clang,
+ * -fhip-fp32-correctly-rounded-divide-sqrt, on by default). No document was found that says expf(0) = 1.
+ */
+const hip: Target = {
+  name: "hip",
+  source:
+    "ROCm, HIP math API; LLVM libc, GPU Conformance (every float32 number, one device); OpenCL C 3.0, section 7.4, for rsqrt and pow",
+  u: powerOfTwo(-24),
+  flushes: false,
+  promisesNonFinite: true,
+  functions: {
+    ...unstated,
+    divide: everywhere({ ulp: 0 + 0.5 }, MIN_SUBNORMAL),
+    sqrt: everywhere({ ulp: 1 + 0.5 }, 0),
+    inverseSqrt: everywhere({ ulp: 2 }, MIN_SUBNORMAL),
+    exp: everywhere({ ulp: 1 + 0.5 }),
+    exp2: everywhere({ ulp: 1 + 0.5 }),
+    log: everywhere({ ulp: 2 + 0.5 }, MIN_SUBNORMAL),
+    log2: everywhere({ ulp: 1 + 0.5 }, MIN_SUBNORMAL),
+    pow: everywhere({ ulp: 16 }, MIN_SUBNORMAL),
+    sin: everywhere({ ulp: 2 + 0.5 }),
+    cos: everywhere({ ulp: 2 + 0.5 }),
+  },
+};
+
+/**
  * Triton on NVIDIA's devices, as its compiler lowers float32 (triton-lang/triton, ElementwiseOpToLLVM.cpp; PTX ISA 9, section 9.7.3): "/" is div.full,
  * whose "maximum ulp error is 2 across the full range"; tl.exp2 is ex2.approx, "2 ulp from correctly rounded result", with +1.0 for ±0; tl.exp
  * is ex2.approx of x · log2 e, both rounded, which a unit of at least u times the result turns into 1.22 · |x| units; tl.sqrt is sqrt.approx, "maximum relative
- * error … 2⁻²³"; tl.rsqrt rsqrt.approx, 2⁻²²·⁹. It sets nvvm-reflect-ftz, so that functions flush. tl.log may be lg2.approx (2⁻²² of 1 from 0.5
+ * error … 2⁻²³"; tl.rsqrt rsqrt.approx, "over the entire positive finite floating-point range … 2⁻²²·⁹". (FDivOpConversion and ExpOpConversionApprox in its source
+ * say so of "/" and exp; for tl.rsqrt and tl.log no line was found that chooses between PTX and libdevice, so these have the wider of both.) It sets nvvm-reflect-ftz, so that functions flush. tl.log may be lg2.approx (2⁻²² of 1 from 0.5
  * to 2, of the result elsewhere) times ln 2, whose rounding and the product's make that 1.04 and 1.5 times as much, or libdevice's logf, which is
  * nearer; sin, cos and pow are libdevice's (CUDA C++ Programming Guide 13.0, Table 17). div_rn and sqrt_rn are nearer than "/" and sqrt.
  *
@@ -411,6 +443,7 @@ export const targets = {
   metal,
   "matrix-units": matrixUnits,
   opencl,
+  hip,
   triton,
   vulkan,
 } as const satisfies Record<string, Target>;
