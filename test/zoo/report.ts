@@ -55,7 +55,7 @@ export function letters({ rules }: Trial): string {
 export function faultTable(faults: readonly Trial[]): string {
   const table = new Table({
     head: ["fault", "found by", "case", "1 %", "rules"],
-    colWidths: [33, 22, 6, 6, 9],
+    colWidths: [31, 22, 6, 6, 9],
     wordWrap: true,
     wrapOnWordBoundary: true,
     style: compact,
@@ -106,7 +106,7 @@ export function worthTable(results: Pick<Results, "faults" | "rules">): string {
 /** Correct evaluations in all orders, roundings and variants, held to the bounds. */
 export function boundTable(bounds: readonly Sound[]): string {
   const table = new Table({
-    head: ["op", "elements", "unjudged", "honest", "adverse", "alarms", "s"],
+    head: ["op", "elements", "unjudged", "honest", "worst", "alarms", "s"],
     style: compact,
     colAligns: ["left", "right", "right", "right", "right", "right", "right"],
   });
@@ -115,7 +115,10 @@ export function boundTable(bounds: readonly Sound[]): string {
   return table.toString();
 }
 
-export const KEY = `found by: the parts of a default check that find it, the first one first; "only precision": it passes, but its
-precision is named. case: the first that fails. 1 %: of the elements up to there, in how many an error of 1 % would
-have been seen. rules that reject it on the same cases: L llama.cpp, P PyTorch, G Liger-Kernel, X xFormers, O ONNX,
-K KernelBench, W WebNN; · lets it through; nothing where the rule is for other ops or dtypes.`;
+export const KEY = `found by: the part of a default check that finds it, or all (--all), the first
+one first; "only": it passes, but its precision is named, or a note says what it
+does. case: the first that fails. 1 %: of the elements up to there, the share in
+percent at which an error of 1 % would have been seen. rules that reject it on
+the same cases: L llama.cpp, P PyTorch, G Liger-Kernel, X xFormers, O ONNX,
+K KernelBench, W WebNN; · lets it through; nothing where the rule is for other
+ops or dtypes.`;

@@ -10,7 +10,7 @@ import { rightKernels } from "../../zoo/faults/index.ts";
 import { targets } from "../../reference/targets.ts";
 import { ieeeTerms } from "../terms.ts";
 import { recorded } from "./record.ts";
-import { partTable, worths, worthTable } from "./report.ts";
+import { faultTable, KEY, partTable, worths, worthTable } from "./report.ts";
 import { candidateOf, subjects } from "./subject.ts";
 import { tryFault } from "./trial.ts";
 
@@ -52,6 +52,12 @@ test.each(sample.map((one) => [one.id, one] as const))(
     expect({ part: found.parts[0], cases: found.cases }).toEqual({ part: parts[0], cases });
   },
 );
+
+test("the table of faults is legible in 80 columns", () => {
+  const lines = `${faultTable(record.faults)}\n${KEY}`.split("\n");
+  expect(lines.filter((line) => line.length > 80)).toEqual([]);
+  expect(lines.length).toBeGreaterThan(record.faults.length);
+});
 
 test("the READMEs show the record", () => {
   expect(text("README.md")).toContain(worthTable(record));
