@@ -31,13 +31,13 @@ export async function host(program: KernelProgram, { op, adapter, dtype, timeout
     run: (inputs, scalars) => run(inputs as never, scalars as never),
     races: async (inputs, scalars) => {
       const { lookForRaces } = await import("../kernels-gpu/races/index.ts");
-      const { outputs: _, ...report } = lookForRaces(
+      const { races, unordered, workgroups, stopped } = lookForRaces(
         program,
         inputs as never,
         numbersOf(operation, program, scalars as never),
         { steps: RACE_STEPS },
       );
-      return report;
+      return { races, unordered, workgroups, ...(stopped === undefined ? {} : { stopped }) };
     },
     isSpent: () => isSpent,
   };

@@ -13,6 +13,10 @@ type Outputs = Readonly<Record<string, Tensor<Float32Array | Int32Array>>>;
 
 /** What interpreting a program's dispatches has shown. */
 export interface Looked extends RaceReport {
+  /** Steps of loops and calls that were taken. */
+  readonly steps: number;
+  /** Writes outside of bindings and variables, in words. */
+  readonly beyond: readonly string[];
   /** Absent where it stopped. */
   readonly outputs?: Outputs;
 }
@@ -39,8 +43,8 @@ function interpret(
 ): Looked & { readonly usesAtomics: boolean } {
   const interpreter = new Interpreter(options);
   const report = () => {
-    const { usesAtomics, found } = interpreter;
-    return { usesAtomics, unordered: [], ...found };
+    const { usesAtomics, found, steps, beyond } = interpreter;
+    return { usesAtomics, steps, beyond, unordered: [], ...found };
   };
   try {
     const uploads = Object.fromEntries(

@@ -12,7 +12,7 @@ export type Pointer =
 /** The address spaces in which invocations can meet. */
 export type Space = "workgroup" | "storage" | "uniform";
 
-/** A variable in memory. Accesses outside of it do nothing here: the guards of a checked run report them. */
+/** A variable in memory. */
 export class Memory {
   readonly name: string;
   readonly space: Space;
@@ -51,6 +51,8 @@ export class Machine {
   /** What each interval of a memory began with, since the dispatch did. */
   readonly intervals: Readonly<Record<Space, string[]>> = { workgroup: [], storage: [], uniform: [] };
 
+  /** Writes outside of variables, in words: they change nothing. */
+  readonly beyond = new Set<string>();
   /** Whether an atomic function was called: only then may the order of invocations matter where nothing races. */
   usesAtomics = false;
   readonly #isReversed: boolean;

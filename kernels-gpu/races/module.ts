@@ -32,10 +32,10 @@ export class WgslText {
   readonly context: TypeContext;
   readonly #starts: readonly number[];
 
-  /** Throws NotInterpreted for a text that does not parse, or an override without a value. */
-  constructor(text: string, constants: Readonly<Record<string, number>>) {
+  /** Without `constants`, overrides stay. Throws NotInterpreted for a text that does not parse, or an override without a value. */
+  constructor(text: string, constants?: Readonly<Record<string, number>>) {
     const first = parsed(text);
-    const source = withConstants(text, first, constants);
+    const source = constants === undefined ? text : withConstants(text, first, constants);
     const { ast, bindings } = source === text ? first : parsed(source);
     this.module = ast.moduleElem;
     this.context = { bindings, conditions: {} };

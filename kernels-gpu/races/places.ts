@@ -34,7 +34,7 @@ export function loaderOf(machine: Machine, type: Type): Loader | undefined {
       const notes = type.kind === "scalar";
       return (memory, word, line) => {
         const exists = notes ? machine.touch(memory, word, line, false) : word >= 0 && word < memory.words.length;
-        if (!exists) return scalar === "bool" ? false : 0;
+        if (!exists) return beyond(memory, scalar);
         if (scalar === "f32") return memory.floats[word]!;
         if (scalar === "bool") return memory.words[word] !== 0;
         return scalar === "i32" ? memory.ints[word]! : memory.words[word]!;
@@ -57,7 +57,10 @@ export function storerOf(machine: Machine, type: Type): Storer | undefined {
       const notes = type.kind === "scalar";
       return (memory, word, line, value) => {
         const exists = notes ? machine.touch(memory, word, line, true) : word >= 0 && word < memory.words.length;
-        if (!exists) return;
+        if (!exists) {
+          machine.beyond.add(`line ${line} writes beyond the end of ${memory.name}`);
+          return;
+        }
         if (scalar === "f32") memory.floats[word] = value as number;
         else memory.words[word] = Number(value);
       };
@@ -72,6 +75,15 @@ export function storerOf(machine: Machine, type: Type): Storer | undefined {
     }
   }
 }
+
+/** What is read outside of a variable: in a binding, the guard that follows it. */
+function beyond({ space }: Memory, scalar: string): Value {
+  if (scalar === "bool") return false;
+  if (space !== "storage") return 0;
+  return scalar === "f32" ? NaN : GUARD;
+}
+
+const GUARD = 0x7fc0_0000;
 
 /** The parts of a composite type and where each begins; undefined where their number is not known. */
 function partsOf(type: Type): readonly { readonly type: Type; readonly at: number }[] | undefined {

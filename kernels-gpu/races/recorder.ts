@@ -1,5 +1,6 @@
 // Stands in for the recorder of a device: a program's dispatches are interpreted as they are recorded.
 import type { Floats, Ints, Tensor } from "../../reference/tensor.ts";
+import { append } from "../../reference/lists.ts";
 import { sizeOf } from "../../reference/tensor.ts";
 import { planDispatch } from "../device/dispatch.ts";
 import type { KernelDeclaration } from "../device/declaration.ts";
@@ -15,6 +16,8 @@ import { type Found, runDispatch } from "./workgroups.ts";
 export interface InterpreterOptions extends SubstituteOptions {
   /** Steps of loops and calls that all dispatches together may take. */
   readonly steps: number;
+  /** A dispatch along one axis is spread over two, as one of more than 65,535 workgroups is; fresh memory holds zeros in place of NaN. */
+  readonly isSplit?: boolean;
   /** Workgroups and invocations take turns from the last to the first. */
   readonly isReversed?: boolean;
 }
@@ -25,6 +28,12 @@ const NAN = 0x7fc00000;
 export class Interpreter {
   readonly found: Found = { races: [], workgroups: 0 };
   usesAtomics = false;
+  /** Writes outside of bindings and variables, in words. */
+  readonly beyond: string[] = [];
+  /** Steps taken so far. */
+  get steps(): number {
+    return this.#options.steps - this.#steps;
+  }
   readonly #substitutes: Substitutes;
   readonly #words = new Map<Memory, Uint32Array>();
   readonly #options: InterpreterOptions;
@@ -92,14 +101,17 @@ export class Interpreter {
     const uniform = /var<uniform>\s*(\w+)/.exec(plan.source.text)?.[1];
     if (dims !== undefined && uniform !== undefined) bound.set(uniform, new Uint32Array(dims));
     const [x = 1, y = 1, z = 1] = plan.groups;
+    const isSplit = this.#options.isSplit === true && plan.groups.length === 2 && y === 1 && x > 1;
+    const groups = isSplit ? ([Math.ceil(x / 2), 2, 1] as const) : ([x, y, z] as const);
     const machine = new Machine(this.#steps, this.#options.isReversed);
     const program = new Program(machine, { text: plan.source.text, entry: kernel.entry, constants }, bound);
     const before = this.found.races.length;
     try {
-      runDispatch(machine, program, [x, y, z], this.found);
+      runDispatch(machine, program, groups, this.found);
     } finally {
       this.#steps = machine.steps;
       this.usesAtomics ||= machine.usesAtomics;
+      append(this.beyond, [...machine.beyond]);
       const { races } = this.found;
       for (let i = before; i < races.length; i++) races[i] = `${kernel.file}: ${races[i]}`;
     }
@@ -107,7 +119,8 @@ export class Interpreter {
   }
 
   #allocate(shape: readonly number[], type: DeviceTensor["type"], label: string): DeviceTensor {
-    const words = new Uint32Array(wordsFor(sizeOf(shape), type)).fill(NAN);
+    // Nothing says what fresh memory holds.
+    const words = new Uint32Array(wordsFor(sizeOf(shape), type)).fill(this.#options.isSplit === true ? 0 : NAN);
     const memory: Memory = { bytes: words.byteLength };
     this.#words.set(memory, words);
     return { memory, shape, type, label };
