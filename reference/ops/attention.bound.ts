@@ -12,7 +12,7 @@ import { AttentionWeights } from "./attention.weights.bound.ts";
 import { formats } from "../dtype.ts";
 import { defineOp } from "../define-op.ts";
 import { none } from "../none.ts";
-import { uncoveredRows } from "./softmax.row.bound.ts";
+import { uncoveredFactor } from "./softmax.row.bound.ts";
 import * as attention from "./attention.ts";
 
 /** Covered wherever scores and their softmax are computed: in the forward, and again in the backward. */
@@ -37,7 +37,7 @@ const weightsCovered = {
 } as const;
 
 const uncovered = {
-  ...uncoveredRows,
+  ...uncoveredFactor,
   "a running maximum that lags, raised beyond a threshold alone (FlashAttention 4)":
     "terms exceed 1, and lse = m + log l cancels where lse is near 0: on scores chosen for it up to twice the bound, on drawn ones a quarter",
   "parts in base 2 that are merged by their lse in base e":

@@ -29,7 +29,8 @@ export const forward = defineOp({
     "running-maximum": "a running maximum, the sum rescaled when it rises",
     "running-in-blocks":
       "a running maximum, the sum rescaled at every block of 16 numbers or more, whether it rises or not",
-    "running-in-lanes": "a running maximum in each of several lanes, up to 1,024, which are merged in a tree",
+    "running-in-lanes":
+      "a running maximum in each of several lanes, up to 1,024, which are merged in a tree, at most ten merges deep where e⁰ is not promised to be 1",
     "base-e": "e^x",
     "base-2": "2^(x · log2 e)",
     "base-2-fused":

@@ -10,7 +10,7 @@
 // A sum is rescaled when the maximum rises, or at the end of every block and where lanes are merged, whether it rises or not.
 // e⁰ is 1, but a target's table lets it err like any other exponential. So besides the rises of the maximum each term passes
 // through up to log2 1,024 merges of a tree of lanes and V / 16 blocks. Not covered: a sum that is rescaled after every single
-// logit on a device whose e⁰ is not 1. It would make every bound two to five times as wide. Nor is one that is rescaled by
+// logit, or many lanes that are merged one after another, on a device whose e⁰ is not 1. It would make every bound two to five times as wide. Nor is one that is rescaled by
 // 2^fma(m, log2 e, −m' · log2 e): it errs by u · |m'| at every block, even where m' = m, so that 250 blocks of logits near 1,000 lose up to 1 % of
 // the oldest terms. As a difference of maxima, or of two products that are both rounded, the same factor loses nothing or cancels.
 //
@@ -47,10 +47,17 @@ function within(value: number, spread: number): Approx {
   return { value: (high + low) / 2, error: (high - low) / 2 };
 }
 
-/** Ways of rescaling that no row's bound covers. */
-export const uncoveredRows = {
+/** A way of rescaling that no bound covers, attention's neither. */
+export const uncoveredFactor = {
   "a factor 2^fma(m, log2 e, −m' · log2 e) that rescales":
     "it errs by u · |m'| at every block, even where m' = m: 250 blocks of logits near 1,000 lose up to 1 % of the oldest terms",
+};
+
+/** Ways of rescaling that no row's bound covers. */
+export const uncoveredRows = {
+  ...uncoveredFactor,
+  "a sum rescaled after every single logit, or more than ten lanes and one for each 16 logits merged one after another, where e⁰ is not promised to be 1":
+    "each factor may err though the maximum stays: 1,024 lanes of 1,100 equal logits, merged in turn, up to 3.5 times the bound, which would be two to five times as wide for all",
 };
 
 /** The softmax of one row after another: what it holds belongs to the row read last. */

@@ -65,12 +65,12 @@ function running(t: Tape, x: readonly Id[], base: Base, size: number, always: bo
   return { m, sum: sum ?? t.constant(0) };
 }
 
-function merge(t: Tape, a: Partial, b: Partial, base: Base): Partial {
+export function merge(t: Tape, a: Partial, b: Partial, base: Base): Partial {
   const m = t.max(a.m, b.m);
   return { m, sum: t.add(t.mul(a.sum, base.rescale(t, a.m, m)), t.mul(b.sum, base.rescale(t, b.m, m))) };
 }
 
-function tree(t: Tape, parts: readonly Partial[], base: Base): Partial {
+export function tree(t: Tape, parts: readonly Partial[], base: Base): Partial {
   if (parts.length === 1) return parts[0];
   const half = Math.ceil(parts.length / 2);
   return merge(t, tree(t, parts.slice(0, half), base), tree(t, parts.slice(half), base), base);
@@ -84,7 +84,7 @@ function inLanes(t: Tape, x: readonly Id[], base: Base, lanes: number): Partial 
       x.filter((__, i) => i % lanes === lane),
       base,
       1,
-      true,
+      false,
     ),
   );
   return tree(t, parts, base);
