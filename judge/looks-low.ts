@@ -30,8 +30,12 @@ const EVALUATIONS = 3;
 export const HOLDS = 1 / 128;
 
 /** The small problems around elements of an output; undefined where an op has none. */
-export function aroundOf({ around, sampling }: Pick<JudgeRow, "around" | "sampling">): Around | undefined {
-  return sampling?.around ?? around;
+export function aroundOf({
+  around,
+  sampling,
+  large,
+}: Pick<JudgeRow, "around" | "sampling" | "large">): Around | undefined {
+  return sampling?.around ?? around ?? large?.blocks;
 }
 
 /** Some rows and columns of a tensor: flat indices, ascending. */

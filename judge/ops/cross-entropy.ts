@@ -79,8 +79,18 @@ const ignoredRows = <Output extends string>(outputs: readonly Output[]): Padding
   fill: { targets: ({ ignoreIndex }) => Number(ignoreIndex) },
 });
 
+/** Each lse depends on its own row; the loss is one number of all. */
+function* aroundStatistics({ inputs: { logits } }: Problem, output: string, list: readonly number[]): Generator<Part> {
+  if (output !== "lse") return;
+  for (const row of list) {
+    const inputs = { logits: rowsOf([row], logits.shape[1]), targets: { shape: [1], at: () => row } };
+    yield { inputs, outputs: { lse: () => row } };
+  }
+}
+
 export const forward = judgeRow("cross-entropy.forward", {
   ...shared,
+  large: { ...shared.large, blocks: aroundStatistics },
   build(sizes, profile, seed) {
     const ignoreIndex = size(sizes, "ignoreIndex", -Infinity);
     const logits = asLogits(fill(profile, seed, "logits", [size(sizes, "R"), size(sizes, "V")]), profile);

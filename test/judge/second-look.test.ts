@@ -9,7 +9,7 @@ import { judgeProblem } from "../../judge/verdict.ts";
 import type { Candidate } from "../../reference/candidate.ts";
 import { formats, round } from "../../reference/dtype.ts";
 import { operations } from "../../reference/ops/index.ts";
-import { targets } from "../../reference/targets.ts";
+import { type Target, targets } from "../../reference/targets.ts";
 import type { Tensor } from "../../reference/tensor.ts";
 import { evaluationsOf } from "../../zoo/index.ts";
 import { candidate } from "./candidates.ts";
@@ -26,16 +26,16 @@ function changed(op: string, to: (outputs: Record<string, Tensor>, inputs: Recor
   });
 }
 
-async function lowOutputs(c: Case, tried: Candidate): Promise<string[]> {
+async function lowOutputs(c: Case, tried: Candidate, target: Target = targets.wgsl): Promise<string[]> {
   const [operation, spec] = [operations.get(c.op)!, judgeRows.get(c.op)!];
   const problem = spec.build(c.sizes, "unit", c.seed);
-  const { comparisons } = await judgeProblem(operation, tried, problem, terms, comparing(spec, c, true));
+  const { comparisons } = await judgeProblem(operation, tried, problem, { ...terms, target }, comparing(spec, c, true));
   return comparisons.filter(({ looksLow }) => looksLow).map(({ output }) => output);
 }
 
-async function classThere(c: Case, output: string, tried: Candidate): Promise<string> {
+async function classThere(c: Case, output: string, tried: Candidate, target: Target = targets.wgsl): Promise<string> {
   const [operation, spec] = [operations.get(c.op)!, judgeRows.get(c.op)!];
-  const setup = { ...terms, operation, spec, evaluations: evaluationsOf(c.op), seed: 1 };
+  const setup = { ...terms, target, operation, spec, evaluations: evaluationsOf(c.op), seed: 1 };
   const look = secondLook(setup, { case: c, output })!;
   const [{ named }] = await measureProbe(tried, look.probe, look.setup, []);
   return named.class;
@@ -81,3 +81,19 @@ test.each(["dq", "dk", "dv"])(
     expect(await classThere(c, name, low)).toBe("bfloat16 outputs");
   },
 );
+
+test("cross-entropy.forward: logits read as bfloat16, whose roundings a long sum averages out", async () => {
+  const op = "cross-entropy.forward";
+  const c: Case = { op, sizes: { R: 3, V: 2050, ignored: "none", ignoreIndex: -100 }, profile: "unit", seed: 5 };
+  const operation = operations.get(op)!;
+  const reading = (to: (x: number) => number): Candidate =>
+    candidate(({ logits, ...others }, scalars) => {
+      const read = { data: Float32Array.from(logits.data, to), shape: logits.shape };
+      return operation.evaluate({ ...others, logits: read }, scalars, Float32Array) as Record<string, Tensor>;
+    });
+  const [plain, low] = [reading((x) => x), reading((x) => round(x, formats.bfloat16))];
+  // (WGSL's exponential may err by as much where it rescales a running sum at each class.)
+  expect(await lowOutputs(c, plain, targets.ieee)).toEqual([]);
+  expect(await lowOutputs(c, low, targets.ieee)).toEqual(["lse"]);
+  expect(await classThere(c, "lse", low, targets.ieee)).toBe("bfloat16 inputs");
+});
