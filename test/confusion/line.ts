@@ -13,6 +13,8 @@ export interface Line {
   readonly dtype?: DTypeName;
   /** The right words; the first is the line's name in the matrix. */
   readonly truth: readonly [Word, ...Word[]];
+  /** Right as well where the target lets the error of an exponential grow with its argument, as WGSL does. */
+  readonly whereExpIsLoose?: Word;
   /** How the candidate computes, in words. */
   readonly how: string;
   /** The outputs that are counted; all unless given. */

@@ -42,11 +42,12 @@ export async function entriesFor(line: Line, trial: Trial): Promise<Entry[]> {
   const setup: Setup = { operation, spec, evaluations: evaluationsOf(op), target, dtype, seed, scenes };
   const probes = precisionProbes(spec, n, dtype).filter(({ sizes }) => isTried(sizes));
   const counted = probes.filter((probe) => outputs === undefined || probe.outputs.some((one) => outputs.includes(one)));
+  const words = wordsOf(line, target);
   const { precision } = await measurePrecision(line.candidate, counted, setup);
   return precision
     .filter(({ output }) => outputs === undefined || outputs.includes(output))
     .flatMap(({ output, regimes }) =>
-      regimes.map((regime) => entry(line, regime, `${op} ${inWords(regime.sizes)}, ${output}, seed ${seed}: ${how}`)),
+      regimes.map((regime) => entry(words, regime, `${op} ${inWords(regime.sizes)}, ${output}, seed ${seed}: ${how}`)),
     );
 }
 
@@ -56,7 +57,12 @@ function inWords(sizes: Sizes): string {
     .join(" ");
 }
 
-function entry({ truth }: Line, { class: named, between }: Regime, where: string): Entry {
+function wordsOf({ truth, whereExpIsLoose }: Line, { functions }: Target): Line["truth"] {
+  const isLoose = functions.exp.some(({ ulpPerArgument = 0 }) => ulpPerArgument > 0);
+  return whereExpIsLoose === undefined || !isLoose ? truth : [...truth, whereExpIsLoose];
+}
+
+function entry(truth: Line["truth"], { class: named, between }: Regime, where: string): Entry {
   const among = between.some((name) => truth.includes(name));
   const mark = truth.includes(named) ? "right" : named !== "undecidable" ? "wrong" : among ? "among" : "unlisted";
   return { truth: truth[0], named, between, mark, where };
