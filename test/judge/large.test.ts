@@ -78,6 +78,7 @@ const small: Readonly<Record<string, Case["sizes"]>> = {
   "linear.backward": { R: 9, O: 7, C: 20 },
   "attention.forward": { B: 2, NKV: 2, groups: 2, T: 9, S: 11, HS: 5 },
   "attention.backward": { B: 2, NKV: 2, groups: 2, T: 9, S: 8, HS: 5 },
+  "cross-entropy.forward": { R: 9, V: 20, ignored: "some", ignoreIndex: -100 },
   "cross-entropy.backward": { R: 9, V: 20, ignored: "some", ignoreIndex: -100 },
   "embedding.forward": { R: 9, V: 7, C: 20 },
   "embedding.backward": { R: 9, V: 7, C: 20 },
