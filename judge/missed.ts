@@ -46,8 +46,8 @@ export interface Misses {
 /** What is beyond its limit is improbable. */
 export interface Plausible {
   readonly limit: (i: number) => number;
-  /** It is measured on the other elements, most of which must be right. */
-  readonly byOthers: boolean;
+  /** The same without what is measured on the other elements, most of which must be right. */
+  readonly bySigns: (i: number) => number;
 }
 
 /** Of one output. An output of one axis has no rows. */
@@ -185,7 +185,8 @@ const UNKNOWN = (): number => Infinity;
 
 /** The limits for elements of a place. A fault in more than so many of all elements may move what is measured on the others. */
 export function plausibleIn(plausible: Plausible | undefined, length: number, all: number): (i: number) => number {
-  return plausible === undefined || (plausible.byOthers && MOST_WRONG * length > all) ? UNKNOWN : plausible.limit;
+  if (plausible === undefined) return UNKNOWN;
+  return MOST_WRONG * length > all ? plausible.bySigns : plausible.limit;
 }
 
 const MOST_WRONG = 20;

@@ -6,7 +6,8 @@
 import { type Lengths } from "../judge/at-scale.ts";
 import { inOrder, outlierLimits } from "../judge/improbable/outliers.ts";
 import { sizesOfSamples } from "../judge/improbable/samples.ts";
-import { limitOfSum, roundsToNearest, termsOf } from "../judge/improbable/sums.ts";
+import { hasSigns, signedLimits } from "../judge/improbable/signs.ts";
+import { roundsToNearest } from "../judge/improbable/sums.ts";
 import { isDrawn, longestSum } from "../judge/improbable/suspicion.ts";
 import { SPREAD } from "../judge/classify.ts";
 import { judgeRows } from "../judge/ops/index.ts";
@@ -45,7 +46,8 @@ interface Sample {
   /** Of an evaluation whose roundings cut off. */
   readonly cutErrors: number[];
   readonly allowed: Record<string, number[]>;
-  readonly products: (readonly number[] | undefined)[];
+  /** By the signs, where the target rounds to nearest and the output has them. */
+  readonly signed: Record<string, number[]>;
 }
 
 /** One op's fixture, judged for each target as sequential float32 rounded to nearest computes it. */
@@ -82,15 +84,16 @@ export function sightOf(op: string, lengths: Lengths, seed: number, names: reado
       return part.bound?.(problem, target, declared) ?? allowancesOf(operation, problem, target, errors);
     });
     for (const [output, locate] of Object.entries(part.outputs)) {
-      const terms = termsOf(op, output, problem.inputs);
-      const into = samples.get(output) ?? { at: [], want: [], errors: [], cutErrors: [], allowed: {}, products: [] };
+      const near = names.filter((name) => hasSigns(op, output) && roundsToNearest(targets[name]));
+      const limits = near.map((name) => [name, signedLimits(op, output, problem.inputs, targets[name])] as const);
+      const into = samples.get(output) ?? { at: [], want: [], errors: [], cutErrors: [], allowed: {}, signed: {} };
       samples.set(output, into);
       for (const i of part.keep?.[output] ?? want[output].data.keys()) {
         into.at.push(locate!(i));
         into.want.push(want[output].data[i]);
         into.errors.push(Math.abs(got[output].data[i] - want[output].data[i]));
         into.cutErrors.push(Math.abs(cut[output].data[i] - want[output].data[i]));
-        into.products.push(terms?.(i));
+        for (const [name, limit] of limits) (into.signed[name] ??= []).push(limit(i));
         names.forEach((name, n) => (into.allowed[name] ??= []).push(bounds[n][output].data[i] * INFLATION));
       }
     }
@@ -111,17 +114,17 @@ export function sightOf(op: string, lengths: Lengths, seed: number, names: reado
 }
 
 function sightIn(op: string, output: string, name: TargetName, sample: Sample, longest: number, width: number): Sight {
-  const { want, errors, cutErrors, allowed, products } = sample;
+  const { want, errors, cutErrors, allowed, signed } = sample;
   const target = targets[name];
   const bounds = allowed[name];
   const sizes = sizesOfSamples(sample.at, want, width);
   const isAsked = isDrawn(op, output, { profile: "scale" }, { target, dtype: "float32" });
-  const hasSigns = isAsked && roundsToNearest(target) && products[0] !== undefined;
+  const bySigns = isAsked ? signed[name] : undefined;
   const others = [...want.keys()];
   const limits = !isAsked
     ? undefined
-    : hasSigns
-      ? (n: number) => limitOfSum(products[n]!)
+    : bySigns
+      ? (n: number) => bySigns[n]
       : outlierLimits({
           want,
           errors,
@@ -143,7 +146,7 @@ function sightIn(op: string, output: string, name: TargetName, sample: Sample, l
     if (w / 100 > Math.min(bounds[n], limit, SPREAD * SPREAD * ofFloat32 * bounds[n])) measured++;
     worst = Math.max(worst, errors[n] / limit);
   }
-  const by = limits === undefined ? "" : hasSigns ? "signs" : "others";
+  const by = limits === undefined ? "" : bySigns ? "signs" : "others";
   const shares = { proof: proof / elements, either: either / elements, measured: measured / elements };
   return { op, output, target: name, elements, ...shares, by, worst };
 }

@@ -30,10 +30,15 @@ export function roundsToNearest({ u: own, fusedSums = false }: Target): boolean 
   return own <= u && !fusedSums;
 }
 
+/** Whether the errors of what is added after n roundings are a small part. */
+export function isShort(n: number): boolean {
+  return n * u <= MOST;
+}
+
 /** The limit for a sum of these products; Infinity where nothing is said. */
 export function limitOfSum(terms: readonly number[]): number {
   const n = terms.length;
-  if (!(n * u <= MOST)) return Infinity;
+  if (!isShort(n)) return Infinity;
   let [size, squares] = [0, 0];
   for (const t of terms) {
     size += Math.abs(t);

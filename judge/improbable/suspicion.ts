@@ -5,6 +5,7 @@
 // numbers and recorded ones are left to the proof: on these, correct kernels err in ways that no model of independent errors describes.
 import { dtypes, ulp } from "../../reference/dtype.ts";
 import { axesOf, type Operation } from "../../reference/operation.ts";
+import type { Target } from "../../reference/targets.ts";
 import type { Tensor } from "../../reference/tensor.ts";
 import type { Problem } from "../case.ts";
 import { boundIn, indexOf } from "../compare.ts";
@@ -14,7 +15,8 @@ import type { Plausible } from "../missed.ts";
 import { estimateOf, Scales } from "../suspects.ts";
 import type { Terms } from "../terms.ts";
 import { inOrder, type Limits, outlierLimits } from "./outliers.ts";
-import { limitOfSum, roundsToNearest, termsOf } from "./sums.ts";
+import { hasSigns, isAverage, type LimitAt, signedLimits } from "./signs.ts";
+import { roundsToNearest } from "./sums.ts";
 import { MOST_TESTS, RUN, TAU } from "./tail.ts";
 
 /** An element that errs by more than a correct kernel plausibly does. */
@@ -41,8 +43,10 @@ export interface Improbable {
 export interface Sums {
   /** Not fewer than the terms of any. */
   readonly longest: number;
-  /** The products whose sum the element at a flat index is, where an output is such sums. */
-  readonly products: ((i: number) => number[]) | undefined;
+  /** How far elements may err by the signs that were drawn, on a target that rounds to nearest; undefined where an output is no such sum. */
+  readonly signed: ((target: Target) => LimitAt) | undefined;
+  /** By how many additions `sizeAt` says what is not worth a closer look; 1 where that is not one number for all. */
+  readonly additions: number;
 }
 
 /** Inputs by name, of which the shapes count. */
@@ -72,8 +76,9 @@ const SUMS: Readonly<Record<string, readonly string[]>> = {
 };
 /** A sum is looked at closely where its error is this share of what `sizeAt` says that the limit is. */
 const CLOSER = 0.3;
-/** Of so many sums it is asked what they may plausibly err by, which takes as long as their terms are many. */
+/** Of so many sums it is asked what they may plausibly err by, which takes as long as their terms are many; and of so many averages, whose weights take longer. */
 const ASKED = 256;
+const ASKED_AVERAGES = 32;
 
 /** Whether this verdict says something of an output of an op, on numbers of a problem and under terms. */
 export function isDrawn(op: string, output: string, { profile }: Pick<Problem, "profile">, { target }: Terms): boolean {
@@ -93,18 +98,21 @@ export function improbableIn(given: Given, { at, want, allowed }: Exact, others:
   const format = dtypes[terms.dtype];
   const bounds = Float64Array.from(at, (_, n) => boundIn(want[n], allowed[n], format));
   const errors = Float64Array.from(at, (_, n) => Math.abs(got[n] - want[n]));
-  const { limits, by } = limitsFor(given, { at, want, allowed }, others, errors, bounds);
-  if (limits === undefined) return { tests: 0, beyond: 0 };
+  const held = limitsFor(given, { at, want, allowed }, others, errors, bounds);
   let [tests, beyond, most] = [0, 0, 0];
   let worst: Suspicion | undefined;
   for (let n = 0; n < at.length; n++) {
     if (!(bounds[n] < Infinity && Number.isFinite(want[n]))) continue;
-    tests++;
+    tests += held.length;
     // What is beyond its bound is a finding of the proof.
-    if (!(errors[n] > limits.least(n) && errors[n] <= bounds[n])) continue;
-    const limit = limits.at(n);
-    if (!(errors[n] > limit)) continue;
+    if (!(errors[n] <= bounds[n])) continue;
+    const found = held
+      .filter(({ limits }) => errors[n] > limits.least(n))
+      .map(({ limits, by }) => ({ limit: limits.at(n), by }))
+      .filter(({ limit }) => errors[n] > limit);
+    if (found.length === 0) continue;
     beyond++;
+    const { limit, by } = found.reduce((a, b) => (b.limit < a.limit ? b : a));
     if (!(errors[n] / limit > most)) continue;
     most = errors[n] / limit;
     worst = { output, index: indexOf(at[n], shape), got: got[n], want: want[n], limit, bound: bounds[n], by };
@@ -124,43 +132,62 @@ export function plausibleOf(
   const format = dtypes[terms.dtype];
   const bounds = Float64Array.from(at, (_, n) => boundIn(want[n], allowed[n], format));
   const errors = Float64Array.from(at, (_, n) => Math.abs(got[n] - want[n]));
-  const { limits, by } = limitsFor(given, exact, others, errors, bounds);
-  if (limits === undefined) return undefined;
-  const step = by === "others" ? 1 : Math.max(1, Math.floor(others.length / ASKED));
-  const asked = new Map(others.filter((_, k) => k % step === 0).map((n) => [at[n], limits.at(n)]));
-  // Where some elements are held to no limit, it is not known which of the others are.
-  const isEach = [...asked.values()].every((limit) => limit < Infinity);
-  const estimate = isEach ? estimateOf(scales, [...asked.keys()], (i) => asked.get(i)!) : () => Infinity;
-  return { limit: (i) => asked.get(i) ?? estimate(i), byOthers: by === "others" };
+  const held = limitsFor(given, exact, others, errors, bounds);
+  if (held.length === 0) return undefined;
+  const most = given.sums.additions > 1 ? ASKED : ASKED_AVERAGES;
+  const [bySigns, byOthers] = (["signs", "others"] as const).map((by) => {
+    const limits = held.find((one) => one.by === by)?.limits;
+    if (limits === undefined) return () => Infinity;
+    const step = by === "others" ? 1 : Math.max(1, Math.floor(others.length / most));
+    const asked = new Map(others.filter((_, k) => k % step === 0).map((n) => [at[n], limits.at(n)]));
+    // Where some elements are held to no limit, it is not known which of the others are.
+    const isEach = [...asked.values()].every((limit) => limit < Infinity);
+    const estimate = isEach ? estimateOf(scales, [...asked.keys()], (i) => asked.get(i)!) : () => Infinity;
+    return (i: number): number => asked.get(i) ?? estimate(i);
+  });
+  return { limit: (i) => Math.min(bySigns(i), byOthers(i)), bySigns };
 }
 
-/** What each element may plausibly err by. Undefined where nothing is said. */
+/** What each element may plausibly err by: nothing, one limit, or two that are two tests. */
 function limitsFor(
-  { sums: { longest, products }, terms, sizeAt }: Given,
+  { sums: { longest, signed, additions }, terms, sizeAt }: Given,
   { at, want }: Exact,
   others: readonly number[],
   errors: Float64Array,
   bounds: Float64Array,
-): { readonly limits: Limits | undefined; readonly by: Suspicion["by"] } {
+): readonly { readonly limits: Limits; readonly by: Suspicion["by"] }[] {
   const { target, dtype } = terms;
   const format = dtypes[dtype];
-  if (products === undefined || !roundsToNearest(target)) {
-    if (longest <= TAU) return { limits: undefined, by: "others" }; // τ u √n √Σt² is no less than the bound, about n u √n √Σt²
-    return {
-      limits: outlierLimits({ want, errors, bounds, sizeAt, others, inOrder: inOrder(longest, target), dtype }),
-      by: "others",
-    };
+  const ofOthers = (): Limits | undefined =>
+    // τ u √n √Σt² is no less than the bound, about n u √n √Σt²
+    longest > TAU
+      ? outlierLimits({ want, errors, bounds, sizeAt, others, inOrder: inOrder(longest, target), dtype })
+      : undefined;
+  if (signed === undefined || !roundsToNearest(target)) {
+    const limits = ofOthers();
+    return limits === undefined ? [] : [{ limits, by: "others" }];
   }
+  const limitAt = signed(target);
   const limits: Limits = {
-    least: (n) => Math.max(CLOSER * TAU * dtypes.float32.u * Math.sqrt(longest) * sizeAt(n), ulp(want[n], format)),
-    at: (n) => boundIn(want[n], limitOfSum(products(at[n])), format),
+    least: (n) => Math.max(CLOSER * TAU * dtypes.float32.u * Math.sqrt(additions) * sizeAt(n), ulp(want[n], format)),
+    at: (n) => boundIn(want[n], limitAt(at[n]), format),
   };
-  return { limits, by: "signs" };
+  // Of averages of few terms what the weights may err by is more than what others err; products leave little to these.
+  const besides = additions > 1 ? undefined : ofOthers();
+  return [{ limits, by: "signs" }, ...(besides === undefined ? [] : [{ limits: besides, by: "others" as const }])];
+}
+
+/** Of an output of an op; `signed` is asked where its sums have drawn signs. */
+export function sumsWith(op: string, output: string, longest: number, signed: (target: Target) => LimitAt): Sums {
+  const additions = isAverage(op, output) ? 1 : longest;
+  return { longest, additions, signed: hasSigns(op, output) ? signed : undefined };
 }
 
 /** Of an output of a problem. */
 export function sumsOf(operation: Operation, { inputs }: Problem, output: string): Sums {
-  return { longest: longestSum(operation, inputs, output), products: termsOf(operation.name, output, inputs) };
+  const { name: op } = operation;
+  const longest = longestSum(operation, inputs, output);
+  return sumsWith(op, output, longest, (target) => signedLimits(op, output, inputs, target));
 }
 
 /** The outputs that sum along their rows alone, however many rows there are: of short ones the truth may cancel, as dx of an rmsnorm of one number does. */

@@ -35,3 +35,5 @@ export function ofSigned(p: number): number {
 /** The two of one test; each of them of half of its probability, where it has both. */
 export const LAMBDA = ofFixed(P / 2);
 export const TAU = ofSigned(P / 2);
+/** λ where two sums with fixed numbers share that half. */
+export const LAMBDA_OF_TWO = ofFixed(P / 4);

@@ -45,11 +45,11 @@ export class AttentionWeights {
   private readonly scoreError: Float64Array;
   /** |argument| of the exponential that gives its weight; the sum of the magnitudes if there are several exponentials. */
   private readonly argument: Float64Array;
-  private readonly p: Float64Array;
+  readonly p: Float64Array;
   /** The error of p, except for the part that all weights have in common. */
-  private readonly pError: Float64Array;
+  readonly pError: Float64Array;
   /** By how many exponentials its term may be rescaled. */
-  private rescalings: ArrayLike<number>;
+  rescalings: ArrayLike<number>;
 
   // Spreads, |log(computed ÷ exact)|: of one rounding, of the scale, of a normalisation, of P stored low …
   private readonly rounding: number;
@@ -57,12 +57,12 @@ export class AttentionWeights {
   /** The relative error of a product with the scale, or of a quotient by √HS; and what a quotient of a flushed number may be. */
   private readonly division: number;
   private readonly quotientOfZero: number;
-  private readonly normalSpread: number;
+  readonly normalSpread: number;
   private readonly storeSpread: number;
   // … of the sum of weights, and of all weights together.
   private sumSpread = Infinity;
-  private commonSpread = Infinity;
-  private largestSpread = Infinity;
+  commonSpread = Infinity;
+  largestSpread = Infinity;
   private readonly accuracy: ExponentialAccuracy;
   /** The absolute error of P where it is stored low. */
   private readonly storeLoss: number;
