@@ -31,8 +31,8 @@ export function allowedAt(
   const ascending = list.toSorted((a, b) => a - b);
   for (const part of around(problem, output, ascending)) {
     const small = cutOut(problem, part);
-    const least = kind === "least" ? part.least?.(small, target, errorsOf) : undefined;
-    const bound = (least ?? part.bound?.(small, target, errorsOf) ?? allowancesOf(operation, small, target))[output];
+    const least = kind === "least" ? part.least?.(small, target, errorsOf)[output] : undefined; // absent for some declarations
+    const bound = least ?? (part.bound?.(small, target, errorsOf) ?? allowancesOf(operation, small, target))[output];
     for (const i of part.keep?.[output] ?? bound.data.keys()) found.set(part.outputs[output]!(i), bound.data[i]);
   }
   return found;

@@ -221,6 +221,11 @@ describe("attention.backward", () => {
     expect([isPromised, share < 1, unjudged, ranges.length > 0]).toEqual([false, true, 0, true]);
   });
 
+  test("also where D is declared as a sum of stored weights, of which there is no smaller allowance", async () => {
+    const result = await invariance(op, kernelOf(op, {}), { ...options, stores: { P_D: "float16" } });
+    expect([result.verdict, result.findings]).toEqual(["pass", []]);
+  });
+
   /** A query without a gradient. */
   const lost = ({ dy, ...rest }: Inputs): Inputs => {
     const [, T, NH, HS] = dy.shape;
