@@ -4,7 +4,7 @@ import { atomicCall } from "./atomics.ts";
 import { builtin } from "./builtins.ts";
 import { construct, literal } from "./construct.ts";
 import { strideOf } from "./layout.ts";
-import { COMPONENTS, Lvalues, memberIndex, type Scope } from "./lvalues.ts";
+import { COMPONENTS, Lvalues, memberIndex, pointedType, type Scope } from "./lvalues.ts";
 import type { Value } from "./machine.ts";
 import type { WgslText } from "./module.ts";
 import { arithmetic, comparisons, componentwise, copied, held, scalarOf } from "./numbers.ts";
@@ -22,6 +22,8 @@ export class Expressions {
 
   compile(expr: ExpressionElem): Compute {
     const { text, machine } = this.#scope;
+    const made = this.#scope.madeBefore(expr);
+    if (made !== undefined) return (frame) => frame[made]!;
     const place = this.places.memoryOf(expr);
     if (place !== undefined) {
       const load = loaderOf(machine, place.type);
@@ -38,7 +40,7 @@ export class Expressions {
       case "ref":
         return this.#variable(expr, expr.ident);
       case "component-expression":
-        return this.#element(this.compile(expr.base), this.compile(expr.access), text.typeOf(expr));
+        return this.#element(this.places.whole(expr.base), this.compile(expr.access), text.typeOf(expr));
       case "component-member-expression":
         return this.#member(expr.base, expr.access.name, expr);
       case "unary-expression":
@@ -75,8 +77,8 @@ export class Expressions {
 
   #member(base: ExpressionElem, name: string, expr: ExpressionElem): Compute {
     const { text } = this.#scope;
-    const value = this.compile(base);
-    const type = text.typeOf(base);
+    const value = this.places.whole(base);
+    const type = pointedType(text.typeOf(base));
     if (type.kind === "struct" || name.length === 1) {
       const at = memberIndex(type, name);
       if (at === undefined || at < 0) throw text.wrong(expr, `the member ${name}`);
@@ -138,8 +140,6 @@ export class Expressions {
 
   #call(call: FunctionCallExpression): Compute {
     const { text, machine } = this.#scope;
-    const made = this.#scope.madeBefore(call);
-    if (made !== undefined) return (frame) => frame[made]!;
     const ident = call.function.kind === "type" ? call.function.name : call.function.ident;
     const name = ident.originalName;
     const decl = text.declOf(ident);

@@ -1,6 +1,13 @@
 // A function of the text with its statements as functions of its local variables; those that meet barriers are generators, which
 // stop at each.
-import { childElems, type AbstractElem, type DeclIdent, type FnElem, type FunctionCallExpression } from "wesl/core";
+import {
+  childElems,
+  type AbstractElem,
+  type DeclIdent,
+  type ExpressionElem,
+  type FnElem,
+  type FunctionCallExpression,
+} from "wesl/core";
 import type { Value } from "./machine.ts";
 import type { WgslText } from "./module.ts";
 import type { Frame } from "./places.ts";
@@ -79,7 +86,7 @@ export class Waits {
 export class Slots {
   size = 0;
   readonly #byDecl = new Map<DeclIdent, number>();
-  readonly #byCall = new Map<FunctionCallExpression, number>();
+  readonly #byExpression = new Map<ExpressionElem, number>();
 
   of(decl: DeclIdent): number | undefined {
     return this.#byDecl.get(decl);
@@ -90,12 +97,13 @@ export class Slots {
     return this.size++;
   }
 
-  ofCall(call: FunctionCallExpression): number | undefined {
-    return this.#byCall.get(call);
+  /** Of an expression whose value is made before the statement that contains it. */
+  ofMade(expr: ExpressionElem): number | undefined {
+    return this.#byExpression.get(expr);
   }
 
-  addCall(call: FunctionCallExpression): number {
-    this.#byCall.set(call, this.size);
+  addMade(expr: ExpressionElem): number {
+    this.#byExpression.set(expr, this.size);
     return this.size++;
   }
 }

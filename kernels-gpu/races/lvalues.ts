@@ -1,5 +1,5 @@
 // The places that expressions name: in memory, where invocations meet, or in a variable of one invocation.
-import type { DeclIdent, ExpressionElem, FunctionCallExpression, GlobalVarElem, Type } from "wesl/core";
+import type { DeclIdent, ExpressionElem, GlobalVarElem, Type } from "wesl/core";
 import { offsetsOf } from "./layout.ts";
 import type { Machine, Memory, Pointer, Value } from "./machine.ts";
 import type { WgslText } from "./module.ts";
@@ -22,8 +22,8 @@ export interface Scope {
   memoryOf(decl: DeclIdent, variable: GlobalVarElem): number;
   callee(decl: DeclIdent): Callee;
   constant(decl: DeclIdent, init: ExpressionElem): Value;
-  /** Where the result of a call that meets barriers lies: it is made before the statement. */
-  madeBefore(call: FunctionCallExpression): number | undefined;
+  /** Where the value of an expression lies that is made before the statement: a call that meets barriers, or what is to the left of one. */
+  madeBefore(expr: ExpressionElem): number | undefined;
 }
 
 /** Where a component of a vector lies. */
@@ -121,7 +121,7 @@ export class Lvalues {
   local(expr: ExpressionElem): Local {
     const { text, machine } = this.#scope;
     const within = (base: ExpressionElem, key: Compute<number>): Local => {
-      const outer = this.local(base);
+      const outer = text.typeOf(base).kind === "ptr" ? this.#pointedTo(base) : this.local(base);
       return { holder: (frame) => outer.holder(frame)[outer.key(frame)] as Value[], key };
     };
     switch (expr.kind) {
@@ -137,20 +137,36 @@ export class Lvalues {
         if (slot === undefined) throw text.wrong(expr, `an assignment to ${expr.ident.originalName}`);
         return { holder: (frame) => frame, key: () => slot };
       }
-      case "unary-expression": {
-        const pointer = this.#compile(expr.expression) as Compute<{ holder: Value[]; key: number }>;
-        return { holder: (frame) => pointer(frame).holder, key: (frame) => pointer(frame).key };
-      }
+      case "unary-expression":
+        return this.#pointedTo(expr.expression);
       case "component-expression":
         return within(expr.base, this.#compile(expr.access) as Compute<number>);
       case "component-member-expression": {
-        const at = memberIndex(text.typeOf(expr.base), expr.access.name);
+        const at = memberIndex(pointedType(text.typeOf(expr.base)), expr.access.name);
         return within(expr.base, () => at);
       }
       default:
         throw text.wrong(expr, "an assignment to this");
     }
   }
+
+  /** What a pointer points to in a variable of one invocation. */
+  #pointedTo(expr: ExpressionElem): Local {
+    const pointer = this.#compile(expr) as Compute<{ holder: Value[]; key: number }>;
+    return { holder: (frame) => pointer(frame).holder, key: (frame) => pointer(frame).key };
+  }
+
+  /** The value that is indexed, or that a member is of: `v`, or `p` that points to it. */
+  whole(expr: ExpressionElem): Compute {
+    if (this.#scope.text.typeOf(expr).kind !== "ptr") return this.#compile(expr);
+    const { holder, key } = this.#pointedTo(expr);
+    return (frame) => holder(frame)[key(frame)]!;
+  }
+}
+
+/** `p.x` and `p[i]` are `(*p).x` and `(*p)[i]` (WGSL 8.5). */
+export function pointedType(type: Type): Type {
+  return type.kind === "ptr" ? type.elem : type;
 }
 
 /** Where a member of a struct, or a component of a vector, lies among its parts. */

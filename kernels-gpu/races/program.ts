@@ -137,7 +137,7 @@ export class Program {
       memoryOf: (decl, variable) => this.#memoryOf(decl, variable),
       callee: (decl): Callee => this.#compiled(decl.declElem as FnElem),
       constant: (decl, init) => this.#constant(decl, init),
-      madeBefore: (call) => slots.ofCall(call),
+      madeBefore: (expr) => slots.ofMade(expr),
     };
     return new Expressions(scope);
   }

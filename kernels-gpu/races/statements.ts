@@ -16,7 +16,7 @@ import { type Flow, plainly, type Statement } from "./functions.ts";
 import type { Value } from "./machine.ts";
 import { componentwise, copied } from "./numbers.ts";
 import { type Compute, type Frame, loaderOf, storerOf, zeroOf } from "./places.ts";
-import { type Around, WaitingCalls } from "./waiting-calls.ts";
+import { type Around, indicesOf, WaitingCalls } from "./waiting-calls.ts";
 
 export class Statements {
   readonly #around: Around;
@@ -78,9 +78,8 @@ export class Statements {
       case "decrement":
         return plainly(this.#update(elem.target, elem.kind === "increment" ? "+" : "-", () => 1));
       case "call": {
-        const calls = this.#around.waits.within(elem.call);
-        const before = this.#calls.before(calls);
-        if (calls.includes(elem.call)) return after(before, () => "next");
+        const before = this.#calls.before(elem.call);
+        if (this.#around.waits.ofCall(elem.call)) return after(before, () => "next");
         const value = expressions.compile(elem.call);
         return after(before, (frame) => {
           value(frame);
@@ -114,14 +113,18 @@ export class Statements {
   }
 
   #assignment({ lhs, op, rhs }: AssignElem): Statement {
-    const [before, value] = this.#calls.made(rhs);
+    const isUpdate = op.value !== "=";
+    const [before, value] = this.#calls.made(
+      rhs,
+      lhs.kind === "phony" ? [] : [...indicesOf(lhs), ...(isUpdate ? [lhs] : [])],
+    );
     if (lhs.kind === "phony") {
       return after(before, (frame) => {
         value(frame);
         return "next";
       });
     }
-    if (op.value === "=") return after(before, this.#store(lhs, value));
+    if (!isUpdate) return after(before, this.#store(lhs, value));
     return after(before, this.#update(lhs, op.value.slice(0, -1), value));
   }
 
@@ -153,13 +156,17 @@ export class Statements {
     };
   }
 
-  /** `target = target operator value`. */
+  /** `target = target operator value`; the target is read first (WGSL 9.2.3), before the barriers that the value meets. */
   #update(target: ExpressionElem, operator: string, value: Compute): (frame: Frame) => Flow {
-    const { text, machine, expressions } = this.#around;
+    const { text, machine, expressions, slots } = this.#around;
     const type = text.typeOf(target);
     const of = expressions.operator(operator, type, target);
     const result = (old: Value, by: Value): Value => componentwise(of as (a: never, b: never) => Value, [old, by]);
     const place = expressions.places.place(target);
+    if (slots.ofMade(target) !== undefined) {
+      const old = expressions.compile(target);
+      return this.#store(target, (frame) => result(old(frame), value(frame)));
+    }
     if ("local" in place) {
       const { holder, key } = place.local;
       return (frame) => {

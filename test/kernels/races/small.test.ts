@@ -137,3 +137,67 @@ test("what is not interpreted, and a kernel that does not end, are said, not jud
   });
   expect(look("loop { seen++; }").stopped).toBe("the kernel takes more steps than are interpreted");
 });
+
+/** Meets barriers, and leaves none after its last one. */
+const waitingSum = `
+var<workgroup> sums: array<f32, WG>;
+fn total(lane: u32, v: f32) -> f32 {
+  sums[lane] = v;
+  workgroupBarrier();
+  let t = sums[0] + sums[1];
+  workgroupBarrier();
+  return t;
+}
+`;
+
+test("what is to the left of a call that meets barriers is read before them, what is to the right after them", () => {
+  const begin = "tile[lane] = x[id.x]; pairs[lane] = vec2(x[id.x]); workgroupBarrier(); let next = (lane + 1u) % WG;";
+  const races = (statement: string) =>
+    look(`${begin} ${statement} tile[lane] = y[id.x];`, waitingSum).races.filter((race) => race.includes("on tile"));
+  for (const before of [
+    "y[id.x] = tile[next] + total(lane, 1.0);",
+    "y[id.x] = max(2.0 * tile[next], total(lane, 1.0) + pairs[next].x);",
+    "y[id.x] = vec2(tile[next], total(lane, 1.0)).x;",
+    "y[id.x] = total(lane, tile[next]);",
+    "y[id.x] = total(lane, 1.0) + tile[next] + total(lane, 2.0);",
+    "y[id.x] = total(u32(tile[next] * 0.0) + lane, total(lane, 2.0));",
+    "y[id.x] = select(0.0, 1.0, tile[next] < workgroupUniformLoad(&sums[0]));",
+    "var parts = array(1.0, 2.0); parts[u32(tile[next]) % 2u] += total(lane, 1.0); y[id.x] = parts[0];",
+    "if (tile[next] < total(lane, 1.0)) { y[id.x] = 1.0; } else { y[id.x] = 2.0; }",
+  ])
+    expect(races(before), before).toEqual([]);
+  for (const after of [
+    "y[id.x] = total(lane, 1.0) + tile[next];",
+    "y[id.x] = max(total(lane, 1.0), tile[next]);",
+    "y[id.x] = tile[(next + u32(total(lane, 0.0))) % WG];",
+  ])
+    expect(races(after), after).not.toEqual([]);
+});
+
+test("an element of memory to which a call's result is added is read before the call", () => {
+  const { races } = look(
+    `tile[lane] = 1.0; workgroupBarrier();
+    tile[(lane + 1u) % WG] += total(lane, x[id.x]);
+    workgroupBarrier();
+    y[id.x] = tile[lane];`,
+    waitingSum,
+  );
+  expect(races).toEqual([]);
+});
+
+test("a pointer to a variable of a function is followed where it is indexed, or a member is named", () => {
+  const functions = `
+    struct At { place: u32, both: array<u32, 2> }
+    fn step(p: ptr<function, At>, by: u32) -> u32 { p.place += by; p.both[1] = p.place; return p.both[1]; }
+    fn second(p: ptr<function, vec2<u32>>, v: u32) -> u32 { p[1] = v; p.x = 9u; return p.y + (*p)[0] - 9u; }`;
+  const { races, stopped } = look(
+    `var at = At(0u, array(0u, 0u));
+    var pair: vec2<u32>;
+    tile[step(&at, lane)] = x[id.x];
+    workgroupBarrier();
+    y[id.x] = tile[second(&pair, lane)];
+    tile[second(&pair, lane)] = 0.0;`,
+    functions,
+  );
+  expect([races, stopped]).toEqual([[], undefined]);
+});
