@@ -1,6 +1,7 @@
 // `npm run campaign:growth -- CHECKOUT [CASES [TARGET [OP…]]]` prints how much each op's bounds grew since another checkout, an earlier one, by the forms that are covered since,
 // and how much trees of additions and exponentials of 0 shrank them: median and largest ratio over all elements with a bound in both. In between, what the worst of the zoo's
-// evaluations needs: its error ÷ the earlier bound, the largest of all elements. At last how many elements have a bound in one alone.
+// evaluations needs: its error ÷ the earlier bound, the largest of all elements; and of the element that has grown most, in a problem of its own, the growth and what the worst
+// evaluation of the second derivation needs there, by the letter of the target's document. At last how many elements have a bound in one alone.
 import { resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import * as fc from "fast-check";
@@ -12,6 +13,7 @@ import { operations } from "../../reference/ops/index.ts";
 import { targets } from "../../reference/targets.ts";
 import { Float32Arithmetic, orders } from "../../zoo/arithmetic.ts";
 import { evaluationsOf } from "../../zoo/index.ts";
+import { type Peak, peakOf, worstAt } from "../growth-peaks.ts";
 import { asBefore } from "../tightness.ts";
 
 const [checkout, cases = "100", name = "wgsl", ...only] = process.argv.slice(2);
@@ -28,24 +30,42 @@ class Growth {
   needed = 0;
   here = 0;
   there = 0;
+  /** The element that has grown most, alone. */
+  peak: { readonly growth: number; readonly of: () => Peak | undefined } | undefined;
 
   /** A bound now, without what narrows it, and earlier; and the largest error of an evaluation. */
-  add(now: number, wide: number, before: number, error: number): void {
+  add(now: number, wide: number, before: number, error: number, of: () => Peak | undefined): void {
     if (now < Infinity && before < Infinity) {
       if (before > 0) this.forms.push(wide / before);
+      if (before > 0 && wide / before > (this.peak?.growth ?? 0)) this.peak = { growth: wide / before, of };
       if (wide > 0 && wide < Infinity) this.trees.push(now / wide);
       if (before > 0) this.needed = Math.max(this.needed, error / before);
     } else if (now < Infinity) this.here++;
     else if (before < Infinity) this.there++;
   }
 
-  get cells(): (string | number)[] {
+  /** The table's, with those of the peak. */
+  cells(ofPeak: readonly string[]): (string | number)[] {
     const [forms, trees] = [this.forms, this.trees].map((list) => Float64Array.from(list).toSorted());
     const of = (list: Float64Array): string[] =>
       [list[list.length >> 1], list.at(-1)].map((x) => x?.toPrecision(3) ?? "");
     const [least] = [trees[0]?.toPrecision(3) ?? ""];
-    return [forms.length, ...of(forms), this.needed.toPrecision(3), of(trees)[0], least, this.here, this.there];
+    const needed = [this.needed.toPrecision(3), ...ofPeak];
+    return [forms.length, ...of(forms), ...needed, of(trees)[0], least, this.here, this.there];
   }
+}
+
+/** Of the element that has grown most: its growth in a problem of its own, and what the worst evaluation there needs. */
+function atPeak(op: string, output: string, peak: Peak | undefined): string[] {
+  if (peak === undefined) return ["", ""];
+  const { problem, index } = peak;
+  const [operation, then] = [operations.get(op)!, earlier.operations.get(op)!];
+  const target = targets[key];
+  const wide = allowancesOf(operation, problem, asBefore(target))[output].data[index];
+  const before = allowancesOf(then, problem, their.targets[key])[output].data[index];
+  const worst = worstAt(peak, output, truth(operation, problem)[output].data[index], target);
+  if (!(worst <= wide)) throw new Error(`${op} ${output}: an evaluation errs by ${worst}, its bound is ${wide}`);
+  return worst === 0 ? ["", ""] : [wide / before, worst / before].map((x) => x.toPrecision(3));
 }
 
 const head = [
@@ -54,6 +74,8 @@ const head = [
   "forms: median",
   "largest",
   "needed",
+  "by itself",
+  "needed there",
   "trees: median",
   "least",
   "bound now alone",
@@ -83,10 +105,13 @@ for (const [op, row] of judgeRows) {
     for (const [output, growth] of growths) {
       for (const [i, w] of want[output].data.entries()) {
         const error = got.reduce((most, one) => Math.max(most, Math.abs(one[output].data[i] - w)), 0);
-        growth.add(now[output].data[i], wide[output].data[i], before[output].data[i], error);
+        const peak = (): Peak | undefined => peakOf(op, problem, output, i);
+        growth.add(now[output].data[i], wide[output].data[i], before[output].data[i], error, peak);
       }
     }
   }
   for (const [output, growth] of growths)
-    process.stdout.write(`| ${[`${op} ${output}`, ...growth.cells].join(" | ")} |\n`);
+    process.stdout.write(
+      `| ${[`${op} ${output}`, ...growth.cells(atPeak(op, output, growth.peak?.of()))].join(" | ")} |\n`,
+    );
 }

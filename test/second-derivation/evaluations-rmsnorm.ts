@@ -39,12 +39,17 @@ function squares(t: Tape, x: Id[], order: Orders): Id {
   );
 }
 
+/** 1 / √m. */
+export const roots: Record<string, (t: Tape, moment: Id) => Id> = {
+  "inverse-sqrt": (t, moment) => t.call("inverseSqrt", moment),
+  root: (t, moment) => t.div(t.constant(1), t.call("sqrt", moment)),
+};
+
 export const statistics: Record<string, Statistic> = { "rstd-saved": (t, _, row) => t.constant(row.rstd) };
 for (const [mean, of] of Object.entries(means)) {
-  statistics[`${mean} inverse-sqrt`] = (t, x, row, order) =>
-    t.call("inverseSqrt", t.add(of(t, x, order), t.constant(row.eps)));
-  statistics[`${mean} root`] = (t, x, row, order) =>
-    t.div(t.constant(1), t.call("sqrt", t.add(of(t, x, order), t.constant(row.eps))));
+  for (const [name, root] of Object.entries(roots)) {
+    statistics[`${mean} ${name}`] = (t, x, row, order) => root(t, t.add(of(t, x, order), t.constant(row.eps)));
+  }
 }
 
 interface Parts {

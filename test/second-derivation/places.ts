@@ -1,7 +1,7 @@
 // The evaluations of each op at some elements of a problem, every listed form with every other that it goes with.
-import { dxForms, dxNode, type Row, statistics } from "./evaluations-rmsnorm.ts";
+import { dxForms, dxNode, means, roots, type Row, statistics } from "./evaluations-rmsnorm.ts";
 import { bases as rowBases, manners } from "./evaluations-row.ts";
-import { dlogitForms, norm, scaledNorm } from "./evaluations-small.ts";
+import { dlogitForms, norm, scaledNorm, yForms } from "./evaluations-small.ts";
 import { bases, dgates, dups, forwards } from "./evaluations-swiglu.ts";
 import type { Orders } from "./orders.ts";
 import type { PlacesOf } from "./place.ts";
@@ -12,6 +12,24 @@ import type { Id, Tape } from "./tape.ts";
 const numbers = (problem: Problem, name: string): number[] => Array.from(problem.inputs[name].data);
 /** falling is the worst order; the others are for terms whose errors differ. */
 const ORDERS: readonly Orders[] = ["falling", "sequential"];
+
+const rmsnormForward: PlacesOf = (problem) => {
+  const [x, w] = ["x", "w"].map((name) => numbers(problem, name));
+  const eps = Number(problem.scalars.eps);
+  const ways = Object.entries(means).flatMap(([mean, of]) =>
+    Object.entries(yForms).flatMap(([form, evaluate]) =>
+      Object.entries(roots).map(([root, rstd]) => {
+        const y = (t: Tape): Id => {
+          const leaves = t.leaves(x);
+          const moment = t.add(of(t, leaves, "falling"), t.constant(eps));
+          return evaluate(t, leaves[0], t.leaf(w[0]), rstd(t, moment), moment);
+        };
+        return [`${form}, ${mean}, ${root}`, y] as const;
+      }),
+    ),
+  );
+  return [{ output: "y", index: 0, ways }];
+};
 
 const rmsnormBackward: PlacesOf = (problem, few) => {
   const [dy, x, w, [rstd]] = ["dy", "x", "w", "rstd"].map((name) => numbers(problem, name));
@@ -178,6 +196,7 @@ const gradientNorm: PlacesOf = (problem) => {
 };
 
 export const placesOf: Readonly<Record<string, PlacesOf>> = {
+  "rmsnorm.forward": rmsnormForward,
   "rmsnorm.backward": rmsnormBackward,
   "swiglu.forward": swigluForward,
   "swiglu.backward": swigluBackward,

@@ -6,22 +6,29 @@
 // and the signs of ∂y / ∂vᵢ say how an adversary has each operation err. `replay` evaluates once more with just these errors:
 // what comes out is a result that the target's figures permit, second and higher orders included.
 import { dtypes, ulp } from "../../reference/dtype.ts";
-import { exp, log } from "../../reference/elementary.ts";
 import type { Target } from "../../reference/targets.ts";
 import { figure, holds, holdsProduct, isScale } from "./figures.ts";
+import { type Kind, kinds, resultOf, type Unary } from "./operations.ts";
 
 /** The number of a node. */
 export type Id = number;
-const unary = ["sqrt", "inverseSqrt", "exp", "exp2", "log", "log2", "tanh"] as const;
-const kinds = ["leaf", "add", "sub", "mul", "fma", "divide", ...unary] as const;
-type Kind = (typeof kinds)[number];
-type Unary = (typeof unary)[number];
 
-const { minNormal, minSubnormal } = dtypes.float32;
+const { minNormal, minSubnormal, max: MAX } = dtypes.float32;
 const { LN2 } = Math;
+
+const MOST_DIVISOR = 2 ** 126;
+/** Whole subnormal numbers. */
+const steps = (x: number): number => Math.floor(x / minSubnormal) * minSubnormal;
 
 export class Tape {
   readonly target: Target;
+  /**
+   * Whether devices are taken for whatever the document permits: the same operation twice has two results, a quotient of 0 is a subnormal number within its figure, a constant is
+   * either neighbour where rounding is not to nearest, and what overflows there stops at the largest number.
+   */
+  private readonly byLetter: boolean;
+  /** How far the neighbours of a constant lie below and above what is held of it. */
+  private readonly neighbours = new Map<Id, readonly [below: number, above: number]>();
   readonly values: number[] = [];
   private readonly kinds: Kind[] = [];
   private readonly operands: (readonly [Id, Id, Id])[] = [];
@@ -34,8 +41,9 @@ export class Tape {
     Map<string | number, Id>
   >;
 
-  constructor(target: Target) {
+  constructor(target: Target, byLetter = false) {
     this.target = target;
+    this.byLetter = byLetter;
   }
 
   get length(): number {
@@ -56,9 +64,17 @@ export class Tape {
 
   /** A constant of the formula, rounded to float32; the same constant is one node. */
   constant(x: number): Id {
-    const known = this.constants.get(x) ?? this.leaf(Math.fround(x));
-    this.constants.set(x, known);
-    return known;
+    const known = this.constants.get(x);
+    if (known !== undefined) return known;
+    const nearest = Math.fround(x);
+    const id = this.leaf(nearest);
+    this.constants.set(x, id);
+    if (this.byLetter && this.target.u > dtypes.float32.u && nearest !== x) {
+      const step = ulp(x, dtypes.float32);
+      this.neighbours.set(id, nearest < x ? [0, step] : [step, 0]);
+      this.isExact[id] = false;
+    }
+    return id;
   }
 
   add(a: Id, b: Id): Id {
@@ -101,7 +117,7 @@ export class Tape {
     const seen = this.known[kind];
     const key = kind === "fma" ? `${a} ${b} ${c}` : a * 2 ** 25 + b;
     const known = seen.get(key);
-    if (known !== undefined) return known;
+    if (known !== undefined && !this.byLetter) return known;
     const value = this.evaluate(kind, a, b, c, this.values);
     const id = this.values.push(value) - 1;
     this.kinds.push(kind);
@@ -112,36 +128,9 @@ export class Tape {
   }
 
   private evaluate(kind: Kind, a: Id, b: Id, c: Id, v: ArrayLike<number>): number {
-    switch (kind) {
-      case "leaf":
-        return NaN;
-      case "add":
-        return v[a] + v[b];
-      case "sub":
-        return v[a] - v[b];
-      case "mul":
-        return v[a] * v[b];
-      case "fma":
-        return v[a] * v[b] + v[c];
-      case "divide":
-        return v[a] / v[b];
-      case "sqrt":
-        return Math.sqrt(v[a]);
-      case "inverseSqrt":
-        return 1 / Math.sqrt(v[a]);
-      case "exp":
-        return exp(v[a]);
-      case "exp2":
-        return exp(v[a] * LN2);
-      case "log":
-        return log(v[a]);
-      case "log2":
-        return log(v[a]) / LN2;
-      case "tanh": {
-        const e = exp(-2 * Math.abs(v[a]));
-        return (Math.sign(v[a]) * (1 - e)) / (1 + e);
-      }
-    }
+    const value = resultOf(kind, v[a], v[b], v[c]);
+    const stops = this.byLetter && this.target.u > dtypes.float32.u;
+    return stops && Math.abs(value) > MAX ? Math.sign(value) * MAX : value;
   }
 
   /** Zero terms and factors, 1 as a factor, e⁰, and results of exact operands that float32 holds. */
@@ -162,7 +151,7 @@ export class Tape {
       case "fma":
         return value === 0 && exact[a] && exact[b] && exact[c] && (x === 0 || y === 0);
       case "divide":
-        return x === 0 || (exact[b] && isScale(y, value) && this.dividesExactly());
+        return (x === 0 && !this.byLetter) || (exact[b] && isScale(y, value) && this.dividesExactly());
       case "exp":
       case "exp2":
         return x === 0 && exact[a] && this.target.expOfZero === true;
@@ -186,7 +175,7 @@ export class Tape {
     const lost = flushes && magnitude < minNormal ? magnitude : 0;
     switch (kind) {
       case "leaf":
-        return 0;
+        return Math.max(...(this.neighbours.get(i) ?? [0]));
       case "add":
       case "sub":
         return Math.max(magnitude < minNormal ? 0 : u * magnitude, lost);
@@ -194,8 +183,19 @@ export class Tape {
       case "fma":
         return Math.max(magnitude < minNormal ? u * 2 ** 24 * minSubnormal * 0.5 : u * magnitude, lost);
       default:
-        return Math.max(figure(this.target, kind, v[kind === "divide" ? b : a], value), lost);
+        if (kind === "divide" && this.isOfZero(value)) return steps(figure(this.target, kind, v[b], 0));
+        return Math.max(figure(this.target, kind, kind === "divide" ? this.divisor(v[b]) : v[a], value), lost);
     }
+  }
+
+  /** Whether a quotient is 0 or as good as that, and may yet be a subnormal number. */
+  private isOfZero(quotient: number): boolean {
+    return this.byLetter && Math.abs(quotient) < minSubnormal;
+  }
+
+  /** A quotient by more than 2¹²⁶, of which some documents promise nothing, is there taken for what it is elsewhere. */
+  private divisor(x: number): number {
+    return this.byLetter ? Math.min(Math.abs(x), MOST_DIVISOR) : x;
   }
 
   /** ∂(node `of`) / ∂(each node). */
@@ -275,8 +275,10 @@ export class Tape {
   private replay(of: Id, slope: Float64Array, side: number): number {
     const v = new Float64Array(of + 1);
     for (let i = 0; i <= of; i++) {
+      const to = Math.sign(slope[i]) * side;
       if (this.kinds[i] === "leaf") {
-        v[i] = this.values[i];
+        const [below, above] = this.neighbours.get(i) ?? [0, 0];
+        v[i] = this.values[i] + (to > 0 ? above : -below);
         continue;
       }
       const [a, b, c] = this.operands[i];
@@ -285,11 +287,12 @@ export class Tape {
         v[i] = value;
         continue;
       }
-      const to = Math.sign(slope[i]) * side;
       const tolerance = this.tolerance(i, value, v);
       // What is flushed becomes zero and nothing else.
-      const isLoss = this.target.flushes && Math.abs(value) < minNormal;
+      const isOfZero = this.kinds[i] === "divide" && this.isOfZero(value);
+      const isLoss = this.target.flushes && Math.abs(value) < minNormal && !isOfZero;
       v[i] = isLoss ? (Math.sign(value) * to < 0 ? 0 : value) : value + to * tolerance;
+      if (Math.abs(v[i]) > MAX && Math.abs(value) <= MAX) v[i] = value; // it stops at the largest number
     }
     return v[of];
   }
