@@ -122,7 +122,11 @@ export const backward = defineOp({
     "scale-in-factor": "the scale in the other factor, q or k",
     "scale-in-factor-base-2": "the scale times log2 e in the other factor, taken back by ln 2",
   },
-  uncovered,
+  uncovered: {
+    ...uncovered,
+    "a dP stored in float16 at masked keys too, times their weight of 0":
+      "beyond 65,504 it is infinite, and 0 · ∞ is NaN in D and dS of a query that does not see the key",
+  },
   exact: none("exponentials"),
   wide: ["lse"],
   evaluate: ({ dy, q, k, v, y, lse }) => attention.backward(dy, q, k, v, y, lse),
