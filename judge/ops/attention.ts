@@ -10,6 +10,7 @@ import { alone, causal, groupsOfHeads } from "../relations/independence.ts";
 import { along, headsWithinGroups } from "../relations/permutation.ts";
 import { linearIn } from "../relations/scaling.ts";
 import { scores } from "../relations/shifts.ts";
+import { shownScore } from "../attention-shown.ts";
 import { cached, decoding, eachHeadSize, piece } from "../attention-sizes.ts";
 import { HEAD_SIZES, type Large, MOST_POSITIONS, type Together } from "../large.ts";
 import { setSame } from "../attention-checks.ts";
@@ -179,7 +180,7 @@ export const forward = judgeRow("attention.forward", {
   scaling: [linearIn(["v"], ["y"])],
   shift: [scores],
   overlooked: none("every input is read"),
-  shown: none("the first number of every input shows"),
+  shown: shownScore,
   unread: none("every number is part of the formula"),
   atScale: {
     sizes: atScale,

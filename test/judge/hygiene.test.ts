@@ -114,6 +114,31 @@ describe("NaN and infinity", () => {
     expect([findings, notes.length]).toEqual([[], 1]);
   });
 
+  test("scores that are all −∞ may be taken for those of a query that sees no key", async () => {
+    const guarded = mistaken("attention.forward", ({ y, lse }, { q, k }) => {
+      const [, T, NH, HS] = q.shape;
+      const [, S, NKV] = k.shape;
+      for (const [row, value] of lse.data.entries()) {
+        if (!Number.isNaN(value)) continue;
+        const [b, h, t] = [Math.floor(row / T / NH), Math.floor(row / T) % NH, row % T];
+        const query = ((b * T + t) * NH + h) * HS;
+        const isLost = Array.from({ length: t + 1 + S - T }, (_, j) => {
+          const key = ((b * S + j) * NKV + Math.floor((h * NKV) / NH)) * HS;
+          let score = 0;
+          for (let i = 0; i < HS; i++) score += q.data[query + i] * k.data[key + i];
+          return score === -Infinity;
+        });
+        if (!isLost.every(Boolean)) continue;
+        lse.data[row] = -Infinity;
+        y.data.fill(0, query, query + HS);
+      }
+    });
+    for (let seed = 0; seed < 24; seed++) {
+      const { swallowed } = await inspect("attention.forward", guarded, { target: targets.ieee, seed });
+      expect(swallowed, `seed ${seed}`).toEqual([]);
+    }
+  });
+
   test.each([...operations.keys()])("%s: correct evaluations pass, also where they are promised", async (op) => {
     const oracle = mistaken(op, () => undefined);
     const habits = { order: "sequential", functions: "exact" } as const;
