@@ -71,5 +71,6 @@ it("is given all outputs in a check, dk next to dq", () => {
   const c = { op: backward.op, sizes, profile: "unit", seed } as const;
   const looking = lookingLow(backward, c, true, compare);
   judgeOutputs(operations.get(backward.op)!, outputs, problems.backward, ieeeTerms, [], looking);
-  expect(seen).toEqual([outputs, outputs, outputs]);
+  expect(seen.length).toBeGreaterThanOrEqual(3); // these are wrong, so each is compared without a promise as well
+  for (const all of seen) expect(all).toEqual(outputs);
 });
