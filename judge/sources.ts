@@ -53,6 +53,8 @@ const FORMATS: Readonly<Record<Kind, readonly Source["format"][]>> = {
   intermediates: ["bfloat16", "float16"],
 };
 const PRODUCT = /linear|attention/;
+/** Intermediates of attention that no matrix product reads: the scores, and dS's own terms. */
+const NO_FACTOR = /^(S|dP|D)$/;
 /** So many evaluations are tried in which an intermediate occurs: what becomes of it differs from one to the next. */
 const EVALUATIONS = 4;
 
@@ -63,6 +65,8 @@ export class Sources {
   private readonly target: Target;
   private readonly evaluations: readonly Evaluation[];
   private readonly whole: Inputs;
+  /** Factors that an op computes and stores in its own 16 bits are a class of their own. */
+  private readonly hasOperands: boolean;
   private stores: Map<string, readonly Evaluation[]> | undefined;
 
   /** `whole` are the inputs of the problem of which this one is a part. */
@@ -73,9 +77,8 @@ export class Sources {
   ) {
     this.whole = whole;
     this.operation = operation;
-    // Factors that an op computes and stores in its own 16 bits are a class of their own.
-    const hasOperands = dtype !== "float32" && PRODUCT.test(operation.name);
-    this.evaluations = hasOperands ? [] : evaluations;
+    this.evaluations = evaluations;
+    this.hasOperands = dtype !== "float32" && PRODUCT.test(operation.name);
     this.problem = problem;
     this.target = target;
   }
@@ -167,6 +170,7 @@ export class Sources {
       const f = exact(this.target, {});
       evaluation.evaluate(f, this.problem.inputs, this.problem.scalars);
       for (const name of f.names) {
+        if (this.hasOperands && !NO_FACTOR.test(name)) continue;
         const list = stores.get(name) ?? [];
         list.push(evaluation);
         stores.set(name, list);

@@ -60,6 +60,12 @@ function attentions(dtype: Low): Line[] {
     line("attention.forward", dtype, [`${dtype} operands`], "P stored low", (inputs) =>
       attention(inputs, { steps: { P: low } }),
     ),
+    {
+      ...line("attention.forward", dtype, [`${dtype} intermediates (S)`], "S stored low", (inputs) =>
+        attention(inputs, { steps: { S: low } }),
+      ),
+      outputs: ["y", "lse"],
+    },
     line("attention.forward", dtype, [`${dtype} accumulation`], "all partial sums", (inputs) =>
       attention(inputs, { sums: low }),
     ),
