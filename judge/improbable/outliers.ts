@@ -85,11 +85,11 @@ export function outlierLimits(elements: Elements): Limits | undefined {
   const known = others.filter((n, k) => k % step === 0 && bounds[n] > 0 && bounds[n] < Infinity && sizeAt(n) > 0);
   if (known.length < FEWEST) return undefined;
   const deviation = (scaleAt: (n: number) => number): number => {
-    const shares = Float64Array.from(known, (n) => errors[n] / scaleAt(n)).toSorted();
+    const shares = new Float64Array(known.length).map((_, k) => errors[known[k]] / scaleAt(known[k])).toSorted();
     return shares[Math.floor(QUANTILE * (shares.length - 1))] / DEVIATIONS;
   };
   const [ofBound, ofSize] = [deviation((n) => bounds[n]), deviation(sizeAt)];
-  const sizesToBounds = Float64Array.from(known, (n) => sizeAt(n) / bounds[n]).toSorted();
+  const sizesToBounds = new Float64Array(known.length).map((_, k) => sizeAt(known[k]) / bounds[known[k]]).toSorted();
   const typical = sizesToBounds[sizesToBounds.length >> 1];
   const least = (n: number): number => KAPPA * TAU * ofBound * bounds[n];
   return {

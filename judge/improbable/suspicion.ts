@@ -96,8 +96,8 @@ export function sizesIn(like: Tensor, { dtype }: Terms): (i: number) => number {
 export function improbableIn(given: Given, { at, want, allowed }: Exact, others: readonly number[]): Improbable {
   const { output, shape, got, terms } = given;
   const format = dtypes[terms.dtype];
-  const bounds = Float64Array.from(at, (_, n) => boundIn(want[n], allowed[n], format));
-  const errors = Float64Array.from(at, (_, n) => Math.abs(got[n] - want[n]));
+  const bounds = new Float64Array(at.length).map((_, n) => boundIn(want[n], allowed[n], format));
+  const errors = new Float64Array(at.length).map((_, n) => Math.abs(got[n] - want[n]));
   const held = limitsFor(given, { at, want, allowed }, others, errors, bounds);
   let [tests, beyond, most] = [0, 0, 0];
   let worst: Suspicion | undefined;
@@ -130,8 +130,8 @@ export function plausibleOf(
   const { got, terms } = given;
   const { at, want, allowed } = exact;
   const format = dtypes[terms.dtype];
-  const bounds = Float64Array.from(at, (_, n) => boundIn(want[n], allowed[n], format));
-  const errors = Float64Array.from(at, (_, n) => Math.abs(got[n] - want[n]));
+  const bounds = new Float64Array(at.length).map((_, n) => boundIn(want[n], allowed[n], format));
+  const errors = new Float64Array(at.length).map((_, n) => Math.abs(got[n] - want[n]));
   const held = limitsFor(given, exact, others, errors, bounds);
   if (held.length === 0) return undefined;
   const most = given.sums.additions > 1 ? ASKED : ASKED_AVERAGES;
@@ -139,11 +139,15 @@ export function plausibleOf(
     const limits = held.find((one) => one.by === by)?.limits;
     if (limits === undefined) return () => Infinity;
     const step = by === "others" ? 1 : Math.max(1, Math.floor(others.length / most));
-    const asked = new Map(others.filter((_, k) => k % step === 0).map((n) => [at[n], limits.at(n)]));
-    // Where some elements are held to no limit, it is not known which of the others are.
-    const isEach = [...asked.values()].every((limit) => limit < Infinity);
-    const estimate = isEach ? estimateOf(scales, [...asked.keys()], (i) => asked.get(i)!) : () => Infinity;
-    return (i: number): number => asked.get(i) ?? estimate(i);
+    const asked = new Map<number, number>();
+    for (let k = 0; k < others.length; k += step) asked.set(at[others[k]], limits.at(others[k]));
+    let estimate: ((i: number) => number) | undefined; // made for the first element that was not asked for
+    const estimated = (): ((i: number) => number) => {
+      // Where some elements are held to no limit, it is not known which of the others are.
+      const isEach = [...asked.values()].every((limit) => limit < Infinity);
+      return isEach ? estimateOf(scales, [...asked.keys()], (i) => asked.get(i)!) : () => Infinity;
+    };
+    return (i: number): number => asked.get(i) ?? (estimate ??= estimated())(i);
   });
   return { limit: (i) => Math.min(bySigns(i), byOthers(i)), bySigns };
 }
