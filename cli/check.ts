@@ -46,7 +46,7 @@ export function register(program: Command): void {
     .addOption(
       new Option(
         "--jobs <n>",
-        "cases in hand at once: the candidate computes one, the others are made and judged in threads; 1 for none (default: one for each core, at most 4)",
+        "cases in hand at once: the candidate computes one, the others are made and judged in threads; 1 for none (default: one more than there are cores, at most 4)",
       ).argParser(jobs),
     );
   addTerms(addCandidate(command))

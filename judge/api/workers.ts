@@ -19,7 +19,7 @@ import { checkWhole } from "./input.ts";
  * await workers.close();
  * ```
  */
-export function startWorkers(jobs: number = Math.max(2, usualJobs())): Workers {
+export function startWorkers(jobs: number = usualJobs()): Workers {
   checkWhole(jobs, "jobs", 2, mostJobs());
   return openWorkers(jobs);
 }

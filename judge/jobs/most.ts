@@ -12,7 +12,7 @@ export function mostJobs(): number {
   return Math.min(MOST, PER_CORE * availableParallelism());
 }
 
-/** How many there are unless the user says. */
+/** How many there are unless the user says: one more than there are cores, since the thread that has the candidate waits for it most of the time. */
 export function usualJobs(): number {
-  return Math.min(USUAL, availableParallelism());
+  return Math.min(USUAL, availableParallelism() + 1);
 }
