@@ -1,4 +1,5 @@
-// npm run mutants [-- OP…] [--jobs N] [--shard I/N] [--draw N]: what becomes of the kernels' mutants, which a machine has made.
+// npm run mutants [-- OP…] [--only kernels|reference|bounds] [--jobs N] [--shard I/N] [--draw N]: what becomes of mutants, which a machine has made, of the
+// kernels, of the formulas in float64, and of the bounds.
 //
 // Results are kept in results.json under the hash of what they depend on, so a run does what has changed, and one that was
 // broken off goes on. --draw tries N mutants again that are drawn at random, and fails where one has another fate than the file says.
@@ -11,7 +12,8 @@ import type { Fate } from "./bench.ts";
 import { inProcesses } from "./pool.ts";
 import { type Mutant, mutantsOf } from "./sites.ts";
 import { explainedOf, explanationOf, fatesOf, hashOf, readResults, writeResults } from "./store.ts";
-import type { Piece } from "./worker.ts";
+import { knownMutants, runSources } from "./typescript/run.ts";
+import type { Done, Piece } from "./worker.ts";
 
 interface Kernel {
   readonly op: string;
@@ -23,11 +25,30 @@ interface Kernel {
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
-  options: { jobs: { type: "string" }, shard: { type: "string" }, draw: { type: "string" } },
+  options: { jobs: { type: "string" }, shard: { type: "string" }, draw: { type: "string" }, only: { type: "string" } },
 });
+const parts = ["kernels", "reference", "bounds"] as const;
+if (values.only !== undefined && !parts.some((part) => part === values.only)) {
+  throw new RangeError(`--only is ${values.only}, expected one of ${parts.join(", ")}`);
+}
+const isMeant = (part: (typeof parts)[number]): boolean => values.only === undefined || values.only === part;
 const [shard = 1, shards = 1] = (values.shard ?? "1/1").split("/").map(Number);
 const results = readResults();
-const kernels = choose(positionals).map(({ operation }): Kernel => {
+const jobs = Number(values.jobs ?? 1);
+const sources = {
+  names: choose(positionals).map(({ operation }) => operation.name),
+  parts: (["reference", "bounds"] as const).filter(isMeant),
+  jobs,
+  shard,
+  shards,
+};
+const pool = {
+  worker: new URL("worker.ts", import.meta.url),
+  most: 300_000, // with what its process does before the first mutant
+  silent: "h",
+  last: "h",
+} as const;
+const kernels = (isMeant("kernels") ? choose(positionals) : []).map(({ operation }): Kernel => {
   const op = operation.name;
   const { source } = wgsl(op as OpName);
   const [hash, mutants] = [hashOf(op), mutantsOf(source)];
@@ -41,7 +62,7 @@ async function runAll(): Promise<number> {
   );
   const pieces = open.filter((_, i) => i % shards === shard - 1);
   let done = 0;
-  await inProcesses(pieces, Number(values.jobs ?? 1), ({ op, place, fate }) => {
+  await inProcesses<Piece, Done>(pieces, jobs, pool, ({ op, place, fate }) => {
     const kernel = kernels.find((one) => one.op === op)!;
     kernel.fates[place] = fate;
     results[op] = { hash: kernel.hash, fates: kernel.fates.join("") };
@@ -51,30 +72,34 @@ async function runAll(): Promise<number> {
     }
   });
   if (pieces.length > 0) process.stderr.write("\n");
-  print();
-  return kernels.some(({ fates }) => fates.includes("v") || fates.includes("x")) ? 1 : 0;
+  if (kernels.length > 0) print();
+  const isWhole = sources.parts.length === 0 || (await runSources(sources));
+  return isWhole && !kernels.some(({ fates }) => fates.includes("v") || fates.includes("x")) ? 0 : 1;
 }
 
 async function runDrawn(count: number): Promise<number> {
   const known = kernels.flatMap((kernel) =>
     kernel.mutants.flatMap((_, i) => (kernel.fates[i] === "." ? [] : [[kernel, i] as const])),
   );
+  const tries = [
+    ...known.map(
+      ([kernel, i]) =>
+        () =>
+          again(kernel, i),
+    ),
+    ...knownMutants(sources),
+  ];
   const drawn = Array.from(
-    { length: Math.min(count, known.length) },
-    () => known[Math.floor(Math.random() * known.length)]!,
+    { length: Math.min(count, tries.length) },
+    () => tries[Math.floor(Math.random() * tries.length)]!,
   );
   let wrong = 0;
-  await inProcesses(
-    drawn.map(([kernel, i]) => pieceOf(kernel, i)),
-    Number(values.jobs ?? 1),
-    ({ op, place, fate }) => {
-      const { fates, mutants } = kernels.find((one) => one.op === op)!;
-      const { line, what } = mutants[place]!;
-      if (fate === fates[place]) return;
-      wrong++;
-      console.log(`${op}.wgsl:${line} ${what}: ${words[fate]}, expected ${words[fates[place] as Fate]}`);
-    },
-  );
+  for (const attempt of drawn) {
+    const line = await attempt();
+    if (line === undefined) continue;
+    wrong++;
+    console.log(line);
+  }
   if (drawn.length < count) {
     console.log(
       `drawn ${drawn.length} of ${count}: results.json has no more that are current; npm run mutants makes them`,
@@ -83,6 +108,15 @@ async function runDrawn(count: number): Promise<number> {
   // What was not tried did not pass.
   console.log(`${drawn.length - wrong} passed, ${wrong} failed, ${count - drawn.length} skipped`);
   return wrong === 0 ? 0 : 1;
+}
+
+/** A line that says so where the fate is another one than the file says. */
+async function again(kernel: Kernel, place: number): Promise<string | undefined> {
+  const { op, fates, mutants } = kernel;
+  let found: Fate = "h";
+  await inProcesses<Piece, Done>([pieceOf(kernel, place)], 1, pool, ({ fate }) => (found = fate));
+  const [expected, { line, what }] = [fates[place] as Fate, mutants[place]!];
+  return found === expected ? undefined : `${op}.wgsl:${line} ${what}: ${words[found]}, expected ${words[expected]}`;
 }
 
 function pieceOf({ op, source, mutants }: Kernel, place: number): Piece {
