@@ -1,7 +1,8 @@
 // What becomes of a mutant of a formula or of a bound, by the trials of one op.
 //
 // By meaning it is killed where a correct evaluation is outside its bound, and where its bounds are looser than the table says: by how much of them the
-// worst evaluations use, on average, and by how many elements have none. Bytes of fixtures only say that something has changed.
+// worst evaluations use, on average, and by how many elements have none. Bytes of fixtures, and bounds tighter than the table says, only show that
+// something has changed.
 import { runInThisContext } from "node:vm";
 import { boundIn } from "../../../judge/compare.ts";
 import { allowancesOf, expectedAround, truth } from "../../../judge/verdict.ts";
@@ -9,12 +10,13 @@ import { dtypes } from "../../../reference/dtype.ts";
 import type { Operation } from "../../../reference/operation.ts";
 import { operations } from "../../../reference/ops/index.ts";
 import type { Tensor } from "../../../reference/tensor.ts";
-import { type Figures, looserThan, statedTightness, type Tightness } from "./tightness.ts";
-import { type Extremes, type Trial, trialsOf } from "./trials.ts";
+import { type Figures, looserThan, statedTightness, tighterThan, type Tightness } from "./tightness.ts";
+import type { Extremes, Trial } from "./extremes.ts";
+import { trialsOf } from "./trials.ts";
 
 /**
- * k: a correct evaluation is accused, or the op throws. w: bounds are wider than the table of tightness says. t: it does not end. b: bytes of fixtures
- * change. v: it changes numbers, and nothing notices. n: it changes none.
+ * k: a correct evaluation is accused, or the op throws. w: bounds are wider than the table of tightness says. t: it does not end. b: only what is
+ * recorded shows it, bytes of fixtures or a bound tighter than the table says. v: it changes numbers, and nothing notices. n: it changes none.
  */
 export type Found = "k" | "w" | "t" | "b" | "v" | "n";
 
@@ -56,9 +58,9 @@ export class Bench {
     this.#stated = statedTightness(op);
   }
 
-  /** Groups in which the bounds themselves are looser than stated. */
-  get looser(): readonly string[] {
-    return looserThan(this.#stated, this.#tightness);
+  /** Groups in which the bounds themselves are looser or tighter than stated. */
+  get unstated(): readonly string[] {
+    return [looserThan, tighterThan].flatMap((other) => other(this.#stated, this.#tightness));
   }
 
   /** As the bounds are. */
@@ -97,7 +99,9 @@ export class Bench {
     } catch {
       return "k";
     }
-    return looserThan(this.#stated, averages(sums)).length > 0 ? "w" : change;
+    const figures = averages(sums);
+    if (looserThan(this.#stated, figures).length > 0) return "w";
+    return tighterThan(this.#stated, figures).length > 0 ? "b" : change;
   }
 }
 

@@ -2,13 +2,13 @@
 import { operations } from "../../../reference/ops/index.ts";
 import type { Operation } from "../../../reference/operation.ts";
 import { Bench, type Found } from "./bench.ts";
-import { rowOf, type SourceFile } from "./files.ts";
+import { rowOf, type SourceFile, textOf } from "./files.ts";
 import { compiles, Loader } from "./load.ts";
 import { RowTests, testFilesOf } from "./row-tests.ts";
 
 /**
  * k: a correct evaluation is accused, or nothing comes out. w: bounds are wider than the table of tightness says. h: a test of the row fails. b: only
- * bytes of fixtures change. t: it does not end. c: it does not compile. e: explained; x: explained, and refuted. v: numbers change, and
+ * what is recorded shows it. t: it does not end. c: it does not compile. e: explained; x: explained, and refuted. v: numbers change, and
  * nothing notices; n: none changes.
  */
 export type Fate = Found | "h" | "c" | "e" | "x";
@@ -21,7 +21,8 @@ function benchOf(op: string): Bench {
   let bench = benches.get(op);
   if (bench !== undefined) return bench;
   bench = new Bench(op);
-  if (bench.looser.length > 0) throw new Error(`${op} is looser than tightness.json says: ${bench.looser.join(", ")}`);
+  if (bench.unstated.length > 0)
+    throw new Error(`${op}: tightness.json has other figures of ${bench.unstated.join(", ")}`);
   benches.set(op, bench);
   return bench;
 }
@@ -40,7 +41,10 @@ export class FileJudge {
   static async of(file: SourceFile): Promise<FileJudge> {
     const loaders = new Map<string, Loader>();
     for (const op of file.ops) loaders.set(op, await Loader.of(file.path, [rowOf(op)]));
-    return new FileJudge(file, loaders, await RowTests.of(file.path, testFilesOf(file.stem)));
+    const tests = await RowTests.of(file.path, testFilesOf(file.stem));
+    const own = await tests.fateOf(textOf(file.path));
+    if (own !== undefined) throw new Error(`${file.path}: a test of its row fails without a mutant`);
+    return new FileJudge(file, loaders, tests);
   }
 
   async fateOf(text: string, isExplained: boolean): Promise<Fate> {

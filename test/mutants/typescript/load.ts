@@ -71,7 +71,7 @@ export class Loader {
   }
 }
 
-/** Of the files that an entry reaches without those that are replaced, those that reach the changed one. */
+/** The entry, and of the files that it reaches without those that are replaced those that reach the changed one. */
 function dependentsOf(changed: string, entry: string, instead: ReadonlyMap<string, unknown>): Set<string> {
   const from = new Map<string, Set<string>>();
   const seen = new Set<string>();
@@ -87,7 +87,7 @@ function dependentsOf(changed: string, entry: string, instead: ReadonlyMap<strin
   }
   const found = new Set([changed]);
   for (const file of found) for (const importer of from.get(file) ?? []) found.add(importer);
-  return found;
+  return found.add(entry);
 }
 
 /** Whether a text is TypeScript at all: types are not looked at. */

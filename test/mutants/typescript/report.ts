@@ -6,7 +6,7 @@ export const words: Readonly<Record<Fate, string>> = {
   k: "killed, a correct evaluation accused",
   w: "killed, wider than the table of tightness says",
   h: "killed by a test of its row",
-  b: "only bytes of fixtures change",
+  b: "seen by what is recorded alone",
   t: "does not end",
   c: "does not compile",
   e: "explained",
@@ -19,7 +19,7 @@ const columns: readonly (readonly [title: string, fates: string])[] = [
   ["accused", "k"],
   ["wider", "w"],
   ["tests", "h"],
-  ["bytes", "b"],
+  ["recorded", "b"],
   ["survive", "vx"],
   ["no change", "n"],
   ["explained", "e"],
@@ -28,7 +28,7 @@ const columns: readonly (readonly [title: string, fates: string])[] = [
   ["untried", "."],
 ];
 
-/** A row for each name; the score by meaning is of those that compile, end and are not explained, and the last one counts bytes as well. */
+/** A row for each name; the score by meaning is of those that compile, end and are not explained, the last one counts what is recorded as well. */
 export function fateTable(head: string, groups: ReadonlyMap<string, readonly (Fate | ".")[]>): string[] {
   const rows = [...groups].map(([name, fates]) => {
     const of = (letters: string): number => fates.filter((fate) => letters.includes(fate)).length;
@@ -38,6 +38,6 @@ export function fateTable(head: string, groups: ReadonlyMap<string, readonly (Fa
     const counts = columns.map(([, letters]) => of(letters));
     return [name, fates.length].concat(counts, share(of("kwh")), share(of("kwhb")));
   });
-  const titles = ["mutants", ...columns.map(([title]) => title), "score", "with bytes"];
+  const titles = ["mutants", ...columns.map(([title]) => title), "score", "with recorded"];
   return tableOf([[head, "left"], ...titles.map((title) => [title, "right"] as const)], rows);
 }

@@ -19,22 +19,31 @@ export function statedTightness(op: string): Figures {
 
 /** Writes the figures of some ops, rounded down. */
 export function stateTightness(figures: Readonly<Record<string, Figures>>): void {
-  const rounded = Object.entries(figures).map(([op, of]) => {
-    const lines = Object.entries(of).map(([key, [reached, unjudged]]): [string, Tightness] => [
-      key,
-      [Math.floor(reached * DIGITS) / DIGITS, unjudged],
-    ]);
-    return [op, Object.fromEntries(lines)];
-  });
+  const rounded = Object.entries(figures).map(([op, of]) => [
+    op,
+    Object.fromEntries(Object.entries(of).map(([key, tightness]) => [key, asStated(tightness)])),
+  ]);
   writeFileSync(file, `${JSON.stringify({ ...all(), ...Object.fromEntries(rounded) }, undefined, 2)}\n`);
 }
 
-/** The groups in which a bound is looser than another, or has more elements without one. */
+/** The groups in which a bound is looser than stated, or has more elements without one. */
 export function looserThan(stated: Figures, is: Figures): string[] {
   return Object.entries(stated).flatMap(([key, [reached, unjudged]]) => {
     const now = is[key];
     return now !== undefined && now[0] >= reached && now[1] <= unjudged ? [] : [key];
   });
+}
+
+/** The groups in which a bound is tighter than stated, or has fewer elements without one. */
+export function tighterThan(stated: Figures, is: Figures): string[] {
+  return Object.entries(stated).flatMap(([key, [reached, unjudged]]) => {
+    const now = asStated(is[key] ?? [0, 0]);
+    return now[0] > reached || now[1] < unjudged ? [key] : [];
+  });
+}
+
+function asStated([reached, unjudged]: Tightness): Tightness {
+  return [Math.floor(reached * DIGITS) / DIGITS, unjudged];
 }
 
 function all(): Readonly<Record<string, Figures>> {

@@ -4,16 +4,16 @@
 import * as fc from "fast-check";
 import { buildCase } from "../../../judge/campaign.ts";
 import { arbitraryCase, type Case, exampleCases, formatCase, type Problem } from "../../../judge/case.ts";
-import { boundOf, type Expected } from "../../../judge/compare.ts";
+import { suitedTo } from "../../../judge/half-cases.ts";
 import { judgeRows } from "../../../judge/ops/index.ts";
-import { allowancesOf, expectedAround, roundProblem, truth, widen } from "../../../judge/verdict.ts";
-import type { Errors } from "../../../reference/bounds.ts";
-import type { Operation, Outputs } from "../../../reference/operation.ts";
+import { roundProblem, truth, widen } from "../../../judge/verdict.ts";
+import type { JudgeRow } from "../../../judge/row.ts";
+import type { Operation } from "../../../reference/operation.ts";
 import { operations } from "../../../reference/ops/index.ts";
 import { bits } from "../../../reference/random.ts";
 import type { SumOrder } from "../../../reference/sum-order.ts";
 import { type Target, targets } from "../../../reference/targets.ts";
-import { sizeOf, type Tensor } from "../../../reference/tensor.ts";
+import { type Floats, type Ints, sizeOf, type Tensor } from "../../../reference/tensor.ts";
 import { Float32Arithmetic, type Habits, orders } from "../../../zoo/arithmetic.ts";
 import type { Evaluation } from "../../../zoo/evaluation.ts";
 import { evaluationsOf } from "../../../zoo/index.ts";
@@ -23,31 +23,16 @@ import { placesOf } from "../../second-derivation/places.ts";
 import type { Problem as SmallProblem } from "../../second-derivation/problems.ts";
 import { smallProblems } from "../../second-derivation/small.ts";
 import { Tape } from "../../second-derivation/tape.ts";
-
-/** The lowest and the highest correct result at each element; where one is no number, a bound would be wrong. NaN where none is known. */
-export interface Extremes {
-  readonly low: Float64Array;
-  readonly high: Float64Array;
-  readonly isBroken: Uint8Array;
-}
-
-export interface Trial {
-  readonly line: string;
-  /** Trials of a group have one figure of tightness: those of a target, those with stores, with orders of sums, with errors of inputs. */
-  readonly group: string;
-  readonly problem: Problem;
-  readonly target: Target;
-  readonly errors: Errors<string>;
-  readonly extremes: Readonly<Record<string, Extremes>>;
-  /** A committed fixture: its bytes are the truth and the bound. */
-  readonly isFixture: boolean;
-}
+import { COARSE } from "./coarse.ts";
+import { FIXTURES, type Trial, trialOf } from "./extremes.ts";
 
 const SEED = 20_230_227; // the paper's date
 const DRAWN = 200;
 /** Numbers in a case's inputs. */
-const MOST = 160;
-const CASES = 24;
+const MOST = 200;
+const CASES = 20;
+/** The largest of those with ordinary numbers, in which sums have several terms. */
+const ORDINARY = 5;
 const ALWAYS = [targets.wgsl, targets.ieee];
 const OTHERS = [targets.cuda, targets["cuda-fast-math"], targets.metal, targets["matrix-units"], targets.triton];
 const LOW = "bfloat16";
@@ -57,8 +42,17 @@ const ORDERS: readonly (readonly [SumOrder, Habits["order"]])[] = [
 ];
 /** The share of an input that its error is, in trials of composed bounds. */
 const RELATIVE_ERROR = 2 ** -8;
-const CORNERS = 12;
-const FIXTURES = "fixtures";
+const LARGE_ERROR = 1 / 4;
+const WITH_ERRORS = [targets.wgsl, targets.ieee, targets.cuda];
+const CORNERS = 16;
+const ON_TAPES = [
+  [targets.wgsl, false],
+  [targets.wgsl, true],
+  [targets.ieee, false],
+  [targets.cuda, true],
+  [targets.triton, false],
+  ...COARSE.map((target) => [target, false] as const),
+] as const;
 
 export function trialsOf(op: string): Trial[] {
   const operation = operations.get(op)!;
@@ -66,15 +60,15 @@ export function trialsOf(op: string): Trial[] {
   const evaluations = evaluationsOf(op);
   const trials = cases.flatMap((c, n) => {
     const problem = problemOf(operation, c);
-    return [...ALWAYS, OTHERS[n % OTHERS.length]!].map((target) =>
-      evaluated(operation, problem, target, evaluations, formatCase(c)),
-    );
+    const others = [OTHERS, COARSE].map((list, k) => list[(n + k) % list.length]!);
+    return [...ALWAYS, ...others].map((target) => evaluated(operation, problem, target, evaluations, formatCase(c)));
   });
-  const ordinary = cases.filter(({ profile }) => profile === "unit").slice(0, 4);
+  const ordinary = ordinaryCases(operation);
   return [
     ...trials,
     ...ordinary.flatMap((c) => declared(operation, c, evaluations)),
-    ...ordinary.map((c) => withErrors(operation, c)),
+    ...[...ordinary, ...cases.filter((_, n) => n % 2 === 0)].flatMap((c, n) => withErrors(operation, c, n)),
+    ...inHalves(op),
     ...(smallProblems[op]?.() ?? []).flatMap((problem) => onTapes(operation, problem)),
     ...(op in statedEvaluations ? ordinary.map((c) => stated(operation, c)) : []),
     ...fixtures(operation),
@@ -82,16 +76,36 @@ export function trialsOf(op: string): Trial[] {
 }
 
 /** Small cases, some of each profile. */
-function casesOf(op: string): Case[] {
-  const spec = judgeRows.get(op)!;
-  const drawn = fc.sample(arbitraryCase(spec, false), { numRuns: DRAWN, seed: SEED });
-  const small = [...exampleCases(spec, SEED), ...drawn].filter((c) => sizeIn(buildCase(spec, c)) <= MOST);
+function casesOf(op: string, spec = judgeRows.get(op)!): Case[] {
+  const small = smallCases(spec);
   const profiles = [...new Set(small.map(({ profile }) => profile))];
   const each = Math.max(2, Math.floor(CASES / profiles.length));
   return profiles.flatMap((profile) => {
     const alike = small.filter((c) => c.profile === profile);
     return alike.slice(0, profile === "unit" ? 2 * each : each);
   });
+}
+
+function smallCases(spec: JudgeRow): Case[] {
+  const drawn = fc.sample(arbitraryCase(spec, false), { numRuns: DRAWN, seed: SEED });
+  return [...exampleCases(spec, SEED), ...drawn].filter((c) => sizeIn(buildCase(spec, c)) <= MOST);
+}
+
+function ordinaryCases(operation: Operation): Case[] {
+  const spec = judgeRows.get(operation.name)!;
+  const sized = (c: Case): number => sizeIn(buildCase(spec, c));
+  return smallCases(spec)
+    .map(({ op, sizes, seed }): Case => ({ op, sizes, profile: "unit", seed }))
+    .filter((c) => hasNumbers(operation, problemOf(operation, c)))
+    .toSorted((a, b) => sized(b) - sized(a))
+    .slice(0, ORDINARY);
+}
+
+/** Whether most of each output is a number other than 0: attention has queries that see no key. */
+function hasNumbers(operation: Operation, problem: Problem): boolean {
+  return Object.values(truth(operation, problem)).every(
+    ({ data }) => data.filter((x) => x !== 0 && Number.isFinite(x)).length > data.length / 2,
+  );
 }
 
 function sizeIn({ inputs }: Problem): number {
@@ -173,21 +187,42 @@ function stated(operation: Operation, c: Case): Trial {
   return evaluated(operation, problemOf(operation, c), target, all, formatCase(c));
 }
 
-/** The op itself on inputs at corners of their errors. */
-function withErrors(operation: Operation, c: Case): Trial {
+/** The op itself on inputs at corners of their errors, and its evaluations there: alike errors, and one number in three of a quarter of itself. */
+function withErrors(operation: Operation, c: Case, n: number): Trial[] {
   const problem = problemOf(operation, c);
+  const floats = Object.keys(problem.inputs).filter((name) => !operation.integers.includes(name));
   const exact = widen(problem.inputs);
-  const floats = Object.keys(exact).filter((name) => !operation.integers.includes(name));
-  const errors = Object.fromEntries(
-    floats.map((name) => [name, scaled(exact[name] as Tensor, () => RELATIVE_ERROR, Math.abs)]),
-  );
-  const results = Array.from({ length: CORNERS }, (_, n) => {
-    const side = (i: number): number => 1 + (bits(n, 3, i) % 2 === 0 ? 1 : -1) * RELATIVE_ERROR;
-    const moved = floats.map((name, k) => [name, scaled(exact[name] as Tensor, (i) => side(1000 * k + i))]);
-    return operation.evaluate({ ...exact, ...Object.fromEntries(moved) }, problem.scalars, Float64Array);
+  return [RELATIVE_ERROR, LARGE_ERROR].map((size) => {
+    const share = (i: number): number => (size === RELATIVE_ERROR ? size : i % 3 === n % 3 ? size : 0);
+    const errors = Object.fromEntries(floats.map((name) => [name, scaled(exact[name] as Tensor, share, Math.abs)]));
+    const target = WITH_ERRORS[n % WITH_ERRORS.length]!;
+    const results = Array.from({ length: CORNERS }, (_, corner) => {
+      const side = (i: number): number => (corner < 2 ? 2 * corner - 1 : bits(corner, 3, i) % 2 === 0 ? 1 : -1);
+      const inputs: Record<string, Tensor<Floats | Ints>> = { ...exact };
+      for (const [k, name] of floats.entries()) {
+        inputs[name] = scaled(exact[name] as Tensor, (i) => 1 + side(1000 * k + i) * share(i));
+      }
+      const all = evaluationsOf(operation.name);
+      const evaluation = all[(corner + n) % all.length]!;
+      const f = new Float32Arithmetic(target, mannersOf(target, corner)[corner % 2]!);
+      return [
+        operation.evaluate(inputs, problem.scalars, Float64Array),
+        evaluation.evaluate(f, inputs, problem.scalars),
+      ];
+    }).flat();
+    const line = `${formatCase(c)} on ${target.name} with errors of ${size}`;
+    return trialOf(operation, problem, target, results, { line, group: "errors of inputs", errors });
   });
-  const line = `${formatCase(c)} with errors of inputs`;
-  return trialOf(operation, problem, targets.wgsl, results, { line, group: "errors of inputs", errors });
+}
+
+/** Arithmetic in float16, where numbers that are flushed and terms of second order count. */
+function inHalves(op: string): Trial[] {
+  const target = targets["wgsl-f16"];
+  const { operation, spec } = suitedTo(target, { operation: operations.get(op)!, spec: judgeRows.get(op)! });
+  return casesOf(op, spec).map((c) => {
+    const problem = roundProblem(operation, buildCase(spec, c, "float16"), "float16");
+    return evaluated(operation, problem, target, evaluationsOf(op), formatCase(c));
+  });
 }
 
 function scaled({ data, shape }: Tensor, by: (i: number) => number, of = (x: number): number => x): Tensor {
@@ -196,7 +231,7 @@ function scaled({ data, shape }: Tensor, by: (i: number) => number, of = (x: num
 
 /** The second derivation's worst evaluations, at the elements that it looks at. */
 function onTapes(operation: Operation, problem: SmallProblem): Trial[] {
-  return [targets.wgsl, targets.ieee, targets.cuda].map((target) => {
+  return ON_TAPES.map(([target, byLetter]) => {
     const want = truth(operation, problem);
     const nowhere = Object.fromEntries(
       Object.entries(want).map(([name, { data, shape }]) => [
@@ -206,13 +241,13 @@ function onTapes(operation: Operation, problem: SmallProblem): Trial[] {
     );
     const results = placesOf[operation.name]!(problem, true).flatMap(({ output, index, ways }) =>
       Array.from(ways, ([, evaluate]) => {
-        const tape = new Tape(target);
+        const tape = new Tape(target, byLetter);
         const { result } = tape.worst(evaluate(tape), want[output]!.data[index]!);
         const { data, shape } = nowhere[output]!;
         return { ...nowhere, [output]: { data: data.with(index, result), shape } };
       }),
     );
-    const line = `${operation.name}, a problem of the second derivation on ${target.name}`;
+    const line = `${operation.name}, a problem of the second derivation on ${target.name}${byLetter ? " by the letter" : ""}`;
     return trialOf(operation, problem, target, results, { line, group: "second derivation" });
   });
 }
@@ -223,54 +258,4 @@ function fixtures(operation: Operation): Trial[] {
     const given = roundProblem(operation, problem, dtype);
     return trialOf(operation, given, target, [], { line: name, group: FIXTURES });
   });
-}
-
-interface About {
-  readonly line: string;
-  readonly group: string;
-  readonly errors?: Errors<string>;
-}
-
-function trialOf(
-  operation: Operation,
-  problem: Problem,
-  target: Target,
-  results: readonly Outputs[],
-  { line, group, errors = {} }: About,
-): Trial {
-  const want = truth(operation, problem);
-  const allowed = allowancesOf(operation, problem, target, errors);
-  const extremes = Object.fromEntries(
-    Object.keys(want).map((name) => {
-      const expected = expectedAround(want[name]!, allowed[name]!);
-      return [
-        name,
-        extremesOf(
-          expected,
-          results.map((outputs) => outputs[name]!),
-          target,
-        ),
-      ];
-    }),
-  );
-  return { line, group, problem, target, errors, extremes, isFixture: group === FIXTURES };
-}
-
-/** Of the results that are within the bound as it is: whether all correct ones are is what other tests show. */
-function extremesOf(expected: Expected, results: readonly (Tensor | undefined)[], target: Target): Extremes {
-  const n = expected.want.data.length;
-  const [low, high, isBroken] = [new Float64Array(n).fill(NaN), new Float64Array(n).fill(NaN), new Uint8Array(n)];
-  for (let i = 0; i < n; i++) {
-    const bound = boundOf(expected, i, { target, dtype: "float32" });
-    for (const result of results) {
-      const x = result?.data[i];
-      if (x === undefined || (Number.isNaN(x) && bound < Infinity)) continue;
-      if (!Number.isFinite(x)) isBroken[i] = bound < Infinity ? 0 : 1;
-      else if (Math.abs(x - expected.want.data[i]!) <= bound || !(bound < Infinity)) {
-        if (!(x >= low[i]!)) low[i] = x;
-        if (!(x <= high[i]!)) high[i] = x;
-      }
-    }
-  }
-  return { low, high, isBroken };
 }
