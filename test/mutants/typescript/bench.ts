@@ -12,7 +12,7 @@ import { operations } from "../../../reference/ops/index.ts";
 import type { Tensor } from "../../../reference/tensor.ts";
 import { type Figures, looserThan, statedTightness, tighterThan, type Tightness } from "./tightness.ts";
 import type { Extremes, Trial } from "./extremes.ts";
-import { trialsOf } from "./trials.ts";
+import { drawnTrials, trialsOf } from "./trials.ts";
 
 /**
  * k: a correct evaluation is accused, or the op throws. w: bounds are wider than the table of tightness says. t: it does not end. b: only what is
@@ -22,6 +22,8 @@ export type Found = "k" | "w" | "t" | "b" | "v" | "n";
 
 const PATIENCE = 20;
 const LEAST_MS = 2000;
+/** Cases for an explained mutant. */
+const EXPLAINED = 1000;
 
 interface Sum {
   total: number;
@@ -41,6 +43,7 @@ export class Bench {
   readonly #tightness: Figures;
   readonly #stated: Figures;
   readonly #limit: number;
+  #drawn: readonly Trial[] | undefined;
 
   constructor(op: string) {
     this.op = op;
@@ -84,6 +87,13 @@ export class Bench {
       if ((error as { code?: string }).code !== "ERR_SCRIPT_EXECUTION_TIMEOUT") throw error;
     }
     return found;
+  }
+
+  /** Whether some of a thousand cases tell an explained mutant from the op, by any bit. */
+  refutes(make: () => Operation): boolean {
+    const [operation, mutant] = [operations.get(this.op)!, make()];
+    this.#drawn ??= drawnTrials(this.op, EXPLAINED);
+    return this.#drawn.some((trial) => !isSame(numbersOf(mutant, trial), numbersOf(operation, trial)));
   }
 
   #judged(make: () => Operation): Found {

@@ -56,7 +56,10 @@ export class FileJudge {
       if ("kwt".includes(found)) return isExplained ? "x" : found;
     }
     const failed = await this.#tests.fateOf(text);
-    if (isExplained) return failed === undefined && found === "n" ? "e" : "x";
+    if (isExplained) {
+      const isRefuted = (op: string): boolean => benchOf(op).refutes(() => this.#opIn(op, text));
+      return failed === undefined && found === "n" && !this.#file.ops.some(isRefuted) ? "e" : "x";
+    }
     return failed ?? found;
   }
 

@@ -21,10 +21,10 @@ import { statedEvaluations } from "../../../zoo/swiglu-stated.ts";
 import { suite } from "../../../golden/fixtures/suite.ts";
 import { placesOf } from "../../second-derivation/places.ts";
 import type { Problem as SmallProblem } from "../../second-derivation/problems.ts";
-import { smallProblems } from "../../second-derivation/small.ts";
 import { Tape } from "../../second-derivation/tape.ts";
 import { COARSE } from "./coarse.ts";
 import { FIXTURES, type Trial, trialOf } from "./extremes.ts";
+import { tapeProblems } from "./tapes.ts";
 
 const SEED = 20_230_227; // the paper's date
 const DRAWN = 200;
@@ -69,7 +69,7 @@ export function trialsOf(op: string): Trial[] {
     ...ordinary.flatMap((c) => declared(operation, c, evaluations)),
     ...[...ordinary, ...cases.filter((_, n) => n % 2 === 0)].flatMap((c, n) => withErrors(operation, c, n)),
     ...inHalves(op),
-    ...(smallProblems[op]?.() ?? []).flatMap((problem) => onTapes(operation, problem)),
+    ...tapeProblems(op).flatMap((problem) => onTapes(operation, problem)),
     ...(op in statedEvaluations ? ordinary.map((c) => stated(operation, c)) : []),
     ...fixtures(operation),
   ];
@@ -258,4 +258,17 @@ function fixtures(operation: Operation): Trial[] {
     const given = roundProblem(operation, problem, dtype);
     return trialOf(operation, given, target, [], { line: name, group: FIXTURES });
   });
+}
+
+/** Cases without evaluations, under all targets in turn: a mutant that is explained must not change a bit of them. */
+export function drawnTrials(op: string, count: number): Trial[] {
+  const [operation, spec] = [operations.get(op)!, judgeRows.get(op)!];
+  const all = [...ALWAYS, ...OTHERS, ...COARSE];
+  return fc
+    .sample(arbitraryCase(spec, false), { numRuns: 4 * count, seed: SEED + 1 })
+    .filter((c) => sizeIn(buildCase(spec, c)) <= MOST)
+    .slice(0, count)
+    .map((c, n) =>
+      trialOf(operation, problemOf(operation, c), all[n % all.length]!, [], { line: formatCase(c), group: "drawn" }),
+    );
 }
