@@ -87,6 +87,11 @@ function forwardBound(
   target: Target,
   errors: Errors<"w" | "g" | "m" | "v"> = {},
 ): Allowances<"w" | "m" | "v"> {
+  for (const [name, t] of Object.entries({ g, m, v })) {
+    if (t.shape.join() !== w.shape.join()) {
+      throw new RangeError(`${name} has shape [${t.shape}], expected [${w.shape}], the shape of w`);
+    }
+  }
   const a = new Arithmetic(target);
   const at = { w: reader(w, errors.w), g: reader(g, errors.g), m: reader(m, errors.m), v: reader(v, errors.v) };
   const [correction1, correction2] = [correction(a, scalars, 1), correction(a, scalars, 2)];

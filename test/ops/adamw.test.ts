@@ -7,9 +7,11 @@ import { type AdamWScalars, forward } from "../../reference/ops/adamw.ts";
 import { type Target, targets } from "../../reference/targets.ts";
 import { testErrors } from "../errors.ts";
 import { testBound } from "../rows.ts";
+import { testShapes } from "../shapes.ts";
 
 testBound("adamw.forward");
 testErrors("adamw.forward");
+testShapes("adamw.forward");
 
 const one = (value: number) => ({ data: Float64Array.of(value), shape: [1] });
 const first: AdamWScalars = {

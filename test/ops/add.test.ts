@@ -4,9 +4,11 @@ import { targets } from "../../reference/targets.ts";
 import { tensor } from "../../reference/tensor.ts";
 import { testErrors } from "../errors.ts";
 import { testBound } from "../rows.ts";
+import { testShapes } from "../shapes.ts";
 
 testBound("add.forward");
 testErrors("add.forward");
+testShapes("add.forward");
 
 test("the shapes must be equal; a sum that overflows has no bound", () => {
   const [a, b] = [tensor(new Float64Array(6), [2, 3]), tensor(new Float64Array(6), [3, 2])];

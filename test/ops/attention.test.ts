@@ -8,12 +8,15 @@ import { type Target, targets } from "../../reference/targets.ts";
 import { type Tensor, tensor } from "../../reference/tensor.ts";
 import { testErrors } from "../errors.ts";
 import { testBound } from "../rows.ts";
+import { testShapes } from "../shapes.ts";
 import { CENTRAL_DIFFERENCE, CENTRAL_DIFFERENCE_FLOOR, CENTRAL_DIFFERENCE_STEP } from "../thresholds.ts";
 
 testBound("attention.forward");
 testBound("attention.backward");
 testErrors("attention.forward");
 testErrors("attention.backward");
+testShapes("attention.forward");
+testShapes("attention.backward");
 
 const problemOf = (op: string, sizes: Record<string, number>) => judgeRows.get(op)!.build(sizes, "unit", 1);
 
@@ -31,6 +34,17 @@ test("by hand: scores 0 and 0 give the mean, and a single key gives its value", 
   expect([...dq.data]).toEqual([0, -8 * 3 + 8 * 5]);
   expect([...dk.data]).toEqual([0, 0]); // the second query is 0
   expect([...dv.data]).toEqual([1 + 2, 2]);
+});
+
+test("the largest score is found at every key", () => {
+  const scores = [-1000, 1000, -1000];
+  for (const place of [0, 1, 2]) {
+    const keys = scores.map((_, j) => scores[(j + 1 + place) % 3]);
+    const k = tensor(Float64Array.from(keys), [1, 3, 1, 1]);
+    const v = tensor(Float64Array.of(2, 3, 5), [1, 3, 1, 1]);
+    const { y, lse } = attention.forward(tensor(Float64Array.of(1), [1, 1, 1, 1]), k, v);
+    expect([y.data[0], lse.data[0]]).toEqual([v.data[keys.indexOf(1000)], 1000]); // e^−2000 is 0
+  }
 });
 
 test("the backward is the forward's derivative, by central differences", () => {

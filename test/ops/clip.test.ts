@@ -5,9 +5,11 @@ import { CLIP_EPS, forward } from "../../reference/ops/clip.ts";
 import { targets } from "../../reference/targets.ts";
 import { testErrors } from "../errors.ts";
 import { testBound } from "../rows.ts";
+import { testShapes } from "../shapes.ts";
 
 testBound("clip.forward");
 testErrors("clip.forward");
+testShapes("clip.forward");
 
 const g = { data: Float64Array.of(3, -4, 0), shape: [3] };
 const scalar = (value: number) => ({ data: Float64Array.of(value), shape: [] });

@@ -8,11 +8,14 @@ import { targets as specifications } from "../../reference/targets.ts";
 import { tensor } from "../../reference/tensor.ts";
 import { testErrors } from "../errors.ts";
 import { testBound } from "../rows.ts";
+import { testShapes } from "../shapes.ts";
 
 testBound("cross-entropy.forward");
 testBound("cross-entropy.backward");
 testErrors("cross-entropy.forward");
 testErrors("cross-entropy.backward");
+testShapes("cross-entropy.forward");
+testShapes("cross-entropy.backward");
 
 // Either side takes less than 30 operations on numbers up to `largest`, each within 1 ulp, 2u.
 function expectNear(got: ArrayLike<number>, want: readonly number[], largest: number): void {
@@ -20,6 +23,15 @@ function expectNear(got: ArrayLike<number>, want: readonly number[], largest: nu
   const far = want.filter((x, i) => !(Math.abs(got[i] - x) <= 2 * gamma(60, dtypes.float64.u) * largest));
   expect(far).toEqual([]);
 }
+
+test("the largest logit is found at every place of every row", () => {
+  for (const place of [0, 1, 2]) {
+    const row = [0, 1, 2].map((v) => (v === place ? 1000 : -1000));
+    const two = tensor(Float64Array.of(...row.map((x) => x - 500), ...row), [2, 3]);
+    const { lse, loss } = forward(two, tensor(Int32Array.of(place, place), [2]));
+    expect([...lse.data, loss.data[0]]).toEqual([500, 1000, 0]); // e^−2000 is 0
+  }
+});
 
 describe("cross-entropy: the reference", () => {
   // Σ e^logit is 4 in the first row and 10 in the third; the second row is ignored.

@@ -9,10 +9,13 @@ import { targets } from "../../reference/targets.ts";
 import { tensor } from "../../reference/tensor.ts";
 import { testErrors } from "../errors.ts";
 import { testBound } from "../rows.ts";
+import { testShapes } from "../shapes.ts";
 
 testBound("embedding.backward");
 testErrors("embedding.forward");
 testErrors("embedding.backward");
+testShapes("embedding.forward");
+testShapes("embedding.backward");
 
 const tokens = tensor(new Int32Array([2, 0, 2]), [3]);
 

@@ -3,11 +3,14 @@ import { backward, forward } from "../../reference/ops/linear.ts";
 import { tensor } from "../../reference/tensor.ts";
 import { testErrors } from "../errors.ts";
 import { testBound } from "../rows.ts";
+import { testShapes } from "../shapes.ts";
 
 testBound("linear.forward");
 testBound("linear.backward");
 testErrors("linear.forward");
 testErrors("linear.backward");
+testShapes("linear.forward");
+testShapes("linear.backward");
 
 test("linear: a hand-computed example", () => {
   const x = tensor(Float32Array.of(1, 2, 3, 4, 5, 6), [2, 3]);

@@ -11,11 +11,14 @@ import { type Target, targets } from "../../reference/targets.ts";
 import { type Tensor, tensor } from "../../reference/tensor.ts";
 import { testErrors } from "../errors.ts";
 import { testBound } from "../rows.ts";
+import { testShapes } from "../shapes.ts";
 
 testBound("rmsnorm.forward");
 testBound("rmsnorm.backward");
 testErrors("rmsnorm.forward");
 testErrors("rmsnorm.backward");
+testShapes("rmsnorm.forward");
+testShapes("rmsnorm.backward");
 
 test("by hand: mean square (1 + 49) / 2 = 25, and eps 39 makes rstd 1/8", () => {
   const x = tensor(new Float32Array([1, 7]), [1, 2]);

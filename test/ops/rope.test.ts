@@ -5,11 +5,14 @@ import { backward, forward, layouts } from "../../reference/ops/rope.ts";
 import { type Tensor, toStorage } from "../../reference/tensor.ts";
 import { testErrors } from "../errors.ts";
 import { testBound } from "../rows.ts";
+import { testShapes } from "../shapes.ts";
 
 testBound("rope.forward");
 testBound("rope.backward");
 testErrors("rope.forward");
 testErrors("rope.backward");
+testShapes("rope.forward");
+testShapes("rope.backward");
 
 // One quarter turn of the first pair, none of the second: (x1, x2) → (−x2, x1).
 const x = { data: Float64Array.of(1, 2, 3, 4), shape: [1, 1, 1, 4] };

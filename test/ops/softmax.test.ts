@@ -9,11 +9,14 @@ import { targets } from "../../reference/targets.ts";
 import { tensor } from "../../reference/tensor.ts";
 import { testErrors } from "../errors.ts";
 import { testBound } from "../rows.ts";
+import { testShapes } from "../shapes.ts";
 
 testBound("softmax.forward");
 testBound("softmax.backward");
 testErrors("softmax.forward");
 testErrors("softmax.backward");
+testShapes("softmax.forward");
+testShapes("softmax.backward");
 
 // Either side takes less than 30 operations on numbers up to `largest`, each within 1 ulp, 2u.
 function expectNear(got: ArrayLike<number>, want: readonly number[], largest: number): void {
@@ -35,6 +38,16 @@ describe("softmax: the reference", () => {
   test("numbers beyond the range of the exponential", () => {
     const x = tensor(Float64Array.of(1000, 1000, -1000, -1000 + log(3)), [2, 2]);
     expectNear(forward(x).y.data, [1 / 2, 1 / 2, 1 / 4, 3 / 4], 1000);
+  });
+
+  test("the largest number is found at every place of every row", () => {
+    // e^−2000 is 0: where a larger maximum is taken, or a smaller one, nothing or infinity is left.
+    for (const place of [0, 1, 2]) {
+      const row = [0, 1, 2].map((c) => (c === place ? 1000 : -1000));
+      const other = row.map((x) => -x);
+      const { y } = forward(tensor(Float64Array.of(...other, ...row), [2, 3]));
+      expect([...y.data]).toEqual([...other.map((x) => (x > 0 ? 1 / 2 : 0)), ...row.map((x) => (x > 0 ? 1 : 0))]);
+    }
   });
 
   test("the gradient is that of central differences", () => {

@@ -41,7 +41,7 @@ export class FileJudge {
   static async of(file: SourceFile): Promise<FileJudge> {
     const loaders = new Map<string, Loader>();
     for (const op of file.ops) loaders.set(op, await Loader.of(file.path, [rowOf(op)]));
-    const tests = await RowTests.of(file.path, testFilesOf(file.stem));
+    const tests = await RowTests.of(file.path, testFilesOf(file.path, file.stem));
     const own = await tests.fateOf(textOf(file.path));
     if (own !== undefined) throw new Error(`${file.path}: a test of its row fails without a mutant`);
     return new FileJudge(file, loaders, tests);

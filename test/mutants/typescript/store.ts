@@ -61,7 +61,7 @@ export function hashOf(path: string): string {
     ...stems.flatMap((one) => reachedFrom(`reference/ops/${one}.bound.ts`).files),
     ...stems.flatMap((one) => [`judge/ops/${one}.ts`, `zoo/${one}.ts`]),
     path,
-    ...testFilesOf(stem),
+    ...testFilesOf(path, stem),
     ...own.map((name) => `test/mutants/typescript/${name}`),
   ]);
   const hash = createHash("sha256");
