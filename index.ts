@@ -13,7 +13,16 @@ export { judge, type JudgeOptions, type JudgeResult } from "./judge/api/judge.ts
 export { fuse, type OpInfo, ops } from "./judge/api/ops.ts";
 export { compare, type CompareResult, type Expectation, oracle } from "./judge/api/oracle.ts";
 export type { TermsOptions } from "./judge/api/terms.ts";
-export type { AnyOp, FusedName, InputsOf, KernelFunction, OutputsOf, ProblemOf, ScalarsOf } from "./judge/api/types.ts";
+export type {
+  AnyOp,
+  FusedName,
+  InputsOf,
+  KernelFunction,
+  OutputsOf,
+  PartialKernel,
+  ProblemOf,
+  ScalarsOf,
+} from "./judge/api/types.ts";
 export type { Comparison, Finding } from "./judge/compare.ts";
 export type { BitMap, BitRange } from "./judge/invariance/map.ts";
 export type { Candidate, CandidateResult } from "./reference/candidate.ts";

@@ -14,6 +14,10 @@ export function addCandidate(command: Command): Command {
     )
     .option("--kernel <module>", "judge a module whose default export is a function or made by defineKernel")
     .option(
+      "--outputs <list>",
+      "the outputs that the kernel gives, such as y for an attention without its lse; the others are not judged (default: all)",
+    )
+    .option(
       "--evidence <folder>",
       "where to keep the files of failing cases (default: the temporary folder, where later runs remove the oldest)",
     )

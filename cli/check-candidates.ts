@@ -70,14 +70,15 @@ export async function openCandidates(
 /** The module once for each op, so that one that cannot be loaded, or does not fit an op, is told before any case. */
 async function openModules(
   path: string,
-  { adapter, dtype, timeout, memory }: CheckOptions,
+  { adapter, outputs, dtype, timeout, memory }: CheckOptions,
   chosen: readonly Chosen[],
   signal: AbortSignal | undefined,
 ): Promise<Candidates> {
   const host = new URL(`./check-host${extname(import.meta.url)}`, import.meta.url);
   const modules = new Map<string, Awaited<ReturnType<typeof startModule>>>();
   for (const { operation } of chosen) {
-    const terms: HostTerms = { op: operation.name, adapter, dtype, timeout: 1000 * timeout };
+    const offered = outputs === undefined ? {} : { outputs: Object.keys(operation.outputs).join(",") };
+    const terms: HostTerms = { op: operation.name, ...offered, adapter, dtype, timeout: 1000 * timeout };
     const module = await startModule({
       path,
       operation,

@@ -8,19 +8,23 @@ import type { KernelProgram } from "../kernels-gpu/device/program.ts";
 import type { Operation } from "../reference/operation.ts";
 import type { CheckOptions } from "./check-options.ts";
 import { UserError } from "./errors.ts";
+import { offeredIn } from "./terms.ts";
 
 /** Steps of loops and calls that are followed in one case: about two seconds. */
 const RACE_STEPS = 2_000_000;
 
-export interface HostTerms extends Pick<CheckOptions, "adapter" | "dtype"> {
+export interface HostTerms extends Pick<CheckOptions, "adapter" | "dtype" | "outputs"> {
   readonly op: string;
   /** Milliseconds that a launch may take. */
   readonly timeout: number;
 }
 
 /** Throws UserError or NoDeviceError. */
-export async function host(program: KernelProgram, { op, adapter, dtype, timeout }: HostTerms): Promise<Hosted> {
-  const [{ operation }] = choose([op]);
+export async function host(
+  program: KernelProgram,
+  { op, outputs, adapter, dtype, timeout }: HostTerms,
+): Promise<Hosted> {
+  const [{ operation }] = offeredIn(outputs, choose([op]));
   checkDeclaration(program, operation);
   const device = await openDevice({ adapter });
   const { run } = deviceCandidate(device, program, operation, { timeout }, dtype);
@@ -46,10 +50,13 @@ export async function host(program: KernelProgram, { op, adapter, dtype, timeout
 /** A kernel of someone else must take and give what the op does. */
 function checkDeclaration(program: KernelProgram, operation: Operation): void {
   for (const part of ["inputs", "outputs"] as const) {
-    const [got, wanted] = [
-      Object.keys(program[part]).toSorted().join(", "),
-      Object.keys(operation[part]).toSorted().join(", "),
-    ];
+    const left = part === "outputs" ? (operation.notOffered ?? []) : [];
+    const [got, wanted] = [program[part], operation[part]].map((specs) =>
+      Object.keys(specs)
+        .filter((name) => !left.includes(name))
+        .toSorted()
+        .join(", "),
+    );
     if (got !== wanted) throw new UserError(`has the ${part} ${got}, expected ${wanted} for ${operation.name}`);
   }
 }

@@ -19,6 +19,7 @@ export interface CheckOptions {
   readonly replay?: string;
   readonly exec?: string;
   readonly kernel?: string;
+  readonly outputs?: string;
   readonly evidence?: string;
   readonly timeout: number;
   readonly jobs?: number;

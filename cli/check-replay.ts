@@ -11,6 +11,7 @@ import { conclude, concludeAll, type Conclusion, concludeProblem, withImprobable
 import { Deadline } from "../judge/deadline.ts";
 import { concludeRelation } from "../judge/examination.ts";
 import { improbableInWords, suspicionsIn } from "../judge/improbable/suspicion.ts";
+import type { Chosen } from "../judge/choose.ts";
 import { parseReplay } from "../judge/replay.ts";
 import type { Relation, Trial } from "../judge/relations/relation.ts";
 import { isJudges, judgeProblem } from "../judge/verdict.ts";
@@ -21,12 +22,13 @@ import { say } from "./output.ts";
 import { catchSignals } from "./signals.ts";
 import { statuses, statusOfVerdict } from "./statuses.ts";
 import { foldedLines } from "./table.ts";
-import { targetOf, underOrder } from "./terms.ts";
-import { counted } from "./words.ts";
+import { offeredIn, targetOf, underOrder } from "./terms.ts";
+import { counted, notOfferedIn } from "./words.ts";
 
 /** Runs one case, or one relation at a case, and prints everything about it. */
 export async function replay(line: string, options: CheckOptions): Promise<number> {
-  const { chosen, case: c, relation } = parseReplay(line);
+  const offered = (one: Chosen): Chosen => offeredIn(options.outputs, [one])[0];
+  const { chosen, case: c, relation } = parseReplay(line, { offered });
   const { operation, spec } = chosen;
   const problem = buildCase(spec, c, options.dtype, realInputs);
   const target = targetOf(options, [operation]);
@@ -63,6 +65,7 @@ export async function replay(line: string, options: CheckOptions): Promise<numbe
     if (at !== undefined && outside === 0) say(foldedLines([`  ${describeFinding(at)}`]));
     if (note !== undefined) say(foldedLines([`  note: ${note}`]));
   }
+  if (operation.notOffered !== undefined) say(notOfferedIn(operation.notOffered));
   say(foldedLines(verdict.findings));
   if (verdict.findings.length > 0) {
     const { evidence } = failureOf(c, verdict, candidate.keep?.());

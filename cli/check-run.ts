@@ -38,7 +38,7 @@ import { catchSignals } from "./signals.ts";
 import { statusOfVerdict } from "./statuses.ts";
 import { isJudges } from "../judge/verdict.ts";
 import { foldedLines } from "./table.ts";
-import { targetOf, treeFiles } from "./terms.ts";
+import { offeredIn, targetOf, treeFiles } from "./terms.ts";
 import { counted } from "./words.ts";
 
 /** Checks the chosen ops, prints what was found, and returns the exit status. */
@@ -46,7 +46,7 @@ export async function check(options: CheckOptions): Promise<number> {
   if (options.op === undefined && (options.exec !== undefined || options.kernel !== undefined)) {
     throw new UserError("--op NAME is missing: which op does the candidate compute? `touchstone ops` lists them");
   }
-  const all = choose(options.op ?? []);
+  const all = offeredIn(options.outputs, choose(options.op ?? []));
   const chosen = options.sizes === undefined ? all : chosenWithin(all, options.sizes);
   const operations = chosen.map(({ operation }) => operation);
   const target = targetOf(options, operations);
@@ -175,12 +175,13 @@ function print({ results, seed, options, target, conclusion, isInterrupted, notS
 
 /** The options that a replay needs to judge the same candidate on the same terms. */
 export function candidateOptions(options: Omit<CheckOptions, "runs" | "seed">): string {
-  const { adapter, exec, kernel, timeout, memory, dtype, target, store, sum } = options;
+  const { adapter, exec, kernel, outputs, timeout, memory, dtype, target, store, sum } = options;
   const { nondeterministic, bitwise, allowUnjudged } = options;
   return [
     adapter === "auto" ? "" : ` --adapter ${adapter}`,
     quoted("exec", exec),
     quoted("kernel", kernel),
+    quoted("outputs", outputs),
     timeout === DEFAULT_TIMEOUT ? "" : ` --timeout ${timeout}`,
     memory === undefined ? "" : ` --memory ${memory}`,
     dtype === "float32" ? "" : ` --dtype ${dtype}`,

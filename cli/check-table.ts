@@ -10,7 +10,7 @@ import { classLines, className, isDivided } from "./check-precision.ts";
 import { missedLines } from "./check-missed.ts";
 import { verdictIn } from "./reasons.ts";
 import { tableOf } from "./table.ts";
-import { counted, keptLines, number } from "./words.ts";
+import { counted, keptLines, notOfferedIn, number } from "./words.ts";
 
 /** The most ops whose sizes are printed. */
 const MOST_SIZES = 2;
@@ -81,10 +81,18 @@ export function lastLines(results: readonly Checked[]): string[] {
       : [
           `${failed.length} of ${kernels} failed, ${outside} of them by numbers outside the bounds${under}: ${names(failed)}`,
         ]),
+    ...notOfferedLines(results),
     ...(failed.length + odd.length + open.length > 0 || results.length === 0
       ? []
       : [`${kernels} within ${inside}, ${counted(judged, "element")} judged${unsampled(results)}`]),
   ];
+}
+
+/** Outputs of which the verdict says nothing, since the candidate does not offer them: "attention.forward: lse not offered, and not judged". */
+function notOfferedLines(results: readonly Checked[]): string[] {
+  return results.flatMap(({ report: { op }, notOffered }) =>
+    notOffered === undefined ? [] : [`${op}: ${notOfferedIn(notOffered)}`],
+  );
 }
 
 /** What was compared with the truth alone, and what was not even that. */

@@ -8,6 +8,7 @@ import { checkManifest, hasSources, holdToManifest, readManifest } from "../gold
 import { readFixture } from "../golden/fixtures/read.ts";
 import { generateAtScale, lengthsOf } from "../golden/fixtures/scale.ts";
 import { concludeVerified, fixtureNames, type Verified, verifyFile } from "../golden/fixtures/verify.ts";
+import { choose } from "../judge/choose.ts";
 import { concludeAll } from "../judge/conclusion.ts";
 import { UserError } from "./errors.ts";
 import type { Target } from "../reference/targets.ts";
@@ -17,8 +18,8 @@ import { catchSignals, untilSignal } from "./signals.ts";
 import { statuses, statusOfVerdict } from "./statuses.ts";
 import { tableOf } from "./table.ts";
 import { operations } from "../reference/ops/index.ts";
-import { chooseTarget, suiting } from "./terms.ts";
-import { counted } from "./words.ts";
+import { chooseTarget, offeredIn, suiting } from "./terms.ts";
+import { counted, notOfferedIn } from "./words.ts";
 
 export interface GenerateOptions {
   readonly out?: string;
@@ -31,6 +32,7 @@ export interface GenerateOptions {
 
 export interface VerifyOptions {
   readonly allowUnjudged?: number;
+  readonly outputs?: string;
 }
 
 const committed = fileURLToPath(new URL("../golden/fixtures/suite", import.meta.url));
@@ -110,18 +112,27 @@ export function checkFolder(folder = committed): number {
 }
 
 /** Judges a folder of outputs; returns the exit status. */
-export async function verify(fixtures: string, outputs: string, { allowUnjudged }: VerifyOptions): Promise<number> {
+export async function verify(
+  fixtures: string,
+  outputs: string,
+  { allowUnjudged, outputs: offered }: VerifyOptions,
+): Promise<number> {
   const given = namesIn(outputs, "a folder of outputs");
   const names = fixtureNames(fixtures);
+  const asked = offered === undefined ? undefined : offeredOf(fixtures, names, offered);
   const isHeld = holdToManifest(fixtures);
   const results: Verified[] = [];
-  const isInterrupted = await untilSignal(names, (name) => void results.push(verifyFile(fixtures, outputs, name)));
+  const isInterrupted = await untilSignal(
+    names,
+    (name) => void results.push(verifyFile(fixtures, outputs, name, asked?.names)),
+  );
   if (!isHeld) note(`${fixtures} has no manifest.json: its fixtures are taken as they are`);
   say(verifyTable(results, allowUnjudged));
   say(results.flatMap(({ findings }) => findings.map((finding) => `FAIL ${finding}`)));
   const odd = results.flatMap(({ improbable }) => improbable);
   say(odd.map((line) => `improbable ${line}: no proof; fixtures of another --seed try it again`));
   const { verdict, reasons } = concludeAll([concludeVerified(results, allowUnjudged)], isInterrupted);
+  say(asked?.lines ?? []);
   say(reasonLines(reasons));
   const strangers = given.filter((name) => !names.includes(name)).map((name) => `${name} belongs to no fixture`);
   note(firstOf([...strangers, ...results.flatMap(({ notes }) => notes)]));
@@ -138,6 +149,22 @@ export async function verify(fixtures: string, outputs: string, { allowUnjudged 
   else say(`${fixturesJudged}, all outputs within bounds`);
   if (isInterrupted) say(verdictIn(verdict, true));
   return statusOfVerdict(verdict, isInterrupted);
+}
+
+/** The outputs that a list names, and a line for each op of which it leaves some out. Throws UserError where the list does not suit an op. */
+function offeredOf(
+  fixtures: string,
+  names: readonly string[],
+  asked: string,
+): { readonly names: readonly string[]; readonly lines: readonly string[] } {
+  const ops = new Set(names.map((name) => readFixture(join(fixtures, name)).op));
+  const operationsOf = offeredIn(asked, choose([...ops])).map(({ operation }) => operation);
+  return {
+    names: [...new Set(operationsOf.flatMap((operation) => Object.keys(operation.outputs)))],
+    lines: operationsOf.flatMap(({ name, notOffered }) =>
+      notOffered === undefined ? [] : [`${name}: ${notOfferedIn(notOffered)}`],
+    ),
+  };
 }
 
 const MOST_NOTES = 10;

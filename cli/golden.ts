@@ -37,6 +37,10 @@ export function register(program: Command): void {
     .description("judge a folder of outputs that were computed elsewhere from fixtures")
     .argument("<fixtures>")
     .argument("<outputs>", "a safetensors file of the same name for each fixture, with the op's outputs by name")
+    .option(
+      "--outputs <list>",
+      "the outputs that the kernel gives, such as y; the others are not judged (default: all)",
+    )
     .addOption(
       new Option(
         "--allow-unjudged <share>",

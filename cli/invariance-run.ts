@@ -20,7 +20,7 @@ import { openProgress } from "./progress.ts";
 import { reasonLines, verdictIn } from "./reasons.ts";
 import { catchSignals } from "./signals.ts";
 import { statusOfVerdict } from "./statuses.ts";
-import { targetOf, treeFiles } from "./terms.ts";
+import { offeredIn, targetOf, treeFiles } from "./terms.ts";
 import { counted } from "./words.ts";
 
 /** Maps the chosen ops, prints what was found, and returns the exit status. */
@@ -28,7 +28,7 @@ export async function invariance(options: InvarianceOptions): Promise<number> {
   if (options.op === undefined && (options.exec !== undefined || options.kernel !== undefined)) {
     throw new UserError("[op...] is missing: which op does the candidate compute? `touchstone ops` lists them");
   }
-  const chosen = choose(options.op ?? []);
+  const chosen = offeredIn(options.outputs, choose(options.op ?? []));
   const rooms = roomsOf(chosen, options.sizes);
   const operations = chosen.map(({ operation }) => operation);
   const target = targetOf(options, operations);

@@ -17,6 +17,7 @@ import { openProgress } from "./progress.ts";
 import { reasonLines, verdictIn } from "./reasons.ts";
 import { catchSignals } from "./signals.ts";
 import { statusOfVerdict } from "./statuses.ts";
+import { offeredIn } from "./terms.ts";
 import { counted } from "./words.ts";
 
 export type OrderOptions = Omit<CheckOptions, "runs" | "replay" | "seed" | "target" | "store" | "sum">;
@@ -26,7 +27,7 @@ export async function order(options: OrderOptions): Promise<number> {
   if (options.op === undefined && (options.exec !== undefined || options.kernel !== undefined)) {
     throw new UserError("[op...] is missing: which op does the candidate compute? `touchstone ops` lists them");
   }
-  const chosen = chosenOf(options.op);
+  const chosen = offeredIn(options.outputs, chosenOf(options.op));
   const rules = rulesOf(chosen, options.sizes);
   const { json, overwrite, kernel } = options;
   const file =

@@ -23,13 +23,14 @@ export interface OpsRun<Result, Options extends InvarianceOptions = InvarianceOp
 /** The text of the file: the run's terms and its conclusion, then `kernels`. JSON has no infinities and no NaN: such numbers are written as words. */
 export function runJson(report: string, run: OpsRun<unknown>, extent: object, kernels: readonly object[]): string {
   const { options, seed, where, target, conclusion, isInterrupted, notStarted } = run;
-  const { dtype, sizes, timeout, nondeterministic = false, bitwise = false } = options;
+  const { dtype, outputs, sizes, timeout, nondeterministic = false, bitwise = false } = options;
   return jsonText(
     {
       report,
       version: version(),
       adapter: where,
       dtype,
+      ...(outputs === undefined ? {} : { outputs: outputs.split(",").map((name) => name.trim()) }),
       target: target.name,
       declarations: { stores: target.stores ?? {}, sums: sumsInWords(target), nondeterministic, bitwise },
       seed,

@@ -6,6 +6,8 @@ import { customTarget } from "../reference/custom-target.ts";
 import type { Operation } from "../reference/operation.ts";
 import { operations } from "../reference/ops/index.ts";
 import { type Target, targets } from "../reference/targets.ts";
+import type { Chosen } from "../judge/choose.ts";
+import { offering } from "../judge/offered.ts";
 import { declaredOrder, declareSums, parseSums } from "../judge/sums.ts";
 import { checkArithmetic, checkStores, declareStores, parseStores } from "../judge/terms.ts";
 import { checkTree, type SumTree } from "../reference/sum-tree.ts";
@@ -31,6 +33,13 @@ export function chooseTarget(name: string | undefined, fallback: keyof typeof ta
     if (error instanceof FormatError) throw new UserError(`--target ${message}`, { cause: error });
     throw new UserError(`--target ${name}: ${message}`, { cause: error });
   }
+}
+
+/** The ops with the outputs of a list such as "y" or "dk,dv"; with all of theirs without a list. */
+export function offeredIn(list: string | undefined, chosen: readonly Chosen[]): readonly Chosen[] {
+  if (list === undefined) return chosen;
+  const names = list.split(",").map((name) => name.trim());
+  return refusing(`--outputs ${list}`, () => offering(chosen, names.join("") === "" ? [] : names));
 }
 
 /** What a command is told of the terms. */
@@ -69,7 +78,7 @@ export function declare(target: Target, list: string | undefined, chosen: readon
     : refusing(`--store ${list}`, () => declareStores(target, parseStores(list), chosen));
 }
 
-function refusing(option: string, declared: () => Target): Target {
+function refusing<T>(option: string, declared: () => T): T {
   try {
     return declared();
   } catch (error) {

@@ -5,6 +5,11 @@ export function keptLines(evidence: string | undefined): string[] {
   return evidence === undefined ? [] : [`  files kept in ${evidence}`];
 }
 
+/** What a verdict says nothing of: "lse not offered, and not judged". */
+export function notOfferedIn(outputs: readonly string[]): string {
+  return `${outputs.join(", ")} not offered, and not judged`;
+}
+
 /** A number to two places. */
 export function number(x: number): string {
   if (!Number.isFinite(x)) return String(x);

@@ -36,6 +36,8 @@ export interface Checked {
   readonly conclusion: Conclusion;
   /** The order of summation that the bounds assume, such as "the declared order blocked:64"; absent where any order is allowed. */
   readonly order?: string;
+  /** Outputs of the op that were not judged, since the candidate does not offer them; absent where all were. */
+  readonly notOffered?: readonly string[];
   readonly isInterrupted: boolean;
   /** What kept the judge itself from going on, after some cases: its files could not be written, or a worker ended. */
   readonly stopped?: Error;
@@ -84,6 +86,7 @@ export async function check(
     gaps: [...gapsOf(chosen, untried), ...unusedTrees(report)],
   };
   const order = declaredOrder(terms.target, chosen.operation);
+  const { notOffered } = chosen.operation;
   return {
     report,
     ...(examination && { examination }),
@@ -92,6 +95,7 @@ export async function check(
     ...(chosen.model && { model: chosen.model }),
     conclusion: withImprobable(conclude(tried), report.improbable.findings.length > 0),
     ...(order !== undefined && { order }),
+    ...(notOffered && { notOffered }),
     isInterrupted,
     ...(stopped && { stopped }),
   };

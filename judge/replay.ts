@@ -13,10 +13,21 @@ export interface Replayed {
   readonly relation?: Relation;
 }
 
-/** Throws RangeError that names the word that is wrong; `atScale` is how many bytes a line of a fixture at scale may take. */
-export function parseReplay(line: string, atScale = memoryAtScale()): Replayed {
+export interface ReplayOptions {
+  readonly offered?: (chosen: Chosen) => Chosen;
+  readonly atScale?: number;
+}
+
+/**
+ * Throws RangeError that names the word that is wrong. `offered` narrows the op to what the candidate offers; `atScale` is how many bytes a
+ * line of a fixture at scale may take.
+ */
+export function parseReplay(
+  line: string,
+  { offered = (one) => one, atScale = memoryAtScale() }: ReplayOptions = {},
+): Replayed {
   const { of: c, name } = parseRelation(line);
-  const [chosen] = choose([c.op]);
+  const chosen = offered(choose([c.op])[0]);
   if (chosen.operation.name !== c.op) {
     throw new RangeError(`replay: "${c.op}" is not an op and direction, expected such as swiglu.forward`);
   }

@@ -21,7 +21,7 @@ export function deviceCandidate(
   dtype: DTypeName = "float32",
 ): Candidate {
   checkProgram(program, operation);
-  const launching = { ...options, low: lowTensors(operation, dtype) };
+  const launching = { ...options, low: lowTensors(program, operation, dtype) };
   return {
     name: operation.name,
     mostBytes: heldBytesOf("device" in device ? device.device : device),
@@ -41,7 +41,10 @@ export function deviceCandidate(
 function checkProgram(program: KernelProgram, operation: Operation): void {
   const listed = (names: readonly string[]): string => names.toSorted().join(", ") || "none";
   for (const part of ["inputs", "outputs"] as const) {
-    const [got, expected] = [program[part], operation[part]].map((specs) => listed(Object.keys(specs)));
+    const left = part === "outputs" ? (operation.notOffered ?? []) : [];
+    const [got, expected] = [program[part], operation[part]].map((specs) =>
+      listed(Object.keys(specs).filter((name) => !left.includes(name))),
+    );
     if (got !== expected) {
       throw new RangeError(`${program.id}: the ${part} are ${got}, expected those of ${operation.name}: ${expected}`);
     }
@@ -49,8 +52,8 @@ function checkProgram(program: KernelProgram, operation: Operation): void {
 }
 
 /** Which inputs and outputs of an op are stored in 16 bits. */
-function lowTensors(operation: Operation, dtype: DTypeName): ReadonlyMap<string, LowType> {
-  const names = [...Object.keys(operation.inputs), ...Object.keys(operation.outputs)];
+function lowTensors(program: KernelProgram, operation: Operation, dtype: DTypeName): ReadonlyMap<string, LowType> {
+  const names = [...Object.keys(program.inputs), ...Object.keys(program.outputs)];
   return new Map(
     names.flatMap((name) => {
       const stored = storageOf(operation, name, dtype);

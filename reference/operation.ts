@@ -36,6 +36,8 @@ export interface Operation {
   readonly scalars: Readonly<Record<string, ScalarKind>>;
   /** Result → axis letters. */
   readonly outputs: Readonly<Record<string, string>>;
+  /** Results that a candidate does not give, and that are not among `outputs`; absent where it gives all. */
+  readonly notOffered?: readonly string[];
   /** Names of intermediates that a kernel may declare as stored low, with their meaning. */
   readonly stores: Readonly<Record<string, string>>;
   /** Sums whose order a kernel may declare, by name. */

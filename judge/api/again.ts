@@ -28,9 +28,11 @@ export async function checkAgain(
   let result: JudgeResult;
   try {
     const order = declaredOrder(terms.target, chosen.operation);
+    const { notOffered } = chosen.operation;
     result = {
       ...blank,
       ...(order !== undefined && { order }),
+      ...(notOffered && { notOffered }),
       ...(await tried(replayed, problem, candidate, terms, plan)),
     };
   } catch (error) {

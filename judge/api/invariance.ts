@@ -8,8 +8,8 @@ import { candidateOf, readyUnder, termsIn } from "./candidate.ts";
 import type { JudgeOptions, JudgeResult } from "./judge.ts";
 import { chosenOf } from "./ops.ts";
 import { promisesOf, sizesIn } from "./promises.ts";
-import { type TermsOptions, termsOf } from "./terms.ts";
-import type { AnyOp, KernelFunction } from "./types.ts";
+import { offeredBy, type TermsOptions, termsOf } from "./terms.ts";
+import type { AnyOp, KernelFunction, PartialKernel } from "./types.ts";
 
 /**
  * How a kernel's bits are mapped, and under which terms. `sizes` are the sizes to be tried, such as "C=4096 O=11008 R<=257", or a
@@ -51,6 +51,25 @@ export interface InvarianceResult extends Pick<JudgeResult, "passed" | "verdict"
 }
 
 /**
+ * The same for a kernel that gives some of the op's outputs, which the option `outputs` names.
+ *
+ * @example
+ * ```ts
+ * import { invariance, ops } from "touchstone-llama";
+ *
+ * const { passed } = await invariance(
+ *   "rmsnorm.forward",
+ *   ({ x, w }, { eps }) => ({ y: ops["rmsnorm.forward"].reference({ x, w }, { eps }).y }),
+ *   { outputs: ["y"], sizes: "C=64 R<=33" },
+ * );
+ * ```
+ */
+export function invariance<Op extends AnyOp>(
+  op: Op,
+  candidate: PartialKernel<Op> | Candidate,
+  options: InvarianceOptions & Required<Pick<InvarianceOptions, "outputs">>,
+): Promise<InvarianceResult>;
+/**
  * Maps which bits of a kernel depend on what surrounds them: the number of rows, a row's place, zeros around it, queries at once or in
  * pieces, sums padded or split over ranks; and says at which sizes they change. It needs no oracle: where bits differ, both runs'
  * bounds say whether that is an order of summation or a fault. Throws TypeError or RangeError for a bad op, candidate or option; rejects
@@ -65,12 +84,17 @@ export interface InvarianceResult extends Pick<JudgeResult, "passed" | "verdict"
  * rows?.ranges; // [{ from: 1, to: 33, bits: 0, tried: 13 }]: any number of rows gives the same bits
  * ```
  */
-export async function invariance<Op extends AnyOp>(
+export function invariance<Op extends AnyOp>(
   op: Op,
   candidate: KernelFunction<Op> | Candidate,
+  options?: InvarianceOptions,
+): Promise<InvarianceResult>;
+export async function invariance<Op extends AnyOp>(
+  op: Op,
+  candidate: PartialKernel<Op> | Candidate,
   options: InvarianceOptions = {},
 ): Promise<InvarianceResult> {
-  const chosen = chosenOf(op);
+  const chosen = offeredBy(chosenOf(op), options, "options");
   const { given, signal, deadline, ...promises } = promisesOf(options);
   const [room] = roomsOf([chosen], sizesIn(given, "C=4096 R<=257"));
   const judged = candidateOf(chosen, candidate);

@@ -18,8 +18,8 @@ import { candidateOf, readyUnder, termsIn } from "./candidate.ts";
 import { checkWhole, shown } from "./input.ts";
 import { chosenOf } from "./ops.ts";
 import { promisesOf, sizesIn } from "./promises.ts";
-import { type TermsOptions, termsOf } from "./terms.ts";
-import type { AnyOp, KernelFunction } from "./types.ts";
+import { offeredBy, type TermsOptions, termsOf } from "./terms.ts";
+import type { AnyOp, KernelFunction, PartialKernel } from "./types.ts";
 
 /**
  * How a candidate is judged, and under which terms.
@@ -95,6 +95,8 @@ export interface JudgeResult {
   readonly reasons: readonly string[];
   /** The order of summation that the bounds assume, such as "the declared order blocked:64"; absent where any order is allowed. */
   readonly order?: string;
+  /** Outputs of the op that were not judged, since the options name others; absent where all were. */
+  readonly notOffered?: readonly string[];
   readonly cases: number;
   readonly elements: number;
   /** Elements without a finite bound. */
@@ -133,6 +135,26 @@ export interface JudgeResult {
 }
 
 /**
+ * The same for a kernel that gives some of the op's outputs, which the option `outputs` names.
+ *
+ * @example
+ * ```ts
+ * import { judge, ops } from "touchstone-llama";
+ *
+ * const { notOffered } = await judge(
+ *   "rmsnorm.forward",
+ *   ({ x, w }, { eps }) => ({ y: ops["rmsnorm.forward"].reference({ x, w }, { eps }).y }),
+ *   { outputs: ["y"], runs: 5 },
+ * );
+ * notOffered; // ["rstd"]
+ * ```
+ */
+export function judge<Op extends AnyOp>(
+  op: Op,
+  candidate: PartialKernel<Op> | Candidate,
+  options: JudgeOptions & Required<Pick<JudgeOptions, "outputs">>,
+): Promise<JudgeResult>;
+/**
  * Judges a kernel: draws cases, shrinks a failure to one line, then measures its precision and tries exactness, relations and
  * hygiene. An error that the candidate throws is a finding. A candidate that has `close` is closed. Throws TypeError or
  * RangeError for a bad op, candidate or option; rejects with the signal's reason when it is aborted.
@@ -147,17 +169,22 @@ export interface JudgeResult {
  * if (!passed) throw new Error([...findings, ...reasons].join("\n"));
  * ```
  */
-export async function judge<Op extends AnyOp>(
+export function judge<Op extends AnyOp>(
   op: Op,
   candidate: KernelFunction<Op> | Candidate,
+  options?: JudgeOptions,
+): Promise<JudgeResult>;
+export async function judge<Op extends AnyOp>(
+  op: Op,
+  candidate: PartialKernel<Op> | Candidate,
   options: JudgeOptions = {},
 ): Promise<JudgeResult> {
-  const all = chosenOf(op);
+  const all = offeredBy(chosenOf(op), options, "options");
   const { signal, ...given } = planOf(options);
   const chosen = options.sizes === undefined ? all : sizedOf(all, options);
   const judged = candidateOf(chosen, candidate);
   const terms = termsOf(chosen.operation, termsIn(options), "options", judged.target);
-  const replayed = options.replay === undefined ? undefined : replayOf(options.replay, chosen);
+  const replayed = options.replay === undefined ? undefined : replayOf(options.replay, chosen, options);
   const { ready, timeout } = readyUnder(judged, chosen, terms, { signal, timeout: options.timeout });
   const plan = { ...given, timeout };
   const result = await (
@@ -200,9 +227,9 @@ function sizedOf(chosen: Chosen, options: JudgeOptions): Chosen {
   return chosenWithin([chosen], sizes)[0];
 }
 
-function replayOf(line: unknown, { operation }: Chosen): Replayed {
+function replayOf(line: unknown, { operation }: Chosen, options: JudgeOptions): Replayed {
   if (typeof line !== "string") throw new TypeError(`options.replay: got ${shown(line)}, expected a printed line`);
-  const replayed = parseReplay(line);
+  const replayed = parseReplay(line, { offered: (one) => offeredBy(one, options, "options") });
   const { name } = replayed.chosen.operation;
   if (name !== operation.name) throw new RangeError(`options.replay: is of ${name}, expected ${operation.name}`);
   return replayed;
@@ -213,11 +240,13 @@ function resultUnlessStopped(checked: Checked): JudgeResult {
   return resultOf(checked);
 }
 
-function resultOf({ report, examination, untried, excluded, model, conclusion, order }: Checked): JudgeResult {
+function resultOf(checked: Checked): JudgeResult {
+  const { report, examination, untried, excluded, model, conclusion, order, notOffered } = checked;
   const { cases, elements, unjudged, worst, power, largePower, failures, improbable, notes } = report;
   return {
     ...outcomeOf(conclusion),
     ...(order !== undefined && { order }),
+    ...(notOffered && { notOffered }),
     cases,
     elements,
     unjudged,

@@ -1,8 +1,9 @@
 // The oracle, and the comparison of existing outputs with it.
 import { dtypes } from "../../reference/dtype.ts";
-import { type Operation, storageOf } from "../../reference/operation.ts";
+import { type Outputs, storageOf } from "../../reference/operation.ts";
 import type { Tensor } from "../../reference/tensor.ts";
 import type { Problem } from "../case.ts";
+import type { Chosen } from "../choose.ts";
 import { boundIn, type Comparison } from "../compare.ts";
 import { concludeProblem } from "../conclusion.ts";
 import { type Profile, profiles } from "../profile.ts";
@@ -10,7 +11,7 @@ import type { Terms } from "../terms.ts";
 import { allowancesOf, expectedAround, judgeOutputs, roundProblem, truth } from "../verdict.ts";
 import { checkFields, checkInputs, checkScalars, checkTensor, fieldsOf, shown } from "./input.ts";
 import { chosenOf } from "./ops.ts";
-import { type TermsOptions, termsOf } from "./terms.ts";
+import { offeredBy, type TermsOptions, termsOf } from "./terms.ts";
 import type { AnyOp, OutputsOf, ProblemOf } from "./types.ts";
 import { largest } from "../../reference/lists.ts";
 import { declaredOrder } from "../sums.ts";
@@ -57,7 +58,11 @@ export function oracle<Op extends AnyOp>(
   problem: ProblemOf<Op>,
   terms?: TermsOptions,
 ): { readonly [Output in keyof OutputsOf<Op>]: Expectation } {
-  const { operation, given, settled } = settle(problem, terms);
+  const {
+    chosen: { operation },
+    given,
+    settled,
+  } = settle(problem, terms);
   const rounded = roundProblem(operation, given, settled.dtype);
   const exact = truth(operation, rounded);
   const allowances = allowancesOf(operation, rounded, settled.target);
@@ -98,6 +103,8 @@ export interface CompareResult {
   readonly reasons: readonly string[];
   /** The order of summation that the bounds assume, such as "the declared order blocked:64"; absent where any order is allowed. */
   readonly order?: string;
+  /** Outputs of the op that were not judged, since the terms name others; absent where all were. */
+  readonly notOffered?: readonly string[];
   readonly elements: number;
   /** Elements without a finite bound. */
   readonly unjudged: number;
@@ -109,6 +116,23 @@ export interface CompareResult {
   readonly outputs: readonly Comparison[];
 }
 
+/**
+ * The same for outputs of a kernel that gives some of the op's, which the terms' `outputs` name.
+ *
+ * @example
+ * ```ts
+ * import { compare, ops, replay } from "touchstone-llama";
+ *
+ * const problem = replay("rmsnorm.forward R=2 C=3 eps=1e-5 profile=unit seed=1", "rmsnorm.forward");
+ * const { y } = ops["rmsnorm.forward"].reference(problem.inputs, problem.scalars);
+ * compare(problem, { y }, { outputs: ["y"] }).passed; // true
+ * ```
+ */
+export function compare<Op extends AnyOp>(
+  problem: ProblemOf<Op>,
+  outputs: Partial<OutputsOf<Op>>,
+  terms: TermsOptions & Required<Pick<TermsOptions, "outputs">>,
+): CompareResult;
 /**
  * Compares outputs that exist already with the oracle. An output that is missing or misshapen is a finding; a value that is
  * not a tensor throws TypeError.
@@ -127,14 +151,20 @@ export function compare<Op extends AnyOp>(
   problem: ProblemOf<Op>,
   outputs: OutputsOf<Op>,
   terms?: TermsOptions,
+): CompareResult;
+export function compare<Op extends AnyOp>(
+  problem: ProblemOf<Op>,
+  outputs: Partial<OutputsOf<Op>>,
+  terms?: TermsOptions,
 ): CompareResult {
-  const { operation, given, settled } = settle(problem, terms);
+  const { chosen, given, settled } = settle(problem, terms);
+  const { operation } = offeredBy(chosen, terms);
   const names = Object.keys(operation.outputs);
   const fields = fieldsOf(outputs, "outputs", `the outputs of ${operation.name}: ${names.join(", ")}`);
   for (const name of names) {
     if (fields[name] !== undefined) checkTensor(fields[name], `outputs.${name}`, [Float32Array, Float64Array]);
   }
-  const { comparisons, findings } = judgeOutputs(operation, outputs, given, settled);
+  const { comparisons, findings } = judgeOutputs(operation, outputs as Outputs, given, settled);
   const conclusion = concludeProblem(operation, { comparisons, findings }, settled.allowUnjudged);
   const sum = (of: (comparison: Comparison) => number): number => comparisons.reduce((n, one) => n + of(one), 0);
   const order = declaredOrder(settled.target, operation);
@@ -142,6 +172,7 @@ export function compare<Op extends AnyOp>(
     passed: conclusion.verdict === "pass",
     ...conclusion,
     ...(order !== undefined && { order }),
+    ...(operation.notOffered && { notOffered: operation.notOffered }),
     elements: sum(({ elements }) => elements),
     unjudged: sum(({ unjudged }) => unjudged),
     worst: Math.max(0, largest(comparisons.map(({ worst }) => worst))),
@@ -151,16 +182,17 @@ export function compare<Op extends AnyOp>(
 }
 
 /** A checked problem and its terms. */
-export function settle(problem: unknown, terms: unknown): { operation: Operation; given: Problem; settled: Terms } {
+export function settle(problem: unknown, terms: unknown): { chosen: Chosen; given: Problem; settled: Terms } {
   const fields = fieldsOf(problem, "problem", "{ op, inputs, scalars }");
   checkFields(fields, "problem", ["op", "inputs", "scalars", "profile", "replay"]);
   const { op, inputs, scalars, profile = "unit" } = fields;
-  const { operation } = chosenOf(op, "problem.op");
+  const chosen = chosenOf(op, "problem.op");
+  const { operation } = chosen;
   checkInputs(operation, inputs);
   checkScalars(operation, scalars);
   if (!profiles.includes(profile as Profile)) {
     throw new RangeError(`problem.profile: got ${shown(profile)}, expected one of ${profiles.join(", ")}`);
   }
   const given = { inputs, scalars, profile } as Problem;
-  return { operation, given, settled: termsOf(operation, terms) };
+  return { chosen, given, settled: termsOf(operation, terms) };
 }

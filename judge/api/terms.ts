@@ -7,6 +7,8 @@ import type { SumOrder } from "../../reference/sum-order.ts";
 import type { SumTree } from "../../reference/sum-tree.ts";
 import { declareSums, parseOrder, treeOrder } from "../sums.ts";
 import { checkArithmetic, declareStores, type Stores, type Terms } from "../terms.ts";
+import type { Chosen } from "../choose.ts";
+import { offering } from "../offered.ts";
 import { checkFields, fieldsOf, shown } from "./input.ts";
 
 /**
@@ -35,6 +37,8 @@ export interface TermsOptions {
    * `--sum` takes it or a tree; any order if left out.
    */
   readonly sums?: string | Readonly<Record<string, string | SumTree>>;
+  /** The outputs that the kernel gives, such as `["y"]` for an attention without its lse; all of the op's if left out. The others are not judged. `oracle` and fixtures have all. */
+  readonly outputs?: readonly string[];
   /**
    * The share of an output's elements, from 0 to 1, that may lack a finite bound before a verdict is inconclusive; 0.1 if left
    * out. `oracle` gives no verdict and ignores it.
@@ -47,9 +51,20 @@ export const termsFields = [
   "dtype",
   "stores",
   "sums",
+  "outputs",
   "allowUnjudged",
 ] as const satisfies readonly (keyof TermsOptions)[];
 const dtypeNames: readonly DTypeName[] = ["float32", "bfloat16", "float16"];
+
+/** The op with the outputs that the terms name; all of them where they name none. Throws TypeError or RangeError for other names. */
+export function offeredBy(chosen: Chosen, options: unknown, where = "terms"): Chosen {
+  const { outputs } = (options ?? {}) as { readonly outputs?: unknown };
+  if (outputs === undefined) return chosen;
+  if (!Array.isArray(outputs) || !outputs.every((name): name is string => typeof name === "string")) {
+    throw new TypeError(`${where}.outputs: got ${shown(outputs)}, expected a list of outputs such as ["y"]`);
+  }
+  return refusing(`${where}.outputs`, () => offering([chosen], outputs)[0]);
+}
 
 /** The terms with their defaults. Throws TypeError or RangeError for a bad term. */
 export function termsOf(

@@ -96,6 +96,25 @@ export interface ProblemOf<Op extends AnyOp = AnyOp> {
 }
 
 /**
+ * A kernel as a function that gives some of an op's outputs; the option `outputs` names them.
+ *
+ * @example
+ * ```ts
+ * import { judge, ops, type PartialKernel } from "touchstone-llama";
+ *
+ * const kernel: PartialKernel<"rmsnorm.forward"> = (inputs, scalars) => {
+ *   const { y } = ops["rmsnorm.forward"].reference(inputs, scalars);
+ *   return { y };
+ * };
+ * const { notOffered } = await judge("rmsnorm.forward", kernel, { outputs: ["y"], runs: 5 }); // ["rstd"]
+ * ```
+ */
+export type PartialKernel<Op extends AnyOp> = (
+  inputs: InputsOf<Op>,
+  scalars: ScalarsOf<Op>,
+) => Partial<OutputsOf<Op>> | Promise<Partial<OutputsOf<Op>>>;
+
+/**
  * A kernel as a function: inputs and scalars in, outputs out. An error that it throws is a finding, not an exception.
  *
  * @example

@@ -119,7 +119,9 @@ export class Ahead {
 
   private async start(c: Case): Promise<Taken | undefined> {
     const { chosen, terms, plan, isLarge, deadline } = this.hands;
-    const order = { op: chosen.operation.name, case: c, terms, isLarge: isLarge(c) };
+    const { name, outputs, notOffered } = chosen.operation;
+    const offered = notOffered && { outputs: Object.keys(outputs) };
+    const order = { op: name, ...offered, case: c, terms, isLarge: isLarge(c) };
     const building = this.threads.build(order, c.profile === "real" ? plan.real?.(c.op, c.seed) : undefined);
     building.catch(() => {}); // heard of below, in its turn
     try {

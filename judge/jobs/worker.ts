@@ -6,6 +6,7 @@ import type { Inputs } from "../../reference/operation.ts";
 import { buildCase, comparing } from "../campaign.ts";
 import type { Problem } from "../case.ts";
 import { type Chosen, choose } from "../choose.ts";
+import { offering } from "../offered.ts";
 import { judgeOutputs, roundProblem } from "../verdict.ts";
 import { buffersOf, type Built, type Judged, type Order } from "./workers.ts";
 
@@ -28,16 +29,18 @@ if (process.platform === "linux") setPriority(0, constants.priority.PRIORITY_BEL
 const rows = new Map<string, Chosen>();
 
 /** The sizes that a kernel supports change which cases are drawn, and not how one is made or compared. */
-function rowOf(op: string): Chosen {
-  const kept = rows.get(op) ?? choose([op])[0];
-  rows.set(op, kept);
-  return kept;
+function rowOf({ op, outputs }: Order): Chosen {
+  const key = `${op} ${outputs?.join() ?? ""}`;
+  const chosen = rows.get(key) ?? (outputs === undefined ? choose([op]) : offering(choose([op]), outputs))[0];
+  rows.set(key, chosen);
+  return chosen;
 }
 
 /** The problem of a case as a candidate gets it. */
-export function build({ order: { op, case: c, terms }, recorded }: BuildTask): Built {
+export function build({ order, recorded }: BuildTask): Built {
   const start = performance.now();
-  const { operation, spec } = rowOf(op);
+  const { case: c, terms } = order;
+  const { operation, spec } = rowOf(order);
   const problem = roundProblem(
     operation,
     buildCase(spec, c, terms.dtype, () => recorded),
@@ -49,8 +52,8 @@ export function build({ order: { op, case: c, terms }, recorded }: BuildTask): B
 /** The verdict on an answer; with the answer itself where it has findings. */
 export function judge({ order, problem, result }: JudgeTask): Judged {
   const start = performance.now();
-  const { op, case: c, terms, isLarge } = order;
-  const { operation, spec } = rowOf(op);
+  const { case: c, terms, isLarge } = order;
+  const { operation, spec } = rowOf(order);
   const { outputs, complaints } = result;
   const verdict = judgeOutputs(operation, outputs, problem, terms, complaints, comparing(spec, c, isLarge));
   const judged = { verdict, ms: performance.now() - start };

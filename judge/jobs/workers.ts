@@ -16,6 +16,8 @@ import type { Ahead } from "./ahead.ts";
 export interface Order {
   /** A name that `choose` takes, of a fused op too. */
   readonly op: string;
+  /** The outputs that the candidate offers; all if left out. */
+  readonly outputs?: readonly string[];
   readonly case: Case;
   readonly terms: Terms;
   /** Whether it is counted what would have been missed. */

@@ -65,7 +65,8 @@ const OUT_OF_TIME = "the budget ran out before its order was known";
 /** Reveals the order of each sum of an op, and closes the candidate. Throws what the judge itself throws. */
 export async function ordersOf({ operation }: Chosen, candidate: Candidate, plan: Plan): Promise<Orders> {
   const { dtype, rule, deadline, onRun } = plan;
-  const own = allLayouts.filter(({ op }) => op === operation.name);
+  const all = allLayouts.filter(({ op }) => op === operation.name);
+  const own = all.filter(({ output }) => Object.hasOwn(operation.outputs, output));
   const limited = new Limited(candidate, deadline);
   const start = deadline.now();
   const untried: Record<string, string> = {};
@@ -75,6 +76,7 @@ export async function ordersOf({ operation }: Chosen, candidate: Candidate, plan
     const why = notRevealed[`${operation.name} ${name}`];
     if (why !== undefined) untried[name] = why;
   }
+  for (const { sum, output } of all) if (!own.some((one) => one.sum === sum)) untried[sum] = `${output} is not offered`;
   try {
     for (const [k, layout] of own.entries()) {
       const sizes = rule.nearest(layout.sizes);

@@ -81,7 +81,7 @@ function keptTo(chosen: Chosen, terms: readonly SizeTerm[]): Chosen {
     cancelling: probes(spec.cancelling),
     scaling: spec.scaling.filter((one) => keeper.admits(one)),
   };
-  return { operation, spec: kept, excluded: (dtype) => keeper.excluded(dtype) };
+  return { ...chosen, spec: kept, excluded: (dtype) => keeper.excluded(dtype) };
 }
 
 /** Which sizes are small: as usual, or not much above the least that obey. */
