@@ -180,3 +180,21 @@ test("no queries: dk and dv are 0; no keys: y and dq are 0, lse is -Infinity", (
   expect([...nothing(2, 0).y.data, ...nothing(2, 0).dq.data]).toEqual(Array.from({ length: 24 }, () => 0));
   expect([...nothing(2, 0).lse.data]).toEqual([-Infinity, -Infinity, -Infinity, -Infinity]);
 });
+
+test("heads that do not share keys evenly are refused, by both directions; no heads at all are not", () => {
+  const of = (heads: number) => tensor(new Float64Array(2 * heads), [1, 2, heads, 1]);
+  const lse = (heads: number) => tensor(new Float64Array(2 * heads), [1, heads, 2]);
+  for (const [NH, NKV] of [
+    [3, 2],
+    [1, 2],
+    [2, 0],
+  ]) {
+    const message = `${NH} query heads cannot share ${NKV} key/value heads`;
+    expect(() => attention.forward(of(NH), of(NKV), of(NKV))).toThrow(message);
+    expect(() => attention.backward(of(NH), of(NH), of(NKV), of(NKV), of(NH), lse(NH))).toThrow(message);
+  }
+  for (const NKV of [0, 2]) {
+    expect(attention.forward(of(0), of(NKV), of(NKV)).y.data).toHaveLength(0);
+    expect(attention.backward(of(0), of(0), of(NKV), of(NKV), of(0), lse(0)).dq.data).toHaveLength(0);
+  }
+});

@@ -58,3 +58,7 @@ test("to bfloat16 it is rounded to nearest, ties to even, and in no other way", 
   };
   expect(outside(halfUp)).toBe(2); // the ties
 });
+
+test("two axes are refused", () => {
+  expect(() => forward(tensor(new Float32Array(4), [2, 2]))).toThrow("x has shape [2,2], expected [N]");
+});

@@ -43,3 +43,24 @@ test("an error of the norm counts only where it can clip", () => {
     3 * (1 - 5 / 5.5),
   );
 });
+
+// The quotient errs to both sides by the larger of its two distances; the scale is cut at 1.
+test.each([
+  ["about 1", 5, 5 / 4.5 - 1],
+  ["cut on one side", 5.1, 5 / 4.6 - 5 / 5.1],
+  ["below 1", 10, 5 / 9.5 - 0.5],
+])("a scale %s has the error that the norm's half gives it", (_, norm, share) => {
+  const errors = { norm: scalar(0.5) };
+  const { data } = bound.forward.bound({ g, norm: scalar(norm) }, { maxNorm: 5 }, targets.ieee, errors).g;
+  const slack = 16 * dtypes.float32.u + CLIP_EPS; // a few roundings, and ε next to norms from 4.5 on
+  expect(data[0]).toBeGreaterThanOrEqual(3 * share * (1 - slack / share));
+  expect(data[0]).toBeLessThanOrEqual(3 * share * (1 + slack / share));
+});
+
+test("where the norm may be 0 or as small as ε, the scale has an error up to 1, and none where nothing is promised of the quotient", () => {
+  const allowedAt = (norm: number, error: number) =>
+    bound.forward.bound({ g, norm: scalar(norm) }, { maxNorm: 1 }, targets.wgsl, { norm: scalar(error) }).g.data[0];
+  expect(allowedAt(0, 0)).toBeLessThanOrEqual(3 * 4 * targets.wgsl.u); // 1 / ε is far beyond 1
+  expect(allowedAt(2, 2)).toBeGreaterThanOrEqual(3 / 2); // from 1 / 4 to 1
+  expect(allowedAt(2, 4)).toBe(Infinity); // the divisor may be 0
+});

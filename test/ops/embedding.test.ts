@@ -58,3 +58,10 @@ test("a token that occurs twice collects both gradients, one that never occurs g
   expect(allowed.map((error) => error > 0)).toEqual([false, false, false, false, true, true, false, false]);
   expect(Math.round(allowed[5] / u)).toBe(8);
 });
+
+test.each([-1, 4, 5])("token %d of a vocabulary of 4 is refused, by both directions", (token) => {
+  const wrong = tensor(Int32Array.of(0, token), [2]);
+  const message = `tokens[1] is ${token}, expected an id in [0, 4)`;
+  expect(() => embedding.forward(wrong, tensor(new Float64Array(8), [4, 2]))).toThrow(message);
+  expect(() => embedding.backward(tensor(new Float64Array(4), [2, 2]), wrong, 4)).toThrow(message);
+});
