@@ -47,11 +47,10 @@ fn addOuterProducts(local: vec3<u32>) {
 @compute @workgroup_size(SIDE, SIDE)
 fn gradientOfX(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
                @builtin(local_invocation_id) local: vec3<u32>, @builtin(local_invocation_index) index: u32) {
-  // 1. Which tile, counted along c first. The second axis takes what exceeds 65,535 workgroups.
+  // 1. Which tile, counted along c first. The second axis takes what exceeds 65,535 workgroups. A tile below the
+  //    last has rows beyond the edge only, so nothing of it is stored.
   let tilesAcross = (dims.C + 4 * SIDE - 1) / (4 * SIDE);
-  let tilesDown = (dims.R + 4 * SIDE - 1) / (4 * SIDE);
   let tile = group.x + group.y * groups.x;
-  if (tile >= tilesDown * tilesAcross) { return; }
   let firstR = tile / tilesAcross * 4 * SIDE;
   let firstC = tile % tilesAcross * 4 * SIDE;
 
@@ -87,9 +86,7 @@ fn gradientOfW(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups)
                @builtin(local_invocation_id) local: vec3<u32>, @builtin(local_invocation_index) index: u32) {
   // 1. Which tile, counted along c first.
   let tilesAcross = (dims.C + 4 * SIDE - 1) / (4 * SIDE);
-  let tilesDown = (dims.O + 4 * SIDE - 1) / (4 * SIDE);
   let tile = group.x + group.y * groups.x;
-  if (tile >= tilesDown * tilesAcross) { return; }
   let firstO = tile / tilesAcross * 4 * SIDE;
   let firstC = tile % tilesAcross * 4 * SIDE;
 

@@ -27,11 +27,10 @@ fn wAt(o: u32, c: u32) -> f32 {
 @compute @workgroup_size(SIDE, SIDE)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
         @builtin(local_invocation_id) local: vec3<u32>, @builtin(local_invocation_index) index: u32) {
-  // 1. Which tile, counted along o first. The second axis takes what exceeds 65,535 workgroups.
+  // 1. Which tile, counted along o first. The second axis takes what exceeds 65,535 workgroups. A tile below the
+  //    last has rows beyond the edge only, so nothing of it is stored.
   let tilesAcross = (dims.O + 4 * SIDE - 1) / (4 * SIDE);
-  let tilesDown = (dims.R + 4 * SIDE - 1) / (4 * SIDE);
   let tile = group.x + group.y * groups.x;
-  if (tile >= tilesDown * tilesAcross) { return; }
   let firstR = tile / tilesAcross * 4 * SIDE;
   let firstO = tile % tilesAcross * 4 * SIDE;
 

@@ -11,26 +11,23 @@ struct Dims { theta: f32, HS: u32, start: i32, T: u32 }
 
 const TAU = 6.283185307179586;
 
-// The high word of a * b.
+// The high word of a * b, for a < 2^31 and b < 2^24, so that no sum of parts exceeds 32 bits.
 fn high(a: u32, b: u32) -> u32 {
   let a0 = a & 0xffff; let a1 = a >> 16;
   let b0 = b & 0xffff; let b1 = b >> 16;
-  let middle = a1 * b0 + ((a0 * b0) >> 16);
-  return a1 * b1 + (middle >> 16) + (((middle & 0xffff) + a0 * b1) >> 16);
+  return a1 * b1 + ((a1 * b0 + a0 * b1 + ((a0 * b0) >> 16)) >> 16);
 }
 
-// The fraction of position * turns, in units of 2^-32; turns > 0. With turns = m * 2^-s and 2^23 <= m < 2^24 it is the
-// low s bits of position * m.
+// The fraction of position * turns, in units of 2^-32. With turns = m * 2^-(32 + k) and 2^23 <= m < 2^24 it is the low word of
+// (position * m) >> k. turns lies between 2^-40, below which no position comes to an eighth of a turn, and 2^23, from which on
+// angles in float32 are whole turns.
 fn fraction(position: u32, turns: f32) -> u32 {
   let bits = bitcast<u32>(turns);
   let m = (bits & 0x7fffff) | 0x800000;
-  let s = 150 - i32(bits >> 23);
-  let hi = high(position, m);
+  let k = 118 - i32(bits >> 23);
   let lo = position * m;
-  if (s <= 0 || s >= 96) { return 0; }                    // whole turns, or below 2^-40 of one
-  if (s <= 32) { return lo << u32(32 - s); }
-  if (s < 64) { return (hi << u32(64 - s)) | (lo >> u32(s - 32)); }
-  return hi >> u32(s - 64);
+  if (k <= 0) { return lo << u32(-k); }
+  return (high(position, m) << u32(32 - k)) | (lo >> u32(k));
 }
 
 @compute @workgroup_size(WG)
@@ -50,7 +47,7 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) g
   let size = f32(abs(position)) * frequency;
   let turned = fraction(u32(abs(position)), frequency / TAU);
   let reduced = size >= TAU / 8.0;
-  let quarter = select(0, (turned + 0x20000000) >> 30, reduced);
+  let quarter = select(0, ((turned >> 29) + 1) >> 1, reduced);  // rounded
   let a = select(size, f32(i32(turned - (quarter << 30))) * (TAU / 4294967296.0), reduced);
 
   // 3. Taylor's series; what is left out is below 2^-25.
@@ -61,6 +58,8 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) g
   // 4. Back by the quarter turns: 1 exchanges sine and cosine, 2 turns both around; a negative position, the sine.
   let odd = (quarter & 1) == 1;
   let around = (quarter & 2) == 2;
-  cos[n] = select(c, s, odd) * select(1.0, -1.0, odd != around);
-  sin[n] = select(s, c, odd) * select(1.0, -1.0, around != (position < 0));
+  let cosine = select(c, s, odd);
+  let sine = select(s, c, odd);
+  cos[n] = select(cosine, -cosine, odd != around);
+  sin[n] = select(sine, -sine, around) * f32(sign(position));
 }

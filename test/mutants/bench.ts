@@ -4,8 +4,9 @@
 // with guards. Truth and bound of each case are computed once.
 import * as fc from "fast-check";
 import { buildCase } from "../../judge/campaign.ts";
-import { arbitraryCase, type Case, exampleCases, formatCase, type Problem } from "../../judge/case.ts";
+import { arbitraryCase, type Case, exampleCases, formatCase, parseCase, type Problem } from "../../judge/case.ts";
 import { choose } from "../../judge/choose.ts";
+import type { Terms } from "../../judge/terms.ts";
 import { type Compare, everyElement, judgeOutputs, judgeProblem, roundProblem } from "../../judge/verdict.ts";
 import { deviceCandidate, numbersOf } from "../../kernels-gpu/candidate.ts";
 import { openDevice } from "../../kernels-gpu/device/dawn.ts";
@@ -18,6 +19,7 @@ import type { InterpreterOptions } from "../../kernels-gpu/races/recorder.ts";
 import { wgsl } from "../../kernels-gpu/texts.ts";
 import type { Inputs } from "../../reference/operation.ts";
 import { targets } from "../../reference/targets.ts";
+import { ownCases } from "./cases.ts";
 import type { Mutant } from "./sites.ts";
 
 /**
@@ -29,11 +31,20 @@ export type Fate = "k" | "r" | "s" | "d" | "c" | "t" | "h" | "e" | "x" | "v";
 interface Trial {
   readonly line: string;
   readonly problem: Problem;
+  /** Of interpreted numbers. */
   readonly compare: Compare;
+  readonly compareOnDevice: Compare;
   readonly profile: Case["profile"];
   /** What the kernel itself takes. */
   readonly steps: number;
   readonly overrides: Readonly<Record<string, number>>;
+}
+
+/** A case with the kernel's own outputs, and the steps that they take. */
+interface Known {
+  readonly problem: Problem;
+  readonly steps: number;
+  readonly outputs: NonNullable<Looked["outputs"]>;
 }
 
 const terms = { target: targets.wgsl, dtype: "float32" } as const;
@@ -46,9 +57,9 @@ const MOST_STEPS = 40_000;
 const ENDLESS = 8;
 const TIMEOUT = 4000;
 const LONGEST = 1_000_000;
-/** Cases for an explained mutant, and the steps that one may take. */
+/** Cases for an explained mutant: the smallest of so many that are drawn. */
 const EXPLAINED = 1000;
-const CHEAP = 4000;
+const LOOKED_AT = 4 * EXPLAINED;
 
 let nulls: ReturnType<typeof nullDevice> | undefined;
 let software: Promise<Device> | undefined;
@@ -58,11 +69,16 @@ export class Bench {
   readonly #file: string;
   readonly #chosen: ReturnType<typeof choose>[number];
   readonly #trials: readonly Trial[];
+  /** What interpreted numbers are held to. */
+  readonly #terms: Terms;
+  /** Those that explained mutants are put to. */
+  #cheap: readonly Known[] | undefined;
 
   constructor(op: string) {
     this.#op = op;
     this.#file = `${op}.wgsl`;
     this.#chosen = choose([op])[0]!;
+    this.#terms = { ...terms, target: ownCases(op).target ?? terms.target };
     this.#trials = this.#made();
   }
 
@@ -82,21 +98,31 @@ export class Bench {
 
   /** Whether some of a thousand cases tell an explained mutant from the kernel: by any bit, or, where it adds in another order, by the bound. */
   refutes(text: string, reorders: boolean): boolean {
+    this.#cheap ??= this.#thousand();
+    const isTold = ({ problem, outputs: own, steps }: Known): boolean => {
+      const { outputs, races, beyond } = this.#look(problem, { text, steps: ENDLESS * steps + 1000 });
+      if (outputs === undefined || races.length + beyond.length > 0) return true;
+      return reorders
+        ? judgeOutputs(this.#chosen.operation, outputs as never, problem, this.#terms).findings.length > 0
+        : Object.entries(own).some(([name, { data }]) => !isEqual(data, outputs[name]!.data));
+    };
+    return this.#cheap.some(isTold);
+  }
+
+  /** Small cases with what the kernel itself gives: computed once for all explained mutants. */
+  #thousand(): Known[] {
     const { spec, operation } = this.#chosen;
-    let tried = 0;
-    for (const c of fc.sample(arbitraryCase(spec, false), { numRuns: 4 * EXPLAINED, seed: SEED + 1 })) {
-      const problem = roundProblem(operation, buildCase(spec, c), "float32");
-      const own = this.#look(problem, { steps: CHEAP });
-      if (own.outputs === undefined) continue;
-      const other = this.#look(problem, { text, steps: ENDLESS * CHEAP });
-      if (other.outputs === undefined || other.races.length + other.beyond.length > 0) return true;
-      const differs = reorders
-        ? judgeOutputs(operation, other.outputs as never, problem, terms).findings.length > 0
-        : Object.entries(own.outputs).some(([name, { data }]) => !isEqual(data, other.outputs![name]!.data));
-      if (differs) return true;
-      if (++tried === EXPLAINED) return false;
-    }
-    return tried === 0;
+    const elements = ({ inputs }: Problem): number => Object.values(inputs).reduce((n, { data }) => n + data.length, 0);
+    return fc
+      .sample(arbitraryCase(spec, false), { numRuns: LOOKED_AT, seed: SEED + 1 })
+      .map((c) => roundProblem(operation, buildCase(spec, c), "float32"))
+      .toSorted((a, b) => elements(a) - elements(b))
+      .slice(0, EXPLAINED)
+      .map((problem) => {
+        const { outputs, steps } = this.#look(problem, { steps: LONGEST });
+        if (outputs === undefined) throw new RangeError(`${this.#op}: a small case takes more than ${LONGEST} steps`);
+        return { problem, outputs, steps };
+      });
   }
 
   #interpreted(text: string, operator: string): Fate | undefined {
@@ -117,7 +143,7 @@ export class Bench {
 
   #isOutside({ problem, compare }: Trial, outputs: NonNullable<Looked["outputs"]>): boolean {
     const given = outputs as Parameters<typeof judgeOutputs>[1];
-    return judgeOutputs(this.#chosen.operation, given, problem, terms, [], () => compare).findings.length > 0;
+    return judgeOutputs(this.#chosen.operation, given, problem, this.#terms, [], () => compare).findings.length > 0;
   }
 
   async #onDevice(text: string): Promise<Fate> {
@@ -125,10 +151,10 @@ export class Bench {
     software ??= openDevice({ adapter: "software" });
     const sources = new Map([[this.#file, text]]);
     const device = await software;
-    for (const { problem, compare, overrides } of this.#trials) {
+    for (const { problem, compareOnDevice, overrides } of this.#trials) {
       const options = { sources, timeout: TIMEOUT, overrides };
       const candidate = deviceCandidate(device, kernelOf(this.#op)!, operation, options);
-      const { findings } = await judgeProblem(operation, candidate, problem, terms, () => compare);
+      const { findings } = await judgeProblem(operation, candidate, problem, terms, () => compareOnDevice);
       if (findings.some((finding) => /no result within|lost/.test(finding))) return "h";
       if (findings.length > 0) return "d";
     }
@@ -162,7 +188,13 @@ export class Bench {
     const usual = ["unit", ...WIDE.filter((profile) => spec.profiles.includes(profile))] as const;
     const ordinaries = usual.flatMap((profile) => this.#trial({ ...ordinary, profile }));
     const tiled = this.#otherTiles().flatMap((overrides) => this.#trial(ordinary, overrides));
-    return [...some.toSorted((a, b) => a.steps - b.steps), ...ordinaries, ...tiled];
+    const own = ownCases(this.#op).cases.flatMap((line) => {
+      const made = this.#trial(parseCase(line));
+      if (made.length === 0)
+        throw new RangeError(`${line}: the kernel itself does not pass, or takes more than ${LONGEST} steps`);
+      return made;
+    });
+    return [...some.toSorted((a, b) => a.steps - b.steps), ...ordinaries, ...tiled, ...own];
   }
 
   /** A trial, unless the kernel itself does not pass it, or takes too long. */
@@ -171,8 +203,10 @@ export class Bench {
     const problem = roundProblem(operation, buildCase(spec, c), "float32");
     const looked = this.#look(problem, { steps: LONGEST, overrides });
     const line = [formatCase(c), ...Object.entries(overrides).map(([name, value]) => `${name}=${value}`)].join(" ");
-    const compare = everyElement(operation, problem, terms);
-    const trial = { line, problem, profile: c.profile, steps: looked.steps, overrides, compare };
+    const compareOnDevice = everyElement(operation, problem, terms);
+    const compare =
+      this.#terms.target === terms.target ? compareOnDevice : everyElement(operation, problem, this.#terms);
+    const trial = { line, problem, profile: c.profile, steps: looked.steps, overrides, compare, compareOnDevice };
     return looked.outputs === undefined || this.#isOutside(trial, looked.outputs) ? [] : [trial];
   }
 

@@ -4,7 +4,7 @@
 // Results are kept in results.json under the hash of what they depend on, so a run does what has changed, and one that was
 // broken off goes on. --draw tries N mutants again that are drawn at random, and fails where one has another fate than the file says.
 import { parseArgs } from "node:util";
-import { fateTable, words } from "./report.ts";
+import { fateTable, goalLine, words } from "./report.ts";
 import { choose } from "../../judge/choose.ts";
 import { wgsl } from "../../kernels-gpu/texts.ts";
 import type { OpName } from "../../reference/ops/index.ts";
@@ -51,7 +51,8 @@ const pool = {
 const kernels = (isMeant("kernels") ? choose(positionals) : []).map(({ operation }): Kernel => {
   const op = operation.name;
   const { source } = wgsl(op as OpName);
-  const [hash, mutants] = [hashOf(op), mutantsOf(source)];
+  const mutants = mutantsOf(source);
+  const hash = hashOf(op, mutants);
   return { op, source, hash, mutants, fates: fatesOf(results[op], hash, mutants.length) };
 });
 process.exitCode = values.draw === undefined ? await runAll() : await runDrawn(Number(values.draw));
@@ -133,7 +134,9 @@ function print(): void {
     fates: all.filter(({ operator }) => operator === name).map(({ fate }) => fate),
   }));
   const total = { name: "all", fates: all.map(({ fate }) => fate) };
-  console.log(fateTable("kernel", [...tried.map(({ op, fates }) => ({ name: op, fates })), total]).join("\n"));
+  const byKernel = tried.map(({ op, fates }) => ({ name: op, fates }));
+  console.log(fateTable("kernel", [...byKernel, total]).join("\n"));
+  console.log(goalLine(byKernel));
   console.log(fateTable("operator", byOperator).join("\n"));
   for (const { op, mutants, fates } of tried) {
     for (const [i, { line, operator, what }] of mutants.entries()) {

@@ -169,7 +169,7 @@ export function editsOf(text: WgslText, source: string): Edit[] {
       add("gpu-configuration-decrement", param, `${said(param)} - 1`);
     }
     const [x, y] = params;
-    if (x === undefined || y === undefined || said(x) === said(y)) return;
+    if (x === undefined || y === undefined || said(x).trim() === said(y).trim()) return;
     const swapped = `${said(y)}${source.slice(x.end, y.start)}${said(x)}`;
     add("gpu-configuration-swap", { start: x.start, end: y.end }, swapped);
   }

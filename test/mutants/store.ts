@@ -3,6 +3,7 @@ import { createHash } from "node:crypto";
 import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import type { Fate } from "./bench.ts";
+import { ownCases } from "./cases.ts";
 import type { Mutant } from "./sites.ts";
 
 export interface Kept {
@@ -49,8 +50,8 @@ export function explanationOf(
   return explained.find((one) => one.in === text && one.what === what);
 }
 
-/** The hash of what the fates of an op's mutants depend on. */
-export function hashOf(op: string): string {
+/** The hash of what the fates of an op's mutants depend on, themselves included: other operators leave what they do not change. */
+export function hashOf(op: string, mutants: readonly Mutant[]): string {
   const [stem] = op.split(".") as [string];
   const folder = (name: string, isMeant: (file: string) => boolean): string[] =>
     readdirSync(`${root}${name}`)
@@ -63,12 +64,11 @@ export function hashOf(op: string): string {
     ...folder("judge/ops", (name) => name === `${stem}.ts`),
     ...folder("kernels-gpu/races", () => true),
     "test/mutants/bench.ts",
-    "test/mutants/operators.ts",
-    "test/mutants/sites.ts",
   ];
   const hash = createHash("sha256");
   for (const name of files.toSorted()) hash.update(name).update(readFileSync(`${root}${name}`));
-  hash.update(JSON.stringify(explainedOf(op)));
+  for (const { operator, text } of mutants) hash.update(operator).update(text);
+  hash.update(JSON.stringify([explainedOf(op), ownCases(op)]));
   return hash.digest("hex").slice(0, 16);
 }
 
