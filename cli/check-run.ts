@@ -1,5 +1,6 @@
 // What `touchstone check` does: picks the ops, opens the candidate, has the judge check each op, prints the tables.
 import type { Coming } from "../judge/campaign.ts";
+import { causeOf } from "../judge/cause/index.ts";
 import { check as judge, type Checked, unlessInterrupted } from "../judge/check.ts";
 import { type Chosen, choose } from "../judge/choose.ts";
 import { Deadline } from "../judge/deadline.ts";
@@ -10,6 +11,7 @@ import { realInputs } from "../judge/real.ts";
 import { chosenWithin } from "../judge/sizes/within.ts";
 import type { Target } from "../reference/targets.ts";
 import { type Candidates, openCandidates } from "./check-candidates.ts";
+import { causeLines } from "./check-cause.ts";
 import { checkJson, type CheckRun } from "./check-json.ts";
 import { LongCases } from "./check-long.ts";
 import { type CheckOptions, DEFAULT_RUNS, DEFAULT_TIMEOUT, LARGEST_CASE_SEED } from "./check-options.ts";
@@ -129,7 +131,7 @@ async function judgeEach(
     };
     const onLong = (coming: Coming) => long.begin(coming);
     const own = deadline.share(chosen.length - i);
-    const given = { runs, seed, nondeterministic, bitwise, onCase, onLong, deadline: own, real: realInputs };
+    const given = { runs, seed, nondeterministic, bitwise, onCase, onLong, deadline: own, real: realInputs, causeOf };
     const plan = { ...given, patience: 1000 * timeout, ...(workers && { workers }) };
     const terms = { target, dtype, ...(allowUnjudged === undefined ? {} : { allowUnjudged }) };
     const result = await judge(one, candidates.of(one.operation), terms, plan).catch((error: unknown) => {
@@ -151,7 +153,10 @@ function print({ results, seed, options, target, conclusion, isInterrupted, notS
   const examinations = results.flatMap(({ examination }) => examination ?? []);
   const same = candidateOptions(options);
   if (results.length > 0) say(reportTable(results));
-  for (const failure of results.flatMap(({ report }) => report.failures)) say(foldedLines(failureLines(failure, same)));
+  for (const { report, cause } of results) {
+    for (const failure of report.failures) say(foldedLines(failureLines(failure, same)));
+    if (cause !== undefined) say(foldedLines(causeLines(cause, report.failures[0].replay)));
+  }
   if (examinations.length > 0) say(examinationTable(examinations));
   for (const examination of examinations) {
     const again = `touchstone check --op ${examination.op} --seed ${seed} --runs 1${quoted("sizes", options.sizes)}${same}`;

@@ -30,6 +30,8 @@ interface Plan extends Pick<Terms, "target"> {
   readonly runs: number;
   /** What keeps the candidate from a case; undefined where nothing does. */
   readonly tooLarge: (c: Case) => string | undefined;
+  /** Called after the cases, before the examination gives the candidate NaN and other numbers that it may keep. */
+  readonly onSearched?: () => Promise<void>;
 }
 
 /** Tries all of it as far as time and signal allow. Returns what they left out. Throws what the judge itself throws. */
@@ -37,7 +39,7 @@ export async function runAgenda(
   search: Search,
   examiner: Examiner,
   deadline: Deadline,
-  { spec, seed, runs, target, tooLarge }: Plan,
+  { spec, seed, runs, target, tooLarge, onSearched }: Plan,
 ): Promise<readonly Untried[]> {
   const all = exampleCases(spec, seed, target);
   const wanted = largeCases(spec, seed, deadline.isLimited ? undefined : runs);
@@ -68,6 +70,7 @@ export async function runAgenda(
   await search.try(
     deadline.isLimited ? { examples, runs: ENDLESS, between } : { examples: [...examples, ...large], runs },
   );
+  await onSearched?.();
   if (search.hasNumbers) {
     for (const item of queue) await attempt(item);
     for (const item of examiner.secondLooks(search.low)) await attempt(item);

@@ -3,14 +3,15 @@ import { type Candidate, Interrupted } from "../reference/candidate.ts";
 import { FormatError } from "../formats/error.ts";
 import { failureLine } from "./candidates/result.ts";
 import { runAgenda } from "./agenda.ts";
-import type { CampaignPlan, Report } from "./campaign.ts";
+import type { CampaignPlan, Failure, Report } from "./campaign.ts";
 import { tooLarge } from "./case-memory.ts";
-import type { Case, Sizes } from "./case.ts";
+import { type Case, parseCase, type Sizes } from "./case.ts";
+import type { Cause, Suspect } from "./cause/index.ts";
 import { suitedTo } from "./half-cases.ts";
 import { Limited } from "./candidates/limited.ts";
 import type { Chosen } from "./choose.ts";
 import { conclude, type Conclusion, partsUnder, withImprobable } from "./conclusion.ts";
-import { Deadline } from "./deadline.ts";
+import { Deadline, isStop } from "./deadline.ts";
 import type { Examination, Promises } from "./examination.ts";
 import { Examiner } from "./examiner.ts";
 import { opsIn } from "./fused.ts";
@@ -24,6 +25,8 @@ import { isOfSizes, type Untried } from "./untried.ts";
 
 export interface Checked {
   readonly report: Report;
+  /** Of the first failure, where it was looked for and found. */
+  readonly cause?: Cause;
   /** Absent where the candidate gave no numbers in the campaign, and where no part of it was tried. */
   readonly examination?: Examination;
   /** What a budget, a signal or the sizes that the kernel supports left out. */
@@ -43,12 +46,15 @@ export interface Checked {
   readonly stopped?: Error;
 }
 
+/** What looks for the cause of a failure. */
+export type CauseOf = (suspect: Suspect, failing: Case) => Promise<Cause | undefined>;
+
 /** Runs the campaign and the examination, and closes the candidate. Throws what the judge itself throws, before the first case is judged. */
 export async function check(
   given: Chosen,
   candidate: Candidate,
   terms: Terms,
-  plan: CampaignPlan & Partial<Promises>,
+  plan: CampaignPlan & Partial<Promises> & { readonly causeOf?: CauseOf },
 ): Promise<Checked> {
   const { deadline = new Deadline(), seed, nondeterministic = false, bitwise = false } = plan;
   const chosen = suitedTo(terms.target, given);
@@ -60,8 +66,14 @@ export async function check(
   const examiner = new Examiner(chosen, limited, terms, { seed, nondeterministic, bitwise, isOutside }, deadline);
   let untried: readonly Untried[] = [];
   let stopped: Error | undefined;
+  let cause: Cause | undefined;
   try {
-    untried = await runAgenda(search, examiner, deadline, { ...plan, ...terms, spec: chosen.spec, tooLarge: held });
+    const suspect = { chosen, candidate: limited, terms, ...(plan.real && { real: plan.real }) };
+    const onSearched = async (): Promise<void> => {
+      cause = await causeIn(suspect, search.report().failures, plan.causeOf);
+    };
+    const { spec } = chosen;
+    untried = await runAgenda(search, examiner, deadline, { ...plan, ...terms, spec, tooLarge: held, onSearched });
   } catch (error) {
     const canStop = error instanceof FormatError || error instanceof WorkerEnded;
     if (!(canStop && search.report().cases > 0)) {
@@ -89,6 +101,7 @@ export async function check(
   const { notOffered } = chosen.operation;
   return {
     report,
+    ...(cause && { cause }),
     ...(examination && { examination }),
     untried: [...untried, ...(excluded?.untried ?? [])],
     ...(excluded && { excluded }),
@@ -99,6 +112,21 @@ export async function check(
     isInterrupted,
     ...(stopped && { stopped }),
   };
+}
+
+/** The cause of a failure that has numbers; undefined where time or a signal ended the search for it. */
+async function causeIn(
+  suspect: Suspect,
+  [first]: readonly Failure[],
+  causeOf: CauseOf | undefined,
+): Promise<Cause | undefined> {
+  if (first?.worst === undefined || causeOf === undefined) return undefined;
+  try {
+    return await causeOf(suspect, parseCase(first.replay));
+  } catch (error) {
+    if (isStop(error)) return undefined;
+    throw error;
+  }
 }
 
 /** That a declared tree was the order of no sum: the verdict would be one on any order. */
