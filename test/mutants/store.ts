@@ -60,7 +60,7 @@ export function hashOf(op: string, mutants: readonly Mutant[]): string {
   const files = [
     `kernels-gpu/${op}.wgsl`,
     `kernels-gpu/${stem}.ts`,
-    ...folder("reference/ops", (name) => name.startsWith(`${stem}.`)),
+    ...folder("reference/ops", (name) => name.startsWith(`${stem}.`) && name.endsWith(".ts")),
     ...folder("judge/ops", (name) => name === `${stem}.ts`),
     ...folder("kernels-gpu/races", () => true),
     "test/mutants/bench.ts",

@@ -29,7 +29,7 @@ export function rowOf(op: string): string {
 export function sourceFiles(): SourceFile[] {
   const reached = new Map([...operations.keys()].map((op) => [op, new Set(reachedFrom(rowOf(op)).files)]));
   return readdirSync(`${root}${folder}`)
-    .filter((name) => name !== "index.ts")
+    .filter((name) => name.endsWith(".ts") && name !== "index.ts")
     .toSorted()
     .map((name) => {
       const path = `${folder}/${name}`;
