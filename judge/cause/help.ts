@@ -1,6 +1,7 @@
 // Under which weaker claims a wrong kernel would pass: what it may have forgotten to declare.
 import type { FormatName } from "../../reference/dtype.ts";
 import { type Target, targets } from "../../reference/targets.ts";
+import { smallest } from "../../reference/lists.ts";
 import { sharesOf } from "../power.ts";
 import type { Terms } from "../terms.ts";
 import { judgeOutputs } from "../verdict.ts";
@@ -91,7 +92,7 @@ function seenUnder(
     const given = Object.fromEntries(outputs.map(({ output, got }) => [output, got]));
     const { findings, comparisons } = judgeOutputs(operation, given, problem, terms);
     const shares = comparisons.map(({ power }) => sharesOf(power));
-    const least = (of: "zero" | "percent"): number => Math.min(...shares.map((one) => one[of]));
+    const least = (of: "zero" | "percent"): number => smallest(shares.map((one) => one[of]));
     return { passes: findings.length === 0, zero: least("zero"), percent: least("percent") };
   } catch {
     return undefined; // not every target has a bound for every op

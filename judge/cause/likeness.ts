@@ -78,7 +78,7 @@ function factorOf(portrait: Portrait, seen: Seen): string | undefined {
     telling.map((i): Interval => {
       const [w, g, b] = [want.data[i], got.data[i], boundAt(i) * Math.max(1, Math.abs(got.data[i] / want.data[i]))];
       const ends = [(g - b) / w, (g + b) / w];
-      return [Math.min(...ends), Math.max(...ends)];
+      return [smallest(ends), largest(ends)];
     }),
   );
   return factor && `${output} is ${inWords(factor, factors(portrait))} times what is expected there`;

@@ -16,7 +16,7 @@ export const crossEntropy: readonly Mutant[] = [
     ...forward,
     kind: "formula",
     what: "every target ignored: 0 / 0",
-    from: "select(total / f32(max(n, 1)), 0.0, n == 0)",
+    from: "total / f32(max(n, 1))",
     to: "total / f32(n)",
     source: "pytorch/pytorch 75181",
   },

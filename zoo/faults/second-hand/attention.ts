@@ -1,4 +1,5 @@
 // Attention as kernels that read keys in tiles of 64 with a running maximum, and split long ones over workers.
+import { largest } from "../../../reference/lists.ts";
 import { bfloat16Cuda, faultsOf, type Kernel } from "../fault.ts";
 import { bf16, dot, empty, exp, f32, floats, fp16, log, spoiling } from "../kernel.ts";
 import { floorTo, outputs } from "./shared.ts";
@@ -287,7 +288,7 @@ function dropOut(y: Float32Array, inputs: Parameters<Kernel>[0]): void {
     const dropped = Array.from({ length: keys }, (_, j) => j).filter((j) => drawn(row * 8191 + j) === 0);
     if (dropped.length === 0) continue;
     const all = Array.from({ length: keys }, (_, j) => score(j));
-    const max = Math.max(...all);
+    const max = largest(all);
     const sum = all.reduce((total, s) => total + exp(s - max), 0);
     for (const j of dropped)
       for (let i = 0; i < HS; i++) y[row * HS + i] -= (exp(all[j] - max) / sum) * v.data[at + j * NKV * HS + i];

@@ -1,4 +1,5 @@
 // Softmax with an online maximum: 128 lanes a row, merged in a tree; backward with one row sum.
+import { largest } from "../../../reference/lists.ts";
 import { bfloat16Cuda, faultsOf, type Kernel } from "../fault.ts";
 import { bf16, empty, exp, f32, floats, type Floats32, fp16 } from "../kernel.ts";
 import { ceilTo, floorTo, outputs, warpSum } from "./shared.ts";
@@ -65,7 +66,7 @@ export function forward(change: Partial<Forward> = {}): Kernel {
     const y = empty([R, C]);
     for (let r = 0; r < R; r++) {
       const [max, sum] = rowSum(x.data, r * C, C, steps);
-      const lag = steps.scanned(C) < C ? Math.max(...x.data.subarray(r * C, r * C + steps.scanned(C))) : max;
+      const lag = steps.scanned(C) < C ? largest(x.data.subarray(r * C, r * C + steps.scanned(C))) : max;
       const total = f32(sum * (lag === max ? 1 : exp(f32(max - lag)))) + steps.padding(C) * exp(-lag);
       for (let c = 0; c < C; c++)
         y.data[r * C + c] = steps.normalise(steps.exp(f32(x.data[r * C + c] - lag)), f32(total));
