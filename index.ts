@@ -25,7 +25,7 @@ export type {
 } from "./judge/api/types.ts";
 export type { Comparison, Finding } from "./judge/compare.ts";
 export type { BitMap, BitRange } from "./judge/invariance/map.ts";
-export type { Candidate, CandidateResult } from "./reference/candidate.ts";
+export { type Candidate, type CandidateResult, Unsupported } from "./reference/candidate.ts";
 export { customTarget } from "./reference/custom-target.ts";
 /**
  * The LLaMA itself, readable: each op with its forward and backward, the block, the model and the training step. Functions are

@@ -1,6 +1,7 @@
 // The results of a check as JSON.
 import type { Failure, Report } from "../judge/campaign.ts";
 import type { Checked } from "../judge/check.ts";
+import { ALLOWED_REFUSED } from "../judge/conclusion.ts";
 import type { Examination } from "../judge/examination.ts";
 import { summarise } from "../judge/regimes.ts";
 import { type CheckOptions, DEFAULT_RUNS } from "./check-options.ts";
@@ -11,9 +12,9 @@ export type CheckRun = OpsRun<Checked, CheckOptions>;
 
 /** The text of the file. */
 export function checkJson(run: CheckRun): string {
-  const { runs = DEFAULT_RUNS, budget } = run.options;
+  const { runs = DEFAULT_RUNS, budget, allowRefused = ALLOWED_REFUSED } = run.options;
   const kernels = run.results.map((result) => kernelJson(result, allowedOf(run.options)));
-  return runJson("touchstone check", run, budget === undefined ? { runs } : { budget }, kernels);
+  return runJson("touchstone check", run, { ...(budget === undefined ? { runs } : { budget }), allowRefused }, kernels);
 }
 
 function kernelJson({ report, examination, conclusion, isInterrupted, ...rest }: Checked, allowUnjudged: number) {

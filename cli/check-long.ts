@@ -1,5 +1,5 @@
 // How long a long case will take, before it runs, and while it runs how much of that is left.
-import type { Coming } from "../judge/campaign.ts";
+import type { Coming } from "../judge/pace.ts";
 import type { Clock } from "../judge/deadline.ts";
 import { note } from "./output.ts";
 import type { Progress } from "./progress.ts";

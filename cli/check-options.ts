@@ -32,4 +32,5 @@ export interface CheckOptions {
   readonly nondeterministic?: boolean;
   readonly bitwise?: boolean;
   readonly allowUnjudged?: number;
+  readonly allowRefused?: number;
 }

@@ -1,13 +1,21 @@
 // What `touchstone check --replay` does: one case, or one relation at a case, in full.
 import { Limited } from "../judge/candidates/limited.ts";
 import { failureLine } from "../judge/candidates/result.ts";
+import { isUnsupported, refusalOf } from "../judge/candidates/unsupported.ts";
 import type { Candidate } from "../reference/candidate.ts";
 import { formatCase, type Problem } from "../judge/case.ts";
 import { realInputs } from "../judge/real.ts";
 import { buildCase, comparing, failureOf } from "../judge/campaign.ts";
 import { closing, unlessInterrupted } from "../judge/check.ts";
 import { describeFinding } from "../judge/compare.ts";
-import { conclude, concludeAll, type Conclusion, concludeProblem, withImprobable } from "../judge/conclusion.ts";
+import {
+  conclude,
+  concludeAll,
+  type Conclusion,
+  concludeProblem,
+  refusedConclusion,
+  withImprobable,
+} from "../judge/conclusion.ts";
 import { Deadline } from "../judge/deadline.ts";
 import { concludeRelation } from "../judge/examination.ts";
 import { improbableInWords, suspicionsIn } from "../judge/improbable/suspicion.ts";
@@ -17,6 +25,7 @@ import type { Relation, Trial } from "../judge/relations/relation.ts";
 import { isJudges, judgeProblem } from "../judge/verdict.ts";
 import type { CheckOptions } from "./check-options.ts";
 import { openCandidates } from "./check-candidates.ts";
+import { targetLines } from "./check-offered.ts";
 import { reasonLines, verdictIn } from "./reasons.ts";
 import { say } from "./output.ts";
 import { catchSignals } from "./signals.ts";
@@ -71,6 +80,7 @@ export async function replay(line: string, options: CheckOptions): Promise<numbe
     const { evidence } = failureOf(c, verdict, candidate.keep?.());
     if (evidence !== undefined) say(`files kept in ${evidence}`);
   }
+  say(foldedLines(targetLines(options, candidates.where)));
   const raced = await racesOf(candidate, problem, options.nondeterministic === true);
   say(raced);
   const suspicions = suspicionsIn(verdict);
@@ -106,6 +116,7 @@ async function replayRelation(
     say(foldedLines([outcome.message === undefined ? "it holds" : `${outcome.state}: ${outcome.message}`]));
   } catch (error) {
     if (isJudges(error)) throw error;
+    if (isUnsupported(error)) return closed(candidate, refusedConclusion(relation.name, refusalOf(error).message));
     say(`${failureLine(candidate, error)}`);
     const evidence = candidate.keep?.();
     if (evidence !== undefined) say(`files kept in ${evidence}`);

@@ -1,6 +1,6 @@
 // What `touchstone check` does: picks the ops, opens the candidate, has the judge check each op, prints the tables.
-import type { Coming } from "../judge/campaign.ts";
 import { causeOf } from "../judge/cause/index.ts";
+import type { Coming } from "../judge/pace.ts";
 import { check as judge, type Checked, unlessInterrupted } from "../judge/check.ts";
 import { type Chosen, choose } from "../judge/choose.ts";
 import { Deadline } from "../judge/deadline.ts";
@@ -15,6 +15,7 @@ import { causeLines } from "./check-cause.ts";
 import { checkJson, type CheckRun } from "./check-json.ts";
 import { LongCases } from "./check-long.ts";
 import { type CheckOptions, DEFAULT_RUNS, DEFAULT_TIMEOUT, LARGEST_CASE_SEED } from "./check-options.ts";
+import { refusalLines, targetLines } from "./check-offered.ts";
 import {
   conditioningLines,
   examinationLines,
@@ -115,7 +116,15 @@ async function judgeEach(
   chosen: readonly Chosen[],
   candidates: Candidates,
   { target, seed, deadline, workers }: Common,
-  { runs = DEFAULT_RUNS, dtype, timeout, nondeterministic = false, bitwise = false, allowUnjudged }: CheckOptions,
+  {
+    runs = DEFAULT_RUNS,
+    dtype,
+    timeout,
+    nondeterministic = false,
+    bitwise = false,
+    allowUnjudged,
+    allowRefused,
+  }: CheckOptions,
 ): Promise<{ readonly results: Checked[]; readonly stopped: Error | undefined }> {
   const progress = openProgress(chosen.length);
   const long = new LongCases(progress);
@@ -132,7 +141,8 @@ async function judgeEach(
     const onLong = (coming: Coming) => long.begin(coming);
     const own = deadline.share(chosen.length - i);
     const given = { runs, seed, nondeterministic, bitwise, onCase, onLong, deadline: own, real: realInputs, causeOf };
-    const plan = { ...given, patience: 1000 * timeout, ...(workers && { workers }) };
+    const refusing = allowRefused === undefined ? {} : { allowRefused };
+    const plan = { ...given, ...refusing, patience: 1000 * timeout, ...(workers && { workers }) };
     const terms = { target, dtype, ...(allowUnjudged === undefined ? {} : { allowUnjudged }) };
     const result = await judge(one, candidates.of(one.operation), terms, plan).catch((error: unknown) => {
       if (results.length === 0 || !isJudges(error)) throw error;
@@ -149,7 +159,7 @@ async function judgeEach(
 }
 
 /** Both tables, each with its findings; then what was left unjudged, and the last line. */
-function print({ results, seed, options, target, conclusion, isInterrupted, notStarted }: CheckRun): void {
+function print({ results, seed, options, where, target, conclusion, isInterrupted, notStarted }: CheckRun): void {
   const examinations = results.flatMap(({ examination }) => examination ?? []);
   const same = candidateOptions(options);
   if (results.length > 0) say(reportTable(results));
@@ -170,9 +180,11 @@ function print({ results, seed, options, target, conclusion, isInterrupted, notS
   say(foldedLines(untriedLines(results, isInterrupted ? "interrupted" : "budget")));
   say(foldedLines(excludedLines(results)));
   say(foldedLines(beyondLines(results)));
+  say(foldedLines(refusalLines(results)));
   say(foldedLines(unpromisedLines(results, target.name)));
   say(foldedLines(sizeLines(results)));
   say(reasonLines(conclusion.reasons));
+  say(foldedLines(targetLines(options, where)));
   say(foldedLines(lastLines(results)));
   const started = `${results.length} of ${counted(results.length + notStarted.length, "op")} started`;
   if (isInterrupted) say(`${verdictIn(conclusion.verdict, true)}: ${started}`);
@@ -181,7 +193,7 @@ function print({ results, seed, options, target, conclusion, isInterrupted, notS
 /** The options that a replay needs to judge the same candidate on the same terms. */
 export function candidateOptions(options: Omit<CheckOptions, "runs" | "seed">): string {
   const { adapter, exec, kernel, outputs, timeout, memory, dtype, target, store, sum } = options;
-  const { nondeterministic, bitwise, allowUnjudged } = options;
+  const { nondeterministic, bitwise, allowUnjudged, allowRefused } = options;
   return [
     adapter === "auto" ? "" : ` --adapter ${adapter}`,
     quoted("exec", exec),
@@ -196,6 +208,7 @@ export function candidateOptions(options: Omit<CheckOptions, "runs" | "seed">): 
     nondeterministic === true ? " --nondeterministic" : "",
     bitwise === true ? " --bitwise" : "",
     allowUnjudged === undefined ? "" : ` --allow-unjudged ${allowUnjudged}`,
+    allowRefused === undefined ? "" : ` --allow-refused ${allowRefused}`,
   ].join("");
 }
 

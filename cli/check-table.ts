@@ -7,10 +7,11 @@ import { FULL_RUNS } from "../judge/large.ts";
 import type { PowerShares } from "../judge/power.ts";
 import { type Precision, summarise } from "../judge/regimes.ts";
 import { classLines, className, isDivided } from "./check-precision.ts";
+import { notOfferedLines } from "./check-offered.ts";
 import { missedLines } from "./check-missed.ts";
 import { verdictIn } from "./reasons.ts";
 import { tableOf } from "./table.ts";
-import { counted, keptLines, notOfferedIn, number } from "./words.ts";
+import { counted, keptLines, number } from "./words.ts";
 
 /** The most ops whose sizes are printed. */
 const MOST_SIZES = 2;
@@ -88,13 +89,6 @@ export function lastLines(results: readonly Checked[]): string[] {
   ];
 }
 
-/** Outputs of which the verdict says nothing, since the candidate does not offer them: "attention.forward: lse not offered, and not judged". */
-function notOfferedLines(results: readonly Checked[]): string[] {
-  return results.flatMap(({ report: { op }, notOffered }) =>
-    notOffered === undefined ? [] : [`${op}: ${notOfferedIn(notOffered)}`],
-  );
-}
-
 /** What was compared with the truth alone, and what was not even that. */
 function unsampled(results: readonly Checked[]): string {
   const of = (key: "unsampled" | "withoutTruth"): number => results.reduce((n, { report }) => n + report[key], 0);
@@ -154,13 +148,16 @@ export function sizeLines(results: readonly Checked[]): string[] {
   if (results.length > MOST_SIZES) return leftLines(results);
   return results.flatMap((result) => {
     const { op, sizes } = result.report;
+    const refused = (result.refusals?.reasons ?? []).flatMap(({ sizes: named }) =>
+      named === undefined ? [] : [`${named} (refused)`],
+    );
     const axes = Object.entries(sizes.axes).map(([axis, [least, most]]) => `${axis} ${least} to ${most}`);
     const together = Object.entries(sizes.together).map(([names, n]) => `${names} ${n}`);
     if (axes.length === 0) return [];
     return [
       `${op}: tried ${axes.join(", ")}`,
       ...(together.length === 0 ? [] : [`  at once up to: ${together.join(", ")}`]),
-      `  never tried: ${sizes.never.join(", ")}`,
+      `  never tried: ${[...sizes.never, ...refused].join(", ")}`,
       ...leftLines([result]).map((line) => `  ${line}`),
       ...missedLines(result),
     ];

@@ -2,7 +2,8 @@
 import { type Command, Option } from "commander";
 import { adapterOption, addCandidate, addJson, addTerms, seedOption } from "./candidate-options.ts";
 import { type CheckOptions, DEFAULT_RUNS } from "./check-options.ts";
-import { jobs, whole } from "./numbers.ts";
+import { ALLOWED_REFUSED } from "../judge/conclusion.ts";
+import { jobs, real, whole } from "./numbers.ts";
 import { findingsInHelp } from "./statuses.ts";
 
 export function register(program: Command): void {
@@ -50,6 +51,12 @@ export function register(program: Command): void {
       ).argParser(jobs),
     );
   addTerms(addCandidate(command))
+    .addOption(
+      new Option(
+        "--allow-refused <share>",
+        `how many of the cases, the probes and the relations the kernel may refuse (docs/protocol.md), 0 to 1 (default: ${ALLOWED_REFUSED})`,
+      ).argParser(real(0, 1)),
+    )
     .addHelpText("after", `\n${findingsInHelp}`)
     .action(async (options: CheckOptions) => {
       if (options.replay === undefined) {

@@ -1,4 +1,5 @@
-// The order of a check. Without a budget: all cases, and then all parts of the examination.
+// The order of a check. Without a budget: all cases, then all parts of the examination. Cases without elements come last, since they tell the
+// least, and a kernel that crashes on them would hide everything else.
 //
 // With a budget the time may end at any point, so what tells most for its time comes first. The examples begin, and drawn cases go on
 // until the time is up. After every few cases comes one other thing: each relation, repeatability, NaN and infinity, exactness, and then
@@ -45,7 +46,9 @@ export async function runAgenda(
   const wanted = largeCases(spec, seed, deadline.isLimited ? undefined : runs);
   const large = wanted.filter((c) => tooLarge(c) === undefined);
   const beyond = wanted.filter((c) => tooLarge(c) !== undefined);
-  const examples = deadline.isLimited ? fullFirst(all) : all;
+  const isEmpty = ({ sizes }: Case): boolean => Object.values(sizes).includes(0);
+  const examples = all.filter((c) => !isEmpty(c));
+  const empties = all.filter(isEmpty).map((c) => itemOf(search, c, "example"));
   const untried: Untried[] = [];
   const attempt = async ({ run, estimate, ...item }: Item): Promise<void> => {
     try {
@@ -59,7 +62,8 @@ export async function runAgenda(
   const queue: Item[] = deadline.isLimited
     ? byTelling(
         examiner,
-        large.map((c) => largeItem(search, c)),
+        large.map((c) => itemOf(search, c, "large case")),
+        empties,
       )
     : [...examiner.parts];
   let cases = 0;
@@ -75,22 +79,17 @@ export async function runAgenda(
     for (const item of queue) await attempt(item);
     for (const item of examiner.secondLooks(search.low)) await attempt(item);
   }
+  if (!deadline.isLimited) for (const item of empties) await attempt(item);
   const unpromised = target.promisesNonFinite ? [] : infiniteExamples(spec, seed);
   const left = unpromised.map((c): Untried => ({ part: "example", line: formatCase(c), cause: "target" }));
   const unheld = beyond.map((c): Untried => ({ part: "large case", line: formatCase(c), cause: "candidate" }));
   return [...search.untried, ...untried, ...left, ...unheld];
 }
 
-/** Cases without elements tell the least. */
-function fullFirst(cases: readonly Case[]): Case[] {
-  const isEmpty = ({ sizes }: Case): boolean => Object.values(sizes).includes(0);
-  return cases.toSorted((a, b) => Number(isEmpty(a)) - Number(isEmpty(b)));
-}
-
-/** A large case, unless a failure has ended the search. */
-function largeItem(search: Search, c: Case): Item {
+/** A case by itself, unless a failure has ended the search. */
+function itemOf(search: Search, c: Case, part: "example" | "large case"): Item {
   return {
-    part: "large case",
+    part,
     line: formatCase(c),
     estimate: () => (search.hasFailed ? 0 : search.estimate(c)),
     run: async () => {
@@ -99,8 +98,8 @@ function largeItem(search: Search, c: Case): Item {
   };
 }
 
-/** Cheap parts, and then the probes and the large cases in turn. */
-function byTelling({ parts }: Examiner, large: readonly Item[]): Item[] {
+/** Cheap parts, then the probes and the large cases in turn, and last the cases without elements. */
+function byTelling({ parts }: Examiner, large: readonly Item[], empties: readonly Item[]): Item[] {
   const are = (...names: readonly Untried["part"][]): Item[] => parts.filter(({ part }) => names.includes(part));
   const probes = are("precision");
   const dear = Array.from({ length: Math.max(probes.length, large.length) }, (_, i) => [probes[i], large[i]]).flat();
@@ -110,5 +109,6 @@ function byTelling({ parts }: Examiner, large: readonly Item[]): Item[] {
     ...are("repeatability", "NaN and infinity"),
     ...are("exactness"),
     ...dear.filter((item) => item !== undefined),
+    ...empties,
   ];
 }

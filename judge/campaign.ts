@@ -17,6 +17,8 @@ import { MOST_TESTS, RUN } from "./improbable/tail.ts";
 import { lookingLow } from "./looks-low.ts";
 import { countTrees, type TreeUse } from "./sums.ts";
 import { SizeRecord, type SizesTried } from "./tried.ts";
+import type { Coming } from "./pace.ts";
+import { RefusedCases } from "./refusals.ts";
 import { type Missed, sumOfMisses } from "./missed.ts";
 import { NO_POWER, type Power, type PowerShares, sharesOf, sumOfPowers } from "./power.ts";
 import { atSample, isSampled } from "./sampled.ts";
@@ -37,6 +39,7 @@ export interface Failure {
 
 export interface Report {
   readonly op: string;
+  /** Those that the candidate did not refuse. */
   readonly cases: number;
   readonly elements: number;
   /** Elements without a finite bound. */
@@ -97,6 +100,8 @@ export interface CampaignPlan {
   readonly timeout?: number;
   /** What the candidate itself keeps to, where `timeout` is left out: shapes of a model for which it is too slow are not tried. */
   readonly patience?: number;
+  /** The share of cases, of probes and of relations, from 0 to 1, that the candidate may refuse; ALLOWED_REFUSED if left out. */
+  readonly allowRefused?: number;
   /** Called after each case, with the share of the campaign that is done, from 0 to 1. */
   readonly onCase?: (done: number, share: number) => void;
   /** Called before a case that will take more than ten seconds, at the rate of those before it. */
@@ -105,17 +110,6 @@ export interface CampaignPlan {
   readonly real?: RealInputs;
   /** Share the judge's own work on cases; all of it is done in this thread if left out. */
   readonly workers?: CaseWorkers;
-}
-
-/** A case that will take long. */
-export interface Coming {
-  readonly line: string;
-  /** What it will take at the rate so far, candidate and judge. */
-  readonly milliseconds: number;
-  /** Only much smaller cases have run. */
-  readonly isRough: boolean;
-  /** What the cases of a model's shapes will take that come after it; 0 where it is none of them. */
-  readonly rest: number;
 }
 
 /** The recorded inputs of an op, those of another instance for another seed; undefined where the op has none. */
@@ -166,6 +160,7 @@ export function failureOf(c: Case, verdict: Verdict, evidence?: string): Failure
 /** Sums over cases. */
 export class Tally {
   cases = 0;
+  readonly refused = new RefusedCases();
   private readonly op: string;
   private readonly sums: PartSums;
   private readonly tried: SizeRecord;
@@ -194,12 +189,19 @@ export class Tally {
   }
 
   /** Large cases have more elements than all others together, and longer sums: their power is a figure of its own. */
-  add(c: Case, { comparisons, fits = {} }: Verdict, isLarge = false): void {
+  add(c: Case, { comparisons, fits = {}, refused }: Verdict, isLarge = false): void {
+    if (refused !== undefined) return this.refused.refuse(c.sizes, formatCase(c), refused);
     this.cases++;
+    this.refused.answer(c.sizes);
     countTrees(this.trees, fits);
     this.tried.add(c.sizes);
     this.sums.add(comparisons);
     for (const comparison of comparisons) this.addOutput(c, comparison, isLarge);
+  }
+
+  /** Cases that the candidate was given, the refused ones among them. */
+  get offered(): number {
+    return this.cases + this.refused.count;
   }
 
   /** Whether an element of an output was suspected, and again. */

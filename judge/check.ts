@@ -16,6 +16,7 @@ import type { Examination, Promises } from "./examination.ts";
 import { Examiner } from "./examiner.ts";
 import { opsIn } from "./fused.ts";
 import { WorkerEnded } from "./jobs/workers.ts";
+import { MOST_REASONS, type RefusedCases, type Refusals, refusalReasons } from "./refusals.ts";
 import { Search } from "./search.ts";
 import type { Excluded } from "./sizes/excluded.ts";
 import type { ModelCase } from "./sizes/model.ts";
@@ -41,6 +42,8 @@ export interface Checked {
   readonly order?: string;
   /** Outputs of the op that were not judged, since the candidate does not offer them; absent where all were. */
   readonly notOffered?: readonly string[];
+  /** What the candidate refused; absent where that is nothing. */
+  readonly refusals?: Refusals;
   readonly isInterrupted: boolean;
   /** What kept the judge itself from going on, after some cases: its files could not be written, or a worker ended. */
   readonly stopped?: Error;
@@ -88,6 +91,7 @@ export async function check(
   const examination = examiner.hasBegun ? examiner.examination() : undefined;
   const hasFindings = report.failures.length > 0 || (examination?.findings.length ?? 0) > 0;
   const { isInterrupted } = deadline;
+  const refusals = refusalsOf(report, search, examiner, limited);
   const parts = partsUnder(report.op, report.parts, opsIn(chosen.operation));
   const tried = {
     ...terms,
@@ -95,7 +99,11 @@ export async function check(
     parts,
     interrupted: isInterrupted,
     stopped: stopped?.message,
-    gaps: [...gapsOf(chosen, untried), ...unusedTrees(report)],
+    gaps: [
+      ...gapsOf(chosen, untried, search.refused),
+      ...unusedTrees(report),
+      ...(refusals === undefined ? [] : refusalReasons(report.op, refusals, plan.allowRefused)),
+    ],
   };
   const order = declaredOrder(terms.target, chosen.operation);
   const { notOffered } = chosen.operation;
@@ -109,6 +117,7 @@ export async function check(
     conclusion: withImprobable(conclude(tried), report.improbable.findings.length > 0),
     ...(order !== undefined && { order }),
     ...(notOffered && { notOffered }),
+    ...(refusals && { refusals }),
     isInterrupted,
     ...(stopped && { stopped }),
   };
@@ -129,6 +138,27 @@ async function causeIn(
   }
 }
 
+/** What the candidate refused; undefined where that is nothing. */
+function refusalsOf(
+  { cases }: Report,
+  { refused }: Search,
+  examiner: Examiner,
+  { refusing }: Limited,
+): Refusals | undefined {
+  const [probes, relations] = [examiner.refusedOf("precision"), examiner.refusedOf("relation")];
+  const isAny = refused.count > 0 || examiner.refused.length > 0 || refusing.byNumbers.size > 0;
+  if (!isAny) return undefined;
+  const { term } = refused;
+  return {
+    cases: { refused: refused.count, of: cases + refused.count },
+    probes,
+    relations,
+    reasons: refused.reasons(),
+    ...(term !== undefined && { term }),
+    byNumbers: [...refusing.byNumbers].slice(0, MOST_REASONS),
+  };
+}
+
 /** That a declared tree was the order of no sum: the verdict would be one on any order. */
 function unusedTrees({ op, trees }: Report): string[] {
   return Object.entries(trees).flatMap(([sum, { cases, fitting }]) =>
@@ -141,8 +171,8 @@ function unusedTrees({ op, trees }: Report): string[] {
 }
 
 /** That no case of the shapes which a model was named for was tried. */
-function gapsOf({ operation, model = [] }: Chosen, untried: readonly Untried[]): string[] {
-  const areLeft = model.every(({ sizes }) => untried.some((one) => isOfSizes(one, sizes)));
+function gapsOf({ operation, model = [] }: Chosen, untried: readonly Untried[], refused: RefusedCases): string[] {
+  const areLeft = model.every(({ sizes }) => refused.has(sizes) || untried.some((one) => isOfSizes(one, sizes)));
   return model.length > 0 && areLeft ? [`${operation.name}: no case of the model's shapes was tried`] : [];
 }
 

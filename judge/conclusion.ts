@@ -15,6 +15,8 @@ export type Proved = "FAIL" | "inconclusive" | "pass";
 
 /** The share of a part's elements that may lack a finite bound before the part is inconclusive. */
 export const ALLOWED_UNJUDGED = 0.1;
+/** The share of cases, of probes and of relations that a candidate may refuse before a check is inconclusive. */
+export const ALLOWED_REFUSED = 0.5;
 /** Bounds that are composed of so many ops widen with each of them, */
 const COMPOSED = 3;
 /** and must show an error of 1 % at this share of a part's normal elements. */
@@ -99,12 +101,18 @@ export function concludeAll(given: readonly Conclusion[], isInterrupted = false)
 /** The conclusion of one problem: each output of the op is a part. */
 export function concludeProblem(
   { name, outputs }: Pick<Operation, "name" | "outputs">,
-  { comparisons, findings }: Verdict,
+  { comparisons, findings, refused }: Verdict,
   allowUnjudged?: number,
 ): Conclusion<Proved> {
+  if (refused !== undefined) return refusedConclusion(name, refused);
   const sums = new PartSums(Object.keys(outputs));
   sums.add(comparisons);
   return conclude({ hasFindings: findings.length > 0, parts: partsUnder(name, sums.parts()), allowUnjudged });
+}
+
+/** The conclusion of one problem, or of one relation, that the candidate refused. */
+export function refusedConclusion(name: string, reason: string): Conclusion<Proved> {
+  return { verdict: "inconclusive", reasons: [`${name}: the candidate refused it: ${reason}`] };
 }
 
 function reasonOf(part: Part, allowed: number): string | undefined {

@@ -1,8 +1,9 @@
 // Runs the parts of an examination, each on its own, so that a run with little time can choose among them.
-import type { Candidate } from "../reference/candidate.ts";
+import { type Candidate, Unsupported } from "../reference/candidate.ts";
 import { append } from "../reference/lists.ts";
 import { buildCase } from "./campaign.ts";
 import { failureLine } from "./candidates/result.ts";
+import { isUnsupported, refusalOf } from "./candidates/unsupported.ts";
 import { type Case, formatCase } from "./case.ts";
 import type { Chosen } from "./choose.ts";
 import { Deadline } from "./deadline.ts";
@@ -23,6 +24,7 @@ import { LONG, type Probe, precisionProbes } from "./probes.ts";
 import { lookForRaces, type Races } from "./races.ts";
 import { relationsOf } from "./relations/index.ts";
 import { formatRelation, type Relation, type Trial } from "./relations/relation.ts";
+import type { Share } from "./refusals.ts";
 import type { Setup } from "./sample.ts";
 import { secondLook, type Suspicion } from "./second-look.ts";
 import type { Terms } from "./terms.ts";
@@ -32,6 +34,11 @@ import { isJudges, judgeProblem } from "./verdict.ts";
 const LATTICES = 3;
 /** So many cases where an output looked low are measured. */
 const LOOKS = 2;
+
+/** A part that the candidate refused. */
+export interface Refused extends Untried {
+  readonly reason: string;
+}
 
 /** A part of an examination. */
 export interface ExaminationPart extends Untried {
@@ -56,6 +63,9 @@ export class Examiner {
   /** In the order of the report. */
   readonly parts: readonly ExaminationPart[];
   hasBegun = false;
+  /** Parts that the candidate refused. */
+  readonly refused: Refused[] = [];
+  private readonly begun: Untried[] = [];
   private hasFailed = false;
   private readonly candidate: Candidate;
   private readonly trial: Trial;
@@ -130,12 +140,18 @@ export class Examiner {
     this.findings.push(finding);
   }
 
+  /** How many parts of a kind were refused, of those that were begun. */
+  refusedOf(kind: Untried["part"]): Share {
+    const count = (list: readonly Untried[]): number => list.filter(({ part }) => part === kind).length;
+    return { refused: count(this.refused), of: count(this.begun) };
+  }
+
   private unmeasured(): string | undefined {
     if (this.probes.length === 0) return "no probe";
     if (this.setup.target.arithmetic !== undefined) return `computed in ${this.setup.target.arithmetic}`;
     if (this.setup.evaluations.length === 0) return "nothing in the zoo";
     if (this.hasFailed) return undefined;
-    if (this.tried.size === 0) return "not tried";
+    if (this.tried.size === 0) return this.refusedOf("precision").refused > 0 ? "refused" : "not tried";
     return this.seen.length === 0 ? "no element has a bound" : undefined;
   }
 
@@ -147,18 +163,20 @@ export class Examiner {
   }
 
   private part(part: Untried["part"], line: string, run: () => Promise<void>): ExaminationPart {
-    return { part, line, run: () => this.try(run) };
+    return { part, line, run: () => this.try({ part, line }, run) };
   }
 
-  private async try(run: () => Promise<void>): Promise<void> {
+  private async try(part: Untried, run: () => Promise<void>): Promise<void> {
     if (this.hasFailed) return;
     const start = this.deadline.now();
     try {
       await this.deadline.pause();
       this.hasBegun = true;
+      this.begun.push(part);
       await run();
     } catch (error) {
       if (isJudges(error)) throw error;
+      if (isUnsupported(error)) return void this.refused.push({ ...part, reason: refusalOf(error).message });
       this.hasFailed = true;
       this.findings.push(failureLine(this.candidate, error));
       this.evidence = this.candidate.keep?.();
@@ -219,6 +237,7 @@ export class Examiner {
     for (let draw = 0; draw < LATTICES; draw++) {
       const c: Case = { op: spec.op, sizes, profile: "lattice", seed: seed + draw };
       const verdict = await judgeProblem(operation, candidate, buildCase(spec, c, dtype), this.trial);
+      if (verdict.refused !== undefined) throw new Unsupported(verdict.refused);
       for (const { output, judged, outside } of verdict.comparisons) {
         if (!operation.exact.includes(output)) continue;
         elements += judged;

@@ -1,5 +1,4 @@
 // How long a case will take, from what the cases before it took: the candidate in proportion to the multiplications, the judge to its own work.
-import type { Coming } from "./campaign.ts";
 import { numbersOfCase } from "./case-memory.ts";
 import { type Case, formatCase } from "./case.ts";
 import type { Chosen } from "./choose.ts";
@@ -11,6 +10,17 @@ const ALIKE = 64;
 
 /** A case that takes longer is announced. */
 const LONG = 10_000;
+
+/** A case that will take long. */
+export interface Coming {
+  readonly line: string;
+  /** What it will take at the rate so far, candidate and judge. */
+  readonly milliseconds: number;
+  /** Only much smaller cases have run. */
+  readonly isRough: boolean;
+  /** What the cases of a model's shapes will take that come after it; 0 where it is none of them. */
+  readonly rest: number;
+}
 
 /** Milliseconds that a case will take at the rate so far. */
 export interface Expected {

@@ -15,6 +15,7 @@ import { announce, Pace } from "./pace.ts";
 import type { Suspicion } from "./second-look.ts";
 import { Ladder } from "./sizes/ladder.ts";
 import { tellingSizes, SizesDone } from "./sizes/supported.ts";
+import type { RefusedCases } from "./refusals.ts";
 import type { Terms } from "./terms.ts";
 import type { Untried } from "./untried.ts";
 import { improbableInWords, suspicionsIn } from "./improbable/suspicion.ts";
@@ -76,6 +77,11 @@ export class Search {
     this.large = new Set(largeCases(chosen.spec, plan.seed).map(formatCase));
   }
 
+  /** The cases that the candidate refused. */
+  get refused(): RefusedCases {
+    return this.tally.refused;
+  }
+
   get hasFailed(): boolean {
     return this.failure !== undefined;
   }
@@ -127,12 +133,12 @@ export class Search {
         throw new fc.PreconditionFailure(true);
       }
       const { verdict, earlier } = taken;
-      this.done.add(c.sizes, verdict.gaveNothing !== true);
+      if (verdict.refused === undefined) this.done.add(c.sizes, verdict.gaveNothing !== true);
       if (shrinking === undefined) {
         tried++;
         this.tally.add(c, verdict, this.large.has(formatCase(c)));
         for (const { output, looksLow } of verdict.comparisons) if (looksLow) this.low.push({ case: c, output });
-        this.plan.onCase?.(this.tally.cases, this.share(examples.length + runs));
+        this.plan.onCase?.(this.tally.offered, this.share(examples.length + runs));
       }
       if (verdict.findings.length === 0) {
         if (shrinking === undefined) await this.suspect(c, verdict);
@@ -174,7 +180,7 @@ export class Search {
   }
 
   private share(all: number): number {
-    return this.deadline.isLimited ? this.deadline.spent : Math.min(1, this.tally.cases / all);
+    return this.deadline.isLimited ? this.deadline.spent : Math.min(1, this.tally.offered / all);
   }
 
   /** A case that is not tried counts for nothing, so shrinking ends with the smallest failure seen so far. */
@@ -202,6 +208,7 @@ export class Search {
 
   /** What a case took says what the next ones will take. */
   private note(taken: Taken | undefined, c: Case): Taken | undefined {
+    if (taken?.verdict.refused !== undefined) return taken; // a refusal says nothing of times
     if (taken === undefined) return undefined;
     this.ladder.note(c.sizes, taken.took);
     this.pace.learn(c, taken.took, taken.ms);
@@ -249,7 +256,8 @@ export class Search {
     if (isCut || again === undefined) this.untried.push({ part: "shrinking", line: first.replay });
     if (again === undefined) return first.evidence === undefined ? smallest : first;
     if (again.verdict.findings.length > 0) return failureOf(c, again.verdict, this.candidate.keep());
-    return { ...first, message: `${first.message} (and passed when run again: not deterministic)` };
+    const what = again.verdict.refused === undefined ? "passed" : "was refused";
+    return { ...first, message: `${first.message} (and ${what} when run again: not deterministic)` };
   }
 
   /** A failure without numbers, with what it has to do with sizes: some more are tried, as long as shrinking may take. */
@@ -259,7 +267,8 @@ export class Search {
     for (const sizes of tellingSizes(c.sizes, spec.large)) {
       if (this.deadline.now() - since > SHRINK_MS || (spec.large?.work(sizes) ?? 0) > MOST_WORK) continue;
       const taken = await this.judge({ ...c, sizes });
-      if (taken !== undefined) this.done.add(sizes, taken.verdict.gaveNothing !== true);
+      if (taken !== undefined && taken.verdict.refused === undefined)
+        this.done.add(sizes, taken.verdict.gaveNothing !== true);
     }
     return { ...failure, message: failure.message + this.done.inWords(excluded?.(this.terms.dtype).sizes) };
   }

@@ -1,6 +1,7 @@
 // From a candidate's outputs on one problem to a verdict: truth, bound, comparison, and the candidate's own complaints.
 import { failureLine } from "./candidates/result.ts";
 import { runCandidate } from "./candidates/run.ts";
+import { isUnsupported, refusalOf } from "./candidates/unsupported.ts";
 import type { Allowance, Errors } from "../reference/bounds.ts";
 import { type DTypeName, dtypes, formats, round, ulp } from "../reference/dtype.ts";
 import {
@@ -50,6 +51,8 @@ export interface Verdict {
   readonly fits?: Readonly<Record<string, boolean>>;
   /** It gave nothing: it threw, crashed or hung. */
   readonly gaveNothing?: true;
+  /** Why the candidate refused the problem, in its words: nothing is compared, and nothing found. */
+  readonly refused?: string;
 }
 
 /** The exact outputs: the op in float64 on the same float32 inputs and scalars. */
@@ -161,7 +164,7 @@ export async function judgeProblem(
   return judgeOutputs(operation, answer.outputs, problem, terms, answer.complaints, comparing);
 }
 
-/** What the candidate answers to a problem of its dtype, or the verdict that it failed. Throws as judgeProblem does. */
+/** What the candidate answers to a problem of its dtype, or the verdict that it failed or refused. Throws as judgeProblem does. */
 export async function answerOf(
   operation: Operation,
   candidate: Candidate,
@@ -171,6 +174,7 @@ export async function answerOf(
     return await runCandidate(operation, candidate, problem);
   } catch (error) {
     if (isJudges(error)) throw error;
+    if (isUnsupported(error)) return { comparisons: [], findings: [], refused: refusalOf(error).message };
     return { comparisons: [], findings: [failureLine(candidate, error)], gaveNothing: true };
   }
 }

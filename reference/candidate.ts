@@ -50,6 +50,25 @@ export class ProtocolError extends Error {
 }
 
 /**
+ * Thrown by a candidate for a case that it does not support, with the reason: no failure. Refused cases are counted and listed, and too many
+ * leave the verdict inconclusive.
+ *
+ * @example
+ * ```ts
+ * import { judge, ops, Unsupported } from "touchstone-llama";
+ *
+ * const { refusals } = await judge("softmax.forward", ({ x }, scalars) => {
+ *   if (x.shape[1] > 4096) throw new Unsupported(`${x.shape[1]} classes`);
+ *   return ops["softmax.forward"].reference({ x }, scalars);
+ * }, { runs: 5 });
+ * refusals?.reasons[0]; // { reason: "8193 classes", cases: 1, sizes: "C=8193", example: "softmax.forward R=1 C=8193 …" }
+ * ```
+ */
+export class Unsupported extends Error {
+  override readonly name = "Unsupported";
+}
+
+/**
  * Something that claims to compute an op. Unlike a plain function it has complaints, files to keep, and an end.
  *
  * @example
@@ -68,7 +87,7 @@ export class ProtocolError extends Error {
 export interface Candidate {
   /** A name for people to read. */
   readonly name: string;
-  /** Throws when it cannot compute: that is a finding too. FormatError, ProtocolError and Interrupted come from the judge. */
+  /** Throws Unsupported for a case that it refuses, and anything else when it cannot compute: that is a finding too. FormatError, ProtocolError and Interrupted come from the judge. */
   readonly run: (inputs: Inputs, scalars: Scalars) => Promise<CandidateResult>;
   /** The most bytes that it holds of one tensor, as a device that binds no more; cases of larger ones are not tried, and listed. */
   readonly mostBytes?: number;

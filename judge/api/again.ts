@@ -1,10 +1,11 @@
 // Runs one printed line again: a case, or a relation at a case.
-import type { Candidate } from "../../reference/candidate.ts";
+import { type Candidate, Unsupported } from "../../reference/candidate.ts";
 import { buildCase, comparing, type Failure, failureOf, type RealInputs } from "../campaign.ts";
 import { failureLine } from "../candidates/result.ts";
+import { isUnsupported, refusalOf } from "../candidates/unsupported.ts";
 import { formatCase, type Problem } from "../case.ts";
 import { closing } from "../check.ts";
-import { conclude, type Conclusion, concludeProblem, withImprobable } from "../conclusion.ts";
+import { conclude, type Conclusion, concludeProblem, refusedConclusion, withImprobable } from "../conclusion.ts";
 import { concludeRelation, isFinding, type Promises } from "../examination.ts";
 import { improbableInWords, suspicionsIn } from "../improbable/suspicion.ts";
 import type { Replayed } from "../replay.ts";
@@ -95,8 +96,12 @@ async function tried(
   }
   const { sizes, seed } = c;
   const trial = { ...terms, operation, spec, candidate, sizes, seed, deterministic: !nondeterministic, bitwise };
-  const outcome = await relation.run(trial);
   const { name, statement } = relation;
+  const outcome = await relation.run(trial).catch((error: unknown) => {
+    if (!isUnsupported(error)) throw error;
+    return refusalOf(error);
+  });
+  if (outcome instanceof Unsupported) return outcomeOf(refusedConclusion(name, outcome.message));
   const relations = [{ name, statement, ...outcome }];
   const result = { relations, ...outcomeOf(concludeRelation(relation, outcome, { bitwise, allowUnjudged })) };
   if (!isFinding(outcome, bitwise)) return result;

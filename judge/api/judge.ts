@@ -8,6 +8,7 @@ import type { Deadline } from "../deadline.ts";
 import type { Exactness, Examination, Promises, RelationResult } from "../examination.ts";
 import type { CaseWorkers, Workers } from "../jobs/workers.ts";
 import type { Precision } from "../regimes.ts";
+import type { Refusals } from "../refusals.ts";
 import { parseReplay, type Replayed } from "../replay.ts";
 import type { Excluded } from "../sizes/excluded.ts";
 import type { ModelCase } from "../sizes/model.ts";
@@ -18,7 +19,7 @@ import { candidateOf, readyUnder, termsIn } from "./candidate.ts";
 import { checkWhole, shown } from "./input.ts";
 import { chosenOf } from "./ops.ts";
 import { promisesOf, sizesIn } from "./promises.ts";
-import { offeredBy, type TermsOptions, termsOf } from "./terms.ts";
+import { checkShare, offeredBy, type TermsOptions, termsOf } from "./terms.ts";
 import type { AnyOp, KernelFunction, PartialKernel } from "./types.ts";
 
 /**
@@ -58,6 +59,11 @@ export interface JudgeOptions extends TermsOptions {
   readonly sizes?: string;
   /** One printed line, a case or a relation, to run instead of all others. */
   readonly replay?: string;
+  /**
+   * The share of cases, of probes and of relations, from 0 to 1, that the candidate may refuse by Unsupported before the verdict is
+   * inconclusive; 0.5 if left out.
+   */
+  readonly allowRefused?: number;
   /** Ends the case in hand, unless it computes without a pause: `judge` then rejects with the signal's reason. */
   readonly signal?: AbortSignal;
   /** Called after each case, with the share of the campaign that is done, from 0 to 1. */
@@ -97,6 +103,9 @@ export interface JudgeResult {
   readonly order?: string;
   /** Outputs of the op that were not judged, since the options name others; absent where all were. */
   readonly notOffered?: readonly string[];
+  /** What the candidate refused by Unsupported; absent where that is nothing. */
+  readonly refusals?: Refusals;
+  /** Those that the candidate did not refuse. */
   readonly cases: number;
   readonly elements: number;
   /** Elements without a finite bound. */
@@ -203,8 +212,9 @@ export async function judge<Op extends AnyOp>(
 function planOf(
   options: unknown,
 ): CampaignPlan & Promises & { readonly deadline: Deadline; readonly signal: AbortSignal | undefined } {
-  const { given, ...promises } = promisesOf(options, ["runs", "replay", "onCase", "real", "workers"]);
-  const { runs = 100, timeout, onCase, real, workers } = given;
+  const { given, ...promises } = promisesOf(options, ["runs", "replay", "allowRefused", "onCase", "real", "workers"]);
+  const { runs = 100, timeout, allowRefused, onCase, real, workers } = given;
+  if (allowRefused !== undefined) checkShare(allowRefused, "options.allowRefused");
   checkWhole(runs, "options.runs", 1, 1_000_000);
   for (const [name, value] of Object.entries({ onCase, real })) {
     if (value !== undefined && typeof value !== "function") {
@@ -216,7 +226,9 @@ function planOf(
       `options.workers: got ${shown(workers)}, expected what startWorkers of touchstone-llama/node gives`,
     );
   }
-  const optional = Object.entries({ timeout, onCase, real, workers }).filter(([, value]) => value !== undefined);
+  const optional = Object.entries({ timeout, allowRefused, onCase, real, workers }).filter(
+    ([, value]) => value !== undefined,
+  );
   return { runs, ...promises, ...Object.fromEntries(optional) } as ReturnType<typeof planOf>;
 }
 
@@ -241,12 +253,13 @@ function resultUnlessStopped(checked: Checked): JudgeResult {
 }
 
 function resultOf(checked: Checked): JudgeResult {
-  const { report, examination, untried, excluded, model, conclusion, order, notOffered } = checked;
+  const { report, examination, untried, excluded, model, conclusion, order, notOffered, refusals } = checked;
   const { cases, elements, unjudged, worst, power, largePower, failures, improbable, notes } = report;
   return {
     ...outcomeOf(conclusion),
     ...(order !== undefined && { order }),
     ...(notOffered && { notOffered }),
+    ...(refusals && { refusals }),
     cases,
     elements,
     unjudged,

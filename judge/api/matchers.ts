@@ -5,6 +5,7 @@ import { judge, type JudgeOptions, type JudgeResult } from "./judge.ts";
 import { compare } from "./oracle.ts";
 import type { TermsOptions } from "./terms.ts";
 import type { AnyOp, KernelFunction, OutputsOf, ProblemOf } from "./types.ts";
+import { refusalsInWords } from "../refusals.ts";
 import { counted } from "../../reference/words.ts";
 
 /**
@@ -77,14 +78,15 @@ export const matchers = {
     options?: JudgeOptions,
   ): Promise<MatcherResult> {
     const result = await judge(op, candidate, options);
-    const { passed, verdict, findings, reasons, replays, cases, elements, order } = result;
+    const { passed, verdict, findings, reasons, replays, cases, elements, order, refusals } = result;
+    const refused = refusals === undefined ? "" : ` and ${refusalsInWords(refusals)}`;
     const under = order === undefined ? "" : ` under ${order}`;
     const again = replays.map((line) => `\njudge(${JSON.stringify(op)}, …, { replay: ${JSON.stringify(line)} })`);
     return {
       pass: passes(verdict, this),
       message: () =>
         passed
-          ? `${op}: passed ${counted(cases, "case")}, ${counted(elements, "element")}${under}, and everything else that Touchstone tries`
+          ? `${op}: passed ${counted(cases, "case")}, ${counted(elements, "element")}${under}${refused}, and everything else that Touchstone tries`
           : `${op}: ${linesOf(findings, reasons)}${again.length === 0 ? "" : `\nshown again by:${again.join("")}`}`,
     };
   },

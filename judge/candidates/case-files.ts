@@ -104,6 +104,14 @@ export class CaseFiles {
     }
   }
 
+  /** Throws an Error where a process that refuses a case has changed its inputs, or written outputs all the same. */
+  checkUntouched(): void {
+    if (!this.hasInputs())
+      throw new Error("refused a case, and its inputs file was changed, expected it to be left as it was");
+    if (lstatSync(this.paths!.outputs, { throwIfNoEntry: false }) !== undefined)
+      throw new Error("refused a case after it had written the file of its outputs, expected one or the other");
+  }
+
   /** Reads only tensors with the names of the op's outputs, and only in the requested dtype and shape. */
   read(shapes: Readonly<Record<string, readonly number[]>>): Outputs {
     const { operation, dtype } = this;

@@ -2,6 +2,7 @@
 // is not promised of it.
 import type { Candidate } from "../../reference/candidate.ts";
 import type { Inputs, Operation, Outputs, Scalars } from "../../reference/operation.ts";
+import { isUnsupported, refusalOf } from "./unsupported.ts";
 import { checkOutputs, thrownLine } from "./result.ts";
 
 /** What a function returns is judged like the files of a process. Whatever it throws is its own, an error of the judge's classes too. */
@@ -16,6 +17,7 @@ export function functionCandidate(
       try {
         return { outputs: checkOutputs(operation, await compute(inputs, scalars)), complaints: [] };
       } catch (error) {
+        if (isUnsupported(error)) throw refusalOf(error);
         throw new Error(thrownLine(error), { cause: error });
       }
     },

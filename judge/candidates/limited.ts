@@ -1,9 +1,16 @@
 // A candidate with limits: no run begins when the time is up, and none takes longer than its timeout.
-import { type Answered, type Candidate, type CandidateResult, Interrupted } from "../../reference/candidate.ts";
+import {
+  type Answered,
+  type Candidate,
+  type CandidateResult,
+  Interrupted,
+  Unsupported,
+} from "../../reference/candidate.ts";
 import type { Inputs, Scalars } from "../../reference/operation.ts";
 import { printable } from "../../formats/printable.ts";
 import { startTimer } from "../../reference/timer.ts";
 import type { Deadline } from "../deadline.ts";
+import { isUnsupported, refusalOf, Refusing } from "./unsupported.ts";
 
 /** Milliseconds that a candidate of this process may take for one case, unless the caller says otherwise. */
 export const DEFAULT_TIMEOUT = 30_000;
@@ -31,6 +38,8 @@ export class Limited implements Candidate {
   readonly restart?: () => Promise<void>;
   /** Absent where the candidate shows nothing of its workgroups. */
   readonly races?: NonNullable<Candidate["races"]>;
+  /** What the candidate refused of what it was asked for. */
+  readonly refusing = new Refusing();
   private readonly candidate: Candidate;
   private readonly deadline: Deadline;
   private readonly timeout: number;
@@ -57,8 +66,37 @@ export class Limited implements Candidate {
     }
   }
 
-  /** Throws what the candidate throws, Interrupted and OutOfTime. */
+  /**
+   * Throws what the candidate throws, Interrupted and OutOfTime. What is refused is asked for once more: Unsupported is thrown where it is refused
+   * again, and an Error where it is not.
+   */
   async run(inputs: Inputs, scalars: Scalars): Promise<CandidateResult> {
+    const key = this.refusing.keyOf(inputs, scalars);
+    const first = await this.attempt(inputs, scalars);
+    if (!(first instanceof Unsupported)) {
+      this.refusing.answered(key);
+      return first;
+    }
+    const again = await this.attempt(inputs, scalars);
+    if (!(again instanceof Unsupported))
+      throw new Error(
+        `refused a case (${first.message}) and answered it when asked again, expected the same for the same inputs`,
+      );
+    this.refusing.refused(key, first.message);
+    throw first;
+  }
+
+  /** A result, or the refusal in the judge's own class. */
+  private async attempt(inputs: Inputs, scalars: Scalars): Promise<CandidateResult | Unsupported> {
+    try {
+      return await this.once(inputs, scalars);
+    } catch (error) {
+      if (isUnsupported(error)) return refusalOf(error);
+      throw error;
+    }
+  }
+
+  private async once(inputs: Inputs, scalars: Scalars): Promise<CandidateResult> {
     await this.deadline.pause();
     const since = this.deadline.now();
     let own: number | undefined;

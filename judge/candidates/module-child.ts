@@ -11,6 +11,7 @@ import { Socket } from "node:net";
 import { changedOf, inputsOf, listOf, outputsOf } from "./module-tensors.ts";
 import type { Hosted, Load, Refused, Request, Run } from "./module-wire.ts";
 import { thrownLine } from "./result.ts";
+import { isUnsupported } from "./unsupported.ts";
 import { startWatch } from "./watch.ts";
 import { countOf, frame, FrameReader, put } from "./wire.ts";
 
@@ -83,7 +84,8 @@ async function run(request: Run, body: Uint8Array): Promise<void> {
     const { described, numbers } = outputsOf(request, returned);
     send({ kind: "ran", outputs: described, changed: changedOf(request, body, inputs), complaints }, numbers);
   } catch (thrown) {
-    send({ kind: "threw", message: thrownLine(thrown), isSpent: hosted?.isSpent() === true });
+    const isRefusal = isUnsupported(thrown);
+    send({ kind: "threw", message: thrownLine(thrown), isSpent: hosted?.isSpent() === true, isRefusal });
   }
 }
 
@@ -92,7 +94,7 @@ async function races(request: Run, body: Uint8Array): Promise<void> {
     const report = await hosted!.races(inputsOf(request, body).given, request.scalars);
     send({ kind: "raced", report });
   } catch (thrown) {
-    send({ kind: "threw", message: thrownLine(thrown), isSpent: false });
+    send({ kind: "threw", message: thrownLine(thrown), isSpent: false, isRefusal: false });
   }
 }
 

@@ -2,11 +2,12 @@
 import { createRequire } from "node:module";
 import { extname } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
-import { type CandidateResult, Interrupted, type RaceReport } from "../../reference/candidate.ts";
+import { type CandidateResult, Interrupted, type RaceReport, Unsupported } from "../../reference/candidate.ts";
 import { type Inputs, type Operation, outputShapes, type Scalars } from "../../reference/operation.ts";
 import { type Floats, type Ints, sizeOf, type Tensor } from "../../reference/tensor.ts";
 import { Child, type Retired } from "./child.ts";
 import type { ModuleOptions } from "./module.ts";
+import { reasonIn } from "./unsupported.ts";
 import type { Answer, Ran, Refused, Request, Run } from "./module-wire.ts";
 import { bytesOf, frame, FrameReader, put } from "./wire.ts";
 
@@ -67,12 +68,13 @@ export class ModuleProcess {
     throw new Error(header.kind === "refused" ? refusal(header, this.file) : "answered something else");
   }
 
-  /** Throws Threw where the function threw, and an Error that says what else went wrong. */
+  /** Throws Unsupported where the function refused the case, Threw where it threw anything else, and an Error that says what else went wrong. */
   async run(operation: Operation, inputs: Inputs, scalars: Scalars): Promise<CandidateResult> {
     const shapes = outputShapes(operation, inputs, scalars);
     const outputs = Object.keys(operation.outputs).map((name) => ({ name, length: sizeOf(shapes[name]) }));
     this.reader.longest = 8 * outputs.reduce((sum, { length }) => sum + length, 0);
     const { header, body } = await this.askOf("run", inputs, scalars, outputs);
+    if (header.kind === "threw" && header.isRefusal === true) throw new Unsupported(reasonIn(String(header.message)));
     if (header.kind === "threw") throw new (header.isSpent ? Error : Threw)(String(header.message));
     if (header.kind !== "ran") throw new Error("answered something else");
     return resultOf(header, body, outputs, shapes);

@@ -33,8 +33,8 @@ export type Answer =
   | Refused
   | Ran
   | Raced
-  /** isSpent: the next case needs another process. */
-  | { readonly kind: "threw"; readonly message: string; readonly isSpent: boolean }
+  /** isSpent: the next case needs another process. isRefusal: it said that it does not support the case. */
+  | { readonly kind: "threw"; readonly message: string; readonly isSpent: boolean; readonly isRefusal: boolean }
   /** Something was thrown outside a call. */
   | { readonly kind: "stray"; readonly message: string }
   /** The last word, after the end of the requests. */

@@ -3,7 +3,7 @@
 import { type Stats, statSync } from "node:fs";
 import { totalmem } from "node:os";
 import { resolve } from "node:path";
-import { type Candidate, Interrupted } from "../../reference/candidate.ts";
+import { type Candidate, Interrupted, Unsupported } from "../../reference/candidate.ts";
 import type { Operation } from "../../reference/operation.ts";
 import { asFormatError } from "../../formats/system-error.ts";
 import { ModuleProcess, Threw } from "./module-process.ts";
@@ -67,7 +67,7 @@ export async function startModule(options: ModuleOptions): Promise<LoadedModule>
       }
       return await ask(worker);
     } catch (error) {
-      if (error instanceof Threw) throw error;
+      if (error instanceof Threw || error instanceof Unsupported) throw error;
       worker?.kill();
       worker = undefined;
       throw error;

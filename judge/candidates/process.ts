@@ -5,7 +5,13 @@
 import type { DTypeName } from "../../reference/dtype.ts";
 import { type Inputs, type Operation, outputShapes, type Scalars, storageOf } from "../../reference/operation.ts";
 import { messageLine } from "../../formats/printable.ts";
-import { type Candidate, type CandidateResult, Interrupted, ProtocolError } from "../../reference/candidate.ts";
+import {
+  type Candidate,
+  type CandidateResult,
+  Interrupted,
+  ProtocolError,
+  Unsupported,
+} from "../../reference/candidate.ts";
 import { PROTOCOL, Refusal } from "./answer.ts";
 import { CaseFiles } from "./case-files.ts";
 import { Ended } from "./child.ts";
@@ -83,8 +89,13 @@ export function startProcess(options: ProcessOptions): Candidate {
       const complaints = files.hasInputs() ? [] : ["its inputs file was changed, expected it to be read"];
       return { outputs: files.read(shapes), complaints, milliseconds };
     } catch (error) {
-      if (error instanceof Refusal) hasAnswered = true;
+      if (error instanceof Refusal || error instanceof Unsupported) hasAnswered = true;
       else kill();
+      if (error instanceof Unsupported) {
+        files.checkFolder();
+        files.checkUntouched();
+        throw error;
+      }
       if (error instanceof Interrupted) throw error;
       const { message } = error as Error;
       if (error instanceof ProtocolError) throw new ProtocolError(messageLine(`${command} ${message}`));

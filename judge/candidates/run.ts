@@ -3,13 +3,14 @@ import type { Candidate, CandidateResult } from "../../reference/candidate.ts";
 import type { Inputs, Operation, Scalars } from "../../reference/operation.ts";
 import type { Floats, Ints, Tensor } from "../../reference/tensor.ts";
 import { checkResult } from "./result.ts";
+import { isUnsupported } from "./unsupported.ts";
 
 /** Arrays that later calls use again, by name and length. */
 export type Buffers = Map<string, Floats | Ints>;
 
 /**
  * Outputs that nobody else holds, and complaints: the candidate's own, and the inputs that it changed. Throws what the candidate
- * throws, and TypeError for a result that is something else. The inputs are copied into `buffers`, if given, as a program does that
+ * throws, also Unsupported, and TypeError for a result that is something else. The inputs are copied into `buffers`, if given, as a program does that
  * keeps its memory and changes the numbers in it.
  */
 export async function runCandidate(
@@ -27,11 +28,22 @@ export async function runCandidate(
   }));
   const given = Object.fromEntries(copies.map(({ name, data, shape }) => [name, { data, shape }]));
   const held = { ...given };
-  const result = checkResult(operation, await candidate.run(given, { ...scalars }));
-  const changed = copies.filter(
-    ({ name, original, data }) =>
-      !(isStill(given, held, name, data) && sameBits(data, original.data) && sameShape(held[name], original)),
-  );
+  const changedNow = (): typeof copies =>
+    copies.filter(
+      ({ name, original, data }) =>
+        !(isStill(given, held, name, data) && sameBits(data, original.data) && sameShape(held[name], original)),
+    );
+  let answer: CandidateResult;
+  try {
+    answer = await candidate.run(given, { ...scalars });
+  } catch (error) {
+    const [first] = isUnsupported(error) ? changedNow() : [];
+    if (first !== undefined)
+      throw new Error(`refused a case after it had changed input ${first.name}`, { cause: error });
+    throw error;
+  }
+  const result = checkResult(operation, answer);
+  const changed = changedNow();
   return {
     ...result,
     complaints: [...result.complaints, ...changed.map(({ name }) => `input ${name} was changed`)],

@@ -4,6 +4,7 @@ import { append } from "../../reference/lists.ts";
 import type { Candidate } from "../../reference/candidate.ts";
 import { failureLine } from "../candidates/result.ts";
 import { Limited } from "../candidates/limited.ts";
+import { isUnsupported, refusalOf } from "../candidates/unsupported.ts";
 import type { Sizes } from "../case.ts";
 import { closing } from "../check.ts";
 import type { Chosen } from "../choose.ts";
@@ -76,7 +77,8 @@ export async function invarianceOf(
       await closing(limited); // the judge's own error is the one to report
       throw error;
     }
-    if (!isStop(error)) {
+    if (isUnsupported(error)) survey.refused(inWords(sizes), error);
+    else if (!isStop(error)) {
       survey.findings.push(`${inWords(sizes)}: ${failureLine(limited, error)}; ${STATES}`);
       survey.keep();
     }
@@ -152,10 +154,17 @@ class Survey {
       return await repeats(this.caller, sizes, REPEATS);
     } catch (error) {
       if (isJudges(error)) throw error;
+      if (isUnsupported(error)) return this.refused(`repeatability with ${inWords(sizes)}`, error);
       this.findings.push(`${inWords(sizes)}: ${failureLine(this.caller.trial.candidate, error)}; ${STATES}`);
       this.keep();
       return true;
     }
+  }
+
+  /** Notes what the candidate does not support. */
+  refused(what: string, refusal: unknown): true {
+    this.left.push(`${what}, refused: ${refusalOf(refusal).message}; ${STATES}`);
+    return true;
   }
 
   /** Keeps the files of the last run, which failed. */
@@ -178,7 +187,8 @@ class Survey {
     const map = await mapOf(family, this.caller);
     if (map.failure !== undefined) this.keep();
     if (map.compared > 0) this.maps.push(map);
-    if (map.untried.length > 0) this.left.push(`${name}: ${counts} ${stepsInWords(map.untried)}`);
+    const refused = map.refused === undefined ? "" : `, refused: ${map.refused}`;
+    if (map.untried.length > 0) this.left.push(`${name}: ${counts} ${stepsInWords(map.untried)}${refused}`);
     append(this.findings, findingsIn(map, this.plan.bitwise));
     this.plan.onMap?.(this.maps.length, FAMILIES * this.groups.length);
   }

@@ -1,6 +1,7 @@
 // The map of a family: which of its steps give the same bits. Between two neighbouring steps whose bits differ, the step at which they
 // change is found by halving.
 import { failureLine } from "../candidates/result.ts";
+import { isUnsupported, refusalOf } from "../candidates/unsupported.ts";
 import type { Sizes } from "../case.ts";
 import { isStop } from "../deadline.ts";
 import { areSame, countNonFinite, type Distance, distanceOf } from "./distance.ts";
@@ -74,6 +75,8 @@ export interface BitMap {
   readonly isBroken: boolean;
   /** Steps for which there was no time, and those after one at which the kernel failed. */
   readonly untried: readonly number[];
+  /** Why the kernel refused a step, in its words: those after it are untried. */
+  readonly refused?: string;
   /** Where the kernel gave no numbers, and what it threw. */
   readonly failure?: string;
 }
@@ -91,6 +94,7 @@ export async function mapOf(family: Family, caller: Caller): Promise<BitMap> {
   } catch (error) {
     if (isStop(error)) return mapping.map();
     if (isJudges(error)) throw error;
+    if (isUnsupported(error)) return { ...mapping.map(), refused: refusalOf(error).message };
     const failure = `${family.counts} ${mapping.latest}: ${failureLine(caller.trial.candidate, error)}`;
     return { ...mapping.map(), failure };
   }

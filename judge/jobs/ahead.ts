@@ -152,7 +152,7 @@ export class Ahead {
   /** After what is a finding already, the candidate gets no other case. */
   private async ask(problem: Problem): Promise<CandidateResult | Verdict> {
     const answer = await answerOf(this.hands.chosen.operation, this.hands.candidate, problem);
-    if ("findings" in answer || answer.complaints.length > 0) this.isOver = true;
+    if ("findings" in answer ? answer.refused === undefined : answer.complaints.length > 0) this.isOver = true;
     return answer;
   }
 }

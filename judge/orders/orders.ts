@@ -4,6 +4,7 @@ import type { DTypeName } from "../../reference/dtype.ts";
 import type { Operation } from "../../reference/operation.ts";
 import { failureLine } from "../candidates/result.ts";
 import { Limited } from "../candidates/limited.ts";
+import { isUnsupported, refusalOf } from "../candidates/unsupported.ts";
 import { numbersOfCase } from "../case-memory.ts";
 import type { Sizes } from "../case.ts";
 import { closing } from "../check.ts";
@@ -92,7 +93,13 @@ export async function ordersOf({ operation }: Chosen, candidate: Candidate, plan
         onRun?.(k / own.length);
       };
       const given = { operation, candidate: limited, dtype, sizes, onRun: counting };
-      const revealed = await ("factors" in layout ? reveal({ ...given, layout }) : revealOneSign({ ...given, layout }));
+      const revealed = await (
+        "factors" in layout ? reveal({ ...given, layout }) : revealOneSign({ ...given, layout })
+      ).catch((error: unknown) => {
+        if (!isUnsupported(error)) throw error;
+        untried[layout.sum] = `the kernel refused it: ${refusalOf(error).message}; --sizes states what it supports`;
+      });
+      if (revealed === undefined) continue;
       sums.push({ sum: layout.sum, output: layout.output, sizes, terms, ...revealed });
       if (revealed.findings.length > 0) evidence ??= limited.keep();
     }

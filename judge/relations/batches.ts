@@ -4,6 +4,7 @@
 // A correct kernel may sum in another order where it has few rows, since libraries take other kernels there. So bits are notes, and
 // findings for a kernel that promises them, which is tried at more sizes. `touchstone invariance` maps where they change.
 import type { Operation } from "../../reference/operation.ts";
+import { isUnsupported } from "../candidates/unsupported.ts";
 import { Caller } from "../invariance/family.ts";
 import { type Group, independentGroups, paddingGroups } from "../invariance/groups.ts";
 import { type BitMap, rangesInWords, wholeMapOf } from "../invariance/map.ts";
@@ -52,12 +53,19 @@ export function batchesOf(operation: Operation, { independence, padding }: Judge
         const caller = new Caller(trial);
         const grounds = new Grounds(operation, trial.spec, roomOf(trial));
         const differences: Difference[] = [];
+        let refusal: unknown;
         for (const { make } of groups(caller, grounds, trial.bitwise === true ? SOME : FEW)) {
           for (const family of make()) {
             if (family.steps.length === 0) continue;
-            differences.push(differenceOf(await wholeMapOf({ ...family, isDense: false }, caller)));
+            try {
+              differences.push(differenceOf(await wholeMapOf({ ...family, isDense: false }, caller)));
+            } catch (error) {
+              if (!isUnsupported(error)) throw error;
+              refusal = error;
+            }
           }
         }
+        if (differences.length === 0 && refusal !== undefined) throw refusal;
         return outcomeOf(name, trial, differences);
       },
     };

@@ -8,6 +8,7 @@ import { append } from "../../reference/lists.ts";
 import { integer, streamOf } from "../../reference/random.ts";
 import { comparing } from "../campaign.ts";
 import type { Buffers } from "../candidates/run.ts";
+import { isUnsupported } from "../candidates/unsupported.ts";
 import type { Sizes } from "../case.ts";
 import { isTiled, type Large, type Lengths } from "../large.ts";
 import type { JudgeRow } from "../row.ts";
@@ -78,15 +79,24 @@ class Sequence {
     return this.differences.every(({ state }) => state !== "broken");
   }
 
-  /** Ends after a call that is wrong. */
+  /** Ends after a call that is wrong. Calls that the candidate refuses are left out; throws Unsupported where all are. */
   async run(calls: readonly Call[]): Promise<void> {
+    let refusal: unknown;
+    let answered = 0;
     for (const [i, call] of calls.entries()) {
       const where = i === 0 ? call.label : `${call.label} after ${calls[i - 1].label}`;
-      for (const { message, ...difference } of await this.try(call)) {
+      const found = await this.try(call).catch((error: unknown) => {
+        if (!isUnsupported(error)) throw error;
+        refusal = error;
+      });
+      if (found === undefined) continue;
+      answered++;
+      for (const { message, ...difference } of found) {
         this.differences.push(message === undefined ? difference : { ...difference, message: `${where}: ${message}` });
       }
       if (!this.isRight) return;
     }
+    if (answered === 0 && refusal !== undefined) throw refusal;
   }
 
   async restart(): Promise<void> {

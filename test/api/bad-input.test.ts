@@ -120,8 +120,8 @@ describe("a problem", () => {
 
 describe("terms", () => {
   test.each<[unknown, RegExp]>([
-    [null, /^terms: got null, expected an object of target, dtype, stores, sums, allowUnjudged$/],
-    [{ tolerance: 1e-4 }, /^terms\.tolerance is unknown, expected target, dtype, stores, sums, allowUnjudged$/],
+    [null, /^terms: got null, expected an object of target, dtype, stores, sums, outputs, allowUnjudged$/],
+    [{ tolerance: 1e-4 }, /^terms\.tolerance is unknown, expected target, dtype, stores, sums, outputs, allowUnjudged$/],
     [{ target: "cuda" }, /^terms\.target: got "cuda", expected one of `targets`/],
     [{ target: {} }, /^terms\.target: got an Object, expected one of `targets`/],
     [{ dtype: "float64" }, /^terms\.dtype: got "float64", expected one of float32, bfloat16, float16$/],
@@ -172,7 +172,7 @@ describe("judge", () => {
       "swiglu.forward",
       kernel,
       { tolerance: 1 },
-      /^options\.tolerance is unknown, expected target, dtype, stores, sums, allowUnjudged, runs/,
+      /^options\.tolerance is unknown, expected target, dtype, stores, sums, outputs, allowUnjudged, runs/,
     ],
     ["swiglu.forward", kernel, { runs: NaN }, /^options\.runs: got NaN, expected a whole number from 1 to 1000000$/],
     ["swiglu.forward", kernel, { runs: "5" }, /^options\.runs: got "5", expected a whole number$/],

@@ -1,7 +1,7 @@
 // How long a case will take is said before it runs, from what the cases before it took, on a clock of the test's own.
 import { describe, expect, it } from "vitest";
 import { beforehand, durationOf, LongCases, meanwhile } from "../../cli/check-long.ts";
-import type { Coming } from "../../judge/campaign.ts";
+import type { Coming } from "../../judge/pace.ts";
 import { Limited } from "../../judge/candidates/limited.ts";
 import type { Case } from "../../judge/case.ts";
 import { choose, type Chosen } from "../../judge/choose.ts";

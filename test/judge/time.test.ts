@@ -203,7 +203,8 @@ describe("a signal or the end of the time, whatever runs", () => {
 
   test("what was found before it is a FAIL", async () => {
     const { report } = await whole;
-    for (let bad = 1; bad <= report.cases; bad++) {
+    const empty = exampleCases(cast.spec, 1).filter(({ sizes }) => Object.values(sizes).includes(0)); // tried after all else
+    for (let bad = 1; bad <= report.cases - empty.length; bad++) {
       const stop = new AbortController();
       const { candidate, now } = timed(
         () => 0,

@@ -72,7 +72,8 @@ static double ts_scalar(const ts_case *c, const char *name);       /* a number *
 static int ts_scalar_is(const ts_case *c, const char *name, const char *word); /* a choice */
 static ts_tensor *ts_output(ts_case *c, const char *name, int rank, const size_t *shape); /* zeros, to be filled */
 static void ts_answer(ts_case *c);                                 /* writes the outputs and says so */
-static void ts_refuse(ts_case *c, const char *why);                /* says that this case cannot be done */
+static void ts_unsupported(ts_case *c, const char *why);           /* refuses this case: the kernel does not support it, "head size 5" */
+static void ts_refuse(ts_case *c, const char *why);                /* says that this case cannot be done, which is a finding */
 
 /* --- for fixtures ----------------------------------------------------------------------------------------------------- */
 
@@ -390,12 +391,16 @@ static void ts_answer(ts_case *c) {
     fflush(stdout);
 }
 
-static void ts_refuse(ts_case *c, const char *why) {
-    printf("{\"protocol\":%d,\"case\":%ld,\"error\":\"", TS_PROTOCOL, c->number);
+static void ts_say(const ts_case *c, const char *field, const char *why) {
+    printf("{\"protocol\":%d,\"case\":%ld,\"%s\":\"", TS_PROTOCOL, c->number, field);
     for (; *why; why++) putchar(*why == '"' || *why == '\\' || (unsigned char)*why < ' ' ? '\'' : *why); /* keeps the line JSON */
     printf("\"}\n");
     fflush(stdout);
 }
+
+static void ts_refuse(ts_case *c, const char *why) { ts_say(c, "error", why); }
+
+static void ts_unsupported(ts_case *c, const char *why) { ts_say(c, "unsupported", why); }
 
 /* --- fixtures ---------------------------------------------------------------------------------------------------------- */
 

@@ -11,6 +11,8 @@ A candidate is a function of the op's name, its inputs and its scalars, by name:
 
     touchstone.serve(kernel)            # touchstone check --op rmsnorm.forward --exec 'python3 mine.py'
 
+What it does not support, it refuses: `raise touchstone.Unsupported("head size 5")` is no failure. Refused cases are counted and listed.
+
 Tensors come as Tensor (a shape and a flat list), or with serve(kernel, arrays="numpy") as numpy arrays, or with
 arrays="torch" as torch tensors. bfloat16 and float16 numbers come widened to float32, which is exact; what a kernel
 returns is rounded once to the dtype that the judge expects, to nearest with ties to even.
@@ -27,6 +29,7 @@ import sys
 PROTOCOL = 2  # the version of the judge's requests and of the answers
 FIXTURE_FORMAT = "touchstone-fixture/2"
 
+_LONGEST_REASON = 1000
 _LARGEST = {"float32": (2 - 2**-23) * 2.0**127, "bfloat16": (2 - 2**-7) * 2.0**127, "float16": 65504.0}
 ALLOWED_UNJUDGED = 0.1  # of an output's elements, how many may lack a finite bound before it is inconclusive
 
@@ -44,6 +47,10 @@ _OUTPUTS = {
 }
 _BYTES = {"F64": 8, "F32": 4, "BF16": 2, "F16": 2, "I64": 8, "I32": 4}
 _FILE_TYPES = {"float64": "F64", "float32": "F32", "bfloat16": "BF16", "float16": "F16"}
+
+
+class Unsupported(Exception):
+    """Raised by a kernel for a case that it does not support, with the reason: raise touchstone.Unsupported("head size 5")."""
 
 
 class Tensor:
@@ -75,7 +82,7 @@ def zeros(shape):
 
 
 def serve(kernel, arrays="list"):
-    """Answers the judge's requests until there are no more. An exception in the kernel is answered as an error."""
+    """Answers the judge's requests until there are no more. An exception in the kernel is answered as an error, Unsupported as a refusal."""
     answers, sys.stdout = sys.stdout, sys.stderr  # what the kernel prints is not an answer
     for line in sys.stdin:
         request = json.loads(line)
@@ -88,6 +95,8 @@ def serve(kernel, arrays="list"):
             outputs = kernel(request["op"], given, request["scalars"])
             given_back = {name: t for name, t in outputs.items() if t is not None}  # None: an output that it does not offer
             write(request["outputs"], given_back, _dtypes(request, given_back))
+        except Unsupported as refusal:
+            answer["unsupported"] = str(refusal)[:_LONGEST_REASON]
         except Exception as error:  # the judge hears of any exception
             answer["error"] = f"{type(error).__name__}: {error}"
         answers.write(json.dumps(answer) + "\n")
