@@ -3,6 +3,7 @@ import { axesOf, type Operation, type ScalarKind } from "../reference/operation.
 import { type Chosen, choose } from "../judge/choose.ts";
 import { relationsOf } from "../judge/relations/index.ts";
 import { formats } from "../reference/dtype.ts";
+import { emptyLines } from "./ops-empty.ts";
 import { say, sayJson } from "./output.ts";
 import { folded } from "./table.ts";
 import { largest } from "../reference/lists.ts";
@@ -17,7 +18,7 @@ export function listOperations(names: readonly string[], asJson: boolean): void 
     say(chosen.flatMap(({ name, summary }) => folded(`${name.padEnd(width)}  `, summary)));
     return say(["", "touchstone ops NAME shows everything about one op."]);
   }
-  say(spaced(chosen.map(inFull)));
+  say(spaced(rows.map(inFull)));
 }
 
 /** What the rows of the ops leave empty: the field, and the reason that stands there. */
@@ -63,6 +64,7 @@ function plain({ operation, spec }: Chosen) {
     },
     covered,
     uncovered: operation.uncovered ?? {},
+    empty: emptyLines({ operation, spec }),
     sizes: Object.keys(spec.sizes),
     profiles: spec.profiles,
     overlooked: spec.overlooked,
@@ -89,7 +91,8 @@ function reasonLines([way, reason]: readonly [string, string]): string[] {
   return [...folded("  ", `${way}:`), ...folded("      ", reason)];
 }
 
-function inFull(operation: Operation): string[] {
+function inFull(row: Chosen): string[] {
+  const { operation } = row;
   const { name, summary, inputs, integers, scalars, outputs, exact, wide, covered, sums, none } = operation;
   const uncovered = Object.entries(operation.uncovered ?? {});
   const kindOf = (tensor: string) =>
@@ -108,6 +111,11 @@ function inFull(operation: Operation): string[] {
     ...orNone(Object.entries(scalars).map(([scalar, kind]) => `  ${scalar.padEnd(12)} ${inWords(kind)}`)),
     "outputs",
     ...tensors(outputs),
+    "where an axis is 0, or a row has nothing to add up",
+    ...orNone(
+      emptyLines(row).flatMap((line) => folded("  ", line)),
+      "no output has elements",
+    ),
     "covered by the bound",
     ...orNone(Object.entries(covered).flatMap(([id, variant]) => folded(`  ${id.padEnd(24)} `, variant))),
     ...(uncovered.length === 0 ? [] : ["not covered, and may be outside it", ...uncovered.flatMap(reasonLines)]),

@@ -7,7 +7,7 @@
 import { type Case, exampleCases, formatCase, infiniteExamples } from "./case.ts";
 import { type Deadline, isStop } from "./deadline.ts";
 import type { Examiner } from "./examiner.ts";
-import { largeCases } from "./large.ts";
+import { emptyAxes, largeCases } from "./large.ts";
 import type { JudgeRow } from "./row.ts";
 import type { Search } from "./search.ts";
 import type { Terms } from "./terms.ts";
@@ -46,7 +46,7 @@ export async function runAgenda(
   const wanted = largeCases(spec, seed, deadline.isLimited ? undefined : runs);
   const large = wanted.filter((c) => tooLarge(c) === undefined);
   const beyond = wanted.filter((c) => tooLarge(c) !== undefined);
-  const isEmpty = ({ sizes }: Case): boolean => Object.values(sizes).includes(0);
+  const isEmpty = ({ sizes }: Case): boolean => emptyAxes(spec, sizes).length > 0;
   const examples = all.filter((c) => !isEmpty(c));
   const empties = all.filter(isEmpty).map((c) => itemOf(search, c, "example"));
   const untried: Untried[] = [];

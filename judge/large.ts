@@ -179,6 +179,14 @@ function drawSizes(
   );
 }
 
+/** The axes of a case that are 0; positions and ids may be. */
+export function emptyAxes(
+  { large, sizes: all }: Pick<CaseSpec, "sizes"> & { readonly large: Large | undefined },
+  sizes: Sizes,
+): string[] {
+  return Object.keys(large?.axes ?? all).filter((name) => sizes[name] === 0);
+}
+
 /** Batches and heads are counted, not tiled. */
 export function isTiled(lengths: Lengths): boolean {
   return longest(lengths) >= 256;

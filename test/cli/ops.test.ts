@@ -36,3 +36,14 @@ test("what the bound does not cover, with the reason", async () => {
   const { out } = await inProcess(["ops", "attention.forward"]);
   expect(out).toMatch(/not covered, and may be outside it\n.*\(FlashAttention 4\):\n +terms exceed 1/s);
 });
+
+test("what outputs are where an axis is 0, and for a query that sees no key", async () => {
+  const { out } = await inProcess(["ops", "attention.forward"]);
+  expect(out).toContain("S = 0: y = 0, lse = −∞\n");
+  expect(out).toContain("a query that sees no key, where T > S: y = 0, lse = −∞\n");
+  const { inputs, scalars } = judgeRows
+    .get("attention.forward")!
+    .build({ B: 1, NKV: 1, groups: 1, T: 3, S: 2, HS: 2 }, "unit", 1);
+  const { y, lse } = operations.get("attention.forward")!.evaluate(inputs, scalars, Float64Array);
+  expect([y.data[0], y.data[1], lse.data[0]]).toEqual([0, 0, -Infinity]);
+});
