@@ -51,7 +51,7 @@ export const linear: readonly Mutant[] = [
     kind: "index",
     what: "tiles are counted down where they lie across",
     from: "let firstR = tile / tilesAcross * 4 * SIDE;",
-    to: "let firstR = tile / tilesDown * 4 * SIDE;",
+    to: "let firstR = tile / ((dims.R + 4 * SIDE - 1) / (4 * SIDE)) * 4 * SIDE;",
   },
   {
     ...forward,
