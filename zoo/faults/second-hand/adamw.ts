@@ -114,6 +114,7 @@ export const adamwForward = faultsOf("adamw.forward", [
           for (let i = 0; i < g.data.length; i++)
             if (!Number.isFinite(g.data[i])) next[name].data[i] = floats(inputs)[name].data[i];
       }),
+    { target: "cuda" },
   ],
   ["second/own-counter", "state", "steps are counted by calls, whatever step is given", ownCounter],
   ["second/rate-of-first-call", "state", "the learning rate is captured at the first call", rateOfFirstCall],

@@ -53,7 +53,13 @@ export const addForward = faultsOf("add.forward", [
     () => add((a, b) => cut(f32(a + b))),
     bfloat16Cuda,
   ],
-  ["second/nan-to-number", "formula", "NaN becomes 0", () => add((a, b) => (Number.isNaN(a + b) ? 0 : a + b))],
+  [
+    "second/nan-to-number",
+    "formula",
+    "NaN becomes 0",
+    () => add((a, b) => (Number.isNaN(a + b) ? 0 : a + b)),
+    { target: "cuda" },
+  ],
 ]);
 
 export function cast(change: (x: number, i: number, N: number) => number = (x) => x): Kernel {
@@ -233,9 +239,9 @@ export const gradientNorm = faultsOf("gradient-norm.forward", [
     { dtype: "float16", target: "cuda" },
   ],
   [
-    "second/unscaled-last-quarter",
+    "second/chunk-overwritten",
     "index",
-    "beyond 32,768 numbers the last chunk is added at the place of the one before",
+    "beyond 32,768 numbers the sum of the last chunk overwrites that of the one before",
     () =>
       spoiling(twoStages(), ({ norm: total }, inputs) => {
         const { g } = floats(inputs);

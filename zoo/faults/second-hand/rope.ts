@@ -89,6 +89,7 @@ export const ropeTable = faultsOf("rope-table.forward", [
     "precision",
     "angles beyond 4,096 are reduced by turns of 6.28319",
     () => table({ angle: sixDigits }),
+    { target: "cuda" },
   ],
   [
     "second/base-scaled-for-length",

@@ -67,7 +67,8 @@ export function forward(change: Partial<Forward> = {}): Kernel {
     for (let r = 0; r < R; r++) {
       const [max, sum] = rowSum(x.data, r * C, C, steps);
       const lag = steps.scanned(C) < C ? largest(x.data.subarray(r * C, r * C + steps.scanned(C))) : max;
-      const total = f32(sum * (lag === max ? 1 : exp(f32(max - lag)))) + steps.padding(C) * exp(-lag);
+      const padding = steps.padding(C) === 0 ? 0 : steps.padding(C) * exp(-lag);
+      const total = f32(sum * (lag === max ? 1 : exp(f32(max - lag)))) + padding;
       for (let c = 0; c < C; c++)
         y.data[r * C + c] = steps.normalise(steps.exp(f32(x.data[r * C + c] - lag)), f32(total));
     }
