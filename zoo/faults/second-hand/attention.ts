@@ -152,7 +152,7 @@ function headsIn8Bits(): Kernel {
 const paddedTo32 = (HS: number): number => (HS > 64 && HS % 64 !== 0 ? Math.ceil(HS / 64) * 64 : HS);
 
 /** A number in [0, 1) from a counter, as a dropout kernel draws it. */
-const drawn = (n: number): number => ((Math.imul(n ^ (n >>> 15), 0x2c1b3c6d) >>> 0) % 4093) / 4093;
+const drawn = (n: number): number => ((Math.imul((n + 977) ^ (n >>> 15), 0x2c1b3c6d) >>> 0) % 4093) / 4093;
 
 export const attentionForward = faultsOf("attention.forward", [
   [

@@ -215,7 +215,7 @@ export const linearForward = faultsOf("linear.forward", [
     packedOnce,
   ],
   [
-    "second/every-eleventh-block-truncated",
+    "second/kept-once-in-bfloat16",
     "precision",
     "sums longer than 384 are kept in bfloat16 once, after 384 products",
     () =>
