@@ -3,12 +3,19 @@ import { streamOf, uniform } from "../../reference/random.ts";
 import { axis, size } from "../case.ts";
 import { fill, inRange, madeUp } from "../profile.ts";
 import { none } from "../../reference/none.ts";
+import type { Change } from "../cancelling.ts";
 import { alone } from "../relations/independence.ts";
 import { along } from "../relations/permutation.ts";
 import { unclipped } from "../relations/shifts.ts";
 import { byElement } from "../around.ts";
 import { MOST_ELEMENTS } from "../large.ts";
 import { judgeRow } from "../row.ts";
+
+/** A limit from a hundredth of the norm to all of it. */
+const belowTheNorm: Change = (_, { inputs, scalars }, seed) => {
+  const ratio = 0.01 + 0.98 * uniform(seed, streamOf("ratio"), 0);
+  return { inputs, scalars: { ...scalars, maxNorm: Number(inputs.norm.data[0]) * ratio } };
+};
 
 export const forward = judgeRow("clip.forward", {
   sizes: { N: axis(200) },
@@ -35,7 +42,10 @@ export const forward = judgeRow("clip.forward", {
   around: byElement(["g"], ["norm"]),
   sampling: none("the truth of all is cheap"),
   ordinary: { N: 200 },
-  probes: () => [{ sizes: { N: 256 }, outputs: ["g"], draws: 4 }],
+  // Without a limit below the norm every gradient is a copy, and neither the norm nor the scale shows.
+  probes: () => [
+    { sizes: { N: 256 }, outputs: ["g"], draws: 4, change: { name: "a limit below the norm", of: belowTheNorm } },
+  ],
   lowProbes: none("elements do not share an error"),
   cancelling: none("no sum"),
   independence: [alone("N", ["g"])],
