@@ -3,13 +3,18 @@
 import { execFileSync } from "node:child_process";
 import { cpSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { Command } from "commander";
 import { embeddedTexts } from "./kernels-gpu/embed.ts";
 
 /** Kernels, texts, models and clients are read, not imported. */
 const readAtRunTime = /\.(wgsl|txt|json|py|h|c|safetensors|model|bin|gz)$/;
 const shipped = ["reference", "formats", "zoo", "trace", "judge", "golden", "kernels-gpu", "training", "cli"];
 
-const out = process.argv[2] ?? "dist";
+const [out] = new Command("npm run build --")
+  .description("JavaScript with declarations, and the files that are read at run time.")
+  .argument("[folder]", "where to", "dist")
+  .exitOverride(({ exitCode }) => process.exit(exitCode === 0 ? 0 : 2))
+  .parse().processedArgs as [string];
 
 rmSync(out, { recursive: true, force: true });
 const tsc = ["node_modules/typescript/bin/tsc", "-p", "tsconfig.build.json", "--outDir", out];

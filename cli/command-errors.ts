@@ -16,6 +16,10 @@ const wordings: readonly Wording[] = [
       return `${name} ${value}: ${reason.replace(/^Allowed choices are/, "expected one of")}`;
     },
   ],
+  [
+    /^command-argument value '(.*)' is invalid for argument '(.*?)'\. (.*?)\.?$/s,
+    ([value, name, reason]) => `${name} ${value}: ${reason.replace(/^Allowed choices are/, "expected one of")}`,
+  ],
   [new RegExp(`^${option} argument missing$`), ([name, value]) => `${name}: has no value, expected ${name}${value}`],
   [
     new RegExp(`^required ${option} not specified$`),
@@ -53,12 +57,12 @@ const wordings: readonly Wording[] = [
   ],
 ];
 
-/** Makes a command and those below it say what is wrong in the project's wording. */
-export function useOneWording(command: Command): void {
+/** Makes a command and those below it say what is wrong in the project's wording, after the name of the program. */
+export function useOneWording(command: Command, program = "touchstone"): void {
   command.configureOutput({
-    outputError: (text) => note(`touchstone: ${messageLine(inOneWording(text, command))}`),
+    outputError: (text) => note(`${program}: ${messageLine(inOneWording(text, command))}`),
   });
-  for (const below of command.commands) useOneWording(below);
+  for (const below of command.commands) useOneWording(below, program);
 }
 
 function inOneWording(text: string, command: Command): string {

@@ -3,6 +3,7 @@ import { readFileSync, readdirSync } from "node:fs";
 import { join, relative } from "node:path";
 import { argv, exit } from "node:process";
 import { fileURLToPath, pathToFileURL } from "node:url";
+import { Command } from "commander";
 import { dawn } from "./dawn.ts";
 import { NoDeviceError } from "./errors.ts";
 import { oneLine } from "./pipelines.ts";
@@ -59,7 +60,7 @@ export function wgslFiles(folder: string): string[] {
     .map((name) => join(folder, name));
 }
 
-async function main(folder: string): Promise<number> {
+async function main([folder]: readonly string[]): Promise<number> {
   const files = wgslFiles(folder);
   if (files.length === 0) {
     console.error(`${folder}: no .wgsl file`);
@@ -78,5 +79,9 @@ async function main(folder: string): Promise<number> {
 }
 
 if (import.meta.url === pathToFileURL(argv[1] ?? "").href) {
-  exit(await main(argv[2] ?? fileURLToPath(new URL("..", import.meta.url))));
+  const command = new Command("npm run lint:wgsl --")
+    .description("Compiles every WGSL file on a device that never runs.")
+    .argument("[folder]", "all files below it", fileURLToPath(new URL("..", import.meta.url)))
+    .exitOverride(({ exitCode }) => exit(exitCode === 0 ? 0 : 2));
+  exit(await main(command.parse().processedArgs as [string]));
 }

@@ -4,8 +4,11 @@ import { check } from "../../judge/check.ts";
 import { choose } from "../../judge/choose.ts";
 import { causeLines } from "../../cli/check-cause.ts";
 import { subjects } from "../zoo/subject.ts";
+import { script } from "../script.ts";
 
-const [text = ""] = process.argv.slice(2);
+const [text] = script("campaign:causes", "The cause that a check names for each fault of the zoo in TypeScript.")
+  .argument("[text]", "faults whose name holds it", "")
+  .parse().processedArgs as [string];
 let [failed, withWhat, withWhen] = [0, 0, 0];
 for (const { id, op, what, terms, candidate } of subjects) {
   if (!id.includes("/") || id.includes(".wgsl") || !id.includes(text)) continue;

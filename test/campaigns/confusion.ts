@@ -1,44 +1,53 @@
 // `npm run campaign:confusion [-- OP…] [--n N] [--seed N] [--target NAME]` names candidates of known precision, and prints how often each class is
 // named right, undecidable and wrong. Exit status 1 after a wrong word, or where more than a tenth is undecidable.
 import Table from "cli-table3";
-import { parseArgs } from "node:util";
+import { Argument, Option } from "commander";
+import { whole } from "../../cli/numbers.ts";
 import type { Scene } from "../../judge/sample.ts";
 import { targets } from "../../reference/targets.ts";
 import type { Word } from "../confusion/line.ts";
 import { lines } from "../confusion/lines.ts";
 import { counts, entriesFor, type Entry, told } from "../confusion/matrix.ts";
+import { script } from "../script.ts";
 
 const LENGTHS = [16, 64, 256, 1024, 4096, 16_384];
 /** The share of lines that may be undecidable. */
 const UNDECIDED = 0.1;
 
-const { values, positionals: ops } = parseArgs({
-  allowPositionals: true,
-  options: {
-    n: { type: "string", multiple: true },
-    seed: { type: "string", default: "1" },
-    target: { type: "string", default: "wgsl" },
-    how: { type: "string", default: "" },
-  },
-});
-const target = targets[values.target as keyof typeof targets];
-const unknown = ops.find((op) => !lines.some((line) => line.op === op));
-if (unknown !== undefined || target === undefined) {
-  throw new RangeError(`${unknown ?? values.target} is not ${unknown === undefined ? "a target" : "an op with lines"}`);
+const command = script("campaign:confusion", "What candidates of known precision are called.")
+  .addArgument(new Argument("[op...]", "all of them without this").choices([...new Set(lines.map(({ op }) => op))]))
+  .option("--n <length>", "sums of so many terms; several times for several lengths", lengths, LENGTHS)
+  .option("--seed <n>", "of the numbers", whole(0), 1)
+  .addOption(new Option("--target <name>", "whose accuracies hold").choices(Object.keys(targets)).default("wgsl"))
+  .option("--how <text>", "lines whose class and way of computing hold the text", "")
+  .parse();
+const ops = command.processedArgs[0] as string[];
+const values = command.opts<{
+  readonly n: readonly number[];
+  readonly seed: number;
+  readonly target: keyof typeof targets;
+  readonly how: string;
+}>();
+const target = targets[values.target];
+
+/** The lengths that are given, in place of all. */
+function lengths(text: string, before: readonly number[]): number[] {
+  return [...(before === LENGTHS ? [] : before), whole(1)(text)];
 }
+
 const chosen = lines.filter(
   ({ op, truth, how }) => (ops.length === 0 || ops.includes(op)) && `${truth[0]}: ${how}`.includes(values.how),
 );
 
 const entries: Entry[] = [];
-for (const n of values.n?.map(Number) ?? LENGTHS) {
+for (const n of values.n) {
   const start = performance.now();
   const scenes = new Map<string, Map<string, Scene>>(); // the emulations of one op and dtype
   for (const line of chosen) {
     const key = [line.op, line.dtype].join();
     const kept = scenes.get(key) ?? new Map<string, Scene>();
     scenes.set(key, kept);
-    const found = await entriesFor(line, { n, seed: Number(values.seed), target, scenes: kept });
+    const found = await entriesFor(line, { n, seed: values.seed, target, scenes: kept });
     entries.push(...found);
     for (const one of found) if (one.mark !== "right") process.stdout.write(`${told(one)}\n`);
   }

@@ -16,6 +16,7 @@ import { judgeProblem } from "../../judge/verdict.ts";
 import type { DTypeName } from "../../reference/dtype.ts";
 import { sharedData } from "../needs.ts";
 import { root, scratch } from "./command.ts";
+import { script } from "../script.ts";
 
 /** Those that lie within a form that the bound covers: "reduced-by-one-constant", and "complement-of-rounded", which is ggml's 1 − beta. */
 const covered = ["rt08_poor_reduction", "aw06_one_minus_beta2"];
@@ -137,7 +138,10 @@ function checked({ name, args }: Escape, folder: string): Result {
   };
 }
 
-const [file, ...names] = process.argv.slice(2);
+const [file, names] = script("campaign:escapes", "A default check of each faulty kernel of ../shared/escapes.")
+  .argument("[file]", "keeps a line of JSON for each, so that a run goes on where it ended")
+  .argument("[name...]", "kernels; all of them without this")
+  .parse().processedArgs as [string | undefined, string[]];
 const { path, absent, note } = sharedData("escapes");
 const lacksNumpy = spawnSync(python, ["-c", "import numpy"]).status !== 0;
 if (absent || lacksNumpy) {

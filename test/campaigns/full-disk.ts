@@ -7,6 +7,12 @@ import { dirname, join } from "node:path";
 import { DEFAULT_MODEL } from "../../cli/model.ts";
 import { writeRecording } from "../recording.ts";
 import { build, contents, type Contents, isEqual, run, scratch } from "./command.ts";
+import { script } from "../script.ts";
+
+script(
+  "campaign:full-disk",
+  "Commands that write, without room: one line, exit status 2, nothing half-written.",
+).parse();
 
 const folder = scratch("full-disk");
 const cli = build(join(folder, "build"));

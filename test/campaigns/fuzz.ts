@@ -5,10 +5,17 @@ import { mkdtempSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { whole } from "../../cli/numbers.ts";
+import { script } from "../script.ts";
 
 const PART = 20_000;
-const inputs = Number(process.argv[2] ?? "120000");
-const first = Number(process.argv[3] ?? "1");
+const [inputs, first] = script(
+  "campaign:fuzz",
+  "Changed files, lines and options to every reader: each is taken or refused in one line.",
+)
+  .argument("[inputs]", "how many", whole(1), 120_000)
+  .argument("[seed]", "of the first part", whole(0), 1)
+  .parse().processedArgs as [number, number];
 const root = fileURLToPath(new URL("../..", import.meta.url));
 const kept = mkdtempSync(join(tmpdir(), "touchstone-fuzz-kept-"));
 let failures = 0;

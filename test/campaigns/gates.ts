@@ -8,8 +8,16 @@ import { type Chosen, choose } from "../../judge/choose.ts";
 import { largeCases } from "../../judge/large.ts";
 import { chosenWithin } from "../../judge/sizes/within.ts";
 import { type FaultName, type Gate, gatesOf, plantAll, type Planted } from "../gates.ts";
+import { whole } from "../../cli/numbers.ts";
+import { opNames, script } from "../script.ts";
 
-const [seeds = "1", ...ops] = process.argv.slice(2);
+const [seeds, ops] = script(
+  "campaign:gates",
+  "Faults that begin at a size, and those that a default check lets through.",
+)
+  .argument("[seeds]", "how many", whole(1), 1)
+  .argument("[op...]", "all of them without this", opNames, [])
+  .parse().processedArgs as [number, string[]];
 
 /** All faults, or those of the list, at the cases and probes of a check with that seed; cheap cases first, since any of them may show a fault. */
 function atSeed(
@@ -48,7 +56,7 @@ for (const chosen of choose(ops)) {
   const start = performance.now();
   const planted: Planted[] = [];
   const again: string[] = [];
-  for (let seed = 1; seed <= Number(seeds); seed++) {
+  for (let seed = 1; seed <= seeds; seed++) {
     const found = await atSeed(chosen, seed, gatesOf(chosen));
     planted.push(...found);
     for (const one of found.filter(({ outcome }) => outcome === "missed"))

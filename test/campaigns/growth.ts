@@ -15,13 +15,22 @@ import { Float32Arithmetic, orders } from "../../zoo/arithmetic.ts";
 import { evaluationsOf } from "../../zoo/index.ts";
 import { type Peak, peakOf, worstAt } from "../growth-peaks.ts";
 import { asBefore } from "../tightness.ts";
+import { whole } from "../../cli/numbers.ts";
+import { opNames, script } from "../script.ts";
+import { Argument } from "commander";
 
-const [checkout, cases = "100", name = "wgsl", ...only] = process.argv.slice(2);
-if (checkout === undefined) throw new RangeError("CHECKOUT is missing, expected a folder with reference/ in it");
+const [checkout, cases, name, only] = script(
+  "campaign:growth",
+  "How much wider each bound is than in another checkout.",
+)
+  .argument("<checkout>", "a folder with reference/ in it")
+  .argument("[cases]", "drawn cases of each op", whole(1), 100)
+  .addArgument(new Argument("[target]", "whose accuracies hold").choices(Object.keys(targets)).default("wgsl"))
+  .argument("[op...]", "all of them without this", opNames, [])
+  .parse().processedArgs as [string, number, keyof typeof targets, string[]];
 const at = (path: string): string => pathToFileURL(resolve(checkout, path)).href;
 const earlier = (await import(at("reference/ops/index.ts"))) as { operations: typeof operations };
 const their = (await import(at("reference/targets.ts"))) as { targets: typeof targets };
-const key = name as keyof typeof targets;
 
 /** Of one output. */
 class Growth {
@@ -60,9 +69,9 @@ function atPeak(op: string, output: string, peak: Peak | undefined): string[] {
   if (peak === undefined) return ["", ""];
   const { problem, index } = peak;
   const [operation, then] = [operations.get(op)!, earlier.operations.get(op)!];
-  const target = targets[key];
+  const target = targets[name];
   const wide = allowancesOf(operation, problem, asBefore(target))[output].data[index];
-  const before = allowancesOf(then, problem, their.targets[key])[output].data[index];
+  const before = allowancesOf(then, problem, their.targets[name])[output].data[index];
   const worst = worstAt(peak, output, truth(operation, problem)[output].data[index], target);
   if (!(worst <= wide)) throw new Error(`${op} ${output}: an evaluation errs by ${worst}, its bound is ${wide}`);
   return worst === 0 ? ["", ""] : [wide / before, worst / before].map((x) => x.toPrecision(3));
@@ -87,12 +96,12 @@ for (const [op, row] of judgeRows) {
   if (then === undefined || (only.length > 0 && !only.includes(op))) continue;
   const operation = operations.get(op)!;
   const growths = new Map(Object.keys(operation.outputs).map((output) => [output, new Growth()]));
-  const drawn = fc.sample(arbitraryCase(row, false), { numRuns: Number(cases), seed: 1 });
+  const drawn = fc.sample(arbitraryCase(row, false), { numRuns: cases, seed: 1 });
   for (const [k, c] of [...exampleCases(row, 1), ...drawn].entries()) {
     const problem = roundProblem(operation, buildCase(row, c), "float32");
-    const target = targets[key];
+    const target = targets[name];
     const [now, wide] = [target, asBefore(target)].map((one) => allowancesOf(operation, problem, one));
-    const before = allowancesOf(then, problem, their.targets[key]);
+    const before = allowancesOf(then, problem, their.targets[name]);
     const want = truth(operation, problem);
     const got = evaluationsOf(op).flatMap(({ evaluate }, n) =>
       (["adversarial", "truncating"] as const).map((rounding) => {

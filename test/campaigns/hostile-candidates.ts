@@ -6,6 +6,9 @@ import { join } from "node:path";
 import { findingsOnModule, findingsOnProcess, isSaid, running } from "../candidates/hostile.ts";
 import { badModules, hostileModules } from "../candidates/hostile-modules.ts";
 import { hostileProcesses } from "../candidates/hostile-processes.ts";
+import { script } from "../script.ts";
+
+script("campaign:hostile", "Modules and processes of every hostile kind: none hangs the judge, each is named.").parse();
 
 /** Milliseconds that any of them may take, its own time limits included. */
 const HANGS = 60_000;

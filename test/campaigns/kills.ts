@@ -11,9 +11,13 @@ import { bits, streamOf } from "../../reference/random.ts";
 import { DEFAULT_MODEL } from "../../cli/model.ts";
 import { writeRecording } from "../recording.ts";
 import { build, contents, type Contents, type Ended, isEqual, names, run, scratch, visible } from "./command.ts";
+import { whole as wholeNumber } from "../../cli/numbers.ts";
+import { script } from "../script.ts";
 
-const kills = Number(process.argv[2] ?? "210");
-const seed = Number(process.argv[3] ?? "1");
+const [kills, seed] = script("campaign:kills", "Commands that write, ended at random moments: nothing is lost or left.")
+  .argument("[kills]", "how many", wholeNumber(1), 210)
+  .argument("[seed]", "of the moments", wholeNumber(0), 1)
+  .parse().processedArgs as [number, number];
 const folder = scratch("kills");
 const cli = build(join(folder, "build"));
 const at = (name: string): string => join(folder, name);

@@ -24,6 +24,9 @@ import { targets } from "../../reference/targets.ts";
 import type { OpenEngine } from "../../reference/training/engine.ts";
 import { initialState } from "../../reference/training/step.ts";
 import { initialWeights } from "../../reference/weights.ts";
+import { real } from "../../cli/numbers.ts";
+import { script } from "../script.ts";
+import { Argument } from "commander";
 
 const LIMIT = 20e6;
 const terms = { target: targets.ieee, dtype: "float32" } as const;
@@ -168,12 +171,15 @@ async function measure(name: string, share: number): Promise<boolean> {
   return flat;
 }
 
-const [share = "1", only] = process.argv.slice(2);
-if (only !== undefined) process.exit((await measure(only, Number(share))) ? 0 : 1);
+const [share, only] = script("campaign:launches", "The memory of a process that repeats what a long run repeats.")
+  .argument("[share]", "how much of it, 1 or less", real(0, 1, true), 1)
+  .addArgument(new Argument("[loop]", "one of them alone").choices(Object.keys(loops)))
+  .parse().processedArgs as [number, keyof typeof loops | undefined];
+if (only !== undefined) process.exit((await measure(only, share)) ? 0 : 1);
 
 let failures = 0;
 for (const name of Object.keys(loops)) {
-  const { status } = spawnSync(process.execPath, ["--expose-gc", "--import", "tsx", here, share, name], {
+  const { status } = spawnSync(process.execPath, ["--expose-gc", "--import", "tsx", here, String(share), name], {
     stdio: "inherit",
   });
   if (status !== 0) failures++;

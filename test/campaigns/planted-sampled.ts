@@ -8,8 +8,18 @@ import { targets } from "../../reference/targets.ts";
 import { few } from "../few.ts";
 import { contradicts, plant, type Planted } from "../planted.ts";
 import { cutDown } from "./planted-cases.ts";
+import { whole } from "../../cli/numbers.ts";
+import { opNames, script } from "../script.ts";
+import { Argument } from "commander";
 
-const [places = "1000", dtype = "float32", ...ops] = process.argv.slice(2);
+const [places, dtype, ops] = script(
+  "campaign:planted-sampled",
+  "The same as campaign:planted, where the truth is known at a few elements.",
+)
+  .argument("[places]", "how many", whole(1), 1000)
+  .addArgument(new Argument("[dtype]", "of the tensors").choices(["float32", "bfloat16", "float16"]).default("float32"))
+  .argument("[op...]", "all of them without this", opNames, [])
+  .parse().processedArgs as [number, "float32" | "bfloat16" | "float16", string[]];
 /** Elements whose truth is known. */
 const KNOWN = 1000;
 const CASES = 2;
@@ -26,7 +36,7 @@ function run(chosen: Chosen, cases: readonly Case[], count: number): void {
   const start = performance.now();
   const sampling = few(chosen.spec.sampling!, KNOWN);
   const plan = { cases, places: Math.ceil(count / cases.length), target: targets.wgsl, sampling };
-  const planted = plant(chosen, { ...plan, dtype: dtype as "float32" });
+  const planted = plant(chosen, { ...plan, dtype });
   for (const one of planted.filter((p) => p.places > 0)) add(one);
   process.stderr.write(`${chosen.operation.name}: ${((performance.now() - start) / 1000).toFixed(0)} s\n`);
 }
@@ -44,8 +54,8 @@ for (const chosen of choose(ops)) {
   run(
     chosen,
     wide.slice(-CASES).map((c) => cutDown(c, chosen.spec)),
-    Number(places),
+    places,
   );
-  if (chosen.operation.name === FULL.op) run(chosen, [FULL], Number(places) / 10);
+  if (chosen.operation.name === FULL.op) run(chosen, [FULL], places / 10);
 }
 process.stdout.write(`${table.toString()}\n`);

@@ -7,8 +7,18 @@ import { largeCases } from "../../judge/large.ts";
 import { targets } from "../../reference/targets.ts";
 import { contradicts, plant } from "../planted.ts";
 import { cutDown } from "./planted-cases.ts";
+import { whole } from "../../cli/numbers.ts";
+import { opNames, script } from "../script.ts";
+import { Argument } from "commander";
 
-const [places = "1000", dtype = "float32", ...ops] = process.argv.slice(2);
+const [places, dtype, ops] = script(
+  "campaign:planted",
+  "Faults at random places of large cases: the share that is missed, and that the report says.",
+)
+  .argument("[places]", "how many", whole(1), 1000)
+  .addArgument(new Argument("[dtype]", "of the tensors").choices(["float32", "bfloat16", "float16"]).default("float32"))
+  .argument("[op...]", "all of them without this", opNames, [])
+  .parse().processedArgs as [number, "float32" | "bfloat16" | "float16", string[]];
 /** The cheapest large cases of an op, of as many faults each. */
 const CASES = 4;
 
@@ -24,8 +34,8 @@ for (const chosen of choose(ops)) {
     .toSorted((a, b) => work(a) - work(b))
     .slice(0, CASES)
     .map((c) => cutDown(c, chosen.spec));
-  const plan = { cases, places: Math.ceil(Number(places) / cases.length), target: targets.wgsl };
-  const planted = plant(chosen, { ...plan, dtype: dtype as "float32" });
+  const plan = { cases, places: Math.ceil(places / cases.length), target: targets.wgsl };
+  const planted = plant(chosen, { ...plan, dtype });
   for (const one of planted.filter((p) => p.places > 0 && (p.missed > 0 || p.said > 0.01))) {
     const isWrong = contradicts([one]);
     table.push([

@@ -9,6 +9,7 @@ import { fileURLToPath } from "node:url";
 import { LARGEST_DECOMPRESSED } from "../../formats/text.ts";
 import { hostileFiles, type Reader } from "../formats/hostile-files.ts";
 import { peakOfProcess, readFile } from "../formats/hostile-reader.ts";
+import { script } from "../script.ts";
 
 /** Bytes of a hostile file, unless it is sparse. */
 const SIZE = 2 ** 24 - 2 ** 10;
@@ -67,6 +68,9 @@ function campaign(only: string | undefined): void {
   process.exitCode = failures === 0 ? 0 : 1;
 }
 
-const [reader, path] = process.argv.slice(2);
+const [reader, path] = script("campaign:readers", "The memory that readers take for hostile files.")
+  .argument("[reader]", "one of them alone")
+  .argument("[file]", "one file alone, in this process")
+  .parse().processedArgs as [string | undefined, string | undefined];
 if (path === undefined) campaign(reader);
 else await child(reader as Reader, path);

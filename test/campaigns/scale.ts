@@ -9,8 +9,12 @@ import { generateAtScale, lengthsOf } from "../../golden/fixtures/scale.ts";
 import { fixtureNames } from "../../golden/fixtures/verify.ts";
 import { targets } from "../../reference/targets.ts";
 import { farthest } from "../fixtures/stranger.ts";
+import { whole } from "../../cli/numbers.ts";
+import { script } from "../script.ts";
 
-const seed = Number(process.argv[2] ?? 1);
+const [seed] = script("campaign:scale", "Makes every fixture at 7B and 65B, and computes its samples a second time.")
+  .argument("[seed]", "of what is sampled", whole(0), 1)
+  .parse().processedArgs as [number];
 const folder = mkdtempSync(join(tmpdir(), "touchstone-campaign-"));
 const table = new Table({
   head: ["case", "output", "samples", "second computation ÷ bound", "seconds"],

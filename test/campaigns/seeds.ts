@@ -1,8 +1,12 @@
 // `npm run campaign:seeds [-- RUNS]` runs touchstone check with 20 different seeds. Exit status 1 after a failure.
 import { spawnSync } from "node:child_process";
 import { fileURLToPath } from "node:url";
+import { whole } from "../../cli/numbers.ts";
+import { script } from "../script.ts";
 
-const runs = Number(process.argv[2] ?? "20");
+const [runs] = script("campaign:seeds", "touchstone check with so many seeds.")
+  .argument("[runs]", "how many seeds", whole(1), 20)
+  .parse().processedArgs as [number];
 const root = fileURLToPath(new URL("../..", import.meta.url));
 let failures = 0;
 for (let seed = 1; seed <= runs; seed++) {

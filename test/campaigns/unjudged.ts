@@ -15,8 +15,13 @@ import { allowancesOf, roundProblem, truth } from "../../judge/verdict.ts";
 import { type DTypeName, dtypes } from "../../reference/dtype.ts";
 import { type Operation, storageOf } from "../../reference/operation.ts";
 import { type Target, targets } from "../../reference/targets.ts";
+import { whole } from "../../cli/numbers.ts";
+import { opNames, script } from "../script.ts";
 
-const [seeds = "20", ...ops] = process.argv.slice(2);
+const [seeds, ops] = script("campaign:unjudged", "The largest share of each output that a target leaves unjudged.")
+  .argument("[seeds]", "how many", whole(1), 20)
+  .argument("[op...]", "all of them without this", opNames, [])
+  .parse().processedArgs as [number, string[]];
 /** Numbers of drawn cases after which a run may end. */
 const RUNS = [1, 10, 100];
 const computing = (format?: "float16"): Target[] =>
@@ -69,7 +74,7 @@ for (const one of choose(ops)) {
   for (const { of, dtypes: stored } of groups) {
     if (!hasBound(of[0], operation)) continue;
     const chosen = suitedTo(of[0], one);
-    for (let seed = 1; seed <= Number(seeds); seed++) {
+    for (let seed = 1; seed <= seeds; seed++) {
       const { cases, fixed } = casesOf(chosen, seed);
       for (const dtype of stored) {
         const sums = new Map(of.map((target) => [target, new PartSums(Object.keys(operation.outputs))]));

@@ -3,7 +3,8 @@
 //
 // Results are kept in results.json under the hash of what they depend on, so a run does what has changed, and one that was
 // broken off goes on. --draw tries N mutants again that are drawn at random, and fails where one has another fate than the file says.
-import { parseArgs } from "node:util";
+import { InvalidArgumentError, Option } from "commander";
+import { whole } from "../../cli/numbers.ts";
 import { fateTable, goalLine, words } from "./report.ts";
 import { choose } from "../../judge/choose.ts";
 import { wgsl } from "../../kernels-gpu/texts.ts";
@@ -14,6 +15,7 @@ import { type Mutant, mutantsOf } from "./sites.ts";
 import { explainedOf, explanationOf, fatesOf, hashOf, readResults, writeResults } from "./store.ts";
 import { knownMutants, runSources } from "./typescript/run.ts";
 import type { Done, Piece } from "./worker.ts";
+import { opNames, script } from "../script.ts";
 
 interface Kernel {
   readonly op: string;
@@ -23,20 +25,33 @@ interface Kernel {
   readonly fates: (Fate | ".")[];
 }
 
-const { values, positionals } = parseArgs({
-  allowPositionals: true,
-  options: { jobs: { type: "string" }, shard: { type: "string" }, draw: { type: "string" }, only: { type: "string" } },
-});
 const parts = ["kernels", "reference", "bounds"] as const;
-if (values.only !== undefined && !parts.some((part) => part === values.only)) {
-  throw new RangeError(`--only is ${values.only}, expected one of ${parts.join(", ")}`);
-}
-const isMeant = (part: (typeof parts)[number]): boolean => values.only === undefined || values.only === part;
-const [shard = 1, shards = 1] = (values.shard ?? "1/1").split("/").map(Number);
+const command = script(
+  "mutants",
+  "What becomes of mutants of the kernels, of the formulas in float64, and of the bounds.",
+)
+  .argument("[op...]", "all of them without this", opNames, [])
+  .addOption(new Option("--only <part>", "mutants of one kind").choices(parts))
+  .option("--jobs <n>", "processes", whole(1), 1)
+  .option("--shard <i/n>", "the i-th of n shares", shardOf, [1, 1])
+  .option("--draw <n>", "tries so many again, drawn at random, against results.json", whole(1))
+  .parse();
+const names = command.processedArgs[0] as string[];
+const {
+  jobs,
+  only,
+  draw,
+  shard: [shard, shards],
+} = command.opts<{
+  readonly jobs: number;
+  readonly only?: (typeof parts)[number];
+  readonly draw?: number;
+  readonly shard: readonly [number, number];
+}>();
+const isMeant = (part: (typeof parts)[number]): boolean => only === undefined || only === part;
 const results = readResults();
-const jobs = Number(values.jobs ?? 1);
 const sources = {
-  names: choose(positionals).map(({ operation }) => operation.name),
+  names: choose(names).map(({ operation }) => operation.name),
   parts: (["reference", "bounds"] as const).filter(isMeant),
   jobs,
   shard,
@@ -48,14 +63,20 @@ const pool = {
   silent: "h",
   last: "h",
 } as const;
-const kernels = (isMeant("kernels") ? choose(positionals) : []).map(({ operation }): Kernel => {
+const kernels = (isMeant("kernels") ? choose(names) : []).map(({ operation }): Kernel => {
   const op = operation.name;
   const { source } = wgsl(op as OpName);
   const mutants = mutantsOf(source);
   const hash = hashOf(op, mutants);
   return { op, source, hash, mutants, fates: fatesOf(results[op], hash, mutants.length) };
 });
-process.exitCode = values.draw === undefined ? await runAll() : await runDrawn(Number(values.draw));
+process.exitCode = draw === undefined ? await runAll() : await runDrawn(draw);
+
+function shardOf(text: string): readonly [number, number] {
+  const [place, count] = (/^\d+\/\d+$/.exec(text)?.[0] ?? "").split("/").map(Number);
+  if (place >= 1 && place <= count) return [place, count];
+  throw new InvalidArgumentError("expected I/N with I from 1 to N");
+}
 
 async function runAll(): Promise<number> {
   const open = kernels.flatMap((kernel) =>

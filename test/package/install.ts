@@ -7,6 +7,9 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { chromium, chromiumFlags, unpackChromium } from "../examples/browser.ts";
 import { pageFails, runExamples, runWorkflow } from "./examples.ts";
+import { script } from "../script.ts";
+
+script("test:package", "The package, installed into an empty folder.").parse();
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 const outside = fileURLToPath(new URL("outside", import.meta.url));

@@ -5,6 +5,9 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "n
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { script } from "../script.ts";
+
+script("test:node-versions", "The committed fixtures, byte for byte, under other versions of Node.").parse();
 
 const VERSIONS = ["22", "24"];
 const root = fileURLToPath(new URL("../..", import.meta.url));

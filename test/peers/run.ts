@@ -24,6 +24,9 @@ import { initialWeights } from "../../reference/weights.ts";
 import { sharedData } from "../needs.ts";
 import { LLAMA_CPP_HALVES, LLAMA_CPP_LOGITS } from "../thresholds.ts";
 import { forwardAtTheirAngles } from "./angles.ts";
+import { script } from "../script.ts";
+
+script("test:peers", "Exported files in llama.cpp: the same ids, logits within 10⁻⁵.").parse();
 
 const here = fileURLToPath(new URL(".", import.meta.url));
 const shared = sharedData("data/stories260K");

@@ -3,7 +3,8 @@
 // worth. `--help` lists the options. Exit status 1 where a fault passes that is no convention, or a correct evaluation is accused.
 import { writeFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
-import { Command, InvalidArgumentError, Option } from "commander";
+import { Option } from "commander";
+import { whole } from "../../cli/numbers.ts";
 import { judgeRows } from "../../judge/ops/index.ts";
 import { targets } from "../../reference/targets.ts";
 import { inProcesses } from "./pool.ts";
@@ -13,6 +14,7 @@ import { type Subject, subjects } from "./subject.ts";
 import type { FalseAlarms } from "./correct.ts";
 import type { Trial } from "./trial.ts";
 import type { Sound, TargetName, Work } from "./work.ts";
+import { script } from "../script.ts";
 
 interface Options {
   readonly op: readonly string[];
@@ -28,14 +30,7 @@ interface Options {
   readonly record: boolean;
 }
 
-const whole = (text: string): number => {
-  const n = Number(text);
-  if (!Number.isSafeInteger(n) || n < 0) throw new InvalidArgumentError("expected a whole number");
-  return n;
-};
-
-const options = new Command("zoo")
-  .description("What the verdict is worth: every fault of the zoo, and every correct evaluation.")
+const command = script("zoo", "What the verdict is worth: every fault of the zoo, and every correct evaluation.")
   .option("--op <names...>", "ops and directions, such as rmsnorm or rmsnorm.forward", [])
   .option("--fault <text>", "faults whose name, class, source or mistake holds the text", "")
   .addOption(new Option("--only <part>", "faults, or correct evaluations").choices(["faults", "correct"]))
@@ -44,15 +39,15 @@ const options = new Command("zoo")
       .choices(Object.keys(targets))
       .default("wgsl"),
   )
-  .option("--seed <n>", "of all cases", whole, 5)
-  .option("--runs <n>", "drawn cases of each check", whole, 100)
-  .option("--elements <n>", "compared elements of correct evaluations of each op", whole, 20_000)
-  .option("--jobs <n>", "processes", whole, Math.max(1, availableParallelism() - 1))
+  .option("--seed <n>", "of all cases", whole(0), 5)
+  .option("--runs <n>", "drawn cases of each check", whole(0), 100)
+  .option("--elements <n>", "compared elements of correct evaluations of each op", whole(0), 20_000)
+  .option("--jobs <n>", "processes", whole(1), Math.max(1, availableParallelism() - 1))
   .option("--all", "tries the parts that come after the first finding, too", false)
   .option("--json <file>", "writes all results, too")
   .option("--record", "writes what the README shows (test/zoo/results.json)", false)
-  .parse()
-  .opts<Options>();
+  .parse();
+const options = command.opts<Options>();
 
 const { seed, runs, elements, target } = options;
 const isChosen = (op: string): boolean =>
@@ -72,7 +67,7 @@ const all: Work[] = [
         { kind: "bounds", op, seed, target, elements },
       ])),
 ];
-if (all.length === 0) throw new RangeError("no fault and no op is chosen");
+if (all.length === 0) command.error("no fault and no op is chosen");
 
 const faults: Trial[] = [];
 const rules: FalseAlarms[] = [];
