@@ -115,6 +115,11 @@ const shared = {
 } as const satisfies Partial<CaseSpec & { large: Large }>;
 
 const ordinary = { B: 2, NKV: 2, groups: 2, T: 19, S: 21, HS: 10 };
+// With one key its weight is 1 whatever q and k are, and dS is 0: no precision shows.
+const [FEWEST_KEYS, FEWEST_TOKENS] = [4, 8];
+const keysFor = (n: number): number => Math.max(FEWEST_KEYS, Math.ceil(n / 16));
+/** Queries, and as many keys. */
+const tokensFor = (n: number): number => Math.max(FEWEST_TOKENS, Math.ceil(n / 128));
 /** How many queries see a sampled key: those after it are part of its gradient. */
 const QUERIES = [1, 24] as const;
 
@@ -158,13 +163,13 @@ export const forward = judgeRow("attention.forward", {
   sampling: querySampling,
   ordinary,
   probes: (n) => [
-    { sizes: { ...one, T: 2, S: Math.ceil(n / 16), HS: 64 }, outputs: ["y", "lse"] },
+    { sizes: { ...one, T: 2, S: keysFor(n), HS: 64 }, outputs: ["y", "lse"] },
     ...SIDES.map((T) => {
       const sizes = { ...one, T, S: Math.max(T, Math.ceil(n / 16)), HS: 64 };
       return { sizes, outputs: ["y", "lse"] as const, tiles: someQueries };
     }),
   ],
-  lowProbes: (n) => [{ sizes: { ...one, T: 4, S: Math.ceil(n / 16), HS: 64 }, outputs: ["y", "lse"] }],
+  lowProbes: (n) => [{ sizes: { ...one, T: 4, S: keysFor(n), HS: 64 }, outputs: ["y", "lse"] }],
   cancelling: (n) => [
     { sizes: { ...one, T: 1, S: Math.ceil(n / 16), HS: 64 }, outputs: ["y"], change: zeroSum("S", ["v"]) },
     {
@@ -214,9 +219,7 @@ export const backward = judgeRow("attention.backward", {
   around: none("a key's gradient depends on every later query"),
   sampling: gradientSampling,
   ordinary,
-  probes: (n) => [
-    { sizes: { ...one, T: Math.ceil(n / 128), S: Math.ceil(n / 128), HS: 32 }, outputs: ["dq", "dk", "dv"] },
-  ],
+  probes: (n) => [{ sizes: { ...one, T: tokensFor(n), S: tokensFor(n), HS: 32 }, outputs: ["dq", "dk", "dv"] }],
   lowProbes: none("many queries and keys already"),
   cancelling: (n) => [
     {
