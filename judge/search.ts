@@ -2,11 +2,9 @@
 //
 // With workers the same cases are drawn ahead of fast-check, from the same seed, and judged while the candidate computes the next ones.
 import * as fc from "fast-check";
-import type { Candidate } from "../reference/candidate.ts";
 import { DEFAULT_TIMEOUT, Limited } from "./candidates/limited.ts";
 import { buildCase, type CampaignPlan, comparing, type Failure, failureOf, type Report, Tally } from "./campaign.ts";
-import { arbitraryCase, type Case, exampleCases, formatCase } from "./case.ts";
-import { suitedTo } from "./half-cases.ts";
+import { arbitraryCase, type Case, formatCase } from "./case.ts";
 import type { Chosen } from "./choose.ts";
 import { Deadline, isStop } from "./deadline.ts";
 import type { Ahead, Taken } from "./jobs/ahead.ts";
@@ -40,6 +38,8 @@ export interface Round {
 /** A failure that is being shrunk. */
 interface Shrinking {
   readonly first: Failure;
+  /** Whether the candidate gave nothing in its time. */
+  readonly isLate: boolean;
   readonly since: number;
   tries: number;
   smallest: Failure;
@@ -119,12 +119,12 @@ export class Search {
       }
       if (shrinking !== undefined && this.isShrunk(shrinking)) throw new fc.PreconditionFailure(true);
       const rung = shrinking === undefined ? this.ladder.of(c.sizes) : "tried";
-      if (rung === "slow") this.untried.push({ part: "large case", line: formatCase(c), cause: "slow" });
       if (rung !== "tried") {
         tried++;
-        return true;
+        return rung === "slow" ? this.leaveSlow(c) : true;
       }
       if (shrinking === undefined) announce(c, this.pace, this.ladder, this.plan.onLong);
+      const expected = this.pace.of(c)?.candidate ?? 0;
       const taken = await this.take(c, shrinking === undefined ? ahead : undefined).catch((error: unknown) => {
         fault = { error };
       });
@@ -133,6 +133,11 @@ export class Search {
         throw new fc.PreconditionFailure(true);
       }
       const { verdict, earlier } = taken;
+      const isLate = verdict.gaveNothing === true && this.ladder.isLate(taken.took);
+      if (shrinking === undefined && isLate && this.ladder.isBeyond(c.sizes, expected)) {
+        tried++;
+        return this.leaveSlow(c); // as was to be expected: no fault
+      }
       if (verdict.refused === undefined) this.done.add(c.sizes, verdict.gaveNothing !== true);
       if (shrinking === undefined) {
         tried++;
@@ -148,7 +153,7 @@ export class Search {
       if (shrinking === undefined) {
         await ahead?.end();
         const first = failureOf(c, verdict, this.candidate.keep(earlier));
-        shrinking = { first, since: this.deadline.now(), tries: 0, smallest: first, isCut: false };
+        shrinking = { first, isLate, since: this.deadline.now(), tries: 0, smallest: first, isCut: false };
       } else shrinking.smallest = failureOf(c, verdict);
       return false;
     });
@@ -198,7 +203,7 @@ export class Search {
 
   /** A verdict from workers where they have the case in hand. Undefined where time or a signal ended it. */
   private async take(c: Case, ahead: Ahead | undefined): Promise<Taken | undefined> {
-    if (ahead !== undefined && this.ladder.has(c.sizes)) return this.note(await ahead.alone(c), c);
+    if (ahead?.isOver === false && this.ladder.has(c.sizes)) return this.note(await ahead.alone(c), c);
     if (ahead?.foresees(c) !== true) {
       await ahead?.end();
       return this.judge(c);
@@ -251,13 +256,14 @@ export class Search {
   }
 
   /** The failure to report. A crash or a race may not come back: then the first failure is the evidence. */
-  private async confirmed({ first, smallest, isCut }: Shrinking, [c]: readonly [Case]): Promise<Failure> {
+  private async confirmed({ first, isLate, smallest, isCut }: Shrinking, [c]: readonly [Case]): Promise<Failure> {
     const again = await this.judge(c);
     if (isCut || again === undefined) this.untried.push({ part: "shrinking", line: first.replay });
     if (again === undefined) return first.evidence === undefined ? smallest : first;
     if (again.verdict.findings.length > 0) return failureOf(c, again.verdict, this.candidate.keep());
     const what = again.verdict.refused === undefined ? "passed" : "was refused";
-    return { ...first, message: `${first.message} (and ${what} when run again: not deterministic)` };
+    const why = isLate ? "near its time limit, which --timeout sets, or on a busy machine" : "not deterministic";
+    return { ...first, message: `${first.message} (and ${what} when run again: ${why})` };
   }
 
   /** A failure without numbers, with what it has to do with sizes: some more are tried, as long as shrinking may take. */
@@ -273,23 +279,15 @@ export class Search {
     return { ...failure, message: failure.message + this.done.inWords(excluded?.(this.terms.dtype).sizes) };
   }
 
+  private leaveSlow(c: Case): true {
+    this.untried.push({ part: "large case", line: formatCase(c), cause: "slow" });
+    return true;
+  }
+
   private leave(examples: readonly Case[], hasDrawn: boolean): void {
     for (const line of examples.map(formatCase)) {
       this.untried.push({ part: this.large.has(line) ? "large case" : "example", line });
     }
     if (!hasDrawn) this.untried.push({ part: "drawn cases", line: this.chosen.operation.name });
   }
-}
-
-/** The search alone, without an examination: the examples, the large cases, and `runs` drawn cases. */
-export async function campaign(given: Chosen, candidate: Candidate, terms: Terms, plan: CampaignPlan): Promise<Report> {
-  const { deadline = new Deadline() } = plan;
-  const chosen = suitedTo(terms.target, given);
-  const search = new Search(chosen, new Limited(candidate, deadline, plan.timeout), terms, plan, deadline);
-  const { spec } = chosen;
-  await search.try({
-    examples: [...exampleCases(spec, plan.seed, terms.target), ...largeCases(spec, plan.seed, plan.runs)],
-    runs: plan.runs,
-  });
-  return search.report();
 }

@@ -46,7 +46,8 @@ export class Ahead {
   private turn: Promise<unknown> = Promise.resolve();
   /** How many things the candidate was asked for. */
   private ran = 0;
-  private isOver = false;
+  /** Whether the candidate gets no more cases from here. */
+  isOver = false;
 
   /** Begins with the first of the cases that are coming. */
   constructor(threads: Threads, hands: Hands, coming: Coming) {

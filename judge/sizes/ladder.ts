@@ -12,11 +12,13 @@ export type Rung = "tried" | "slow" | "needless";
 export class Ladder {
   private readonly cases: ReadonlyMap<string, ModelCase>;
   private readonly ran: { readonly work: number; readonly milliseconds: number }[] = [];
+  private readonly timeout: number;
   private readonly patience: number;
 
   /** Milliseconds that the candidate has for one case. */
   constructor(cases: readonly ModelCase[], timeout: number) {
     this.cases = new Map(cases.map((one) => [keyOf(one.sizes), one]));
+    this.timeout = timeout;
     this.patience = SHARE * timeout;
   }
 
@@ -50,6 +52,16 @@ export class Ladder {
   /** Whether the candidate may take so many milliseconds. */
   isWithin(milliseconds: number): boolean {
     return milliseconds <= this.patience;
+  }
+
+  /** Whether a case is one of the model's shapes for which the candidate was expected to be too slow. */
+  isBeyond(sizes: Sizes, milliseconds: number): boolean {
+    return this.has(sizes) && !this.isWithin(milliseconds);
+  }
+
+  /** Whether its time ended a candidate that gave nothing; a timer may fire a millisecond before its time. */
+  isLate(milliseconds: number): boolean {
+    return milliseconds >= this.timeout - 1;
   }
 
   /** By the fastest of the cases that are not too small to tell. */

@@ -9,7 +9,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { engineOf } from "../../cli/engine.ts";
 import { blameRecording } from "../../judge/blame-recording.ts";
-import { campaign } from "../../judge/search.ts";
+import { campaign } from "../campaign.ts";
 import { functionCandidate } from "../../judge/candidates/function.ts";
 import { startProcess } from "../../judge/candidates/process.ts";
 import { choose } from "../../judge/choose.ts";

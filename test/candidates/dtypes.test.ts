@@ -3,7 +3,7 @@
 import { describe, expect, test } from "vitest";
 import type { Candidate } from "../../reference/candidate.ts";
 import { judgeRows } from "../../judge/ops/index.ts";
-import { campaign } from "../../judge/search.ts";
+import { campaign } from "../campaign.ts";
 import { examine } from "../../judge/examiner.ts";
 import { problemOf } from "../../judge/sample.ts";
 import { LONG, precisionProbes, type Probe } from "../../judge/probes.ts";

@@ -10,7 +10,7 @@ import { Interrupted, ProtocolError } from "../../reference/candidate.ts";
 import { startProcess, type ProcessOptions } from "../../judge/candidates/process.ts";
 import { judgeRows } from "../../judge/ops/index.ts";
 import type { Report } from "../../judge/campaign.ts";
-import { campaign } from "../../judge/search.ts";
+import { campaign } from "../campaign.ts";
 import { judgeProblem } from "../../judge/verdict.ts";
 import type { DTypeName } from "../../reference/dtype.ts";
 import { operations } from "../../reference/ops/index.ts";

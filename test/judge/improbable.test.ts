@@ -10,7 +10,7 @@ import { limitOfSum, roundsToNearest, termsOf } from "../../judge/improbable/sum
 import { isDrawn } from "../../judge/improbable/suspicion.ts";
 import { LAMBDA, MOST_TESTS, ofFixed, ofSigned, RUN, TAU } from "../../judge/improbable/tail.ts";
 import { judgeRows } from "../../judge/ops/index.ts";
-import { campaign } from "../../judge/search.ts";
+import { campaign } from "../campaign.ts";
 import { chosenWithin } from "../../judge/sizes/within.ts";
 import { judgeOutputs } from "../../judge/verdict.ts";
 import type { Candidate } from "../../reference/candidate.ts";

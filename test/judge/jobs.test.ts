@@ -14,7 +14,7 @@ import { Deadline } from "../../judge/deadline.ts";
 import { Ahead } from "../../judge/jobs/ahead.ts";
 import { openWorkers } from "../../judge/jobs/pool.ts";
 import { WorkerEnded, type CaseWorkers, type Threads } from "../../judge/jobs/workers.ts";
-import { campaign } from "../../judge/search.ts";
+import { campaign } from "../campaign.ts";
 import { realInputs } from "../../judge/real.ts";
 import { chosenWithin } from "../../judge/sizes/within.ts";
 import type { Terms } from "../../judge/terms.ts";

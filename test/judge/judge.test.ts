@@ -3,7 +3,7 @@ import { spawnSync } from "node:child_process";
 import { describe, expect, test } from "vitest";
 import type { Candidate } from "../../reference/candidate.ts";
 import { judgeRows } from "../../judge/ops/index.ts";
-import { campaign } from "../../judge/search.ts";
+import { campaign } from "../campaign.ts";
 import { compareOutput, describeFinding as inWords } from "../../judge/compare.ts";
 import { examine } from "../../judge/examiner.ts";
 import { judgeProblem } from "../../judge/verdict.ts";

@@ -1,5 +1,5 @@
 // How long a case will take is said before it runs, from what the cases before it took, on a clock of the test's own.
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, test } from "vitest";
 import { beforehand, durationOf, LongCases, meanwhile } from "../../cli/check-long.ts";
 import type { Coming } from "../../judge/pace.ts";
 import { Limited } from "../../judge/candidates/limited.ts";
@@ -74,6 +74,61 @@ describe("before a case", () => {
     const [held] = await said(lengths, model, 2 * takes(11 * many));
     expect(held.rest).toBe(0);
   });
+});
+
+/** A check of one case of a model, after a small one, by a candidate whose time ends at the larger, at a rate by which that was to be expected or not. */
+async function late(rate: number) {
+  let time = 0;
+  const [small, large, timeout] = [2000, 20_000, 1000];
+  const deadline = new Deadline({ now: () => time });
+  const candidate: Candidate = {
+    name: "late",
+    run: async (inputs, scalars) => {
+      const isLarge = inputs.a.data.length === large;
+      time += isLarge ? timeout : rate * timeout;
+      if (isLarge) throw new Error("did not answer within 1 s");
+      return { outputs: operation.evaluate(inputs, scalars, Float64Array), complaints: [] };
+    },
+  };
+  const model = [{ sizes: { N: large }, reduced: [], work: spec.large!.work({ N: large }), bytes: 1 }];
+  const plan = { runs: 0, seed: 1, patience: timeout };
+  const search = new Search({ ...chosen, model }, new Limited(candidate, deadline), terms, plan, deadline);
+  await search.try({ examples: [small, large].map(caseOf), runs: 0 });
+  return search;
+}
+
+describe("a case of a model in which a candidate's time ends", () => {
+  it("is not tried where its own rate in smaller cases told that", async () => {
+    const { hasFailed, untried } = await late(0.06); // ten times that is more than half of the time
+    expect(hasFailed).toBe(false);
+    expect(untried).toEqual([{ part: "large case", line: "add.forward N=20000 profile=unit seed=3", cause: "slow" }]);
+  });
+
+  it("is a hang, and a failure, where its own rate told that there was time enough", async () => {
+    const search = await late(0.001);
+    expect(search.report().failures[0].message).toContain("did not answer within 1 s");
+  });
+});
+
+test("what passes when it is run again, having had no answer in its time, is not called random", async () => {
+  let calls = 0;
+  let time = 0;
+  const deadline = new Deadline({ now: () => time });
+  const candidate: Candidate = {
+    name: "once late",
+    run: async (inputs, scalars) => {
+      if (calls++ > 0) return { outputs: operation.evaluate(inputs, scalars, Float64Array), complaints: [] };
+      time += 1000;
+      throw new Error("did not answer within 1 s");
+    },
+  };
+  const plan = { runs: 0, seed: 1, patience: 1000 };
+  const search = new Search(chosen, new Limited(candidate, deadline), terms, plan, deadline);
+  await search.try({ examples: [caseOf(7)], runs: 0 });
+  const [{ message }] = search.report().failures;
+  expect(message).toContain(
+    "(and passed when run again: near its time limit, which --timeout sets, or on a busy machine)",
+  );
 });
 
 describe("in words", () => {

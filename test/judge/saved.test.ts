@@ -1,6 +1,6 @@
 // Tensors that a forward saved belong to the inputs in every run of an op: cases, probes, relations and hygiene, in each dtype.
 import { describe, expect, test } from "vitest";
-import { campaign } from "../../judge/search.ts";
+import { campaign } from "../campaign.ts";
 import { examine } from "../../judge/examiner.ts";
 import { judgeRows } from "../../judge/ops/index.ts";
 import { realInputs } from "../../judge/real.ts";
