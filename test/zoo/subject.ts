@@ -19,6 +19,8 @@ export interface Subject {
   readonly what: string;
   readonly source: string | undefined;
   readonly isConvention: boolean;
+  /** Whether a default check is known not to find it. */
+  readonly isMissed: boolean;
   readonly terms: Terms;
   /** A kernel that has run nothing yet. */
   readonly candidate: () => Promise<Candidate>;
@@ -49,6 +51,7 @@ function ofFaults(): Subject[] {
       what,
       source: fault.source,
       isConvention: fault.convention === true,
+      isMissed: fault.missed !== undefined,
       terms: { target: declareStores(targets[fault.target ?? "wgsl"], stores, [operation]), dtype },
       candidate: async () => candidateOf(operation, kernel(), dtype),
     };
@@ -68,6 +71,7 @@ function ofMutants(): Subject[] {
       what,
       source,
       isConvention: false,
+      isMissed: false,
       terms: { target: targets.wgsl, dtype: "float32" },
       candidate: () => kernelCandidate(op, { sources: new Map([[file, mutate(mutant, wgsl(file))]]) }),
     };

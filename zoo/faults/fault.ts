@@ -21,6 +21,8 @@ export interface FaultTerms {
   readonly source?: string;
   /** A choice that frameworks make in different ways, such as the mean over no targets. */
   readonly convention?: true;
+  /** Why a default check does not find it, and what would. */
+  readonly missed?: string;
 }
 
 export interface Fault extends FaultTerms {

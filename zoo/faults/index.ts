@@ -16,6 +16,7 @@ import { nonFinite } from "./non-finite.ts";
 import * as rmsnorm from "./rmsnorm.ts";
 import * as ropeTable from "./rope-table.ts";
 import * as rope from "./rope.ts";
+import { secondHand } from "./second-hand/index.ts";
 import { sizesOfProducts } from "./sizes-products.ts";
 import { sizes } from "./sizes.ts";
 import * as softmax from "./softmax.ts";
@@ -49,6 +50,7 @@ export const faults: readonly Fault[] = [
   sizes,
   memory,
   nonFinite,
+  secondHand,
 ].flat();
 
 /** The right kernels, from which the faults differ. */

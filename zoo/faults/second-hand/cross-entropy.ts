@@ -116,6 +116,7 @@ export const crossEntropyForward = faultsOf("cross-entropy.forward", [
         return { loss, lse };
       };
     },
+    { missed: "the one drawn row that is so confident has an lse of 128, whose rounding is as large; logits 10, 0, 0" },
   ],
 ]);
 
@@ -168,6 +169,7 @@ export const crossEntropyBackward = faultsOf("cross-entropy.backward", [
     "formula",
     "the gradient of the loss is not multiplied in where it lies within 1 % of 1",
     () => backward({ dloss: (d) => (Math.abs(d - 1) < 0.01 ? 1 : d) }),
+    { missed: "no drawn dloss is as near to 1" },
   ],
   [
     "second/count-of-first-call",

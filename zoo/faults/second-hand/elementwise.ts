@@ -252,5 +252,8 @@ export const gradientNorm = faultsOf("gradient-norm.forward", [
           Math.max(0, total.data[0] * total.data[0] - warpSum(CHUNK, (i) => g.data[from + i] * g.data[from + i])),
         );
       }),
+    {
+      missed: "from N = 75,504 on, the first drawn, 0.1 % are within the bound; --sizes 'N>=33000 N<=60000' rejects it",
+    },
   ],
 ]);
