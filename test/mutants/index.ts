@@ -12,7 +12,8 @@ import type { OpName } from "../../reference/ops/index.ts";
 import type { Fate } from "./bench.ts";
 import { inProcesses } from "./pool.ts";
 import { type Mutant, mutantsOf } from "./sites.ts";
-import { explainedOf, explanationOf, fatesOf, hashOf, readResults, writeResults } from "./store.ts";
+import { explanationOf, fatesOf, readResults, writeResults } from "./results.ts";
+import { explainedOf, hashOf, resultsFile } from "./store.ts";
 import { knownMutants, runSources } from "./typescript/run.ts";
 import type { Done, Piece } from "./worker.ts";
 import { opNames, script } from "../script.ts";
@@ -49,7 +50,7 @@ const {
   readonly shard: readonly [number, number];
 }>();
 const isMeant = (part: (typeof parts)[number]): boolean => only === undefined || only === part;
-const results = readResults();
+const results = readResults(resultsFile);
 const sources = {
   names: choose(names).map(({ operation }) => operation.name),
   parts: (["reference", "bounds"] as const).filter(isMeant),
@@ -90,7 +91,7 @@ async function runAll(): Promise<number> {
     results[op] = { hash: kernel.hash, fates: kernel.fates.join("") };
     if (++done % 20 === 0 || done === pieces.length) {
       process.stderr.write(`\r${done} of ${pieces.length} mutants, ${op} `);
-      writeResults(results);
+      writeResults(resultsFile, results);
     }
   });
   if (pieces.length > 0) process.stderr.write("\n");

@@ -4,7 +4,8 @@ import { kernels } from "../../kernels-gpu/index.ts";
 import type { OpName } from "../../reference/ops/index.ts";
 import { Bench } from "./bench.ts";
 import { mutantsOf } from "./sites.ts";
-import { explainedOf, explanationOf } from "./store.ts";
+import { explanationOf } from "./results.ts";
+import { explainedOf } from "./store.ts";
 
 /** Kernels of few lines: every operator is applied at every place, and that comes to fewer than 50 mutants. */
 const short: ReadonlySet<OpName> = new Set(["add.forward", "cast.forward", "embedding.forward"]);

@@ -1,7 +1,8 @@
 import { expect, test } from "vitest";
 import { mutantsOf, sourceFiles, textOf } from "./files.ts";
 import { FileJudge } from "./judge.ts";
-import { explainedIn, explanationOf } from "./store.ts";
+import { explanationOf } from "../results.ts";
+import { explainedIn } from "./store.ts";
 
 const files = sourceFiles();
 const fileOf = (name: string) => files.find(({ path }) => path === `reference/ops/${name}`)!;

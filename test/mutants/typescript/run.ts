@@ -2,7 +2,8 @@
 import { mutantsOf, type Part, type SourceFile, sourceFiles, textOf } from "./files.ts";
 import type { Fate } from "./judge.ts";
 import { fateTable, words } from "./report.ts";
-import { type Explained, explainedIn, explanationOf, fatesOf, hashOf, readResults, writeResults } from "./store.ts";
+import { type Explained, explanationOf, fatesOf, readResults, writeResults } from "../results.ts";
+import { explainedIn, hashOf, resultsFile } from "./store.ts";
 import type { Mutant } from "../sites.ts";
 import { inProcesses } from "../pool.ts";
 import type { Done, Piece } from "./worker.ts";
@@ -34,7 +35,7 @@ const pool = {
 
 /** Tries all that have no result; whether none survives. */
 export async function runSources(asked: Asked): Promise<boolean> {
-  const [sources, results] = [sourcesOf(asked), readResults()];
+  const [sources, results] = [sourcesOf(asked), readResults(resultsFile)];
   const open = sources.flatMap((source) =>
     source.mutants.flatMap((_, i) => (source.fates[i] === "." ? [pieceOf(source, i)] : [])),
   );
@@ -47,7 +48,7 @@ export async function runSources(asked: Asked): Promise<boolean> {
     results[path] = { hash: source.hash, fates: source.fates.join("") };
     if (++done % 50 === 0 || done === pieces.length) {
       process.stderr.write(`\r${done} of ${pieces.length} mutants, ${path} `);
-      writeResults(results);
+      writeResults(resultsFile, results);
     }
   });
   if (pieces.length > 0) process.stderr.write("\n");
@@ -74,7 +75,7 @@ export function knownMutants(asked: Asked): (() => Promise<string | undefined>)[
 }
 
 function sourcesOf({ names, parts }: Asked): Source[] {
-  const results = readResults();
+  const results = readResults(resultsFile);
   const isMeant = ({ stem, ops, part }: SourceFile): boolean =>
     parts.includes(part) &&
     (names.length === 0 || names.some((name) => name === stem || (ops.includes(name) && name.split(".")[0] === stem)));
